@@ -1,0 +1,268 @@
+//! The answer to a request: the images, and everything that came with them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+
+use crate::decode_error::{DecodeError, Problem};
+use crate::headers;
+use crate::image::{Image, Text};
+use crate::number::Number;
+use crate::reply::Reply;
+use crate::text::one_line;
+use crate::types::GenerateImageResponse;
+
+mod read;
+
+/// Generated images, as the provider answered.
+///
+/// It holds the body as it came and reads from it: every documented shape of
+/// the answer, and two shapes in one body. Numbers keep their spelling, base64
+/// is not copied, null is the same as absent, and what no method here knows is
+/// in [`unknown_fields`](Self::unknown_fields).
+#[derive(Clone)]
+pub struct GeneratedImages {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Arc<String>,
+    content: Content,
+}
+
+/// What was read from a body.
+#[derive(Clone, Default)]
+struct Content {
+    images: Vec<Image>,
+    seed: Option<u64>,
+    prompt: Option<Text>,
+    model: Option<Text>,
+    nsfw: Option<Vec<Option<bool>>>,
+    timings: Option<Timings>,
+    usage: Option<Usage>,
+    unknown: Vec<Unknown>,
+}
+
+/// A value that no accessor reads.
+#[derive(Clone)]
+struct Unknown {
+    pointer: String,
+    raw: Range<usize>,
+}
+
+/// What a generation cost, as the body says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The cost in credits; 2,000,000 credits are 1 US dollar.
+    pub credits_used: Option<Number>,
+    /// The name of `credits_used` until December 2025.
+    pub tokens_used: Option<Number>,
+    /// The cost in US dollars.
+    pub usd_spent: Option<Number>,
+}
+
+/// How long the steps of a generation took. Its names and units are not documented.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    entries: Vec<(String, Box<str>)>,
+}
+
+impl Timings {
+    /// Each name with its value, as JSON text.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries
+            .iter()
+            .map(|(name, raw)| (name.as_str(), &**raw))
+    }
+
+    /// The value of that name, if it is a number.
+    pub fn get(&self, name: &str) -> Option<Number> {
+        let (_, raw) = self.entries.iter().find(|(entry, _)| entry == name)?;
+        let raw = serde_json::from_str(raw).ok()?;
+        crate::json::is_number(raw).then(|| Number::from_json(raw.get()))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl GeneratedImages {
+    /// Reads a body that is at hand: in a test, from a log, from a recording.
+    ///
+    /// The status is 200 and there are no headers. A body without any image is
+    /// taken too; [`images`](Self::images) is then empty.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if it is not UTF-8 or not JSON, or if a field that is read
+    /// here has another type than the API documents. It names the place.
+    pub fn from_json(body: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
+        Self::from_parts(StatusCode::OK, HeaderMap::new(), body.into())
+    }
+
+    pub(crate) fn from_parts(
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Self, DecodeError> {
+        let failed = |headers, body, problem| {
+            Err(DecodeError::new(
+                Reply::new(status, headers, body, false),
+                problem,
+            ))
+        };
+        if let Some(coding) = headers::content_encoding(&headers) {
+            let problem = Problem::Encoded(coding.to_owned());
+            return failed(headers, body, problem);
+        }
+        let body = match String::from_utf8(body) {
+            Ok(body) => Arc::new(body),
+            Err(error) => {
+                let problem = Problem::Utf8(error.utf8_error().valid_up_to());
+                return failed(headers, error.into_bytes(), problem);
+            }
+        };
+        match read::content(&body) {
+            Ok(content) => Ok(Self {
+                status,
+                headers,
+                body,
+                content,
+            }),
+            Err(problem) => failed(headers, Arc::unwrap_or_clone(body).into_bytes(), problem),
+        }
+    }
+
+    /// The images, in the order of the answer. One that the answer lists twice,
+    /// with the same URL in `images` and in `data`, is here once.
+    ///
+    /// An entry with neither a URL nor base64 is not an image; it is in
+    /// [`unknown_fields`](Self::unknown_fields).
+    pub fn images(&self) -> &[Image] {
+        &self.content.images
+    }
+
+    /// The seed that was used. Seeds beyond 32 bits occur.
+    pub fn seed(&self) -> Option<u64> {
+        self.content.seed
+    }
+
+    /// The prompt that the images were generated from.
+    pub fn prompt(&self) -> Option<&str> {
+        self.content
+            .prompt
+            .as_ref()
+            .map(|text| text.get(&self.body))
+    }
+
+    /// The model that generated the images.
+    pub fn model(&self) -> Option<&str> {
+        self.content.model.as_ref().map(|text| text.get(&self.body))
+    }
+
+    /// Whether each image was judged not safe for work, as the answer lists it:
+    /// in the order of its `images`, or of its `data` where it has no `images`.
+    ///
+    /// [`Image::is_nsfw`] has it for one image.
+    pub fn has_nsfw_concepts(&self) -> Option<&[Option<bool>]> {
+        self.content.nsfw.as_deref()
+    }
+
+    /// How long the steps took, where the answer has timings; they may be empty.
+    pub fn timings(&self) -> Option<&Timings> {
+        self.content.timings.as_ref()
+    }
+
+    /// What the generation cost, as the body says.
+    pub fn usage(&self) -> Option<&Usage> {
+        self.content.usage.as_ref()
+    }
+
+    /// The body as it came. This costs nothing.
+    pub fn raw(&self) -> &str {
+        &self.body
+    }
+
+    /// Everything that no other method gives: a JSON pointer into the body, and
+    /// the JSON text there.
+    ///
+    /// These are fields that this version does not know, entries without an
+    /// image, empty URLs, and what one of two entries for the same image says
+    /// otherwise than the other. Where a name occurs twice in one object, only
+    /// the last value counts.
+    pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.content
+            .unknown
+            .iter()
+            .map(|field| (field.pointer.as_str(), &self.body[field.raw.clone()]))
+    }
+
+    /// The body in the types of the API's document. It copies all of it.
+    ///
+    /// # Errors
+    ///
+    /// Those types are stricter than this one: `1184.0` is no integer to them.
+    pub fn to_response(&self) -> Result<GenerateImageResponse, serde_json::Error> {
+        serde_json::from_str(read::without_mark(&self.body))
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The provider's name for the request, for its support: the header
+    /// `x-inference-id`.
+    pub fn request_id(&self) -> Option<&str> {
+        headers::text(&self.headers, headers::INFERENCE_ID)
+    }
+
+    /// The header `x-client-request-id`, the echo of what the caller sent.
+    pub fn client_request_id(&self) -> Option<&str> {
+        headers::text(&self.headers, headers::CLIENT_REQUEST_ID)
+    }
+
+    /// The header `x-aimlapi-credits-used`; 2,000,000 credits are 1 US dollar.
+    pub fn credits_used(&self) -> Option<u64> {
+        headers::text(&self.headers, headers::CREDITS_USED)?
+            .parse()
+            .ok()
+    }
+
+    /// The header `x-aimlapi-usd-spent`, in US dollars, as it is written.
+    pub fn usd_spent(&self) -> Option<&str> {
+        headers::text(&self.headers, headers::USD_SPENT)
+    }
+}
+
+/// What was read, with long texts shortened; the body is a number of bytes.
+impl fmt::Debug for GeneratedImages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unknown: Vec<_> = self
+            .content
+            .unknown
+            .iter()
+            .map(|field| one_line(&field.pointer, 60))
+            .collect();
+        f.debug_struct("GeneratedImages")
+            .field("status", &self.status)
+            .field("request_id", &self.request_id())
+            .field("images", &self.content.images)
+            .field("seed", &self.content.seed)
+            .field("prompt", &self.prompt().map(|prompt| one_line(prompt, 200)))
+            .field("model", &self.model().map(|model| one_line(model, 100)))
+            .field("has_nsfw_concepts", &self.content.nsfw)
+            .field("usage", &self.content.usage)
+            .field("unknown_fields", &unknown)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}

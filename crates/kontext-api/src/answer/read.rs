@@ -1,0 +1,289 @@
+//! Reads a body, one level at a time, and checks the type of every known field.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::{Content, Timings, Unknown, Usage};
+use crate::decode_error::Problem;
+use crate::image::{Image, Parts, Text};
+use crate::json::{self, Mismatch, Pointer};
+
+/// The body without the byte order mark that some servers put before JSON.
+pub(super) fn without_mark(body: &str) -> &str {
+    body.strip_prefix('\u{feff}').unwrap_or(body)
+}
+
+/// Reads a whole body.
+pub(super) fn content(body: &Arc<String>) -> Result<Content, Problem> {
+    let text = without_mark(body);
+    let raw: &RawValue = serde_json::from_str(text).map_err(|source| {
+        let begin = text.trim_start();
+        let begin = if begin.is_empty() {
+            String::new()
+        } else {
+            crate::text::quoted(begin, 40)
+        };
+        Problem::Json { source, begin }
+    })?;
+    let mut reader = Reader {
+        body,
+        unknown: Vec::new(),
+    };
+    let mut content = reader.answer(raw).map_err(Problem::Mismatch)?;
+    content.unknown = reader.unknown;
+    Ok(content)
+}
+
+/// Reads values of one body, and notes those that it does not know.
+struct Reader<'a> {
+    body: &'a Arc<String>,
+    unknown: Vec<Unknown>,
+}
+
+/// An entry of `images` or `data` that is an image.
+struct Entry<'a> {
+    index: usize,
+    raw: &'a RawValue,
+    parts: Parts,
+}
+
+impl<'a> Reader<'a> {
+    fn answer(&mut self, raw: &'a RawValue) -> Result<Content, Mismatch> {
+        let mut content = Content::default();
+        let (mut images, mut data) = (Vec::new(), Vec::new());
+        for (name, raw) in json::object(raw, &Pointer::Root)? {
+            let at = Pointer::Member(&Pointer::Root, &name);
+            match name.as_str() {
+                _ if json::is_null(raw) => {}
+                "images" => images = self.entries(raw, &at)?,
+                "data" => data = self.entries(raw, &at)?,
+                "seed" => content.seed = Some(json::count(raw, &at)?),
+                "prompt" => content.prompt = Some(self.text(raw, &at)?),
+                "model" => content.model = Some(self.text(raw, &at)?),
+                "has_nsfw_concepts" => content.nsfw = Some(flags(raw, &at)?),
+                "timings" => content.timings = Some(timings(raw, &at)?),
+                "meta" => content.usage = self.meta(raw, &at)?,
+                _ => self.note(at.to_string(), raw),
+            }
+        }
+        for entry in if images.is_empty() {
+            &mut data
+        } else {
+            &mut images
+        } {
+            let flag = content
+                .nsfw
+                .as_ref()
+                .and_then(|flags| flags.get(entry.index));
+            entry.parts.is_nsfw = flag.copied().flatten();
+        }
+        self.merge(&mut images, data);
+        content.images = images
+            .into_iter()
+            .map(|entry| Image {
+                body: Arc::clone(self.body),
+                parts: entry.parts,
+            })
+            .collect();
+        Ok(content)
+    }
+
+    /// The images of a list; an entry that is none is noted as a whole.
+    fn entries(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Vec<Entry<'a>>, Mismatch> {
+        let mut entries = Vec::new();
+        for (index, raw) in json::list(raw, at)?.into_iter().enumerate() {
+            if json::is_null(raw) {
+                continue;
+            }
+            let at = Pointer::Item(at, index);
+            let noted = self.unknown.len();
+            let parts = self.parts(raw, &at)?;
+            if parts.url.is_some() || parts.base64.is_some() {
+                entries.push(Entry { index, raw, parts });
+            } else {
+                self.unknown.truncate(noted);
+                self.note(at.to_string(), raw);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn parts(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Parts, Mismatch> {
+        let mut parts = Parts::default();
+        for (name, raw) in json::object(raw, at)? {
+            let at = Pointer::Member(at, &name);
+            let is_empty = raw.get() == "\"\"";
+            match name.as_str() {
+                _ if json::is_null(raw) => {}
+                // An empty URL is none, but it was there.
+                "url" | "b64_json" if is_empty => self.note(at.to_string(), raw),
+                "url" => parts.url = Some(self.text(raw, &at)?),
+                "b64_json" => parts.base64 = Some(self.range(json::between_quotes(raw, &at)?)),
+                "content_type" => parts.content_type = Some(self.text(raw, &at)?),
+                "file_name" => parts.file_name = Some(self.text(raw, &at)?),
+                "file_size" => parts.file_size = Some(json::count(raw, &at)?),
+                "width" => parts.width = Some(json::count(raw, &at)?),
+                "height" => parts.height = Some(json::count(raw, &at)?),
+                _ => self.note(at.to_string(), raw),
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Adds `data` to `images`: what is the same image fills in what is missing.
+    fn merge(&mut self, images: &mut Vec<Entry<'a>>, data: Vec<Entry<'a>>) {
+        let twins = self.twins(images, &data);
+        for (entry, twin) in data.into_iter().zip(twins) {
+            match twin {
+                Some(twin) => self.fill(&mut images[twin].parts, entry),
+                None => images.push(entry),
+            }
+        }
+    }
+
+    /// For each entry of `data`, the image of `images` that it is: by its URL, or
+    /// by its base64 where neither has a URL.
+    fn twins(&self, images: &[Entry<'a>], data: &[Entry<'a>]) -> Vec<Option<usize>> {
+        if images.is_empty() {
+            return vec![None; data.len()];
+        }
+        let mut known: HashMap<(bool, &str), Vec<usize>> = HashMap::new();
+        // Backwards, so that the first of several is the first to be taken.
+        for (position, entry) in images.iter().enumerate().rev() {
+            known
+                .entry(self.identity(&entry.parts))
+                .or_default()
+                .push(position);
+        }
+        data.iter()
+            .map(|entry| known.get_mut(&self.identity(&entry.parts))?.pop())
+            .collect()
+    }
+
+    fn identity<'b>(&'b self, parts: &'b Parts) -> (bool, &'b str) {
+        match (&parts.url, &parts.base64) {
+            (Some(url), _) => (true, url.get(self.body)),
+            (None, Some(range)) => (false, &self.body[range.clone()]),
+            (None, None) => (false, ""),
+        }
+    }
+
+    /// Takes from `entry` what `parts` lacks, and notes what contradicts it.
+    fn fill(&mut self, parts: &mut Parts, entry: Entry<'a>) {
+        let body: &str = self.body;
+        let same_text = |one: &Text, other: &Text| one.get(body) == other.get(body);
+        let same_base64 =
+            |one: &Range<usize>, other: &Range<usize>| body[one.clone()] == body[other.clone()];
+        let other = entry.parts;
+        let agreements = [
+            (
+                "b64_json",
+                agree(&mut parts.base64, other.base64, same_base64),
+            ),
+            (
+                "content_type",
+                agree(&mut parts.content_type, other.content_type, same_text),
+            ),
+            (
+                "file_name",
+                agree(&mut parts.file_name, other.file_name, same_text),
+            ),
+            (
+                "file_size",
+                agree(&mut parts.file_size, other.file_size, u64::eq),
+            ),
+            ("width", agree(&mut parts.width, other.width, u64::eq)),
+            ("height", agree(&mut parts.height, other.height, u64::eq)),
+        ];
+        if agreements.iter().all(|(_, agrees)| *agrees) {
+            return;
+        }
+        for (name, raw) in json::object(entry.raw, &Pointer::Root).unwrap_or_default() {
+            if agreements.contains(&(name.as_str(), false)) {
+                self.note(format!("/data/{}/{name}", entry.index), raw);
+            }
+        }
+    }
+
+    fn meta(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Option<Usage>, Mismatch> {
+        let mut usage = None;
+        for (name, raw) in json::object(raw, at)? {
+            let at = Pointer::Member(at, &name);
+            match name.as_str() {
+                _ if json::is_null(raw) => {}
+                "usage" => usage = Some(self.usage(raw, &at)?),
+                _ => self.note(at.to_string(), raw),
+            }
+        }
+        Ok(usage)
+    }
+
+    fn usage(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Usage, Mismatch> {
+        let mut usage = Usage::default();
+        for (name, raw) in json::object(raw, at)? {
+            let at = Pointer::Member(at, &name);
+            match name.as_str() {
+                _ if json::is_null(raw) => {}
+                "credits_used" => usage.credits_used = Some(json::number(raw, &at)?),
+                "tokens_used" => usage.tokens_used = Some(json::number(raw, &at)?),
+                "usd_spent" => usage.usd_spent = Some(json::number(raw, &at)?),
+                _ => self.note(at.to_string(), raw),
+            }
+        }
+        Ok(usage)
+    }
+
+    /// A string, by its place in the body where it has no escapes.
+    fn text(&self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Text, Mismatch> {
+        let inside = json::between_quotes(raw, at)?;
+        if inside.contains('\\') {
+            return json::string(raw, at).map(|text| Text::Decoded(text.into()));
+        }
+        Ok(Text::Within(self.range(inside)))
+    }
+
+    fn note(&mut self, pointer: String, raw: &'a RawValue) {
+        let raw = self.range(raw.get());
+        self.unknown.push(Unknown { pointer, raw });
+    }
+
+    /// Where a part of the body stands in it.
+    fn range(&self, part: &'a str) -> Range<usize> {
+        let start = part.as_ptr().addr() - self.body.as_ptr().addr();
+        start..start + part.len()
+    }
+}
+
+/// Fills `into` where it is empty; says whether the two agree afterwards.
+fn agree<T>(into: &mut Option<T>, from: Option<T>, same: impl Fn(&T, &T) -> bool) -> bool {
+    match (&*into, from) {
+        (_, None) => true,
+        (Some(one), Some(other)) => same(one, &other),
+        (None, from) => {
+            *into = from;
+            true
+        }
+    }
+}
+
+fn flags(raw: &RawValue, at: &Pointer<'_>) -> Result<Vec<Option<bool>>, Mismatch> {
+    let flags = json::list(raw, at)?.into_iter().enumerate();
+    flags
+        .map(|(index, raw)| match json::is_null(raw) {
+            true => Ok(None),
+            false => json::boolean(raw, &Pointer::Item(at, index)).map(Some),
+        })
+        .collect()
+}
+
+fn timings(raw: &RawValue, at: &Pointer<'_>) -> Result<Timings, Mismatch> {
+    let members = json::object(raw, at)?.into_iter();
+    Ok(Timings {
+        entries: members
+            .map(|(name, raw)| (name, raw.get().into()))
+            .collect(),
+    })
+}

@@ -1,0 +1,286 @@
+//! What can go wrong, and what a caller may do about it.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error as ThisError;
+
+use crate::answer::GeneratedImages;
+use crate::decode_error::DecodeError;
+use crate::invalid_request::InvalidRequest;
+use crate::reply::Reply;
+
+/// The error of a call: one variant per outcome that a caller treats differently.
+///
+/// Display is one line without its cause; the cause is in `source()`. Neither
+/// prints the API key, a header's value or a body.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request breaks limits of the API. Nothing was sent.
+    #[error(transparent)]
+    InvalidRequest(#[from] InvalidRequest),
+    /// The provider refused the request as wrong: status 400, 413, 415 or 422.
+    #[error("the provider refused the request: {0}")]
+    BadRequest(Box<Reply>),
+    /// There was no key, or the provider does not know it: status 401.
+    #[error("the provider does not accept the api key: {0}")]
+    Authentication(Box<Reply>),
+    /// The account has no credits left: status 402, or a 403 whose message says so.
+    #[error("the account is out of credits: {0}")]
+    OutOfCredits(Box<Reply>),
+    /// The key may not do this: any other 403.
+    #[error("the provider forbids the request: {0}")]
+    Forbidden(Box<Reply>),
+    /// There is nothing at this path: status 404, usually a wrong base URL.
+    #[error("the provider has nothing at this path: {0}")]
+    NotFound(Box<Reply>),
+    /// Too many requests, or a quota is used up: status 429.
+    #[error("the provider limits the rate of requests: {0}")]
+    RateLimited(Box<Reply>),
+    /// The provider or a gateway before it failed: any 5xx.
+    #[error("the provider failed: {0}")]
+    Server(Box<Reply>),
+    /// Any other status. A redirect is one: none is followed, and the message
+    /// names where it points.
+    #[error("the provider answered with an unexpected status: {0}")]
+    UnexpectedStatus(Box<Reply>),
+    /// The request was not sent: no connection was made. Nothing was charged.
+    #[error("the request was not sent")]
+    NotSent {
+        /// Why not: a `reqwest::Error` without its URL.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The request may have been sent, and its answer did not arrive whole: a
+    /// time-out, a reset, a cut body. Whether an image was made and charged is
+    /// not known. Sending it again may pay twice.
+    #[error("the outcome is unknown, the request may have been carried out and charged{}", beginning(.reply))]
+    OutcomeUnknown {
+        /// The beginning of a successful answer, if one arrived; its body is cut.
+        reply: Option<Box<Reply>>,
+        /// What happened: a `reqwest::Error` without its URL.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The answer is a success that did not decode. It is all in the error.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The answer is a success with no image in it. It is all in the error.
+    #[error("the answer with status {} has no image in it", .0.status().as_u16())]
+    NoImages(Box<GeneratedImages>),
+}
+
+/// How an answer that did not arrive whole began.
+fn beginning(reply: &Option<Box<Reply>>) -> String {
+    match reply {
+        Some(reply) => format!(
+            ": the answer ended after {} bytes, {reply}",
+            reply.body().len()
+        ),
+        None => String::new(),
+    }
+}
+
+impl Error {
+    /// The error that an answer outside 2xx is.
+    pub(crate) fn from_reply(reply: Reply) -> Self {
+        let variant = match reply.status().as_u16() {
+            400 | 413 | 415 | 422 => Self::BadRequest,
+            401 => Self::Authentication,
+            402 => Self::OutOfCredits,
+            403 if reply.message().is_some_and(is_about_credits) => Self::OutOfCredits,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            429 => Self::RateLimited,
+            500..=599 => Self::Server,
+            _ => Self::UnexpectedStatus,
+        };
+        variant(Box::new(reply))
+    }
+
+    /// The error that a failed exchange is.
+    ///
+    /// Only what reqwest reports while it builds a request or connects happened
+    /// for certain before sending; anything else may have happened after it.
+    pub(crate) fn from_transport(error: reqwest::Error) -> Self {
+        let was_not_sent = error.is_builder() || error.is_connect();
+        let source = Box::new(error.without_url());
+        match was_not_sent {
+            true => Self::NotSent { source },
+            false => Self::OutcomeUnknown {
+                reply: None,
+                source,
+            },
+        }
+    }
+
+    /// The answer behind the error, if one arrived and it is not [`NoImages`](Self::NoImages).
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::BadRequest(reply)
+            | Self::Authentication(reply)
+            | Self::OutOfCredits(reply)
+            | Self::Forbidden(reply)
+            | Self::NotFound(reply)
+            | Self::RateLimited(reply)
+            | Self::Server(reply)
+            | Self::UnexpectedStatus(reply) => Some(reply),
+            Self::OutcomeUnknown { reply, .. } => reply.as_deref(),
+            Self::Decode(error) => Some(error.reply()),
+            Self::InvalidRequest(_) | Self::NotSent { .. } | Self::NoImages(_) => None,
+        }
+    }
+
+    /// The HTTP status, if an answer arrived.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::NoImages(answer) => Some(answer.status()),
+            other => other.reply().map(Reply::status),
+        }
+    }
+
+    /// The provider's name for the request, for its support: `requestId` of an
+    /// error's body, else the header `x-inference-id`.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::NoImages(answer) => answer.request_id(),
+            other => other.reply().and_then(Reply::request_id),
+        }
+    }
+
+    /// The body of the answer, if one arrived, or what there is of it.
+    pub fn body(&self) -> Option<&[u8]> {
+        match self {
+            Self::NoImages(answer) => Some(answer.raw().as_bytes()),
+            other => other.reply().map(Reply::body),
+        }
+    }
+
+    /// How long the provider asks to wait, where it says so in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.reply().and_then(Reply::retry_after)
+    }
+
+    /// Whether the same request can be sent again without paying twice, and has
+    /// a chance.
+    ///
+    /// True for a connection that could not be made, for a 429 whose message is
+    /// not about a quota or billing, and for a 503. False for everything else: a
+    /// 500, 502 or 504 included, because the work may have been done.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::NotSent { source } => source
+                .downcast_ref()
+                .is_some_and(reqwest::Error::is_connect),
+            Self::RateLimited(reply) => !reply.message().is_some_and(is_about_quota),
+            Self::Server(reply) => reply.status() == StatusCode::SERVICE_UNAVAILABLE,
+            _ => false,
+        }
+    }
+
+    /// Whether money may have been spent.
+    ///
+    /// True where the outcome is unknown, where a success did not decode or had
+    /// no image in it, for a 502 or 504 (a gateway speaks there, which does not
+    /// know what the service behind it did), and for a status that means neither
+    /// success nor failure. False for all other answers, because the provider
+    /// says that failed requests are never charged, and where nothing was sent.
+    pub fn may_have_been_charged(&self) -> bool {
+        match self {
+            Self::OutcomeUnknown { .. } | Self::Decode(_) | Self::NoImages(_) => true,
+            Self::Server(reply) => matches!(reply.status().as_u16(), 502 | 504),
+            Self::UnexpectedStatus(reply) => {
+                !(reply.status().is_client_error() || reply.status().is_redirection())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether the message of a 403 says that there are no credits left.
+fn is_about_credits(message: &str) -> bool {
+    has_any(
+        message,
+        &[
+            "credit",
+            "balance",
+            "top up",
+            "billing",
+            "insufficient funds",
+            "payment",
+        ],
+    )
+}
+
+/// Whether the message of a 429 is about a quota or money: waiting a little is no use.
+fn is_about_quota(message: &str) -> bool {
+    is_about_credits(message)
+        || has_any(
+            message,
+            &["quota", "free-tier", "free tier", "free limit", "upgrade"],
+        )
+}
+
+fn has_any(message: &str, words: &[&str]) -> bool {
+    let message = message.to_lowercase();
+    words.iter().any(|word| message.contains(word))
+}
+
+/// Why a client could not be made.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// There is no key.
+    #[error("there is no api key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
+    MissingKey,
+    /// The key cannot stand in a header.
+    #[error(
+        "the api key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) has a space, a line end or \
+         another character that cannot be in a header"
+    )]
+    InvalidKey,
+    /// A variable is not valid Unicode.
+    #[error("the variable {variable} is not valid Unicode")]
+    NotUnicode {
+        /// The name of the variable.
+        variable: &'static str,
+    },
+    /// The base URL is not an origin.
+    #[error(
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
+         give an origin, such as https://api.aimlapi.com"
+    )]
+    InvalidBaseUrl {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The key would be sent in the clear to another machine.
+    #[error(
+        "the base url {origin} is plain http, which is allowed to this machine only: use https"
+    )]
+    PlainHttp {
+        /// The origin that was asked for.
+        origin: String,
+    },
+    /// The crate was built without TLS.
+    #[error(
+        "the base url {origin} needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
+    )]
+    NoTls {
+        /// The origin that was asked for.
+        origin: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("the http client could not be made")]
+    Http(#[source] reqwest::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_cheap_to_return() {
+        assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
+    }
+}

@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod answer;
+mod api_key;
+mod base_url;
+mod builder;
+mod client;
+mod decode_error;
+mod environment;
+mod error;
+mod headers;
+mod hooks;
+mod image;
+mod invalid_request;
+mod json;
+mod limits;
+mod number;
+mod receive;
+mod reply;
+mod request;
+mod text;
+mod uri;
+
+#[rustfmt::skip] // Formatted by prettyplease; `cargo fmt --check` leaves it alone.
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    reason = "documented only where the API's document has descriptions, and public as the generator writes it"
+)]
+mod generated;
+
+pub use answer::{GeneratedImages, Timings, Usage};
+pub use api_key::ApiKey;
+pub use builder::ClientBuilder;
+pub use client::Client;
+pub use decode_error::DecodeError;
+pub use error::{BuildError, Error};
+pub use generated::types;
+pub use generated::types::GenerateImageRequest;
+pub use image::{Image, InvalidBase64};
+pub use invalid_request::{InvalidRequest, Violation};
+pub use number::Number;
+pub use reply::Reply;
+pub use uri::Uri;
+
+/// Builders of requests, as [`GenerateImageRequest::builder`] makes them.
+pub use generated::builder as request_builder;

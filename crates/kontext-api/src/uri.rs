@@ -1,0 +1,342 @@
+//! The URLs of a request, in the spelling that the API asks for.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use url::Url;
+
+/// Where an image is: an http or https URL, or a `data:` URI.
+///
+/// What people write is brought into the spelling of RFC 3986 when the value is
+/// made: `https://ex.com/ä b` becomes `https://ex.com/%C3%A4%20b`. Making one
+/// never fails. What is not a URL, or has another scheme, is kept as it was and
+/// reported with the other violations when the request is checked.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Uri(String);
+
+impl Uri {
+    /// The URI as it will be sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is an http or https URL with a host, or a `data:` URI.
+    pub fn is_valid(&self) -> bool {
+        is_valid(&self.0)
+    }
+}
+
+impl From<String> for Uri {
+    fn from(text: String) -> Self {
+        if is_data(&text) {
+            return Self(normalise_data(text));
+        }
+        let url = Url::parse(&text).ok().and_then(normalise_url);
+        Self(url.unwrap_or(text))
+    }
+}
+
+impl From<&str> for Uri {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+impl From<&String> for Uri {
+    fn from(text: &String) -> Self {
+        Self::from(text.clone())
+    }
+}
+
+impl From<Url> for Uri {
+    fn from(url: Url) -> Self {
+        Self::from(String::from(url))
+    }
+}
+
+impl From<&Url> for Uri {
+    fn from(url: &Url) -> Self {
+        Self::from(url.as_str())
+    }
+}
+
+impl AsRef<str> for Uri {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Shortened: a `data:` URI holds a whole image.
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::text::quoted(&self.0, 200))
+    }
+}
+
+impl<'de> Deserialize<'de> for Uri {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(feature = "schemars")]
+impl schemars::JsonSchema for Uri {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Uri".into()
+    }
+
+    fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "uri" })
+    }
+}
+
+/// Whether `text` is in the form that [`Uri`] writes valid URLs in.
+pub(crate) fn is_valid(text: &str) -> bool {
+    match text.strip_prefix("data:") {
+        Some(rest) => is_clean(rest),
+        None => Url::parse(text)
+            .ok()
+            .and_then(normalise_url)
+            .is_some_and(|normal| normal == text),
+    }
+}
+
+/// What URL parsers ignore at both ends: spaces and control characters.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|character: char| character <= ' ')
+}
+
+fn is_data(text: &str) -> bool {
+    trim(text)
+        .get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+}
+
+/// Normalises a `data:` URI. One that is fine, as nearly all are, is not copied.
+fn normalise_data(text: String) -> String {
+    if text.strip_prefix("data:").is_some_and(is_clean) {
+        return text;
+    }
+    let rest = trim(&text).split_once(':').map_or("", |(_, rest)| rest);
+    format!("data:{}", encode(rest))
+}
+
+/// Normalises a parsed URL; nothing if it is not one that the API can fetch.
+fn normalise_url(url: Url) -> Option<String> {
+    match url.scheme() {
+        "data" => return Some(normalise_data(url.into())),
+        "http" | "https" => {}
+        _ => return None,
+    }
+    // The parser allows some characters in a host that a URI may not have.
+    // Encoding them would name another host.
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let is_address = host.starts_with('[');
+    let is_plain = |byte| is_allowed(byte) && !matches!(byte, b'/' | b'?' | b':' | b'@');
+    if !is_address && !host.bytes().all(is_plain) {
+        return None;
+    }
+    // A parsed URL always has the two slashes, and a path after the authority.
+    let (scheme, after) = url.as_str().split_once("://")?;
+    let (authority, path) = after.split_at(after.find('/')?);
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if is_clean(user) && is_clean(path) {
+        return Some(url.into());
+    }
+    let user = encode(user);
+    let at = if user.is_empty() { "" } else { "@" };
+    Some(format!("{scheme}://{user}{at}{host}{}", encode(path)))
+}
+
+/// Whether RFC 3986 has this character in a path, a query or a fragment.
+fn is_allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.' | b'_' | b'~' // Unreserved.
+                | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' // Sub-delimiters.
+                | b':' | b'@' | b'/' | b'?'
+        )
+}
+
+/// Whether a `%` at `index` is followed by two hexadecimal digits.
+fn is_escape(bytes: &[u8], index: usize) -> bool {
+    bytes
+        .get(index + 1..index + 3)
+        .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether nothing in a path with its query and fragment needs encoding.
+fn is_clean(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut in_fragment = false;
+    bytes.iter().enumerate().all(|(index, byte)| match byte {
+        b'%' => is_escape(bytes, index),
+        b'#' => !std::mem::replace(&mut in_fragment, true),
+        other => is_allowed(*other),
+    })
+}
+
+/// Percent-encodes what RFC 3986 does not have; tabs and line ends are dropped, as URL parsers do.
+fn encode(text: &str) -> Cow<'_, str> {
+    if is_clean(text) {
+        return Cow::Borrowed(text);
+    }
+    let text: Cow<'_, str> = match text.contains(['\t', '\n', '\r']) {
+        true => text.replace(['\t', '\n', '\r'], "").into(),
+        false => text.into(),
+    };
+    let bytes = text.as_bytes();
+    let mut encoded = String::with_capacity(text.len() + text.len() / 8);
+    let mut in_fragment = false;
+    for (index, byte) in bytes.iter().copied().enumerate() {
+        let keep = match byte {
+            b'%' => is_escape(bytes, index),
+            b'#' => !std::mem::replace(&mut in_fragment, true),
+            other => is_allowed(other),
+        };
+        if keep {
+            encoded.push(char::from(byte));
+        } else {
+            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+            encoded.push('%');
+            encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    encoded.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_people_write_becomes_rfc_3986() {
+        for (text, expected) in [
+            ("https://example.com/cat.png", "https://example.com/cat.png"),
+            ("HTTPS://EXAMPLE.com:443", "https://example.com/"),
+            ("  https://example.com/a b\n", "https://example.com/a%20b"),
+            (
+                "https://example.com/ä|[x]^`?q=[ä]|{}#a#b",
+                "https://example.com/%C3%A4%7C%5Bx%5D%5E%60?q=%5B%C3%A4%5D%7C%7B%7D#a%23b",
+            ),
+            (
+                "https://example.com/100%?a=%zz&b=%41",
+                "https://example.com/100%25?a=%25zz&b=%41",
+            ),
+            ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+            ("https://me:@example.com/|", "https://me@example.com/%7C"),
+            ("https://:@example.com/", "https://example.com/"),
+            (
+                "https://me:pa%ss@example.com/",
+                "https://me:pa%25ss@example.com/",
+            ),
+            ("http://[::1]:8080/x", "http://[::1]:8080/x"),
+            (
+                "data:image/png;base64,iVBORw0KGgo=",
+                "data:image/png;base64,iVBORw0KGgo=",
+            ),
+            (
+                " DATA:image/png;base64,iVBO\nRw0K\tGgo= ",
+                "data:image/png;base64,iVBORw0KGgo=",
+            ),
+            (
+                "data:image/svg+xml,<svg ä>#x#y",
+                "data:image/svg+xml,%3Csvg%20%C3%A4%3E#x%23y",
+            ),
+        ] {
+            let uri = Uri::from(text);
+            assert_eq!(uri.as_str(), expected);
+            assert!(uri.is_valid(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_stays_as_it_was() {
+        for text in [
+            "",
+            "cat.png",
+            "/cat.png",
+            "//example.com/cat.png",
+            "ftp://example.com/",
+            "file:///cat.png",
+            "https://",
+            "https://a{b}/",
+            "javascript:1",
+        ] {
+            let uri = Uri::from(text);
+            assert_eq!(uri.as_str(), text);
+            assert!(!uri.is_valid(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_url_and_json_are_normalised_too() {
+        let expected = Uri::from("https://example.com/%7C");
+        assert_eq!(
+            Url::parse("https://example.com/|").map(Uri::from),
+            Ok(expected.clone())
+        );
+        let read: Option<Uri> = serde_json::from_str("\"https://example.com/|\"").ok();
+        assert_eq!(read, Some(expected.clone()));
+        assert_eq!(
+            serde_json::to_string(&expected).ok(),
+            Some("\"https://example.com/%7C\"".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_large_image_is_moved_and_printed_short() {
+        let text = format!("data:image/png;base64,{}", "A".repeat(1_000_000));
+        let place = text.as_ptr();
+        let uri = Uri::from(text);
+        assert_eq!(uri.as_str().as_ptr(), place);
+        assert!(format!("{uri:?}").len() < 300);
+    }
+
+    /// Text that is often nearly a URL.
+    fn nearly_a_url() -> impl Strategy<Value = String> {
+        let scheme = prop_oneof!["https?://", "[dD]ata:", "https:", "[a-z]{0,3}:?"];
+        let host = prop_oneof![
+            "[a-z]{1,5}(\\.[a-z]{2,3})?(:[0-9]{1,5})?",
+            "\\PC{0,6}",
+            "[a-z]{1,3}:[%@a-z]{0,4}@[a-z]{2}"
+        ];
+        let rest = prop_oneof![
+            "(/[a-zA-Z0-9%|\\[\\]^`{}<>\"' ]{0,8}){0,3}(\\?[^#]{0,8})?(#.{0,8})?",
+            ".{0,20}"
+        ];
+        (scheme, host, rest).prop_map(|(scheme, host, rest)| format!("{scheme}{host}{rest}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+        #[test]
+        fn whatever_is_valid_is_rfc_3986(text in prop_oneof![nearly_a_url(), ".{0,40}"]) {
+            let uri = Uri::from(text.as_str());
+            if uri.is_valid() {
+                let parsed = fluent_uri::Uri::parse(uri.as_str());
+                prop_assert!(parsed.is_ok(), "{text:?} became {uri}: {parsed:?}");
+                prop_assert_eq!(&Uri::from(uri.as_str()), &uri);
+            } else {
+                prop_assert_eq!(uri.as_str(), text);
+            }
+        }
+    }
+}

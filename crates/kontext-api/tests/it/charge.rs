@@ -1,0 +1,177 @@
+//! What was paid for is never lost: successes that cannot be used as they are.
+
+use kontext_api::Error;
+
+use crate::server::{Answer, ONE_IMAGE, Server, assert_discreet, request, response};
+
+const HEADERS: &str = "x-inference-id: inf-7\r\nx-client-request-id: mine-1\r\n\
+    x-aimlapi-credits-used: 91000\r\nx-aimlapi-usd-spent: 0.0455\r\n";
+
+async fn outcome(answer: Answer) -> Result<kontext_api::GeneratedImages, Error> {
+    let server = Server::start(answer).await;
+    let outcome = server
+        .builder()
+        .max_answer_bytes(1_000)
+        .build()
+        .unwrap()
+        .generate(request())
+        .await;
+    assert_eq!(server.requests().len(), 1);
+    if let Err(error) = &outcome {
+        assert_discreet(error);
+        assert!(
+            error.may_have_been_charged() && !error.is_retryable(),
+            "{error:?}"
+        );
+    }
+    outcome
+}
+
+#[tokio::test]
+async fn a_success_gives_back_ids_and_cost() {
+    let answer = outcome(Answer::Bytes(response("200 OK", HEADERS, ONE_IMAGE)))
+        .await
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    assert_eq!(answer.request_id(), Some("inf-7"));
+    assert_eq!(answer.client_request_id(), Some("mine-1"));
+    assert_eq!(answer.credits_used(), Some(91_000));
+    assert_eq!(answer.usd_spent(), Some("0.0455"));
+    assert_eq!(answer.headers()["x-inference-id"], "inf-7");
+    assert_eq!(answer.raw().as_bytes(), ONE_IMAGE);
+    assert_eq!(
+        answer.images()[0].url(),
+        Some("https://cdn.example.com/1.jpg")
+    );
+}
+
+#[tokio::test]
+async fn another_success_status_is_a_success() {
+    let answer = outcome(Answer::Bytes(response("201 Created", "", ONE_IMAGE)))
+        .await
+        .unwrap();
+    assert_eq!((answer.status().as_u16(), answer.images().len()), (201, 1));
+}
+
+#[tokio::test]
+async fn an_answer_without_images_is_an_error_with_all_of_it() {
+    for body in [
+        "{}",
+        "{\"images\": []}",
+        "{\"data\": null}",
+        "{\"images\": [{\"url\": \"\", \"width\": 5}, null]}",
+    ] {
+        let error = outcome(Answer::Bytes(response("200 OK", HEADERS, body.as_bytes())))
+            .await
+            .unwrap_err();
+        let Error::NoImages(answer) = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(answer.raw(), body);
+        assert_eq!(answer.credits_used(), Some(91_000));
+        assert_eq!(error.request_id(), Some("inf-7"));
+        assert_eq!(error.body(), Some(body.as_bytes()));
+        assert_eq!(error.status().unwrap().as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_decode_is_kept() {
+    let deep = "[".repeat(900);
+    let cases: [(&[u8], &str, &str); 6] = [
+        (b"", "", "is empty"),
+        (b"<html>", "", "is not JSON, it begins with \"<html>\""),
+        (b"{\"images\": \xff}", "", "is not UTF-8 at byte 11"),
+        (b"{\"seed\": \"7\"}", "/seed", "expected a whole number"),
+        (deep.as_bytes(), "", "is not JSON"),
+        (
+            b"[]",
+            "top",
+            "has a wrong type at its top level: expected an object, found []",
+        ),
+    ];
+    for (body, pointer, problem) in cases {
+        let error = outcome(Answer::Bytes(response("200 OK", HEADERS, body)))
+            .await
+            .unwrap_err();
+        let Error::Decode(decode) = &error else {
+            panic!("{error:?}")
+        };
+        assert!(error.to_string().contains(problem), "{error}");
+        assert_eq!(
+            decode.pointer(),
+            match pointer {
+                "" => None,
+                "top" => Some(""),
+                other => Some(other),
+            }
+        );
+        assert_eq!(error.body(), Some(body));
+        assert_eq!(error.request_id(), Some("inf-7"));
+        assert_eq!(decode.reply().usd_spent(), Some("0.0455"));
+        assert_eq!(decode.reply().client_request_id(), Some("mine-1"));
+        assert!(!decode.reply().is_cut());
+    }
+}
+
+#[tokio::test]
+async fn a_coding_that_nobody_asked_for_is_named() {
+    let headers = format!("{HEADERS}content-encoding: gzip\r\n");
+    let error = outcome(Answer::Bytes(response("200 OK", &headers, b"\x1f\x8b")))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("is encoded as gzip"), "{error}");
+    assert_eq!(error.body(), Some(&b"\x1f\x8b"[..]));
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_kept_to_it() {
+    let exact = format!(
+        "{{\"images\": [{{\"url\": \"{}\"}}]}}",
+        "u".repeat(1_000 - 25)
+    );
+    assert_eq!(exact.len(), 1_000);
+    outcome(Answer::Bytes(response("200 OK", "", exact.as_bytes())))
+        .await
+        .unwrap();
+
+    let longer = format!("{exact} ");
+    // With the length announced, and without.
+    for bytes in [
+        response("200 OK", HEADERS, longer.as_bytes()),
+        format!("HTTP/1.1 200 OK\r\n{HEADERS}\r\n{longer}").into_bytes(),
+    ] {
+        let error = outcome(Answer::Bytes(bytes)).await.unwrap_err();
+        let Error::Decode(decode) = &error else {
+            panic!("{error:?}")
+        };
+        assert!(
+            error.to_string().contains("is larger than 1000 bytes"),
+            "{error}"
+        );
+        assert!(decode.reply().is_cut());
+        assert_eq!(error.body(), Some(exact.as_bytes()));
+        assert_eq!(error.request_id(), Some("inf-7"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_of_unknown_outcome() {
+    let mut bytes = response("200 OK", HEADERS, ONE_IMAGE);
+    bytes.truncate(bytes.len() - 10);
+    let error = outcome(Answer::Bytes(bytes)).await.unwrap_err();
+    let Error::OutcomeUnknown {
+        reply: Some(reply), ..
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
+    assert!(reply.is_cut());
+    assert_eq!(reply.body(), &ONE_IMAGE[..ONE_IMAGE.len() - 10]);
+    assert_eq!(reply.credits_used(), Some(91_000));
+    assert_eq!(
+        (error.request_id(), error.status().unwrap().as_u16()),
+        (Some("inf-7"), 200)
+    );
+    assert!(std::error::Error::source(&error).is_some());
+}

@@ -1,0 +1,119 @@
+//! Limits are checked before anything is sent, all at once.
+
+use kontext_api::{Error, GenerateImageRequest, InvalidRequest};
+
+use crate::server::{ONE_IMAGE, Server, request};
+
+const URL: &str = "https://example.com/cat.png";
+
+fn shown(outcome: Result<GenerateImageRequest, InvalidRequest>) -> Vec<String> {
+    outcome.map_or_else(
+        |error| error.violations().iter().map(ToString::to_string).collect(),
+        |_| Vec::new(),
+    )
+}
+
+#[test]
+fn both_sides_of_every_limit() {
+    let valid = || GenerateImageRequest::builder().prompt("p").image_url(URL);
+    let treble_clefs = |count| "𝄞".repeat(count);
+    for (builder, expected) in [
+        (valid(), ""),
+        (valid().prompt(treble_clefs(4_000)), ""),
+        (
+            valid().prompt(treble_clefs(4_001)),
+            "prompt: must have at most 4000 characters, got 4001 characters",
+        ),
+        (valid().num_images(1), ""),
+        (valid().num_images(4), ""),
+        (
+            valid().num_images(0),
+            "num_images: must be at least 1, got 0",
+        ),
+        (
+            valid().num_images(5),
+            "num_images: must be at most 4, got 5",
+        ),
+        (valid().seed(1), ""),
+        (valid().seed(0), "seed: must be at least 1, got 0"),
+        (valid().guidance_scale(1.0), ""),
+        (valid().guidance_scale(20.0), ""),
+        (
+            valid().guidance_scale(0.99),
+            "guidance_scale: must be at least 1, got 0.99",
+        ),
+        (
+            valid().guidance_scale(20.5),
+            "guidance_scale: must be at most 20, got 20.5",
+        ),
+        (
+            valid().guidance_scale(f64::NAN),
+            "guidance_scale: must be a finite number, got NaN",
+        ),
+        (
+            valid().guidance_scale(f64::INFINITY),
+            "guidance_scale: must be a finite number, got inf",
+        ),
+        (valid().image_url([URL; 4]), ""),
+        (
+            valid().image_url([URL; 5]),
+            "image_url: must have at most 4 items, got 5 items",
+        ),
+        (
+            valid().image_url(Vec::<String>::new()),
+            "image_url: must have at least 1 item, got 0 items",
+        ),
+        (
+            valid().image_url("cat.png"),
+            "image_url: must be an http, https or data URI, got \"cat.png\"",
+        ),
+        (
+            valid().image_url([URL, "ftp://a/"]),
+            "image_url[1]: must be an http, https or data URI, got \"ftp://a/\"",
+        ),
+    ] {
+        assert_eq!(shown(builder.build()).join("; "), expected);
+    }
+}
+
+#[test]
+fn all_violations_and_missing_fields_at_once() {
+    let builder = GenerateImageRequest::builder()
+        .num_images(9)
+        .seed(0)
+        .guidance_scale(f64::NAN);
+    let mut violations = shown(builder.build());
+    violations.sort_unstable();
+    assert_eq!(
+        violations,
+        [
+            "guidance_scale: must be a finite number, got NaN",
+            "image_url: is required",
+            "num_images: must be at most 4, got 9",
+            "prompt: is required",
+            "seed: must be at least 1, got 0",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_changed_since_is_checked_again_and_not_sent() {
+    let server = Server::answering("200 OK", "", ONE_IMAGE).await;
+    let mut request = request();
+    request.num_images = Some(7);
+    request.prompt = "x".repeat(4_001);
+    let error = server.client().generate(request).await.unwrap_err();
+    let Error::InvalidRequest(invalid) = &error else {
+        panic!("{error:?}")
+    };
+    let fields: Vec<_> = invalid
+        .violations()
+        .iter()
+        .map(|violation| violation.field())
+        .collect();
+    assert_eq!(fields, ["num_images", "prompt"]);
+    assert_eq!(invalid.violations()[0].limit(), "must be at most 4");
+    assert_eq!(invalid.violations()[0].value(), Some("7"));
+    assert!(!error.is_retryable() && !error.may_have_been_charged());
+    assert_eq!(server.requests(), [""; 0]);
+}

@@ -1,0 +1,153 @@
+//! A server of raw bytes: it reads one request per connection, counts it and
+//! does what the test says.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use kontext_api::{Client, ClientBuilder, GenerateImageRequest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// The key that must appear nowhere but in one header.
+pub const KEY: &str = "planted-key-5f2d";
+
+/// What happens once a request was read.
+pub enum Answer {
+    /// These bytes, and the connection is closed.
+    Bytes(Vec<u8>),
+    /// Nothing, and the connection is closed.
+    Close,
+    /// These bytes, and the connection stays open without another byte.
+    Stall(Vec<u8>),
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Answers every request alike.
+    pub async fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&requests);
+        let task = tokio::spawn(async move {
+            let mut stalled = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read_request(&mut stream).await;
+                seen.lock().unwrap().push(request);
+                match &answer {
+                    Answer::Bytes(bytes) => {
+                        // The client may hang up in the middle of a body that is too long.
+                        let _ = stream.write_all(bytes).await;
+                        let _ = stream.shutdown().await;
+                    }
+                    Answer::Close => {}
+                    Answer::Stall(bytes) => {
+                        stream.write_all(bytes).await.unwrap();
+                        stalled.push(stream);
+                    }
+                }
+            }
+        });
+        Self {
+            address,
+            requests,
+            task,
+        }
+    }
+
+    /// Answers with this status line and body, and the right length.
+    pub async fn answering(status: &str, headers: &str, body: &[u8]) -> Self {
+        Self::start(Answer::Bytes(response(status, headers, body))).await
+    }
+
+    /// The requests so far, as text.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    pub fn builder(&self) -> ClientBuilder {
+        Client::builder()
+            .api_key(KEY)
+            .base_url(format!("http://{}", self.address))
+    }
+
+    pub fn client(&self) -> Client {
+        self.builder().build().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A whole response; `headers` are lines that end with `\r\n`.
+pub fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+async fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).await.unwrap();
+        bytes.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text.into_owned();
+            }
+        }
+        assert_ne!(count, 0, "the request is cut: {text}");
+    }
+}
+
+/// The smallest request.
+pub fn request() -> GenerateImageRequest {
+    GenerateImageRequest::builder()
+        .prompt("Add a bird.")
+        .image_url("https://example.com/cat.png")
+        .build()
+        .unwrap()
+}
+
+/// An answer with one image.
+pub const ONE_IMAGE: &[u8] = br#"{"images": [{"url": "https://cdn.example.com/1.jpg"}]}"#;
+
+/// Everything that an error prints, with its causes.
+pub fn prints(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = format!("{error:?}\n{error:#?}\n{error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("\n{error:?}\n{error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// Asserts that the key is not in the prints of an error, and that Display is one line.
+pub fn assert_discreet(error: &(dyn std::error::Error + 'static)) {
+    let text = prints(error);
+    assert!(!text.contains(KEY), "{text}");
+    let line = error.to_string();
+    assert!(!line.contains('\n'), "{line}");
+    assert!(!line.starts_with(char::is_uppercase), "{line}");
+    assert!(line.len() < 1_500, "{line}");
+}

@@ -1,0 +1,185 @@
+//! What can be said of a request that got no answer: sent, or perhaps not.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use kontext_api::{BuildError, Client, ClientBuilder, Error};
+use tokio::net::TcpSocket;
+
+use crate::server::{Answer, KEY, ONE_IMAGE, Server, assert_discreet, request};
+
+#[tokio::test]
+async fn a_refused_connection_was_not_sent() {
+    // Bound, so that nobody else gets the port, and not listening.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let base_url = format!("http://{}", socket.local_addr().unwrap());
+    let client = Client::builder()
+        .api_key(KEY)
+        .base_url(base_url)
+        .build()
+        .unwrap();
+    let error = client.generate(request()).await.unwrap_err();
+    assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+    assert!(error.is_retryable() && !error.may_have_been_charged());
+    assert_eq!(
+        (error.status(), error.request_id(), error.body()),
+        (None, None, None)
+    );
+    assert_eq!(error.to_string(), "the request was not sent");
+    assert!(std::error::Error::source(&error).is_some());
+    assert_discreet(&error);
+}
+
+/// A resolver that never answers, so that connecting takes for ever.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+struct NoAnswer;
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+impl reqwest::dns::Resolve for NoAnswer {
+    fn resolve(&self, _name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[tokio::test]
+async fn a_connection_that_takes_too_long_was_not_sent() {
+    let client = Client::builder()
+        .api_key(KEY)
+        .connect_timeout(Duration::from_millis(20))
+        .configure_http(|http| http.no_proxy().dns_resolver(NoAnswer))
+        .build()
+        .unwrap();
+    let error = client.generate(request()).await.unwrap_err();
+    assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+    assert!(error.is_retryable());
+}
+
+async fn unknown(answer: Answer) -> (Error, usize) {
+    let server = Server::start(answer).await;
+    let client = server
+        .builder()
+        .attempt_timeout(Duration::from_millis(300))
+        .build()
+        .unwrap();
+    let error = client.generate(request()).await.unwrap_err();
+    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
+    assert!(error.may_have_been_charged() && !error.is_retryable());
+    assert_discreet(&error);
+    (error, server.requests().len())
+}
+
+#[tokio::test]
+async fn after_sending_the_outcome_is_unknown_and_nothing_is_sent_again() {
+    for answer in [
+        Answer::Stall(Vec::new()),
+        Answer::Stall(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()),
+        Answer::Close,
+        Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()),
+        Answer::Bytes(b"this is not HTTP\r\n\r\n".to_vec()),
+    ] {
+        let (error, requests) = unknown(answer).await;
+        assert!(error.reply().is_none(), "{error:?}");
+        assert_eq!(requests, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_leaves_what_there_is() {
+    let answer =
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\nx-inference-id: inf-7\r\n\r\n{\"images\""
+            .to_vec();
+    let (error, requests) = unknown(Answer::Stall(answer)).await;
+    assert_eq!(requests, 1);
+    assert_eq!(error.body(), Some(&b"{\"images\""[..]));
+    assert_eq!(error.request_id(), Some("inf-7"));
+    assert!(error.reply().unwrap().is_cut());
+}
+
+#[tokio::test]
+async fn no_setting_lifts_the_rules() {
+    let target = Server::answering("200 OK", "", ONE_IMAGE).await;
+    let location = format!("location: http://{}/\r\n", target.address);
+    let server = Server::answering("307 X", &location, b"").await;
+    let proxy = format!("http://{}", target.address);
+    let client = server
+        .builder()
+        .configure_http(move |http| {
+            http.redirect(reqwest::redirect::Policy::limited(5))
+                .proxy(reqwest::Proxy::all(proxy).unwrap())
+                .timeout(Duration::ZERO)
+                .user_agent("tests/1")
+        })
+        .build()
+        .unwrap();
+    let error = client.generate(request()).await.unwrap_err();
+    assert!(matches!(error, Error::UnexpectedStatus(_)), "{error:?}");
+    assert_eq!((server.requests().len(), target.requests().len()), (1, 0));
+    assert!(server.requests()[0].contains("user-agent: tests/1\r\n"));
+}
+
+#[tokio::test]
+async fn localhost_is_this_machine_whatever_a_resolver_says() {
+    let server = Server::answering("200 OK", "", ONE_IMAGE).await;
+    let elsewhere = "192.0.2.1:0".parse().unwrap();
+    let client = Client::builder()
+        .api_key(KEY)
+        .base_url(format!("http://localhost:{}", server.address.port()))
+        .configure_http(move |http| http.resolve("localhost", elsewhere))
+        .build()
+        .unwrap();
+    client.generate(request()).await.unwrap();
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_client_that_cannot_be_made_says_why() {
+    let fails = |builder: ClientBuilder, part: &str| {
+        let error = builder.build().unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        assert_discreet(&error);
+    };
+    let local = || Client::builder().base_url("http://127.0.0.1");
+    fails(local(), "AIMLAPI_KEY");
+    fails(local().api_key(""), "AIMLAPI_KEY");
+    fails(local().api_key(format!("{KEY}\n")), "AIMLAPI_KEY");
+    fails(
+        local()
+            .api_key(KEY)
+            .base_url(format!("http://{KEY}@127.0.0.1")),
+        "AIMLAPI_BASE_URL",
+    );
+    fails(
+        local().api_key(KEY).base_url("http://example.com"),
+        "plain http",
+    );
+    let error = local()
+        .api_key(KEY)
+        .configure_http(|http| http.user_agent("\n"))
+        .build()
+        .unwrap_err();
+    assert!(matches!(error, BuildError::Http(_)), "{error:?}");
+}
+
+#[test]
+fn nothing_prints_the_key_and_everything_can_cross_threads() {
+    fn assert_send_and_sync<T: Send + Sync>(_: &T) {}
+    fn assert_send<T: Send>(_: &T) {}
+
+    let builder = Client::builder()
+        .api_key(KEY)
+        .base_url("http://127.0.0.1:1");
+    assert!(!format!("{builder:?}").contains(KEY));
+    let client = builder.build().unwrap();
+    assert!(!format!("{client:?}{client:#?}").contains(KEY));
+    let key = kontext_api::ApiKey::new(KEY).unwrap();
+    assert_eq!(
+        format!("{key} {key:?} {key:#?}"),
+        "ApiKey(..) ApiKey(..) ApiKey(..)"
+    );
+    assert_send_and_sync(&client);
+    assert_send(&client.generate(request()));
+    fn error_is<T: Send + Sync + 'static>() {}
+    error_is::<Error>();
+}

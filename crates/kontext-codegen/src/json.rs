@@ -1,0 +1,234 @@
+//! Small tools on JSON values that several steps need.
+
+use serde_json::{Map, Value};
+
+/// Extends a JSON pointer by one key or index, escaped as RFC 6901 says.
+#[must_use]
+pub fn child(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The canonical text of a generated JSON file: keys in alphabetical order,
+/// two spaces, a final newline.
+#[must_use]
+pub fn canonical_text(value: &Value) -> String {
+    let mut sorted = value.clone();
+    sorted.sort_all_objects();
+    format!("{sorted:#}\n")
+}
+
+/// The value as one short line for a message.
+#[must_use]
+pub fn short(value: &Value) -> String {
+    const LIMIT: usize = 120;
+    let text = value.to_string();
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text,
+    }
+}
+
+/// Whether two values are the same JSON, numbers compared by value: `1` and
+/// `1.0` are two spellings of one number.
+#[must_use]
+pub fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            left == right || left.as_f64() == right.as_f64()
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(l, r)| same(l, r))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .all(|(key, value)| right.get(key).is_some_and(|other| same(value, other)))
+        }
+        _ => left == right,
+    }
+}
+
+/// The places, in an OpenAPI schema, that hold schemas themselves.
+///
+/// Each child is passed with the JSON pointer to it. Whatever walks schemas
+/// uses this one list, so that no walker forgets a place.
+pub fn each_child<'a>(schema: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'a Value, String)) {
+    let Some(schema) = schema.as_object() else {
+        return;
+    };
+    for name in ["items", "not", "additionalProperties"] {
+        if let Some(inner) = schema.get(name).filter(|inner| inner.is_object()) {
+            visit(inner, child(pointer, name));
+        }
+    }
+    for name in ["allOf", "anyOf", "oneOf"] {
+        let at = child(pointer, name);
+        for (index, inner) in array(schema, name).iter().enumerate() {
+            visit(inner, child(&at, &index.to_string()));
+        }
+    }
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        let at = child(pointer, "properties");
+        for (name, inner) in properties {
+            visit(inner, child(&at, name));
+        }
+    }
+}
+
+/// As [`each_child`], for changing the children in place.
+pub fn each_child_mut(
+    schema: &mut Value,
+    pointer: &str,
+    visit: &mut dyn FnMut(&mut Value, String),
+) {
+    let Some(schema) = schema.as_object_mut() else {
+        return;
+    };
+    for (name, inner) in schema.iter_mut() {
+        let at = child(pointer, name);
+        match (name.as_str(), inner) {
+            ("items" | "not" | "additionalProperties", inner @ Value::Object(_)) => {
+                visit(inner, at);
+            }
+            ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
+                for (index, inner) in branches.iter_mut().enumerate() {
+                    visit(inner, child(&at, &index.to_string()));
+                }
+            }
+            ("properties", Value::Object(properties)) => {
+                for (name, inner) in properties {
+                    visit(inner, child(&at, name));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The HTTP methods of OpenAPI 3.0 path items, in the specification's order.
+pub const METHODS: [&str; 8] = [
+    "get", "put", "post", "delete", "options", "head", "patch", "trace",
+];
+
+/// Visits every operation of a document with its path, method and pointer.
+pub fn each_operation<'a>(
+    document: &'a Value,
+    visit: &mut dyn FnMut(&'a str, &'a str, &'a Value, String),
+) {
+    let Some(paths) = document.get("paths").and_then(Value::as_object) else {
+        return;
+    };
+    for (path, item) in paths {
+        let at = child("/paths", path);
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            if METHODS.contains(&method.as_str()) {
+                visit(path, method, operation, child(&at, method));
+            }
+        }
+    }
+}
+
+/// Visits the outermost schemas of a document for changing: those of
+/// components, parameters, headers, bodies and responses.
+pub fn each_root_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, String)) {
+    fn walk(value: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, String)) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let at = child(pointer, name);
+                    match name.as_str() {
+                        "schema" => visit(member, at),
+                        // Examples hold values, not schemas.
+                        "example" | "examples" => {}
+                        _ if name.starts_with("x-") => {}
+                        "schemas" if pointer == "/components" => {
+                            for (name, schema) in member.as_object_mut().into_iter().flatten() {
+                                visit(schema, child(&at, name));
+                            }
+                        }
+                        _ => walk(member, &at, visit),
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    walk(item, &child(pointer, &index.to_string()), visit);
+                }
+            }
+            _ => {}
+        }
+    }
+    walk(document, "", visit);
+}
+
+/// Visits every schema of a document, parents before children, for changing.
+pub fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &str)) {
+    fn descend(schema: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, &str)) {
+        visit(schema, pointer);
+        each_child_mut(schema, pointer, &mut |inner, at| {
+            descend(inner, &at, visit);
+        });
+    }
+    each_root_schema_mut(document, &mut |schema, at| descend(schema, &at, visit));
+}
+
+/// The array at a member, or an empty one.
+#[must_use]
+pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
+    object
+        .get(name)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// The component that a local reference names.
+#[must_use]
+pub fn component_name(reference: &str) -> Option<&str> {
+    reference.strip_prefix("#/components/schemas/")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pointers_are_escaped() {
+        assert_eq!(child("/paths", "/v1/~x"), "/paths/~1v1~1~0x");
+    }
+
+    #[test]
+    fn spelling_of_numbers_is_no_difference() {
+        assert!(same(&json!({"a": [1, 2]}), &json!({"a": [1.0, 2]})));
+        assert!(!same(&json!({"a": 1}), &json!({"a": 2})));
+        assert!(!same(&json!({"a": 1}), &json!({"a": 1, "b": 2})));
+    }
+
+    #[test]
+    fn every_schema_is_visited_with_its_pointer() {
+        let mut document = json!({
+            "components": {"schemas": {"A": {"properties": {"schema": {"items": {"not": {}}}}}}},
+            "paths": {"/x": {"get": {
+                "parameters": [{"schema": {}, "example": {"schema": 1}}],
+                "responses": {"200": {"content": {"a/b": {"schema": {"anyOf": [{}]}}}}}
+            }}}
+        });
+        let mut seen = Vec::new();
+        each_schema_mut(&mut document, &mut |_, at| seen.push(at.to_owned()));
+        seen.sort();
+        assert_eq!(
+            seen,
+            [
+                "/components/schemas/A",
+                "/components/schemas/A/properties/schema",
+                "/components/schemas/A/properties/schema/items",
+                "/components/schemas/A/properties/schema/items/not",
+                "/paths/~1x/get/parameters/0/schema",
+                "/paths/~1x/get/responses/200/content/a~1b/schema",
+                "/paths/~1x/get/responses/200/content/a~1b/schema/anyOf/0",
+            ]
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! From the provider's OpenAPI documents and our corrections to the texts of
+//! the generated files.
+//!
+//! Everything here is a function from texts to texts: no file is read or
+//! written, no clock is asked, and the same inputs give the same bytes. The
+//! steps, each in a module of its own:
+//!
+//! 1. [`document`]: a text becomes JSON that is an OpenAPI 3.0 document.
+//! 2. [`overlay`]: our corrections are applied, strictly.
+//! 3. [`prune`], [`normalise`], [`hoist`]: what nothing reaches goes, what
+//!    carries no meaning is repaired, what deserves a name gets one.
+//! 4. [`effective`]: the documents become one, in canonical order.
+//! 5. [`supported`]: what the generators can't take is found and said.
+//! 6. [`contract`], [`view`], [`rust`]: the three things made from it.
+//!
+//! [`generate`] runs all of them.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )
+)]
+
+pub mod contract;
+pub mod document;
+pub mod effective;
+pub mod hoist;
+pub mod json;
+pub mod names;
+pub mod normalise;
+pub mod overlay;
+pub mod problem;
+pub mod prune;
+pub mod rust;
+pub mod supported;
+pub mod view;
+
+mod generate;
+
+pub use generate::{GENERATORS, Input, Inputs, Output, Outputs, generate};
+pub use problem::{Problem, Problems};

@@ -1,0 +1,209 @@
+//! The third step, second part: what carries no meaning, and what every page
+//! of this provider has, is repaired.
+//!
+//! This is a closed list. Anything that carries meaning is an overlay's
+//! business. Each change is returned, so that codegen can print it:
+//!
+//! | found | becomes |
+//! |---|---|
+//! | a response without `description` | the name of its HTTP status |
+//! | the same value twice in an `enum` | once |
+//! | `required: true` on a property | the property's name in the parent's `required` |
+//! | `type: ["string"]`, `type: ["string", "null"]` | `type: string`, with `nullable: true` |
+
+use serde_json::{Value, json};
+
+use crate::json::{child, each_operation, each_schema_mut};
+
+/// One change that normalisation made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Normalised {
+    /// The JSON pointer to what was changed, in the document as published.
+    pub pointer: String,
+    /// What was done, in words.
+    pub what: String,
+}
+
+/// Repairs what carries no meaning, and returns what was repaired.
+pub fn normalise(document: &mut Value) -> Vec<Normalised> {
+    let mut changes = descriptions(document);
+    each_schema_mut(document, &mut |schema, at| {
+        changes.extend(enumeration(schema, at));
+        changes.extend(required_flags(schema, at));
+        changes.extend(type_list(schema, at));
+    });
+    changes
+}
+
+/// Gives every response a description; OpenAPI requires one.
+fn descriptions(document: &mut Value) -> Vec<Normalised> {
+    let mut missing = Vec::new();
+    each_operation(document, &mut |_, _, operation, at| {
+        for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+            if response.is_object()
+                && response.get("description").is_none()
+                && response.get("$ref").is_none()
+            {
+                let pointer = child(&child(&at, "responses"), status);
+                missing.push((pointer, status.clone()));
+            }
+        }
+    });
+    missing
+        .into_iter()
+        .map(|(pointer, status)| {
+            let text = status_name(&status);
+            if let Some(response) = document.pointer_mut(&pointer) {
+                response["description"] = json!(text);
+            }
+            Normalised {
+                pointer,
+                what: format!("a missing description became {text:?}"),
+            }
+        })
+        .collect()
+}
+
+/// The registered name of a status code, for responses without a description.
+fn status_name(status: &str) -> &'static str {
+    match status {
+        "200" => "OK",
+        "201" => "Created",
+        "202" => "Accepted",
+        "204" => "No Content",
+        "400" => "Bad Request",
+        "401" => "Unauthorized",
+        "402" => "Payment Required",
+        "403" => "Forbidden",
+        "404" => "Not Found",
+        "409" => "Conflict",
+        "413" => "Content Too Large",
+        "415" => "Unsupported Media Type",
+        "422" => "Unprocessable Content",
+        "429" => "Too Many Requests",
+        "500" => "Internal Server Error",
+        "502" => "Bad Gateway",
+        "503" => "Service Unavailable",
+        "504" => "Gateway Timeout",
+        _ => "A response without a published description",
+    }
+}
+
+fn enumeration(schema: &mut Value, at: &str) -> Option<Normalised> {
+    let values = schema.get_mut("enum")?.as_array_mut()?;
+    let before = values.len();
+    let mut seen = Vec::with_capacity(before);
+    let mut known = std::collections::HashSet::with_capacity(before);
+    for value in values.drain(..) {
+        if known.insert(value.to_string()) {
+            seen.push(value);
+        }
+    }
+    *values = seen;
+    (values.len() < before).then(|| Normalised {
+        pointer: child(at, "enum"),
+        what: match before - values.len() {
+            1 => "a value that stood twice went".to_owned(),
+            count => format!("{count} values that stood twice went"),
+        },
+    })
+}
+
+fn required_flags(schema: &mut Value, at: &str) -> Vec<Normalised> {
+    let mut changes = Vec::new();
+    let mut names = Vec::new();
+    for (name, property) in schema
+        .get_mut("properties")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flatten()
+    {
+        let Some(flag) = property.get("required").and_then(Value::as_bool) else {
+            continue;
+        };
+        if let Some(property) = property.as_object_mut() {
+            property.remove("required");
+        }
+        if flag {
+            names.push(json!(name));
+        }
+        changes.push(Normalised {
+            pointer: child(&child(&child(at, "properties"), name), "required"),
+            what: format!("required: {flag} moved to the parent's list"),
+        });
+    }
+    if names.is_empty() {
+        return changes;
+    }
+    if let Some(schema) = schema.as_object_mut() {
+        let required = schema.entry("required").or_insert_with(|| json!([]));
+        if let Some(required) = required.as_array_mut() {
+            for name in names {
+                if !required.contains(&name) {
+                    required.push(name);
+                }
+            }
+        }
+    }
+    changes
+}
+
+fn type_list(schema: &mut Value, at: &str) -> Option<Normalised> {
+    let types = schema.get("type")?.as_array()?.clone();
+    let nullable = types.contains(&json!("null"));
+    let mut others = types.iter().filter(|name| **name != json!("null"));
+    // A union of several types carries meaning, so it stays and is refused.
+    let (Some(only), None) = (others.next(), others.next()) else {
+        return None;
+    };
+    schema["type"] = only.clone();
+    if nullable {
+        schema["nullable"] = json!(true);
+    }
+    Some(Normalised {
+        pointer: child(at, "type"),
+        what: format!("{} became {only}", json!(types)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_of_the_table() {
+        let mut document = json!({"paths": {"/x": {"get": {"responses": {"200": {"content": {"a/b": {"schema": {
+            "properties": {
+                "a": {"type": ["string", "null"], "enum": ["x", "y", "x"], "required": true},
+                "b": {"type": ["string"], "required": false},
+                "c": {"type": ["string", "integer"]}
+            }
+        }}}}}}}}});
+        let changes = normalise(&mut document);
+        let response = &document["paths"]["/x"]["get"]["responses"]["200"];
+        assert_eq!(
+            response,
+            &json!({"description": "OK", "content": {"a/b": {"schema": {
+                "properties": {
+                    "a": {"type": "string", "nullable": true, "enum": ["x", "y"]},
+                    "b": {"type": "string"},
+                    "c": {"type": ["string", "integer"]}
+                },
+                "required": ["a"]
+            }}}})
+        );
+        assert_eq!(
+            changes.iter().map(|change| change.what.as_str()).collect::<Vec<_>>(),
+            [
+                "a missing description became \"OK\"",
+                "required: true moved to the parent's list",
+                "required: false moved to the parent's list",
+                "a value that stood twice went",
+                "[\"string\",\"null\"] became \"string\"",
+                "[\"string\"] became \"string\"",
+            ]
+        );
+        // A second run finds nothing.
+        assert_eq!(normalise(&mut document), []);
+    }
+}

@@ -1,0 +1,298 @@
+//! Reading an overlay document strictly: a misspelt key would be a correction
+//! that silently does less than it says.
+
+use serde_json::{Map, Value};
+use serde_json_path::JsonPath;
+
+use crate::{
+    document,
+    json::{child, short},
+    problem::{Problem, Problems},
+};
+
+/// One overlay document: the correction of one defect.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    /// The file, relative to the workspace.
+    pub file: String,
+    /// What the overlay makes true.
+    pub title: String,
+    /// The file names of the published documents that it corrects; none means
+    /// all of them.
+    pub applies_to: Option<Vec<String>>,
+    /// The changes, in order.
+    pub actions: Vec<Action>,
+}
+
+/// One change of an overlay.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// The target as written, an RFC 9535 JSONPath.
+    pub target: String,
+    /// The parsed target.
+    pub path: JsonPath,
+    /// A subset of what must stand at the target.
+    pub expect: Option<Value>,
+    /// All of what must stand at the target.
+    pub expect_exact: Option<Value>,
+    /// Members that the target must not have.
+    pub expect_absent: Vec<String>,
+    /// What is done there.
+    pub change: Change,
+}
+
+/// What an action does at its target.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Merges a value into the target.
+    Update(Value),
+    /// Removes the target from its object or array.
+    Remove,
+}
+
+/// Parses an overlay document.
+///
+/// # Errors
+///
+/// The text is not JSON, not an Overlay 1.0 document, has a key that is not
+/// known, lacks its reason or evidence, or a target is not a JSONPath. All
+/// problems of the file are reported at once.
+pub fn parse(file: &str, text: &str) -> Result<Overlay, Problems> {
+    let value = document::parse_json(file, text)?;
+    let mut reader = Reader {
+        file,
+        problems: Vec::new(),
+    };
+    let overlay = reader.overlay(&value);
+    Problems::none_or(reader.problems)?;
+    Ok(overlay)
+}
+
+/// Collects problems while it reads, so that one run reports them all.
+struct Reader<'a> {
+    file: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, place: &str, message: String, help: &str) {
+        self.problems
+            .push(Problem::new(self.file, place, message, help));
+    }
+
+    fn known_keys(&mut self, object: &Map<String, Value>, at: &str, known: &[&str]) {
+        for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.problem(
+                &child(at, key),
+                format!("unknown key, expected one of {}", known.join(", ")),
+                "correct the spelling or remove the key",
+            );
+        }
+    }
+
+    fn text(&mut self, object: &Map<String, Value>, at: &str, key: &str) -> String {
+        match object.get(key).and_then(Value::as_str) {
+            Some(text) if !text.trim().is_empty() => text.to_owned(),
+            _ => {
+                self.problem(
+                    &child(at, key),
+                    "expected a string that is not empty".to_owned(),
+                    "add it; the overlays beside this one show the form",
+                );
+                String::new()
+            }
+        }
+    }
+
+    fn texts(&mut self, value: &Value, at: &str) -> Vec<String> {
+        let texts: Option<Vec<String>> = value
+            .as_array()
+            .filter(|items| !items.is_empty())
+            .and_then(|items| {
+                items
+                    .iter()
+                    .map(|item| item.as_str().map(str::to_owned))
+                    .collect()
+            });
+        texts.unwrap_or_else(|| {
+            self.problem(
+                at,
+                "expected a list of strings that is not empty".to_owned(),
+                "add it; the overlays beside this one show the form",
+            );
+            Vec::new()
+        })
+    }
+
+    fn overlay(&mut self, value: &Value) -> Overlay {
+        let empty = Map::new();
+        let root = value.as_object().unwrap_or(&empty);
+        self.known_keys(
+            root,
+            "",
+            &["overlay", "info", "x-reason", "x-evidence", "x-applies-to", "actions"],
+        );
+        if !root
+            .get("overlay")
+            .and_then(Value::as_str)
+            .is_some_and(|version| version.starts_with("1.0."))
+        {
+            self.problem(
+                "/overlay",
+                "expected the version \"1.0.0\"".to_owned(),
+                "write \"overlay\": \"1.0.0\"",
+            );
+        }
+        let info = root.get("info").and_then(Value::as_object).unwrap_or(&empty);
+        let title = self.text(info, "/info", "title");
+        self.text(info, "/info", "version");
+        self.text(root, "", "x-reason");
+        self.texts(root.get("x-evidence").unwrap_or(&Value::Null), "/x-evidence");
+        let applies_to = root
+            .get("x-applies-to")
+            .map(|names| self.texts(names, "/x-applies-to"));
+        let mut actions = Vec::new();
+        match root.get("actions").and_then(Value::as_array) {
+            Some(items) if !items.is_empty() => {
+                for (index, item) in items.iter().enumerate() {
+                    actions.extend(self.action(item, &format!("/actions/{index}")));
+                }
+            }
+            _ => self.problem(
+                "/actions",
+                "expected a list of actions that is not empty".to_owned(),
+                "add an action, or delete the file",
+            ),
+        }
+        Overlay {
+            file: self.file.to_owned(),
+            title,
+            applies_to,
+            actions,
+        }
+    }
+
+    fn action(&mut self, value: &Value, at: &str) -> Option<Action> {
+        let Some(action) = value.as_object() else {
+            self.problem(
+                at,
+                format!("expected an object, found {}", short(value)),
+                "write the action as an object with target and update or remove",
+            );
+            return None;
+        };
+        self.known_keys(
+            action,
+            at,
+            &[
+                "target",
+                "description",
+                "x-expect",
+                "x-expect-exact",
+                "x-expect-absent",
+                "update",
+                "remove",
+            ],
+        );
+        let target = self.text(action, at, "target");
+        let path = match JsonPath::parse(&target) {
+            Ok(path) => Some(path),
+            Err(error) if !target.is_empty() => {
+                self.problem(
+                    &child(at, "target"),
+                    format!(
+                        "{target} is not a JSONPath: not understood from {:?}",
+                        target.get(error.position()..).unwrap_or(&target)
+                    ),
+                    "see RFC 9535; names with slashes are written ['/v1/images']",
+                );
+                None
+            }
+            Err(_) => None,
+        };
+        let expect = action.get("x-expect").cloned();
+        let expect_exact = action.get("x-expect-exact").cloned();
+        let expect_absent = match action.get("x-expect-absent") {
+            Some(names) => self.texts(names, &child(at, "x-expect-absent")),
+            None => Vec::new(),
+        };
+        let change = match (action.get("update"), action.get("remove")) {
+            (Some(update), None) => {
+                if expect.is_none() && expect_exact.is_none() && expect_absent.is_empty() {
+                    self.problem(
+                        at,
+                        "expects nothing, so it could outlive its defect".to_owned(),
+                        "say with x-expect or x-expect-absent what the provider publishes today",
+                    );
+                }
+                Some(Change::Update(update.clone()))
+            }
+            (None, Some(Value::Bool(true))) => {
+                if expect_exact.is_none() {
+                    self.problem(
+                        &child(at, "remove"),
+                        "needs x-expect-exact, all of what it removes".to_owned(),
+                        "add x-expect-exact with the value that the provider publishes today",
+                    );
+                }
+                Some(Change::Remove)
+            }
+            _ => {
+                self.problem(
+                    at,
+                    "expected either update or \"remove\": true".to_owned(),
+                    "keep one of the two",
+                );
+                None
+            }
+        };
+        Some(Action {
+            target,
+            path: path?,
+            expect,
+            expect_exact,
+            expect_absent,
+            change: change?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_wrong_with_a_file_is_said_at_once() {
+        let text = r#"{
+            "overlay": "2.0.0", "info": {"title": ""}, "x-evidense": ["typo"],
+            "actions": [
+                {"target": "$.paths[", "update": {}, "x-expect-absent": ["a"]},
+                {"target": "$", "remove": true},
+                {"target": "$", "update": {}},
+                {"target": "$", "update": {}, "remove": true, "x-expect": 1},
+                7
+            ]
+        }"#;
+        let problems = parse("o.json", text).unwrap_err().0;
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.place, problem.message))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "/x-evidense: unknown key, expected one of overlay, info, x-reason, x-evidence, x-applies-to, actions",
+                "/overlay: expected the version \"1.0.0\"",
+                "/info/title: expected a string that is not empty",
+                "/info/version: expected a string that is not empty",
+                "/x-reason: expected a string that is not empty",
+                "/x-evidence: expected a list of strings that is not empty",
+                "/actions/0/target: $.paths[ is not a JSONPath: not understood from \"[\"",
+                "/actions/1/remove: needs x-expect-exact, all of what it removes",
+                "/actions/2: expects nothing, so it could outlive its defect",
+                "/actions/3: expected either update or \"remove\": true",
+                "/actions/4: expected an object, found 7",
+            ]
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! The third step, first part: what no operation reaches goes.
+//!
+//! Components are reached by `$ref`, security schemes by name. An older
+//! version of the provider's page carried 257 schemas that nothing used.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    json::child,
+    problem::{Problem, Problems},
+};
+
+/// Removes the components that no operation reaches, and returns how many.
+///
+/// # Errors
+///
+/// A reference that is reached points to nothing, or out of the document.
+pub fn prune(file: &str, document: &mut Value) -> Result<usize, Problems> {
+    let mut reached = BTreeSet::new();
+    let mut problems = Vec::new();
+    let mut waiting = vec!["/paths".to_owned()];
+    while let Some(pointer) = waiting.pop() {
+        let Some(value) = document.pointer(&pointer) else {
+            continue;
+        };
+        references(value, &pointer, &mut |at, reference| {
+            let Some(target) = reference.strip_prefix('#') else {
+                problems.push(Problem::new(
+                    file,
+                    at,
+                    format!("$ref {reference:?} points out of the document"),
+                    "bundle the documents into one before importing them",
+                ));
+                return;
+            };
+            // The component as a whole is reached, not just a part of it.
+            let component: String = target.split('/').take(4).collect::<Vec<_>>().join("/");
+            if document.pointer(target).is_none() || !component.starts_with("/components/") {
+                problems.push(Problem::new(
+                    file,
+                    at,
+                    format!("$ref {reference:?} points to nothing under /components"),
+                    "correct the reference or add the component with an overlay",
+                ));
+            } else if reached.insert(component.clone()) {
+                waiting.push(component);
+            }
+        });
+    }
+    for (at, name) in security_schemes(document) {
+        let component = child("/components/securitySchemes", &name);
+        if document.pointer(&component).is_none() {
+            problems.push(Problem::new(
+                file,
+                at,
+                format!("security scheme {name:?} is not defined"),
+                "add it to /components/securitySchemes with an overlay",
+            ));
+        }
+        reached.insert(component);
+    }
+    Problems::none_or(problems)?;
+    Ok(keep(document, &reached))
+}
+
+/// Visits every `$ref` below a value with the pointer to its object.
+pub(crate) fn references(value: &Value, pointer: &str, visit: &mut dyn FnMut(&str, &str)) {
+    match value {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                visit(pointer, reference);
+            }
+            for (key, inner) in members {
+                // Examples and extensions hold values, not references.
+                if !matches!(key.as_str(), "example" | "examples") && !key.starts_with("x-") {
+                    references(inner, &child(pointer, key), visit);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, inner) in items.iter().enumerate() {
+                references(inner, &child(pointer, &index.to_string()), visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The names in the security requirements of the document and its operations.
+fn security_schemes(document: &Value) -> Vec<(String, String)> {
+    let mut places = vec!["/security".to_owned()];
+    crate::json::each_operation(document, &mut |_, _, _, at| {
+        places.push(child(&at, "security"));
+    });
+    let mut names = Vec::new();
+    for at in places {
+        let requirements = document.pointer(&at).and_then(Value::as_array);
+        for requirement in requirements.into_iter().flatten() {
+            for name in requirement.as_object().into_iter().flatten() {
+                names.push((at.clone(), name.0.clone()));
+            }
+        }
+    }
+    names
+}
+
+/// Keeps the reached components, drops empty sections, counts what went.
+fn keep(document: &mut Value, reached: &BTreeSet<String>) -> usize {
+    let mut removed = 0;
+    let Some(components) = document
+        .get_mut("components")
+        .and_then(Value::as_object_mut)
+    else {
+        return 0;
+    };
+    for (section, members) in components.iter_mut() {
+        if let Some(members) = members.as_object_mut() {
+            let before = members.len();
+            let at = child("/components", section);
+            members.retain(|name, _| reached.contains(&child(&at, name)));
+            removed += before - members.len();
+        }
+    }
+    components.retain(|_, members| members.as_object().is_some_and(|all| !all.is_empty()));
+    if components.is_empty()
+        && let Some(document) = document.as_object_mut()
+    {
+        document.remove("components");
+    }
+    removed
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_reached_stays_and_a_cycle_ends() {
+        let mut document = json!({
+            "paths": {"/x": {"get": {"security": [{"key": []}], "responses": {"$ref": "#/components/responses/R"}}}},
+            "components": {
+                "responses": {"R": {"schema": {"$ref": "#/components/schemas/A"}}},
+                "schemas": {
+                    "A": {"items": {"$ref": "#/components/schemas/B"}},
+                    "B": {"items": {"$ref": "#/components/schemas/A"}},
+                    "C": {"items": {"$ref": "#/components/schemas/D"}}, "D": {}
+                },
+                "securitySchemes": {"key": {}, "other": {}},
+                "headers": {"H": {}}
+            }
+        });
+        assert_eq!(prune("p.json", &mut document).unwrap(), 4);
+        let components = &document["components"];
+        assert_eq!(
+            components.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["responses", "schemas", "securitySchemes"]
+        );
+        assert_eq!(
+            components["schemas"].as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["A", "B"]
+        );
+    }
+
+    #[test]
+    fn references_to_nothing_are_said_all_at_once() {
+        let mut document = json!({
+            "security": [{"key": []}],
+            "paths": {"/x": {"get": {"a": {"$ref": "#/components/schemas/A"}, "b": {"$ref": "b.json#/B"}}}}
+        });
+        assert_eq!(
+            prune("p.json", &mut document).unwrap_err().to_string(),
+            "p.json: /paths/~1x/get/a: $ref \"#/components/schemas/A\" points to nothing under /components\n  \
+             help: correct the reference or add the component with an overlay\n\
+             p.json: /paths/~1x/get/b: $ref \"b.json#/B\" points out of the document\n  \
+             help: bundle the documents into one before importing them\n\
+             p.json: /security: security scheme \"key\" is not defined\n  \
+             help: add it to /components/securitySchemes with an overlay"
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! The sixth step: the Rust of `kontext-api`, from the generator's view.
+//!
+//! progenitor and typify make the client and the types; [`tidy`] removes what
+//! nobody needs of it, and three parts are ours: string [`enums`] whose names
+//! depend on the value alone, [`builder`]s that take plain literals, and
+//! [`limits`] as data, so that the check before sending can't fall behind.
+
+mod builder;
+mod enums;
+mod limits;
+mod tidy;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use progenitor_impl::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypeImpl};
+use proc_macro2::TokenStream;
+use quote::quote;
+use serde_json::{Value, json};
+
+use crate::{
+    effective::Effective,
+    problem::{Problem, Problems},
+    view::View,
+};
+
+/// The file that problems of this step name: what the view is made from.
+const FILE: &str = "openapi/effective.json";
+
+/// The generated Rust, without its header.
+#[derive(Clone, Debug)]
+pub struct Rust {
+    /// The text of the file.
+    pub text: String,
+    /// What the provider limits and the client does not check, in words with
+    /// the JSON pointer inside the request.
+    pub unchecked: Vec<String>,
+}
+
+/// Generates the Rust of a view.
+///
+/// # Errors
+///
+/// The generators refuse the view, or panic: whatever [`crate::supported`] did
+/// not find first. The message says so, in their words.
+pub fn rust(effective: &Effective, view: &View) -> Result<Rust, Problems> {
+    let mut file = parsed(progenitor(view)?)?;
+    tidy::tidy(&mut file);
+    let mut limits = limits::Limits::new(&effective.document);
+    let statics: Vec<TokenStream> = view
+        .requests
+        .iter()
+        .map(|(name, schema)| limits.of_request(name, schema))
+        .collect();
+    let builders = builder::builders(&file, view, &limits)?;
+    let enums = enums::enums(&view.enums);
+    tidy::add_to_types(&mut file, enums)?;
+    let ours = quote! {
+        /// Builders of the requests.
+        pub mod builder {
+            use super::types::*;
+
+            #(#builders)*
+        }
+
+        /// The limits of the requests, as data.
+        pub(crate) mod limits {
+            use crate::limits::{
+                ArrayLimits, Field, Format, IntegerLimits, Limits, NumberLimits, StringLimits,
+            };
+
+            #(#statics)*
+        }
+    };
+    file.items.extend(parsed(ours)?.items);
+    Ok(Rust {
+        text: prettyplease::unparse(&file),
+        unchecked: limits.unchecked,
+    })
+}
+
+/// Runs progenitor on the view.
+fn progenitor(view: &View) -> Result<TokenStream, Problems> {
+    let document: openapiv3::OpenAPI =
+        serde_json::from_value(view.document.clone()).map_err(|error| {
+            gap(format!("the generator cannot read the document: {error}"))
+        })?;
+    let mut settings = GenerationSettings::default();
+    settings
+        .with_interface(InterfaceStyle::Positional)
+        .with_hooks(HooksMode::Expected)
+        .with_derive("PartialEq")
+        .with_map_type("::std::collections::BTreeMap")
+        .with_conversion(
+            uri_schema()?,
+            "crate::Uri",
+            [TypeImpl::Display, TypeImpl::FromStr].into_iter(),
+        );
+    for name in view.enums.keys() {
+        let traits = [TypeImpl::Display, TypeImpl::FromStr];
+        settings.with_replacement(name, name, traits.into_iter());
+    }
+    // The last resort: a panic of the generator becomes a problem in words.
+    // The message is kept, the backtrace on standard error is silenced.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        Generator::new(&settings).generate_tokens(&document)
+    }));
+    std::panic::set_hook(hook);
+    match outcome {
+        Ok(Ok(tokens)) => Ok(tokens),
+        Ok(Err(error)) => Err(gap(format!("the generator refuses it: {error}"))),
+        Err(payload) => {
+            let text = payload
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| payload.downcast_ref::<&str>().copied())
+                .unwrap_or("without a message");
+            Err(gap(format!("the generator panicked: {text}")))
+        }
+    }
+}
+
+/// The schema that becomes the client's own type for URLs.
+fn uri_schema() -> Result<schemars08::schema::SchemaObject, Problems> {
+    let schema: Value = json!({"type": "string", "format": "uri"});
+    serde_json::from_value(schema).map_err(|error| gap(error.to_string()))
+}
+
+fn parsed(tokens: TokenStream) -> Result<syn::File, Problems> {
+    syn::parse2(tokens).map_err(|error| gap(format!("the generated code is not Rust: {error}")))
+}
+
+/// A problem that the checks before this step should have found.
+fn gap(message: String) -> Problems {
+    Problem::new(
+        FILE,
+        "",
+        message,
+        "no check of crates/kontext-codegen/src/supported found this first: \
+         add one that names the place, and correct the document with an overlay",
+    )
+    .into()
+}

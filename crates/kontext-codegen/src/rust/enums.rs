@@ -1,0 +1,89 @@
+//! String enums: like typify's, with names that depend on the value alone.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use crate::{names, view::StringEnum};
+
+/// The items of all enums.
+pub(super) fn enums(enums: &BTreeMap<String, StringEnum>) -> TokenStream {
+    enums.iter().map(|(name, values)| one(name, values)).collect()
+}
+
+fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
+    let ident = format_ident!("{name}");
+    let description = string_enum
+        .description
+        .clone()
+        .unwrap_or_else(|| format!("The values of {name}."));
+    let values = &string_enum.values;
+    let variants: Vec<_> = values
+        .iter()
+        .map(|value| format_ident!("{}", names::variant(value)))
+        .collect();
+    let docs = values.iter().map(|value| format!(" `{value}`."));
+    let unknown = format!(
+        "expected one of {}",
+        values
+            .iter()
+            .map(|value| format!("{value:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    // An underscore stands where the value has a separator that upper camel
+    // case cannot show.
+    let lint = variants
+        .iter()
+        .any(|variant| variant.to_string().contains('_'))
+        .then(|| quote!(#[allow(non_camel_case_types)]));
+    let description = format!(" {description}");
+    quote! {
+        #[doc = #description]
+        #lint
+        #[derive(
+            ::serde::Deserialize, ::serde::Serialize, Clone, Copy, Debug, Eq, Hash, Ord, PartialEq,
+            PartialOrd,
+        )]
+        #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+        #[non_exhaustive]
+        pub enum #ident {
+            #(
+                #[doc = #docs]
+                #[serde(rename = #values)]
+                #variants,
+            )*
+        }
+
+        impl #ident {
+            /// All values, in the order of the published document.
+            pub const ALL: &'static [Self] = &[#(Self::#variants),*];
+
+            /// The value as it is sent.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    #(Self::#variants => #values,)*
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for #ident {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl ::std::str::FromStr for #ident {
+            type Err = self::error::ConversionError;
+
+            fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
+                match value {
+                    #(#values => Ok(Self::#variants),)*
+                    _ => Err(#unknown.into()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Removes from the generated code what nobody needs, and marks its types.
+
+use quote::quote;
+use syn::{Attribute, Expr, ImplItem, Item, ItemMod, Lit, Meta, parse_quote, visit_mut::VisitMut};
+
+use super::gap;
+use crate::problem::Problems;
+
+/// Tidies a whole generated file.
+pub(super) fn tidy(file: &mut syn::File) {
+    // The constructor unwraps and sets time-outs that are too short; ours
+    // passes in the reqwest client. The prelude re-exports the client alone.
+    file.items.retain(|item| !is_module(item, "prelude"));
+    for item in &mut file.items {
+        if let Item::Impl(block) = item {
+            block
+                .items
+                .retain(|item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"));
+        }
+    }
+    if let Some(types) = types_module(file) {
+        Marks.visit_item_mod_mut(types);
+    }
+    Docs.visit_file_mut(file);
+}
+
+/// Adds items to the module of types.
+pub(super) fn add_to_types(
+    file: &mut syn::File,
+    items: proc_macro2::TokenStream,
+) -> Result<(), Problems> {
+    let more: syn::File = super::parsed(items)?;
+    let content = types_module(file).and_then(|module| module.content.as_mut());
+    let Some((_, all)) = content else {
+        return Err(gap("the generated code has no module of types".to_owned()));
+    };
+    all.extend(more.items);
+    Ok(())
+}
+
+/// The module that holds the generated types.
+fn types_module(file: &mut syn::File) -> Option<&mut ItemMod> {
+    file.items.iter_mut().find_map(|item| match item {
+        Item::Mod(module) if module.ident == "types" => Some(module),
+        _ => None,
+    })
+}
+
+fn is_module(item: &Item, name: &str) -> bool {
+    matches!(item, Item::Mod(module) if module.ident == name)
+}
+
+/// Marks types as open to new fields and variants, so that a property that
+/// the provider adds is no breaking change, and derives their schemas where a
+/// caller asks for it.
+struct Marks;
+
+impl Marks {
+    fn mark(attributes: &mut Vec<Attribute>) {
+        // typify's own error type derives nothing that travels.
+        let travels = attributes.iter().any(|attribute| {
+            attribute.path().is_ident("derive") && quote!(#attribute).to_string().contains("Serialize")
+        });
+        if travels {
+            attributes.push(parse_quote!(
+                #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+            ));
+            attributes.push(parse_quote!(#[non_exhaustive]));
+        }
+    }
+}
+
+impl VisitMut for Marks {
+    fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
+        Self::mark(&mut item.attrs);
+    }
+
+    fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
+        Self::mark(&mut item.attrs);
+    }
+}
+
+/// Brings the docs in one form, a line of text per attribute, without the JSON
+/// schema that typify repeats in them: it stands in openapi/effective.json.
+struct Docs;
+
+impl VisitMut for Docs {
+    fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+        let mut lines = Vec::new();
+        let mut first = None;
+        let mut others = Vec::new();
+        for attribute in attributes.drain(..) {
+            match doc(&attribute) {
+                Some(text) => {
+                    first.get_or_insert(others.len());
+                    lines.extend(text.lines().map(|line| line.trim().to_owned()));
+                }
+                None => others.push(attribute),
+            }
+        }
+        let text = lines.join("\n");
+        let text = match (text.find("<details>"), text.rfind("</details>")) {
+            (Some(start), Some(end)) if start < end => {
+                format!("{}{}", &text[..start], &text[end + "</details>".len()..])
+            }
+            _ => text,
+        };
+        let docs = text.trim().lines().map(|line| -> Attribute {
+            let line = if line.is_empty() { String::new() } else { format!(" {line}") };
+            parse_quote!(#[doc = #line])
+        });
+        let first = first.unwrap_or(0);
+        attributes.extend(others.drain(..first));
+        attributes.extend(docs);
+        attributes.extend(others);
+    }
+}
+
+/// The text of a doc attribute.
+fn doc(attribute: &Attribute) -> Option<String> {
+    if !attribute.path().is_ident("doc") {
+        return None;
+    }
+    match &attribute.meta {
+        Meta::NameValue(pair) => match &pair.value {
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(text) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,273 @@
+//! Schemas that the generators can't take.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heck::ToSnakeCase as _;
+use serde_json::{Map, Value, json};
+
+use super::Found;
+use crate::{
+    contract,
+    json::{
+        array, child, component_name, each_child, each_operation, each_schema_mut, same, short,
+    },
+};
+
+const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
+
+/// Finds what is wrong with the schemas of a document.
+pub(super) fn check(document: &Value, found: &mut Found<'_>) {
+    // The one walker over all schemas changes in place; this is a look only.
+    let mut copy = document.clone();
+    let mut schemas = Vec::new();
+    each_schema_mut(&mut copy, &mut |schema, at| {
+        schemas.push((at.to_owned(), schema.clone()));
+    });
+    for (at, schema) in &schemas {
+        let Some(members) = schema.as_object() else {
+            found.add(
+                at,
+                format!("expected a schema, which is an object, found {}", short(schema)),
+                "correct it with an overlay",
+            );
+            continue;
+        };
+        keywords(members, at, found);
+        properties(members, at, found);
+        enumeration(members, at, found);
+        default(document, schema, members, at, found);
+    }
+    each_operation(document, &mut |_, _, operation, at| {
+        let at = child(&at, "requestBody");
+        Requests {
+            document,
+            found,
+            seen: BTreeSet::new(),
+        }
+        .body(&operation["requestBody"], &at);
+    });
+}
+
+/// Keywords of other dialects, and values of the wrong type.
+fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
+    for (name, value) in members {
+        let at = child(at, name);
+        let expected = match name.as_str() {
+            "type" => match value {
+                Value::String(name) if TYPES.contains(&name.as_str()) => None,
+                Value::Array(_) => Some("one type; several are a union, which is anyOf"),
+                _ => Some("one of string, number, integer, boolean, array, object"),
+            },
+            "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
+            | "maxProperties" => (!value.is_u64()).then_some("a whole number from 0"),
+            "minimum" | "maximum" => (!value.is_number()).then_some("a number"),
+            "multipleOf" => {
+                (!value.as_f64().is_some_and(|v| v > 0.0)).then_some("a number above 0")
+            }
+            "nullable" | "uniqueItems" | "deprecated" | "readOnly" | "writeOnly" => {
+                (!value.is_boolean()).then_some("true or false")
+            }
+            "exclusiveMinimum" | "exclusiveMaximum" => {
+                (!value.is_boolean()).then_some("true or false, as in OpenAPI 3.0")
+            }
+            "title" | "description" | "format" | "pattern" | "$ref" => {
+                (!value.is_string()).then_some("a string")
+            }
+            "properties" => (!value.is_object()).then_some("an object"),
+            "items" => (!value.is_object()).then_some("one schema for all items"),
+            "additionalProperties" => {
+                (!(value.is_object() || value.is_boolean())).then_some("a schema, true or false")
+            }
+            "required" => {
+                let is_list = value
+                    .as_array()
+                    .is_some_and(|names| names.iter().all(Value::is_string));
+                (!is_list).then_some("a list of names")
+            }
+            "enum" => (!value.as_array().is_some_and(|values| !values.is_empty()))
+                .then_some("a list that is not empty"),
+            "allOf" | "anyOf" | "oneOf" => (!value.as_array().is_some_and(|all| !all.is_empty()))
+                .then_some("a list of schemas that is not empty"),
+            "default" | "example" | "discriminator" | "xml" | "externalDocs" => None,
+            "not" => Some("nothing: no Rust type can leave values out"),
+            name if name.starts_with("x-") => None,
+            _ => Some("nothing: OpenAPI 3.0 has no such keyword"),
+        };
+        if let Some(expected) = expected {
+            found.add(
+                &at,
+                format!("expected {expected}, found {}", short(value)),
+                "correct it with an overlay",
+            );
+        }
+    }
+    if members.get("type") == Some(&json!("array")) && !members.contains_key("items") {
+        found.add(
+            at,
+            "a list without items, so there is no type for its items",
+            "add items with an overlay",
+        );
+    }
+}
+
+/// Two properties must not become one Rust field.
+fn properties(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
+    let properties = members.get("properties").and_then(Value::as_object);
+    let mut fields: BTreeMap<String, &str> = BTreeMap::new();
+    for name in properties.into_iter().flatten().map(|(name, _)| name) {
+        let field = name.to_snake_case();
+        if field.is_empty() {
+            found.add(
+                &child(&child(at, "properties"), name),
+                format!("{name:?} gives no name for a Rust field"),
+                "no correction is possible; the generator needs a rule for it",
+            );
+        } else if let Some(other) = fields.insert(field.clone(), name) {
+            found.add(
+                &child(&child(at, "properties"), name),
+                format!("{name:?} and {other:?} both give the Rust field {field}"),
+                "remove one of them with an overlay",
+            );
+        }
+    }
+}
+
+fn enumeration(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
+    let Some(kind) = members.get("type").and_then(Value::as_str) else {
+        return;
+    };
+    for (index, value) in array(members, "enum").iter().enumerate() {
+        let fits = match kind {
+            "string" => value.is_string(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            _ => true,
+        };
+        let is_null = value.is_null() && members.get("nullable") == Some(&json!(true));
+        if !fits && !is_null {
+            found.add(
+                &child(&child(at, "enum"), &index.to_string()),
+                format!("{} is no {kind}", short(value)),
+                "correct the values or the type with an overlay",
+            );
+        }
+    }
+}
+
+/// A default must be a value that the schema allows.
+fn default(
+    document: &Value,
+    schema: &Value,
+    members: &Map<String, Value>,
+    at: &str,
+    found: &mut Found<'_>,
+) {
+    let Some(default) = members.get("default") else {
+        return;
+    };
+    let mut translated = contract::schema(schema);
+    if translated.to_string().contains("\"$ref\"") {
+        let components = document["components"]["schemas"].as_object();
+        translated["$defs"] = components
+            .into_iter()
+            .flatten()
+            .map(|(name, schema)| (name.clone(), contract::schema(schema)))
+            .collect();
+    }
+    let at = child(at, "default");
+    match jsonschema::draft202012::new(&translated) {
+        Ok(validator) => {
+            if let Err(error) = validator.validate(default) {
+                found.add(
+                    &at,
+                    format!("the default does not conform to its own schema: {error}"),
+                    "remove the default with an overlay, or correct the schema",
+                );
+            }
+        }
+        Err(error) => found.add(
+            &at,
+            format!("the default cannot be checked: {error}"),
+            "correct the schema with an overlay",
+        ),
+    }
+}
+
+/// What can't be taken in a request, where every limit has to be checked.
+struct Requests<'a, 'f, 'p> {
+    document: &'a Value,
+    found: &'f mut Found<'p>,
+    seen: BTreeSet<String>,
+}
+
+impl<'a> Requests<'a, '_, '_> {
+    fn body(&mut self, body: &'a Value, at: &str) {
+        let pointer = body["$ref"].as_str().and_then(|text| text.strip_prefix('#'));
+        let (body, at) = match pointer.and_then(|at| Some((self.document.pointer(at)?, at))) {
+            Some((body, at)) => (body, at.to_owned()),
+            None => (body, at.to_owned()),
+        };
+        for (media_type, content) in body["content"].as_object().into_iter().flatten() {
+            let at = child(&child(&child(&at, "content"), media_type), "schema");
+            if !content["schema"].is_null() {
+                self.schema(&content["schema"], &at);
+            }
+        }
+    }
+
+    fn schema(&mut self, schema: &'a Value, at: &str) {
+        if let Some(name) = schema["$ref"].as_str().and_then(component_name) {
+            if self.seen.insert(name.to_owned()) {
+                let target = &self.document["components"]["schemas"][name];
+                self.schema(target, &child("/components/schemas", name));
+            }
+            return;
+        }
+        let Some(members) = schema.as_object() else {
+            return;
+        };
+        for union in ["anyOf", "oneOf"] {
+            self.union(array(members, union), &child(at, union));
+        }
+        if array(members, "allOf").len() > 1 {
+            self.found.add(
+                &child(at, "allOf"),
+                "a request of several parts, whose limits could not be checked before sending",
+                "write the parts as one schema with an overlay",
+            );
+        }
+        if members.contains_key("enum") && members.get("type") != Some(&json!("string")) {
+            self.found.add(
+                &child(at, "enum"),
+                "only strings can be enumerated in a request",
+                "write the values as minimum and maximum, or name their type, with an overlay",
+            );
+        }
+        each_child(schema, at, &mut |inner, at| self.schema(inner, &at));
+    }
+
+    /// The branches of a union must differ by type, or the check before
+    /// sending and the person reading its message would have to guess.
+    fn union(&mut self, branches: &'a [Value], at: &str) {
+        let mut seen: Vec<&Value> = Vec::new();
+        for (index, branch) in branches.iter().enumerate() {
+            let kind = self.kind(branch);
+            if kind.is_null() || seen.iter().any(|other| same(other, kind)) {
+                self.found.add(
+                    &child(at, &index.to_string()),
+                    "the branches of a union in a request must have different types",
+                    "keep one branch per type with an overlay",
+                );
+            }
+            seen.push(kind);
+        }
+    }
+
+    fn kind(&self, schema: &'a Value) -> &'a Value {
+        match schema["$ref"].as_str().and_then(component_name) {
+            Some(name) => self.kind(&self.document["components"]["schemas"][name]),
+            None => &schema["type"],
+        }
+    }
+}

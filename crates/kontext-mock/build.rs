@@ -1,0 +1,52 @@
+//! Lists `recordings/` so that the crate embeds every file in it.
+//!
+//! A recording is added by adding its folder; no other file names it.
+
+use std::{env, error::Error, fmt::Write as _, fs, path::Path};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=recordings");
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("recordings");
+    let mut files = Vec::new();
+    collect(&root, "", &mut files)?;
+    files.sort();
+    let mut source = String::from("&[\n");
+    for (name, path) in &files {
+        writeln!(
+            source,
+            "    ({name:?}, include_bytes!({path:?}).as_slice()),"
+        )?;
+    }
+    source.push_str("]\n");
+    let out = Path::new(&env::var("OUT_DIR")?).join("embedded.rs");
+    fs::write(out, source)?;
+    Ok(())
+}
+
+/// Adds every file below `folder` as its name with `/` and its absolute path.
+///
+/// Hidden files are left out, as when a folder is read from disk.
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    files: &mut Vec<(String, String)>,
+) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let (Some(name), Some(absolute)) = (name, path.to_str()) else {
+            return Err(format!("{} is not named in UTF-8", path.display()).into());
+        };
+        if name.starts_with('.') {
+            continue;
+        }
+        let name = format!("{prefix}{name}");
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), files)?;
+        } else {
+            files.push((name, absolute.to_owned()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! How the commands write what they have to say, and their exit codes.
+
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+/// Recordings disagree with the contract.
+pub(crate) const DISAGREEMENT: u8 = 1;
+
+/// Something could not be read or started.
+pub(crate) const FAILED: u8 = 2;
+
+/// Writes a text to standard output at once.
+///
+/// That no one reads it any more, as behind `head`, is not an error of ours.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    let written = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Prints a result and makes an exit code of it.
+pub(crate) fn finish(text: &str, code: u8) -> ExitCode {
+    match print(text) {
+        Ok(()) => code.into(),
+        Err(error) => fail(&error),
+    }
+}
+
+/// Writes an error with its causes to standard error.
+pub(crate) fn fail(error: &dyn Error) -> ExitCode {
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // Where standard error is closed, the exit code has to do.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+    FAILED.into()
+}

@@ -1,0 +1,353 @@
+//! The gate: where recordings disagree with the contract.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    closed::close,
+    contract::{Contract, Operation},
+    explain::explain,
+    problem::Problem,
+    recordings::{Recording, Recordings},
+    shorten,
+};
+
+/// What [`check`] found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// The version of this form, 1.
+    pub format: u32,
+    /// How many recordings were checked.
+    pub recordings: usize,
+    /// Where they disagree with the contract, by recording and file.
+    pub disagreements: Vec<Disagreement>,
+    /// What is worth knowing but no reason to fail.
+    pub notes: Vec<Note>,
+}
+
+/// One place where a recording disagrees with the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Disagreement {
+    /// The recording's name, such as `generate-image/add-bird`.
+    pub recording: String,
+    /// The file, with the folder of the recordings.
+    pub file: String,
+    /// A JSON pointer (RFC 6901) into the file; empty for all of it.
+    pub pointer: String,
+    /// What the contract says, and what the recording has.
+    pub problem: String,
+    /// What to do next.
+    pub next: String,
+}
+
+/// Something about a recording that is worth knowing but no disagreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Note {
+    /// The recording's name, such as `generate-image/add-bird`.
+    pub recording: String,
+    /// The file, with the folder of the recordings.
+    pub file: String,
+    /// A JSON pointer (RFC 6901) into the file.
+    pub pointer: String,
+    /// What is worth knowing.
+    pub message: String,
+}
+
+/// Compares every recording with the contract, in which a key that is not
+/// named is wrong unless its object is marked as a map (`x-open-map`).
+///
+/// The method and path, the name of the folder, the request's body, and the
+/// response's status, media type and body are compared; and no two recordings
+/// of an operation may have the same request. That a recording was made under
+/// an older contract is a [`Note`].
+#[must_use]
+pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
+    let mut report = CheckReport {
+        format: 1,
+        recordings: recordings.len(),
+        disagreements: Vec::new(),
+        notes: Vec::new(),
+    };
+    for (index, recording) in recordings.iter().enumerate() {
+        let mut gate = Gate {
+            recording,
+            report: &mut report,
+        };
+        gate.judge(contract);
+        let same = recordings.iter().take(index).find(|other| {
+            other.operation() == recording.operation() && other.canonical() == recording.canonical()
+        });
+        if let Some(same) = same {
+            gate.disagree(
+                "request.json",
+                "",
+                format!("this is the same request as that of {}", same.name()),
+                "delete one of the two: no request could tell them apart",
+            );
+        }
+    }
+    report
+}
+
+/// Judges one recording.
+struct Gate<'a> {
+    recording: &'a Recording,
+    report: &'a mut CheckReport,
+}
+
+impl Gate<'_> {
+    fn disagree(
+        &mut self,
+        file: &str,
+        pointer: impl Into<String>,
+        problem: impl Into<String>,
+        next: impl Into<String>,
+    ) {
+        self.report.disagreements.push(Disagreement {
+            recording: self.recording.name().to_owned(),
+            file: self.recording.file(file),
+            pointer: pointer.into(),
+            problem: problem.into(),
+            next: next.into(),
+        });
+    }
+
+    fn judge(&mut self, contract: &Contract) {
+        let (method, path) = (self.recording.method(), self.recording.path());
+        let Some(operation) = contract.operation(method, path) else {
+            self.disagree(
+                "recording.json",
+                "/path",
+                format!(
+                    "the contract has no operation {method} {path}; it has {}",
+                    contract.summary()
+                ),
+                "correct the method or the path, or delete the recording",
+            );
+            return;
+        };
+        if operation.name() != self.recording.operation() {
+            self.disagree(
+                "recording.json",
+                "/path",
+                format!(
+                    "the contract calls {method} {path} {}, the folder is called {}",
+                    operation.name(),
+                    self.recording.operation()
+                ),
+                format!("move the recording to the folder {}", operation.name()),
+            );
+        }
+        if operation.sha256() != self.recording.contract_sha256() {
+            self.report.notes.push(Note {
+                recording: self.recording.name().to_owned(),
+                file: self.recording.file("recording.json"),
+                pointer: "/contract_sha256".to_owned(),
+                message: format!(
+                    "recorded under an older contract; that of today has the SHA-256 {}",
+                    operation.sha256()
+                ),
+            });
+        }
+        self.judge_request(operation);
+        self.judge_response(operation);
+    }
+
+    fn judge_request(&mut self, operation: &Operation) {
+        const FILE: &str = "request.json";
+        match (operation.request(), self.recording.request()) {
+            (Some(contract), Some(bytes)) => {
+                let says = format!("the contract of the request of {}", operation.name());
+                // It was read as JSON before.
+                let Ok(body) = serde_json::from_slice(bytes) else {
+                    return;
+                };
+                self.judge_body(operation, &contract.schema, &body, FILE, &says);
+            }
+            (Some(contract), None) if contract.required => self.disagree(
+                FILE,
+                "",
+                format!(
+                    "the contract of {} asks for a request body",
+                    operation.name()
+                ),
+                "add the file with the JSON that is sent",
+            ),
+            (None, Some(_)) => self.disagree(
+                FILE,
+                "",
+                format!("the contract of {} has no request body", operation.name()),
+                "delete the file",
+            ),
+            (Some(_) | None, None) => {}
+        }
+    }
+
+    fn judge_response(&mut self, operation: &Operation) {
+        let status = self.recording.status();
+        let Some(content) = operation.response(status) else {
+            self.disagree(
+                "recording.json",
+                "/status",
+                format!(
+                    "the contract of {} declares no status {status}; it declares {}",
+                    operation.name(),
+                    operation.statuses()
+                ),
+                "correct the status, or declare it in the contract with an overlay",
+            );
+            return;
+        };
+        let recorded = self.recording.header("content-type").unwrap_or_default();
+        let media_type = recorded.split(';').next().unwrap_or_default().trim();
+        let media_type = media_type.to_ascii_lowercase();
+        if content.is_empty() && media_type.is_empty() && self.recording.response().is_empty() {
+            return;
+        }
+        let Some(schema) = content.get(&media_type) else {
+            let declared: Vec<_> = content.keys().map(String::as_str).collect();
+            let declared = if declared.is_empty() {
+                "no body".to_owned()
+            } else {
+                declared.join(", ")
+            };
+            self.disagree(
+                "recording.json",
+                "/headers/content-type",
+                format!(
+                    "the contract of {} declares for the status {status} {declared}; recorded is {recorded:?}",
+                    operation.name(),
+                ),
+                "correct the header, or declare the media type in the contract with an overlay",
+            );
+            return;
+        };
+        let says = format!(
+            "the contract of the response {status} of {}",
+            operation.name()
+        );
+        self.judge_response_body(operation, schema, &media_type, &says);
+    }
+
+    fn judge_response_body(
+        &mut self,
+        operation: &Operation,
+        schema: &Value,
+        media_type: &str,
+        says: &str,
+    ) {
+        let file = self.recording.response_file_name().to_owned();
+        let bytes = self.recording.response();
+        let body = if media_type == "application/json" || media_type.ends_with("+json") {
+            serde_json::from_slice(bytes).map_err(|error| format!("is no JSON: {error}"))
+        } else if media_type.starts_with("text/") {
+            std::str::from_utf8(bytes)
+                .map(Value::from)
+                .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to()))
+        } else {
+            // Of other bodies the contract says no more than their kind.
+            return;
+        };
+        match body {
+            Ok(body) => self.judge_body(operation, schema, &body, &file, says),
+            Err(problem) => self.disagree(
+                &file,
+                "",
+                format!("{says} asks for {media_type}; the body {problem}"),
+                "correct the body, or the content-type in recording.json",
+            ),
+        }
+    }
+
+    /// Judges a body by a schema in which only named keys are allowed.
+    fn judge_body(
+        &mut self,
+        operation: &Operation,
+        schema: &Value,
+        body: &Value,
+        file: &str,
+        says: &str,
+    ) {
+        let closed = close(&operation.complete(schema));
+        match operation.validator(&closed, says) {
+            Ok(validator) => {
+                for problem in explain(&validator, body) {
+                    let Problem {
+                        expected, received, ..
+                    } = &problem;
+                    self.disagree(
+                        file,
+                        problem.pointer(),
+                        format!("{says} expects {expected}; recorded is {received}"),
+                        "correct the recording, or the contract with an overlay if the provider does answer this",
+                    );
+                }
+            }
+            Err(error) => self.disagree(
+                file,
+                "",
+                shorten::text(&error.to_string(), 1000),
+                "report this as a defect of kontext-mock",
+            ),
+        }
+    }
+}
+
+impl CheckReport {
+    /// Whether no recording disagrees with the contract.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.disagreements.is_empty()
+    }
+}
+
+impl fmt::Display for CheckReport {
+    /// Writes the report as a person reads it, without a line break at the end.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Disagreement {
+            file,
+            pointer,
+            problem,
+            next,
+            ..
+        } in &self.disagreements
+        {
+            let place = if pointer.is_empty() {
+                "(the whole file)"
+            } else {
+                pointer
+            };
+            writeln!(formatter, "{file} {place}\n  {problem}\n  next: {next}")?;
+        }
+        for Note {
+            file,
+            pointer,
+            message,
+            ..
+        } in &self.notes
+        {
+            writeln!(formatter, "{file} {pointer}\n  note: {message}")?;
+        }
+        let plural = |count: usize, one: &str| match count {
+            1 => format!("1 {one}"),
+            count => format!("{count} {one}s"),
+        };
+        let recordings = plural(self.recordings, "recording");
+        match self.disagreements.len() {
+            0 => write!(
+                formatter,
+                "{recordings} checked against the contract: no disagreement"
+            ),
+            count => write!(
+                formatter,
+                "{recordings} checked against the contract: {}",
+                plural(count, "disagreement")
+            ),
+        }
+    }
+}

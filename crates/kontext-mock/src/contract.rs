@@ -1,0 +1,332 @@
+//! The contract: which operations exist, and the schemas of what they take
+//! and answer.
+
+use std::collections::BTreeMap;
+
+use jsonschema::Validator;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The contract as codegen wrote it, built into the crate.
+const EMBEDDED: &str = include_str!("../contract.json");
+
+/// What the API is understood to be: its operations, with the schemas of their
+/// requests and responses, compiled once.
+///
+/// It is read from `contract.json`, which codegen writes.
+#[derive(Debug)]
+pub struct Contract {
+    operations: Vec<Operation>,
+}
+
+/// One operation of the [`Contract`]: a method and a path.
+#[derive(Debug)]
+pub struct Operation {
+    name: String,
+    method: String,
+    path: String,
+    needs_key: bool,
+    request: Option<RequestContract>,
+    responses: BTreeMap<String, RawContent>,
+    definitions: Value,
+    sha256: String,
+}
+
+/// What the contract says of a request's body.
+#[derive(Debug)]
+pub(crate) struct RequestContract {
+    /// Whether a request without a body is wrong.
+    pub(crate) required: bool,
+    /// The schema of the JSON body, without the operation's definitions.
+    pub(crate) schema: Value,
+    /// The same, compiled; keys that the contract does not name pass.
+    pub(crate) open: Validator,
+}
+
+/// Says why a contract could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContractError {
+    /// The text is not JSON, or not of the contract's form.
+    #[error("the contract cannot be read; write it again with `cargo xtask codegen`")]
+    Read(#[source] serde_json::Error),
+    /// The contract has another format than this version reads.
+    #[error(
+        "the contract has format {found}, this version reads format 1; write it again with `cargo xtask codegen`"
+    )]
+    Format {
+        /// The format that the contract states.
+        found: u64,
+    },
+    /// Two operations have the same method and path.
+    #[error("the contract has two operations for {method} {path}: {first} and {second}")]
+    Twice {
+        /// The method that both have.
+        method: String,
+        /// The path that both have.
+        path: String,
+        /// The name of the first operation.
+        first: String,
+        /// The name of the second operation.
+        second: String,
+    },
+    /// An operation takes a body, but not as `application/json`.
+    #[error(
+        "the contract's operation {operation} takes a body of {found}; the mock knows only application/json"
+    )]
+    MediaType {
+        /// The name of the operation.
+        operation: String,
+        /// The media types that it declares.
+        found: String,
+    },
+    /// A schema does not compile.
+    #[error(
+        "the contract's operation {operation} has a schema that does not compile, {place}: {message}"
+    )]
+    Schema {
+        /// The name of the operation.
+        operation: String,
+        /// Which of its schemas it is.
+        place: String,
+        /// What the compiler says.
+        message: String,
+    },
+}
+
+/// The contract's file, as far as the mock reads it. A key that it does not
+/// know is no error: what changes the meaning changes `format`.
+#[derive(Deserialize)]
+struct RawContract {
+    operations: Vec<RawOperation>,
+}
+
+#[derive(Deserialize)]
+struct RawFormat {
+    format: u64,
+}
+
+#[derive(Deserialize)]
+struct RawOperation {
+    name: String,
+    method: String,
+    path: String,
+    #[serde(default)]
+    security: Vec<Value>,
+    request: Option<RawRequest>,
+    #[serde(default)]
+    responses: BTreeMap<String, RawContent>,
+    #[serde(default, rename = "$defs")]
+    definitions: Map<String, Value>,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+struct RawRequest {
+    #[serde(default)]
+    required: bool,
+    content: BTreeMap<String, Value>,
+}
+
+/// What the contract says of one status: a schema per media type.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RawContent {
+    #[serde(default)]
+    pub(crate) content: BTreeMap<String, Value>,
+}
+
+impl Contract {
+    /// Reads the contract that is built into the crate.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Contract::parse`] does; a released crate has been tested not
+    /// to.
+    pub fn embedded() -> Result<Self, ContractError> {
+        Self::parse(EMBEDDED)
+    }
+
+    /// Reads a contract from the text of a `contract.json`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the text is no JSON of the contract's form or of another
+    /// format, where two operations have one method and path, and where a
+    /// schema does not compile.
+    pub fn parse(text: &str) -> Result<Self, ContractError> {
+        let RawFormat { format } = serde_json::from_str(text).map_err(ContractError::Read)?;
+        if format != 1 {
+            return Err(ContractError::Format { found: format });
+        }
+        let raw: RawContract = serde_json::from_str(text).map_err(ContractError::Read)?;
+        let mut operations: Vec<Operation> = Vec::new();
+        for raw in raw.operations {
+            let operation = Operation::compile(raw)?;
+            if let Some(first) = operations
+                .iter()
+                .find(|other| other.method == operation.method && other.path == operation.path)
+            {
+                return Err(ContractError::Twice {
+                    method: operation.method,
+                    path: operation.path,
+                    first: first.name.clone(),
+                    second: operation.name,
+                });
+            }
+            operations.push(operation);
+        }
+        Ok(Self { operations })
+    }
+
+    /// Lists the operations, in the order of the contract.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter()
+    }
+
+    /// Finds the operation of a method and a path (without the query).
+    #[must_use]
+    pub fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
+        self.operations
+            .iter()
+            .find(|operation| operation.method == method && operation.path == path)
+    }
+
+    /// Lists the operations as one reads them: `POST /v1/…, GET /v1/…`.
+    pub(crate) fn summary(&self) -> String {
+        let all: Vec<_> = self
+            .operations
+            .iter()
+            .map(|operation| format!("{} {}", operation.method, operation.path))
+            .collect();
+        all.join(", ")
+    }
+}
+
+impl Operation {
+    fn compile(raw: RawOperation) -> Result<Self, ContractError> {
+        let mut operation = Self {
+            name: raw.name,
+            method: raw.method,
+            path: raw.path,
+            needs_key: !raw.security.is_empty(),
+            request: None,
+            responses: raw.responses,
+            definitions: Value::Object(raw.definitions),
+            sha256: raw.sha256,
+        };
+        if let Some(request) = raw.request {
+            let Some(schema) = request.content.get("application/json") else {
+                return Err(ContractError::MediaType {
+                    operation: operation.name,
+                    found: request.content.into_keys().collect::<Vec<_>>().join(", "),
+                });
+            };
+            operation.request = Some(RequestContract {
+                required: request.required,
+                schema: schema.clone(),
+                open: operation.validator(&operation.complete(schema), "of the request")?,
+            });
+        }
+        // The responses are compiled closed, when the gate needs them; that
+        // they compile at all is a property of the contract.
+        for (status, response) in &operation.responses {
+            for (media_type, schema) in &response.content {
+                operation.validator(
+                    &operation.complete(schema),
+                    &format!("of the response {status} {media_type}"),
+                )?;
+            }
+        }
+        Ok(operation)
+    }
+
+    /// Compiles a [complete](Self::complete) schema of this operation, with
+    /// formats checked.
+    pub(crate) fn validator(
+        &self,
+        complete: &Value,
+        place: &str,
+    ) -> Result<Validator, ContractError> {
+        jsonschema::options()
+            .should_validate_formats(true)
+            .build(complete)
+            .map_err(|error| ContractError::Schema {
+                operation: self.name.clone(),
+                place: place.to_owned(),
+                message: error.to_string(),
+            })
+    }
+
+    /// Makes a schema complete: with its dialect and the definitions that its
+    /// references point into.
+    pub(crate) fn complete(&self, schema: &Value) -> Value {
+        let mut complete = Map::new();
+        complete.insert(
+            "$schema".to_owned(),
+            "https://json-schema.org/draft/2020-12/schema".into(),
+        );
+        match schema {
+            Value::Object(keywords) => complete.extend(keywords.clone()),
+            other => {
+                complete.insert("allOf".to_owned(), Value::Array(vec![other.clone()]));
+            }
+        }
+        complete.insert("$defs".to_owned(), self.definitions.clone());
+        Value::Object(complete)
+    }
+
+    /// The name in kebab case, such as `generate-image`; the folder of its
+    /// recordings has the same.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The method in upper case, such as `POST`.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The path from the origin on, such as `/v1/images/generations`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether a request needs an API key.
+    #[must_use]
+    pub fn needs_key(&self) -> bool {
+        self.needs_key
+    }
+
+    /// The SHA-256 of the operation's part of the contract, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// What the contract says of the request's body, if there is to be one.
+    pub(crate) fn request(&self) -> Option<&RequestContract> {
+        self.request.as_ref()
+    }
+
+    /// What the contract says of a status: by its number, its class (`4XX`),
+    /// or as `default`.
+    pub(crate) fn response(&self, status: u16) -> Option<&BTreeMap<String, Value>> {
+        [
+            status.to_string(),
+            format!("{}XX", status / 100),
+            "default".to_owned(),
+        ]
+        .iter()
+        .find_map(|key| self.responses.get(key))
+        .map(|response| &response.content)
+    }
+
+    /// The statuses that the contract declares, as one reads them.
+    pub(crate) fn statuses(&self) -> String {
+        let all: Vec<_> = self.responses.keys().map(String::as_str).collect();
+        all.join(", ")
+    }
+}

@@ -1,0 +1,153 @@
+//! What differs between a recorded request and a received one.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    canonical::{self, Canonical},
+    problem::{self, Step},
+    shorten,
+};
+
+/// How many bytes of a value a difference shows.
+const VALUE_BYTES: usize = 80;
+
+/// How many differences are kept to be shown; the others are only counted, as a
+/// body has room for millions.
+const SHOWN: usize = 100;
+
+/// What a received request has otherwise than a recorded one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Differences {
+    shown: Vec<Difference>,
+    count: usize,
+    leaves: usize,
+}
+
+/// Something at one place that a received request has otherwise than a
+/// recorded one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Difference {
+    /// A JSON pointer into the body, or the name of another part of a request.
+    place: String,
+    /// What was recorded, shortened; nothing where it is not there.
+    expected: Option<String>,
+    /// What was received, shortened; nothing where it is not there.
+    received: Option<String>,
+}
+
+impl Differences {
+    /// Lists what differs between two bodies; either may be missing.
+    ///
+    /// There are none if, and only if, the bodies are equal.
+    pub(crate) fn between(expected: Option<&Canonical>, received: Option<&Canonical>) -> Self {
+        let mut found = Self::default();
+        found.compare(
+            expected.map(Canonical::marked),
+            received.map(Canonical::marked),
+            &mut Vec::new(),
+        );
+        found
+    }
+
+    /// Adds that a received request has a query, which no recorded one has.
+    pub(crate) fn add_query(&mut self, query: &str) {
+        self.count += 1;
+        self.leaves += 1;
+        self.shown.push(Difference {
+            place: "query".to_owned(),
+            expected: None,
+            received: Some(shorten::text(query, VALUE_BYTES)),
+        });
+    }
+
+    /// How many values without parts differ.
+    pub(crate) fn leaves(&self) -> usize {
+        self.leaves
+    }
+
+    /// Writes each difference in one line, and how many more there are.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.shown.iter().map(Difference::line).collect();
+        if self.count > self.shown.len() {
+            lines.push(format!("and {} more", self.count - self.shown.len()));
+        }
+        lines
+    }
+
+    fn compare(
+        &mut self,
+        expected: Option<&Value>,
+        received: Option<&Value>,
+        place: &mut Vec<Step>,
+    ) {
+        match (expected, received) {
+            (Some(Value::Object(expected)), Some(Value::Object(received))) => {
+                self.compare_objects(expected, received, place);
+            }
+            (Some(Value::Array(expected)), Some(Value::Array(received))) => {
+                for index in 0..expected.len().max(received.len()) {
+                    place.push(Step::Index(index));
+                    self.compare(expected.get(index), received.get(index), place);
+                    place.pop();
+                }
+            }
+            (expected, received) if expected == received => {}
+            (expected, received) => {
+                self.count += 1;
+                self.leaves += expected.map_or(0, leaves).max(received.map_or(0, leaves));
+                if self.shown.len() < SHOWN {
+                    let shown =
+                        |value: &Value| shorten::text(&canonical::readable(value), VALUE_BYTES);
+                    self.shown.push(Difference {
+                        place: problem::pointer(place),
+                        expected: expected.map(shown),
+                        received: received.map(shown),
+                    });
+                }
+            }
+        }
+    }
+
+    fn compare_objects(
+        &mut self,
+        expected: &Map<String, Value>,
+        received: &Map<String, Value>,
+        place: &mut Vec<Step>,
+    ) {
+        let mut names: Vec<_> = expected.keys().chain(received.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            place.push(Step::Key(canonical::key(name).to_owned()));
+            self.compare(expected.get(name), received.get(name), place);
+            place.pop();
+        }
+    }
+}
+
+impl Difference {
+    /// Writes the difference in one line.
+    fn line(&self) -> String {
+        let place = match self.place.as_str() {
+            "" => "body",
+            place => place,
+        };
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        format!(
+            "{}: expected {}, received {}",
+            shorten::text(place, 200),
+            shown(&self.expected),
+            shown(&self.received)
+        )
+    }
+}
+
+/// Counts the values without parts in a value; an empty list or object is one.
+fn leaves(value: &Value) -> usize {
+    let inside: usize = match value {
+        Value::Array(entries) => entries.iter().map(leaves).sum(),
+        Value::Object(members) => members.values().map(leaves).sum(),
+        _ => 1,
+    };
+    inside.max(1)
+}

@@ -1,0 +1,256 @@
+//! Reads recordings from files: those built in and those of a folder alike.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use axum::body::Bytes;
+use serde_json::Value;
+
+use super::{
+    RecordedRequest, Recording, Recordings,
+    defect::{Defect, LoadError},
+    format,
+};
+use crate::canonical::Canonical;
+
+/// Every file of `recordings/`, by its path in there, as build.rs lists them.
+static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// The name of a request's body in the folder of a recording.
+const REQUEST: &str = "request.json";
+
+/// Files by their path below the folder of the recordings, with `/`.
+type Files = BTreeMap<String, Bytes>;
+
+/// The files of one recording, by their names.
+type Case = BTreeMap<String, Bytes>;
+
+/// Reads the recordings that are built in.
+pub(super) fn embedded() -> Result<Recordings, LoadError> {
+    let files = EMBEDDED
+        .iter()
+        .map(|(path, bytes)| ((*path).to_owned(), Bytes::from_static(bytes)))
+        .collect();
+    load(files, "recordings", Vec::new())
+}
+
+/// Reads the recordings of a folder on disk.
+pub(super) fn folder(folder: &Path) -> Result<Recordings, LoadError> {
+    let mut files = Files::new();
+    let mut defects = Vec::new();
+    read_folder(folder, "", 0, &mut files, &mut defects);
+    let name = folder.display().to_string();
+    load(files, name.trim_end_matches('/'), defects)
+}
+
+/// Reads every file below a folder. Recordings are two folders deep and
+/// nothing deeper is read, so that a circle of links ends.
+fn read_folder(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    files: &mut Files,
+    defects: &mut Vec<Defect>,
+) {
+    let unreadable = |path: &Path, error: &std::io::Error| {
+        Defect::of_file(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+            "name a folder of recordings that can be read",
+        )
+    };
+    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+        Ok(entries) => entries,
+        Err(error) => return defects.push(unreadable(folder, &error)),
+    };
+    if entries.is_empty() && depth > 0 {
+        defects.push(Defect::of_file(
+            folder.display().to_string(),
+            "is an empty folder",
+            "add the recording, or delete the folder",
+        ));
+    }
+    for entry in entries {
+        let path = entry.path();
+        let file_name = entry.file_name();
+        let Some(name) = file_name.to_str() else {
+            defects.push(Defect::of_file(
+                path.display().to_string(),
+                "the name is not UTF-8",
+                "rename it",
+            ));
+            continue;
+        };
+        if name.starts_with('.') {
+            continue;
+        }
+        let name = format!("{prefix}{name}");
+        if path.is_dir() {
+            if depth < 2 {
+                read_folder(&path, &format!("{name}/"), depth + 1, files, defects);
+            } else {
+                defects.push(Defect::of_file(
+                    path.display().to_string(),
+                    "is a folder inside of a recording",
+                    "move or delete it",
+                ));
+            }
+        } else {
+            match fs::read(&path) {
+                Ok(bytes) => {
+                    files.insert(name, Bytes::from(bytes));
+                }
+                Err(error) => defects.push(unreadable(&path, &error)),
+            }
+        }
+    }
+}
+
+/// Makes recordings of files; `folder` names where they are, in defects.
+fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordings, LoadError> {
+    let mut cases: BTreeMap<(String, String), Case> = BTreeMap::new();
+    for (path, bytes) in files {
+        match path.split('/').collect::<Vec<_>>().as_slice() {
+            [operation, case, file] => {
+                cases
+                    .entry(((*operation).to_owned(), (*case).to_owned()))
+                    .or_default()
+                    .insert((*file).to_owned(), bytes);
+            }
+            _ => defects.push(Defect::of_file(
+                format!("{folder}/{path}"),
+                "belongs to no recording, which are folders <operation>/<case>/",
+                "move it into one, or delete it",
+            )),
+        }
+    }
+    let mut recordings = Vec::new();
+    for ((operation, case), files) in cases {
+        match recording(folder, &operation, &case, &files) {
+            Ok(recording) => recordings.push(recording),
+            Err(mut found) => defects.append(&mut found),
+        }
+    }
+    if recordings.is_empty() && defects.is_empty() {
+        defects.push(Defect::of_file(
+            folder,
+            "holds no recording, expected <operation>/<case>/recording.json",
+            "name a folder that does",
+        ));
+    }
+    if !defects.is_empty() {
+        return Err(LoadError::new(defects));
+    }
+    recordings.sort_by(|one: &Recording, other| one.name.cmp(&other.name));
+    Ok(Recordings { recordings })
+}
+
+/// Makes a recording of the files of its folder, or lists all their defects.
+fn recording(
+    folder: &str,
+    operation: &str,
+    case: &str,
+    files: &Case,
+) -> Result<Recording, Vec<Defect>> {
+    let name = format!("{operation}/{case}");
+    let path = format!("{folder}/{name}");
+    let mut defects = Vec::new();
+    for part in [operation, case] {
+        if !part
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        {
+            defects.push(Defect::of_file(
+                path.clone(),
+                format!("the name {part:?} is not in kebab case (a-z, 0-9 and -)"),
+                "rename the folder",
+            ));
+        }
+    }
+    for file in files.keys() {
+        if file != format::FILE && file != REQUEST && !is_response(file) {
+            defects.push(Defect::of_file(
+                format!("{path}/{file}"),
+                "is not part of a recording, which is recording.json, request.json and response.*",
+                "rename or delete it",
+            ));
+        }
+    }
+    let file = format!("{path}/{}", format::FILE);
+    let told = match files.get(format::FILE) {
+        Some(bytes) => format::parse(bytes, &file),
+        None => Err(Defect::of_file(
+            file.clone(),
+            "is missing",
+            "add it by the form that the README of kontext-mock shows",
+        )),
+    };
+    let story = kept(told, &mut defects);
+    let status = story
+        .as_ref()
+        .and_then(|story| kept(story.status(&file), &mut defects));
+    let headers = story
+        .as_ref()
+        .and_then(|story| kept(story.headers(&file), &mut defects));
+    let request = match files.get(REQUEST) {
+        Some(bytes) => kept(request(bytes, &format!("{path}/{REQUEST}")), &mut defects),
+        None => None,
+    };
+    let responses: Vec<_> = files.iter().filter(|(file, _)| is_response(file)).collect();
+    if responses.len() != 1 {
+        defects.push(Defect::of_file(
+            path,
+            format!("expected one response body, found {}", responses.len()),
+            "keep one file response.json, or response with the extension of its kind",
+        ));
+    }
+    if let (Some(story), Some(status), Some(headers), [(response_file, response)], true) = (
+        story,
+        status,
+        headers,
+        responses.as_slice(),
+        defects.is_empty(),
+    ) {
+        return Ok(Recording {
+            folder: folder.to_owned(),
+            operation: operation.to_owned(),
+            name,
+            story,
+            status,
+            headers,
+            request,
+            response: (*response).clone(),
+            response_file: (*response_file).clone(),
+        });
+    }
+    Err(defects)
+}
+
+/// Keeps what was read, or its defect.
+fn kept<T>(read: Result<T, Defect>, defects: &mut Vec<Defect>) -> Option<T> {
+    read.map_err(|defect| defects.push(defect)).ok()
+}
+
+/// Whether a file holds the body of a response: `response.` and an extension.
+fn is_response(file: &str) -> bool {
+    file.strip_prefix("response.")
+        .is_some_and(|extension| !extension.is_empty() && !extension.contains('.'))
+}
+
+/// Reads the body of a request.
+fn request(bytes: &Bytes, file: &str) -> Result<RecordedRequest, Defect> {
+    let next = "write the JSON that is sent";
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Defect::of_file(
+            file,
+            format!("is not UTF-8 from byte {} on", error.valid_up_to()),
+            next,
+        )
+    })?;
+    serde_json::from_str::<Value>(text).map_err(|error| format::json_defect(&error, file, next))?;
+    let canonical = Canonical::of(text)
+        .map_err(|error| Defect::of_file(file, format!("has a {error}"), next))?;
+    Ok(RecordedRequest {
+        bytes: bytes.clone(),
+        canonical,
+    })
+}

@@ -1,0 +1,330 @@
+//! Folders of recordings on disk: what is wrong with one is said exactly.
+
+use std::{fs, path::Path};
+
+use kontext_mock::{MockServer, Recordings, StartError};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder of recordings that a test may spoil.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn empty() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// A folder with the first recording of those built in.
+    pub(crate) fn with_add_bird() -> Self {
+        let folder = Self::empty();
+        let source =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings/generate-image/add-bird");
+        for file in ["recording.json", "request.json", "response.json"] {
+            let bytes = fs::read(source.join(file)).unwrap();
+            folder.write(&format!("generate-image/add-bird/{file}"), bytes);
+        }
+        folder
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, file: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    pub(crate) fn read(&self, file: &str) -> Vec<u8> {
+        fs::read(self.path().join(file)).unwrap()
+    }
+
+    pub(crate) fn remove(&self, file: &str) {
+        fs::remove_file(self.path().join(file)).unwrap();
+    }
+
+    /// Changes a JSON file.
+    pub(crate) fn edit(&self, file: &str, change: impl FnOnce(&mut Value)) {
+        let mut value = serde_json::from_slice(&self.read(file)).unwrap();
+        change(&mut value);
+        self.write(file, serde_json::to_string_pretty(&value).unwrap());
+    }
+
+    /// Copies the first recording to another case.
+    pub(crate) fn copy_add_bird_to(&self, case: &str) {
+        for file in ["recording.json", "request.json", "response.json"] {
+            let bytes = self.read(&format!("generate-image/add-bird/{file}"));
+            self.write(&format!("{case}/{file}"), bytes);
+        }
+    }
+
+    /// What loading says, without the folder's own name.
+    fn defects(&self) -> Vec<String> {
+        let error = Recordings::load(self.path()).expect_err("it loaded");
+        let folder = self.path().display().to_string();
+        error
+            .defects()
+            .iter()
+            .map(|defect| defect.to_string().replace(&folder, "DIR"))
+            .collect()
+    }
+}
+
+const STORY: &str = "generate-image/add-bird/recording.json";
+
+/// Spoils `recording.json` and expects one defect.
+fn check(change: impl FnOnce(&mut Value), expected: &str) {
+    let folder = Folder::with_add_bird();
+    folder.edit(STORY, change);
+    assert_eq!(folder.defects(), [format!("DIR/{STORY}{expected}")]);
+}
+
+#[test]
+fn a_folder_in_order_loads() {
+    let folder = Folder::with_add_bird();
+    folder.write(".DS_Store", "hidden files are not looked at");
+    folder.write("generate-image/.gitkeep", "");
+    assert_eq!(Recordings::load(folder.path()).unwrap().len(), 1);
+}
+
+/// A `recording.json` whose lines are known.
+const TEXT: &str = r#"{
+  "format": 1,
+  "title": "Add a bird.",
+  "method": "POST",
+  "path": "/v1/images/generations",
+  "status": 200,
+  "origin": "synthetic",
+  "source": {
+    "document": "a test"
+  },
+  "date": "2026-11-22",
+  "contract_sha256": "0000000000000000000000000000000000000000000000000000000000000000"
+}"#;
+
+/// Replaces one text in [`TEXT`] and expects one defect.
+fn check_text(from: &str, to: &str, expected: &str) {
+    let folder = Folder::with_add_bird();
+    folder.write(STORY, TEXT);
+    assert_eq!(Recordings::load(folder.path()).unwrap().len(), 1);
+    assert!(TEXT.contains(from));
+    folder.write(STORY, TEXT.replace(from, to));
+    assert_eq!(
+        folder.defects(),
+        [format!(
+            "DIR/{STORY}{expected}; correct it by the form that the README of kontext-mock shows"
+        )]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named() {
+    check_text(
+        "\"status\": 200",
+        "\"status\": 200,\n  \"statsu\": 200",
+        ", line 7, column 10: unknown field `statsu`, expected one of `format`, `title`, \
+         `method`, `path`, `status`, `headers`, `origin`, `source`, `date`, `contract_sha256`, \
+         `not_recorded`, `redacted`",
+    );
+}
+
+#[test]
+fn an_unknown_key_inside_is_named() {
+    check_text(
+        "\"document\": \"a test\"",
+        "\"document\": \"a test\",\n    \"page\": 1",
+        ", line 10, column 10: unknown field `page`, expected `document` or `section`",
+    );
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    check_text(
+        "  \"title\": \"Add a bird.\",\n",
+        "",
+        ", line 12, column 1: missing field `title`",
+    );
+}
+
+#[test]
+fn a_wrong_type_is_named() {
+    check_text(
+        "\"status\": 200",
+        "\"status\": \"200\"",
+        ", line 6, column 17: invalid type: string \"200\", expected u16",
+    );
+    check_text(
+        "\"synthetic\"",
+        "\"invented\"",
+        ", line 7, column 22: unknown variant `invented`, expected one of `documented`, `live`, `synthetic`",
+    );
+}
+
+#[test]
+fn another_format_is_said_before_anything_else() {
+    check(
+        |story| {
+            story["format"] = 2.into();
+            story["new"] = true.into();
+        },
+        ", /format: the format is 2, this version of kontext-mock reads format 1; \
+         use a version that knows it, or record the exchange again",
+    );
+}
+
+#[test]
+fn wrong_values_are_named_by_their_place() {
+    check(
+        |story| story["status"] = 100.into(),
+        ", /status: expected a status from 200 to 599, found 100; \
+         write the status of the response",
+    );
+    check(
+        |story| story["headers"]["Content-Type"] = "x".into(),
+        ", /headers/Content-Type: expected a header name in lower case; write it in lower case",
+    );
+    check(
+        |story| story["headers"]["content-length"] = "7".into(),
+        ", /headers/content-length: this header is set by the mock itself; delete the line",
+    );
+    check(
+        |story| story["headers"]["x-kontext-match"] = "exact".into(),
+        ", /headers/x-kontext-match: this header is set by the mock itself; delete the line",
+    );
+    check(
+        |story| story["headers"]["x-text"] = "two\nlines".into(),
+        ", /headers/x-text: expected a header value of visible ASCII; correct the value",
+    );
+    check(
+        |story| story["method"] = "post".into(),
+        ", /method: expected a method in upper case; write it as POST",
+    );
+    check(
+        |story| story["path"] = "v1".into(),
+        ", /path: expected a path that starts with / and has no query; \
+         write the path from the origin on",
+    );
+    check(
+        |story| story["date"] = "2026-13-01".into(),
+        ", /date: expected a day as 2026-11-22; write the day of the recording",
+    );
+    check(
+        |story| story["title"] = " ".into(),
+        ", /title: expected a sentence; say what happens in the exchange",
+    );
+    check(
+        |story| story["contract_sha256"] = "abc".into(),
+        ", /contract_sha256: expected 64 hexadecimal digits; \
+         copy sha256 of the operation from contract.json",
+    );
+}
+
+#[test]
+fn json_that_is_none_is_said_with_line_and_column() {
+    let folder = Folder::with_add_bird();
+    folder.write(STORY, "{\n  \"format\": 1,\n}");
+    folder.write("generate-image/add-bird/request.json", "{\"a\": }");
+    assert_eq!(
+        folder.defects(),
+        [
+            format!(
+                "DIR/{STORY}, line 3, column 1: trailing comma; \
+                 correct it by the form that the README of kontext-mock shows"
+            ),
+            "DIR/generate-image/add-bird/request.json, line 1, column 7: expected value; \
+             write the JSON that is sent"
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_said() {
+    let folder = Folder::with_add_bird();
+    folder.write("generate-image/add-bird/request.json", b"{\"a\":\"\xff\"}");
+    assert_eq!(
+        folder.defects(),
+        [
+            "DIR/generate-image/add-bird/request.json: is not UTF-8 from byte 6 on; \
+          write the JSON that is sent"
+        ]
+    );
+}
+
+#[test]
+fn files_that_miss_or_do_not_belong_are_named_all_at_once() {
+    let folder = Folder::with_add_bird();
+    folder.remove(STORY);
+    folder.remove("generate-image/add-bird/response.json");
+    folder.write("generate-image/add-bird/request.json.bak", "{}");
+    folder.write("generate-image/add-bird/deep/file.json", "{}");
+    folder.write("generate-image/stray.json", "{}");
+    folder.write("README.md", "x");
+    folder.write("Generate Image/case/response.json", "{}");
+    fs::create_dir(folder.path().join("generate-image/empty")).unwrap();
+    assert_eq!(
+        folder.defects(),
+        [
+            "DIR/Generate Image/case: the name \"Generate Image\" is not in kebab case \
+             (a-z, 0-9 and -); rename the folder",
+            "DIR/Generate Image/case/recording.json: is missing; \
+             add it by the form that the README of kontext-mock shows",
+            "DIR/README.md: belongs to no recording, which are folders <operation>/<case>/; \
+             move it into one, or delete it",
+            "DIR/generate-image/add-bird: expected one response body, found 0; \
+             keep one file response.json, or response with the extension of its kind",
+            "DIR/generate-image/add-bird/deep: is a folder inside of a recording; \
+             move or delete it",
+            "DIR/generate-image/add-bird/recording.json: is missing; \
+             add it by the form that the README of kontext-mock shows",
+            "DIR/generate-image/add-bird/request.json.bak: is not part of a recording, \
+             which is recording.json, request.json and response.*; rename or delete it",
+            "DIR/generate-image/empty: is an empty folder; \
+             add the recording, or delete the folder",
+            "DIR/generate-image/stray.json: belongs to no recording, which are folders \
+             <operation>/<case>/; move it into one, or delete it",
+        ]
+    );
+}
+
+#[test]
+fn two_response_bodies_are_one_too_many() {
+    let folder = Folder::with_add_bird();
+    folder.write("generate-image/add-bird/response.png", "x");
+    assert_eq!(
+        folder.defects(),
+        [
+            "DIR/generate-image/add-bird: expected one response body, found 2; \
+          keep one file response.json, or response with the extension of its kind"
+        ]
+    );
+}
+
+#[test]
+fn a_folder_with_nothing_in_it_is_no_folder_of_recordings() {
+    assert_eq!(
+        Folder::empty().defects(),
+        [
+            "DIR: holds no recording, expected <operation>/<case>/recording.json; \
+          name a folder that does"
+        ]
+    );
+    let gone = Folder::empty().path().to_owned();
+    let error = Recordings::load(&gone).unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("{}: cannot be read: ", gone.display())),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_does_not_start_with_what_cannot_be_read() {
+    let folder = Folder::empty();
+    let error = MockServer::builder()
+        .recordings(folder.path())
+        .start()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StartError::Recordings(_)), "{error:?}");
+}

@@ -1,0 +1,176 @@
+//! Bodies that are meant to crash or stall a server.
+
+use std::{io::Write as _, net::Shutdown};
+
+use kontext_mock::MockServer;
+use serde_json::json;
+
+use crate::http::{self, PATH, add_bird_with, post, raw};
+
+/// Posts a body, expects this in the message of a 400, and that the server
+/// still answers afterwards.
+async fn check(body: &[u8], expected: &str) {
+    let server = MockServer::start().await.unwrap();
+    let answer = post(server.address(), body);
+    assert_eq!(answer.status, 400);
+    let message = answer.message();
+    assert_eq!(message, format!("Body validation error\n{expected}"));
+    assert_eq!(post(server.address(), add_bird_with(json!({}))).status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_json() {
+    check(
+        b"{\n  \"model\": nonsense }",
+        "the body is no JSON that can be read: expected ident at line 2 column 13",
+    )
+    .await;
+    check(
+        b"{} {}",
+        "the body is no JSON that can be read: trailing characters at line 1 column 4",
+    )
+    .await;
+    check(b"", "the body is empty, expected JSON").await;
+    check(
+        b"\xef\xbb\xbf{}",
+        "the body starts with a byte order mark (EF BB BF), expected JSON without it",
+    )
+    .await;
+    check(
+        b"{\"prompt\":\"\xc3\x28\"}",
+        "the body is not UTF-8: wrong from byte 11 on",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nesting_of_100_000_arrays() {
+    let expected = "the body is no JSON that can be read: it is nested deeper than 127 levels \
+                    at line 1 column 128";
+    check("[".repeat(100_000).as_bytes(), expected).await;
+    let closed = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    check(closed.as_bytes(), expected).await;
+    let deepest = format!("{}{}", "[".repeat(127), "]".repeat(127));
+    let server = MockServer::start().await.unwrap();
+    let answer = post(
+        server.address(),
+        add_bird_with(json!({})).replace('}', &format!(",\"x\":{}}}", &deepest[1..253])),
+    );
+    assert_eq!(
+        answer.header("x-kontext-match"),
+        Some("miss"),
+        "{}",
+        answer.message()
+    );
+}
+
+#[tokio::test]
+async fn numbers_beyond_a_double() {
+    let out = "the body is no JSON that can be read: number out of range";
+    check(b"{\"seed\":1e400}", &format!("{out} at line 1 column 13")).await;
+    check(
+        b"{\"seed\":1e999999999999999999999}",
+        &format!("{out} at line 1 column 20"),
+    )
+    .await;
+    let tiny = add_bird_with(json!({})).replace('}', ",\"x\":1e-99999999999999999999}");
+    check(tiny.as_bytes(), out).await;
+}
+
+#[tokio::test]
+async fn surrogates_without_their_other_half() {
+    check(
+        br#"{"prompt":"\ud83e"}"#,
+        "the body is no JSON that can be read: unexpected end of hex escape at line 1 column 18",
+    )
+    .await;
+    check(
+        br#"{"prompt":"\udc00"}"#,
+        "the body is no JSON that can be read: lone leading surrogate in hex escape at line 1 column 17",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn of_duplicate_keys_the_last_wins() {
+    let server = MockServer::start().await.unwrap();
+    let wrong_first = add_bird_with(json!({})).replacen('{', "{\"prompt\":5,", 1);
+    let answer = post(server.address(), wrong_first);
+    assert_eq!(answer.found().0, Some("exact"));
+    let wrong_last = add_bird_with(json!({})).replace('}', ",\"prompt\":5}");
+    let message = post(server.address(), wrong_last).message();
+    assert_eq!(
+        message,
+        "Body validation error\nprompt: expected a string, received 5"
+    );
+}
+
+#[tokio::test]
+async fn a_prompt_of_10_megabytes() {
+    let long = add_bird_with(json!({"prompt": "x".repeat(10_000_000)}));
+    let expected = format!(
+        "prompt: expected at most 4000 characters, received 10000000 characters: \"{}…",
+        "x".repeat(79)
+    );
+    check(long.as_bytes(), &expected).await;
+}
+
+#[tokio::test]
+async fn a_list_of_a_million_wrong_entries() {
+    let server = MockServer::start().await.unwrap();
+    let list = format!("[{}0]", "0,".repeat(999_999));
+    let message = post(server.address(), format!("{{\"image_url\":{list}}}")).message();
+    let mut lines = message.lines().skip(1);
+    assert_eq!(
+        lines.next(),
+        Some("(of each list only the first 1000 entries are judged)")
+    );
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("image_url: expected at most 4 entries, received 1000000: [0,0,")
+    );
+    assert_eq!(
+        lines.next(),
+        Some("image_url[0]: expected a string, received 0")
+    );
+    assert!(message.len() < 4200);
+}
+
+#[tokio::test]
+async fn a_list_that_is_recorded_shorter_is_compared_in_bounds() {
+    let server = MockServer::start().await.unwrap();
+    let body = add_bird_with(json!({"unknown": vec![0; 300_000]}));
+    let answer = post(server.address(), body);
+    assert_eq!(answer.header("x-kontext-match"), Some("miss"));
+    assert!(answer.body.len() < 5000);
+}
+
+#[tokio::test]
+async fn keys_that_are_no_names_are_quoted_and_cut() {
+    let server = MockServer::start().await.unwrap();
+    let body =
+        add_bird_with(json!({})).replace('}', &format!(",\"{}\":1}}", "k\\n".repeat(100_000)));
+    let answer = post(server.address(), body);
+    assert_eq!(answer.status, 404);
+    assert!(answer.message().len() < 5000);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_http_and_bodies_that_end_early() {
+    let server = MockServer::start().await.unwrap();
+    let answer = raw(server.address(), b"\x16\x03\x01 nonsense\r\n\r\n");
+    assert_eq!(answer.status, 400);
+    let mut stream = http::connect(server.address());
+    write!(
+        stream,
+        "POST {PATH} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer any\r\ncontent-length: 100\r\n\r\n{{"
+    )
+    .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    // Whether a response comes is hyper's to say; that the server goes on is
+    // ours.
+    drop(stream);
+    assert_eq!(post(server.address(), add_bird_with(json!({}))).status, 200);
+}

@@ -1,0 +1,179 @@
+//! Which recording answers, in each mode.
+
+use kontext_mock::{MatchMode, MockServer};
+use serde_json::json;
+
+use crate::{
+    folders::Folder,
+    http::{Answer, HEADERS, PATH, add_bird_with, post, send},
+};
+
+async fn ask(mode: MatchMode, body: &str) -> Answer {
+    let server = MockServer::builder()
+        .match_mode(mode)
+        .start()
+        .await
+        .unwrap();
+    post(server.address(), body)
+}
+
+#[tokio::test]
+async fn an_exact_request_is_exact_in_every_mode_and_spelling() {
+    let mug = json!({
+        "image_url": [
+            "https://zovi0.github.io/public_misc/flux-dev-t-rex.png",
+            "https://zovi0.github.io/public_misc/blue-mug.jpg"
+        ],
+        "model": "flux/kontext-pro/image-to-image",
+        "prompt": "Place this image with the t-rex on this mug from the second image as a print. Make it look fit and natural."
+    });
+    let spelled = format!(" {} ", mug.to_string().replace("mug", "\\u006dug"));
+    for mode in MatchMode::ALL {
+        let answer = ask(mode, &spelled).await;
+        assert_eq!(answer.status, 200, "{mode}");
+        assert_eq!(
+            answer.found(),
+            (Some("exact"), Some("generate-image/combine-two-images"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn strict_explains_a_miss() {
+    let answer = ask(
+        MatchMode::Strict,
+        &add_bird_with(json!({"prompt": "Add a cat.", "num_images": 2.0, "image_url": ["https://a.example/1"]})),
+    )
+    .await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.found(), (Some("miss"), None));
+    assert_eq!(answer.header("x-kontext-error"), Some("miss"));
+    assert_eq!(
+        answer.message(),
+        "No recording matches this request. The nearest is generate-image/add-bird \
+         (Add a bird to the foreground of a photo.), which differs here:\n\
+         /image_url: expected \"https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/t-rex.p…, \
+         received [\"https://a.example/1\"]\n\
+         /num_images: expected nothing, received 2\n\
+         /prompt: expected \"Add a bird to the foreground of the photo.\", received \"Add a cat.\""
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_ignored() {
+    for changes in [
+        json!({"num_images": 1}),
+        json!({"seed": 1}),
+        json!({"x": null}),
+    ] {
+        let answer = ask(MatchMode::Strict, &add_bird_with(changes)).await;
+        assert_eq!(answer.found(), (Some("miss"), None));
+    }
+    let server = MockServer::start().await.unwrap();
+    let body = add_bird_with(json!({}));
+    let answer = send(
+        server.address(),
+        "POST",
+        &format!("{PATH}?a=1"),
+        HEADERS,
+        body.as_bytes(),
+    );
+    assert!(
+        answer
+            .message()
+            .ends_with("\nquery: expected nothing, received a=1")
+    );
+    let answer = send(
+        server.address(),
+        "POST",
+        &format!("{PATH}?"),
+        HEADERS,
+        body.as_bytes(),
+    );
+    assert_eq!(answer.found().0, Some("exact"));
+}
+
+#[tokio::test]
+async fn nearest_answers_with_the_fewest_differences() {
+    let answer = ask(
+        MatchMode::Nearest,
+        &add_bird_with(json!({"prompt": "Add a cat."})),
+    )
+    .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.found(),
+        (Some("nearest"), Some("generate-image/add-bird"))
+    );
+    let two = json!([
+        "https://a.example/1",
+        "https://zovi0.github.io/public_misc/blue-mug.jpg"
+    ]);
+    let answer = ask(
+        MatchMode::Nearest,
+        &add_bird_with(json!({"prompt": "x", "image_url": two})),
+    )
+    .await;
+    assert_eq!(
+        answer.found(),
+        (Some("nearest"), Some("generate-image/combine-two-images"))
+    );
+}
+
+#[tokio::test]
+async fn equally_near_recordings_are_told_apart_by_name() {
+    let folder = Folder::with_add_bird();
+    for (case, prompt) in [("a-case", "a"), ("z-case", "z")] {
+        folder.copy_add_bird_to(&format!("generate-image/{case}"));
+        folder.edit(&format!("generate-image/{case}/request.json"), |body| {
+            body["prompt"] = prompt.into();
+        });
+    }
+    for (mode, how) in [
+        (MatchMode::Nearest, "nearest"),
+        (MatchMode::Fallback, "fallback"),
+    ] {
+        let server = MockServer::builder()
+            .recordings(folder.path())
+            .match_mode(mode)
+            .start()
+            .await
+            .unwrap();
+        let answer = post(server.address(), add_bird_with(json!({"prompt": "other"})));
+        assert_eq!(answer.found(), (Some(how), Some("generate-image/a-case")));
+        let answer = post(server.address(), add_bird_with(json!({"prompt": "z"})));
+        assert_eq!(
+            answer.found(),
+            (Some("exact"), Some("generate-image/z-case"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn fallback_takes_the_first_however_far_it_is() {
+    let two = json!([
+        "https://zovi0.github.io/public_misc/flux-dev-t-rex.png",
+        "https://zovi0.github.io/public_misc/blue-mug.jpg"
+    ]);
+    let answer = ask(
+        MatchMode::Fallback,
+        &add_bird_with(json!({"prompt": "x", "image_url": two})),
+    )
+    .await;
+    assert_eq!(
+        answer.found(),
+        (Some("fallback"), Some("generate-image/add-bird"))
+    );
+}
+
+#[test]
+fn modes_have_names() {
+    for mode in MatchMode::ALL {
+        assert_eq!(mode.to_string().parse(), Ok(mode));
+    }
+    let error = "Strict".parse::<MatchMode>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "expected strict, nearest or fallback, received \"Strict\""
+    );
+}

@@ -1,0 +1,355 @@
+//! The checks of a request, each with the answer to its failure.
+
+use std::io::Write as _;
+
+use axum::http::Method;
+use kontext_mock::MockServer;
+use serde_json::{Value, json};
+
+use crate::http::{self, HEADERS, PATH, add_bird_with, post, send};
+
+/// Posts changes of the first recorded request and expects these lines below
+/// the heading.
+async fn check(changes: Value, expected: &[&str]) {
+    let server = MockServer::start().await.unwrap();
+    let answer = post(server.address(), add_bird_with(changes));
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.header("x-kontext-error"), Some("contract"));
+    let message = answer.message();
+    let lines: Vec<_> = message.lines().collect();
+    assert_eq!(lines[0], "Body validation error");
+    assert_eq!(&lines[1..], expected);
+}
+
+#[tokio::test]
+async fn every_offending_field_is_named() {
+    check(
+        json!({
+            "model": "x", "prompt": null, "num_images": 1.5, "seed": 0,
+            "guidance_scale": 20.5, "safety_tolerance": 2, "output_format": "gif",
+            "aspect_ratio": "1:2"
+        }),
+        &[
+            r#"aspect_ratio: expected one of "21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21", received "1:2""#,
+            "guidance_scale: expected at most 20, received 20.5",
+            r#"model: expected exactly "flux/kontext-pro/image-to-image", received "x""#,
+            "num_images: expected an integer, received 1.5",
+            r#"output_format: expected one of "jpeg", "png", received "gif""#,
+            "prompt: expected a string, received null",
+            r#"safety_tolerance: expected a string and one of "1", "2", "3", "4", "5", "6", received 2"#,
+            "seed: expected at least 1, received 0",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_union_the_branch_that_fits_by_type_is_explained() {
+    check(
+        json!({"image_url": ["https://a.example/1", "not a url", 17]}),
+        &[
+            r#"image_url[1]: expected a URI (RFC 3986), received "not a url""#,
+            "image_url[2]: expected a string, received 17",
+        ],
+    )
+    .await;
+    check(
+        json!({"image_url": "not a url"}),
+        &[r#"image_url: expected a URI (RFC 3986), received "not a url""#],
+    )
+    .await;
+    check(
+        json!({"image_url": {"url": 1}}),
+        &[r#"image_url: expected a string or an array, received {"url":1}"#],
+    )
+    .await;
+    check(
+        json!({"image_url": []}),
+        &["image_url: expected at least 1 entry, received 0: []"],
+    )
+    .await;
+    let five = vec!["https://a.example/"; 5];
+    check(
+        json!({"image_url": five}),
+        &["image_url: expected at most 4 entries, received 5: [\"https://a.example/\",\"https://a.example/\",\"https://a.example/\",\"https://a.examp…"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_missing_key_is_named_itself() {
+    let server = MockServer::start().await.unwrap();
+    let message = post(server.address(), r#"{"prompt":"x"}"#).message();
+    assert_eq!(
+        message,
+        "Body validation error\n\
+         image_url: expected a value, it is required, received nothing\n\
+         model: expected a value, it is required, received nothing"
+    );
+    let message = post(server.address(), "[]").message();
+    assert_eq!(
+        message,
+        "Body validation error\nbody: expected an object, received []"
+    );
+}
+
+#[tokio::test]
+async fn what_was_received_is_cut_between_characters() {
+    let long = "é".repeat(4001);
+    check(
+        json!({"prompt": long}),
+        &[&format!(
+            "prompt: expected at most 4000 characters, received 4001 characters: \"{}…",
+            "é".repeat(39)
+        )],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn characters_are_counted_and_whole_numbers_are_integers() {
+    let server = MockServer::builder()
+        .match_mode(kontext_mock::MatchMode::Nearest)
+        .start()
+        .await
+        .unwrap();
+    let body = add_bird_with(json!({"prompt": "🦜".repeat(4000), "num_images": 1.0, "new": {}}));
+    let answer = post(server.address(), body);
+    assert_eq!(
+        answer.status, 200,
+        "unknown keys pass, 4000 characters are not too long"
+    );
+}
+
+#[tokio::test]
+async fn long_lists_of_problems_are_cut() {
+    let server = MockServer::start().await.unwrap();
+    let message = post(
+        server.address(),
+        add_bird_with(json!({"image_url": vec![7; 900]})),
+    )
+    .message();
+    assert!(message.len() < 4200, "{}", message.len());
+    let last = message.lines().last().unwrap();
+    assert!(
+        last.starts_with("and 8") && last.ends_with(" more"),
+        "{last}"
+    );
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_not_found() {
+    let server = MockServer::start().await.unwrap();
+    let paths = [
+        "/",
+        "/v1/images/generations/",
+        "//v1/images/generations",
+        "/v1/%69mages/generations",
+        "/__mock/nothing",
+    ];
+    for path in paths {
+        let answer = send(server.address(), "POST", path, HEADERS, b"{}");
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(
+            answer.message(),
+            format!("Cannot POST {path}: the contract has no such operation. It has: POST {PATH}")
+        );
+        assert_eq!(answer.json()["path"], path);
+    }
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "ODD"] {
+        let answer = send(server.address(), method, PATH, HEADERS, b"");
+        assert_eq!(
+            (answer.status, answer.header("x-kontext-error")),
+            (404, Some("not-found"))
+        );
+        assert_eq!(answer.header("x-kontext-match"), None);
+    }
+    let answer = send(server.address(), Method::HEAD.as_str(), PATH, HEADERS, b"");
+    assert_eq!((answer.status, answer.body.len()), (404, 0));
+    let answer = send(server.address(), "OPTIONS", "*", HEADERS, b"");
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn the_mock_says_that_it_is_up() {
+    let server = MockServer::start().await.unwrap();
+    let answer = send(server.address(), "GET", "/__mock/health", &[], b"");
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({"status": "ok"}))
+    );
+    let answer = send(server.address(), "POST", "/__mock/health", &[], b"");
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn a_bearer_key_is_needed() {
+    let any = MockServer::start().await.unwrap();
+    let fixed = MockServer::builder().key("right").start().await.unwrap();
+    let status = |server: &MockServer, authorization: Option<&str>| {
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(authorization.map(|value| ("authorization", value)));
+        let answer = send(
+            server.address(),
+            "POST",
+            PATH,
+            &headers,
+            add_bird_with(json!({})).as_bytes(),
+        );
+        if answer.status == 401 {
+            assert_eq!(
+                answer.message(),
+                "This request requires a valid API key. You can create a new API key on the \
+                 Billing page: https://aimlapi.com/app/keys"
+            );
+        }
+        answer.status
+    };
+    for (authorization, with_any, with_fixed) in [
+        (None, 401, 401),
+        (Some(""), 401, 401),
+        (Some("Bearer"), 401, 401),
+        (Some("Bearer "), 401, 401),
+        (Some("right"), 401, 401),
+        (Some("Basic right"), 401, 401),
+        (Some("Bearer wrong"), 200, 401),
+        (Some("Bearer right2"), 200, 401),
+        (Some("Bearer ünï"), 401, 401),
+        (Some("Bearer right"), 200, 200),
+        (Some("bEARER  right"), 200, 200),
+    ] {
+        assert_eq!(status(&any, authorization), with_any, "{authorization:?}");
+        assert_eq!(
+            status(&fixed, authorization),
+            with_fixed,
+            "{authorization:?}"
+        );
+    }
+    assert!(MockServer::builder().key("").start().await.is_err());
+    let shown = format!("{:?}", MockServer::builder().key("right"));
+    assert!(!shown.contains("right"), "{shown}");
+}
+
+#[tokio::test]
+async fn only_json_in_utf_8_is_taken() {
+    let server = MockServer::start().await.unwrap();
+    let body = add_bird_with(json!({}));
+    for (content_type, status) in [
+        (None, 415),
+        (Some(""), 415),
+        (Some("text/plain"), 415),
+        (Some("application/jsonp"), 415),
+        (Some("application/x-www-form-urlencoded"), 415),
+        (Some("application/json; charset=latin1"), 415),
+        (Some("application/json;charset=utf-16"), 415),
+        (Some("application/json"), 200),
+        (Some("Application/JSON; charset=UTF-8"), 200),
+        (Some("application/json;charset=\"utf-8\""), 200),
+        (Some("application/json; profile=x"), 200),
+    ] {
+        let mut headers = vec![("authorization", "Bearer any")];
+        headers.extend(content_type.map(|value| ("content-type", value)));
+        let answer = send(server.address(), "POST", PATH, &headers, body.as_bytes());
+        assert_eq!(answer.status, status, "{content_type:?}");
+        if status == 415 {
+            assert!(
+                answer
+                    .message()
+                    .starts_with("Unsupported content type: expected application/json, received ")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_not_read() {
+    let server = MockServer::builder()
+        .body_limit(1000)
+        .start()
+        .await
+        .unwrap();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer any\r\nconnection: close\r\n"
+    );
+    // The length alone is enough: of this body nothing is ever sent.
+    let answer = http::raw(
+        server.address(),
+        format!("{head}content-length: 1001\r\n\r\n").as_bytes(),
+    );
+    assert_eq!(answer.status, 413);
+    assert_eq!(
+        answer.message(),
+        "Request body too large: at most 1000 bytes are read"
+    );
+    // Without a length the limit is met on the way: the body never ends.
+    let mut stream = http::connect(server.address());
+    write!(stream, "{head}transfer-encoding: chunked\r\n\r\n").unwrap();
+    write!(stream, "3e8\r\n{}\r\n", " ".repeat(1000)).unwrap();
+    write!(stream, "1\r\n \r\n").unwrap();
+    assert_eq!(http::read(&mut stream).status, 413);
+}
+
+#[tokio::test]
+async fn a_body_of_the_limit_is_read_however_it_is_sent() {
+    let body = add_bird_with(json!({}));
+    let server = MockServer::builder()
+        .body_limit(body.len())
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(post(server.address(), &body).status, 200);
+    assert_eq!(post(server.address(), format!("{body} ")).status, 413);
+    let mut request = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         authorization: Bearer any\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    for character in body.chars() {
+        request.push_str(&format!("1\r\n{character}\r\n"));
+    }
+    request.push_str("0\r\n\r\n");
+    assert_eq!(http::raw(server.address(), request.as_bytes()).status, 200);
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_sends_much_first() {
+    let server = MockServer::start().await.unwrap();
+    let body = vec![b' '; 20_000_000];
+    let answer = send(server.address(), "POST", PATH, &[], &body);
+    assert_eq!(answer.status, 401);
+    let answer = send(server.address(), "POST", "/", HEADERS, &body);
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn the_checks_have_an_order() {
+    let server = MockServer::builder().body_limit(5).start().await.unwrap();
+    let key = ("authorization", "Bearer any");
+    let text = ("content-type", "text/plain");
+    let json = ("content-type", "application/json");
+    let send = |path, headers: &[_], body: &[u8]| {
+        send(server.address(), "POST", path, headers, body).status
+    };
+    assert_eq!(send("/", &[text], b"longer"), 404);
+    assert_eq!(send(PATH, &[text], b"longer"), 401);
+    assert_eq!(send(PATH, &[key, text], b"longer"), 413);
+    assert_eq!(send(PATH, &[key, text], b"\xff"), 415);
+    assert_eq!(send(PATH, &[key, json], b"\xff"), 400);
+}
+
+#[tokio::test]
+async fn made_up_errors_are_the_same_in_every_run() {
+    let server = MockServer::start().await.unwrap();
+    for number in 1..=2 {
+        let error = post(server.address(), "").json();
+        assert_eq!(
+            error,
+            json!({
+                "requestId": format!("00000000-0000-4000-8000-00000000000{number}"),
+                "statusCode": 400,
+                "timestamp": "2025-01-01T00:00:00.000Z",
+                "path": PATH,
+                "message": "Body validation error\nthe body is empty, expected JSON",
+            })
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! Generates the client that anybody would get: from the published document
+//! plus nothing but the response description that progenitor insists on.
+//!
+//! `it/trap.rs` proves with it that both documented responses decode, without
+//! an error, to nothing. Everything else here guards against that trap, so it
+//! has to be real code, generated and compiled.
+
+use std::{env, error::Error, fs, path::Path};
+
+use progenitor_impl::{GenerationSettings, Generator};
+
+const PUBLISHED: &str = "../openapi/published/flux-kontext-pro-image-to-image.json";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={PUBLISHED}");
+    let text = fs::read_to_string(PUBLISHED)?;
+    let mut document: serde_json::Value = serde_json::from_str(&text)?;
+    document["paths"]["/v1/images/generations"]["post"]["responses"]["200"]["description"] =
+        "OK".into();
+    let document: openapiv3::OpenAPI = serde_json::from_value(document)?;
+    let mut settings = GenerationSettings::default();
+    settings.with_hooks(progenitor_impl::HooksMode::Optional);
+    let client = Generator::new(&settings).generate_tokens(&document)?;
+    let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; run this with cargo")?;
+    fs::write(Path::new(&out).join("as_published.rs"), client.to_string())?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Shows everything at work without a key and without a network: starts the
+//! mock on a free port, sends both examples of the provider's page with the
+//! client, and prints what came back.
+//!
+//! `cargo run -p contract-tests --example offline`
+
+use std::{error::Error, io::Write, process::ExitCode};
+
+use kontext_api::{Client, GenerateImageRequest, GeneratedImages, Image};
+use kontext_mock::MockServer;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match run(&mut out).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line per cause: the first says what failed, the last why.
+            let mut cause = Some(&*error as &dyn Error);
+            while let Some(error) = cause {
+                eprintln!("{error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let server = MockServer::start().await?;
+    writeln!(out, "The mock answers on {}.", server.url())?;
+    let client = Client::builder()
+        .base_url(server.url())
+        .api_key("any-key")
+        .build()?;
+
+    let add_a_bird = GenerateImageRequest::builder()
+        .prompt("Add a bird to the foreground of the photo.")
+        .image_url("https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/t-rex.png")
+        .build()?;
+    let combine_two_images = GenerateImageRequest::builder()
+        .prompt(
+            "Place this image with the t-rex on this mug from the second image as a print. \
+             Make it look fit and natural.",
+        )
+        .image_url([
+            "https://zovi0.github.io/public_misc/flux-dev-t-rex.png",
+            "https://zovi0.github.io/public_misc/blue-mug.jpg",
+        ])
+        .build()?;
+
+    for request in [add_a_bird, combine_two_images] {
+        writeln!(out, "\n\"{}\"", request.prompt)?;
+        let answer = client.generate(request).await?;
+        print(out, &answer)?;
+    }
+    Ok(())
+}
+
+/// Prints an answer as a person wants to read it.
+fn print(out: &mut impl Write, answer: &GeneratedImages) -> std::io::Result<()> {
+    let recording = answer.headers().get(kontext_mock::RECORDING_HEADER);
+    if let Some(name) = recording.and_then(|name| name.to_str().ok()) {
+        writeln!(out, "  recording  {name}")?;
+    }
+    for image in answer.images() {
+        writeln!(out, "  image      {}", image.url().unwrap_or("inside the answer, as base64"))?;
+        writeln!(out, "             {}", details(image))?;
+    }
+    if let Some(seed) = answer.seed() {
+        writeln!(out, "  seed       {seed}")?;
+    }
+    match answer.usage().and_then(|usage| usage.credits_used.as_ref()) {
+        Some(credits) => writeln!(out, "  cost       {credits} credits"),
+        None => writeln!(out, "  cost       not in the answer"),
+    }
+}
+
+/// Size, type and judgement of an image, as far as they are known.
+fn details(image: &Image) -> String {
+    let mut details = Vec::new();
+    if let (Some(width), Some(height)) = (image.width(), image.height()) {
+        details.push(format!("{width} x {height} pixels"));
+    }
+    details.extend(image.content_type().map(str::to_owned));
+    details.extend(image.file_size().map(|bytes| format!("{bytes} bytes")));
+    match image.is_nsfw() {
+        Some(true) => details.push("judged not safe for work".to_owned()),
+        Some(false) => details.push("judged safe for work".to_owned()),
+        None => {}
+    }
+    details.join(", ")
+}

@@ -1,0 +1,97 @@
+//! For each of a dozen changes to the published document: which snapshot or
+//! check fails, and that its message says what drifted.
+
+use contract_tests::{Story, inputs, what_fails};
+use serde_json::{Value, json};
+
+use crate::support::snapshot;
+
+/// What a change does to the published document.
+type Change = fn(&mut Value);
+
+const REQUEST: &str =
+    "/paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema";
+const RESPONSE: &str =
+    "/paths/~1v1~1images~1generations/post/responses/200/content/application~1json/schema";
+
+fn at<'a>(document: &'a mut Value, root: &str, pointer: &str) -> &'a mut Value {
+    let pointer = format!("{root}{pointer}");
+    document
+        .pointer_mut(&pointer)
+        .unwrap_or_else(|| panic!("{pointer}"))
+}
+
+fn remove(document: &mut Value, root: &str, pointer: &str, name: &str) -> Value {
+    let object = at(document, root, pointer).as_object_mut().unwrap();
+    object.remove(name).unwrap()
+}
+
+const CHANGES: [(&str, Change); 14] = [
+    ("a description is edited", |document| {
+        at(document, REQUEST, "/properties/seed")["description"] = json!("Another text.");
+    }),
+    ("a property with a default is added", |document| {
+        at(document, REQUEST, "/properties")["enhance_prompt"] =
+            json!({"type": "boolean", "default": true, "description": "Rewrites the prompt."});
+    }),
+    ("an optional property is renamed", |document| {
+        let seed = remove(document, REQUEST, "/properties", "seed");
+        at(document, REQUEST, "/properties")["random_seed"] = seed;
+    }),
+    ("a limit is tightened", |document| {
+        at(document, REQUEST, "/properties/prompt")["maxLength"] = json!(40);
+    }),
+    ("an enum value is added", |document| {
+        let values = at(document, REQUEST, "/properties/aspect_ratio/enum");
+        values.as_array_mut().unwrap().insert(0, json!("2:19"));
+    }),
+    ("an enum value is removed", |document| {
+        at(document, REQUEST, "/properties/output_format")["enum"] = json!(["jpeg"]);
+    }),
+    ("a required property is added", |document| {
+        at(document, REQUEST, "/properties")["strength"] = json!({"type": "number", "minimum": 0});
+        at(document, REQUEST, "/required").as_array_mut().unwrap().push(json!("strength"));
+    }),
+    ("a property of the response is added", |document| {
+        at(document, RESPONSE, "/properties")["created"] = json!({"type": "integer"});
+    }),
+    ("the response gets a type that no recording has", |document| {
+        at(document, RESPONSE, "/properties")["timings"] = json!({"type": "array", "items": {"type": "number"}});
+    }),
+    ("the provider makes num_images an integer", |document| {
+        at(document, REQUEST, "/properties/num_images")["type"] = json!("integer");
+    }),
+    ("the provider drops the wrong default", |document| {
+        remove(document, REQUEST, "/properties/aspect_ratio", "default");
+    }),
+    ("a property that an overlay corrects is renamed", |document| {
+        let count = remove(document, REQUEST, "/properties", "num_images");
+        at(document, REQUEST, "/properties")["n"] = count;
+    }),
+    ("the success is 201", |document| {
+        let responses = at(document, "/paths/~1v1~1images~1generations/post", "/responses");
+        let success = responses.as_object_mut().unwrap().remove("200").unwrap();
+        responses["201"] = success;
+    }),
+    ("a default does not conform", |document| {
+        at(document, REQUEST, "/properties/output_format")["default"] = json!("webp");
+    }),
+];
+
+#[test]
+fn each_change_is_noticed_by_name() {
+    let inputs = inputs().unwrap();
+    let before = Story::of(&inputs).unwrap();
+    assert_eq!(what_fails(&before, &Ok(before.clone())), "", "nothing changed");
+    let mut text = String::new();
+    for (name, change) in CHANGES {
+        let mut changed = inputs.clone();
+        let mut document: Value = serde_json::from_str(&changed.published[0].text).unwrap();
+        change(&mut document);
+        changed.published[0].text = document.to_string();
+        let failures = what_fails(&before, &Story::of(&changed));
+        assert_ne!(failures, "", "{name} is not noticed");
+        text.push_str(&format!("# {name}\n{failures}\n"));
+    }
+    snapshot("changes", text);
+}

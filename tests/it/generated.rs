@@ -1,0 +1,37 @@
+//! The committed generated files are what codegen makes, every time.
+
+use contract_tests::{inputs, read};
+use kontext_codegen::{GENERATORS, generate};
+
+#[test]
+fn generated_files_are_current() {
+    let outputs = generate(&inputs().unwrap()).unwrap();
+    for output in &outputs.files {
+        assert!(
+            read(output.file).unwrap() == output.text,
+            "{} is stale: run `cargo xtask codegen` and commit what it changes",
+            output.file
+        );
+    }
+}
+
+#[test]
+fn two_runs_give_identical_bytes() {
+    let inputs = inputs().unwrap();
+    let (one, two) = (generate(&inputs).unwrap(), generate(&inputs).unwrap());
+    assert_eq!(one.files, two.files);
+}
+
+#[test]
+fn the_header_names_the_versions_that_are_locked() {
+    let lock = read("Cargo.lock").unwrap();
+    for generator in GENERATORS.split(", ") {
+        let (name, version) = generator.split_once(' ').unwrap();
+        // The generator's own crate is named after what it implements.
+        let name = if name == "progenitor" { "progenitor-impl" } else { name };
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")),
+            "{generator} is not what Cargo.lock has: correct GENERATORS in kontext-codegen"
+        );
+    }
+}

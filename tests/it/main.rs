@@ -1,0 +1,22 @@
+//! Whether the published document, the recordings and the code tell the same
+//! story.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod changes;
+mod contract;
+mod generated;
+mod mock_answers;
+
+
+mod page;
+mod recordings;
+mod snapshots;
+mod support;
+mod trap;
+mod wire_request;

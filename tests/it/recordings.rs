@@ -1,0 +1,126 @@
+//! Client against mock, over a real socket, for every recording: decoding
+//! loses nothing, and the gate holds.
+
+use contract_tests::{inputs, lost_paths};
+use kontext_api::{Client, GeneratedImages, types};
+use kontext_codegen::{Inputs, generate};
+use kontext_mock::{Contract, MockServer, Recording, Recordings, check};
+use serde_json::{Value, json};
+
+use crate::support::{client, snapshot};
+
+async fn exchange(client: &Client, recording: &Recording) -> GeneratedImages {
+    let request: types::GenerateImageRequest =
+        serde_json::from_slice(recording.request().unwrap()).unwrap();
+    client.generate(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_recording_comes_back_whole() {
+    let server = MockServer::start().await.unwrap();
+    let client = client(&server.url());
+    for recording in Recordings::embedded().unwrap().iter() {
+        let answer = exchange(&client, recording).await;
+        assert_eq!(answer.headers()["x-kontext-recording"], recording.name());
+        assert_eq!(answer.headers()["x-kontext-match"], "exact");
+        assert_eq!(answer.raw().as_bytes(), recording.response(), "byte for byte");
+        assert!(!answer.images().is_empty());
+        // The typed view keeps everything but nulls, too.
+        let sent: Value = serde_json::from_slice(recording.response()).unwrap();
+        let kept = serde_json::to_value(answer.to_response().unwrap()).unwrap();
+        assert_eq!(lost_paths(&sent, &kept), [""; 0], "{}", recording.name());
+    }
+}
+
+#[test]
+fn each_recording_decoded() {
+    for recording in Recordings::embedded().unwrap().iter() {
+        let answer = GeneratedImages::from_json(recording.response()).unwrap();
+        let images: Vec<Value> = answer
+            .images()
+            .iter()
+            .map(|image| {
+                json!({
+                    "url": image.url(),
+                    "base64": image.base64(),
+                    "width": image.width(),
+                    "height": image.height(),
+                    "file_size": image.file_size(),
+                    "content_type": image.content_type(),
+                    "file_name": image.file_name(),
+                    "is_nsfw": image.is_nsfw(),
+                })
+            })
+            .collect();
+        let read = json!({
+            "images": images,
+            "seed": answer.seed(),
+            "prompt": answer.prompt(),
+            "model": answer.model(),
+            "timings": answer.timings().map(|timings| timings.iter().collect::<Vec<_>>()),
+            "usage": answer.usage().map(|usage| format!("{usage:?}")),
+        });
+        let unknown: Vec<_> = answer.unknown_fields().collect();
+        let encoded = serde_json::to_value(answer.to_response().unwrap()).unwrap();
+        let sent: Value = serde_json::from_slice(recording.response()).unwrap();
+        let text = format!(
+            "read by the client:\n{read:#}\n\nkept as unknown:\n{unknown:#?}\n\nnull, so nothing is there:\n{:#?}\n\ndecoded and encoded again:\n{encoded:#}\n",
+            nulls(&sent, "")
+        );
+        let case = recording.name().rsplit('/').next().unwrap();
+        snapshot(&format!("recording_{}", case.replace('-', "_")), text);
+    }
+}
+
+/// The pointers of nulls.
+fn nulls(value: &Value, at: &str) -> Vec<String> {
+    match value {
+        Value::Null => vec![at.to_owned()],
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, member)| nulls(member, &format!("{at}/{name}")))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .flat_map(|(index, item)| nulls(item, &format!("{at}/{index}")))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_recordings_agree_with_the_contract() {
+    let report = check(&Contract::embedded().unwrap(), &Recordings::embedded().unwrap());
+    assert_eq!(report.disagreements, []);
+    // Made under this very contract: update contract_sha256 in recording.json
+    // after you have looked at what changed.
+    assert_eq!(report.notes, []);
+}
+
+#[test]
+fn without_our_overlays_no_recording_agrees() {
+    let inputs = Inputs {
+        overlays: Vec::new(),
+        ..inputs().unwrap()
+    };
+    let outputs = generate(&inputs).unwrap();
+    let contract = outputs
+        .files
+        .iter()
+        .find(|output| output.file.ends_with("contract.json"))
+        .unwrap();
+    let report = check(
+        &Contract::parse(&contract.text).unwrap(),
+        &Recordings::embedded().unwrap(),
+    );
+    for case in ["add-bird", "combine-two-images"] {
+        assert!(
+            report.disagreements.iter().any(|one| {
+                one.file.ends_with(&format!("{case}/response.json")) && one.pointer == "/images"
+            }),
+            "{case}: {:#?}",
+            report.disagreements
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! The exact bytes that a call of the builder sends.
+
+use kontext_api::{
+    GenerateImageRequest,
+    types::{AspectRatio, OutputFormat, SafetyTolerance},
+};
+
+use crate::support::{client, one_exchange, snapshot};
+
+async fn sent(request: GenerateImageRequest) -> String {
+    let body = r#"{"images":[{"url":"https://cdn.example/a.jpg"}]}"#;
+    let (url, received) = one_exchange(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+    .await;
+    client(&url).generate(request).await.unwrap();
+    let text = String::from_utf8(received.recv().unwrap()).unwrap();
+    // The port is a free one, and the version changes with each release.
+    let address = url.trim_start_matches("http://");
+    text.replace(address, "127.0.0.1:PORT")
+        .replace(env!("CARGO_PKG_VERSION"), "VERSION")
+        .replace("\r\n", "\n")
+}
+
+#[tokio::test]
+async fn the_least_that_can_be_sent() {
+    let request = GenerateImageRequest::builder()
+        .prompt("Add a bird to the foreground of the photo.")
+        .image_url("https://example.com/t-rex.png")
+        .build()
+        .unwrap();
+    snapshot("request_least", sent(request).await);
+}
+
+#[tokio::test]
+async fn everything_that_can_be_sent() {
+    let request = GenerateImageRequest::builder()
+        .prompt("Größer! 🦖")
+        .image_url(["https://example.com/a b.png", "data:image/png;base64,iVBORw0KGgo="])
+        .num_images(2)
+        .seed(7)
+        .guidance_scale(3.5)
+        .safety_tolerance(SafetyTolerance::X2)
+        .output_format(OutputFormat::Png)
+        .aspect_ratio(AspectRatio::X21_9)
+        .build()
+        .unwrap();
+    snapshot("request_everything", sent(request).await);
+}

@@ -1,0 +1,19 @@
+//! What the contract tests need beside the tests themselves: views of the
+//! contract and of the code that a person can read, for snapshots.
+//!
+//! This is the only place that knows the client, the mock and codegen
+//! together.
+
+mod changes;
+mod lost;
+mod surface;
+mod unenforced;
+mod wire;
+mod workspace;
+
+pub use changes::{Story, what_fails};
+pub use lost::lost_paths;
+pub use surface::surface;
+pub use unenforced::unenforced;
+pub use wire::wire_table;
+pub use workspace::{client_sources, inputs, path, read};

@@ -1,0 +1,77 @@
+//! The files of this workspace.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use kontext_codegen::{Input, Inputs};
+
+/// The path of a file of the workspace.
+#[must_use]
+pub fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(relative)
+}
+
+/// The text of a file of the workspace, with `\n` as line ends.
+///
+/// # Errors
+///
+/// The file cannot be read; the error names it.
+pub fn read(relative: &str) -> io::Result<String> {
+    let text = fs::read_to_string(path(relative))
+        .map_err(|error| io::Error::new(error.kind(), format!("{relative}: {error}")))?;
+    Ok(text.replace("\r\n", "\n"))
+}
+
+/// The published documents and overlays of this workspace.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub fn inputs() -> io::Result<Inputs> {
+    let folder = |name: &str| -> io::Result<Vec<Input>> {
+        let mut inputs = Vec::new();
+        for entry in fs::read_dir(path(name))? {
+            let file = format!("{name}/{}", entry?.file_name().to_string_lossy());
+            if file.ends_with(".json") {
+                inputs.push(Input {
+                    text: fs::read_to_string(path(&file))?,
+                    file,
+                });
+            }
+        }
+        inputs.sort_by(|left, right| left.file.cmp(&right.file));
+        Ok(inputs)
+    };
+    Ok(Inputs {
+        published: folder("openapi/published")?,
+        overlays: folder("openapi/overlays")?,
+    })
+}
+
+/// The Rust files of `kontext-api`, by path below its `src` folder.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub fn client_sources() -> io::Result<BTreeMap<String, String>> {
+    fn collect(folder: &Path, at: &str, all: &mut BTreeMap<String, String>) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = format!("{at}{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_dir() {
+                collect(&entry.path(), &format!("{name}/"), all)?;
+            } else if name.ends_with(".rs") {
+                all.insert(name, fs::read_to_string(entry.path())?);
+            }
+        }
+        Ok(())
+    }
+    let mut all = BTreeMap::new();
+    collect(&path("crates/kontext-api/src"), "", &mut all)?;
+    Ok(all)
+}

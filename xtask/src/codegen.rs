@@ -1,0 +1,76 @@
+//! `cargo xtask codegen`: reads, generates, then writes or compares.
+
+use std::{path::Path, process::ExitCode};
+
+use kontext_codegen::{Outputs, generate};
+
+use crate::{
+    files::{self, Stale},
+    workspace,
+};
+
+/// Runs the command; see the exit codes in its help.
+pub(crate) fn run(root: &Path, check: bool) -> ExitCode {
+    match outcome(root, check) {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("{error}\n\ncodegen stopped; no file was changed");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
+    let inputs = workspace::inputs(root).map_err(|error| error.to_string())?;
+    let outputs = generate(&inputs).map_err(|problems| problems.to_string())?;
+    let stale = files::stale(root, &outputs.files).map_err(|error| error.to_string())?;
+    if check {
+        return Ok(report_check(&stale));
+    }
+    report_steps(&outputs);
+    if let Err(error) = files::write(&stale) {
+        anstream::eprintln!("{error}");
+        return Ok(ExitCode::from(2));
+    }
+    for output in &outputs.files {
+        let was_stale = stale.iter().any(|one| one.file == output.file);
+        let state = if was_stale { "updated" } else { "current" };
+        anstream::println!("{state}: {}", output.file);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report_check(stale: &[Stale]) -> ExitCode {
+    if stale.is_empty() {
+        anstream::println!("the generated files are current");
+        return ExitCode::SUCCESS;
+    }
+    for one in stale {
+        anstream::print!("{}", one.diff());
+    }
+    let names: Vec<&str> = stale.iter().map(|one| one.file).collect();
+    anstream::eprintln!(
+        "stale: {}\n  help: run `cargo xtask codegen` and commit what it changes",
+        names.join(", ")
+    );
+    ExitCode::from(1)
+}
+
+/// Says what was done to each document, so that no correction is silent.
+fn report_steps(outputs: &Outputs) {
+    for steps in &outputs.steps {
+        anstream::println!("{}", steps.file);
+        for (file, title) in &steps.corrected {
+            anstream::println!("  corrected: {title} ({file})");
+        }
+        for change in &steps.normalised {
+            anstream::println!("  normalised: {}: {}", change.pointer, change.what);
+        }
+        if steps.pruned > 0 {
+            anstream::println!("  pruned: {} components that no operation reaches", steps.pruned);
+        }
+    }
+    for limit in &outputs.unchecked {
+        anstream::println!("not checked before sending: {limit}");
+    }
+}

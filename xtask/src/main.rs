@@ -1,0 +1,56 @@
+//! The project's own commands: `cargo xtask <command>`.
+
+mod ci;
+mod codegen;
+mod files;
+mod workspace;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 80)]
+struct Arguments {
+    /// The workspace to work in; by default the one this command is part of.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    root: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Generates the client, the contract and the effective document from
+    /// openapi/.
+    ///
+    /// All or nothing: on any problem no file changes. Exit codes: 0 done or
+    /// current, 1 stale (with --check), 2 failed.
+    Codegen {
+        /// Write nothing; print what is stale as a diff.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs everything that CI runs, in the same order.
+    ///
+    /// Exit codes: 0 all steps passed, 1 a step failed, 2 a step could not
+    /// run.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let root = match arguments.root.map_or_else(workspace::root, Ok) {
+        Ok(root) => root,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match arguments.command {
+        Command::Codegen { check } => codegen::run(&root, check),
+        Command::Ci => ci::run(&root),
+    }
+}

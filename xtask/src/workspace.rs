@@ -1,0 +1,68 @@
+//! Where the workspace is, and the inputs of codegen in it.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use kontext_codegen::{Input, Inputs};
+
+/// A file or folder that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: cannot be read: {source}; {help}")]
+pub(crate) struct ReadError {
+    path: String,
+    source: io::Error,
+    help: &'static str,
+}
+
+/// The workspace that this command is part of, from whatever folder it runs.
+pub(crate) fn root() -> Result<PathBuf, ReadError> {
+    // Cargo says at run time where the package is now; what was true at
+    // compile time is the fallback for running the binary by hand.
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let root = package.parent().unwrap_or(&package);
+    fs::canonicalize(root).map_err(|source| ReadError {
+        path: root.display().to_string(),
+        source,
+        help: "run the command as `cargo xtask`, or name the workspace with --root",
+    })
+}
+
+/// Reads the published documents and the overlays.
+pub(crate) fn inputs(root: &Path) -> Result<Inputs, ReadError> {
+    Ok(Inputs {
+        published: folder(root, "openapi/published")?,
+        overlays: folder(root, "openapi/overlays")?,
+    })
+}
+
+/// The JSON files of a folder, in the order of their names.
+fn folder(root: &Path, name: &str) -> Result<Vec<Input>, ReadError> {
+    let failed = |path: &Path, source| ReadError {
+        path: path.strip_prefix(root).unwrap_or(path).display().to_string(),
+        source,
+        help: "restore it with git",
+    };
+    let folder = root.join(name);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, error))? {
+        let path = entry.map_err(|error| failed(&folder, error))?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok(Input {
+                file: format!("{name}/{file}"),
+                text,
+            })
+        })
+        .collect()
+}
