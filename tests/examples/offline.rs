@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let server = MockServer::start().await?;
     writeln!(out, "The mock answers on {}.", server.url())?;
     let client = Client::builder()
@@ -36,7 +36,9 @@ async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
 
     let add_a_bird = GenerateImageRequest::builder()
         .prompt("Add a bird to the foreground of the photo.")
-        .image_url("https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/t-rex.png")
+        .image_url(
+            "https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/t-rex.png",
+        )
         .build()?;
     let combine_two_images = GenerateImageRequest::builder()
         .prompt(
@@ -64,7 +66,11 @@ fn print(out: &mut impl Write, answer: &GeneratedImages) -> std::io::Result<()> 
         writeln!(out, "  recording  {name}")?;
     }
     for image in answer.images() {
-        writeln!(out, "  image      {}", image.url().unwrap_or("inside the answer, as base64"))?;
+        writeln!(
+            out,
+            "  image      {}",
+            image.url().unwrap_or("inside the answer, as base64")
+        )?;
         writeln!(out, "             {}", details(image))?;
     }
     if let Some(seed) = answer.seed() {

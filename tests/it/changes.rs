@@ -50,26 +50,40 @@ const CHANGES: [(&str, Change); 14] = [
     }),
     ("a required property is added", |document| {
         at(document, REQUEST, "/properties")["strength"] = json!({"type": "number", "minimum": 0});
-        at(document, REQUEST, "/required").as_array_mut().unwrap().push(json!("strength"));
+        at(document, REQUEST, "/required")
+            .as_array_mut()
+            .unwrap()
+            .push(json!("strength"));
     }),
     ("a property of the response is added", |document| {
         at(document, RESPONSE, "/properties")["created"] = json!({"type": "integer"});
     }),
-    ("the response gets a type that no recording has", |document| {
-        at(document, RESPONSE, "/properties")["timings"] = json!({"type": "array", "items": {"type": "number"}});
-    }),
+    (
+        "the response gets a type that no recording has",
+        |document| {
+            at(document, RESPONSE, "/properties")["timings"] =
+                json!({"type": "array", "items": {"type": "number"}});
+        },
+    ),
     ("the provider makes num_images an integer", |document| {
         at(document, REQUEST, "/properties/num_images")["type"] = json!("integer");
     }),
     ("the provider drops the wrong default", |document| {
         remove(document, REQUEST, "/properties/aspect_ratio", "default");
     }),
-    ("a property that an overlay corrects is renamed", |document| {
-        let count = remove(document, REQUEST, "/properties", "num_images");
-        at(document, REQUEST, "/properties")["n"] = count;
-    }),
+    (
+        "a property that an overlay corrects is renamed",
+        |document| {
+            let count = remove(document, REQUEST, "/properties", "num_images");
+            at(document, REQUEST, "/properties")["n"] = count;
+        },
+    ),
     ("the success is 201", |document| {
-        let responses = at(document, "/paths/~1v1~1images~1generations/post", "/responses");
+        let responses = at(
+            document,
+            "/paths/~1v1~1images~1generations/post",
+            "/responses",
+        );
         let success = responses.as_object_mut().unwrap().remove("200").unwrap();
         responses["201"] = success;
     }),
@@ -82,7 +96,11 @@ const CHANGES: [(&str, Change); 14] = [
 fn each_change_is_noticed_by_name() {
     let inputs = inputs().unwrap();
     let before = Story::of(&inputs).unwrap();
-    assert_eq!(what_fails(&before, &Ok(before.clone())), "", "nothing changed");
+    assert_eq!(
+        what_fails(&before, &Ok(before.clone())),
+        "",
+        "nothing changed"
+    );
     let mut text = String::new();
     for (name, change) in CHANGES {
         let mut changed = inputs.clone();

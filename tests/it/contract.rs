@@ -33,7 +33,11 @@ fn cases() -> Vec<(&'static str, Value, bool)> {
         ("image_url", json!([url, url, url, url]), true),
         ("image_url", json!([url, url, url, url, url]), false),
         ("image_url", json!([url, "no url"]), false),
-        ("image_url", json!("data:image/png;base64,iVBORw0KGgo="), true),
+        (
+            "image_url",
+            json!("data:image/png;base64,iVBORw0KGgo="),
+            true,
+        ),
     ]
 }
 
@@ -53,7 +57,10 @@ async fn client_and_mock_draw_every_limit_at_the_same_place() {
             "image_url": "https://example.com/a.png"
         });
         body[field] = value.clone();
-        let case = format!("{field} = {}", value.to_string().chars().take(60).collect::<String>());
+        let case = format!(
+            "{field} = {}",
+            value.to_string().chars().take(60).collect::<String>()
+        );
         let status = http
             .post(format!("{}/v1/images/generations", server.url()))
             .bearer_auth("key")

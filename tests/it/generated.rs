@@ -28,7 +28,11 @@ fn the_header_names_the_versions_that_are_locked() {
     for generator in GENERATORS.split(", ") {
         let (name, version) = generator.split_once(' ').unwrap();
         // The generator's own crate is named after what it implements.
-        let name = if name == "progenitor" { "progenitor-impl" } else { name };
+        let name = if name == "progenitor" {
+            "progenitor-impl"
+        } else {
+            name
+        };
         assert!(
             lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")),
             "{generator} is not what Cargo.lock has: correct GENERATORS in kontext-codegen"

@@ -12,7 +12,8 @@ mod changes;
 mod contract;
 mod generated;
 mod mock_answers;
-
+mod offline;
+mod outside;
 
 mod page;
 mod recordings;

@@ -6,6 +6,27 @@ use serde_json::json;
 
 use crate::support::snapshot;
 
+/// A request; by default all but its body is right.
+struct Bad {
+    method: &'static str,
+    path: &'static str,
+    authorization: &'static str,
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl Default for Bad {
+    fn default() -> Self {
+        Self {
+            method: "POST",
+            path: "/v1/images/generations",
+            authorization: "Bearer key",
+            content_type: "application/json",
+            body: Vec::new(),
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_kind_of_bad_request() {
     let server = MockServer::builder()
@@ -14,71 +35,120 @@ async fn each_kind_of_bad_request() {
         .await
         .unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let path = "/v1/images/generations";
-    let good = json!({
+    let valid = json!({
         "model": "flux/kontext-pro/image-to-image",
         "prompt": "a",
         "image_url": "https://example.com/a.png"
     });
     let with = |name: &str, value: serde_json::Value| {
-        let mut body = good.clone();
+        let mut body = valid.clone();
         body[name] = value;
         body.to_string().into_bytes()
     };
-    let json_type = "application/json";
-    let key = "Bearer key";
-    let mut everything_wrong = good.clone();
+    let mut everything_wrong = valid.clone();
     for (name, value) in [
         ("prompt", json!("é".repeat(4001))),
         ("num_images", json!(1.5)),
         ("seed", json!(0)),
         ("guidance_scale", json!(20.5)),
         ("aspect_ratio", json!("5:7")),
-        ("image_url", json!(["https://example.com/a.png", "no url", 3])),
+        (
+            "image_url",
+            json!(["https://example.com/a.png", "no url", 3]),
+        ),
     ] {
         everything_wrong[name] = value;
     }
-    let cases: Vec<(&str, &str, &str, &str, &str, Vec<u8>)> = vec![
-        ("no key", "POST", path, "", json_type, with("seed", json!(1))),
-        ("an empty key", "POST", path, "Bearer ", json_type, with("seed", json!(1))),
-        ("another path", "POST", "/v1/images", key, json_type, with("seed", json!(1))),
-        ("another method", "GET", path, key, "", Vec::new()),
-        ("another content type", "POST", path, key, "text/plain", with("seed", json!(1))),
-        ("too large", "POST", path, key, json_type, with("prompt", json!("a".repeat(70_000)))),
-        ("empty", "POST", path, key, json_type, Vec::new()),
-        ("not JSON", "POST", path, key, json_type, b"{\n  \"model\": oops".to_vec()),
-        ("not UTF-8", "POST", path, key, json_type, b"{\"prompt\": \"\xff\"}".to_vec()),
-        ("too deep", "POST", path, key, json_type, vec![b'['; 50_000]),
-        ("beyond a double", "POST", path, key, json_type, with("seed", json!("N"))),
-        ("nothing required is there", "POST", path, key, json_type, b"{}".to_vec()),
-        ("every field is wrong", "POST", path, key, json_type, everything_wrong.to_string().into_bytes()),
-        ("no image URL", "POST", path, key, json_type, with("image_url", json!([]))),
-        ("no recording", "POST", path, key, json_type, with("seed", json!(7))),
+    let good = || Bad {
+        body: with("seed", json!(1)),
+        ..Bad::default()
+    };
+    let bodies = |body: Vec<u8>| Bad {
+        body,
+        ..Bad::default()
+    };
+    let beyond_a_double = String::from_utf8(with("seed", json!("N")))
+        .unwrap()
+        .replace("\"N\"", "1e400");
+    let cases = [
+        (
+            "no key",
+            Bad {
+                authorization: "",
+                ..good()
+            },
+        ),
+        (
+            "an empty key",
+            Bad {
+                authorization: "Bearer ",
+                ..good()
+            },
+        ),
+        (
+            "another path",
+            Bad {
+                path: "/v1/images",
+                ..good()
+            },
+        ),
+        (
+            "another method",
+            Bad {
+                method: "GET",
+                content_type: "",
+                ..bodies(Vec::new())
+            },
+        ),
+        (
+            "another content type",
+            Bad {
+                content_type: "text/plain",
+                ..good()
+            },
+        ),
+        (
+            "too large",
+            bodies(with("prompt", json!("a".repeat(70_000)))),
+        ),
+        ("empty", bodies(Vec::new())),
+        ("not JSON", bodies(b"{\n  \"model\": oops".to_vec())),
+        ("not UTF-8", bodies(b"{\"prompt\": \"\xff\"}".to_vec())),
+        ("too deep", bodies(vec![b'['; 50_000])),
+        ("beyond a double", bodies(beyond_a_double.into_bytes())),
+        ("nothing required is there", bodies(b"{}".to_vec())),
+        (
+            "every field is wrong",
+            bodies(everything_wrong.to_string().into_bytes()),
+        ),
+        ("no image URL", bodies(with("image_url", json!([])))),
+        ("no recording", bodies(with("seed", json!(7)))),
     ];
     let mut text = String::new();
-    for (name, method, path, authorization, content_type, body) in cases {
-        let body = if name == "beyond a double" {
-            String::from_utf8(body).unwrap().replace("\"N\"", "1e400").into_bytes()
-        } else {
-            body
-        };
-        let mut request = http.request(method.parse().unwrap(), format!("{}{path}", server.url()));
-        if !authorization.is_empty() {
-            request = request.header("authorization", authorization);
+    for (name, bad) in cases {
+        let url = format!("{}{}", server.url(), bad.path);
+        let mut request = http.request(bad.method.parse().unwrap(), url);
+        for (header, value) in [
+            ("authorization", bad.authorization),
+            ("content-type", bad.content_type),
+        ] {
+            if !value.is_empty() {
+                request = request.header(header, value);
+            }
         }
-        if !content_type.is_empty() {
-            request = request.header("content-type", content_type);
-        }
-        let answer = request.body(body).send().await.unwrap();
+        let answer = request.body(bad.body).send().await.unwrap();
         let status = answer.status();
         let error = answer.json::<serde_json::Value>().await.unwrap();
         assert_eq!(error["statusCode"], status.as_u16());
-        assert_eq!(error["path"], path);
+        assert_eq!(error["path"], bad.path);
         for member in ["requestId", "timestamp"] {
             assert!(error[member].is_string(), "{member}");
         }
         let message = error["message"].as_str().unwrap();
-        let message: String = message.lines().map(|line| format!("    {line}\n")).collect();
+        let message: String = message
+            .lines()
+            .map(|line| format!("    {line}\n"))
+            .collect();
         text.push_str(&format!("{name}: {status}\n{message}\n"));
     }
     snapshot("mock_bad_requests", text);

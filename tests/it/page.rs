@@ -20,7 +20,10 @@ fn blocks(language: &str) -> Vec<String> {
 #[test]
 fn the_published_document_is_the_pages() {
     let published = read("openapi/published/flux-kontext-pro-image-to-image.json").unwrap();
-    assert!(blocks("json") == [published], "the document differs from the page's code block");
+    assert!(
+        blocks("json") == [published],
+        "the document differs from the page's code block"
+    );
 }
 
 #[test]
@@ -28,7 +31,10 @@ fn the_recordings_are_the_pages_exchanges() {
     let recordings = Recordings::embedded().unwrap();
     let responses = blocks("json5");
     let samples = blocks("python");
-    let cases = ["generate-image/add-bird", "generate-image/combine-two-images"];
+    let cases = [
+        "generate-image/add-bird",
+        "generate-image/combine-two-images",
+    ];
     assert_eq!((responses.len(), samples.len()), (cases.len(), cases.len()));
     for ((name, response), sample) in cases.iter().zip(responses).zip(samples) {
         let recording = recordings.get(name).unwrap();
@@ -53,7 +59,10 @@ fn as_recorded(sample: &str) -> String {
         .map(|line| line.split("  #").next().unwrap().trim().to_owned())
         .collect();
     lines.push("}".to_owned());
-    let text = lines.join("\n").replace(",\n}", "\n}").replace(",\n]", "\n]");
+    let text = lines
+        .join("\n")
+        .replace(",\n}", "\n}")
+        .replace(",\n]", "\n]");
     let mut indented = String::new();
     let mut depth = 0;
     for line in text.lines() {

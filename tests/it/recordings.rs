@@ -23,7 +23,11 @@ async fn every_recording_comes_back_whole() {
         let answer = exchange(&client, recording).await;
         assert_eq!(answer.headers()["x-kontext-recording"], recording.name());
         assert_eq!(answer.headers()["x-kontext-match"], "exact");
-        assert_eq!(answer.raw().as_bytes(), recording.response(), "byte for byte");
+        assert_eq!(
+            answer.raw().as_bytes(),
+            recording.response(),
+            "byte for byte"
+        );
         assert!(!answer.images().is_empty());
         // The typed view keeps everything but nulls, too.
         let sent: Value = serde_json::from_slice(recording.response()).unwrap();
@@ -91,7 +95,10 @@ fn nulls(value: &Value, at: &str) -> Vec<String> {
 
 #[test]
 fn the_recordings_agree_with_the_contract() {
-    let report = check(&Contract::embedded().unwrap(), &Recordings::embedded().unwrap());
+    let report = check(
+        &Contract::embedded().unwrap(),
+        &Recordings::embedded().unwrap(),
+    );
     assert_eq!(report.disagreements, []);
     // Made under this very contract: update contract_sha256 in recording.json
     // after you have looked at what changed.

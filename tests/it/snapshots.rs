@@ -16,7 +16,10 @@ fn the_wire_contract() {
 
 #[test]
 fn the_public_surface() {
-    snapshot("public_surface", surface(&client_sources().unwrap()).unwrap());
+    snapshot(
+        "public_surface",
+        surface(&client_sources().unwrap()).unwrap(),
+    );
 }
 
 /// The schemas of all public types, as schemars derives them.
@@ -39,10 +42,14 @@ fn the_schema_of_each_type() {
         .take_while(|line| line.starts_with("  "))
         .filter_map(|line| {
             let (kind, rest) = line.strip_prefix("  ")?.split_once(' ')?;
-            ["struct", "enum"].contains(&kind).then(|| rest.split(' ').next().unwrap())
+            ["struct", "enum"]
+                .contains(&kind)
+                .then(|| rest.split(' ').next().unwrap())
         });
     for name in types.filter(|name| *name != "ConversionError") {
-        let schema = derived.get(name).unwrap_or_else(|| panic!("{name} has no schema"));
+        let schema = derived
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} has no schema"));
         snapshot(&format!("schema_{name}"), format!("{schema:#}"));
     }
 }
@@ -50,10 +57,15 @@ fn the_schema_of_each_type() {
 #[test]
 fn what_is_declared_but_not_enforced_by_the_types() {
     let outputs = generate(&inputs().unwrap()).unwrap();
-    let contract = outputs.contract["operations"][0]["$defs"].as_object().unwrap();
+    let contract = outputs.contract["operations"][0]["$defs"]
+        .as_object()
+        .unwrap();
     let mut lines = unenforced(contract, &derived());
     // Checked before sending, all of them, by kontext-api/src/limits/; what is
     // not would be listed here, as codegen prints it.
-    lines.push(format!("not checked before sending: {:?}", outputs.unchecked));
+    lines.push(format!(
+        "not checked before sending: {:?}",
+        outputs.unchecked
+    ));
     snapshot("declared_but_not_enforced_by_types", lines.join("\n"));
 }

@@ -29,9 +29,7 @@ pub(crate) fn client(url: &str) -> Client {
 }
 
 /// Takes one HTTP request, answers it, and returns the request's bytes.
-pub(crate) async fn one_exchange(
-    answer: String,
-) -> (String, mpsc::Receiver<Vec<u8>>) {
+pub(crate) async fn one_exchange(answer: String) -> (String, mpsc::Receiver<Vec<u8>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, receiver) = mpsc::channel();
@@ -58,7 +56,12 @@ fn is_whole(request: &[u8]) -> bool {
     };
     let length = head
         .lines()
-        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok())
+        .find_map(|line| {
+            line.to_lowercase()
+                .strip_prefix("content-length: ")?
+                .parse()
+                .ok()
+        })
         .unwrap_or(0);
     body.len() >= length
 }

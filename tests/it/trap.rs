@@ -9,13 +9,7 @@ use kontext_mock::{MatchMode, MockServer, Recordings};
 use serde_json::Value;
 
 /// The client generated from the document as published; see `build.rs`.
-#[expect(
-    clippy::all,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "generated"
-)]
+#[expect(clippy::unwrap_used, dead_code, unreachable_pub, reason = "generated")]
 mod as_published {
     include!(concat!(env!("OUT_DIR"), "/as_published.rs"));
 }
@@ -33,7 +27,13 @@ fn both_recordings_decode_to_nothing_without_an_error() {
         let kept = serde_json::to_value(&decoded).unwrap();
         assert_eq!(
             lost_paths(&sent, &kept),
-            ["/has_nsfw_concepts", "/images", "/prompt", "/seed", "/timings"],
+            [
+                "/has_nsfw_concepts",
+                "/images",
+                "/prompt",
+                "/seed",
+                "/timings"
+            ],
             "{} loses all five of its five fields",
             recording.name()
         );

@@ -18,9 +18,14 @@ async fn sent(request: GenerateImageRequest) -> String {
     let text = String::from_utf8(received.recv().unwrap()).unwrap();
     // The port is a free one, and the version changes with each release.
     let address = url.trim_start_matches("http://");
-    text.replace(address, "127.0.0.1:PORT")
-        .replace(env!("CARGO_PKG_VERSION"), "VERSION")
-        .replace("\r\n", "\n")
+    let text: Vec<&str> = text
+        .lines()
+        .map(|line| match line.split_once("kontext-api/") {
+            Some(("user-agent: ", _)) => "user-agent: kontext-api/VERSION",
+            _ => line,
+        })
+        .collect();
+    text.join("\n").replace(address, "127.0.0.1:PORT")
 }
 
 #[tokio::test]
@@ -37,7 +42,10 @@ async fn the_least_that_can_be_sent() {
 async fn everything_that_can_be_sent() {
     let request = GenerateImageRequest::builder()
         .prompt("Größer! 🦖")
-        .image_url(["https://example.com/a b.png", "data:image/png;base64,iVBORw0KGgo="])
+        .image_url([
+            "https://example.com/a b.png",
+            "data:image/png;base64,iVBORw0KGgo=",
+        ])
         .num_images(2)
         .seed(7)
         .guidance_scale(3.5)

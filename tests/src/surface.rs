@@ -30,11 +30,25 @@ pub fn surface(sources: &BTreeMap<String, String>) -> Result<String, String> {
             }
         } else {
             let found = modules.items.get(&module).into_iter().flatten();
-            let Some(item) = found.into_iter().find(|item| ident(item).as_deref() == Some(&name))
+            let Some(item) = found
+                .into_iter()
+                .find(|item| ident(item).as_deref() == Some(&name))
             else {
-                return Err(format!("lib.rs exports {module}::{name}, which no file defines"));
+                return Err(format!(
+                    "lib.rs exports {module}::{name}, which no file defines"
+                ));
             };
             modules.describe(&module, item, "", &mut lines);
+        }
+    }
+    // What a macro writes is not read; that it is called, and with what, is.
+    for (module, items) in &modules.items {
+        for item in items {
+            if let Item::Macro(call) = item
+                && call.ident.is_none()
+            {
+                lines.push(format!("in {module}: {}", text(&call.mac)));
+            }
         }
     }
     lines.push(String::new());
@@ -44,7 +58,11 @@ pub fn surface(sources: &BTreeMap<String, String>) -> Result<String, String> {
 /// `limits/check.rs` is the module `limits::check`, `lib.rs` the crate itself.
 fn module_name(path: &str) -> String {
     let name = path.trim_end_matches(".rs").trim_end_matches("/mod");
-    if name == "lib" { String::new() } else { name.replace('/', "::") }
+    if name == "lib" {
+        String::new()
+    } else {
+        name.replace('/', "::")
+    }
 }
 
 /// The items of all modules, those for tests left out.
@@ -84,12 +102,27 @@ impl Modules {
         exports
     }
 
-    /// The inherent and trait implementations of a type of a module. Those of
-    /// the generated client stay out: it has the name of ours, and is private.
-    fn implementations<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a ItemImpl> {
+    /// Whether a type's name in a module means the type of that name in
+    /// another: two modules have a `Usage`, and the generated client, which is
+    /// private, has the name of ours.
+    fn may_mean(&self, module: &str, types: &str) -> bool {
+        let is_generated = |module: &str| module.starts_with("generated::");
+        if is_generated(types) {
+            is_generated(module) || module == "request"
+        } else {
+            module == types || module.starts_with(&format!("{types}::"))
+        }
+    }
+
+    /// The inherent and trait implementations of a type of a module.
+    fn implementations<'a>(
+        &'a self,
+        module: &'a str,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a ItemImpl> {
         self.items
             .iter()
-            .filter(|(module, _)| *module != "generated")
+            .filter(move |(other, _)| self.may_mean(other, module))
             .flat_map(|(_, items)| items)
             .filter_map(move |item| match item {
                 Item::Impl(block) if type_name(&block.self_ty).as_deref() == Some(name) => {
@@ -102,9 +135,13 @@ impl Modules {
     fn describe(&self, module: &str, item: &Item, indent: &str, lines: &mut Vec<String>) {
         match item {
             Item::Struct(item) => {
-                lines.push(format!("{indent}struct {}{}", item.ident, marks(&item.attrs)));
+                lines.push(format!(
+                    "{indent}struct {}{}",
+                    item.ident,
+                    marks(&item.attrs)
+                ));
                 fields(&item.fields, indent, lines);
-                self.methods(&item.ident.to_string(), indent, lines);
+                self.methods(module, &item.ident.to_string(), indent, lines);
             }
             Item::Enum(item) => {
                 lines.push(format!("{indent}enum {}{}", item.ident, marks(&item.attrs)));
@@ -130,7 +167,7 @@ impl Modules {
                     };
                     lines.push(format!("{indent}  {}{payload}", variant.ident));
                 }
-                self.methods(&item.ident.to_string(), indent, lines);
+                self.methods(module, &item.ident.to_string(), indent, lines);
             }
             Item::Fn(item) => lines.push(format!("{indent}{}", text(&item.sig))),
             Item::Const(item) => {
@@ -151,10 +188,10 @@ impl Modules {
         }
     }
 
-    fn methods(&self, name: &str, indent: &str, lines: &mut Vec<String>) {
+    fn methods(&self, module: &str, name: &str, indent: &str, lines: &mut Vec<String>) {
         let mut methods = Vec::new();
         let mut traits = BTreeSet::new();
-        for block in self.implementations(name) {
+        for block in self.implementations(module, name) {
             if let Some((_, path, _)) = &block.trait_ {
                 traits.insert(short(path));
                 continue;
@@ -213,7 +250,10 @@ fn leaves(
 fn fields(fields: &Fields, indent: &str, lines: &mut Vec<String>) {
     for field in fields {
         if matches!(field.vis, Visibility::Public(_)) {
-            let name = field.ident.as_ref().map_or("0".to_owned(), ToString::to_string);
+            let name = field
+                .ident
+                .as_ref()
+                .map_or("0".to_owned(), ToString::to_string);
             lines.push(format!("{indent}  {name}: {}", text(&field.ty)));
         }
     }
@@ -232,7 +272,10 @@ fn marks(attributes: &[Attribute]) -> String {
         } else if attribute.path().is_ident("non_exhaustive") {
             others.push("non_exhaustive".to_owned());
         } else if attribute.path().is_ident("cfg_attr") {
-            others.push(text(&attribute.meta));
+            others.push(text(&attribute.meta).replace(
+                "cfg_attr(feature = \"schemars\", derive(JsonSchema))",
+                "[schemars: JsonSchema]",
+            ));
         }
     }
     let derives: Vec<String> = derives.into_iter().collect();
@@ -292,18 +335,53 @@ fn short(path: &syn::Path) -> String {
 /// Tokens as a person writes them, with paths shortened to their last part.
 fn text(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
-    for (from, to) in [
-        (" :: ", "::"), (":: ", "::"), (" , ", ", "), (" < ", "<"), ("< ", "<"), (" > ", "> "),
-        (" >", ">"), (" (", "("), ("( ", "("), (" )", ")"), ("& ", "&"), (" : ", ": "),
-        (" ;", ";"), ("[ ", "["), (" ]", "]"), ("' ", "'"), ("- >", "->"),
+    // The printer of tokens puts a space between any two of them. What stands
+    // close in Rust is closed up, what stands apart is opened again.
+    for close in [
+        "::", "<", ">", "(", ")", "[", "]", ",", ";", ":", "&", "'", "=", "-",
     ] {
-        text = text.replace(from, to);
+        for spaced in [
+            format!(" {close} "),
+            format!(" {close}"),
+            format!("{close} "),
+        ] {
+            text = text.replace(&spaced, close);
+        }
     }
     for prefix in [
-        "::std::option::", "::std::string::", "::std::vec::", "::std::result::", "::std::fmt::",
-        "::serde_json::", "crate::", "std::time::", "std::borrow::", "self::error::",
+        "::std::option::",
+        "::std::string::",
+        "::std::vec::",
+        "::std::result::",
+        "::std::fmt::",
+        "::serde_json::",
+        "::schemars::",
+        "crate::",
+        "std::time::",
+        "std::borrow::",
+        "self::error::",
     ] {
         text = text.replace(prefix, "");
     }
-    text.replace("->", " -> ").replace("  ", " ").replace(", )", ")")
+    // A single colon, where it is not half of a path's.
+    let text = text
+        .replace("::", "\u{0}")
+        .replace(':', ": ")
+        .replace('\u{0}', "::");
+    [
+        (",", ", "),
+        (", )", ")"),
+        (", >", ">"),
+        ("->", " -> "),
+        ("&mut", "&mut "),
+        ("=", " = "),
+        (";", "; "),
+        ("> +", "> +"),
+        ("&'static", "&'static "),
+        ("'_ ", "'_"),
+        ("fn(", "fn ("),
+    ]
+    .iter()
+    .fold(text, |text, (from, to)| text.replace(from, to))
+    .replace("  ", " ")
 }

@@ -9,8 +9,20 @@ use serde_json::{Map, Value, json};
 
 /// Keywords that limit a value.
 const LIMITS: [&str; 14] = [
-    "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "maxItems", "maxLength", "maximum",
-    "minItems", "minLength", "minimum", "multipleOf", "pattern", "required", "uniqueItems",
+    "enum",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "multipleOf",
+    "pattern",
+    "required",
+    "uniqueItems",
 ];
 
 /// The limits of the contract's definitions that the derived schemas of the
@@ -51,10 +63,8 @@ impl Found<'_> {
             };
             let is_enforced = match (keyword, derived.get(keyword)) {
                 ("required" | "enum", Some(other)) => sorted(limit) == sorted(other),
-                // A single value is derived as a constant.
-                ("enum", None) => derived
-                    .get("const")
-                    .is_some_and(|only| *limit == json!([only])),
+                // Documented variants are derived as constants, one by one.
+                ("enum", None) => sorted(limit) == constants(derived),
                 (_, Some(other)) => same(limit, other),
                 (_, None) => false,
             };
@@ -68,7 +78,12 @@ impl Found<'_> {
         if let Some(items) = declared.get("items") {
             self.compare(items, &derived["items"], &child(at, "*"));
         }
-        for (index, branch) in declared["anyOf"].as_array().into_iter().flatten().enumerate() {
+        for (index, branch) in declared["anyOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             let other = &derived["anyOf"][index];
             self.compare(branch, other, &format!("{at} (branch {index})"));
         }
@@ -97,6 +112,15 @@ fn without_null(schema: &Value) -> &Value {
         Some([one, other]) if *other == null => one,
         _ => schema,
     }
+}
+
+/// The constants of a schema that is a union of them, sorted.
+fn constants(schema: &Value) -> Vec<String> {
+    let branches = schema["oneOf"].as_array().into_iter().flatten();
+    let constants: Option<Vec<Value>> = branches
+        .map(|branch| branch.get("const").cloned())
+        .collect();
+    sorted(&constants.unwrap_or_default().into())
 }
 
 fn sorted(values: &Value) -> Vec<String> {

@@ -24,7 +24,12 @@ pub fn wire_table(effective: &Value) -> String {
         text.push_str(&format!("security: {}\n", operation["security"]));
         body(effective, "request", &operation["requestBody"], &mut text);
         for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-            body(effective, &format!("response {status}"), response, &mut text);
+            body(
+                effective,
+                &format!("response {status}"),
+                response,
+                &mut text,
+            );
         }
     });
     text
@@ -45,10 +50,12 @@ fn body(effective: &Value, heading: &str, body: &Value, text: &mut String) {
             None => text.push('\n'),
         }
         if !is_repeated {
-            let mut rows = vec![[
-                "pointer", "type", "required", "nullable", "limits", "values", "default",
-            ]
-            .map(str::to_owned)];
+            let mut rows = vec![
+                [
+                    "pointer", "type", "required", "nullable", "limits", "values", "default",
+                ]
+                .map(str::to_owned),
+            ];
             collect(effective, schema, "", "", &mut rows);
             text.push_str(&aligned(&rows));
         }
@@ -71,12 +78,18 @@ fn collect(effective: &Value, place: &Value, at: &str, required: &str, rows: &mu
             .map(|value| value.as_str().map_or(value.to_string(), str::to_owned))
             .collect::<Vec<_>>()
             .join(" "),
-        members.get("default").map_or(String::new(), Value::to_string),
+        members
+            .get("default")
+            .map_or(String::new(), Value::to_string),
     ]);
     let needed = array(members, "required");
     let properties = members.get("properties").and_then(Value::as_object);
     for (name, inner) in properties.into_iter().flatten() {
-        let required = if needed.contains(&json!(name)) { "required" } else { "" };
+        let required = if needed.contains(&json!(name)) {
+            "required"
+        } else {
+            ""
+        };
         collect(effective, inner, &child(at, name), required, rows);
     }
     if let Some(items) = members.get("items") {
@@ -86,7 +99,13 @@ fn collect(effective: &Value, place: &Value, at: &str, required: &str, rows: &mu
         for (index, branch) in array(members, union).iter().enumerate() {
             // A branch that only asks for members has no value of its own.
             if branch.get("required").is_none() {
-                collect(effective, branch, &format!("{at} {union} {index}"), "", rows);
+                collect(
+                    effective,
+                    branch,
+                    &format!("{at} {union} {index}"),
+                    "",
+                    rows,
+                );
             }
         }
     }
@@ -105,9 +124,21 @@ fn kind(members: &Map<String, Value>) -> String {
 fn limits(members: &Map<String, Value>) -> String {
     let mut all = Vec::new();
     for name in [
-        "minLength", "maxLength", "pattern", "minimum", "exclusiveMinimum", "maximum",
-        "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties",
-        "maxProperties", "additionalProperties", "x-open-map",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "minProperties",
+        "maxProperties",
+        "additionalProperties",
+        "x-open-map",
     ] {
         if let Some(value) = members.get(name) {
             all.push(format!("{name} {value}"));
@@ -128,7 +159,12 @@ fn limits(members: &Map<String, Value>) -> String {
 /// Columns as wide as their widest cell, without space at the end of a line.
 fn aligned(rows: &[Row]) -> String {
     let widths: Vec<usize> = (0..7)
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     rows.iter()
         .map(|row| {

@@ -1,2 +1,151 @@
-use std::{path::Path, process::ExitCode};
-pub(crate) fn run(_: &Path) -> ExitCode { ExitCode::SUCCESS }
+//! `cargo xtask ci`: everything that CI runs, in one command.
+
+use std::{
+    env,
+    path::Path,
+    process::{Command, ExitCode},
+    time::{Duration, Instant},
+};
+
+/// One step: a name, a command, and what is set in its environment.
+struct Step {
+    name: &'static str,
+    command: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+}
+
+/// The steps, from the quickest answer to the slowest.
+const STEPS: [Step; 9] = [
+    Step {
+        name: "format",
+        command: &["fmt", "--all", "--check"],
+        environment: &[],
+    },
+    Step {
+        name: "generated files",
+        command: &["xtask", "codegen", "--check"],
+        environment: &[],
+    },
+    Step {
+        name: "clippy",
+        command: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "clippy without TLS",
+        command: &[
+            "clippy",
+            "--package",
+            "kontext-api",
+            "--no-default-features",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "clippy with native TLS",
+        command: &[
+            "clippy",
+            "--package",
+            "kontext-api",
+            "--no-default-features",
+            "--features",
+            "native-tls",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        environment: &[],
+    },
+    Step {
+        // The README's test command; a changed or missing snapshot fails.
+        name: "tests",
+        command: &["test", "--workspace"],
+        environment: &[("INSTA_UPDATE", "no")],
+    },
+    Step {
+        name: "docs",
+        command: &["doc", "--workspace", "--no-deps", "--locked"],
+        environment: &[("RUSTDOCFLAGS", "-D warnings")],
+    },
+    Step {
+        name: "licences, bans, sources",
+        command: &["deny", "--offline", "check", "licenses", "bans", "sources"],
+        environment: &[],
+    },
+    Step {
+        // A working tree with changes is normal here; CI's is clean.
+        name: "packages",
+        command: &[
+            "package",
+            "--package",
+            "kontext-api",
+            "--package",
+            "kontext-mock",
+            "--allow-dirty",
+        ],
+        environment: &[],
+    },
+];
+
+/// How a step ended.
+enum Outcome {
+    Passed,
+    Failed,
+    CouldNotRun(std::io::Error),
+}
+
+/// Runs all steps, also after one failed, and says at the end how each ended.
+pub(crate) fn run(root: &Path) -> ExitCode {
+    let mut report = Vec::new();
+    for step in &STEPS {
+        anstream::eprintln!("\n==> {}: cargo {}", step.name, step.command.join(" "));
+        let start = Instant::now();
+        let outcome = run_step(root, step);
+        report.push((step.name, outcome, start.elapsed()));
+    }
+    anstream::eprintln!();
+    let mut code = 0;
+    for (name, outcome, time) in &report {
+        let time = Duration::from_secs(time.as_secs());
+        match outcome {
+            Outcome::Passed => anstream::eprintln!("passed         {time:>5?}  {name}"),
+            Outcome::Failed => {
+                code = code.max(1);
+                anstream::eprintln!("failed         {time:>5?}  {name}");
+            }
+            Outcome::CouldNotRun(error) => {
+                code = 2;
+                anstream::eprintln!("could not run  {time:>5?}  {name}: {error}");
+            }
+        }
+    }
+    ExitCode::from(code)
+}
+
+fn run_step(root: &Path, step: &Step) -> Outcome {
+    // The cargo that runs this command, so that every step has one toolchain.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(step.command)
+        .envs(step.environment.iter().copied())
+        .current_dir(root)
+        .status();
+    match status {
+        Ok(status) if status.success() => Outcome::Passed,
+        Ok(_) => Outcome::Failed,
+        Err(error) => Outcome::CouldNotRun(error),
+    }
+}

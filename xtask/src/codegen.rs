@@ -67,7 +67,10 @@ fn report_steps(outputs: &Outputs) {
             anstream::println!("  normalised: {}: {}", change.pointer, change.what);
         }
         if steps.pruned > 0 {
-            anstream::println!("  pruned: {} components that no operation reaches", steps.pruned);
+            anstream::println!(
+                "  pruned: {} components that no operation reaches",
+                steps.pruned
+            );
         }
     }
     for limit in &outputs.unchecked {

@@ -48,9 +48,9 @@ pub(crate) fn stale(root: &Path, outputs: &[Output]) -> Result<Vec<Stale>, FileE
                 });
             }
         };
-        let is_current = have
-            .as_ref()
-            .is_some_and(|bytes| String::from_utf8_lossy(bytes).replace("\r\n", "\n") == output.text);
+        let is_current = have.as_ref().is_some_and(|bytes| {
+            String::from_utf8_lossy(bytes).replace("\r\n", "\n") == output.text
+        });
         if !is_current {
             stale.push(Stale {
                 file: output.file,
@@ -130,8 +130,11 @@ fn roll_back(renamed: &[Stale]) -> String {
     for one in renamed {
         let result = match &one.have {
             None => fs::remove_file(&one.path),
-            Some(bytes) => temporary(&one.path, bytes)
-                .and_then(|file| file.persist(&one.path).map(drop).map_err(|error| error.error)),
+            Some(bytes) => temporary(&one.path, bytes).and_then(|file| {
+                file.persist(&one.path)
+                    .map(drop)
+                    .map_err(|error| error.error)
+            }),
         };
         if result.is_err() {
             lost.push(one.file);
@@ -140,6 +143,52 @@ fn roll_back(renamed: &[Stale]) -> String {
     if lost.is_empty() {
         "everything is as it was".to_owned()
     } else {
-        format!("{} could not be put back: restore with git", lost.join(", "))
+        format!(
+            "{} could not be put back: restore with git",
+            lost.join(", ")
+        )
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    fn one(root: &Path, file: &'static str, have: Option<&str>) -> Stale {
+        Stale {
+            file,
+            path: root.join(file),
+            have: have.map(|text| text.as_bytes().to_owned()),
+            want: "new".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_failed_rename_rolls_everything_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::write(root.join("existing"), "old").unwrap();
+        // No file can be renamed to where a folder stands that is not empty.
+        fs::create_dir_all(root.join("folder/inside")).unwrap();
+        let stale = [
+            one(root, "existing", Some("old")),
+            one(root, "missing", None),
+            one(root, "folder", None),
+        ];
+        let error = write(&stale).unwrap_err().to_string();
+        assert!(error.starts_with("folder: cannot be written: "), "{error}");
+        assert!(error.ends_with("; everything is as it was"), "{error}");
+        assert_eq!(fs::read_to_string(root.join("existing")).unwrap(), "old");
+        assert!(!root.join("missing").exists());
+        let left: Vec<_> = fs::read_dir(root)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left.len(), 2, "no temporary file is left: {left:?}");
     }
 }

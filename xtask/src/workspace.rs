@@ -41,7 +41,11 @@ pub(crate) fn inputs(root: &Path) -> Result<Inputs, ReadError> {
 /// The JSON files of a folder, in the order of their names.
 fn folder(root: &Path, name: &str) -> Result<Vec<Input>, ReadError> {
     let failed = |path: &Path, source| ReadError {
-        path: path.strip_prefix(root).unwrap_or(path).display().to_string(),
+        path: path
+            .strip_prefix(root)
+            .unwrap_or(path)
+            .display()
+            .to_string(),
         source,
         help: "restore it with git",
     };
@@ -49,7 +53,10 @@ fn folder(root: &Path, name: &str) -> Result<Vec<Input>, ReadError> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, error))? {
         let path = entry.map_err(|error| failed(&folder, error))?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             paths.push(path);
         }
     }

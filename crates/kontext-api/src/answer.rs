@@ -63,7 +63,7 @@ pub struct Usage {
 }
 
 /// How long the steps of a generation took. Its names and units are not documented.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Timings {
     entries: Vec<(String, Box<str>)>,
 }
@@ -86,6 +86,15 @@ impl Timings {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+impl fmt::Debug for Timings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self
+            .iter()
+            .map(|(name, raw)| (one_line(name, 60), one_line(raw, 60)));
+        f.debug_map().entries(entries).finish()
     }
 }
 
@@ -260,6 +269,7 @@ impl fmt::Debug for GeneratedImages {
             .field("prompt", &self.prompt().map(|prompt| one_line(prompt, 200)))
             .field("model", &self.model().map(|model| one_line(model, 100)))
             .field("has_nsfw_concepts", &self.content.nsfw)
+            .field("timings", &self.content.timings)
             .field("usage", &self.content.usage)
             .field("unknown_fields", &unknown)
             .field("body_bytes", &self.body.len())

@@ -15,6 +15,9 @@ use crate::environment::{self, variable};
 use crate::error::BuildError;
 use crate::generated;
 
+/// What the client calls itself to the provider.
+const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
+
 /// Changes the settings of the HTTP client.
 type Configure = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
@@ -121,7 +124,10 @@ impl ClientBuilder {
         let base_url = BaseUrl::new(&self.base_url)?;
         let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
-        let mut http = configure(reqwest::Client::builder())
+        // Gateways in front of an API refuse clients without a name; the caller
+        // may choose another.
+        let named = reqwest::Client::builder().user_agent(USER_AGENT);
+        let mut http = configure(named)
             .default_headers(HeaderMap::from_iter([(
                 AUTHORIZATION,
                 api_key.authorization()?,

@@ -9,9 +9,9 @@
 //   openapi/overlays/03-num-images-is-a-count.json
 //     4d062acb496169c60c56ab35b11f58b9b8ba450ef0f52751ed81ac391b59150a
 //   openapi/overlays/04-security.json
-//     6948926fa1914f26889c348365a6922b46a5336c2e235298422f3f8f6bf350b8
+//     7ef6c1481cc7ee88da3856df931e800301e1cc14b645d008ebe6b5c137c5b2e0
 //   openapi/overlays/05-errors.json
-//     572ed6ca1128ab1701d1ed9bf3afd8d70822375ae67a0356986c507f82449c74
+//     d882c56ce6c82dd880d6e28979d718cb2a53fcb26288610ce91f795110c95513
 //   openapi/overlays/08-no-default-aspect-ratio.json
 //     003837a361dc8ea51ae995b2853904986e210cb9496116397180828e7cd1627f
 //   openapi/overlays/09-operation-id.json

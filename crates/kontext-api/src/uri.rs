@@ -241,6 +241,8 @@ mod tests {
             ),
             ("https://bücher.example/", "https://xn--bcher-kva.example/"),
             ("https://me:@example.com/|", "https://me@example.com/%7C"),
+            ("https://example.com/#a#b", "https://example.com/#a%23b"),
+            ("data:,#a#b", "data:,#a%23b"),
             ("https://:@example.com/", "https://example.com/"),
             (
                 "https://me:pa%ss@example.com/",
@@ -297,6 +299,16 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&expected).ok(),
             Some("\"https://example.com/%7C\"".to_owned())
+        );
+    }
+
+    #[cfg(feature = "schemars")]
+    #[test]
+    fn its_schema_is_that_of_a_uri() {
+        let schema = schemars::schema_for!(Uri);
+        assert_eq!(
+            schema.get("format").and_then(|format| format.as_str()),
+            Some("uri")
         );
     }
 

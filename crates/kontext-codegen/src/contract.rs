@@ -66,7 +66,10 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
 
 /// A value, or what it refers to.
 fn resolved<'a>(effective: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"].as_str().and_then(|text| text.strip_prefix('#')) {
+    match value["$ref"]
+        .as_str()
+        .and_then(|text| text.strip_prefix('#'))
+    {
         Some(pointer) => effective.pointer(pointer).unwrap_or(value),
         None => value,
     }
@@ -98,7 +101,10 @@ fn responses(effective: &Value, operation: &Value) -> Value {
         .flatten()
         .map(|(status, response)| {
             let response = resolved(effective, response);
-            (status.clone(), json!({"content": content(response.get("content"))}))
+            (
+                status.clone(),
+                json!({"content": content(response.get("content"))}),
+            )
         })
         .collect()
 }
@@ -204,7 +210,10 @@ mod tests {
     #[test]
     fn each_translation() {
         for (openapi, expected) in [
-            (json!({"type": "string", "nullable": true}), json!({"type": ["string", "null"]})),
+            (
+                json!({"type": "string", "nullable": true}),
+                json!({"type": ["string", "null"]}),
+            ),
             (
                 json!({"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}),
                 json!({"anyOf": [{"allOf": [{"$ref": "#/$defs/A"}]}, {"type": "null"}]}),

@@ -136,7 +136,8 @@ mod tests {
     fn what_is_no_document_is_said_in_words() {
         assert!(problem(" \n").starts_with("a.json: the file is empty"));
         assert!(
-            problem("{\n  \"a\": 1,\n}").starts_with("a.json: line 3, column 1: not JSON: trailing comma")
+            problem("{\n  \"a\": 1,\n}")
+                .starts_with("a.json: line 3, column 1: not JSON: trailing comma")
         );
         assert!(problem("[1]").starts_with("a.json: expected a JSON object, found [1]"));
         assert!(problem("{}").starts_with("a.json: /openapi: expected a string"));
@@ -145,8 +146,9 @@ mod tests {
                 .starts_with("a.json: /openapi: OpenAPI 3.1.0 is not supported, expected 3.0.x")
         );
         assert!(
-            problem(r#"{"openapi": "3.0.0", "info": {"title": "t"}}"#)
-                .starts_with("a.json: /info: expected an object with the strings title and version")
+            problem(r#"{"openapi": "3.0.0", "info": {"title": "t"}}"#).starts_with(
+                "a.json: /info: expected an object with the strings title and version"
+            )
         );
         let info = r#""openapi": "3.0.0", "info": {"title": "t", "version": "1"}"#;
         assert!(problem(&format!("{{{info}}}")).starts_with("a.json: /paths: expected an object"));
@@ -155,8 +157,10 @@ mod tests {
                 .starts_with("a.json: /paths: no operation")
         );
         assert!(
-            problem(&format!(r#"{{{info}, "paths": {{"/x": {{"get": {{}}}}}}}}"#))
-                .starts_with("a.json: /paths/~1x/get/responses: expected an object")
+            problem(&format!(
+                r#"{{{info}, "paths": {{"/x": {{"get": {{}}}}}}}}"#
+            ))
+            .starts_with("a.json: /paths/~1x/get/responses: expected an object")
         );
     }
 }

@@ -184,9 +184,12 @@ mod tests {
         let both = effective(&[input("a.json", "/a", ""), input("b.json", "/b", "")], &[]).unwrap();
         let paths: Vec<_> = both.document["paths"].as_object().unwrap().keys().collect();
         assert_eq!(paths, ["/a", "/b"]);
-        let error = effective(&[input("a.json", "/a", "x"), input("b.json", "/a", "y")], &[])
-            .unwrap_err()
-            .to_string();
+        let error = effective(
+            &[input("a.json", "/a", "x"), input("b.json", "/a", "y")],
+            &[],
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
             error.starts_with("b.json: /paths/~1a/get: another document describes this too"),
             "{error}"
@@ -196,6 +199,9 @@ mod tests {
     #[test]
     fn no_document_is_a_problem() {
         let error = effective(&[], &[]).unwrap_err().to_string();
-        assert!(error.starts_with("openapi/published: no document"), "{error}");
+        assert!(
+            error.starts_with("openapi/published: no document"),
+            "{error}"
+        );
     }
 }

@@ -35,10 +35,22 @@ pub fn hoist(file: &str, document: &mut Value) -> Result<(), Problems> {
     for (name, schema) in components {
         let place = document
             .as_object_mut()
-            .and_then(|document| document.entry("components").or_insert_with(|| json!({})).as_object_mut())
-            .and_then(|all| all.entry("schemas").or_insert_with(|| json!({})).as_object_mut());
+            .and_then(|document| {
+                document
+                    .entry("components")
+                    .or_insert_with(|| json!({}))
+                    .as_object_mut()
+            })
+            .and_then(|all| {
+                all.entry("schemas")
+                    .or_insert_with(|| json!({}))
+                    .as_object_mut()
+            });
         let Some(schemas) = place else { continue };
-        if schemas.get(&name).is_some_and(|other| !same(other, &schema)) {
+        if schemas
+            .get(&name)
+            .is_some_and(|other| !same(other, &schema))
+        {
             problems.push(taken(file, &child("/components/schemas", &name), &name));
         }
         schemas.insert(name, schema);
@@ -108,7 +120,11 @@ pub(crate) fn reference(name: &str, nullable: bool) -> Value {
 
 /// The component that a schema refers to, directly or as a nullable reference.
 pub(crate) fn referenced(schema: &Value) -> Option<&str> {
-    let reference = match schema.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
+    let reference = match schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
         Some([only]) => only.get("$ref"),
         _ => schema.get("$ref"),
     };
@@ -163,8 +179,13 @@ mod tests {
             "p.json: /paths/~1x/get/schema/properties/b: another schema is already named A"
         ));
         let mut wrong = document(json!({"x-component": "a b"}));
-        assert!(hoist("p.json", &mut wrong).unwrap_err().to_string().starts_with(
-            "p.json: /paths/~1x/get/schema/x-component: \"a b\" is not a name for a type"
-        ));
+        assert!(
+            hoist("p.json", &mut wrong)
+                .unwrap_err()
+                .to_string()
+                .starts_with(
+                    "p.json: /paths/~1x/get/schema/x-component: \"a b\" is not a name for a type"
+                )
+        );
     }
 }

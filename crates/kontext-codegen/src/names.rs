@@ -50,7 +50,11 @@ pub fn variant(value: &str) -> String {
         name.insert(0, 'X');
     }
     let digest = Sha256::digest(value.as_bytes());
-    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{name}_{hash}")
 }
 
@@ -137,7 +141,10 @@ mod tests {
             ("21:9", "X21_9"),
             ("1024x1024", "X1024x1024"),
             ("image-to-image", "ImageToImage"),
-            ("flux/kontext-pro/image-to-image", "Flux_KontextPro_ImageToImage"),
+            (
+                "flux/kontext-pro/image-to-image",
+                "Flux_KontextPro_ImageToImage",
+            ),
             ("JPEG", "Jpeg_f4dc1c96"),
             ("", "X_e3b0c442"),
         ] {
@@ -149,7 +156,9 @@ mod tests {
     fn no_two_values_share_a_name() {
         // All texts of up to four characters over an alphabet that holds every
         // kind of character the rules know: about 30,000 values.
-        let alphabet = ["a", "b", "x", "2", "9", ":", "/", "-", "_", "A", "X", "é", " "];
+        let alphabet = [
+            "a", "b", "x", "2", "9", ":", "/", "-", "_", "A", "X", "é", " ",
+        ];
         let mut values = vec![String::new()];
         let mut last = values.clone();
         for _ in 0..4 {
@@ -162,7 +171,10 @@ mod tests {
         let mut names = HashMap::new();
         for value in values {
             let name = variant(&value);
-            assert!(syn::parse_str::<syn::Ident>(&name).is_ok(), "{value:?}: {name}");
+            assert!(
+                syn::parse_str::<syn::Ident>(&name).is_ok(),
+                "{value:?}: {name}"
+            );
             if let Some(other) = names.insert(name.clone(), value.clone()) {
                 panic!("{value:?} and {other:?} are both {name}");
             }

@@ -193,7 +193,10 @@ mod tests {
             }}}})
         );
         assert_eq!(
-            changes.iter().map(|change| change.what.as_str()).collect::<Vec<_>>(),
+            changes
+                .iter()
+                .map(|change| change.what.as_str())
+                .collect::<Vec<_>>(),
             [
                 "a missing description became \"OK\"",
                 "required: true moved to the parent's list",

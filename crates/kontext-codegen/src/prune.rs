@@ -160,7 +160,11 @@ mod tests {
             ["responses", "schemas", "securitySchemes"]
         );
         assert_eq!(
-            components["schemas"].as_object().unwrap().keys().collect::<Vec<_>>(),
+            components["schemas"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .collect::<Vec<_>>(),
             ["A", "B"]
         );
     }

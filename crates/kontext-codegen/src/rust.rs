@@ -12,8 +12,8 @@ mod tidy;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use progenitor_impl::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypeImpl};
 use proc_macro2::TokenStream;
+use progenitor_impl::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypeImpl};
 use quote::quote;
 use serde_json::{Value, json};
 
@@ -80,10 +80,8 @@ pub fn rust(effective: &Effective, view: &View) -> Result<Rust, Problems> {
 
 /// Runs progenitor on the view.
 fn progenitor(view: &View) -> Result<TokenStream, Problems> {
-    let document: openapiv3::OpenAPI =
-        serde_json::from_value(view.document.clone()).map_err(|error| {
-            gap(format!("the generator cannot read the document: {error}"))
-        })?;
+    let document: openapiv3::OpenAPI = serde_json::from_value(view.document.clone())
+        .map_err(|error| gap(format!("the generator cannot read the document: {error}")))?;
     let mut settings = GenerationSettings::default();
     settings
         .with_interface(InterfaceStyle::Positional)

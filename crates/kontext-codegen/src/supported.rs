@@ -38,7 +38,8 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn add(&mut self, at: &str, message: impl Into<String>, help: &str) {
-        self.problems.push(Problem::new(self.file, at, message, help));
+        self.problems
+            .push(Problem::new(self.file, at, message, help));
     }
 }
 

@@ -135,12 +135,19 @@ fn resolve_bodies(effective: &Value, operation: &mut Value) {
             *value = target.clone();
         }
     };
-    operation.get_mut("requestBody").into_iter().for_each(inline);
-    let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
+    operation
+        .get_mut("requestBody")
+        .into_iter()
+        .for_each(inline);
+    let responses = operation
+        .get_mut("responses")
+        .and_then(Value::as_object_mut);
     for (_, response) in responses.into_iter().flatten() {
         inline(response);
     }
-    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    let parameters = operation
+        .get_mut("parameters")
+        .and_then(Value::as_array_mut);
     parameters.into_iter().flatten().for_each(inline);
 }
 
@@ -280,7 +287,9 @@ fn string_enum(schema: &Value) -> Option<StringEnum> {
             .get("description")
             .and_then(Value::as_str)
             .map(str::to_owned),
-        values: values.filter_map(|v| Some(v.as_str()?.to_owned())).collect(),
+        values: values
+            .filter_map(|v| Some(v.as_str()?.to_owned()))
+            .collect(),
     })
 }
 

@@ -122,6 +122,9 @@ async fn a_coding_that_nobody_asked_for_is_named() {
         .unwrap_err();
     assert!(error.to_string().contains("is encoded as gzip"), "{error}");
     assert_eq!(error.body(), Some(&b"\x1f\x8b"[..]));
+
+    let plain = response("200 OK", "content-encoding: identity\r\n", ONE_IMAGE);
+    outcome(Answer::Bytes(plain)).await.unwrap();
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ async fn nothing_is_sent_that_was_not_set() {
             &authorization,
             &length,
             "content-type: application/json",
-            "host: HOST"
+            "host: HOST",
+            concat!("user-agent: kontext-api/", env!("CARGO_PKG_VERSION")),
         ]
     );
 }

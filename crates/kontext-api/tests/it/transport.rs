@@ -8,6 +8,12 @@ use tokio::net::TcpSocket;
 
 use crate::server::{Answer, KEY, ONE_IMAGE, Server, assert_discreet, request};
 
+/// The error of a call. A client that waits for ever fails the test instead of stalling it.
+async fn error_of(client: &Client) -> Error {
+    let outcome = tokio::time::timeout(Duration::from_secs(20), client.generate(request())).await;
+    outcome.expect("the client waits for ever").unwrap_err()
+}
+
 #[tokio::test]
 async fn a_refused_connection_was_not_sent() {
     // Bound, so that nobody else gets the port, and not listening.
@@ -19,7 +25,7 @@ async fn a_refused_connection_was_not_sent() {
         .base_url(base_url)
         .build()
         .unwrap();
-    let error = client.generate(request()).await.unwrap_err();
+    let error = error_of(&client).await;
     assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
     assert!(error.is_retryable() && !error.may_have_been_charged());
     assert_eq!(
@@ -51,7 +57,7 @@ async fn a_connection_that_takes_too_long_was_not_sent() {
         .configure_http(|http| http.no_proxy().dns_resolver(NoAnswer))
         .build()
         .unwrap();
-    let error = client.generate(request()).await.unwrap_err();
+    let error = error_of(&client).await;
     assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
     assert!(error.is_retryable());
 }
@@ -63,7 +69,7 @@ async fn unknown(answer: Answer) -> (Error, usize) {
         .attempt_timeout(Duration::from_millis(300))
         .build()
         .unwrap();
-    let error = client.generate(request()).await.unwrap_err();
+    let error = error_of(&client).await;
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
     assert!(error.may_have_been_charged() && !error.is_retryable());
     assert_discreet(&error);
@@ -113,7 +119,7 @@ async fn no_setting_lifts_the_rules() {
         })
         .build()
         .unwrap();
-    let error = client.generate(request()).await.unwrap_err();
+    let error = error_of(&client).await;
     assert!(matches!(error, Error::UnexpectedStatus(_)), "{error:?}");
     assert_eq!((server.requests().len(), target.requests().len()), (1, 0));
     assert!(server.requests()[0].contains("user-agent: tests/1\r\n"));

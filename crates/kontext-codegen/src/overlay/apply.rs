@@ -209,39 +209,42 @@ impl Application<'_> {
         let failed = if let Some(expected) = &action.expect_exact
             && !same(expected, target)
         {
-            Some(format!("expected exactly {}", short(expected)))
+            let found = short(target);
+            Some((
+                pointer.to_owned(),
+                format!("exactly {}", short(expected)),
+                found,
+            ))
         } else if let Some(expected) = &action.expect
-            && !contains(target, expected)
+            && let Some((place, expected, found)) = mismatch(pointer, target, expected)
         {
-            Some(format!("expected {}", short(expected)))
+            let found = found.map_or("nothing".to_owned(), short);
+            Some((place, short(expected), found))
         } else {
-            action
-                .expect_absent
-                .iter()
-                .find(|name| target.get(name.as_str()).is_some())
-                .map(|name| format!("expected no member {name}"))
+            action.expect_absent.iter().find_map(|name| {
+                let found = target.get(name.as_str())?;
+                Some((child(pointer, name), "nothing".to_owned(), short(found)))
+            })
         };
-        let Some(expected) = failed else {
+        let Some((place, expected, found)) = failed else {
             return Ok(());
         };
         let already = match &action.change {
-            Change::Update(update) => contains(target, update),
+            Change::Update(update) => mismatch(pointer, target, update).is_none(),
             Change::Remove => false,
         };
         let help = if already {
             self.obsolete()
         } else {
             format!(
-                "the provider has changed this: look at {pointer} of {}, then adapt or delete {}",
-                self.document_file, self.overlay.file
+                "the provider has changed this: look at it, then adapt or delete {}",
+                self.overlay.file
             )
         };
         Err(self.problem(
             format!(
-                "{expected} at {} of {}, found {}",
-                action.target,
-                self.document_file,
-                short(target)
+                "expected {expected} at {place} of {}, found {found}",
+                self.document_file
             ),
             help,
         ))
@@ -272,14 +275,25 @@ impl Application<'_> {
     }
 }
 
-/// Whether all of `expected` stands in `value`: objects by member, the rest
-/// as a whole.
-fn contains(value: &Value, expected: &Value) -> bool {
+/// The first place where `expected` does not stand in `value`, with what was
+/// expected and found there: objects by member, the rest as a whole.
+fn mismatch<'a>(
+    pointer: &str,
+    value: &'a Value,
+    expected: &'a Value,
+) -> Option<(String, &'a Value, Option<&'a Value>)> {
     match (value, expected) {
-        (Value::Object(value), Value::Object(expected)) => expected
-            .iter()
-            .all(|(key, inner)| value.get(key).is_some_and(|found| contains(found, inner))),
-        _ => same(value, expected),
+        (Value::Object(value), Value::Object(expected)) => {
+            expected.iter().find_map(|(key, inner)| {
+                let place = child(pointer, key);
+                match value.get(key) {
+                    Some(found) => mismatch(&place, found, inner),
+                    None => Some((place, inner, None)),
+                }
+            })
+        }
+        _ if same(value, expected) => None,
+        _ => Some((pointer.to_owned(), expected, Some(value))),
     }
 }
 
@@ -378,11 +392,18 @@ mod tests {
     #[test]
     fn what_cannot_be_applied_names_file_action_and_place() {
         let number = || json!({"n": {"type": "number"}});
-        let fix = |expect: Value| overlay("o.json", update("$.n", expect, json!({"type": "integer"})));
+        let fix =
+            |expect: Value| overlay("o.json", update("$.n", expect, json!({"type": "integer"})));
         let cases = [
             (json!({"m": 1}), fix(json!({"type": "number"}))),
-            (json!({"n": {"type": "string"}}), fix(json!({"type": "number"}))),
-            (json!({"n": {"type": "integer"}}), fix(json!({"type": "number"}))),
+            (
+                json!({"n": {"type": "string"}}),
+                fix(json!({"type": "number"})),
+            ),
+            (
+                json!({"n": {"type": "integer"}}),
+                fix(json!({"type": "number"})),
+            ),
             (json!({"n": {"type": "integer"}}), fix(json!({}))),
             (
                 number(),
@@ -405,7 +426,13 @@ mod tests {
                     json!([{"target": "$.n", "x-expect-exact": 1, "remove": true}]),
                 ),
             ),
-            (number(), overlay("o.json", update("$.n.type", json!("number"), json!("integer")))),
+            (
+                number(),
+                overlay(
+                    "o.json",
+                    update("$.n.type", json!("number"), json!("integer")),
+                ),
+            ),
         ];
         let messages: Vec<String> = cases
             .into_iter()
@@ -415,11 +442,11 @@ mod tests {
             messages,
             [
                 "o.json: /actions/0: nothing stands at $.n of openapi/published/p.json\n  help: look at what the provider changed in openapi/published/p.json, then adapt the target or delete o.json",
-                "o.json: /actions/0: expected {\"type\":\"number\"} at $.n of openapi/published/p.json, found {\"type\":\"string\"}\n  help: the provider has changed this: look at /n of openapi/published/p.json, then adapt or delete o.json",
-                "o.json: /actions/0: expected {\"type\":\"number\"} at $.n of openapi/published/p.json, found {\"type\":\"integer\"}\n  help: the provider has corrected this: delete o.json",
+                "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"string\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
+                "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"integer\"\n  help: the provider has corrected this: delete o.json",
                 "o.json: /actions/0: changes nothing at $.n of openapi/published/p.json\n  help: the provider has corrected this: delete o.json",
-                "o.json: /actions/0: expected no member type at $.n of openapi/published/p.json, found {\"type\":\"number\"}\n  help: the provider has changed this: look at /n of openapi/published/p.json, then adapt or delete o.json",
-                "o.json: /actions/0: expected exactly {\"type\":\"string\"} at $.n of openapi/published/p.json, found {\"type\":\"number\"}\n  help: the provider has changed this: look at /n of openapi/published/p.json, then adapt or delete o.json",
+                "o.json: /actions/0: expected nothing at /n/type of openapi/published/p.json, found \"number\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
+                "o.json: /actions/0: expected exactly {\"type\":\"string\"} at /n of openapi/published/p.json, found {\"type\":\"number\"}\n  help: the provider has changed this: look at it, then adapt or delete o.json",
                 "o.json: /actions/0: nothing stands at $.n of openapi/published/p.json\n  help: the provider has corrected this: delete o.json",
                 "o.json: /actions/0: cannot merge \"integer\" into \"number\" at /n.type of openapi/published/p.json\n  help: an update needs an object into an object, or a target that is a list",
             ].map(|message| message.replace("/n.type", "/n/type"))
@@ -429,9 +456,8 @@ mod tests {
     #[test]
     fn two_files_that_disagree_are_found_before_anything_else() {
         let write = |file: &str, value: Value| overlay(file, update("$", json!({}), value));
-        let run = |one: Value, two: Value| {
-            run(json!({}), &[write("1.json", one), write("2.json", two)])
-        };
+        let run =
+            |one: Value, two: Value| run(json!({}), &[write("1.json", one), write("2.json", two)]);
         let message = run(json!({"a": {"b": 1}}), json!({"a": {"b": 2}})).unwrap_err();
         assert!(
             message.starts_with(

@@ -130,7 +130,14 @@ impl Reader<'_> {
         self.known_keys(
             root,
             "",
-            &["overlay", "info", "x-reason", "x-evidence", "x-applies-to", "actions"],
+            &[
+                "overlay",
+                "info",
+                "x-reason",
+                "x-evidence",
+                "x-applies-to",
+                "actions",
+            ],
         );
         if !root
             .get("overlay")
@@ -143,11 +150,17 @@ impl Reader<'_> {
                 "write \"overlay\": \"1.0.0\"",
             );
         }
-        let info = root.get("info").and_then(Value::as_object).unwrap_or(&empty);
+        let info = root
+            .get("info")
+            .and_then(Value::as_object)
+            .unwrap_or(&empty);
         let title = self.text(info, "/info", "title");
         self.text(info, "/info", "version");
         self.text(root, "", "x-reason");
-        self.texts(root.get("x-evidence").unwrap_or(&Value::Null), "/x-evidence");
+        self.texts(
+            root.get("x-evidence").unwrap_or(&Value::Null),
+            "/x-evidence",
+        );
         let applies_to = root
             .get("x-applies-to")
             .map(|names| self.texts(names, "/x-applies-to"));

@@ -6,7 +6,10 @@ use quote::{format_ident, quote};
 use serde_json::{Value, json};
 use syn::{Field, Fields, GenericArgument, Item, ItemStruct, PathArguments, Type, TypePath};
 
-use super::{gap, limits::{Limits, static_name}};
+use super::{
+    gap,
+    limits::{Limits, static_name},
+};
 use crate::{json::array, names, problem::Problems, view::View};
 
 /// One builder per request type that is a struct.
@@ -62,7 +65,12 @@ fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) 
     };
     let idents: Vec<_> = properties.iter().map(|property| &property.ident).collect();
     let fields = properties.iter().map(|property| {
-        let Property { ident, inner, rename, .. } = property;
+        let Property {
+            ident,
+            inner,
+            rename,
+            ..
+        } = property;
         quote! {
             #rename
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,9 +231,11 @@ fn preset(inner: &Type, view: &View) -> Option<TokenStream> {
 /// Scalars that literals have a type for are taken as they are; the rest is
 /// taken as whatever converts into it.
 fn setter(property: &Property) -> TokenStream {
-    let Property { ident, inner, docs, .. } = property;
-    let is_plain = last_ident(inner)
-        .is_some_and(|name| ["u64", "i64", "bool"].contains(&name.as_str()));
+    let Property {
+        ident, inner, docs, ..
+    } = property;
+    let is_plain =
+        last_ident(inner).is_some_and(|name| ["u64", "i64", "bool"].contains(&name.as_str()));
     let (argument, value) = if is_plain {
         (quote!(#inner), quote!(value))
     } else {

@@ -9,7 +9,10 @@ use crate::{names, view::StringEnum};
 
 /// The items of all enums.
 pub(super) fn enums(enums: &BTreeMap<String, StringEnum>) -> TokenStream {
-    enums.iter().map(|(name, values)| one(name, values)).collect()
+    enums
+        .iter()
+        .map(|(name, values)| one(name, values))
+        .collect()
 }
 
 fn one(name: &str, string_enum: &StringEnum) -> TokenStream {

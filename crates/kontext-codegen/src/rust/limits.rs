@@ -60,7 +60,11 @@ impl<'a> Limits<'a> {
             if let Some(limit) = schema.get(keyword) {
                 let text = text.replace("{}", &limit.to_string());
                 let is_one = limit == &json!(1);
-                words.push(if is_one { text.trim_end_matches('s').to_owned() } else { text });
+                words.push(if is_one {
+                    text.trim_end_matches('s').to_owned()
+                } else {
+                    text
+                });
             }
         }
         for union in ["anyOf", "oneOf"] {
@@ -94,7 +98,10 @@ impl<'a> Limits<'a> {
             Some("array") => {
                 let min_items = unsigned(members, "minItems");
                 let max_items = unsigned(members, "maxItems");
-                let items = self.of(members.get("items").unwrap_or(&Value::Null), &child(at, "*"));
+                let items = self.of(
+                    members.get("items").unwrap_or(&Value::Null),
+                    &child(at, "*"),
+                );
                 quote!(Limits::Array(ArrayLimits {
                     min_items: #min_items,
                     max_items: #max_items,
@@ -123,7 +130,13 @@ impl<'a> Limits<'a> {
 
     /// Says what stands in the schema and is not checked before sending.
     fn note_unchecked(&mut self, members: &Map<String, Value>, at: &str) {
-        for keyword in ["pattern", "multipleOf", "uniqueItems", "minProperties", "maxProperties"] {
+        for keyword in [
+            "pattern",
+            "multipleOf",
+            "uniqueItems",
+            "minProperties",
+            "maxProperties",
+        ] {
             if let Some(value) = members.get(keyword) {
                 self.unchecked.push(format!("{at}: {keyword} {value}"));
             }
@@ -134,7 +147,10 @@ impl<'a> Limits<'a> {
         {
             self.unchecked.push(format!("{at}: format {format}"));
         }
-        if members.get("additionalProperties").is_some_and(Value::is_object) {
+        if members
+            .get("additionalProperties")
+            .is_some_and(Value::is_object)
+        {
             self.unchecked.push(format!("{at}: the values of a map"));
         }
     }
@@ -164,15 +180,25 @@ fn string(members: &Map<String, Value>) -> TokenStream {
 fn integer(members: &Map<String, Value>) -> TokenStream {
     let bound = |name: &str, exclusive: &str, step: i128| {
         let value = members.get(name)?;
-        let whole = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
+        let whole = value
+            .as_i64()
+            .map(i128::from)
+            .or_else(|| value.as_u64().map(i128::from));
         let is_exclusive = members.get(exclusive) == Some(&json!(true));
         let bound = match whole {
             Some(whole) if is_exclusive => whole + step,
             Some(whole) => whole,
             None => {
                 let value = value.as_f64()?;
-                let rounded = if step > 0 { value.ceil() } else { value.floor() };
-                #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, as it should")]
+                let rounded = if step > 0 {
+                    value.ceil()
+                } else {
+                    value.floor()
+                };
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the cast saturates, as it should"
+                )]
                 let rounded_whole = rounded as i128;
                 if is_exclusive && rounded == value {
                     rounded_whole + step

@@ -13,9 +13,9 @@ pub(super) fn tidy(file: &mut syn::File) {
     file.items.retain(|item| !is_module(item, "prelude"));
     for item in &mut file.items {
         if let Item::Impl(block) = item {
-            block
-                .items
-                .retain(|item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"));
+            block.items.retain(
+                |item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"),
+            );
         }
     }
     if let Some(types) = types_module(file) {
@@ -59,7 +59,8 @@ impl Marks {
     fn mark(attributes: &mut Vec<Attribute>) {
         // typify's own error type derives nothing that travels.
         let travels = attributes.iter().any(|attribute| {
-            attribute.path().is_ident("derive") && quote!(#attribute).to_string().contains("Serialize")
+            attribute.path().is_ident("derive")
+                && quote!(#attribute).to_string().contains("Serialize")
         });
         if travels {
             attributes.push(parse_quote!(
@@ -106,7 +107,11 @@ impl VisitMut for Docs {
             _ => text,
         };
         let docs = text.trim().lines().map(|line| -> Attribute {
-            let line = if line.is_empty() { String::new() } else { format!(" {line}") };
+            let line = if line.is_empty() {
+                String::new()
+            } else {
+                format!(" {line}")
+            };
             parse_quote!(#[doc = #line])
         });
         let first = first.unwrap_or(0);

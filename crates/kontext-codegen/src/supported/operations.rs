@@ -67,7 +67,9 @@ fn identifier(
 
 /// A value, or what it refers to, with the pointer of whichever it is.
 fn resolved<'a>(document: &'a Value, value: &'a Value, at: &str) -> (&'a Value, String) {
-    let pointer = value["$ref"].as_str().and_then(|text| text.strip_prefix('#'));
+    let pointer = value["$ref"]
+        .as_str()
+        .and_then(|text| text.strip_prefix('#'));
     match pointer.and_then(|pointer| Some((document.pointer(pointer)?, pointer.to_owned()))) {
         Some(target) => target,
         None => (value, at.to_owned()),

@@ -27,7 +27,10 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         let Some(members) = schema.as_object() else {
             found.add(
                 at,
-                format!("expected a schema, which is an object, found {}", short(schema)),
+                format!(
+                    "expected a schema, which is an object, found {}",
+                    short(schema)
+                ),
                 "correct it with an overlay",
             );
             continue;
@@ -84,9 +87,13 @@ fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
                     .is_some_and(|names| names.iter().all(Value::is_string));
                 (!is_list).then_some("a list of names")
             }
-            "enum" => (!value.as_array().is_some_and(|values| !values.is_empty()))
+            "enum" => value
+                .as_array()
+                .is_none_or(Vec::is_empty)
                 .then_some("a list that is not empty"),
-            "allOf" | "anyOf" | "oneOf" => (!value.as_array().is_some_and(|all| !all.is_empty()))
+            "allOf" | "anyOf" | "oneOf" => value
+                .as_array()
+                .is_none_or(Vec::is_empty)
                 .then_some("a list of schemas that is not empty"),
             "default" | "example" | "discriminator" | "xml" | "externalDocs" => None,
             "not" => Some("nothing: no Rust type can leave values out"),
@@ -203,7 +210,9 @@ struct Requests<'a, 'f, 'p> {
 
 impl<'a> Requests<'a, '_, '_> {
     fn body(&mut self, body: &'a Value, at: &str) {
-        let pointer = body["$ref"].as_str().and_then(|text| text.strip_prefix('#'));
+        let pointer = body["$ref"]
+            .as_str()
+            .and_then(|text| text.strip_prefix('#'));
         let (body, at) = match pointer.and_then(|at| Some((self.document.pointer(at)?, at))) {
             Some((body, at)) => (body, at.to_owned()),
             None => (body, at.to_owned()),

@@ -24,19 +24,71 @@ const REQUEST: &str = "/paths/~1x/post/requestBody/content/application~1json/sch
 #[test]
 fn schemas_that_cannot_be_taken() {
     for (schema, place, message) in [
-        (json!({"type": "tuple"}), "/type", "expected one of string, number, integer, boolean, array, object, found \"tuple\""),
-        (json!({"type": ["string", "integer"]}), "/type", "expected one type; several are a union, which is anyOf, found [\"string\",\"integer\"]"),
-        (json!({"type": "string", "maxLength": -1}), "/maxLength", "expected a whole number from 0, found -1"),
-        (json!({"type": "number", "exclusiveMinimum": 1}), "/exclusiveMinimum", "expected true or false, as in OpenAPI 3.0, found 1"),
-        (json!({"const": 1}), "/const", "expected nothing: OpenAPI 3.0 has no such keyword, found 1"),
-        (json!({"type": "array"}), "", "a list without items, so there is no type for its items"),
-        (json!({"properties": {"a": true}}), "/properties/a", "expected a schema, which is an object, found true"),
-        (json!({"properties": {"a-b": {}, "a_b": {}}}), "/properties/a_b", "\"a_b\" and \"a-b\" both give the Rust field a_b"),
-        (json!({"type": "string", "enum": ["a", 1]}), "/enum/1", "1 is no string"),
-        (json!({"type": "integer", "enum": [1, 2]}), "/enum", "only strings can be enumerated in a request"),
-        (json!({"type": "integer", "maximum": 4, "default": 5}), "/default", "the default does not conform to its own schema: 5 is greater than the maximum of 4"),
-        (json!({"anyOf": [{"type": "string"}, {"type": "string", "enum": ["a"]}]}), "/anyOf/1", "the branches of a union in a request must have different types"),
-        (json!({"allOf": [{"type": "object"}, {"type": "object"}]}), "/allOf", "a request of several parts, whose limits could not be checked before sending"),
+        (
+            json!({"type": "tuple"}),
+            "/type",
+            "expected one of string, number, integer, boolean, array, object, found \"tuple\"",
+        ),
+        (
+            json!({"type": ["string", "integer"]}),
+            "/type",
+            "expected one type; several are a union, which is anyOf, found [\"string\",\"integer\"]",
+        ),
+        (
+            json!({"type": "string", "maxLength": -1}),
+            "/maxLength",
+            "expected a whole number from 0, found -1",
+        ),
+        (
+            json!({"type": "number", "exclusiveMinimum": 1}),
+            "/exclusiveMinimum",
+            "expected true or false, as in OpenAPI 3.0, found 1",
+        ),
+        (
+            json!({"const": 1}),
+            "/const",
+            "expected nothing: OpenAPI 3.0 has no such keyword, found 1",
+        ),
+        (
+            json!({"type": "array"}),
+            "",
+            "a list without items, so there is no type for its items",
+        ),
+        (
+            json!({"properties": {"a": true}}),
+            "/properties/a",
+            "expected a schema, which is an object, found true",
+        ),
+        (
+            json!({"properties": {"a-b": {}, "a_b": {}}}),
+            "/properties/a_b",
+            "\"a_b\" and \"a-b\" both give the Rust field a_b",
+        ),
+        (
+            json!({"type": "string", "enum": ["a", 1]}),
+            "/enum/1",
+            "1 is no string",
+        ),
+        (
+            json!({"type": "integer", "enum": [1, 2]}),
+            "/enum",
+            "only strings can be enumerated in a request",
+        ),
+        (
+            json!({"type": "integer", "maximum": 4, "default": 5}),
+            "/default",
+            "the default does not conform to its own schema: 5 is greater than the maximum of 4",
+        ),
+        (
+            json!({"anyOf": [{"type": "string"}, {"type": "string", "enum": ["a"]}]}),
+            "/anyOf/1",
+            "the branches of a union in a request must have different types",
+        ),
+        (
+            json!({"allOf": [{"type": "object"}, {"type": "object"}]}),
+            "/allOf",
+            "a request of several parts, whose limits could not be checked before sending",
+        ),
     ] {
         assert_eq!(
             first_problem(&document(&schema)),
@@ -76,17 +128,41 @@ fn operations_that_cannot_be_taken() {
     let good = document(&json!({"type": "object"}));
     let post = "/paths/~1x/post";
     for (pointer, value, expected) in [
-        ("/operationId", json!(null), "/operationId: no operationId, which names the method of the client"),
-        ("/operationId", json!("fn"), "/operationId: \"fn\" gives the method name \"fn\", which is no Rust identifier"),
+        (
+            "/operationId",
+            json!(null),
+            "/operationId: no operationId, which names the method of the client",
+        ),
+        (
+            "/operationId",
+            json!("fn"),
+            "/operationId: \"fn\" gives the method name \"fn\", which is no Rust identifier",
+        ),
         (
             "/requestBody/content",
             json!({"application/json": {"schema": {}}, "multipart/form-data": {"schema": {}}}),
             "/requestBody/content: the media types are application/json and multipart/form-data, expected application/json alone",
         ),
-        ("/requestBody/content", json!({}), "/requestBody/content: no media type, expected application/json"),
-        ("/requestBody/content", json!({"application/json": {}}), "/requestBody/content/application~1json/schema: no schema, so there is no type for this body"),
-        ("/responses", json!({"2XX": {}}), "/responses/2XX: \"2XX\" is neither a status code nor \"default\""),
-        ("/responses", json!({"default": {}}), "/responses: no 2xx response; \"default\" alone does not tell success from failure"),
+        (
+            "/requestBody/content",
+            json!({}),
+            "/requestBody/content: no media type, expected application/json",
+        ),
+        (
+            "/requestBody/content",
+            json!({"application/json": {}}),
+            "/requestBody/content/application~1json/schema: no schema, so there is no type for this body",
+        ),
+        (
+            "/responses",
+            json!({"2XX": {}}),
+            "/responses/2XX: \"2XX\" is neither a status code nor \"default\"",
+        ),
+        (
+            "/responses",
+            json!({"default": {}}),
+            "/responses: no 2xx response; \"default\" alone does not tell success from failure",
+        ),
         (
             "/parameters",
             json!([{"in": "cookie", "schema": {}}]),
@@ -96,7 +172,10 @@ fn operations_that_cannot_be_taken() {
         let mut document = good.clone();
         let operation = &mut document["paths"]["/x"]["post"];
         // Indexing creates what is not there yet, as /parameters.
-        let place = pointer.split('/').skip(1).fold(operation, |at, key| &mut at[key]);
+        let place = pointer
+            .split('/')
+            .skip(1)
+            .fold(operation, |at, key| &mut at[key]);
         *place = value;
         assert_eq!(first_problem(&document), format!("{post}{expected}"));
     }

@@ -1,0 +1,88 @@
+//! Writing, checking, and doing nothing where there is nothing to do.
+
+use std::process::Command;
+
+use crate::support::{Run, Workspace};
+
+const GENERATED: [&str; 3] = [
+    "openapi/effective.json",
+    "crates/kontext-api/src/generated.rs",
+    "crates/kontext-mock/contract.json",
+];
+
+#[test]
+fn codegen_writes_then_finds_everything_current() {
+    let workspace = Workspace::new();
+    let first = workspace.run(&["codegen"]);
+    assert_eq!((first.code, first.stderr.as_str()), (0, ""));
+    for file in GENERATED {
+        assert!(
+            first.stdout.contains(&format!("updated: {file}\n")),
+            "{}",
+            first.stdout
+        );
+    }
+    let files = workspace.files();
+    let second = workspace.run(&["codegen"]);
+    assert!(second.stdout.contains("current: openapi/effective.json\n"));
+    assert_eq!(workspace.files(), files, "a second run changes no byte");
+    let check = workspace.run(&["codegen", "--check"]);
+    assert_eq!(
+        (check.code, check.stdout.as_str()),
+        (0, "the generated files are current\n")
+    );
+}
+
+#[test]
+fn check_shows_what_is_stale_and_writes_nothing() {
+    let workspace = Workspace::new();
+    workspace.run(&["codegen"]);
+    let generated = workspace.read(GENERATED[1]);
+    workspace.write(GENERATED[1], &generated.replace("num_images", "count"));
+    std::fs::remove_file(workspace.path(GENERATED[2])).unwrap();
+    let files = workspace.files();
+    let check = workspace.run(&["codegen", "--check"]);
+    assert_eq!(check.code, 1);
+    assert!(
+        check.stdout.contains(
+            "--- a/crates/kontext-api/src/generated.rs\n+++ b/crates/kontext-api/src/generated.rs\n"
+        ),
+        "{}",
+        check.stdout
+    );
+    assert!(
+        check
+            .stdout
+            .contains("--- /dev/null\n+++ b/crates/kontext-mock/contract.json\n")
+    );
+    assert_eq!(
+        check.stderr,
+        "stale: crates/kontext-api/src/generated.rs, crates/kontext-mock/contract.json\n  \
+         help: run `cargo xtask codegen` and commit what it changes\n"
+    );
+    assert_eq!(workspace.files(), files);
+}
+
+#[test]
+fn line_ends_of_windows_are_not_stale() {
+    let workspace = Workspace::new();
+    workspace.run(&["codegen"]);
+    for file in GENERATED {
+        workspace.write(file, &workspace.read(file).replace('\n', "\r\n"));
+    }
+    assert_eq!(workspace.run(&["codegen", "--check"]).code, 0);
+}
+
+#[test]
+fn the_workspace_is_found_from_any_folder() {
+    let workspace = Workspace::new();
+    workspace.run(&["codegen"]);
+    // As cargo runs it: the package's folder is named, the current one is not.
+    let run = Run::of(
+        Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["codegen", "--check"])
+            .current_dir(workspace.path("openapi/published"))
+            .env("CARGO_MANIFEST_DIR", workspace.path("openapi")),
+    );
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+}

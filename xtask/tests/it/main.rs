@@ -1,0 +1,12 @@
+//! `cargo xtask codegen` as its user runs it: the real binary on real files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod codegen;
+mod messages;
+mod support;
