@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::HeaderValue;
 
-use crate::error::BuildError;
+use crate::build_error::BuildError;
 
 /// An API key that can be sent. It never shows itself: both prints are `ApiKey(..)`.
 #[derive(Clone)]

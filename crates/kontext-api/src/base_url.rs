@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::error::BuildError;
+use crate::build_error::BuildError;
 
 /// Where the API is unless told otherwise.
 pub(crate) const DEFAULT: &str = "https://api.aimlapi.com";

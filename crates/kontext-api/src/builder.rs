@@ -10,9 +10,9 @@ use http::header::AUTHORIZATION;
 
 use crate::api_key::ApiKey;
 use crate::base_url::{self, BaseUrl};
+use crate::build_error::BuildError;
 use crate::client::Client;
 use crate::environment::{self, variable};
-use crate::error::BuildError;
 use crate::generated;
 
 /// What the client calls itself to the provider.

@@ -8,9 +8,10 @@ use progenitor_client::ResponseValue;
 
 use crate::answer::GeneratedImages;
 use crate::api_key::ApiKey;
+use crate::build_error::BuildError;
 use crate::builder::ClientBuilder;
 use crate::decode_error::{DecodeError, Problem};
-use crate::error::{BuildError, Error};
+use crate::error::Error;
 use crate::generated::{self, limits::GENERATE_IMAGE_REQUEST};
 use crate::receive::{End, Pieces, receive};
 use crate::reply::Reply;

@@ -2,7 +2,7 @@
 
 use std::env::VarError;
 
-use crate::error::BuildError;
+use crate::build_error::BuildError;
 
 /// Holds the API key.
 pub(crate) const API_KEY: &str = "AIMLAPI_KEY";

@@ -4,6 +4,7 @@
 mod answer;
 mod api_key;
 mod base_url;
+mod build_error;
 mod builder;
 mod client;
 mod decode_error;
@@ -32,10 +33,11 @@ mod generated;
 
 pub use answer::{GeneratedImages, Timings, Usage};
 pub use api_key::ApiKey;
+pub use build_error::BuildError;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use decode_error::DecodeError;
-pub use error::{BuildError, Error};
+pub use error::Error;
 pub use generated::types;
 pub use generated::types::GenerateImageRequest;
 pub use image::{Image, InvalidBase64};

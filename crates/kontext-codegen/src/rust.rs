@@ -10,7 +10,11 @@ mod enums;
 mod limits;
 mod tidy;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Once,
+};
 
 use proc_macro2::TokenStream;
 use progenitor_impl::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypeImpl};
@@ -97,26 +101,39 @@ fn progenitor(view: &View) -> Result<TokenStream, Problems> {
         let traits = [TypeImpl::Display, TypeImpl::FromStr];
         settings.with_replacement(name, name, traits.into_iter());
     }
-    // The last resort: a panic of the generator becomes a problem in words.
-    // The message is kept, the backtrace on standard error is silenced.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        Generator::new(&settings).generate_tokens(&document)
-    }));
-    std::panic::set_hook(hook);
+    let outcome = quietly(|| Generator::new(&settings).generate_tokens(&document));
     match outcome {
         Ok(Ok(tokens)) => Ok(tokens),
         Ok(Err(error)) => Err(gap(format!("the generator refuses it: {error}"))),
-        Err(payload) => {
-            let text = payload
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| payload.downcast_ref::<&str>().copied())
-                .unwrap_or("without a message");
-            Err(gap(format!("the generator panicked: {text}")))
-        }
+        Err(panic) => Err(gap(format!("the generator panicked: {panic}"))),
     }
+}
+
+/// The last resort: runs a generator, and turns its panic into a message.
+///
+/// Nothing is printed meanwhile, by this thread alone: other threads may panic
+/// for reasons of their own, and theirs must be seen.
+fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    thread_local! {
+        static QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                previous(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    QUIET.set(false);
+    outcome.map_err(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        text.unwrap_or("without a message").to_owned()
+    })
 }
 
 /// The schema that becomes the client's own type for URLs.
@@ -139,4 +156,16 @@ fn gap(message: String) -> Problems {
          add one that names the place, and correct the document with an overlay",
     )
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quietly;
+
+    #[test]
+    fn a_panic_becomes_a_message() {
+        assert_eq!(quietly(|| 1), Ok(1));
+        let panic = quietly(|| panic!("no {}", "way")).map(|(): ()| ());
+        assert_eq!(panic, Err("no way".to_owned()));
+    }
 }
