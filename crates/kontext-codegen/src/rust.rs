@@ -1,9 +1,9 @@
 //! The sixth step: the Rust of `kontext-api`, from the generator's view.
 //!
-//! progenitor and typify make the client and the types; [`tidy`] removes what
-//! nobody needs of it, and three parts are ours: string [`enums`] whose names
-//! depend on the value alone, [`builder`]s that take plain literals, and
-//! [`limits`] as data, so that the check before sending can't fall behind.
+//! progenitor and typify make the client and the types; `tidy` removes what
+//! nobody needs of it, and three parts are ours: string `enums` whose names
+//! depend on the value alone, `builder`s that take plain literals, and
+//! `limits` as data, so that the check before sending can't fall behind.
 
 mod builder;
 mod enums;
