@@ -131,7 +131,7 @@ fn a_crate_without_features_decodes_both_recordings_and_stays_small() {
 
 /// What a user of the client made from the changed document writes.
 const AFTER_THE_CHANGE: &str = r#"
-use kontext_api::{GenerateImageRequest, types::AspectRatio};
+use kontext_api::{GenerateImageRequest, types::{AspectRatio, GenerateImageRequestOptions}};
 
 fn main() {
     let request = || GenerateImageRequest::builder().image_url("https://example.com/a.png");
@@ -148,6 +148,19 @@ fn main() {
         .build()
         .unwrap();
     println!("{}", serde_json::to_string(&all).unwrap());
+    // Names that are no Rust names, lists, and objects inside the request.
+    let options = GenerateImageRequestOptions::builder().strength(0.5).build().unwrap();
+    let more = request()
+        .prompt("short")
+        .r#type("kept")
+        .dashed_name(true)
+        .loras(vec!["one".to_owned()])
+        .options(options)
+        .build_("a property")
+        .build()
+        .unwrap();
+    println!("{}", serde_json::to_string(&more).unwrap());
+    println!("{}", GenerateImageRequestOptions::builder().strength(2).build().unwrap_err());
     println!("{}", AspectRatio::X2_19);
     println!("{}", request().prompt("eleven long").build().unwrap_err());
 }
@@ -184,6 +197,13 @@ fn a_client_of_a_changed_document_compiles_without_a_hand() {
     request["enhance_prompt"] = json!({"type": "boolean", "default": true});
     request["style"] =
         json!({"type": "string", "enum": ["natural", "a-new-style"], "default": "natural"});
+    request["type"] = json!({"type": "string", "description": "See <docs> or [this]."});
+    request["dashed-name"] = json!({"type": "boolean"});
+    request["build"] = json!({"type": "string"});
+    request["loras"] = json!({"type": "array", "items": {"type": "string"}});
+    request["options"] = json!({"type": "object", "required": ["strength"], "properties": {
+        "strength": {"type": "number", "maximum": 1}
+    }});
     request["random_seed"] = request.as_object_mut().unwrap().remove("seed").unwrap();
     request["prompt"]["maxLength"] = json!(10);
     request["aspect_ratio"]["enum"]
@@ -201,6 +221,8 @@ fn a_client_of_a_changed_document_compiles_without_a_hand() {
         printed,
         r#"{"image_url":"https://example.com/a.png","model":"flux/kontext-pro/image-to-image","prompt":"short"}
 {"aspect_ratio":"21:9","enhance_prompt":false,"image_url":"https://example.com/a.png","model":"flux/kontext-pro/image-to-image","prompt":"short","random_seed":7,"style":"a-new-style"}
+{"build":"a property","dashed-name":true,"image_url":"https://example.com/a.png","loras":["one"],"model":"flux/kontext-pro/image-to-image","options":{"strength":0.5},"prompt":"short","type":"kept"}
+the request is not valid: strength: must be at most 1, got 2
 2:19
 the request is not valid: prompt: must have at most 10 characters, got 11 characters
 "#

@@ -705,6 +705,7 @@ pub mod builder {
 }
 /// The limits of the requests, as data.
 pub(crate) mod limits {
+    #[allow(unused_imports)]
     use crate::limits::{
         ArrayLimits, Field, Format, IntegerLimits, Limits, NumberLimits, StringLimits,
     };

@@ -44,20 +44,6 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
             "content": content(body.get("content")),
         });
     }
-    if let Some(parameters) = operation["parameters"].as_array() {
-        entry["parameters"] = parameters
-            .iter()
-            .map(|parameter| {
-                let parameter = resolved(effective, parameter);
-                json!({
-                    "name": parameter["name"],
-                    "in": parameter["in"],
-                    "required": parameter["required"] == json!(true),
-                    "schema": schema(&parameter["schema"]),
-                })
-            })
-            .collect();
-    }
     entry.sort_all_objects();
     let digest = Sha256::digest(entry.to_string().as_bytes());
     entry["sha256"] = json!(format!("{digest:x}"));

@@ -2,10 +2,13 @@
 
 use serde_json::Value;
 
+use self::strict::Strict;
 use crate::{
     json,
     problem::{Problem, Problems},
 };
+
+mod strict;
 
 /// Parses the text of a published document.
 ///
@@ -99,7 +102,17 @@ pub fn parse_json(file: &str, text: &str) -> Result<Value, Problems> {
         )
         .into());
     }
-    let value: Value = serde_json::from_str(text).map_err(|error| {
+    if text.starts_with('\u{feff}') {
+        return Err(Problem::new(
+            file,
+            "line 1, column 1",
+            "a byte order mark stands before the JSON",
+            "save the file as UTF-8 without it",
+        )
+        .into());
+    }
+    let value = serde_json::from_str(text).map(|Strict(value)| value);
+    let value = value.map_err(|error| {
         let (line, column) = (error.line(), error.column());
         let text = error.to_string();
         let reason = text
@@ -138,6 +151,14 @@ mod tests {
         assert!(
             problem("{\n  \"a\": 1,\n}")
                 .starts_with("a.json: line 3, column 1: not JSON: trailing comma")
+        );
+        assert!(
+            problem("\u{feff}{}").starts_with("a.json: line 1, column 1: a byte order mark stands")
+        );
+        assert!(
+            problem("{\"a\": 1, \"b\": {\"c\": 1, \"c\": 2}}").starts_with(
+                "a.json: line 1, column 26: not JSON: the key \"c\" stands twice in one object"
+            )
         );
         assert!(problem("[1]").starts_with("a.json: expected a JSON object, found [1]"));
         assert!(problem("{}").starts_with("a.json: /openapi: expected a string"));

@@ -1,11 +1,14 @@
-//! The fourth step: the corrected documents become one, the effective
+//! The fifth step: the corrected documents become one, the effective
 //! document, which everything else is made from.
 
+use std::collections::BTreeMap;
+
+use heck::ToSnakeCase as _;
 use serde_json::{Map, Value};
 
 use crate::{
     Input, document, hoist,
-    json::{child, same, short},
+    json::{child, each_operation, same, short},
     normalise::{self, Normalised},
     overlay::{self, Overlay},
     problem::{Problem, Problems},
@@ -124,6 +127,7 @@ fn merged(parts: Vec<(&str, Value)>) -> Result<Value, Problems> {
         return Ok(Value::Object(Map::new()));
     };
     let mut problems = Vec::new();
+    let mut ids = operation_ids(&all);
     for (file, document) in parts {
         for name in ["openapi", "info", "servers", "security"] {
             if !same(&all[name], &document[name]) {
@@ -134,6 +138,18 @@ fn merged(parts: Vec<(&str, Value)>) -> Result<Value, Problems> {
                     "make them the same with an overlay",
                 ));
             }
+        }
+        for (id, at) in operation_ids(&document) {
+            // The same operation in both is found below.
+            if ids.get(&id).is_some_and(|other| *other != at) {
+                problems.push(Problem::new(
+                    file,
+                    child(&at, "operationId"),
+                    format!("{id:?} is the operationId of another document's operation"),
+                    "give one of them another operationId with an overlay",
+                ));
+            }
+            ids.insert(id, at);
         }
         for depth_two in ["paths", "components"] {
             let groups = document[depth_two].as_object().cloned().unwrap_or_default();
@@ -156,6 +172,16 @@ fn merged(parts: Vec<(&str, Value)>) -> Result<Value, Problems> {
     }
     Problems::none_or(problems)?;
     Ok(all)
+}
+
+/// The names of a document's methods, with where they stand.
+fn operation_ids(document: &Value) -> BTreeMap<String, String> {
+    let mut ids = BTreeMap::new();
+    each_operation(document, &mut |_, _, operation, at| {
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        ids.insert(id.to_snake_case(), at);
+    });
+    ids
 }
 
 #[cfg(test)]

@@ -65,12 +65,12 @@ pub struct Outputs {
 ///
 /// # Errors
 ///
-/// All problems of the first step that found any; each names its file, its
+/// The problems of the first step that found any; each names its file, its
 /// place and what to do.
 pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
     let effective = effective::effective(&inputs.published, &inputs.overlays)?;
     let contract = contract::contract(&effective.document);
-    let view = view::view(&effective.document);
+    let view = view::view(&effective.document)?;
     let rust = rust::rust(&effective, &view)?;
     let files = vec![
         Output {

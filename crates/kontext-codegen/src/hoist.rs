@@ -1,26 +1,30 @@
-//! The third step, third part: inline schemas that deserve a name get one.
+//! The fifth step, first part: inline schemas that deserve a name get one.
 //!
 //! An overlay marks a schema with `x-component: AspectRatio`; here it becomes
 //! that component and is referenced from where it stood. Nothing of it is
 //! restated, so whatever the provider changes in it comes through.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
     json::{child, component_name, each_child_mut, each_root_schema_mut, same},
+    names,
     problem::{Problem, Problems},
 };
 
 /// The mark that names an inline schema.
 pub const MARK: &str = "x-component";
 
-/// Moves every marked schema to the components.
+/// Moves every marked schema to the components, and gives components whose names
+/// are no names for types their upper camel case.
 ///
 /// # Errors
 ///
-/// A name that is not an upper camel case identifier, or two different
-/// schemas of one name.
+/// A name that no type may have, or two different schemas of one name.
 pub fn hoist(file: &str, document: &mut Value) -> Result<(), Problems> {
+    rename(file, document)?;
     let mut hoisted = Hoisted {
         file,
         components: Map::new(),
@@ -58,6 +62,59 @@ pub fn hoist(file: &str, document: &mut Value) -> Result<(), Problems> {
     Problems::none_or(problems)
 }
 
+/// Gives components names that types may have: `image-file` becomes `ImageFile`.
+fn rename(file: &str, document: &mut Value) -> Result<(), Problems> {
+    let Some(schemas) = document.pointer_mut("/components/schemas") else {
+        return Ok(());
+    };
+    let mut problems = Vec::new();
+    let mut renamed = Map::new();
+    let mut names = BTreeMap::new();
+    for (name, schema) in schemas.take().as_object().cloned().unwrap_or_default() {
+        let new = names::type_name(&name);
+        let at = child("/components/schemas", &name);
+        if !names::is_type_name(&new) {
+            problems.push(Problem::new(
+                file,
+                &at,
+                format!("{name:?} gives the type name {new:?}, which no type may have"),
+                "rename the component in an overlay: add it under another name and refer to that",
+            ));
+        } else if renamed.insert(new.clone(), schema).is_some() {
+            problems.push(taken(file, &at, &new));
+        }
+        names.insert(reference_to(&name), reference_to(&new));
+    }
+    *schemas = Value::Object(renamed);
+    refer(document, &names);
+    Problems::none_or(problems)
+}
+
+/// The reference to a component, its name escaped as in a JSON pointer.
+fn reference_to(name: &str) -> String {
+    child("#/components/schemas", name)
+}
+
+/// Replaces references by others.
+fn refer(value: &mut Value, names: &BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) => {
+            for (key, member) in members {
+                match member {
+                    Value::String(reference) if key == "$ref" => {
+                        if let Some(new) = names.get(reference) {
+                            reference.clone_from(new);
+                        }
+                    }
+                    other => refer(other, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| refer(item, names)),
+        _ => {}
+    }
+}
+
 fn taken(file: &str, at: &str, name: &str) -> Problem {
     Problem::new(
         file,
@@ -84,11 +141,11 @@ impl Hoisted<'_> {
         let Some(mark) = members.remove(MARK) else {
             return;
         };
-        let Some(name) = mark.as_str().filter(|name| is_type_name(name)) else {
+        let Some(name) = mark.as_str().filter(|name| names::is_type_name(name)) else {
             self.problems.push(Problem::new(
                 self.file,
                 child(at, MARK),
-                format!("{mark} is not a name for a type"),
+                format!("{mark} is not a name that a type may have"),
                 "write an upper camel case name such as AspectRatio",
             ));
             return;
@@ -129,11 +186,6 @@ pub(crate) fn referenced(schema: &Value) -> Option<&str> {
         _ => schema.get("$ref"),
     };
     component_name(reference?.as_str()?)
-}
-
-fn is_type_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_uppercase())
-        && name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -184,8 +236,31 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .starts_with(
-                    "p.json: /paths/~1x/get/schema/x-component: \"a b\" is not a name for a type"
+                    "p.json: /paths/~1x/get/schema/x-component: \"a b\" is not a name that a type may have"
                 )
         );
+    }
+    #[test]
+    fn components_get_names_that_types_may_have() {
+        let mut document = document(json!({"$ref": "#/components/schemas/a~1image-file"}));
+        document["components"] = json!({"schemas": {"a/image-file": {"type": "string"}}});
+        hoist("p.json", &mut document).unwrap();
+        assert_eq!(
+            document["paths"]["/x"]["get"]["schema"],
+            json!({"$ref": "#/components/schemas/AImageFile"})
+        );
+        let error = |names: [&str; 2]| {
+            let mut document = json!({"components": {"schemas": {}}});
+            for name in names {
+                document["components"]["schemas"][name] = json!({});
+            }
+            hoist("p.json", &mut document).unwrap_err().to_string()
+        };
+        assert!(error(["foo_bar", "FooBar"]).starts_with(
+            "p.json: /components/schemas/foo_bar: another schema is already named FooBar"
+        ));
+        assert!(error(["option", "é"]).starts_with(
+            "p.json: /components/schemas/option: \"option\" gives the type name \"Option\", which no type may have"
+        ));
     }
 }

@@ -7,10 +7,12 @@
 //!
 //! 1. [`document`]: a text becomes JSON that is an OpenAPI 3.0 document.
 //! 2. [`overlay`]: our corrections are applied, strictly.
-//! 3. [`prune`], [`normalise`], [`hoist`]: what nothing reaches goes, what
-//!    carries no meaning is repaired, what deserves a name gets one.
-//! 4. [`effective`]: the documents become one, in canonical order.
-//! 5. [`supported`]: what the generators can't take is found and said.
+//! 3. [`prune`], [`normalise`]: what nothing reaches goes, what carries no
+//!    meaning is repaired.
+//! 4. [`supported`]: what the generators can't take is found and said, while
+//!    the places are still those of the published document.
+//! 5. [`hoist`], [`effective`]: what deserves a name gets one, and the documents
+//!    become one, in canonical order.
 //! 6. [`contract`], [`view`], [`rust`]: the three things made from it.
 //!
 //! [`generate`] runs all of them.
@@ -26,6 +28,7 @@
 )]
 
 pub mod contract;
+pub mod docs;
 pub mod document;
 pub mod effective;
 pub mod hoist;

@@ -112,6 +112,21 @@ pub fn type_name(text: &str) -> String {
         .collect()
 }
 
+/// Whether a type may have this name: an upper camel case identifier that the
+/// generated code does not use for something else.
+#[must_use]
+pub fn is_type_name(name: &str) -> bool {
+    // The first are used unqualified beside the types; the last is typify's.
+    const RESERVED: [&str; 21] = [
+        "Array", "Box", "Clone", "Copy", "Debug", "Default", "Err", "From", "Into", "Iterator",
+        "None", "Ok", "Option", "Result", "Self", "Send", "Some", "String", "Sync", "Vec", "Error",
+    ];
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric())
+        && !name.ends_with("Builder")
+        && !RESERVED.contains(&name)
+}
+
 fn capitalised(word: &str) -> String {
     let mut characters = word.chars();
     match characters.next() {

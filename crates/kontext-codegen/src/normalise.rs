@@ -49,6 +49,12 @@ fn descriptions(document: &mut Value) -> Vec<Normalised> {
             }
         }
     });
+    let components = document["components"]["responses"].as_object();
+    for (name, response) in components.into_iter().flatten() {
+        if response.is_object() && response.get("description").is_none() {
+            missing.push((child("/components/responses", name), name.clone()));
+        }
+    }
     missing
         .into_iter()
         .map(|(pointer, status)| {

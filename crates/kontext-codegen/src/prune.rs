@@ -35,17 +35,17 @@ pub fn prune(file: &str, document: &mut Value) -> Result<usize, Problems> {
                 ));
                 return;
             };
-            // The component as a whole is reached, not just a part of it.
-            let component: String = target.split('/').take(4).collect::<Vec<_>>().join("/");
-            if document.pointer(target).is_none() || !component.starts_with("/components/") {
+            let is_component =
+                target.starts_with("/components/") && target.matches('/').count() == 3;
+            if document.pointer(target).is_none() || !is_component {
                 problems.push(Problem::new(
                     file,
                     at,
-                    format!("$ref {reference:?} points to nothing under /components"),
+                    format!("$ref {reference:?} points to no component"),
                     "correct the reference or add the component with an overlay",
                 ));
-            } else if reached.insert(component.clone()) {
-                waiting.push(component);
+            } else if reached.insert(target.to_owned()) {
+                waiting.push(target.to_owned());
             }
         });
     }
@@ -67,25 +67,32 @@ pub fn prune(file: &str, document: &mut Value) -> Result<usize, Problems> {
 
 /// Visits every `$ref` below a value with the pointer to its object.
 pub(crate) fn references(value: &Value, pointer: &str, visit: &mut dyn FnMut(&str, &str)) {
-    match value {
-        Value::Object(members) => {
-            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
-                visit(pointer, reference);
-            }
-            for (key, inner) in members {
-                // Examples and extensions hold values, not references.
-                if !matches!(key.as_str(), "example" | "examples") && !key.starts_with("x-") {
-                    references(inner, &child(pointer, key), visit);
+    // The members of `properties` are names: one may be called `example`.
+    fn walk(value: &Value, at: &str, are_names: bool, visit: &mut dyn FnMut(&str, &str)) {
+        match value {
+            Value::Object(members) => {
+                if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                    visit(at, reference);
+                }
+                for (key, inner) in members {
+                    // Examples and extensions hold values, not references.
+                    let holds_values =
+                        matches!(key.as_str(), "example" | "examples") || key.starts_with("x-");
+                    if are_names || !holds_values {
+                        let are_names = !are_names && key == "properties";
+                        walk(inner, &child(at, key), are_names, visit);
+                    }
                 }
             }
-        }
-        Value::Array(items) => {
-            for (index, inner) in items.iter().enumerate() {
-                references(inner, &child(pointer, &index.to_string()), visit);
+            Value::Array(items) => {
+                for (index, inner) in items.iter().enumerate() {
+                    walk(inner, &child(at, &index.to_string()), false, visit);
+                }
             }
+            _ => {}
         }
-        _ => {}
     }
+    walk(value, pointer, false, visit);
 }
 
 /// The names in the security requirements of the document and its operations.
@@ -146,7 +153,7 @@ mod tests {
                 "responses": {"R": {"schema": {"$ref": "#/components/schemas/A"}}},
                 "schemas": {
                     "A": {"items": {"$ref": "#/components/schemas/B"}},
-                    "B": {"items": {"$ref": "#/components/schemas/A"}},
+                    "B": {"properties": {"example": {"$ref": "#/components/schemas/A"}}},
                     "C": {"items": {"$ref": "#/components/schemas/D"}}, "D": {}
                 },
                 "securitySchemes": {"key": {}, "other": {}},
@@ -177,7 +184,7 @@ mod tests {
         });
         assert_eq!(
             prune("p.json", &mut document).unwrap_err().to_string(),
-            "p.json: /paths/~1x/get/a: $ref \"#/components/schemas/A\" points to nothing under /components\n  \
+            "p.json: /paths/~1x/get/a: $ref \"#/components/schemas/A\" points to no component\n  \
              help: correct the reference or add the component with an overlay\n\
              p.json: /paths/~1x/get/b: $ref \"b.json#/B\" points out of the document\n  \
              help: bundle the documents into one before importing them\n\

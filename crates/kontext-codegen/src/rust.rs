@@ -68,6 +68,7 @@ pub fn rust(effective: &Effective, view: &View) -> Result<Rust, Problems> {
 
         /// The limits of the requests, as data.
         pub(crate) mod limits {
+            #[allow(unused_imports)]
             use crate::limits::{
                 ArrayLimits, Field, Format, IntegerLimits, Limits, NumberLimits, StringLimits,
             };
@@ -92,11 +93,9 @@ fn progenitor(view: &View) -> Result<TokenStream, Problems> {
         .with_hooks(HooksMode::Expected)
         .with_derive("PartialEq")
         .with_map_type("::std::collections::BTreeMap")
-        .with_conversion(
-            uri_schema()?,
-            "crate::Uri",
-            [TypeImpl::Display, TypeImpl::FromStr].into_iter(),
-        );
+        // It promises no traits: what typify would make of them, the client's
+        // own conversions do.
+        .with_conversion(uri_schema()?, "crate::Uri", std::iter::empty());
     for name in view.enums.keys() {
         let traits = [TypeImpl::Display, TypeImpl::FromStr];
         settings.with_replacement(name, name, traits.into_iter());

@@ -1,10 +1,11 @@
-//! The fifth step: what the generators can't take is found first and said in
+//! The fourth step: what the generators can't take is found first and said in
 //! words, with file and JSON pointer, instead of as a panic or a riddle.
 //!
 //! It runs on each document after overlays and normalisation and before
 //! hoisting, so that pointers are those of the published file.
 
 mod cycles;
+mod dialect;
 mod operations;
 mod schemas;
 
@@ -12,11 +13,12 @@ use serde_json::Value;
 
 use crate::problem::{Problem, Problems};
 
-/// Finds everything in a document that the generators can't take.
+/// Finds what is known of a document that the generators can't take.
 ///
 /// # Errors
 ///
-/// All of it, at once.
+/// All problems of the first kind that has any: cycles, then what the
+/// generators can't take, then what is not OpenAPI 3.0.
 pub fn check(file: &str, document: &Value) -> Result<(), Problems> {
     let mut found = Found {
         file,
@@ -27,6 +29,9 @@ pub fn check(file: &str, document: &Value) -> Result<(), Problems> {
     Problems::none_or(std::mem::take(&mut found.problems))?;
     operations::check(document, &mut found);
     schemas::check(document, &mut found);
+    Problems::none_or(std::mem::take(&mut found.problems))?;
+    // The last net, with the place but in the words of a parser.
+    dialect::check(document, &mut found);
     Problems::none_or(found.problems)
 }
 

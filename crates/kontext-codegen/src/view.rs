@@ -15,20 +15,27 @@
 //!    one place, from data made of the effective document.
 //! 7. Whole numbers are 64 bits wide, unsigned where no value is negative.
 //! 8. An object of a request denies unknown members, so that a misspelt one is
-//!    an error; one of a response keeps them.
-//! 9. Enums in a response are plain strings: a new value is no error.
-//! 10. Titles, examples and vendor extensions go: an edit of the documentation
-//!     must not rename a type.
+//!    an error; one of a response, or of both, keeps them.
+//! 9. Enums in a response alone are plain strings: a new value is no error.
+//! 10. Objects and unions that stand inline become components named after their
+//!     place, so that no two types share a name without a word.
+//! 11. Titles, examples and vendor extensions go: an edit of the documentation
+//!     must not rename a type. What is left of it is shown as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use crate::{
+    docs,
     hoist::reference,
-    json::{array, child, component_name, each_child_mut, each_operation},
+    json::{array, child, component_name, each_child_mut, each_operation, same},
     names,
+    problem::{Problem, Problems},
 };
+
+/// The file that problems of this step name.
+const FILE: &str = "openapi/effective.json";
 
 /// The generator's view of an effective document.
 #[derive(Clone, Debug)]
@@ -37,8 +44,8 @@ pub struct View {
     pub document: Value,
     /// The string enums, by type name, which typify leaves out.
     pub enums: BTreeMap<String, StringEnum>,
-    /// The types that are bodies of requests, and where their schemas stand in
-    /// the effective document.
+    /// The objects that are sent, by type name, with their schemas as they stand
+    /// in the effective document.
     pub requests: BTreeMap<String, Value>,
 }
 
@@ -56,43 +63,28 @@ pub struct StringEnum {
 enum Direction {
     Request,
     Response,
+    Both,
 }
 
 /// Derives the view.
-#[must_use]
-pub fn view(effective: &Value) -> View {
+///
+/// # Errors
+///
+/// Two schemas that would become types of one name, with both places.
+pub fn view(effective: &Value) -> Result<View, Problems> {
     let mut document = effective.clone();
-    let mut named = Map::new();
-    let mut requests = BTreeMap::new();
-    let mut responses = Vec::new();
+    let mut bodies = Bodies::default();
     let mut operations = Vec::new();
     each_operation(effective, &mut |_, _, operation, at| {
         operations.push((at, operation["operationId"].as_str().unwrap_or_default()));
     });
     for (at, id) in operations {
-        let Some(operation) = document.pointer_mut(&at) else {
-            continue;
-        };
-        resolve_bodies(effective, operation);
-        let name = names::type_name(id);
-        if let Some(schema) = operation.get_mut("requestBody").and_then(body_schema) {
-            let name = name_of_body(schema, format!("{name}Request"), &mut named);
-            let full = effective["components"]["schemas"].get(&name);
-            let full = full.or_else(|| named.get(&name)).cloned();
-            requests.insert(name, full.unwrap_or_default());
-            operation["requestBody"]["required"] = json!(true);
+        if let Some(operation) = document.pointer_mut(&at) {
+            bodies.of_operation(effective, operation, &at, id);
         }
-        if let Some(operation) = operation.as_object_mut() {
-            operation.remove("security");
-        }
-        let success = success(operation);
-        if let Some(schema) = success.and_then(body_schema) {
-            responses.push(name_of_body(schema, format!("{name}Response"), &mut named));
-        }
-        stream_success(operation);
     }
-    for part in ["security", "servers", "tags"] {
-        if let Some(document) = document.as_object_mut() {
+    if let Some(document) = document.as_object_mut() {
+        for part in ["security", "servers", "tags"] {
             document.remove(part);
         }
     }
@@ -100,29 +92,70 @@ pub fn view(effective: &Value) -> View {
         .as_object()
         .cloned()
         .unwrap_or_default();
-    components.extend(named);
-    let mut types = Types {
-        directions: directions(&components, requests.keys(), &responses),
-        enums: BTreeMap::new(),
-        hoisted: Map::new(),
-    };
+    let mut types = Types::default();
+    for (name, schema) in &components {
+        types.claim(name, schema, &child("/components/schemas", name));
+    }
+    for (name, (schema, at)) in bodies.named {
+        types.claim(&name, &schema, &at);
+        components.insert(name, schema);
+    }
+    types.directions = directions(&components, &bodies.requests, &bodies.responses);
     components.retain(|name, _| types.directions.contains_key(name));
     for (name, schema) in &mut components {
         types.component(name, schema);
     }
+    Problems::none_or(types.problems)?;
     components.extend(types.hoisted);
     document["components"] = json!({"schemas": components});
-    // The schemas of parameters stand inline and are sent, never received.
-    crate::json::each_schema_mut(&mut document, &mut |schema, at| {
-        if !at.starts_with("/components") {
-            plain(schema, Direction::Request);
-        }
-    });
     remove_extensions(&mut document);
-    View {
+    Ok(View {
         document,
         enums: types.enums,
-        requests,
+        requests: types.requests,
+    })
+}
+
+/// The bodies of all operations: those without a name get one, and which way
+/// each travels is kept.
+#[derive(Default)]
+struct Bodies {
+    /// Schemas that stood inline, by the name they got, with their places.
+    named: BTreeMap<String, (Value, String)>,
+    requests: Vec<String>,
+    responses: Vec<String>,
+}
+
+impl Bodies {
+    /// Transformations 1, 2 and 3 of one operation.
+    fn of_operation(&mut self, effective: &Value, operation: &mut Value, at: &str, id: &str) {
+        resolve_bodies(effective, operation);
+        let name = names::type_name(id);
+        if let Some(body) = operation.get_mut("requestBody") {
+            body["required"] = json!(true);
+            if let Some(schema) = body_schema(body) {
+                let name = self.name(schema, format!("{name}Request"), child(at, "requestBody"));
+                self.requests.push(name);
+            }
+        }
+        if let Some(schema) = success(operation).and_then(body_schema) {
+            let name = self.name(schema, format!("{name}Response"), child(at, "responses"));
+            self.responses.push(name);
+        }
+        if let Some(operation) = operation.as_object_mut() {
+            operation.remove("security");
+        }
+        stream_success(operation);
+    }
+
+    /// The name of a body's type: its component's, or one after the operation.
+    fn name(&mut self, schema: &mut Value, name: String, at: String) -> String {
+        if let Some(component) = schema["$ref"].as_str().and_then(component_name) {
+            return component.to_owned();
+        }
+        let inline = std::mem::replace(schema, reference(&name, false));
+        self.named.insert(name.clone(), (inline, at));
+        name
     }
 }
 
@@ -165,16 +198,6 @@ fn body_schema(body: &mut Value) -> Option<&mut Value> {
         .get_mut("schema")
 }
 
-/// The name of a body's type: its component's, or one after the operation.
-fn name_of_body(schema: &mut Value, name: String, named: &mut Map<String, Value>) -> String {
-    if let Some(component) = schema["$ref"].as_str().and_then(component_name) {
-        return component.to_owned();
-    }
-    let inline = std::mem::replace(schema, reference(&name, false));
-    named.insert(name.clone(), inline);
-    name
-}
-
 /// Transformations 1 and 2.
 fn stream_success(operation: &mut Value) {
     let Some(responses) = operation["responses"].as_object_mut() else {
@@ -190,17 +213,15 @@ fn stream_success(operation: &mut Value) {
     }
 }
 
-/// Which components each direction reaches; what is sent wins, because a limit
-/// that is not checked costs less than a request that cannot be expressed.
-fn directions<'a>(
+/// Which components each direction reaches.
+fn directions(
     components: &Map<String, Value>,
-    requests: impl Iterator<Item = &'a String>,
+    requests: &[String],
     responses: &[String],
 ) -> BTreeMap<String, Direction> {
-    let mut directions = BTreeMap::new();
-    let reach = |start: Vec<String>| {
+    let reach = |start: &[String]| {
         let mut reached = BTreeSet::new();
-        let mut waiting = start;
+        let mut waiting = start.to_vec();
         while let Some(name) = waiting.pop() {
             if reached.insert(name.clone())
                 && let Some(schema) = components.get(&name)
@@ -212,68 +233,126 @@ fn directions<'a>(
         }
         reached
     };
-    for name in reach(responses.to_vec()) {
-        directions.insert(name, Direction::Response);
-    }
-    for name in reach(requests.cloned().collect()) {
-        directions.insert(name, Direction::Request);
-    }
-    directions
+    let (sent, received) = (reach(requests), reach(responses));
+    let direction = |name: &String| match (sent.contains(name), received.contains(name)) {
+        (true, false) => Direction::Request,
+        (false, _) => Direction::Response,
+        (true, true) => Direction::Both,
+    };
+    let all = sent.union(&received);
+    all.map(|name| (name.clone(), direction(name))).collect()
 }
 
 /// The components on their way into the view.
+#[derive(Default)]
 struct Types {
     directions: BTreeMap<String, Direction>,
     enums: BTreeMap<String, StringEnum>,
+    requests: BTreeMap<String, Value>,
     hoisted: Map<String, Value>,
+    /// The names of all types, with what has each and where it stands.
+    names: BTreeMap<String, (Value, String)>,
+    problems: Vec<Problem>,
 }
 
 impl Types {
+    /// Takes a name for a schema; one name means one schema.
+    fn claim(&mut self, name: &str, schema: &Value, at: &str) {
+        let message = match self.names.get(name) {
+            _ if !names::is_type_name(name) => "which no type may have".to_owned(),
+            Some((other, place)) if !same(other, schema) => format!("as {place} is"),
+            Some(_) => return,
+            None => {
+                let claim = (schema.clone(), at.to_owned());
+                self.names.insert(name.to_owned(), claim);
+                return;
+            }
+        };
+        self.problems.push(Problem::new(
+            FILE,
+            at,
+            format!("would be named {name}, {message}"),
+            "name it with x-component in an overlay",
+        ));
+    }
+
     fn component(&mut self, name: &str, schema: &mut Value) {
         let direction = self.directions.get(name).copied();
         let direction = direction.unwrap_or(Direction::Response);
-        if direction == Direction::Request
-            && let Some(values) = string_enum(schema)
-        {
-            self.enums.insert(name.to_owned(), values);
-            return;
-        }
-        self.parts(name, schema, direction);
-        self.hoist_enums(name, schema, direction);
-        transform(schema, direction);
+        let original = schema.clone();
+        self.parts(name, schema, direction, &child("/components/schemas", name));
+        self.take(name, schema, original, direction);
     }
 
-    /// Transforms the schemas inside one, children first.
-    fn parts(&mut self, owner: &str, schema: &mut Value, direction: Direction) {
-        each_child_mut(schema, "", &mut |inner, at| {
-            let last = at.rsplit('/').next().unwrap_or_default();
-            let owner = match last.parse::<usize>() {
-                Ok(_) => owner.to_owned(),
-                Err(_) => format!("{owner}{}", names::type_name(last)),
-            };
-            self.parts(&owner, inner, direction);
-            self.hoist_enums(&owner, inner, direction);
-            transform(inner, direction);
-        });
-    }
-
-    /// Transformation 4 for enums that stand inline.
-    fn hoist_enums(&mut self, owner: &str, schema: &mut Value, direction: Direction) {
-        if direction == Direction::Response {
-            return;
+    /// Transforms the schemas inside one, and moves those that are types of
+    /// their own to the components.
+    fn parts(&mut self, owner: &str, schema: &mut Value, direction: Direction, at: &str) {
+        let extra = child(&child(at, "properties"), "extra");
+        if direction != Direction::Request && schema["properties"].get("extra").is_some() {
+            self.problems.push(Problem::new(
+                FILE,
+                extra,
+                "a field of this name holds what is not known of a response",
+                "remove the property with an overlay; it is then among what is not known",
+            ));
         }
-        each_child_mut(schema, "", &mut |inner, at| {
-            let Some(values) = string_enum(inner) else {
+        each_child_mut(schema, at, &mut |inner, at| {
+            let name = format!("{owner}{}", suffix(&at, inner));
+            let original = inner.clone();
+            self.parts(&name, inner, direction, &at);
+            if !is_type(inner, direction) {
+                transform(inner, direction);
                 return;
-            };
-            let last = at.rsplit('/').next().unwrap_or_default();
-            let name = format!("{owner}{}", names::type_name(last));
-            let nullable = inner.get("nullable") == Some(&json!(true));
-            let component = std::mem::replace(inner, reference(&name, nullable));
-            self.enums.insert(name.clone(), values);
+            }
+            let is_nullable = inner.get("nullable") == Some(&json!(true));
+            let mut component = std::mem::replace(inner, reference(&name, is_nullable));
+            if let Some(component) = component.as_object_mut() {
+                component.remove("nullable");
+            }
+            self.claim(&name, &original, &at);
+            self.take(&name, &mut component, original, direction);
             self.hoisted.insert(name, component);
         });
     }
+
+    /// Takes a schema as a type, with its parts transformed.
+    fn take(&mut self, name: &str, schema: &mut Value, original: Value, direction: Direction) {
+        let is_sent = direction != Direction::Response;
+        if is_sent && let Some(values) = string_enum(schema) {
+            self.enums.insert(name.to_owned(), values);
+            return;
+        }
+        if is_sent && original["type"] == json!("object") && original["properties"].is_object() {
+            self.requests.insert(name.to_owned(), original);
+        }
+        transform(schema, direction);
+    }
+}
+
+/// What the name of a part adds to that of its owner.
+fn suffix(at: &str, part: &Value) -> String {
+    let mut segments = at.rsplit('/');
+    let last = segments.next().unwrap_or_default();
+    match (segments.next().unwrap_or_default(), last) {
+        ("properties", name) => names::type_name(&name.replace("~1", "/").replace("~0", "~")),
+        (_, "items") => "Item".to_owned(),
+        (_, "additionalProperties") => "Value".to_owned(),
+        // Not the position: another branch in front must rename nothing.
+        ("anyOf" | "oneOf", index) => match part["type"].as_str() {
+            Some(name) => names::type_name(name),
+            None => format!("Branch{index}"),
+        },
+        (_, other) => names::type_name(other),
+    }
+}
+
+/// Whether a schema that stands inline is a type of its own.
+fn is_type(schema: &Value, direction: Direction) -> bool {
+    let is_union = ["anyOf", "oneOf"]
+        .iter()
+        .any(|union| schema.get(union).is_some());
+    let is_enum = direction != Direction::Response && string_enum(schema).is_some();
+    is_enum || is_union || schema["properties"].is_object()
 }
 
 fn string_enum(schema: &Value) -> Option<StringEnum> {
@@ -286,7 +365,7 @@ fn string_enum(schema: &Value) -> Option<StringEnum> {
         description: members
             .get("description")
             .and_then(Value::as_str)
-            .map(str::to_owned),
+            .map(docs::text),
         values: values
             .filter_map(|v| Some(v.as_str()?.to_owned()))
             .collect(),
@@ -299,10 +378,11 @@ fn transform(schema: &mut Value, direction: Direction) {
     let Some(members) = schema.as_object_mut() else {
         return;
     };
-    if members.contains_key("properties") && !members.contains_key("additionalProperties") {
+    let rest = members.get("additionalProperties");
+    if members.contains_key("properties") && !rest.is_some_and(Value::is_object) {
         let rest = match direction {
             Direction::Request => json!(false),
-            Direction::Response => json!({}),
+            Direction::Response | Direction::Both => json!({}),
         };
         members.insert("additionalProperties".to_owned(), rest);
     }
@@ -314,7 +394,7 @@ fn transform(schema: &mut Value, direction: Direction) {
     }
 }
 
-/// Transformations 5, 6, 7 and 10 of one schema.
+/// Transformations 5, 6, 7 and 11 of one schema.
 fn plain(schema: &mut Value, direction: Direction) {
     let Some(members) = schema.as_object_mut() else {
         return;
@@ -399,14 +479,19 @@ fn only_required(members: &mut Map<String, Value>, union: &str) {
     }
 }
 
-/// Transformation 10, everywhere; `properties` may have such names.
+/// Transformation 11, everywhere; `properties` may have such names.
 fn remove_extensions(value: &mut Value) {
     fn walk(value: &mut Value, is_names: bool) {
         match value {
             Value::Object(members) => {
                 members.retain(|name, _| is_names || !name.starts_with("x-"));
                 for (name, member) in members {
-                    walk(member, !is_names && name == "properties");
+                    match member {
+                        Value::String(text) if !is_names && name == "description" => {
+                            *text = docs::text(text);
+                        }
+                        member => walk(member, !is_names && name == "properties"),
+                    }
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, false)),

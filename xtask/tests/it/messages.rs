@@ -25,7 +25,7 @@ fn overlay(workspace: &Workspace, name: &str, actions: &Value) {
     workspace.write(&format!("openapi/overlays/{name}"), &text.to_string());
 }
 
-const PROBLEMS: [(&str, Break); 23] = [
+const PROBLEMS: [(&str, Break); 27] = [
     ("no folder", |w| {
         fs::remove_dir_all(w.path("openapi/published")).unwrap()
     }),
@@ -93,14 +93,14 @@ const PROBLEMS: [(&str, Break); 23] = [
         overlay(
             w,
             "99-test.json",
-            &json!([{"target": "$.paths[/v1]", "x-expect": {}, "update": {}}]),
+            &json!([{"target": "$.paths[/v1]", "x-expect-absent": ["a"], "update": {"a": 1}}]),
         );
     }),
     ("a target that is missing", |w| {
         overlay(
             w,
             "99-test.json",
-            &json!([{"target": "$.paths['/v2']", "x-expect": {}, "update": {}}]),
+            &json!([{"target": "$.paths['/v2']", "x-expect-absent": ["a"], "update": {"a": 1}}]),
         );
     }),
     ("an expectation that fails", |w| {
@@ -122,9 +122,38 @@ const PROBLEMS: [(&str, Break); 23] = [
             overlay(
                 w,
                 name,
-                &json!([{"target": "$.info", "x-expect": {}, "update": {"title": title}}]),
+                &json!([{"target": "$.info", "x-expect": {"title": "AIML API"}, "update": {"title": title}}]),
             );
         }
+    }),
+    ("an update over what it does not expect", |w| {
+        overlay(
+            w,
+            "99-test.json",
+            &json!([{"target": "$.info", "x-expect-absent": ["license"], "update": {"title": "Mine"}}]),
+        );
+    }),
+    ("a parameter, which the client would not send", |w| {
+        w.publish(|document| {
+            let operation = document.pointer_mut(OPERATION).unwrap();
+            operation["parameters"] =
+                json!([{"in": "query", "name": "a", "schema": {"type": "string"}}]);
+        });
+    }),
+    ("two schemas that would be one type", |w| {
+        w.publish(|document| {
+            let properties = &mut request(document)["properties"];
+            properties["look"] = json!({"type": "object", "properties": {
+                "style": {"type": "string", "enum": ["a"]}
+            }});
+            properties["look_style"] = json!({"type": "string", "enum": ["b"]});
+        });
+    }),
+    ("a limit that would not be checked", |w| {
+        w.publish(|document| {
+            request(document)["properties"]["seed"] =
+                json!({"allOf": [{"type": "integer"}], "minimum": 1});
+        });
     }),
     ("an overlay of a document that is not there", |w| {
         let text = w.read("openapi/overlays/09-operation-id.json");

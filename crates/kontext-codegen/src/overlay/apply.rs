@@ -51,11 +51,10 @@ pub fn apply(
 struct Written(BTreeMap<String, (Option<Value>, String)>);
 
 impl Written {
-    /// The earlier file that wrote something else to this place, if any.
-    fn contradiction(&self, pointer: &str, value: Option<&Value>, file: &str) -> Option<&str> {
+    /// The file that wrote something else to this place before, if any.
+    fn contradiction(&self, pointer: &str, value: Option<&Value>) -> Option<&str> {
         self.0
             .iter()
-            .filter(|(_, (_, other))| other != file)
             .find(|(place, (earlier, _))| {
                 if *place == pointer {
                     earlier.as_ref() != value
@@ -151,6 +150,7 @@ impl Application<'_> {
             return Err(self.missing());
         };
         self.expectations(pointer, target)?;
+        self.overwrites(pointer, target)?;
         match &self.action.change {
             Change::Remove => {
                 remove(document, pointer);
@@ -160,7 +160,7 @@ impl Application<'_> {
             }
             Change::Update(update) => {
                 let merged = self.merged(pointer, target, update)?;
-                if merged == *target {
+                if same(&merged, target) {
                     return Err(self.problem(
                         format!(
                             "changes nothing at {} of {}",
@@ -191,7 +191,7 @@ impl Application<'_> {
                 .collect(),
         };
         for (place, value) in places {
-            if let Some(other) = written.contradiction(&place, value.as_ref(), &self.overlay.file) {
+            if let Some(other) = written.contradiction(&place, value.as_ref()) {
                 return Err(self.problem(
                     format!(
                         "contradicts {other}: both write {place} of {}",
@@ -220,6 +220,8 @@ impl Application<'_> {
         {
             let found = found.map_or("nothing".to_owned(), short);
             Some((place, short(expected), found))
+        } else if !action.expect_absent.is_empty() && !target.is_object() {
+            Some((pointer.to_owned(), "an object".to_owned(), short(target)))
         } else {
             action.expect_absent.iter().find_map(|name| {
                 let found = target.get(name.as_str())?;
@@ -250,14 +252,68 @@ impl Application<'_> {
         ))
     }
 
+    /// Whatever an update writes over must be expected, or it would mask what
+    /// the provider adds there; what stands there already is corrected.
+    fn overwrites(&self, pointer: &str, target: &Value) -> Result<(), Problems> {
+        let Change::Update(update) = &self.action.change else {
+            return Ok(());
+        };
+        let expected = |place: &str| {
+            self.action.expect_exact.is_some()
+                || self
+                    .action
+                    .expect
+                    .as_ref()
+                    .is_some_and(|expected| expected.pointer(place).is_some())
+        };
+        for (place, value) in leaves("", update) {
+            // The target itself: a list that is appended to.
+            let Some(found) = target.pointer(&place).filter(|_| !place.is_empty()) else {
+                continue;
+            };
+            let place_in_document = format!("{pointer}{place}");
+            if same(found, &value) {
+                return Err(self.problem(
+                    format!(
+                        "writes what stands at {place_in_document} of {} already",
+                        self.document_file
+                    ),
+                    self.obsolete(),
+                ));
+            }
+            if !expected(&place) {
+                return Err(self.problem(
+                    format!(
+                        "would write over {} at {place_in_document} of {}, which it does not expect",
+                        short(found),
+                        self.document_file
+                    ),
+                    format!(
+                        "the provider has added this: look at it, then name it in x-expect, \
+                         or delete {}",
+                        self.overlay.file
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn merged(&self, pointer: &str, target: &Value, update: &Value) -> Result<Value, Problems> {
         let mut merged = target.clone();
         match (&mut merged, update) {
             (Value::Object(_), Value::Object(_)) => merge(&mut merged, update),
-            (Value::Array(items), update) => match update {
-                Value::Array(more) => items.extend(more.iter().cloned()),
-                item => items.push(item.clone()),
-            },
+            (Value::Array(items), update) => {
+                let more = update
+                    .as_array()
+                    .map_or(std::slice::from_ref(update), Vec::as_slice);
+                for item in more {
+                    // An item that is there already is no change.
+                    if !items.iter().any(|other| same(other, item)) {
+                        items.push(item.clone());
+                    }
+                }
+            }
             _ => {
                 return Err(self.problem(
                     format!(
@@ -404,7 +460,24 @@ mod tests {
                 json!({"n": {"type": "integer"}}),
                 fix(json!({"type": "number"})),
             ),
-            (json!({"n": {"type": "integer"}}), fix(json!({}))),
+            (
+                json!({"n": {"type": "integer"}}),
+                fix(json!({"type": "integer"})),
+            ),
+            (
+                json!({"n": {"maximum": 7}}),
+                overlay(
+                    "o.json",
+                    json!([{"target": "$.n", "x-expect-absent": ["x"], "update": {"maximum": 5}}]),
+                ),
+            ),
+            (
+                json!({"n": ["a"]}),
+                overlay(
+                    "o.json",
+                    json!([{"target": "$.n", "x-expect-exact": ["a"], "update": "a"}]),
+                ),
+            ),
             (
                 number(),
                 overlay(
@@ -444,6 +517,8 @@ mod tests {
                 "o.json: /actions/0: nothing stands at $.n of openapi/published/p.json\n  help: look at what the provider changed in openapi/published/p.json, then adapt the target or delete o.json",
                 "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"string\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
                 "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"integer\"\n  help: the provider has corrected this: delete o.json",
+                "o.json: /actions/0: writes what stands at /n/type of openapi/published/p.json already\n  help: the provider has corrected this: delete o.json",
+                "o.json: /actions/0: would write over 7 at /n/maximum of openapi/published/p.json, which it does not expect\n  help: the provider has added this: look at it, then name it in x-expect, or delete o.json",
                 "o.json: /actions/0: changes nothing at $.n of openapi/published/p.json\n  help: the provider has corrected this: delete o.json",
                 "o.json: /actions/0: expected nothing at /n/type of openapi/published/p.json, found \"number\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
                 "o.json: /actions/0: expected exactly {\"type\":\"string\"} at /n of openapi/published/p.json, found {\"type\":\"number\"}\n  help: the provider has changed this: look at it, then adapt or delete o.json",
@@ -455,7 +530,10 @@ mod tests {
 
     #[test]
     fn two_files_that_disagree_are_found_before_anything_else() {
-        let write = |file: &str, value: Value| overlay(file, update("$", json!({}), value));
+        let write = |file: &str, value: Value| {
+            let actions = json!([{"target": "$", "x-expect-absent": ["z"], "update": value}]);
+            overlay(file, actions)
+        };
         let run =
             |one: Value, two: Value| run(json!({}), &[write("1.json", one), write("2.json", two)]);
         let message = run(json!({"a": {"b": 1}}), json!({"a": {"b": 2}})).unwrap_err();

@@ -1,7 +1,7 @@
 //! Reading an overlay document strictly: a misspelt key would be a correction
 //! that silently does less than it says.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use serde_json_path::JsonPath;
 
 use crate::{
@@ -231,7 +231,9 @@ impl Reader<'_> {
         };
         let change = match (action.get("update"), action.get("remove")) {
             (Some(update), None) => {
-                if expect.is_none() && expect_exact.is_none() && expect_absent.is_empty() {
+                // An empty object stands in every object.
+                let is_vacuous = expect.as_ref().is_none_or(|value| *value == json!({}));
+                if is_vacuous && expect_exact.is_none() && expect_absent.is_empty() {
                     self.problem(
                         at,
                         "expects nothing, so it could outlive its defect".to_owned(),
@@ -281,7 +283,7 @@ mod tests {
             "actions": [
                 {"target": "$.paths[", "update": {}, "x-expect-absent": ["a"]},
                 {"target": "$", "remove": true},
-                {"target": "$", "update": {}},
+                {"target": "$", "update": {}, "x-expect": {}},
                 {"target": "$", "update": {}, "remove": true, "x-expect": 1},
                 7
             ]

@@ -12,9 +12,7 @@ use super::{
 };
 use crate::{json::array, names, problem::Problems, view::View};
 
-/// One builder per request type that is a struct.
-///
-/// A request that is a union has no fields to set; its branches have.
+/// One builder per struct that is sent, or is part of what is sent.
 pub(super) fn builders(
     file: &syn::File,
     view: &View,
@@ -31,6 +29,8 @@ pub(super) fn builders(
         Item::Struct(item) => Some(item),
         _ => None,
     });
+    // Every object that is sent has one: none can be written as a literal, as
+    // fields may be added.
     Ok(structs
         .filter_map(|item| {
             let schema = view.requests.get(&item.ident.to_string())?;
@@ -44,7 +44,9 @@ struct Property {
     ident: syn::Ident,
     /// The type without its `Option`.
     inner: Type,
-    is_optional: bool,
+    is_required: bool,
+    /// What the request's field is made of: `self.x`, in an `Option` or not.
+    value: TokenStream,
     /// The serde attribute with the name on the wire, if it differs.
     rename: Option<syn::Attribute>,
     docs: Vec<String>,
@@ -84,13 +86,30 @@ fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) 
     let setters = properties.iter().map(setter);
     let required: Vec<_> = properties
         .iter()
-        .filter(|property| !property.is_optional)
+        .filter(|property| property.is_required)
         .map(|property| &property.ident)
         .collect();
-    let optional = properties
+    let (optional, values): (Vec<_>, Vec<_>) = properties
         .iter()
-        .filter(|property| property.is_optional)
-        .map(|property| &property.ident);
+        .filter(|property| !property.is_required)
+        .map(|property| (&property.ident, &property.value))
+        .unzip();
+    let finished = quote! {
+        #request {
+            #(#required,)*
+            #(#optional: #values,)*
+        }
+    };
+    let finish = if required.is_empty() {
+        quote!(Ok(#finished))
+    } else {
+        quote! {
+            match (#(self.#required,)*) {
+                (#(Some(#required),)*) => Ok(#finished),
+                _ => Err(crate::InvalidRequest::incomplete()),
+            }
+        }
+    };
     let limits_static = static_name(&request.to_string());
     let doc = format!(" Builds a [`{request}`] step by step; see [`{request}::builder`].");
     quote! {
@@ -118,13 +137,7 @@ fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) 
             /// Every field that is missing or outside its limits, at once.
             pub fn build(self) -> Result<#request, crate::InvalidRequest> {
                 crate::limits::check(&self, &super::limits::#limits_static)?;
-                match (#(self.#required,)*) {
-                    (#(Some(#required),)*) => Ok(#request {
-                        #(#required,)*
-                        #(#optional: self.#optional,)*
-                    }),
-                    _ => Err(crate::InvalidRequest::incomplete()),
-                }
+                #finish
             }
         }
     }
@@ -132,23 +145,25 @@ fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) 
 
 fn property(field: &Field, schema: &Value, view: &View, limits: &Limits<'_>) -> Option<Property> {
     let ident = field.ident.clone()?;
-    let rename = field
-        .attrs
-        .iter()
-        .find(|attribute| {
-            attribute.path().is_ident("serde") && quote!(#attribute).to_string().contains("rename")
-        })
-        .cloned();
-    let name = wire_name(&ident, rename.as_ref());
-    let part = &schema["properties"][&name];
+    let name = wire_name(field, &ident);
+    let rename = (ident != name.as_str()).then(|| syn::parse_quote!(#[serde(rename = #name)]));
+    // The field that keeps what is not known has no property.
+    let part = schema["properties"].get(&name)?;
     let is_required = array(schema.as_object()?, "required").contains(&json!(name));
-    let inner = option_argument(&field.ty);
-    let is_optional = inner.is_some();
-    let inner = inner.unwrap_or_else(|| field.ty.clone());
+    let argument = option_argument(&field.ty);
+    // A list or map that may be left out is no `Option`: it is left out empty.
+    let value = match &argument {
+        Some(_) => quote!(self.#ident),
+        None => quote!(self.#ident.unwrap_or_default()),
+    };
+    // One that is required and may be null is an `Option`, too.
+    let inner = argument
+        .filter(|_| !is_required)
+        .unwrap_or_else(|| field.ty.clone());
     let preset = is_required.then(|| preset(&inner, view)).flatten();
     let meant = limits.follow(part);
     let mut docs = vec![match meant["description"].as_str() {
-        Some(description) => format!(" {description}"),
+        Some(description) => format!(" {}", crate::docs::text(description)),
         None => format!(" Sets `{name}`."),
     }];
     if let Some(default) = part.get("default").or_else(|| meant.get("default")) {
@@ -172,7 +187,8 @@ fn property(field: &Field, schema: &Value, view: &View, limits: &Limits<'_>) -> 
     Some(Property {
         ident,
         inner,
-        is_optional,
+        is_required,
+        value,
         rename,
         docs,
         preset,
@@ -180,17 +196,20 @@ fn property(field: &Field, schema: &Value, view: &View, limits: &Limits<'_>) -> 
 }
 
 /// The name on the wire: what serde renames the field to, or its own.
-fn wire_name(ident: &syn::Ident, rename: Option<&syn::Attribute>) -> String {
+fn wire_name(field: &Field, ident: &syn::Ident) -> String {
     let mut name = ident.to_string().trim_start_matches("r#").to_owned();
-    if let Some(attribute) = rename {
-        let _ = attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("rename") {
-                name = meta.value()?.parse::<syn::LitStr>()?.value();
-            } else if meta.input.peek(syn::Token![=]) {
-                meta.value()?.parse::<syn::Lit>()?;
-            }
-            Ok(())
-        });
+    for attribute in &field.attrs {
+        if attribute.path().is_ident("serde") {
+            // What cannot be parsed is no rename.
+            let _ = attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("rename") {
+                    name = meta.value()?.parse::<syn::LitStr>()?.value();
+                } else if meta.input.peek(syn::Token![=]) {
+                    meta.value()?.parse::<syn::Lit>()?;
+                }
+                Ok(())
+            });
+        }
     }
     name
 }
@@ -241,9 +260,15 @@ fn setter(property: &Property) -> TokenStream {
     } else {
         (quote!(impl Into<#inner>), quote!(value.into()))
     };
+    // The last method of a builder has this name.
+    let setter = if ident == "build" {
+        format_ident!("build_")
+    } else {
+        ident.clone()
+    };
     quote! {
         #(#[doc = #docs])*
-        pub fn #ident(mut self, value: #argument) -> Self {
+        pub fn #setter(mut self, value: #argument) -> Self {
             self.#ident = Some(#value);
             self
         }

@@ -81,6 +81,9 @@ impl VisitMut for Marks {
     }
 }
 
+/// How typify begins the JSON schema that it repeats in the docs.
+const SCHEMA: &str = "<details><summary>JSON schema</summary>";
+
 /// Brings the docs in one form, a line of text per attribute, without the JSON
 /// schema that typify repeats in them: it stands in openapi/effective.json.
 struct Docs;
@@ -100,7 +103,7 @@ impl VisitMut for Docs {
             }
         }
         let text = lines.join("\n");
-        let text = match (text.find("<details>"), text.rfind("</details>")) {
+        let text = match (text.find(SCHEMA), text.rfind("</details>")) {
             (Some(start), Some(end)) if start < end => {
                 format!("{}{}", &text[..start], &text[end + "</details>".len()..])
             }

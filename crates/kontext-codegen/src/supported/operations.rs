@@ -6,10 +6,25 @@ use heck::ToSnakeCase as _;
 use serde_json::{Value, json};
 
 use super::Found;
-use crate::json::{child, each_operation, short};
+use crate::json::{METHODS, child, each_operation, short};
+
+/// Names that the generated client and its hooks have already.
+const RESERVED: [&str; 10] = [
+    "api_version",
+    "baseurl",
+    "client",
+    "exec",
+    "inner",
+    "new",
+    "new_with_client",
+    "post",
+    "pre",
+    "clone",
+];
 
 /// Finds what is wrong with the operations of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
+    path_items(document, found);
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     each_operation(document, &mut |_, _, operation, at| {
         identifier(operation, &at, &mut names, found);
@@ -22,16 +37,51 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             );
         }
         responses(document, operation, &at, found);
-        for (index, parameter) in operation["parameters"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
-            let at = child(&child(&at, "parameters"), &index.to_string());
-            self::parameter(document, parameter, &at, found);
+        for name in ["parameters", "servers", "callbacks"] {
+            if let Some(value) = operation.get(name).filter(|value| **value != json!([])) {
+                not_passed_on(&child(&at, name), value, found);
+            }
         }
     });
+}
+
+/// What the client does not pass on yet must not be lost without a word.
+fn not_passed_on(at: &str, value: &Value, found: &mut Found<'_>) {
+    found.add(
+        at,
+        format!("not supported: {}", short(value)),
+        "the client would ignore it: remove it with an overlay if it can be left out, \
+         or teach the client to pass it on",
+    );
+}
+
+/// A path holds operations; what it says for all of them would be lost.
+fn path_items(document: &Value, found: &mut Found<'_>) {
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        let at = child("/paths", path);
+        let Some(members) = item.as_object() else {
+            found.add(
+                &at,
+                format!("expected an object with operations, found {}", short(item)),
+                "correct it with an overlay",
+            );
+            continue;
+        };
+        for (name, value) in members {
+            let is_known = METHODS.contains(&name.as_str()) && name != "trace";
+            let is_text = ["summary", "description"].contains(&name.as_str());
+            if !is_known && !is_text && !name.starts_with("x-") {
+                not_passed_on(&child(&at, name), value, found);
+            }
+        }
+        if path.contains('{') {
+            found.add(
+                &at,
+                "not supported: a path with parameters",
+                "teach the client to pass them on",
+            );
+        }
+    }
 }
 
 fn identifier(
@@ -54,6 +104,12 @@ fn identifier(
         found.add(
             &at,
             format!("{id:?} gives the method name {name:?}, which is no Rust identifier"),
+            "give it another operationId with an overlay",
+        );
+    } else if RESERVED.contains(&name.as_str()) {
+        found.add(
+            &at,
+            format!("{id:?} gives the method name {name}, which the client has already"),
             "give it another operationId with an overlay",
         );
     } else if let Some(other) = names.insert(name.clone(), at.clone()) {
@@ -97,6 +153,11 @@ fn json_only(body: &Value, at: &str, found: &mut Found<'_>) {
                 );
             }
         }
+        [] if body.get("$ref").is_some() => found.add(
+            &at,
+            format!("a reference to a reference: {}", short(&body["$ref"])),
+            "refer to what is meant with an overlay",
+        ),
         [] => found.add(
             &at,
             "no media type, expected application/json",
@@ -130,6 +191,20 @@ fn responses(document: &Value, operation: &Value, at: &str, found: &mut Found<'_
                 format!("{status:?} is neither a status code nor \"default\""),
                 "ranges such as 2XX hide which statuses there are: name them with an overlay",
             );
+        } else if response["content"].is_null() && !status.starts_with('2') && response.is_object()
+        {
+            // An error without a body says all that it has to say.
+        } else if !response.is_object()
+            || !(response["content"].is_object() || response.get("$ref").is_some())
+        {
+            found.add(
+                &at,
+                format!(
+                    "expected a response with its content, found {}",
+                    short(response)
+                ),
+                "correct it with an overlay",
+            );
         } else if status.starts_with('2') {
             let (response, at) = resolved(document, response, &at);
             json_only(response, &at, found);
@@ -148,26 +223,5 @@ fn responses(document: &Value, operation: &Value, at: &str, found: &mut Found<'_
             format!("several successes: {}", successes.join(", ")),
             "a client reads one type: remove the others with an overlay",
         ),
-    }
-}
-
-fn parameter(document: &Value, parameter: &Value, at: &str, found: &mut Found<'_>) {
-    let (parameter, at) = resolved(document, parameter, at);
-    if !["query", "path", "header"].contains(&parameter["in"].as_str().unwrap_or_default()) {
-        found.add(
-            &child(&at, "in"),
-            format!(
-                "{} parameters are not supported",
-                short(parameter.get("in").unwrap_or(&json!(null)))
-            ),
-            "remove the parameter with an overlay",
-        );
-    }
-    if !parameter["schema"].is_object() {
-        found.add(
-            &child(&at, "schema"),
-            "no schema, so there is no type for this parameter",
-            "add the schema with an overlay",
-        );
     }
 }

@@ -13,6 +13,19 @@ use crate::{
     },
 };
 
+/// What says nothing of which values are allowed.
+const ANNOTATIONS: [&str; 9] = [
+    "title",
+    "description",
+    "default",
+    "example",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "externalDocs",
+    "xml",
+];
+
 const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
 
 /// Finds what is wrong with the schemas of a document.
@@ -108,6 +121,29 @@ fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
             );
         }
     }
+    if members.contains_key("anyOf") && members.contains_key("oneOf") {
+        found.add(
+            at,
+            "anyOf beside oneOf, which no generator takes",
+            "keep one of the two with an overlay",
+        );
+    }
+    let properties = members.get("properties").and_then(Value::as_object);
+    for name in array(members, "required") {
+        let is_property = name
+            .as_str()
+            .is_some_and(|name| properties.is_some_and(|all| all.contains_key(name)));
+        // Branches of a union may only say which of the properties beside it
+        // are required.
+        let is_branch = members.keys().all(|key| key == "required");
+        if !is_property && !is_branch {
+            found.add(
+                &child(at, "required"),
+                format!("requires {}, which is no property", short(name)),
+                "correct the list or add the property with an overlay",
+            );
+        }
+    }
     if members.get("type") == Some(&json!("array")) && !members.contains_key("items") {
         found.add(
             at,
@@ -127,7 +163,7 @@ fn properties(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
             found.add(
                 &child(&child(at, "properties"), name),
                 format!("{name:?} gives no name for a Rust field"),
-                "no correction is possible; the generator needs a rule for it",
+                "remove the property with an overlay, if it is optional",
             );
         } else if let Some(other) = fields.insert(field.clone(), name) {
             found.add(
@@ -219,9 +255,22 @@ impl<'a> Requests<'a, '_, '_> {
         };
         for (media_type, content) in body["content"].as_object().into_iter().flatten() {
             let at = child(&child(&child(&at, "content"), media_type), "schema");
-            if !content["schema"].is_null() {
-                self.schema(&content["schema"], &at);
+            let schema = &content["schema"];
+            if schema.is_null() {
+                continue;
             }
+            let meant = self.meant(schema);
+            if meant["type"] != json!("object") || meant["nullable"] == json!(true) {
+                self.found.add(
+                    &at,
+                    format!(
+                        "the body of a request must be an object, found {}",
+                        short(meant)
+                    ),
+                    "correct it with an overlay",
+                );
+            }
+            self.schema(schema, &at);
         }
     }
 
@@ -239,13 +288,7 @@ impl<'a> Requests<'a, '_, '_> {
         for union in ["anyOf", "oneOf"] {
             self.union(array(members, union), &child(at, union));
         }
-        if array(members, "allOf").len() > 1 {
-            self.found.add(
-                &child(at, "allOf"),
-                "a request of several parts, whose limits could not be checked before sending",
-                "write the parts as one schema with an overlay",
-            );
-        }
+        self.limits_that_would_be_lost(members, at);
         if members.contains_key("enum") && members.get("type") != Some(&json!("string")) {
             self.found.add(
                 &child(at, "enum"),
@@ -254,6 +297,45 @@ impl<'a> Requests<'a, '_, '_> {
             );
         }
         each_child(schema, at, &mut |inner, at| self.schema(inner, &at));
+    }
+
+    /// Limits are checked where a schema says its type and its limits in one
+    /// place; whatever is said in another way would not be.
+    fn limits_that_would_be_lost(&mut self, members: &Map<String, Value>, at: &str) {
+        let says_more = |allowed: &[&str]| {
+            members.keys().any(|key| {
+                !allowed.contains(&key.as_str())
+                    && !ANNOTATIONS.contains(&key.as_str())
+                    && !key.starts_with("x-")
+            })
+        };
+        if members.contains_key("allOf") {
+            let is_reference = match array(members, "allOf") {
+                [only] => only.get("$ref").is_some(),
+                _ => false,
+            };
+            if !is_reference || says_more(&["allOf", "nullable"]) {
+                self.found.add(
+                    &child(at, "allOf"),
+                    "a request of several parts, whose limits could not be checked before sending",
+                    "write the parts as one schema with an overlay",
+                );
+            }
+        } else if members.contains_key("anyOf") || members.contains_key("oneOf") {
+            if says_more(&["anyOf", "oneOf", "nullable"]) {
+                self.found.add(
+                    at,
+                    "limits beside a union, which could not be checked before sending",
+                    "write them into the branches with an overlay",
+                );
+            }
+        } else if !members.contains_key("type") && says_more(&["nullable"]) {
+            self.found.add(
+                at,
+                "limits without a type, which could not be checked before sending",
+                "add the type with an overlay",
+            );
+        }
     }
 
     /// The branches of a union must differ by type, or the check before
@@ -274,9 +356,14 @@ impl<'a> Requests<'a, '_, '_> {
     }
 
     fn kind(&self, schema: &'a Value) -> &'a Value {
+        &self.meant(schema)["type"]
+    }
+
+    /// What a reference means. There are no cycles: they were found first.
+    fn meant(&self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str().and_then(component_name) {
-            Some(name) => self.kind(&self.document["components"]["schemas"][name]),
-            None => &schema["type"],
+            Some(name) => self.meant(&self.document["components"]["schemas"][name]),
+            None => schema,
         }
     }
 }

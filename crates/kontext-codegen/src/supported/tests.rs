@@ -9,7 +9,7 @@ fn document(schema: &Value) -> Value {
         "paths": {"/x": {"post": {
             "operationId": "x",
             "requestBody": {"content": {"application/json": {"schema": schema}}},
-            "responses": {"200": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+            "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": {"type": "object"}}}}}
         }}}
     })
 }
@@ -23,6 +23,7 @@ const REQUEST: &str = "/paths/~1x/post/requestBody/content/application~1json/sch
 
 #[test]
 fn schemas_that_cannot_be_taken() {
+    let several = "a request of several parts, whose limits could not be checked before sending";
     for (schema, place, message) in [
         (
             json!({"type": "tuple"}),
@@ -55,14 +56,24 @@ fn schemas_that_cannot_be_taken() {
             "a list without items, so there is no type for its items",
         ),
         (
-            json!({"properties": {"a": true}}),
+            json!({"type": "object", "properties": {"a": true}}),
             "/properties/a",
             "expected a schema, which is an object, found true",
         ),
         (
-            json!({"properties": {"a-b": {}, "a_b": {}}}),
+            json!({"type": "object", "properties": {"a-b": {}, "a_b": {}}}),
             "/properties/a_b",
             "\"a_b\" and \"a-b\" both give the Rust field a_b",
+        ),
+        (
+            json!({"type": "object", "required": ["a"]}),
+            "/required",
+            "requires \"a\", which is no property",
+        ),
+        (
+            json!({"anyOf": [{}], "oneOf": [{}]}),
+            "",
+            "anyOf beside oneOf, which no generator takes",
         ),
         (
             json!({"type": "string", "enum": ["a", 1]}),
@@ -87,14 +98,36 @@ fn schemas_that_cannot_be_taken() {
         (
             json!({"allOf": [{"type": "object"}, {"type": "object"}]}),
             "/allOf",
-            "a request of several parts, whose limits could not be checked before sending",
+            several,
+        ),
+        (
+            json!({"allOf": [{"type": "string"}], "maxLength": 3}),
+            "/allOf",
+            several,
+        ),
+        (
+            json!({"maxLength": 3}),
+            "",
+            "limits without a type, which could not be checked before sending",
+        ),
+        (
+            json!({"anyOf": [{"type": "string"}], "maxLength": 3}),
+            "",
+            "limits beside a union, which could not be checked before sending",
         ),
     ] {
+        let body = json!({"type": "object", "properties": {"p": schema}});
         assert_eq!(
-            first_problem(&document(&schema)),
-            format!("{REQUEST}{place}: {message}")
+            first_problem(&document(&body)),
+            format!("{REQUEST}/properties/p{place}: {message}")
         );
     }
+    assert_eq!(
+        first_problem(&document(&json!({"type": "string"}))),
+        format!(
+            "{REQUEST}: the body of a request must be an object, found {{\"type\":\"string\"}}"
+        )
+    );
 }
 
 #[test]
@@ -164,9 +197,20 @@ fn operations_that_cannot_be_taken() {
             "/responses: no 2xx response; \"default\" alone does not tell success from failure",
         ),
         (
+            "/operationId",
+            json!("new"),
+            "/operationId: \"new\" gives the method name new, which the client has already",
+        ),
+        (
             "/parameters",
-            json!([{"in": "cookie", "schema": {}}]),
-            "/parameters/0/in: \"cookie\" parameters are not supported",
+            json!([{"in": "query"}]),
+            "/parameters: not supported: [{\"in\":\"query\"}]",
+        ),
+        ("/servers", json!(["x"]), "/servers: not supported: [\"x\"]"),
+        (
+            "/summary",
+            json!(7),
+            ": not as OpenAPI 3.0 has it: invalid type: integer `7`, expected a string",
         ),
     ] {
         let mut document = good.clone();
@@ -178,6 +222,46 @@ fn operations_that_cannot_be_taken() {
             .fold(operation, |at, key| &mut at[key]);
         *place = value;
         assert_eq!(first_problem(&document), format!("{post}{expected}"));
+    }
+}
+
+#[test]
+fn paths_and_parts_that_cannot_be_taken() {
+    let good = document(&json!({"type": "object"}));
+    for (pointer, value, expected) in [
+        (
+            "/paths/~1x",
+            json!(7),
+            "/paths/~1x: expected an object with operations, found 7",
+        ),
+        (
+            "/paths/~1x/parameters",
+            json!([]),
+            "/paths/~1x/parameters: not supported: []",
+        ),
+        (
+            "/paths/~1x/trace",
+            json!({}),
+            "/paths/~1x/trace: not supported: {}",
+        ),
+        (
+            "/servers",
+            json!(7),
+            "/servers: not as OpenAPI 3.0 has it: invalid type: integer `7`, expected a sequence",
+        ),
+        (
+            "/info/contact",
+            json!(7),
+            "/info: not as OpenAPI 3.0 has it: invalid type: integer `7`, expected struct Contact",
+        ),
+    ] {
+        let mut document = good.clone();
+        let place = pointer
+            .split('/')
+            .skip(1)
+            .fold(&mut document, |at, key| &mut at[key.replace("~1", "/")]);
+        *place = value;
+        assert_eq!(first_problem(&document), expected);
     }
 }
 
