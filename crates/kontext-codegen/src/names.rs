@@ -1,5 +1,6 @@
 //! Names of generated things, each from the thing itself and nothing beside it.
 
+use heck::ToUpperCamelCase as _;
 use sha2::{Digest as _, Sha256};
 
 /// The name of an operation in kebab case, as the recordings' folders have
@@ -107,9 +108,12 @@ fn words(text: &str) -> String {
 /// The upper camel case of a name that is one already or has separators.
 #[must_use]
 pub fn type_name(text: &str) -> String {
-    text.split(|c: char| !c.is_ascii_alphanumeric())
+    let camel: String = text
+        .split(|c: char| !c.is_ascii_alphanumeric())
         .map(capitalised)
-        .collect()
+        .collect();
+    // As typify writes it: `HTTPError` is `HttpError`.
+    camel.to_upper_camel_case()
 }
 
 /// Whether a type may have this name: an upper camel case identifier that the
@@ -123,6 +127,7 @@ pub fn is_type_name(name: &str) -> bool {
     ];
     name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.chars().all(|c| c.is_ascii_alphanumeric())
+        && name == name.to_upper_camel_case()
         && !name.ends_with("Builder")
         && !RESERVED.contains(&name)
 }
@@ -146,6 +151,24 @@ mod tests {
         assert_eq!(kebab("generateImage"), "generate-image");
         assert_eq!(kebab("_v1_images_generations"), "v1-images-generations");
         assert_eq!(kebab("HTTPGet2"), "httpget2");
+    }
+
+    #[test]
+    fn types_are_named_as_typify_writes_them() {
+        assert_eq!(type_name("image-file"), "ImageFile");
+        assert_eq!(type_name("HTTPError"), "HttpError");
+        assert!(is_type_name("AspectRatio"));
+        for name in [
+            "aspectRatio",
+            "HTTPError",
+            "Option",
+            "RequestBuilder",
+            "É",
+            "2D",
+            "",
+        ] {
+            assert!(!is_type_name(name), "{name}");
+        }
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub fn view(effective: &Value) -> Result<View, Problems> {
         }
     }
     if let Some(document) = document.as_object_mut() {
-        for part in ["security", "servers", "tags"] {
+        for part in ["security", "servers", "tags", "externalDocs"] {
             document.remove(part);
         }
     }

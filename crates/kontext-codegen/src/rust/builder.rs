@@ -94,10 +94,20 @@ fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) 
         .filter(|property| !property.is_required)
         .map(|property| (&property.ident, &property.value))
         .unzip();
+    // The field that keeps what is not named has no setter; it is public.
+    let others = match &item.fields {
+        Fields::Named(fields) => fields.named.iter().collect(),
+        _ => Vec::new(),
+    };
+    let others = others
+        .into_iter()
+        .filter_map(|field| field.ident.as_ref())
+        .filter(|ident| !idents.contains(ident));
     let finished = quote! {
         #request {
             #(#required,)*
             #(#optional: #values,)*
+            #(#others: ::std::default::Default::default(),)*
         }
     };
     let finish = if required.is_empty() {

@@ -289,6 +289,14 @@ impl<'a> Requests<'a, '_, '_> {
             self.union(array(members, union), &child(at, union));
         }
         self.limits_that_would_be_lost(members, at);
+        let values = array(members, "enum");
+        if !values.is_empty() && values.iter().all(Value::is_null) {
+            self.found.add(
+                &child(at, "enum"),
+                "no value but null, which is not sent",
+                "remove the property with an overlay",
+            );
+        }
         if members.contains_key("enum") && members.get("type") != Some(&json!("string")) {
             self.found.add(
                 &child(at, "enum"),
