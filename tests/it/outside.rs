@@ -115,7 +115,9 @@ fn a_crate_without_features_decodes_both_recordings_and_stays_small() {
     let user = decodes_both_recordings(
         "user-of-no-feature",
         ", default-features = false",
-        "the base url https://api.aimlapi.com needs TLS: enable the feature `rustls` or `native-tls` of kontext-api",
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is \
+         https://api.aimlapi.com, which needs TLS: enable the feature `rustls` or `native-tls` \
+         of kontext-api",
     );
     let tree = cargo(
         user.path(),
@@ -152,7 +154,7 @@ fn main() {
     let options = GenerateImageRequestOptions::builder().strength(0.5).build().unwrap();
     let more = request()
         .prompt("short")
-        .r#type("kept")
+        .type_("kept")
         .dashed_name(true)
         .loras(vec!["one".to_owned()])
         .options(options)

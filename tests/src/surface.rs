@@ -22,6 +22,10 @@ pub fn surface(sources: &BTreeMap<String, String>) -> Result<String, String> {
     }
     let mut lines = Vec::new();
     for (module, name, alias) in modules.exports() {
+        if module.is_empty() {
+            lines.push(format!("crate {alias}"));
+            continue;
+        }
         let inner = format!("{module}::{name}");
         if let Some(items) = modules.items.get(&inner) {
             lines.push(format!("mod {alias}"));

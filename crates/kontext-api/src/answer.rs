@@ -9,9 +9,12 @@ use http::{HeaderMap, StatusCode};
 use crate::decode_error::{DecodeError, Problem};
 use crate::headers;
 use crate::image::{Image, Text};
+use crate::json;
 use crate::number::Number;
+use crate::redact::Redactor;
 use crate::reply::Reply;
-use crate::text::one_line;
+use crate::text::First;
+use crate::told::Told;
 use crate::types::GenerateImageResponse;
 
 mod read;
@@ -28,6 +31,7 @@ pub struct GeneratedImages {
     headers: HeaderMap,
     body: Arc<String>,
     content: Content,
+    redactor: Redactor,
 }
 
 /// What was read from a body.
@@ -63,9 +67,10 @@ pub struct Usage {
 }
 
 /// How long the steps of a generation took. Its names and units are not documented.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Timings {
     entries: Vec<(String, Box<str>)>,
+    redactor: Redactor,
 }
 
 impl Timings {
@@ -89,12 +94,20 @@ impl Timings {
     }
 }
 
+impl PartialEq for Timings {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for Timings {}
+
+/// The first of them, shortened, without the API key.
 impl fmt::Debug for Timings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self
-            .iter()
-            .map(|(name, raw)| (one_line(name, 60), one_line(raw, 60)));
-        f.debug_map().entries(entries).finish()
+        let shown = |text| self.redactor.shown(text, 60);
+        let entries = self.entries.iter();
+        First(entries.map(|(name, raw)| (shown(name), shown(raw)))).fmt(f)
     }
 }
 
@@ -109,24 +122,20 @@ impl GeneratedImages {
     /// [`DecodeError`] if it is not UTF-8 or not JSON, or if a field that is read
     /// here has another type than the API documents. It names the place.
     pub fn from_json(body: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
-        Self::from_parts(StatusCode::OK, HeaderMap::new(), body.into())
+        let redactor = Redactor::default();
+        Self::from_parts(StatusCode::OK, HeaderMap::new(), body.into(), &redactor)
     }
 
     pub(crate) fn from_parts(
         status: StatusCode,
         headers: HeaderMap,
         body: Vec<u8>,
+        redactor: &Redactor,
     ) -> Result<Self, DecodeError> {
         let failed = |headers, body, problem| {
-            Err(DecodeError::new(
-                Reply::new(status, headers, body, false),
-                problem,
-            ))
+            let reply = Reply::new(status, headers, body, false, redactor.clone());
+            Err(DecodeError::new(reply, problem))
         };
-        if let Some(coding) = headers::content_encoding(&headers) {
-            let problem = Problem::Encoded(coding.to_owned());
-            return failed(headers, body, problem);
-        }
         let body = match String::from_utf8(body) {
             Ok(body) => Arc::new(body),
             Err(error) => {
@@ -134,12 +143,13 @@ impl GeneratedImages {
                 return failed(headers, error.into_bytes(), problem);
             }
         };
-        match read::content(&body) {
+        match read::content(&body, redactor) {
             Ok(content) => Ok(Self {
                 status,
                 headers,
                 body,
                 content,
+                redactor: redactor.clone(),
             }),
             Err(problem) => failed(headers, Arc::unwrap_or_clone(body).into_bytes(), problem),
         }
@@ -199,7 +209,7 @@ impl GeneratedImages {
     /// the JSON text there.
     ///
     /// These are fields that this version does not know, entries without an
-    /// image, empty URLs, and what one of two entries for the same image says
+    /// image, URLs and base64 that hold nothing, and what one of two entries for the same image says
     /// otherwise than the other. Where a name occurs twice in one object, only
     /// the last value counts.
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -215,7 +225,18 @@ impl GeneratedImages {
     ///
     /// Those types are stricter than this one: `1184.0` is no integer to them.
     pub fn to_response(&self) -> Result<GenerateImageResponse, serde_json::Error> {
-        serde_json::from_str(read::without_mark(&self.body))
+        serde_json::from_str(json::without_mark(&self.body))
+    }
+
+    /// What a body in the provider's error shape says: a success may have that
+    /// shape too.
+    pub(crate) fn message(&self) -> Option<String> {
+        Told::read(self.body.as_bytes(), &self.redactor).message
+    }
+
+    /// What the server wrote, fit for a message.
+    pub(crate) fn shown(&self, text: &str, limit: usize) -> String {
+        self.redactor.shown(text, limit)
     }
 
     /// The HTTP status.
@@ -252,26 +273,27 @@ impl GeneratedImages {
     }
 }
 
-/// What was read, with long texts shortened; the body is a number of bytes.
+/// What was read, with long texts and lists shortened and without the API key;
+/// the body is a number of bytes.
 impl fmt::Debug for GeneratedImages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unknown: Vec<_> = self
-            .content
-            .unknown
-            .iter()
-            .map(|field| one_line(&field.pointer, 60))
-            .collect();
+        let shown = |text: Option<&str>, limit| text.map(|text| self.shown(text, limit));
+        let unknown = self.content.unknown.iter();
+        let nsfw = self.content.nsfw.as_ref().map(|flags| First(flags.iter()));
         f.debug_struct("GeneratedImages")
             .field("status", &self.status)
-            .field("request_id", &self.request_id())
-            .field("images", &self.content.images)
+            .field("request_id", &shown(self.request_id(), 128))
+            .field("images", &First(self.content.images.iter()))
             .field("seed", &self.content.seed)
-            .field("prompt", &self.prompt().map(|prompt| one_line(prompt, 200)))
-            .field("model", &self.model().map(|model| one_line(model, 100)))
-            .field("has_nsfw_concepts", &self.content.nsfw)
+            .field("prompt", &shown(self.prompt(), 200))
+            .field("model", &shown(self.model(), 100))
+            .field("has_nsfw_concepts", &nsfw)
             .field("timings", &self.content.timings)
             .field("usage", &self.content.usage)
-            .field("unknown_fields", &unknown)
+            .field(
+                "unknown_fields",
+                &First(unknown.map(|field| self.shown(&field.pointer, 60))),
+            )
             .field("body_bytes", &self.body.len())
             .finish()
     }

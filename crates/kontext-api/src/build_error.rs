@@ -32,7 +32,8 @@ pub enum BuildError {
     },
     /// The key would be sent in the clear to another machine.
     #[error(
-        "the base url {origin} is plain http, which is allowed to this machine only: use https"
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is plain http to \
+         {origin}, which is allowed to this machine only: use https"
     )]
     PlainHttp {
         /// The origin that was asked for.
@@ -40,7 +41,8 @@ pub enum BuildError {
     },
     /// The crate was built without TLS.
     #[error(
-        "the base url {origin} needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
+         needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
     )]
     NoTls {
         /// The origin that was asked for.

@@ -14,6 +14,7 @@ use crate::build_error::BuildError;
 use crate::client::Client;
 use crate::environment::{self, variable};
 use crate::generated;
+use crate::redact::Redactor;
 
 /// What the client calls itself to the provider.
 const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
@@ -79,7 +80,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long connecting may take: 5 seconds unless it is set.
+    /// How long connecting may take, TLS included: 5 seconds unless it is set, and
+    /// never more than half of [`attempt_timeout`](Self::attempt_timeout), so that
+    /// connecting too slowly is known to be that, and not an unknown outcome.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
@@ -100,16 +103,25 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client: a proxy, a certificate, a user agent.
+    /// Changes the HTTP client: a proxy, a certificate, a user agent, default
+    /// headers. A second call goes on from the first.
     ///
-    /// Afterwards this crate sets what it answers for: the key, the time-outs, no
-    /// retries, no redirects, no referer, no compression, and to this machine no
-    /// proxy. The last call counts.
+    /// Afterwards this crate sets what it answers for: the key, the time-outs, the
+    /// headers `host`, `accept` and `accept-encoding`, no retries, no redirects, no
+    /// referer, no compression, no `connection_verbose` (it logs every byte, and so
+    /// the key), and to this machine no proxy.
+    ///
+    /// Headers of an answer that are not valid are skipped, unless the closure says
+    /// otherwise. An answer with more than 100 headers cannot be read; its outcome
+    /// is then unknown.
     pub fn configure_http(
         mut self,
         configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
     ) -> Self {
-        self.configure = Some(Box::new(configure));
+        self.configure = Some(match self.configure.take() {
+            Some(earlier) => Box::new(move |http| configure(earlier(http))),
+            None => Box::new(configure),
+        });
         self
     }
 
@@ -124,10 +136,12 @@ impl ClientBuilder {
         let base_url = BaseUrl::new(&self.base_url)?;
         let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
-        // Gateways in front of an API refuse clients without a name; the caller
-        // may choose another.
-        let named = reqwest::Client::builder().user_agent(USER_AGENT);
-        let mut http = configure(named)
+        // What the caller may choose otherwise. Gateways in front of an API refuse
+        // clients without a name. One bad header is no reason to lose an image.
+        let preset = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .http1_ignore_invalid_headers_in_responses(true);
+        let mut http = configure(preset)
             .default_headers(HeaderMap::from_iter([(
                 AUTHORIZATION,
                 api_key.authorization()?,
@@ -140,7 +154,8 @@ impl ClientBuilder {
             .no_brotli()
             .no_zstd()
             .no_deflate()
-            .connect_timeout(self.connect_timeout)
+            .connection_verbose(false)
+            .connect_timeout(self.connect_timeout.min(self.attempt_timeout / 2))
             .timeout(self.attempt_timeout);
         if base_url.is_loopback() {
             // The key may go in the clear to this machine, so it must get nowhere else:
@@ -155,7 +170,11 @@ impl ClientBuilder {
             .build()
             .map_err(|error| BuildError::Http(error.without_url()))?;
         let api = generated::Client::new_with_client(base_url.as_str(), http);
-        Ok(Client::new(api, api_key, self.max_answer_bytes))
+        Ok(Client::new(
+            api,
+            Redactor::hiding(&api_key),
+            self.max_answer_bytes,
+        ))
     }
 }
 
@@ -206,6 +225,7 @@ mod tests {
             (Some("kéy"), Some("http://127.0.0.1"), "AIMLAPI_KEY"),
             (Some("key"), Some("http://127.0.0.1/v1"), "AIMLAPI_BASE_URL"),
             (Some("key"), Some(""), "AIMLAPI_BASE_URL"),
+            (Some("key"), Some("http://192.0.2.1"), "AIMLAPI_BASE_URL"),
         ] {
             let error = from(key, base_url).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -7,13 +7,13 @@ use http::{HeaderMap, StatusCode};
 use progenitor_client::ResponseValue;
 
 use crate::answer::GeneratedImages;
-use crate::api_key::ApiKey;
 use crate::build_error::BuildError;
 use crate::builder::ClientBuilder;
 use crate::decode_error::{DecodeError, Problem};
 use crate::error::Error;
 use crate::generated::{self, limits::GENERATE_IMAGE_REQUEST};
 use crate::receive::{End, Pieces, receive};
+use crate::redact::Redactor;
 use crate::reply::Reply;
 use crate::types::GenerateImageRequest;
 
@@ -28,7 +28,7 @@ pub struct Client {
 
 struct Shared {
     api: generated::Client,
-    api_key: ApiKey,
+    redactor: Redactor,
     max_answer_bytes: usize,
 }
 
@@ -48,11 +48,11 @@ impl Client {
         ClientBuilder::default()
     }
 
-    pub(crate) fn new(api: generated::Client, api_key: ApiKey, max_answer_bytes: usize) -> Self {
+    pub(crate) fn new(api: generated::Client, redactor: Redactor, max_answer_bytes: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
                 api,
-                api_key,
+                redactor,
                 max_answer_bytes,
             }),
         }
@@ -116,26 +116,26 @@ impl Client {
         pieces: Pieces,
     ) -> Result<GeneratedImages, Error> {
         let limit = self.shared.max_answer_bytes;
+        let redactor = self.shared.redactor.clone();
         let received = receive(&headers, pieces, limit).await;
         match received.end {
             End::Whole => {}
             End::TooLong => {
-                let reply = Reply::new(status, headers, received.bytes, true);
+                let reply = Reply::new(status, headers, received.bytes, true, redactor);
                 return Err(Error::Decode(DecodeError::new(
                     reply,
                     Problem::TooLarge { limit },
                 )));
             }
             End::Broken(error) => {
-                let reply = Reply::new(status, headers, received.bytes, true);
+                let reply = Reply::new(status, headers, received.bytes, true, redactor);
                 return Err(Error::OutcomeUnknown {
                     reply: Some(Box::new(reply)),
                     source: Box::new(error),
                 });
             }
         }
-        let answer = GeneratedImages::from_parts(status, headers, received.bytes)
-            .map_err(|error| error.redact(&self.shared.api_key))?;
+        let answer = GeneratedImages::from_parts(status, headers, received.bytes, &redactor)?;
         if answer.images().is_empty() {
             return Err(Error::NoImages(Box::new(answer)));
         }
@@ -146,8 +146,9 @@ impl Client {
     async fn refusal(&self, status: StatusCode, headers: HeaderMap, pieces: Pieces) -> Error {
         let received = receive(&headers, pieces, MAX_ERROR_BYTES).await;
         let is_cut = !matches!(received.end, End::Whole);
-        let reply = Reply::new(status, headers, received.bytes, is_cut);
-        Error::from_reply(reply.read_as_error(&self.shared.api_key))
+        let redactor = self.shared.redactor.clone();
+        let reply = Reply::new(status, headers, received.bytes, is_cut, redactor);
+        Error::from_reply(reply.read_as_error())
     }
 }
 
@@ -155,7 +156,6 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("base_url", &self.shared.api.baseurl)
-            .field("api_key", &self.shared.api_key)
             .finish_non_exhaustive()
     }
 }

@@ -13,8 +13,14 @@ use crate::reply::Reply;
 
 /// The error of a call: one variant per outcome that a caller treats differently.
 ///
-/// Display is one line without its cause; the cause is in `source()`. Neither
-/// prints the API key, a header's value or a body.
+/// Display is one line without its cause; the cause is in `source()`.
+///
+/// Display and Debug show of an answer its status, the provider's message, the
+/// request id, where a redirect points, and of a success that could not be read
+/// its coding, the place and the beginning of what is wrong: all of it shortened,
+/// and without the API key, should a server send it back (as it is, or escaped as in
+/// JSON or in a URL). Debug adds the names of headers and the beginnings of short
+/// fields. [`body`](Self::body) and [`Reply::headers`] have everything as it came.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
@@ -66,7 +72,7 @@ pub enum Error {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The answer is a success with no image in it. It is all in the error.
-    #[error("the answer with status {} has no image in it", .0.status().as_u16())]
+    #[error("the answer with status {} has no image in it{}", .0.status().as_u16(), told(.0))]
     NoImages(Box<GeneratedImages>),
 }
 
@@ -79,6 +85,19 @@ fn beginning(reply: &Option<Box<Reply>>) -> String {
         ),
         None => String::new(),
     }
+}
+
+/// What an answer without images says for itself.
+fn told(answer: &GeneratedImages) -> String {
+    let mut told = String::new();
+    if let Some(message) = answer.message() {
+        told.push_str(": ");
+        told.push_str(&answer.shown(&message, 300));
+    }
+    if let Some(id) = answer.request_id() {
+        told.push_str(&format!(" (request id {})", answer.shown(id, 128)));
+    }
+    told
 }
 
 impl Error {
@@ -156,42 +175,57 @@ impl Error {
         }
     }
 
-    /// How long the provider asks to wait, where it says so in seconds.
+    /// How long the provider asks to wait, where it says so in seconds; at most a day.
     pub fn retry_after(&self) -> Option<Duration> {
         self.reply().and_then(Reply::retry_after)
     }
 
-    /// Whether the same request can be sent again without paying twice, and has
-    /// a chance.
+    /// Whether the same request can be sent again without paying twice, and may
+    /// have a chance.
     ///
-    /// True for a connection that could not be made, for a 429 whose message is
-    /// not about a quota or billing, and for a 503. False for everything else: a
-    /// 500, 502 or 504 included, because the work may have been done.
+    /// True for a 429 whose message is not about a quota or billing, for a 503
+    /// whose message is not about maintenance, and for a connection that could not
+    /// be made: there nothing was charged, but a proxy that refuses or a certificate
+    /// that is not trusted will be no better the next time, so count the attempts.
+    /// False for everything else: a 500, 502 or 504 included, because the work may
+    /// have been done.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::NotSent { source } => source
                 .downcast_ref()
                 .is_some_and(reqwest::Error::is_connect),
             Self::RateLimited(reply) => !reply.message().is_some_and(is_about_quota),
-            Self::Server(reply) => reply.status() == StatusCode::SERVICE_UNAVAILABLE,
+            Self::Server(reply) => {
+                reply.status() == StatusCode::SERVICE_UNAVAILABLE
+                    && !reply.message().is_some_and(is_about_maintenance)
+            }
             _ => false,
         }
     }
 
     /// Whether money may have been spent.
     ///
-    /// True where the outcome is unknown, where a success did not decode or had
-    /// no image in it, for a 502 or 504 (a gateway speaks there, which does not
-    /// know what the service behind it did), and for a status that means neither
-    /// success nor failure. False for all other answers, because the provider
-    /// says that failed requests are never charged, and where nothing was sent.
+    /// True where the outcome is unknown, and where a success did not decode or had
+    /// no image in it. True for answers of a gateway, which does not know what the
+    /// service behind it did: a 408, a 499, and every 5xx but a 503 and a 500 with
+    /// a message. True for a status that means neither success nor failure. False
+    /// for all other answers, because the provider says that failed requests are
+    /// never charged, and where nothing was sent.
     pub fn may_have_been_charged(&self) -> bool {
         match self {
             Self::OutcomeUnknown { .. } | Self::Decode(_) | Self::NoImages(_) => true,
-            Self::Server(reply) => matches!(reply.status().as_u16(), 502 | 504),
-            Self::UnexpectedStatus(reply) => {
-                !(reply.status().is_client_error() || reply.status().is_redirection())
-            }
+            Self::Server(reply) => match reply.status().as_u16() {
+                503 => false,
+                // The provider itself speaks, in its own shape.
+                500 => reply.message().is_none(),
+                _ => true,
+            },
+            Self::UnexpectedStatus(reply) => match reply.status().as_u16() {
+                // A server that waited no longer, and a client that gave up.
+                408 | 499 => true,
+                300..=499 => false,
+                _ => true,
+            },
             _ => false,
         }
     }
@@ -219,6 +253,11 @@ fn is_about_quota(message: &str) -> bool {
             message,
             &["quota", "free-tier", "free tier", "free limit", "upgrade"],
         )
+}
+
+/// Whether the message of a 503 is about maintenance, which takes longer than a caller waits.
+fn is_about_maintenance(message: &str) -> bool {
+    has_any(message, &["maintenance"])
 }
 
 fn has_any(message: &str, words: &[&str]) -> bool {

@@ -7,6 +7,12 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER};
 use url::Url;
 
+use crate::redact::Redactor;
+use crate::text::First;
+
+/// The longest delay that is taken from a server: a day.
+const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The provider's name for the call, for its support.
 pub(crate) const INFERENCE_ID: &str = "x-inference-id";
 /// The caller's name for the call, sent back.
@@ -25,48 +31,49 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .filter(|value| !value.is_empty())
 }
 
-/// How long the provider asks to wait, where it says so in seconds.
+/// How long the provider asks to wait, where it says so in seconds; at most a day.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     text(headers, RETRY_AFTER.as_str())?
         .trim()
         .parse()
         .ok()
-        .map(Duration::from_secs)
+        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_DELAY))
 }
 
-/// A coding of the body that nobody asked for: the client sends no accept-encoding.
+/// A coding of the body that nobody asked for: the client takes `identity` alone.
 pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<&str> {
-    text(headers, CONTENT_ENCODING.as_str())
-        .filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+    text(headers, CONTENT_ENCODING.as_str()).filter(|codings| {
+        let mut codings = codings.split(',').map(str::trim);
+        codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+    })
 }
 
 /// Where a redirect points, without user name, query and fragment, which can hold secrets.
 pub(crate) fn redirect_target(headers: &HeaderMap) -> Option<String> {
     let location = text(headers, LOCATION.as_str())?;
-    let target = match Url::parse(location) {
-        Ok(url) if url.has_host() => {
+    let is_path = location.starts_with('/')
+        && !location.starts_with("//")
+        // URL parsers read a backslash as a slash and skip tabs.
+        && !location.contains(['\\', '\t']);
+    if is_path {
+        return location.split(['?', '#']).next().map(str::to_owned);
+    }
+    Some(match Url::parse(location) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
             format!("{}{}", url.origin().ascii_serialization(), url.path())
         }
-        Ok(url) => format!("{}:", url.scheme()),
-        // A relative target has no user name, unless it begins with two slashes.
-        Err(_) if location.starts_with("//") => "another host".to_owned(),
-        Err(_) => location
-            .split(['?', '#'])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    };
-    Some(crate::text::one_line(&target, 200))
+        // There may be a user name in it, and no telling where it ends.
+        _ => "another place".to_owned(),
+    })
 }
 
 /// Prints the names of headers alone: their values may be cookies or keys.
-pub(crate) struct Names<'a>(pub(crate) &'a HeaderMap);
+pub(crate) struct Names<'a>(pub(crate) &'a HeaderMap, pub(crate) &'a Redactor);
 
 impl fmt::Debug for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.keys().map(http::HeaderName::as_str))
-            .finish()
+        let names: Vec<_> = self.0.keys().collect();
+        First(names.iter().map(|name| self.1.shown(name.as_str(), 60))).fmt(f)
     }
 }
 
@@ -87,8 +94,15 @@ mod tests {
                 "https://example.com/a",
             ),
             ("/v2/images?key=secret", "/v2/images"),
-            ("//me:secret@example.com/", "another host"),
-            ("mailto:secret@example.com", "mailto:"),
+            ("HTTP://me:secret@example.com:80", "http://example.com/"),
+            ("//me:secret@example.com/", "another place"),
+            ("mailto:secret@example.com", "another place"),
+            ("https://me:secret@exa mple.com/x", "another place"),
+            ("\\\\me:secret@example.com/x", "another place"),
+            ("/\\me:secret@example.com/x", "another place"),
+            ("/\t/me:secret@example.com/x", "another place"),
+            ("foo://me:secret@example.com/x", "another place"),
+            ("secret", "another place"),
         ] {
             assert_eq!(
                 redirect_target(&headers(LOCATION, location)).unwrap(),
@@ -103,10 +117,27 @@ mod tests {
             retry_after(&headers(RETRY_AFTER, "7")),
             Some(Duration::from_secs(7))
         );
+        assert_eq!(
+            retry_after(&headers(RETRY_AFTER, "18446744073709551615")),
+            Some(Duration::from_secs(86_400))
+        );
         assert_eq!(retry_after(&headers(RETRY_AFTER, "-7")), None);
         assert_eq!(
             retry_after(&headers(RETRY_AFTER, "Fri, 31 Dec 1999 23:59:59 GMT")),
             None
         );
+    }
+
+    #[test]
+    fn a_coding_is_one_that_changes_the_body() {
+        for (value, coding) in [
+            ("gzip", Some("gzip")),
+            ("identity, br", Some("identity, br")),
+            ("identity", None),
+            ("Identity, identity", None),
+            (" ,", None),
+        ] {
+            assert_eq!(content_encoding(&headers(CONTENT_ENCODING, value)), coding);
+        }
     }
 }

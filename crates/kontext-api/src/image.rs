@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::read::DecoderReader;
 use base64::{DecodeError, Engine as _, alphabet};
+use percent_encoding::percent_decode_str;
 
-use crate::text::one_line;
+use crate::json;
+use crate::redact::Redactor;
+
+/// What lines of base64 are broken with.
+const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// Takes base64 with and without its padding.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
@@ -27,6 +30,7 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone)]
 pub struct Image {
     pub(crate) body: Arc<String>,
+    pub(crate) redactor: Redactor,
     pub(crate) parts: Parts,
 }
 
@@ -72,51 +76,42 @@ impl Image {
     /// only a URL.
     ///
     /// It is borrowed from the answer, and copied only where the answer has JSON
-    /// escapes in it. It is not checked: [`decode_base64`](Self::decode_base64) is.
+    /// escapes in it, or a `data:` URI percent-encoding. It is not checked:
+    /// [`decode_base64`](Self::decode_base64) does that.
     pub fn base64(&self) -> Option<Cow<'_, str>> {
-        let raw = self.raw_base64()?;
-        if !raw.contains('\\') {
-            return Some(raw.into());
+        let Some(range) = &self.parts.base64 else {
+            return data_uri_base64(self.url()?);
+        };
+        let raw = &self.body[range.clone()];
+        if raw.contains('\\') {
+            let text = json::decoded(&self.body[range.start - 1..range.end + 1])?;
+            let payload = data_uri_base64(&text).map(Cow::into_owned);
+            return Some(payload.unwrap_or(text).into());
         }
-        // It was a JSON string a moment ago, so it is one now.
-        let text: Option<String> = serde_json::from_str(&format!("\"{raw}\"")).ok();
-        text.map(Cow::Owned)
+        Some(data_uri_base64(raw).unwrap_or(raw.into()))
     }
 
     /// The bytes of the image, straight from the answer's body; nothing where
     /// there is only a URL.
     ///
-    /// A `data:` prefix, JSON escapes, line ends and missing padding are fine.
+    /// A `data:` prefix, JSON escapes, white space and missing padding are fine.
     ///
     /// # Errors
     ///
-    /// [`InvalidBase64`] if the text is not base64.
+    /// [`InvalidBase64`] if the text is not base64, or if there is none.
     pub fn decode_base64(&self) -> Result<Option<Vec<u8>>, InvalidBase64> {
-        let Some(raw) = self.raw_base64() else {
+        let Some(mut text) = self.base64() else {
             return Ok(None);
         };
-        let is_plain = raw
-            .bytes()
-            .all(|byte| byte != b'\\' && !byte.is_ascii_whitespace());
-        let bytes = if is_plain {
-            ENGINE.decode(raw).map_err(|error| describe(&error))
-        } else {
-            let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(raw.len()));
-            let mut decoder = DecoderReader::new(
-                Unescaped {
-                    rest: raw.as_bytes(),
-                },
-                &ENGINE,
-            );
-            let outcome = decoder.read_to_end(&mut bytes);
-            outcome.map(|_| bytes).map_err(|error| {
-                match error.get_ref().and_then(|cause| cause.downcast_ref()) {
-                    Some(cause) => describe(cause),
-                    None => error.to_string(),
-                }
-            })
+        if text.contains(WHITE_SPACE) {
+            text = text.replace(WHITE_SPACE, "").into();
+        }
+        let problem = match ENGINE.decode(text.as_bytes()) {
+            Ok(bytes) if bytes.is_empty() => "it is empty".to_owned(),
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(error) => describe(&error),
         };
-        bytes.map(Some).map_err(|problem| InvalidBase64 { problem })
+        Err(InvalidBase64 { problem })
     }
 
     /// The width in pixels.
@@ -153,40 +148,38 @@ impl Image {
     fn text<'a>(&'a self, text: &'a Option<Text>) -> Option<&'a str> {
         text.as_ref().map(|text| text.get(&self.body))
     }
-
-    /// The base64 as it stands in the body, or in a `data:` URI that stands for a URL.
-    fn raw_base64(&self) -> Option<&str> {
-        if let Some(range) = &self.parts.base64 {
-            let raw = &self.body[range.clone()];
-            return Some(data_uri_payload(raw).unwrap_or(raw));
-        }
-        self.url().and_then(data_uri_payload)
-    }
 }
 
-/// What follows `data:image/png;base64,`, the slash escaped or not.
-fn data_uri_payload(text: &str) -> Option<&str> {
-    let is_data = text
-        .get(..5)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
-    let (head, payload) = text.split_once(',').filter(|_| is_data)?;
+/// What follows the comma of a `data:` URI, and what stands before it.
+fn data_uri(text: &str) -> Option<(&str, &str)> {
+    let scheme = text.trim_start().get(..5)?;
+    let is_data = scheme.eq_ignore_ascii_case("data:");
+    text.split_once(',').filter(|_| is_data)
+}
+
+/// The text after `data:image/png;base64,`. As in every URL, it can be percent-encoded.
+fn data_uri_base64(text: &str) -> Option<Cow<'_, str>> {
+    let (head, payload) = data_uri(text)?;
     let coding = head.get(head.len().checked_sub(7)?..)?;
-    coding.eq_ignore_ascii_case(";base64").then_some(payload)
+    let is_base64 = coding.eq_ignore_ascii_case(";base64");
+    is_base64.then(|| percent_decode_str(payload).decode_utf8_lossy())
 }
 
+/// Whether there is neither a URL nor base64 in a text.
+pub(crate) fn holds_nothing(text: &str) -> bool {
+    let (_, payload) = data_uri(text).unwrap_or(("", text));
+    payload.trim().is_empty()
+}
+
+/// Texts are shortened and without the API key; of the base64 there is the length.
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: Option<&str>, limit| text.map(|text| self.redactor.shown(text, limit));
         f.debug_struct("Image")
-            .field("url", &self.url().map(|url| one_line(url, 200)))
-            .field("base64_bytes", &self.raw_base64().map(str::len))
-            .field(
-                "content_type",
-                &self.content_type().map(|text| one_line(text, 60)),
-            )
-            .field(
-                "file_name",
-                &self.file_name().map(|text| one_line(text, 60)),
-            )
+            .field("url", &shown(self.url(), 200))
+            .field("base64_bytes", &self.base64().map(|text| text.len()))
+            .field("content_type", &shown(self.content_type(), 60))
+            .field("file_name", &shown(self.file_name(), 60))
             .field("file_size", &self.file_size())
             .field("width", &self.width())
             .field("height", &self.height())
@@ -214,45 +207,4 @@ fn describe(error: &DecodeError) -> String {
             "its end is not valid".to_owned()
         }
     }
-}
-
-/// Reads the inside of a JSON string without its escapes and without white space.
-struct Unescaped<'a> {
-    rest: &'a [u8],
-}
-
-impl Read for Unescaped<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len()
-            && let Some((first, rest)) = self.rest.split_first()
-        {
-            let (byte, rest) = match (first, rest) {
-                // Of the short escapes only the slash is in the alphabet, the
-                // others stand for white space or for characters that are not.
-                (b'\\', [b'n' | b'r' | b't', rest @ ..]) => (b' ', rest),
-                (b'\\', [b'u', b'0', b'0', high, low, rest @ ..]) => match hexadecimal(*high, *low)
-                {
-                    Some(byte) => (byte, rest),
-                    None => (b'\\', rest),
-                },
-                (b'\\', [escaped, rest @ ..]) => {
-                    (if *escaped == b'/' { b'/' } else { b'\\' }, rest)
-                }
-                (byte, rest) => (*byte, rest),
-            };
-            if !byte.is_ascii_whitespace() {
-                buffer[filled] = byte;
-                filled += 1;
-            }
-            self.rest = rest;
-        }
-        Ok(filled)
-    }
-}
-
-fn hexadecimal(high: u8, low: u8) -> Option<u8> {
-    let high = char::from(high).to_digit(16)?;
-    let low = char::from(low).to_digit(16)?;
-    u8::try_from(high * 16 + low).ok()
 }

@@ -13,11 +13,11 @@ use serde_json::value::RawValue;
 use crate::number::{Number, whole};
 
 /// A value that is not of the type that its place has.
-#[derive(Debug)]
-pub(crate) struct Mismatch {
+pub(crate) struct Mismatch<'a> {
     pub(crate) pointer: String,
     pub(crate) expected: &'static str,
-    pub(crate) found: String,
+    /// The value as it stands in the body.
+    pub(crate) found: &'a str,
 }
 
 /// A JSON pointer that is put together only when it is printed.
@@ -33,11 +33,11 @@ pub(crate) enum Pointer<'a> {
 
 impl Pointer<'_> {
     /// A value here is not what was expected.
-    pub(crate) fn mismatch(&self, expected: &'static str, found: &RawValue) -> Mismatch {
+    pub(crate) fn mismatch<'a>(&self, expected: &'static str, found: &'a RawValue) -> Mismatch<'a> {
         Mismatch {
             pointer: self.to_string(),
             expected,
-            found: crate::text::one_line(found.get(), 60),
+            found: found.get(),
         }
     }
 }
@@ -54,6 +54,11 @@ impl fmt::Display for Pointer<'_> {
     }
 }
 
+/// JSON without the byte order mark that some servers put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 pub(crate) fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
@@ -62,10 +67,11 @@ pub(crate) fn is_null(raw: &RawValue) -> bool {
 pub(crate) fn object<'a>(
     raw: &'a RawValue,
     at: &Pointer<'_>,
-) -> Result<Vec<(String, &'a RawValue)>, Mismatch> {
+) -> Result<Vec<(String, &'a RawValue)>, Mismatch<'a>> {
+    let mut members = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    let mut members = deserializer
-        .deserialize_map(Members)
+    deserializer
+        .deserialize_map(Members(&mut members))
         .map_err(|_| at.mismatch("an object", raw))?;
     let mut seen = HashSet::new();
     let is_last: Vec<bool> = members
@@ -80,21 +86,42 @@ pub(crate) fn object<'a>(
     Ok(members)
 }
 
+/// The members of an object that may break off: those before that.
+pub(crate) fn whole_members(text: &str) -> Vec<(String, &RawValue)> {
+    let mut members = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    if deserializer.deserialize_map(Members(&mut members)).is_err() {
+        // Of a number at the end, digits may be missing.
+        let end = text.as_bytes().as_ptr_range().end;
+        members.pop_if(|(_, raw)| is_number(raw) && raw.get().as_bytes().as_ptr_range().end == end);
+    }
+    members
+}
+
 /// The items of a list.
-pub(crate) fn list<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Vec<&'a RawValue>, Mismatch> {
+pub(crate) fn list<'a>(
+    raw: &'a RawValue,
+    at: &Pointer<'_>,
+) -> Result<Vec<&'a RawValue>, Mismatch<'a>> {
     serde_json::from_str(raw.get()).map_err(|_| at.mismatch("a list", raw))
 }
 
 /// The characters of a string, decoded. Half of a surrogate pair becomes U+FFFD.
-pub(crate) fn string(raw: &RawValue, at: &Pointer<'_>) -> Result<String, Mismatch> {
-    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    deserializer
-        .deserialize_bytes(Lossy)
-        .map_err(|_| at.mismatch("a string", raw))
+pub(crate) fn string<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<String, Mismatch<'a>> {
+    decoded(raw.get()).ok_or_else(|| at.mismatch("a string", raw))
+}
+
+/// The characters of a string that stands in its quotes.
+pub(crate) fn decoded(quoted: &str) -> Option<String> {
+    let mut deserializer = serde_json::Deserializer::from_str(quoted);
+    deserializer.deserialize_bytes(Lossy).ok()
 }
 
 /// The text between the quotes of a string, as it stands, escapes included.
-pub(crate) fn between_quotes<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<&'a str, Mismatch> {
+pub(crate) fn between_quotes<'a>(
+    raw: &'a RawValue,
+    at: &Pointer<'_>,
+) -> Result<&'a str, Mismatch<'a>> {
     let inside = raw
         .get()
         .strip_prefix('"')
@@ -102,7 +129,7 @@ pub(crate) fn between_quotes<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<
     inside.ok_or_else(|| at.mismatch("a string", raw))
 }
 
-pub(crate) fn boolean(raw: &RawValue, at: &Pointer<'_>) -> Result<bool, Mismatch> {
+pub(crate) fn boolean<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<bool, Mismatch<'a>> {
     match raw.get() {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -110,7 +137,7 @@ pub(crate) fn boolean(raw: &RawValue, at: &Pointer<'_>) -> Result<bool, Mismatch
     }
 }
 
-pub(crate) fn number(raw: &RawValue, at: &Pointer<'_>) -> Result<Number, Mismatch> {
+pub(crate) fn number<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Number, Mismatch<'a>> {
     match is_number(raw) {
         true => Ok(Number::from_json(raw.get())),
         false => Err(at.mismatch("a number", raw)),
@@ -118,7 +145,7 @@ pub(crate) fn number(raw: &RawValue, at: &Pointer<'_>) -> Result<Number, Mismatc
 }
 
 /// A whole number from 0 to 2^64 - 1, in any spelling.
-pub(crate) fn count(raw: &RawValue, at: &Pointer<'_>) -> Result<u64, Mismatch> {
+pub(crate) fn count<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<u64, Mismatch<'a>> {
     let count = if is_number(raw) {
         whole(raw.get())
     } else {
@@ -133,22 +160,21 @@ pub(crate) fn is_number(raw: &RawValue) -> bool {
         .starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Collects the members of an object.
-struct Members;
+/// Collects the members of an object, as far as it goes.
+struct Members<'a, 'de>(&'a mut Vec<(String, &'de RawValue)>);
 
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(String, &'de RawValue)>;
+impl<'de> Visitor<'de> for Members<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(LossyString(name)) = map.next_key()? {
-            members.push((name, map.next_value()?));
+            self.0.push((name, map.next_value()?));
         }
-        Ok(members)
+        Ok(())
     }
 }
 

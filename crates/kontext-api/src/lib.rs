@@ -18,9 +18,11 @@ mod json;
 mod limits;
 mod number;
 mod receive;
+mod redact;
 mod reply;
 mod request;
 mod text;
+mod told;
 mod uri;
 
 #[rustfmt::skip] // Formatted by prettyplease; `cargo fmt --check` leaves it alone.
@@ -29,10 +31,10 @@ mod uri;
     unreachable_pub,
     reason = "documented only where the API's document has descriptions, and public as the generator writes it"
 )]
+#[allow(dead_code, reason = "an operation or limit that the document has and the client does not use")]
 mod generated;
 
 pub use answer::{GeneratedImages, Timings, Usage};
-pub use api_key::ApiKey;
 pub use build_error::BuildError;
 pub use builder::ClientBuilder;
 pub use client::Client;
@@ -45,6 +47,11 @@ pub use invalid_request::{InvalidRequest, Violation};
 pub use number::Number;
 pub use reply::Reply;
 pub use uri::Uri;
+
+/// The HTTP client underneath, in the version that
+/// [`ClientBuilder::configure_http`] takes. Its `StatusCode` and `header::HeaderMap`
+/// are those of [`Reply`].
+pub use reqwest;
 
 /// Builders of requests, as [`GenerateImageRequest::builder`] makes them.
 pub use generated::builder as request_builder;

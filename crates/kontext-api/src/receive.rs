@@ -8,6 +8,9 @@ use futures_core::Stream;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
+/// The most memory that is set aside on a server's word, in bytes.
+const MOST_RESERVED: usize = 64 * 1024 * 1024;
+
 /// The pieces of a body as they arrive.
 pub(crate) type Pieces = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send + Sync>>;
 
@@ -30,11 +33,12 @@ pub(crate) enum End {
 /// Reads up to `limit` bytes.
 pub(crate) async fn receive(headers: &HeaderMap, mut pieces: Pieces, limit: usize) -> Received {
     // The announced size spares growing, which would double the memory of a
-    // large image for a moment. It is a server's claim, so the limit holds.
+    // large image for a moment. It is a server's claim, so the limit holds, and
+    // no claim may ask for more memory than there is.
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut bytes = Vec::with_capacity(announced.unwrap_or(0usize).min(limit));
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0usize).min(limit).min(MOST_RESERVED));
     let end = loop {
         match poll_fn(|context| pieces.as_mut().poll_next(context)).await {
             None => break End::Whole,

@@ -4,18 +4,21 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use serde_json::value::RawValue;
 
-use crate::api_key::ApiKey;
 use crate::headers;
-use crate::json::{self, Pointer};
-use crate::text::one_line;
+use crate::redact::Redactor;
+use crate::told::Told;
 
 /// An answer as it came: status, headers, body and what the body says.
 ///
 /// The body may be JSON in the provider's error shape, an HTML page of a
-/// gateway, or nothing at all; all of them are normal. Its Debug print shows
-/// neither the body nor the values of headers.
+/// gateway, or nothing at all; all of them are normal.
+///
+/// Neither print shows the body. Of the values of headers they show the request
+/// id and where a redirect points, and of what the body says its message. The
+/// API key is removed from all of that, should a server send it back;
+/// [`body`](Self::body), [`headers`](Self::headers) and the methods that give a
+/// header's value have it as it came.
 #[derive(Clone)]
 pub struct Reply {
     status: StatusCode,
@@ -23,34 +26,36 @@ pub struct Reply {
     body: Vec<u8>,
     is_cut: bool,
     told: Told,
-}
-
-/// What a body in the provider's error shape says.
-#[derive(Clone, Default)]
-struct Told {
-    message: Option<String>,
-    request_id: Option<String>,
-    status_code: Option<u64>,
+    redactor: Redactor,
 }
 
 impl Reply {
-    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Vec<u8>, is_cut: bool) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        is_cut: bool,
+        redactor: Redactor,
+    ) -> Self {
         Self {
             status,
             headers,
             body,
             is_cut,
             told: Told::default(),
+            redactor,
         }
     }
 
-    /// Reads the body of an error; the key is removed from what it says.
-    pub(crate) fn read_as_error(mut self, key: &ApiKey) -> Self {
-        let mut told = read(&self.body).unwrap_or_default();
-        told.message = told.message.map(|message| key.redact(message));
-        told.request_id = told.request_id.map(|id| key.redact(id));
-        self.told = told;
+    /// Reads the body of an error.
+    pub(crate) fn read_as_error(mut self) -> Self {
+        self.told = Told::read(&self.body, &self.redactor);
         self
+    }
+
+    /// What a server wrote, fit for a message.
+    pub(crate) fn shown(&self, text: &str, limit: usize) -> String {
+        self.redactor.shown(text, limit)
     }
 
     /// The HTTP status.
@@ -75,9 +80,11 @@ impl Reply {
         self.is_cut
     }
 
-    /// What the provider says went wrong, in full; the API key is removed from it.
+    /// What the provider says went wrong, in full; the API key is removed from
+    /// it. It is `message` of the body, else `error.message`, else `error`.
     ///
-    /// It can hold an upstream provider's JSON as text.
+    /// It can hold an upstream provider's JSON as text, and a list of messages is
+    /// given as JSON.
     pub fn message(&self) -> Option<&str> {
         self.told.message.as_deref()
     }
@@ -90,7 +97,7 @@ impl Reply {
     }
 
     /// The provider's name for the request, for its support: `requestId` of the
-    /// body, else the header `x-inference-id`.
+    /// body, without the API key, else the header `x-inference-id`.
     pub fn request_id(&self) -> Option<&str> {
         self.told
             .request_id
@@ -120,14 +127,17 @@ impl Reply {
         headers::text(&self.headers, headers::USD_SPENT)
     }
 
-    /// The header `Retry-After`, where it is a number of seconds.
+    /// The header `Retry-After`, where it is a number of seconds; at most a day.
     pub fn retry_after(&self) -> Option<Duration> {
         headers::retry_after(&self.headers)
     }
 
-    /// Where a redirect points, without user name, password, query and fragment.
+    /// Where a redirect points, shortened, without user name, password, query,
+    /// fragment and API key: `another place` where it is neither an http or https
+    /// URL nor a path. What the server wrote is in [`headers`](Self::headers).
     pub fn redirect_target(&self) -> Option<String> {
-        headers::redirect_target(&self.headers)
+        let target = headers::redirect_target(&self.headers)?;
+        Some(self.shown(&target, 200))
     }
 }
 
@@ -141,10 +151,10 @@ impl fmt::Display for Reply {
             write!(f, ", a redirect to {target} that was not followed")?;
         }
         if let Some(message) = self.message() {
-            write!(f, ": {}", one_line(message, 300))?;
+            write!(f, ": {}", self.shown(message, 300))?;
         }
         match self.request_id() {
-            Some(id) => write!(f, " (request id {})", one_line(id, 128)),
+            Some(id) => write!(f, " (request id {})", self.shown(id, 128)),
             None => Ok(()),
         }
     }
@@ -156,37 +166,15 @@ impl fmt::Debug for Reply {
             .field("status", &self.status)
             .field(
                 "message",
-                &self.message().map(|message| one_line(message, 300)),
+                &self.message().map(|message| self.shown(message, 300)),
             )
-            .field("request_id", &self.request_id())
-            .field("headers", &headers::Names(&self.headers))
+            .field(
+                "request_id",
+                &self.request_id().map(|id| self.shown(id, 128)),
+            )
+            .field("headers", &headers::Names(&self.headers, &self.redactor))
             .field("body_bytes", &self.body.len())
             .field("is_cut", &self.is_cut)
             .finish()
     }
-}
-
-/// Reads the provider's error shape; whatever is not in it is left alone.
-fn read(body: &[u8]) -> Option<Told> {
-    let raw: &RawValue = serde_json::from_slice(body).ok()?;
-    let members = json::object(raw, &Pointer::Root).ok()?;
-    let mut told = Told::default();
-    for (name, raw) in members {
-        let at = Pointer::Root;
-        let string = json::string(raw, &at).ok();
-        match name.as_str() {
-            _ if json::is_null(raw) => {}
-            // A list of messages is shown as it is written.
-            "message" => told.message = Some(string.unwrap_or_else(|| raw.get().to_owned())),
-            "requestId" => told.request_id = string,
-            "statusCode" => {
-                told.status_code = match string {
-                    Some(text) => text.trim().parse().ok(),
-                    None => json::count(raw, &at).ok(),
-                }
-            }
-            _ => {}
-        }
-    }
-    Some(told)
 }

@@ -27,7 +27,13 @@ macro_rules! image_url_from {
     )*};
 }
 
-image_url_from!(&str, String, &String, Url, &Url);
+image_url_from!(&str, String, &String, Url, &Url, &Uri);
+
+impl<T: Into<Uri>> FromIterator<T> for ImageUrl {
+    fn from_iter<I: IntoIterator<Item = T>>(urls: I) -> Self {
+        list(urls)
+    }
+}
 
 impl<T: Into<Uri>, const N: usize> From<[T; N]> for ImageUrl {
     fn from(urls: [T; N]) -> Self {

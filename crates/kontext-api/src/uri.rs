@@ -22,7 +22,8 @@ impl Uri {
         &self.0
     }
 
-    /// Whether it is an http or https URL with a host, or a `data:` URI.
+    /// Whether it is an http or https URL with a host, or a `data:` URI, which
+    /// has a comma before its data (RFC 2397).
     pub fn is_valid(&self) -> bool {
         is_valid(&self.0)
     }
@@ -31,7 +32,12 @@ impl Uri {
 impl From<String> for Uri {
     fn from(text: String) -> Self {
         if is_data(&text) {
-            return Self(normalise_data(text));
+            let has_comma = has_comma(&text);
+            return Self(if has_comma {
+                normalise_data(text)
+            } else {
+                text
+            });
         }
         let url = Url::parse(&text).ok().and_then(normalise_url);
         Self(url.unwrap_or(text))
@@ -47,6 +53,12 @@ impl From<&str> for Uri {
 impl From<&String> for Uri {
     fn from(text: &String) -> Self {
         Self::from(text.clone())
+    }
+}
+
+impl From<&Uri> for Uri {
+    fn from(uri: &Uri) -> Self {
+        uri.clone()
     }
 }
 
@@ -105,7 +117,7 @@ impl schemars::JsonSchema for Uri {
 /// Whether `text` is in the form that [`Uri`] writes valid URLs in.
 pub(crate) fn is_valid(text: &str) -> bool {
     match text.strip_prefix("data:") {
-        Some(rest) => is_clean(rest),
+        Some(rest) => has_comma(rest) && is_clean(rest),
         None => Url::parse(text)
             .ok()
             .and_then(normalise_url)
@@ -124,6 +136,12 @@ fn is_data(text: &str) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
 }
 
+/// Whether there is a comma in it before any fragment.
+fn has_comma(data: &str) -> bool {
+    let found = data.find([',', '#']);
+    found.is_some_and(|index| data.as_bytes().get(index) == Some(&b','))
+}
+
 /// Normalises a `data:` URI. One that is fine, as nearly all are, is not copied.
 fn normalise_data(text: String) -> String {
     if text.strip_prefix("data:").is_some_and(is_clean) {
@@ -136,7 +154,7 @@ fn normalise_data(text: String) -> String {
 /// Normalises a parsed URL; nothing if it is not one that the API can fetch.
 fn normalise_url(url: Url) -> Option<String> {
     match url.scheme() {
-        "data" => return Some(normalise_data(url.into())),
+        "data" => return has_comma(url.as_str()).then(|| normalise_data(url.into())),
         "http" | "https" => {}
         _ => return None,
     }
@@ -280,6 +298,10 @@ mod tests {
             "https://",
             "https://a{b}/",
             "javascript:1",
+            "data:foo",
+            " Data:ä",
+            "da\nta:foo",
+            "data:foo#,",
         ] {
             let uri = Uri::from(text);
             assert_eq!(uri.as_str(), text);

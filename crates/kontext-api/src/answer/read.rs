@@ -8,31 +8,33 @@ use serde_json::value::RawValue;
 
 use super::{Content, Timings, Unknown, Usage};
 use crate::decode_error::Problem;
-use crate::image::{Image, Parts, Text};
+use crate::image::{Image, Parts, Text, holds_nothing};
 use crate::json::{self, Mismatch, Pointer};
+use crate::redact::Redactor;
 
-/// The body without the byte order mark that some servers put before JSON.
-pub(super) fn without_mark(body: &str) -> &str {
-    body.strip_prefix('\u{feff}').unwrap_or(body)
-}
+/// Texts of up to this many bytes are looked at for whether they hold anything.
+const LONGEST_NOTHING: usize = 1024;
 
 /// Reads a whole body.
-pub(super) fn content(body: &Arc<String>) -> Result<Content, Problem> {
-    let text = without_mark(body);
-    let raw: &RawValue = serde_json::from_str(text).map_err(|source| {
-        let begin = text.trim_start();
-        let begin = if begin.is_empty() {
-            String::new()
-        } else {
-            crate::text::quoted(begin, 40)
-        };
-        Problem::Json { source, begin }
+pub(super) fn content(body: &Arc<String>, redactor: &Redactor) -> Result<Content, Problem> {
+    let text = json::without_mark(body);
+    let raw: &RawValue = serde_json::from_str(text).map_err(|source| match text.trim_start() {
+        "" => Problem::Empty,
+        begin => Problem::Json {
+            source,
+            begin: redactor.shown(begin, 40),
+        },
     })?;
     let mut reader = Reader {
         body,
+        redactor,
         unknown: Vec::new(),
     };
-    let mut content = reader.answer(raw).map_err(Problem::Mismatch)?;
+    let mut content = reader.answer(raw).map_err(|mismatch| Problem::Mismatch {
+        pointer: mismatch.pointer,
+        expected: mismatch.expected,
+        found: redactor.shown(mismatch.found, 60),
+    })?;
     content.unknown = reader.unknown;
     Ok(content)
 }
@@ -40,6 +42,7 @@ pub(super) fn content(body: &Arc<String>) -> Result<Content, Problem> {
 /// Reads values of one body, and notes those that it does not know.
 struct Reader<'a> {
     body: &'a Arc<String>,
+    redactor: &'a Redactor,
     unknown: Vec<Unknown>,
 }
 
@@ -51,7 +54,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn answer(&mut self, raw: &'a RawValue) -> Result<Content, Mismatch> {
+    fn answer(&mut self, raw: &'a RawValue) -> Result<Content, Mismatch<'a>> {
         let mut content = Content::default();
         let (mut images, mut data) = (Vec::new(), Vec::new());
         for (name, raw) in json::object(raw, &Pointer::Root)? {
@@ -64,7 +67,7 @@ impl<'a> Reader<'a> {
                 "prompt" => content.prompt = Some(self.text(raw, &at)?),
                 "model" => content.model = Some(self.text(raw, &at)?),
                 "has_nsfw_concepts" => content.nsfw = Some(flags(raw, &at)?),
-                "timings" => content.timings = Some(timings(raw, &at)?),
+                "timings" => content.timings = Some(self.timings(raw, &at)?),
                 "meta" => content.usage = self.meta(raw, &at)?,
                 _ => self.note(at.to_string(), raw),
             }
@@ -85,6 +88,7 @@ impl<'a> Reader<'a> {
             .into_iter()
             .map(|entry| Image {
                 body: Arc::clone(self.body),
+                redactor: self.redactor.clone(),
                 parts: entry.parts,
             })
             .collect();
@@ -92,7 +96,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The images of a list; an entry that is none is noted as a whole.
-    fn entries(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Vec<Entry<'a>>, Mismatch> {
+    fn entries(
+        &mut self,
+        raw: &'a RawValue,
+        at: &Pointer<'_>,
+    ) -> Result<Vec<Entry<'a>>, Mismatch<'a>> {
         let mut entries = Vec::new();
         for (index, raw) in json::list(raw, at)?.into_iter().enumerate() {
             if json::is_null(raw) {
@@ -111,15 +119,14 @@ impl<'a> Reader<'a> {
         Ok(entries)
     }
 
-    fn parts(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Parts, Mismatch> {
+    fn parts(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Parts, Mismatch<'a>> {
         let mut parts = Parts::default();
         for (name, raw) in json::object(raw, at)? {
             let at = Pointer::Member(at, &name);
-            let is_empty = raw.get() == "\"\"";
             match name.as_str() {
                 _ if json::is_null(raw) => {}
-                // An empty URL is none, but it was there.
-                "url" | "b64_json" if is_empty => self.note(at.to_string(), raw),
+                // A URL that holds nothing is none, but it was there.
+                "url" | "b64_json" if is_nothing(raw) => self.note(at.to_string(), raw),
                 "url" => parts.url = Some(self.text(raw, &at)?),
                 "b64_json" => parts.base64 = Some(self.range(json::between_quotes(raw, &at)?)),
                 "content_type" => parts.content_type = Some(self.text(raw, &at)?),
@@ -208,7 +215,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn meta(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Option<Usage>, Mismatch> {
+    fn meta(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Option<Usage>, Mismatch<'a>> {
         let mut usage = None;
         for (name, raw) in json::object(raw, at)? {
             let at = Pointer::Member(at, &name);
@@ -221,7 +228,7 @@ impl<'a> Reader<'a> {
         Ok(usage)
     }
 
-    fn usage(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Usage, Mismatch> {
+    fn usage(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Usage, Mismatch<'a>> {
         let mut usage = Usage::default();
         for (name, raw) in json::object(raw, at)? {
             let at = Pointer::Member(at, &name);
@@ -237,12 +244,22 @@ impl<'a> Reader<'a> {
     }
 
     /// A string, by its place in the body where it has no escapes.
-    fn text(&self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Text, Mismatch> {
+    fn text(&self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Text, Mismatch<'a>> {
         let inside = json::between_quotes(raw, at)?;
         if inside.contains('\\') {
             return json::string(raw, at).map(|text| Text::Decoded(text.into()));
         }
         Ok(Text::Within(self.range(inside)))
+    }
+
+    fn timings(&self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Timings, Mismatch<'a>> {
+        let members = json::object(raw, at)?.into_iter();
+        Ok(Timings {
+            entries: members
+                .map(|(name, raw)| (name, raw.get().into()))
+                .collect(),
+            redactor: self.redactor.clone(),
+        })
     }
 
     fn note(&mut self, pointer: String, raw: &'a RawValue) {
@@ -269,7 +286,14 @@ fn agree<T>(into: &mut Option<T>, from: Option<T>, same: impl Fn(&T, &T) -> bool
     }
 }
 
-fn flags(raw: &RawValue, at: &Pointer<'_>) -> Result<Vec<Option<bool>>, Mismatch> {
+/// Whether a value is a string with no image and no URL in it. A longer one that
+/// turns out to be nothing is found when it is decoded.
+fn is_nothing(raw: &RawValue) -> bool {
+    raw.get().len() <= LONGEST_NOTHING
+        && json::decoded(raw.get()).is_some_and(|text| holds_nothing(&text))
+}
+
+fn flags<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Vec<Option<bool>>, Mismatch<'a>> {
     let flags = json::list(raw, at)?.into_iter().enumerate();
     flags
         .map(|(index, raw)| match json::is_null(raw) {
@@ -277,13 +301,4 @@ fn flags(raw: &RawValue, at: &Pointer<'_>) -> Result<Vec<Option<bool>>, Mismatch
             false => json::boolean(raw, &Pointer::Item(at, index)).map(Some),
         })
         .collect()
-}
-
-fn timings(raw: &RawValue, at: &Pointer<'_>) -> Result<Timings, Mismatch> {
-    let members = json::object(raw, at)?.into_iter();
-    Ok(Timings {
-        entries: members
-            .map(|(name, raw)| (name, raw.get().into()))
-            .collect(),
-    })
 }

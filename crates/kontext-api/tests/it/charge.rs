@@ -76,11 +76,74 @@ async fn an_answer_without_images_is_an_error_with_all_of_it() {
 }
 
 #[tokio::test]
+async fn an_answer_without_images_says_what_the_provider_says() {
+    let body = b"{\"statusCode\": 403, \"message\": \"You've run\\nout of credits.\"}";
+    let error = outcome(Answer::Bytes(response("200 OK", HEADERS, body)))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the answer with status 200 has no image in it: You've run\\nout of credits. (request id inf-7)"
+    );
+}
+
+#[tokio::test]
+async fn where_json_ends_too_early_or_too_late_is_named() {
+    let whole = String::from_utf8(ONE_IMAGE.to_vec()).unwrap();
+    let cut = &whole[..whole.len() - 1];
+    for body in [format!("{whole} and more"), cut.to_owned()] {
+        let error = outcome(Answer::Bytes(response("200 OK", "", body.as_bytes())))
+            .await
+            .unwrap_err();
+        let column = whole.len() - 1;
+        let is_named = (column..=column + 3).any(|column| {
+            error
+                .to_string()
+                .contains(&format!("is not JSON at line 1, column {column}, "))
+        });
+        assert!(is_named, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_header_loses_no_image() {
+    for header in ["x-note: a\u{1}b\r\n", "x note: a\r\n", "x-note : a\r\n"] {
+        let headers = format!("{HEADERS}{header}");
+        let answer = outcome(Answer::Bytes(response("200 OK", &headers, ONE_IMAGE)))
+            .await
+            .unwrap();
+        assert_eq!(answer.request_id(), Some("inf-7"));
+    }
+}
+
+#[tokio::test]
+async fn an_announced_length_reserves_no_memory_that_there_is_not() {
+    let mut bytes = format!(
+        "HTTP/1.1 200 OK\r\n{HEADERS}content-length: {}\r\n\r\n",
+        1u64 << 52
+    )
+    .into_bytes();
+    bytes.extend_from_slice(ONE_IMAGE);
+    let server = Server::start(Answer::Bytes(bytes)).await;
+    let client = server
+        .builder()
+        .max_answer_bytes(usize::MAX)
+        .build()
+        .unwrap();
+    let error = client.generate(request()).await.unwrap_err();
+    assert_eq!(error.body(), Some(ONE_IMAGE));
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_decode_is_kept() {
     let deep = "[".repeat(900);
     let cases: [(&[u8], &str, &str); 6] = [
         (b"", "", "is empty"),
-        (b"<html>", "", "is not JSON, it begins with \"<html>\""),
+        (
+            b"<html>",
+            "",
+            "is not JSON at line 1, column 1, it begins with \"<html>\"",
+        ),
         (b"{\"images\": \xff}", "", "is not UTF-8 at byte 11"),
         (b"{\"seed\": \"7\"}", "/seed", "expected a whole number"),
         (deep.as_bytes(), "", "is not JSON"),
@@ -120,11 +183,17 @@ async fn a_coding_that_nobody_asked_for_is_named() {
     let error = outcome(Answer::Bytes(response("200 OK", &headers, b"\x1f\x8b")))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("is encoded as gzip"), "{error}");
+    let expected = "is not UTF-8 at byte 1; it is encoded as gzip, which was not asked for";
+    assert!(error.to_string().contains(expected), "{error}");
     assert_eq!(error.body(), Some(&b"\x1f\x8b"[..]));
 
-    let plain = response("200 OK", "content-encoding: identity\r\n", ONE_IMAGE);
-    outcome(Answer::Bytes(plain)).await.unwrap();
+    // What can be read is read, whatever the header says.
+    for coding in ["identity", "identity, identity", "utf-8", "gzip"] {
+        let headers = format!("content-encoding: {coding}\r\n");
+        outcome(Answer::Bytes(response("200 OK", &headers, ONE_IMAGE)))
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test]

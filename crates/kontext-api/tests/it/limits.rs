@@ -68,6 +68,10 @@ fn both_sides_of_every_limit() {
             "image_url: must be an http, https or data URI, got \"cat.png\"",
         ),
         (
+            valid().image_url("data:foo"),
+            "image_url: must be an http, https or data URI, got \"data:foo\"",
+        ),
+        (
             valid().image_url([URL, "ftp://a/"]),
             "image_url[1]: must be an http, https or data URI, got \"ftp://a/\"",
         ),

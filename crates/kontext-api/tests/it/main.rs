@@ -8,9 +8,12 @@
     reason = "a test fails by panicking, and is no library"
 )]
 
+mod base64;
 mod bodies;
 mod charge;
+mod echoes;
 mod limits;
+mod log;
 mod random_bodies;
 mod refusals;
 mod requests;

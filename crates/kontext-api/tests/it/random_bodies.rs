@@ -26,7 +26,7 @@ fn text() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!("u")),
         Just(json!("v")),
-        Just(json!("")),
+        prop_oneof![Just(json!("")), Just(json!(" \n"))],
         Just(json!("é\"\n/")),
         Just(Value::Null)
     ]
@@ -175,9 +175,11 @@ fn is_read(answer: &GeneratedImages, body: &Value, pointer: &str) -> bool {
         // The image of this entry has what the entry says, and its identity.
         ["images" | "data", index, name] => {
             let entry = &body[parts[0]][index.parse::<usize>().unwrap()];
-            let identity = ["url", "b64_json"]
-                .into_iter()
-                .find(|name| entry[name].as_str().is_some_and(|text| !text.is_empty()));
+            let identity = ["url", "b64_json"].into_iter().find(|name| {
+                entry[name]
+                    .as_str()
+                    .is_some_and(|text| !text.trim().is_empty())
+            });
             identity.is_some_and(|identity| {
                 answer.images().iter().any(|image| {
                     gives(image, identity, &entry[identity]) && gives(image, name, value)

@@ -36,6 +36,7 @@ fn name(error: &Error) -> String {
 async fn each_status_has_its_error() {
     let credits = "You've run out of credits. Please top up your balance or update your payment method to continue: https://aimlapi.com/app/billing/";
     let quota = "Free-tier limit: You've reached your free limit for the hour. Upgrade.";
+    let maintenance = "The model is under maintenance, please contact us at help@aimlapi.com.";
     // Status, message, variant, retryable, may have been charged.
     for (status, message, variant, retryable, charged) in [
         ("400", "Body validation error", "BadRequest", false, false),
@@ -53,10 +54,19 @@ async fn each_status_has_its_error() {
         ("409", "Conflict", "UnexpectedStatus", false, false),
         ("413", "Too large", "BadRequest", false, false),
         ("429", "Too Many Requests", "RateLimited", true, false),
+        ("408", "Request timeout", "UnexpectedStatus", false, true),
         ("429", quota, "RateLimited", false, false),
+        ("499", "Client closed", "UnexpectedStatus", false, true),
         ("500", "Internal server error", "Server", false, false),
         ("502", "Bad Gateway", "Server", false, true),
+        ("501", "Not implemented", "Server", false, true),
         ("503", "Service unavailable", "Server", true, false),
+        ("503", maintenance, "Server", false, false),
+        ("500", maintenance, "Server", false, false),
+        ("520", "Unknown", "Server", false, true),
+        ("524", "A timeout occurred", "Server", false, true),
+        ("530", "Frozen", "Server", false, true),
+        ("599", "Network timeout", "Server", false, true),
         ("504", "Generation timeout", "Server", false, true),
         ("307", "Moved", "UnexpectedStatus", false, false),
     ] {
@@ -113,7 +123,8 @@ async fn pages_and_silence_are_normal() {
     for body in [
         "[]",
         "7",
-        "{\"message\": null, \"statusCode\": {}, \"requestId\": 7}",
+        "{\"message\": null, \"statusCode\": {}, \"requestId\": {}, \"error\": {\"message\": null}}",
+        "{\"message\": \"\", \"requestId\": \" \", \"error\": 7}",
         "\u{feff}",
         "{\"message",
     ] {
@@ -123,6 +134,54 @@ async fn pages_and_silence_are_normal() {
     }
     let error = error_of("400 Bad Request", "", b"{\"message\": [\"one\", \"two\"]}").await;
     assert_eq!(error.reply().unwrap().message(), Some("[\"one\", \"two\"]"));
+}
+
+#[tokio::test]
+async fn a_page_of_a_gateway_in_place_of_the_provider_may_have_been_charged() {
+    for (status, charged) in [("500 X", true), ("503 X", false)] {
+        let error = error_of(status, "", b"<html>").await;
+        assert_eq!(error.may_have_been_charged(), charged, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_read_as_far_as_it_goes() {
+    let latin = b"{\"message\": \"You've run out of credits. \xe4\"}";
+    let long = format!(
+        "{{\"statusCode\": 403, \"message\": \"Top up your balance\", \"x\": \"{}\"}}",
+        "y".repeat(70_000)
+    );
+    let bodies: [&[u8]; 6] = [
+        "\u{feff}{\"message\": \"You've run out of credits.\"}".as_bytes(),
+        latin,
+        long.as_bytes(),
+        b"{\"error\": {\"message\": \"You've run out of credits.\"}}",
+        b"{\"error\": \"You've run out of credits.\", \"message\": \"\"}",
+        b"{\"message\": \"You've run out of credits.\", \"statusCode\": 40",
+    ];
+    for body in bodies {
+        let error = error_of("403 Forbidden", "", body).await;
+        assert_eq!(name(&error), "OutOfCredits", "{error:?}");
+        let reported = error.reply().unwrap().reported_status();
+        assert_ne!(reported, Some(40), "digits are missing");
+    }
+    let nested = b"{\"error\": {\"message\": \"Free-tier limit: You've reached it\"}}";
+    let error = error_of("429 Too Many Requests", "", nested).await;
+    assert!(!error.is_retryable(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_request_id_may_be_a_number_and_an_empty_one_hides_nothing() {
+    let headers = "x-inference-id: inf-7\r\n";
+    for (body, id) in [
+        ("{\"requestId\": 0770e1}", "inf-7"),
+        ("{\"requestId\": 770e1}", "770e1"),
+        ("{\"requestId\": \"\"}", "inf-7"),
+        ("{\"requestId\": \"req-1\"}", "req-1"),
+    ] {
+        let error = error_of("400 Bad Request", headers, body.as_bytes()).await;
+        assert_eq!(error.request_id(), Some(id), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ async fn nothing_is_sent_that_was_not_set() {
     assert_eq!(
         lines,
         [
+            "accept-encoding: identity",
             "accept: application/json",
             &authorization,
             &length,
@@ -81,13 +82,17 @@ fn image_urls_come_from_plain_values() {
     let uri = Uri::from(text);
     let one = serde_json::json!(text);
     let list = serde_json::json!([text]);
-    let cases: [(ImageUrl, &serde_json::Value); 20] = [
+    let cases: [(ImageUrl, &serde_json::Value); 24] = [
         (text.into(), &one),
         (owned.clone().into(), &one),
         ((&owned).into(), &one),
         (url.clone().into(), &one),
         ((&url).into(), &one),
         (uri.clone().into(), &one),
+        ((&uri).into(), &one),
+        (vec![&uri].into(), &list),
+        ([&uri].into(), &list),
+        ([text].into_iter().collect(), &list),
         ([text].into(), &list),
         ([owned.clone()].into(), &list),
         ([url.clone()].into(), &list),

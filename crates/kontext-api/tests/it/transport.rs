@@ -3,9 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use kontext_api::reqwest::header::{HeaderName, HeaderValue};
 use kontext_api::{BuildError, Client, ClientBuilder, Error};
 use tokio::net::TcpSocket;
 
+use crate::log::Log;
 use crate::server::{Answer, KEY, ONE_IMAGE, Server, assert_discreet, request};
 
 /// The error of a call. A client that waits for ever fails the test instead of stalling it.
@@ -62,6 +64,19 @@ async fn a_connection_that_takes_too_long_was_not_sent() {
     assert!(error.is_retryable());
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[tokio::test]
+async fn a_short_time_for_all_of_it_is_no_unknown_outcome_while_connecting() {
+    let client = Client::builder()
+        .api_key(KEY)
+        .attempt_timeout(Duration::from_millis(400))
+        .configure_http(|http| http.no_proxy().dns_resolver(NoAnswer))
+        .build()
+        .unwrap();
+    let error = error_of(&client).await;
+    assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+}
+
 async fn unknown(answer: Answer) -> (Error, usize) {
     let server = Server::start(answer).await;
     let client = server
@@ -103,8 +118,16 @@ async fn a_body_that_stalls_leaves_what_there_is() {
     assert!(error.reply().unwrap().is_cut());
 }
 
+fn header((name, value): (&'static str, &'static str)) -> (HeaderName, HeaderValue) {
+    (
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    )
+}
+
 #[tokio::test]
 async fn no_setting_lifts_the_rules() {
+    let log = Log::keep();
     let target = Server::answering("200 OK", "", ONE_IMAGE).await;
     let location = format!("location: http://{}/\r\n", target.address);
     let server = Server::answering("307 X", &location, b"").await;
@@ -116,13 +139,29 @@ async fn no_setting_lifts_the_rules() {
                 .proxy(reqwest::Proxy::all(proxy).unwrap())
                 .timeout(Duration::ZERO)
                 .user_agent("tests/1")
+                .connection_verbose(true)
+        })
+        // A second call goes on from the first.
+        .configure_http(|http| {
+            let headers = [("host", "elsewhere.example"), ("accept-encoding", "gzip")];
+            http.default_headers(headers.map(header).into_iter().collect())
         })
         .build()
         .unwrap();
     let error = error_of(&client).await;
     assert!(matches!(error, Error::UnexpectedStatus(_)), "{error:?}");
     assert_eq!((server.requests().len(), target.requests().len()), (1, 0));
-    assert!(server.requests()[0].contains("user-agent: tests/1\r\n"));
+    let sent = server.requests().remove(0);
+    assert!(sent.contains("user-agent: tests/1\r\n"));
+    assert!(sent.contains("accept-encoding: identity\r\n"), "{sent}");
+    assert!(sent.contains(&format!("host: {}\r\n", server.address)));
+    assert!(
+        !sent.contains("gzip") && !sent.contains("elsewhere"),
+        "{sent}"
+    );
+    let logged = log.lines();
+    assert!(logged.contains("starting new connection"), "{logged}");
+    assert!(!logged.contains(KEY), "{logged}");
 }
 
 #[tokio::test]
@@ -179,11 +218,6 @@ fn nothing_prints_the_key_and_everything_can_cross_threads() {
     assert!(!format!("{builder:?}").contains(KEY));
     let client = builder.build().unwrap();
     assert!(!format!("{client:?}{client:#?}").contains(KEY));
-    let key = kontext_api::ApiKey::new(KEY).unwrap();
-    assert_eq!(
-        format!("{key} {key:?} {key:#?}"),
-        "ApiKey(..) ApiKey(..) ApiKey(..)"
-    );
     assert_send_and_sync(&client);
     assert_send(&client.generate(request()));
     fn error_is<T: Send + Sync + 'static>() {}

@@ -1,0 +1,155 @@
+//! Text from a server, shown without the key that it may have sent back.
+
+use std::sync::Arc;
+
+use crate::api_key::ApiKey;
+use crate::text;
+
+/// What stands where the key stood.
+const MARK: &str = "[api key]";
+/// The most backslashes that are skipped before one character. JSON in JSON in
+/// JSON has seven before a quote; the bound keeps a text of nothing else cheap.
+const MOST_BACKSLASHES: usize = 64;
+
+/// Removes a key from what is shown; the default has no key to remove.
+///
+/// The key is found in upper and in lower case, with the escapes of JSON and
+/// with those of a URL. It is removed before a text is cut, so no half of it stays.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor(Option<Arc<str>>);
+
+impl Redactor {
+    pub(crate) fn hiding(key: &ApiKey) -> Self {
+        Self(Some(key.as_str().into()))
+    }
+
+    /// `text` without the key, on one line, at most `limit` characters of it.
+    pub(crate) fn shown(&self, text: &str, limit: usize) -> String {
+        text::line(self.pieces(text).flat_map(str::chars), limit)
+    }
+
+    /// All of `text` without the key.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.pieces(text).collect()
+    }
+
+    /// The characters of `text`, and the mark for each key in it.
+    fn pieces<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        let mut rest = text;
+        std::iter::from_fn(move || {
+            let key = self.0.as_deref();
+            if let Some(length) = key.and_then(|key| spelled(key, rest)) {
+                rest = &rest[length..];
+                return Some(MARK);
+            }
+            let first = rest.chars().next()?;
+            let (piece, after) = rest.split_at(first.len_utf8());
+            rest = after;
+            Some(piece)
+        })
+    }
+}
+
+/// How many bytes at the start of `text` are the key, in any spelling.
+fn spelled(key: &str, text: &str) -> Option<usize> {
+    let start = text.as_bytes().get(..key.len());
+    if start.is_some_and(|start| start.eq_ignore_ascii_case(key.as_bytes())) {
+        return Some(key.len());
+    }
+    [after_in_json, after_in_url].into_iter().find_map(|after| {
+        let mut bytes = key.bytes();
+        let rest = bytes.try_fold(text.as_bytes(), |rest, byte| after(byte, rest))?;
+        Some(text.len() - rest.len())
+    })
+}
+
+/// What follows `expected` in `text`, which can be a string of JSON, or one in another.
+fn after_in_json(expected: u8, text: &[u8]) -> Option<&[u8]> {
+    let is_expected = |byte: u8| byte.eq_ignore_ascii_case(&expected);
+    let backslashes = text.iter().take(MOST_BACKSLASHES);
+    let backslashes = backslashes.take_while(|byte| **byte == b'\\').count();
+    match (text, &text[backslashes..]) {
+        (_, [b'u', b'0', b'0', high, low, rest @ ..])
+            if backslashes > 0 && hexadecimal(*high, *low).is_some_and(is_expected) =>
+        {
+            Some(rest)
+        }
+        ([first, rest @ ..], _) | (_, [first, rest @ ..]) if is_expected(*first) => Some(rest),
+        _ => None,
+    }
+}
+
+/// What follows `expected` in `text`, which can be a part of a URL.
+fn after_in_url(expected: u8, text: &[u8]) -> Option<&[u8]> {
+    let is_expected = |byte: u8| byte.eq_ignore_ascii_case(&expected);
+    match text {
+        [b'%', high, low, rest @ ..] if hexadecimal(*high, *low).is_some_and(is_expected) => {
+            Some(rest)
+        }
+        [first, rest @ ..] if is_expected(*first) => Some(rest),
+        _ => None,
+    }
+}
+
+fn hexadecimal(high: u8, low: u8) -> Option<u8> {
+    let high = char::from(high).to_digit(16)?;
+    let low = char::from(low).to_digit(16)?;
+    u8::try_from(high * 16 + low).ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn redactor(key: &str) -> Redactor {
+        Redactor::hiding(&ApiKey::new(key).unwrap())
+    }
+
+    #[test]
+    fn every_spelling_of_the_key_is_removed() {
+        for (key, text) in [
+            ("sk-a/b", "sk-a/b"),
+            ("sk-a/b", "SK-A/B"),
+            ("sk-a/b", r"sk-a\/b"),
+            ("sk-a/b", r"\u0073k\u002D\u0061/b"),
+            ("sk-a/b", r"\\u0073k-a\\\/b"),
+            ("sk-a/b", "sk%2da%2Fb"),
+            ("u%25\\\"", "u%25\\\""),
+            ("u%25\\\"", r#"u%25\\\""#),
+            ("u%25\\\"", "u%2525%5C%22"),
+            ("a\\\\b", r"a\\\\b"),
+        ] {
+            let shown = redactor(key).shown(&format!("ä{text}ö{text}"), 99);
+            assert_eq!(shown, "ä[api key]ö[api key]", "{key} {text}");
+        }
+        assert_eq!(
+            redactor("sk-a/b").redact("sk-a sk-a\\b %2 \\"),
+            "sk-a sk-a\\b %2 \\"
+        );
+        assert_eq!(Redactor::default().redact("sk-a"), "sk-a");
+    }
+
+    #[test]
+    fn the_key_is_removed_before_the_text_is_cut() {
+        let text = format!("{}secret-key", "x".repeat(8));
+        assert_eq!(redactor("secret-key").shown(&text, 12), "xxxxxxxx[api…");
+        assert_eq!(redactor("secret-key").shown(&text, 17), "xxxxxxxx[api key]");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_key_in_json_and_in_json_in_json_is_removed(key in "[!-~]{6,12}", around in "[ä ]{0,3}") {
+            let mut text = format!("{around}{key}{around}");
+            for _ in 0..3 {
+                let shown = redactor(&key).redact(&text);
+                prop_assert!(shown.contains(MARK), "{}", shown);
+                text = serde_json::to_string(&text).unwrap();
+            }
+        }
+    }
+}
