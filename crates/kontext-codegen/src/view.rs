@@ -130,16 +130,16 @@ impl Bodies {
     /// Transformations 1, 2 and 3 of one operation.
     fn of_operation(&mut self, effective: &Value, operation: &mut Value, at: &str, id: &str) {
         resolve_bodies(effective, operation);
-        let name = names::type_name(id);
+        let name = |kind: &str| names::type_name(&format!("{}{kind}", names::type_name(id)));
         if let Some(body) = operation.get_mut("requestBody") {
             body["required"] = json!(true);
             if let Some(schema) = body_schema(body) {
-                let name = self.name(schema, format!("{name}Request"), child(at, "requestBody"));
+                let name = self.name(schema, name("Request"), child(at, "requestBody"));
                 self.requests.push(name);
             }
         }
         if let Some(schema) = success(operation).and_then(body_schema) {
-            let name = self.name(schema, format!("{name}Response"), child(at, "responses"));
+            let name = self.name(schema, name("Response"), child(at, "responses"));
             self.responses.push(name);
         }
         if let Some(operation) = operation.as_object_mut() {
@@ -297,7 +297,7 @@ impl Types {
             ));
         }
         each_child_mut(schema, at, &mut |inner, at| {
-            let name = format!("{owner}{}", suffix(&at, inner));
+            let name = names::type_name(&format!("{owner}{}", suffix(&at, inner)));
             let original = inner.clone();
             self.parts(&name, inner, direction, &at);
             if !is_type(inner, direction) {
@@ -514,3 +514,6 @@ pub fn follow<'a>(effective: &'a Value, schema: &'a Value) -> &'a Value {
     }
     schema
 }
+
+#[cfg(test)]
+mod tests;

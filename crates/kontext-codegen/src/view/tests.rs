@@ -1,0 +1,230 @@
+use serde_json::{Value, json};
+
+use super::{View, view};
+
+/// The view of a document with one operation.
+fn of(request: Value, response: Value, components: Value) -> View {
+    view(&document(request, response, components)).unwrap()
+}
+
+fn document(request: Value, response: Value, components: Value) -> Value {
+    json!({
+        "openapi": "3.0.0", "info": {"title": "t", "version": "1"},
+        "servers": [{"url": "https://example.com"}],
+        "paths": {"/x": {"post": {
+            "operationId": "makeThing",
+            "security": [{"key": []}],
+            "requestBody": {"content": {"application/json": {"schema": request}}},
+            "responses": {
+                "201": {"description": "made", "content": {"application/json": {"schema": response}}},
+                "400": {"description": "wrong", "content": {"application/json": {"schema": {}}}},
+                "default": {"description": "other"}
+            }
+        }}},
+        "components": {"schemas": components, "securitySchemes": {"key": {}}}
+    })
+}
+
+fn object(properties: Value) -> Value {
+    json!({"type": "object", "properties": properties})
+}
+
+/// What the view makes of a property of a request, and of one of a response.
+fn sent(schema: Value) -> Value {
+    let view = of(object(json!({"p": schema})), object(json!({})), json!({}));
+    view.document["components"]["schemas"]["MakeThingRequest"]["properties"]["p"].clone()
+}
+
+fn received(schema: Value) -> Value {
+    let view = of(object(json!({})), object(json!({"p": schema})), json!({}));
+    view.document["components"]["schemas"]["MakeThingResponse"]["properties"]["p"].clone()
+}
+
+#[test]
+fn successes_are_bytes_and_errors_are_gone() {
+    let view = of(object(json!({})), object(json!({})), json!({}));
+    assert_eq!(
+        view.document["paths"]["/x"]["post"],
+        json!({
+            "operationId": "makeThing",
+            "requestBody": {"required": true, "content": {"application/json": {
+                "schema": {"$ref": "#/components/schemas/MakeThingRequest"}
+            }}},
+            "responses": {"201": {"description": "made", "content": {"application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"}
+            }}}}
+        })
+    );
+    assert!(view.document.get("servers").is_none());
+    // Bodies without a name are named after their operation.
+    let names: Vec<_> = view.document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .collect();
+    assert_eq!(names, ["MakeThingRequest", "MakeThingResponse"]);
+}
+
+#[test]
+fn defaults_limits_titles_and_extensions_go() {
+    assert_eq!(
+        sent(json!({
+            "type": "string", "default": "a", "minLength": 1, "maxLength": 2, "pattern": "a",
+            "title": "T", "example": "a", "x-note": 1, "description": "A <b>."
+        })),
+        json!({"type": "string", "description": "A &lt;b>."})
+    );
+    assert_eq!(
+        sent(json!({"type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 2})),
+        json!({"type": "array", "items": {"type": "boolean"}})
+    );
+    assert_eq!(
+        sent(json!({"type": "string", "format": "uri", "maxLength": 9})),
+        json!({"type": "string", "format": "uri"})
+    );
+    // Of a response a URL is text: a wrong one must not fail the whole answer.
+    assert_eq!(
+        received(json!({"type": "string", "format": "uri"})),
+        json!({"type": "string", "nullable": true})
+    );
+}
+
+#[test]
+fn whole_numbers_are_wide() {
+    for (schema, format) in [
+        (
+            json!({"type": "integer", "minimum": 1, "maximum": 4}),
+            "uint64",
+        ),
+        (
+            json!({"type": "integer", "minimum": -1, "format": "int32"}),
+            "int64",
+        ),
+        (json!({"type": "integer"}), "int64"),
+    ] {
+        assert_eq!(sent(schema), json!({"type": "integer", "format": format}));
+    }
+}
+
+#[test]
+fn requests_are_closed_and_responses_are_open() {
+    let shared = json!({"Shared": object(json!({})), "Unused": {}});
+    let both = || object(json!({"s": {"$ref": "#/components/schemas/Shared"}}));
+    let view = of(both(), both(), shared);
+    let schemas = &view.document["components"]["schemas"];
+    assert_eq!(
+        schemas["MakeThingRequest"]["additionalProperties"],
+        json!(false)
+    );
+    assert_eq!(
+        schemas["MakeThingResponse"]["additionalProperties"],
+        json!({})
+    );
+    assert_eq!(schemas["Shared"]["additionalProperties"], json!({}));
+    assert!(schemas.get("Unused").is_none());
+    // typify drops unknown members where `true` or `false` stands.
+    for closed in [true, false] {
+        let mut response = object(json!({}));
+        response["additionalProperties"] = json!(closed);
+        let view = of(object(json!({})), response, json!({}));
+        let response = &view.document["components"]["schemas"]["MakeThingResponse"];
+        assert_eq!(response["additionalProperties"], json!({}));
+    }
+}
+
+#[test]
+fn what_a_response_may_leave_out_may_be_null() {
+    let mut response = object(json!({
+        "a": {"type": "string"}, "b": {"type": "string"}, "c": {"$ref": "#/components/schemas/C"}
+    }));
+    response["required"] = json!(["b"]);
+    response["anyOf"] = json!([{"required": ["a"]}, {"required": ["c"]}]);
+    let view = of(
+        object(json!({})),
+        response,
+        json!({"C": {"type": "string"}}),
+    );
+    let response = &view.document["components"]["schemas"]["MakeThingResponse"];
+    assert_eq!(
+        response["properties"],
+        json!({
+            "a": {"type": "string", "nullable": true},
+            "b": {"type": "string"},
+            "c": {"allOf": [{"$ref": "#/components/schemas/C"}], "nullable": true}
+        })
+    );
+    assert!(response.get("anyOf").is_none());
+}
+
+#[test]
+fn enums_are_ours_in_requests_and_open_in_responses() {
+    let values = json!({"type": "string", "enum": ["a", "b"], "default": "a"});
+    let view = of(
+        object(json!({"look": values})),
+        object(json!({"look": values})),
+        json!({}),
+    );
+    assert_eq!(view.enums["MakeThingRequestLook"].values, ["a", "b"]);
+    let schemas = &view.document["components"]["schemas"];
+    assert_eq!(
+        schemas["MakeThingRequest"]["properties"]["look"],
+        json!({"$ref": "#/components/schemas/MakeThingRequestLook"})
+    );
+    assert_eq!(
+        schemas["MakeThingResponse"]["properties"]["look"],
+        json!({"type": "string", "nullable": true})
+    );
+}
+
+#[test]
+fn what_stands_inline_is_named_after_its_place() {
+    let request = object(json!({
+        "a": object(json!({"b": {"type": "array", "items": object(json!({}))}})),
+        "u": {"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["x"]}]}
+    }));
+    let view = of(request, object(json!({})), json!({}));
+    let objects: Vec<_> = view.requests.keys().collect();
+    assert_eq!(
+        objects,
+        [
+            "MakeThingRequest",
+            "MakeThingRequestA",
+            "MakeThingRequestAbItem"
+        ]
+    );
+    // By its type, not its position: another branch in front renames nothing.
+    assert!(view.enums.contains_key("MakeThingRequestUString"));
+}
+
+#[test]
+fn one_name_is_one_type() {
+    let values = |value: &str| json!({"type": "string", "enum": [value]});
+    let error = |request: Value, components: Value| {
+        let document = document(request, object(json!({})), components);
+        view(&document).unwrap_err().0[0].to_string()
+    };
+    let twice = object(json!({"a": object(json!({"b": values("x")})), "a_b": values("y")}));
+    assert!(error(twice, json!({})).starts_with(
+        "openapi/effective.json: /components/schemas/MakeThingRequest/properties/a_b: \
+         would be named MakeThingRequestAb, as /components/schemas/MakeThingRequest/properties/a/properties/b is"
+    ));
+    let taken = json!({"MakeThingRequestA": {"type": "string"}});
+    assert!(
+        error(object(json!({"a": values("x")})), taken)
+            .contains("would be named MakeThingRequestA, as")
+    );
+    assert!(
+        error(object(json!({"builder": values("x")})), json!({}))
+            .contains("would be named MakeThingRequestBuilder, which no type may have")
+    );
+}
+
+#[test]
+fn a_response_has_no_property_of_the_name_that_keeps_the_rest() {
+    let document = document(object(json!({})), object(json!({"extra": {}})), json!({}));
+    let error = view(&document).unwrap_err().to_string();
+    assert!(
+        error.starts_with("openapi/effective.json: /components/schemas/MakeThingResponse/properties/extra: a field of this name"),
+        "{error}"
+    );
+}
