@@ -246,3 +246,62 @@ fn option(value: Option<TokenStream>) -> TokenStream {
         None => quote!(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The limits of a schema as Rust, without spaces.
+    fn rust(schema: &Value) -> (String, Vec<String>) {
+        let effective = json!({});
+        let mut limits = Limits::new(&effective);
+        let tokens = limits.of(schema, "p").to_string().replace(' ', "");
+        (tokens, limits.unchecked)
+    }
+
+    #[test]
+    fn bounds_of_whole_numbers_are_whole_and_inclusive() {
+        for (schema, minimum, maximum) in [
+            (json!({"minimum": 1, "maximum": 4}), "Some(1)", "Some(4)"),
+            (
+                json!({"minimum": 1.5, "maximum": 3.5}),
+                "Some(2)",
+                "Some(3)",
+            ),
+            (
+                json!({"minimum": 1, "exclusiveMinimum": true, "maximum": 4.0, "exclusiveMaximum": true}),
+                "Some(2)",
+                "Some(3)",
+            ),
+            (
+                json!({"maximum": u64::MAX}),
+                "None",
+                "Some(18446744073709551615)",
+            ),
+        ] {
+            let mut schema = schema;
+            schema["type"] = json!("integer");
+            assert_eq!(
+                rust(&schema).0,
+                format!("Limits::Integer(IntegerLimits{{minimum:{minimum},maximum:{maximum}}})")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_checked_is_said() {
+        let schema = json!({"type": "object", "properties": {
+            "a": {"type": "string", "pattern": "^a", "format": "date"},
+            "b": {"type": "array", "uniqueItems": true, "items": {"type": "integer", "multipleOf": 2}}
+        }});
+        assert_eq!(
+            rust(&schema).1,
+            [
+                "p/a: pattern \"^a\"",
+                "p/a: format date",
+                "p/b: uniqueItems true",
+                "p/b/*: multipleOf 2",
+            ]
+        );
+    }
+}
