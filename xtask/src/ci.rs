@@ -4,7 +4,7 @@ use std::{
     env,
     path::Path,
     process::{Command, ExitCode},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// One step: a name, a command, and what is set in its environment.
@@ -120,16 +120,16 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     anstream::eprintln!();
     let mut code = 0;
     for (name, outcome, time) in &report {
-        let time = Duration::from_secs(time.as_secs());
+        let time = time.as_secs();
         match outcome {
-            Outcome::Passed => anstream::eprintln!("passed         {time:>5?}  {name}"),
+            Outcome::Passed => anstream::eprintln!("passed         {time:>5} s  {name}"),
             Outcome::Failed => {
                 code = code.max(1);
-                anstream::eprintln!("failed         {time:>5?}  {name}");
+                anstream::eprintln!("failed         {time:>5} s  {name}");
             }
             Outcome::CouldNotRun(error) => {
                 code = 2;
-                anstream::eprintln!("could not run  {time:>5?}  {name}: {error}");
+                anstream::eprintln!("could not run  {time:>5} s  {name}: {error}");
             }
         }
     }
