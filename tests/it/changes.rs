@@ -1,7 +1,7 @@
 //! For each of a dozen changes to the published document: which snapshot or
 //! check fails, and that its message says what drifted.
 
-use contract_tests::{Story, inputs, what_fails};
+use contract_tests::{Story, frozen_inputs, what_fails};
 use serde_json::{Value, json};
 
 use crate::support::snapshot;
@@ -94,7 +94,7 @@ const CHANGES: [(&str, Change); 14] = [
 
 #[test]
 fn each_change_is_noticed_by_name() {
-    let inputs = inputs().unwrap();
+    let inputs = frozen_inputs().unwrap();
     let before = Story::of(&inputs).unwrap();
     assert_eq!(
         what_fails(&before, &Ok(before.clone())),
@@ -105,7 +105,9 @@ fn each_change_is_noticed_by_name() {
     for (name, change) in CHANGES {
         let mut changed = inputs.clone();
         let mut document: Value = serde_json::from_str(&changed.published[0].text).unwrap();
+        let before_change = document.clone();
         change(&mut document);
+        assert_ne!(document, before_change, "{name} changes nothing");
         changed.published[0].text = document.to_string();
         let failures = what_fails(&before, &Story::of(&changed));
         assert_ne!(failures, "", "{name} is not noticed");

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use contract_tests::{inputs, path};
+use contract_tests::{frozen_inputs, path};
 use kontext_codegen::generate;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -191,7 +191,7 @@ fn a_client_of_a_changed_document_compiles_without_a_hand() {
     .unwrap();
     fs::write(root.join("user/src/main.rs"), AFTER_THE_CHANGE).unwrap();
 
-    let mut inputs = inputs().unwrap();
+    let mut inputs = frozen_inputs().unwrap();
     let mut document: Value = serde_json::from_str(&inputs.published[0].text).unwrap();
     let request = document
         .pointer_mut("/paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties")

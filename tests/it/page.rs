@@ -27,6 +27,35 @@ fn the_published_document_is_the_pages() {
 }
 
 #[test]
+fn the_readme_of_the_documents_lists_them_as_they_are() {
+    let readme = read("openapi/README.md").unwrap();
+    let effective: Value = serde_json::from_str(&read("openapi/effective.json").unwrap()).unwrap();
+    for (file, hash) in effective["x-generated"]["inputs"].as_object().unwrap() {
+        let name = file.rsplit('/').next().unwrap();
+        let expected = if file.contains("/published/") {
+            hash.as_str().unwrap().to_owned()
+        } else {
+            format!("| `{}` |", name.trim_end_matches(".json"))
+        };
+        assert!(
+            readme.contains(&expected),
+            "openapi/README.md lacks {name}: {expected}"
+        );
+    }
+    let rows = readme
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.as_bytes()[3].is_ascii_digit());
+    for row in rows {
+        let name = row.split('`').nth(1).unwrap();
+        let file = contract_tests::path(&format!("openapi/overlays/{name}.json"));
+        assert!(
+            file.exists(),
+            "openapi/README.md lists {name}, which is not there"
+        );
+    }
+}
+
+#[test]
 fn the_recordings_are_the_pages_exchanges() {
     let recordings = Recordings::embedded().unwrap();
     let responses = blocks("json5");

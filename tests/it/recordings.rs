@@ -100,9 +100,13 @@ fn the_recordings_agree_with_the_contract() {
         &Recordings::embedded().unwrap(),
     );
     assert_eq!(report.disagreements, []);
-    // Made under this very contract: update contract_sha256 in recording.json
-    // after you have looked at what changed.
-    assert_eq!(report.notes, []);
+    assert!(
+        report.notes.is_empty(),
+        "the contract has changed since these were recorded: look at them, then put the \
+         operation's sha256 of crates/kontext-mock/contract.json into their recording.json \
+         as contract_sha256: {:#?}",
+        report.notes
+    );
 }
 
 #[test]

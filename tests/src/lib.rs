@@ -16,4 +16,4 @@ pub use lost::lost_paths;
 pub use surface::surface;
 pub use unenforced::unenforced;
 pub use wire::wire_table;
-pub use workspace::{client_sources, inputs, path, read};
+pub use workspace::{client_sources, frozen_inputs, inputs, path, read};

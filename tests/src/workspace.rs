@@ -33,13 +33,27 @@ pub fn read(relative: &str) -> io::Result<String> {
 ///
 /// A file cannot be read.
 pub fn inputs() -> io::Result<Inputs> {
+    inputs_below("")
+}
+
+/// The document and overlays of a day that is over: what tests change in known
+/// ways, whatever the provider publishes today.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub fn frozen_inputs() -> io::Result<Inputs> {
+    inputs_below("tests/fixtures/")
+}
+
+fn inputs_below(root: &str) -> io::Result<Inputs> {
     let folder = |name: &str| -> io::Result<Vec<Input>> {
         let mut inputs = Vec::new();
-        for entry in fs::read_dir(path(name))? {
+        for entry in fs::read_dir(path(&format!("{root}{name}")))? {
             let file = format!("{name}/{}", entry?.file_name().to_string_lossy());
             if file.ends_with(".json") {
                 inputs.push(Input {
-                    text: fs::read_to_string(path(&file))?,
+                    text: fs::read_to_string(path(&format!("{root}{file}")))?,
                     file,
                 });
             }

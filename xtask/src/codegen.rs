@@ -73,6 +73,11 @@ fn report_steps(outputs: &Outputs) {
             );
         }
     }
+    for (name, at) in &outputs.unnamed {
+        anstream::println!(
+            "named after its place: {name} ({at}); x-component in an overlay names it better"
+        );
+    }
     for limit in &outputs.unchecked {
         anstream::println!("not checked before sending: {limit}");
     }

@@ -59,6 +59,8 @@ pub struct Outputs {
     pub steps: Vec<Steps>,
     /// What the provider limits and the client does not check.
     pub unchecked: Vec<String>,
+    /// Types that nobody named: their names, after their places, and the places.
+    pub unnamed: Vec<(String, String)>,
 }
 
 /// Generates everything, or nothing.
@@ -92,6 +94,7 @@ pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
         contract,
         steps: effective.steps,
         unchecked: rust.unchecked,
+        unnamed: view.unnamed,
     })
 }
 

@@ -47,6 +47,9 @@ pub struct View {
     /// The objects that are sent, by type name, with their schemas as they stand
     /// in the effective document.
     pub requests: BTreeMap<String, Value>,
+    /// The types that nobody named, so that they are named after their place:
+    /// the name, and the pointer to the schema in the effective document.
+    pub unnamed: Vec<(String, String)>,
 }
 
 /// A type with a fixed set of strings as its values.
@@ -107,12 +110,18 @@ pub fn view(effective: &Value) -> Result<View, Problems> {
     }
     Problems::none_or(types.problems)?;
     components.extend(types.hoisted);
+    let unnamed = types.names.into_iter();
+    let unnamed = unnamed
+        .map(|(name, (_, at))| (name, at))
+        .filter(|(_, at)| at.matches('/').count() > 3)
+        .collect();
     document["components"] = json!({"schemas": components});
     remove_extensions(&mut document);
     Ok(View {
         document,
         enums: types.enums,
         requests: types.requests,
+        unnamed,
     })
 }
 

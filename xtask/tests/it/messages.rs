@@ -221,6 +221,7 @@ fn what_can_be_taken_is_taken() {
     for line in [
         "normalised: /paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties/output_format/enum: a value that stood twice went",
         "normalised: /paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties/style/type: [\"string\",\"null\"] became \"string\"",
+        "named after its place: GenerateImageRequestStyle (/components/schemas/GenerateImageRequest/properties/style); x-component",
     ] {
         assert!(run.stdout.contains(line), "{}", run.stdout);
     }

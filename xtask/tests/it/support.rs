@@ -1,4 +1,4 @@
-//! A copy of this workspace's `openapi/` that a test may break.
+//! A copy of the frozen document and overlays that a test may break.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,8 @@ impl Workspace {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         for name in ["openapi/published", "openapi/overlays"] {
-            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+            let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+            let from = fixtures.join(name);
             let to = folder.path().join(name);
             fs::create_dir_all(&to).unwrap();
             for entry in fs::read_dir(from).unwrap() {
