@@ -24,6 +24,9 @@ impl BaseUrl {
         if text.is_empty() {
             return invalid("is empty".to_owned());
         }
+        if !text.contains("://") {
+            return invalid("has no scheme, http:// or https://".to_owned());
+        }
         let url = match Url::parse(text) {
             Ok(url) => url,
             Err(error) => return invalid(format!("is not a URL ({error})")),
@@ -97,7 +100,8 @@ mod tests {
         }
         for (text, problem) in [
             ("", "is empty"),
-            ("api.aimlapi.com", "is not a URL"),
+            ("api.aimlapi.com", "has no scheme"),
+            ("localhost:4010", "has no scheme"),
             ("ftp://127.0.0.1", "has another scheme"),
             (
                 "http://me:secret@127.0.0.1",
@@ -105,7 +109,7 @@ mod tests {
             ),
             ("https://@127.0.0.1", "has a user name or a password"),
             ("https://:@127.0.0.1", "has a user name or a password"),
-            ("sk-secret:7", "has another scheme"),
+            ("sk-secret:7", "has no scheme"),
             ("http://127.0.0.1/secret", "has a path"),
             ("http://127.0.0.1?key=secret", "has a query"),
             ("http://127.0.0.1#secret", "has a fragment"),

@@ -40,7 +40,7 @@ pub enum Error {
     #[error("the provider forbids the request: {0}")]
     Forbidden(Box<Reply>),
     /// There is nothing at this path: status 404, usually a wrong base URL.
-    #[error("the provider has nothing at this path: {0}")]
+    #[error("nothing was found for the request: {0}")]
     NotFound(Box<Reply>),
     /// Too many requests, or a quota is used up: status 429.
     #[error("the provider limits the rate of requests: {0}")]

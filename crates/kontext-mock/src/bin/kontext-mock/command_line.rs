@@ -41,7 +41,7 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct ServeArguments {
     /// The address to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = address)]
     pub(crate) listen: SocketAddr,
 
     /// A folder of recordings to serve instead of those built in.
@@ -118,4 +118,10 @@ impl std::fmt::Debug for ServeArguments {
 fn match_mode() -> impl clap::builder::TypedValueParser<Value = MatchMode> {
     PossibleValuesParser::new(MatchMode::ALL.map(MatchMode::name))
         .try_map(|name| name.parse::<MatchMode>())
+}
+
+/// Reads an address, and says what one looks like.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let hint = "expected an IP address and a port, such as 127.0.0.1:4010";
+    text.parse().map_err(|_| hint.to_owned())
 }
