@@ -110,7 +110,13 @@ fn each_change_is_noticed_by_name() {
         assert_ne!(document, before_change, "{name} changes nothing");
         changed.published[0].text = document.to_string();
         let failures = what_fails(&before, &Story::of(&changed));
-        assert_ne!(failures, "", "{name} is not noticed");
+        // The hashes of the inputs make generated files stale after any edit; what
+        // matters to somebody has to be noticed by more than that.
+        let is_noticed = ["codegen stops", "snapshot ", "kontext-mock check"]
+            .iter()
+            .any(|check| failures.contains(check));
+        let matters = name != "a description is edited";
+        assert_eq!(is_noticed, matters, "{name}:\n{failures}");
         text.push_str(&format!("# {name}\n{failures}\n"));
     }
     snapshot("changes", text);
