@@ -12,10 +12,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     collect(&root, "", &mut files)?;
     files.sort();
     let mut source = String::from("&[\n");
-    for (name, path) in &files {
+    for name in &files {
+        // The path is put together when the crate is compiled: cargo may keep what
+        // this script wrote for another checkout that had the same target folder.
         writeln!(
             source,
-            "    ({name:?}, include_bytes!({path:?}).as_slice()),"
+            "    ({name:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?})).as_slice()),",
+            format!("/recordings/{name}")
         )?;
     }
     source.push_str("]\n");
@@ -24,18 +27,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Adds every file below `folder` as its name with `/` and its absolute path.
+/// Adds the name of every file below `folder`, with `/`.
 ///
 /// Hidden files are left out, as when a folder is read from disk.
-fn collect(
-    folder: &Path,
-    prefix: &str,
-    files: &mut Vec<(String, String)>,
-) -> Result<(), Box<dyn Error>> {
+fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let (Some(name), Some(absolute)) = (name, path.to_str()) else {
+        let Some(name) = name else {
             return Err(format!("{} is not named in UTF-8", path.display()).into());
         };
         if name.starts_with('.') {
@@ -45,7 +44,7 @@ fn collect(
         if path.is_dir() {
             collect(&path, &format!("{name}/"), files)?;
         } else {
-            files.push((name, absolute.to_owned()));
+            files.push(name);
         }
     }
     Ok(())
