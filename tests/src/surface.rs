@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quote::ToTokens;
-use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, Type, UseTree, Visibility};
+use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, ItemUse, Type, UseTree, Visibility};
 
 /// The public surface of sources, by path below `src`.
 ///
@@ -33,11 +33,7 @@ pub fn surface(sources: &BTreeMap<String, String>) -> Result<String, String> {
                 modules.describe(&inner, item, "  ", &mut lines);
             }
         } else {
-            let found = modules.items.get(&module).into_iter().flatten();
-            let Some(item) = found
-                .into_iter()
-                .find(|item| ident(item).as_deref() == Some(&name))
-            else {
+            let Some((module, item)) = modules.defined(&module, &name) else {
                 return Err(format!(
                     "lib.rs exports {module}::{name}, which no file defines"
                 ));
@@ -95,27 +91,57 @@ impl Modules {
 
     /// What `lib.rs` exports: module, name there, name outside; sorted.
     fn exports(&self) -> BTreeSet<(String, String, String)> {
-        let mut exports = BTreeSet::new();
-        for item in self.items.get("").into_iter().flatten() {
+        self.uses("", |item| matches!(item.vis, Visibility::Public(_)))
+    }
+
+    /// What a module uses: module, name there, name here.
+    fn uses(
+        &self,
+        module: &str,
+        is_meant: impl Fn(&ItemUse) -> bool,
+    ) -> BTreeSet<(String, String, String)> {
+        let mut uses = BTreeSet::new();
+        for item in self.items.get(module).into_iter().flatten() {
             if let Item::Use(item) = item
-                && matches!(item.vis, Visibility::Public(_))
+                && is_meant(item)
             {
-                leaves(&item.tree, &mut Vec::new(), &mut exports);
+                leaves(&item.tree, &mut Vec::new(), &mut uses);
             }
         }
-        exports
+        uses
+    }
+
+    /// The item of that name in a module, or in one below it that it exports again.
+    fn defined(&self, module: &str, name: &str) -> Option<(String, &Item)> {
+        let mut items = self.items.get(module).into_iter().flatten();
+        if let Some(item) = items.find(|item| ident(item).as_deref() == Some(name)) {
+            return Some((module.to_owned(), item));
+        }
+        let uses = self.uses(module, |item| matches!(item.vis, Visibility::Public(_)));
+        let (below, name, _) = uses.into_iter().find(|(_, _, alias)| alias == name)?;
+        self.defined(&format!("{module}::{below}"), &name)
     }
 
     /// Whether a type's name in a module means the type of that name in
     /// another: two modules have a `Usage`, and the generated client, which is
     /// private, has the name of ours.
-    fn may_mean(&self, module: &str, types: &str) -> bool {
+    fn means(&self, module: &str, types: &str, name: &str) -> bool {
         let is_generated = |module: &str| module.starts_with("generated::");
-        if is_generated(types) {
-            is_generated(module) || module == "request"
-        } else {
-            module == types || module.starts_with(&format!("{types}::"))
-        }
+        module == types
+            || module.starts_with(&format!("{types}::"))
+            || (is_generated(module) && is_generated(types))
+            || self.uses(module, |_| true).iter().any(|(from, _, alias)| {
+                let from = match from.strip_prefix("crate::") {
+                    // `lib.rs` exports them from there.
+                    Some("types") => "generated::types",
+                    Some(from) => from,
+                    None => return false,
+                };
+                alias == name
+                    && self
+                        .defined(from, name)
+                        .is_some_and(|(from, _)| from == types)
+            })
     }
 
     /// The inherent and trait implementations of a type of a module.
@@ -126,7 +152,7 @@ impl Modules {
     ) -> impl Iterator<Item = &'a ItemImpl> {
         self.items
             .iter()
-            .filter(move |(other, _)| self.may_mean(other, module))
+            .filter(move |(other, _)| self.means(other, module, name))
             .flat_map(|(_, items)| items)
             .filter_map(move |item| match item {
                 Item::Impl(block) if type_name(&block.self_ty).as_deref() == Some(name) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
+use crate::call::Call;
 use crate::decode_error::{DecodeError, Problem};
 use crate::headers;
 use crate::image::{Image, Text};
@@ -13,6 +14,7 @@ use crate::json;
 use crate::number::Number;
 use crate::redact::Redactor;
 use crate::reply::Reply;
+use crate::request_id::ClientRequestId;
 use crate::text::First;
 use crate::told::Told;
 use crate::types::GenerateImageResponse;
@@ -32,6 +34,7 @@ pub struct GeneratedImages {
     body: Arc<String>,
     content: Content,
     redactor: Redactor,
+    pub(crate) call: Option<Call>,
 }
 
 /// What was read from a body.
@@ -150,6 +153,7 @@ impl GeneratedImages {
                 body,
                 content,
                 redactor: redactor.clone(),
+                call: None,
             }),
             Err(problem) => failed(headers, Arc::unwrap_or_clone(body).into_bytes(), problem),
         }
@@ -255,21 +259,35 @@ impl GeneratedImages {
         headers::text(&self.headers, headers::INFERENCE_ID)
     }
 
-    /// The header `x-client-request-id`, the echo of what the caller sent.
-    pub fn client_request_id(&self) -> Option<&str> {
-        headers::text(&self.headers, headers::CLIENT_REQUEST_ID)
+    /// The call that this is the answer to; nothing where the body was at hand.
+    pub fn call(&self) -> Option<&Call> {
+        self.call.as_ref()
     }
 
-    /// The header `x-aimlapi-credits-used`; 2,000,000 credits are 1 US dollar.
+    /// The `X-Client-Request-Id` that the request was sent with. What the provider
+    /// sent back is among the [`headers`](Self::headers).
+    pub fn client_request_id(&self) -> Option<&ClientRequestId> {
+        self.call().map(Call::client_request_id)
+    }
+
+    /// The cost in credits; 2,000,000 credits are 1 US dollar. It is the header
+    /// `x-aimlapi-credits-used`, else what the body's [`usage`](Self::usage) says where
+    /// that is a whole number.
     pub fn credits_used(&self) -> Option<u64> {
-        headers::text(&self.headers, headers::CREDITS_USED)?
-            .parse()
-            .ok()
+        let header = headers::text(&self.headers, headers::CREDITS_USED);
+        header.and_then(|text| text.parse().ok()).or_else(|| {
+            let usage = self.usage()?;
+            usage.credits_used.as_ref()?.as_u64()
+        })
     }
 
-    /// The header `x-aimlapi-usd-spent`, in US dollars, as it is written.
+    /// The cost in US dollars, as it is written: the header `x-aimlapi-usd-spent`, else
+    /// what the body's [`usage`](Self::usage) says.
     pub fn usd_spent(&self) -> Option<&str> {
-        headers::text(&self.headers, headers::USD_SPENT)
+        headers::text(&self.headers, headers::USD_SPENT).or_else(|| {
+            let usage = self.usage()?;
+            usage.usd_spent.as_ref().map(Number::as_str)
+        })
     }
 }
 
@@ -283,6 +301,7 @@ impl fmt::Debug for GeneratedImages {
         f.debug_struct("GeneratedImages")
             .field("status", &self.status)
             .field("request_id", &shown(self.request_id(), 128))
+            .field("call", &self.call)
             .field("images", &First(self.content.images.iter()))
             .field("seed", &self.content.seed)
             .field("prompt", &shown(self.prompt(), 200))

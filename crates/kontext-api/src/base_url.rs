@@ -1,6 +1,7 @@
 //! Where the API is: an origin, and never in the clear but on this machine.
 
-use url::{Host, Url};
+use http::HeaderValue;
+use url::{Host, Position, Url};
 
 use crate::build_error::BuildError;
 
@@ -11,6 +12,7 @@ pub(crate) const DEFAULT: &str = "https://api.aimlapi.com";
 #[derive(Clone, Debug)]
 pub(crate) struct BaseUrl {
     origin: String,
+    host: HeaderValue,
     is_loopback: bool,
 }
 
@@ -60,8 +62,13 @@ impl BaseUrl {
         if url.scheme() == "https" && cfg!(not(any(feature = "rustls", feature = "native-tls"))) {
             return Err(BuildError::NoTls { origin });
         }
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        let Ok(host) = HeaderValue::from_str(host) else {
+            return invalid("has a host that cannot be in a header".to_owned());
+        };
         Ok(Self {
             origin,
+            host,
             is_loopback,
         })
     }
@@ -69,6 +76,11 @@ impl BaseUrl {
     /// The origin, without a final slash.
     pub(crate) fn as_str(&self) -> &str {
         &self.origin
+    }
+
+    /// Host and port, as the header `host` has them.
+    pub(crate) fn host_header(&self) -> HeaderValue {
+        self.host.clone()
     }
 
     /// Whether it is on this machine.

@@ -2,25 +2,34 @@
 
 use std::env::VarError;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST};
+use http::{HeaderMap, HeaderValue};
 
 use crate::api_key::ApiKey;
+use crate::attempt::Attempt;
 use crate::base_url::{self, BaseUrl};
 use crate::build_error::BuildError;
-use crate::client::Client;
+use crate::client::{Client, Shared};
+use crate::download;
 use crate::environment::{self, variable};
-use crate::generated;
+use crate::http_rules;
+use crate::observe::{Hook, Observer};
+use crate::random::Random;
 use crate::redact::Redactor;
+use crate::retry::{Budget, RetryPolicy};
 
 /// What the client calls itself to the provider.
-const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
+
+/// How long a connection waits for the next request.
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
 /// Changes the settings of the HTTP client.
-type Configure = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
+pub(crate) type Configure =
+    Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
 /// Makes a [`Client`].
 pub struct ClientBuilder {
@@ -29,6 +38,9 @@ pub struct ClientBuilder {
     connect_timeout: Duration,
     attempt_timeout: Duration,
     max_answer_bytes: usize,
+    retry: RetryPolicy,
+    on_attempt: Option<Hook>,
+    downloads: download::Settings,
     configure: Option<Configure>,
 }
 
@@ -40,6 +52,9 @@ impl Default for ClientBuilder {
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: Duration::from_secs(300),
             max_answer_bytes: 64 * 1024 * 1024,
+            retry: RetryPolicy::default(),
+            on_attempt: None,
+            downloads: download::Settings::default(),
             configure: None,
         }
     }
@@ -91,6 +106,9 @@ impl ClientBuilder {
     /// How long a request may take from connecting to the last byte of the
     /// answer: 300 seconds unless it is set. Generating takes long, and after
     /// this time-out nobody knows whether the image was made and charged.
+    ///
+    /// It is never more than [`RetryPolicy::total_timeout`], which is 330 seconds unless
+    /// it is set: raise that too.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt_timeout = limit;
         self
@@ -100,6 +118,76 @@ impl ClientBuilder {
     /// Beyond it the call fails with a decode error that holds what was read.
     pub fn max_answer_bytes(mut self, limit: usize) -> Self {
         self.max_answer_bytes = limit;
+        self
+    }
+
+    /// What is tried again, how often, how soon, and how long all of it may take.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Calls a function after every attempt, also after one that is tried again and
+    /// one whose future was dropped: for metrics and audits.
+    ///
+    /// It runs in the task of the call, so it must be quick. If it panics, the call
+    /// goes on. A second call replaces the first.
+    ///
+    /// ```no_run
+    /// # fn f() -> Result<(), kontext_api::BuildError> {
+    /// let client = kontext_api::Client::builder()
+    ///     .api_key("key")
+    ///     .on_attempt(|attempt| {
+    ///         println!("{} {} {}", attempt.operation, attempt.number, attempt.outcome.as_str());
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_attempt(mut self, hook: impl Fn(&Attempt<'_>) + Send + Sync + 'static) -> Self {
+        self.on_attempt = Some(Arc::new(hook));
+        self
+    }
+
+    /// How large an image may be that is downloaded, in bytes: 32 MiB unless it is set.
+    /// [`Download::max_bytes`](crate::Download::max_bytes) sets it for one image.
+    pub fn download_max_bytes(mut self, limit: u64) -> Self {
+        self.downloads.max_bytes = limit;
+        self
+    }
+
+    /// For how long no byte of a download may come before an attempt ends: 20 seconds
+    /// unless it is set.
+    /// [`Download::stall_timeout`](crate::Download::stall_timeout) sets it for one image.
+    pub fn download_stall_timeout(mut self, limit: Duration) -> Self {
+        self.downloads.stall_timeout = limit;
+        self
+    }
+
+    /// Changes the HTTP client that downloads images: a certificate, a proxy. It is
+    /// another one than the API's, with other connections and without the key, and
+    /// [`configure_http`](Self::configure_http) does not change it. A second call goes
+    /// on from the first.
+    ///
+    /// Afterwards this crate sets what it answers for: the time to connect, the headers
+    /// `host`, `accept` and `accept-encoding`, no retries and no redirects but its own,
+    /// no referer, no compression, no `connection_verbose`, https only, and a resolver
+    /// that gives only addresses on the public internet (with the API on this machine,
+    /// loopback addresses and plain http to them too).
+    ///
+    /// What the closure sets beyond that is the caller's business:
+    ///
+    /// - Default headers go to every host that an image's URL names: no secrets there.
+    /// - **A proxy resolves names itself, so nothing stops it from asking its own
+    ///   network.** None is used unless the closure sets one, not even the one of the
+    ///   environment. Give it by its address: a name would be resolved here, and not be
+    ///   allowed to lead to a private address.
+    /// - An address that `resolve` gives to a name is not checked.
+    pub fn configure_download_http(
+        mut self,
+        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+    ) -> Self {
+        self.downloads.configure(configure);
         self
     }
 
@@ -136,45 +224,52 @@ impl ClientBuilder {
         let base_url = BaseUrl::new(&self.base_url)?;
         let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
+        // No part of a call may be cut in a way that leaves open whether it was sent
+        // while it still connects.
+        let attempt_timeout = self.attempt_timeout.min(self.retry.total());
+        let connect_timeout = self.connect_timeout.min(attempt_timeout / 2);
         // What the caller may choose otherwise. Gateways in front of an API refuse
-        // clients without a name. One bad header is no reason to lose an image.
+        // clients without a name. One bad header is no reason to lose an image. A
+        // connection that a gateway gave up while it was idle is an unknown outcome
+        // for the next request on it; most keep one for a minute.
         let preset = reqwest::Client::builder()
             .user_agent(USER_AGENT)
+            .pool_idle_timeout(IDLE_CONNECTION)
             .http1_ignore_invalid_headers_in_responses(true);
-        let mut http = configure(preset)
-            .default_headers(HeaderMap::from_iter([(
-                AUTHORIZATION,
-                api_key.authorization()?,
-            )]))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            // Another crate of the same build may have turned these on.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .connection_verbose(false)
-            .connect_timeout(self.connect_timeout.min(self.attempt_timeout / 2))
-            .timeout(self.attempt_timeout);
+        let http = configure(preset)
+            // Each of them replaces the one that the closure may have set: another host
+            // would get the key, and a coding would make the answer unreadable.
+            .default_headers(HeaderMap::from_iter([
+                (AUTHORIZATION, api_key.authorization()?),
+                (ACCEPT, HeaderValue::from_static("application/json")),
+                (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+                (HOST, base_url.host_header()),
+            ]))
+            .timeout(attempt_timeout);
+        let mut http = http_rules::strict(http, connect_timeout);
         if base_url.is_loopback() {
-            // The key may go in the clear to this machine, so it must get nowhere else:
-            // not to a proxy, and not to wherever a resolver thinks that localhost is.
-            let addresses = [
-                (Ipv4Addr::LOCALHOST, 0).into(),
-                (Ipv6Addr::LOCALHOST, 0).into(),
-            ];
-            http = http.no_proxy().resolve_to_addrs("localhost", &addresses);
+            // The key may go in the clear to this machine, so it must get nowhere else.
+            http = http_rules::with_localhost_here(http.no_proxy());
         }
         let http = http
             .build()
             .map_err(|error| BuildError::Http(error.without_url()))?;
-        let api = generated::Client::new_with_client(base_url.as_str(), http);
-        Ok(Client::new(
-            api,
-            Redactor::hiding(&api_key),
-            self.max_answer_bytes,
-        ))
+        let redactor = Redactor::hiding(&api_key);
+        let downloads = self
+            .downloads
+            .build(&base_url, connect_timeout, &self.retry);
+        Ok(Client::new(Shared {
+            http,
+            base_url: base_url.as_str().to_owned(),
+            max_answer_bytes: self.max_answer_bytes,
+            attempt_timeout,
+            budget: Budget::new(&self.retry),
+            retry: self.retry,
+            random: Random::default(),
+            downloads: downloads.map_err(|error| BuildError::Http(error.without_url()))?,
+            observer: Observer::new(self.on_attempt, redactor.clone()),
+            redactor,
+        }))
     }
 }
 
@@ -185,6 +280,9 @@ impl fmt::Debug for ClientBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("max_answer_bytes", &self.max_answer_bytes)
+            .field("retry", &self.retry)
+            .field("download_max_bytes", &self.downloads.max_bytes)
+            .field("download_stall_timeout", &self.downloads.stall_timeout)
             .finish_non_exhaustive()
     }
 }

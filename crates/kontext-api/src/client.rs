@@ -1,35 +1,65 @@
-//! The client: one call, one request, one answer.
+//! The client: one call, one answer, and as few requests as it takes.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 use progenitor_client::ResponseValue;
+use tracing::Instrument;
 
 use crate::answer::GeneratedImages;
+use crate::attempt::{Operation, Outcome};
 use crate::build_error::BuildError;
 use crate::builder::ClientBuilder;
+use crate::call::{Call, CallOptions};
 use crate::decode_error::{DecodeError, Problem};
+use crate::download::Downloads;
 use crate::error::Error;
 use crate::generated::{self, limits::GENERATE_IMAGE_REQUEST};
+use crate::hooks::Attempting;
+use crate::observe::Observer;
+use crate::random::Random;
 use crate::receive::{End, Pieces, receive};
 use crate::redact::Redactor;
 use crate::reply::Reply;
+use crate::request_id::ClientRequestId;
+use crate::retry::{Budget, RetryPolicy, Schedule};
+use crate::stop::Stop;
 use crate::types::GenerateImageRequest;
 
 /// How much of the body of an error is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// A client of the API. Clones are cheap and share their connections.
+/// How long the body of an error may take after its head.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A client of the API. Clones are cheap and share their connections and their
+/// budget of retries.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
-    api: generated::Client,
-    redactor: Redactor,
-    max_answer_bytes: usize,
+/// What clones of a client share.
+pub(crate) struct Shared {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base_url: String,
+    pub(crate) redactor: Redactor,
+    pub(crate) max_answer_bytes: usize,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) budget: Budget,
+    pub(crate) random: Random,
+    pub(crate) downloads: Downloads,
+    pub(crate) observer: Observer,
+}
+
+/// The head of an answer, and its body as it arrives.
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+    pieces: Pieces,
 }
 
 impl Client {
@@ -48,24 +78,32 @@ impl Client {
         ClientBuilder::default()
     }
 
-    pub(crate) fn new(api: generated::Client, redactor: Redactor, max_answer_bytes: usize) -> Self {
+    /// A name for a call that no other call has.
+    pub(crate) fn new_client_request_id(&self) -> ClientRequestId {
+        ClientRequestId::random(&self.shared.random)
+    }
+
+    /// How often a call may be charged at most.
+    pub(crate) fn charges_per_call(&self) -> u64 {
+        self.shared.retry.charges_per_call()
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                api,
-                redactor,
-                max_answer_bytes,
-            }),
+            shared: Arc::new(shared),
         }
     }
 
     /// Generates images, and waits for them: seconds to minutes.
     ///
-    /// The request is checked first, and it is sent once. There are no retries:
-    /// the API has no idempotency key, so a request that is sent again may be
-    /// paid for twice.
+    /// The request is checked first. It is sent again only where the first certainly
+    /// was not carried out, because the API has no idempotency key and a request that
+    /// is sent twice may be paid for twice: [`RetryPolicy`] has the table.
     ///
-    /// Dropping the future after the request was sent leaves the outcome
-    /// unknown: the image may be made, and charged.
+    /// **Dropping the future** after the request was sent (a `select!`, a time-out
+    /// around it, a task that is aborted) leaves the outcome unknown: the image may be
+    /// made, and charged. The trace has a warning with the client request id then, and
+    /// [`ClientBuilder::on_attempt`] sees it.
     ///
     /// # Errors
     ///
@@ -75,49 +113,157 @@ impl Client {
         &self,
         request: impl Into<GenerateImageRequest>,
     ) -> Result<GeneratedImages, Error> {
-        let request = request.into();
+        self.generate_with(request, CallOptions::default()).await
+    }
+
+    /// Like [`generate`](Self::generate), under a name of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`generate`](Self::generate).
+    pub async fn generate_with(
+        &self,
+        request: impl Into<GenerateImageRequest>,
+        options: CallOptions,
+    ) -> Result<GeneratedImages, Error> {
+        let call = Call {
+            client_request_id: options
+                .client_request_id
+                .unwrap_or_else(|| self.new_client_request_id()),
+            attempts: 0,
+            earlier_may_be_charged: false,
+        };
+        let id = call.client_request_id.clone();
+        let observer = &self.shared.observer;
+        let observed = observer.begin_call(Operation::GenerateImage, Some(&id));
+        let attempts = self.attempts(request.into(), call, options.stop);
+        let result = attempts.instrument(observed.span()).await;
+        match &result {
+            Ok(answer) => observed.end(
+                &Outcome::Generated(answer),
+                answer.call().map(Call::attempts),
+            ),
+            Err(error) => observed.end(&Outcome::Failed(error), error.call().map(Call::attempts)),
+        }
+        result
+    }
+
+    /// Tries, and tries again where that is safe.
+    async fn attempts(
+        &self,
+        request: GenerateImageRequest,
+        mut call: Call,
+        stop: Option<Stop>,
+    ) -> Result<GeneratedImages, Error> {
+        let shared = &*self.shared;
         // The fields are public, so a request can have changed since it was built.
-        crate::limits::check(&request, &GENERATE_IMAGE_REQUEST)?;
-        let sent = self.shared.api.generate_image(&request).await;
-        // The answer can take long and be large: the request's images are not needed any more.
-        drop(request);
-        match sent {
-            Ok(response) => {
-                let (status, headers) = (response.status(), response.headers().clone());
-                self.success(status, headers, response.into_inner_stream())
-                    .await
-            }
-            Err(progenitor_client::Error::UnexpectedResponse(response)) => {
-                let (status, headers) = (response.status(), response.headers().clone());
-                let pieces = ResponseValue::stream(response).into_inner_stream();
+        crate::limits::check(&request, &GENERATE_IMAGE_REQUEST)
+            .map_err(|invalid| Error::from(invalid).in_call(&call))?;
+        let mut schedule = Schedule::start(&shared.retry, &shared.budget, &shared.random);
+        // An attempt that begins when the time is nearly up would be cut off, and its
+        // outcome unknown.
+        let least = shared.attempt_timeout / 2;
+        let id = call.client_request_id.clone();
+        loop {
+            call.attempts = schedule.attempt();
+            let observed =
+                shared
+                    .observer
+                    .begin(Operation::GenerateImage, Some(&id), call.attempts);
+            let left = schedule.time_left();
+            let time = (left < shared.attempt_timeout).then_some(left);
+            let sent = self.send(&request, &id, time);
+            let error = match sent.instrument(observed.span()).await {
                 // Any 2xx is a success: the document had 201 once, and an image was paid for.
-                match status.is_success() {
-                    true => self.success(status, headers, pieces).await,
-                    false => Err(self.refusal(status, headers, pieces).await),
+                Ok(head) if head.status.is_success() => {
+                    // The answer can be large: the request's images are not needed any more.
+                    drop(request);
+                    let result = self.success(head).instrument(observed.span()).await;
+                    return match result {
+                        Ok(mut answer) => {
+                            answer.call = Some(call);
+                            shared.budget.succeeded();
+                            observed.end(Outcome::Generated(&answer), None);
+                            Ok(answer)
+                        }
+                        Err(error) => {
+                            let error = error.in_call(&call);
+                            observed.end(Outcome::Failed(&error), None);
+                            Err(error)
+                        }
+                    };
+                }
+                Ok(head) => self.refusal(head).instrument(observed.span()).await,
+                Err(error) => error,
+            };
+            let error = error.in_call(&call);
+            let delay = error
+                .cause()
+                .and_then(|cause| schedule.next(cause, error.retry_after(), least));
+            observed.end(Outcome::Failed(&error), delay);
+            let Some(delay) = delay else {
+                return Err(error);
+            };
+            call.earlier_may_be_charged = error.may_have_been_charged();
+            match &stop {
+                None => tokio::time::sleep(delay).await,
+                Some(stop) => {
+                    if tokio::time::timeout(delay, stop.said()).await.is_ok() {
+                        return Err(error);
+                    }
                 }
             }
-            Err(progenitor_client::Error::CommunicationError(error)) => {
-                Err(Error::from_transport(error))
-            }
-            // The generated code makes no other error for this operation. Should
-            // it ever, nobody knows whether the request was sent.
-            Err(_) => Err(Error::OutcomeUnknown {
-                reply: None,
-                source: "the generated client failed".into(),
-            }),
         }
     }
 
-    /// Reads an answer that was paid for: whatever goes wrong, it is in the error.
-    async fn success(
+    /// Sends the request once, and waits for the head of the answer.
+    async fn send(
         &self,
-        status: StatusCode,
-        headers: HeaderMap,
-        pieces: Pieces,
-    ) -> Result<GeneratedImages, Error> {
+        request: &GenerateImageRequest,
+        id: &ClientRequestId,
+        time: Option<Duration>,
+    ) -> Result<Head, Error> {
+        let shared = &*self.shared;
+        let api = generated::Client {
+            baseurl: shared.base_url.clone(),
+            client: shared.http.clone(),
+            inner: Attempting::new(id.header().clone(), time),
+        };
+        let response = match api.generate_image(request).await {
+            Ok(response) => response,
+            Err(progenitor_client::Error::UnexpectedResponse(response)) => {
+                ResponseValue::stream(response)
+            }
+            Err(progenitor_client::Error::CommunicationError(error)) => {
+                return Err(Error::from_transport(error));
+            }
+            // The generated code makes no other error for this operation. Should
+            // it ever, nobody knows whether the request was sent.
+            Err(_) => {
+                return Err(Error::OutcomeUnknown {
+                    reply: None,
+                    source: "the generated client failed".into(),
+                    call: None,
+                });
+            }
+        };
+        Ok(Head {
+            status: response.status(),
+            headers: api.inner.into_headers(),
+            pieces: response.into_inner_stream(),
+        })
+    }
+
+    /// Reads an answer that was paid for: whatever goes wrong, it is in the error.
+    async fn success(&self, head: Head) -> Result<GeneratedImages, Error> {
+        let Head {
+            status,
+            headers,
+            pieces,
+        } = head;
         let limit = self.shared.max_answer_bytes;
         let redactor = self.shared.redactor.clone();
-        let received = receive(&headers, pieces, limit).await;
+        let received = receive(&headers, pieces, limit, None).await;
         match received.end {
             End::Whole => {}
             End::TooLong => {
@@ -127,11 +273,12 @@ impl Client {
                     Problem::TooLarge { limit },
                 )));
             }
-            End::Broken(error) => {
+            End::Broken(source) => {
                 let reply = Reply::new(status, headers, received.bytes, true, redactor);
                 return Err(Error::OutcomeUnknown {
                     reply: Some(Box::new(reply)),
-                    source: Box::new(error),
+                    source,
+                    call: None,
                 });
             }
         }
@@ -143,8 +290,16 @@ impl Client {
     }
 
     /// Reads an answer that is an error. One that breaks off is still that error.
-    async fn refusal(&self, status: StatusCode, headers: HeaderMap, pieces: Pieces) -> Error {
-        let received = receive(&headers, pieces, MAX_ERROR_BYTES).await;
+    async fn refusal(&self, head: Head) -> Error {
+        let Head {
+            status,
+            headers,
+            pieces,
+        } = head;
+        // What the status says is enough to go on; the message is not worth the wait.
+        let patience = ERROR_BODY_TIME.min(self.shared.attempt_timeout / 4);
+        let deadline = Instant::now() + patience;
+        let received = receive(&headers, pieces, MAX_ERROR_BYTES, Some(deadline.into())).await;
         let is_cut = !matches!(received.end, End::Whole);
         let redactor = self.shared.redactor.clone();
         let reply = Reply::new(status, headers, received.bytes, is_cut, redactor);
@@ -155,7 +310,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_url", &self.shared.api.baseurl)
+            .field("base_url", &self.shared.base_url)
             .finish_non_exhaustive()
     }
 }

@@ -47,6 +47,10 @@ impl DecodeError {
         &self.0.reply
     }
 
+    pub(crate) fn reply_mut(&mut self) -> &mut Reply {
+        &mut self.0.reply
+    }
+
     /// The JSON pointer to the value that has a wrong type; nothing where the
     /// body as a whole could not be read.
     pub fn pointer(&self) -> Option<&str> {
@@ -101,8 +105,11 @@ impl fmt::Display for DecodeError {
                 "is larger than {limit} bytes, which `ClientBuilder::max_answer_bytes` can raise"
             )?,
         }
-        match reply.request_id() {
-            Some(id) => write!(f, " (request id {})", reply.shown(id, 128)),
+        if let Some(id) = reply.request_id() {
+            write!(f, " (request id {})", reply.shown(id, 128))?;
+        }
+        match reply.client_request_id() {
+            Some(id) => write!(f, " (client request id {id})"),
             None => Ok(()),
         }
     }

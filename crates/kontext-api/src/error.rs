@@ -7,13 +7,19 @@ use http::StatusCode;
 use thiserror::Error as ThisError;
 
 use crate::answer::GeneratedImages;
+use crate::call::Call;
+use crate::cost;
 use crate::decode_error::DecodeError;
 use crate::invalid_request::InvalidRequest;
 use crate::reply::Reply;
+use crate::request_id::ClientRequestId;
+use crate::retry::Cause;
 
 /// The error of a call: one variant per outcome that a caller treats differently.
 ///
-/// Display is one line without its cause; the cause is in `source()`.
+/// Display is one line without its cause; the cause is in `source()`. Where money may
+/// have been spent it names the client request id, by which the provider's support can
+/// look the charge up.
 ///
 /// Display and Debug show of an answer its status, the provider's message, the
 /// request id, where a redirect points, and of a success that could not be read
@@ -28,45 +34,49 @@ pub enum Error {
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),
     /// The provider refused the request as wrong: status 400, 413, 415 or 422.
-    #[error("the provider refused the request: {0}")]
+    #[error("the provider refused the request: {0}{id}", id = named_if_charged(.0))]
     BadRequest(Box<Reply>),
     /// There was no key, or the provider does not know it: status 401.
-    #[error("the provider does not accept the api key: {0}")]
+    #[error("the provider does not accept the api key: {0}{id}", id = named_if_charged(.0))]
     Authentication(Box<Reply>),
     /// The account has no credits left: status 402, or a 403 whose message says so.
-    #[error("the account is out of credits: {0}")]
+    #[error("the account is out of credits: {0}{id}", id = named_if_charged(.0))]
     OutOfCredits(Box<Reply>),
     /// The key may not do this: any other 403.
-    #[error("the provider forbids the request: {0}")]
+    #[error("the provider forbids the request: {0}{id}", id = named_if_charged(.0))]
     Forbidden(Box<Reply>),
     /// There is nothing at this path: status 404, usually a wrong base URL.
-    #[error("nothing was found for the request: {0}")]
+    #[error("nothing was found for the request: {0}{id}", id = named_if_charged(.0))]
     NotFound(Box<Reply>),
     /// Too many requests, or a quota is used up: status 429.
-    #[error("the provider limits the rate of requests: {0}")]
+    #[error("the provider limits the rate of requests: {0}{id}", id = named_if_charged(.0))]
     RateLimited(Box<Reply>),
     /// The provider or a gateway before it failed: any 5xx.
-    #[error("the provider failed: {0}")]
+    #[error("the provider failed: {0}{id}", id = named_if_charged(.0))]
     Server(Box<Reply>),
     /// Any other status. A redirect is one: none is followed, and the message
     /// names where it points.
-    #[error("the provider answered with an unexpected status: {0}")]
+    #[error("the provider answered with an unexpected status: {0}{id}", id = named_if_charged(.0))]
     UnexpectedStatus(Box<Reply>),
     /// The request was not sent: no connection was made. Nothing was charged.
     #[error("the request was not sent")]
     NotSent {
         /// Why not: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
+        /// The call.
+        call: Option<Call>,
     },
     /// The request may have been sent, and its answer did not arrive whole: a
     /// time-out, a reset, a cut body. Whether an image was made and charged is
     /// not known. Sending it again may pay twice.
-    #[error("the outcome is unknown, the request may have been carried out and charged{}", beginning(.reply))]
+    #[error("the outcome is unknown, the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
     OutcomeUnknown {
         /// The beginning of a successful answer, if one arrived; its body is cut.
         reply: Option<Box<Reply>>,
         /// What happened: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
+        /// The call.
+        call: Option<Call>,
     },
     /// The answer is a success that did not decode. It is all in the error.
     #[error(transparent)]
@@ -74,6 +84,22 @@ pub enum Error {
     /// The answer is a success with no image in it. It is all in the error.
     #[error("the answer with status {} has no image in it{}", .0.status().as_u16(), told(.0))]
     NoImages(Box<GeneratedImages>),
+}
+
+/// The name to look a charge up by.
+fn named(call: &Option<Call>) -> String {
+    match call {
+        Some(call) => format!(" (client request id {})", call.client_request_id),
+        None => String::new(),
+    }
+}
+
+fn named_if_charged(reply: &Reply) -> String {
+    let earlier = reply.call().is_some_and(|call| call.earlier_may_be_charged);
+    match may_be_charged(reply) || earlier {
+        true => named(&reply.call),
+        false => String::new(),
+    }
 }
 
 /// How an answer that did not arrive whole began.
@@ -97,6 +123,7 @@ fn told(answer: &GeneratedImages) -> String {
     if let Some(id) = answer.request_id() {
         told.push_str(&format!(" (request id {})", answer.shown(id, 128)));
     }
+    told.push_str(&named(&answer.call));
     told
 }
 
@@ -125,11 +152,72 @@ impl Error {
         let was_not_sent = error.is_builder() || error.is_connect();
         let source = Box::new(error.without_url());
         match was_not_sent {
-            true => Self::NotSent { source },
+            true => Self::NotSent { source, call: None },
             false => Self::OutcomeUnknown {
                 reply: None,
                 source,
+                call: None,
             },
+        }
+    }
+
+    /// The same error, which knows the call that it ended.
+    pub(crate) fn in_call(mut self, of: &Call) -> Self {
+        match &mut self {
+            Self::NotSent { call, .. } => *call = Some(of.clone()),
+            Self::OutcomeUnknown { reply, call, .. } => {
+                if let Some(reply) = reply {
+                    reply.call = Some(of.clone());
+                }
+                *call = Some(of.clone());
+            }
+            Self::InvalidRequest(invalid) => invalid.call = Some(Box::new(of.clone())),
+            Self::Decode(error) => error.reply_mut().call = Some(of.clone()),
+            Self::NoImages(answer) => answer.call = Some(of.clone()),
+            Self::BadRequest(reply)
+            | Self::Authentication(reply)
+            | Self::OutOfCredits(reply)
+            | Self::Forbidden(reply)
+            | Self::NotFound(reply)
+            | Self::RateLimited(reply)
+            | Self::Server(reply)
+            | Self::UnexpectedStatus(reply) => reply.call = Some(of.clone()),
+        }
+        self
+    }
+
+    /// The call that ended with this error: its client request id, its attempts.
+    /// Nothing only for an [`InvalidRequest`] that a builder found.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Self::InvalidRequest(invalid) => invalid.call.as_deref(),
+            Self::NotSent { call, .. } | Self::OutcomeUnknown { call, .. } => call.as_ref(),
+            Self::NoImages(answer) => answer.call(),
+            other => other.reply().and_then(Reply::call),
+        }
+    }
+
+    /// The `X-Client-Request-Id` that the request was sent with.
+    pub fn client_request_id(&self) -> Option<&ClientRequestId> {
+        self.call().map(Call::client_request_id)
+    }
+
+    /// The variant in one word, for logs and metrics, such as `outcome_unknown`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::BadRequest(_) => "bad_request",
+            Self::Authentication(_) => "authentication",
+            Self::OutOfCredits(_) => "out_of_credits",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Server(_) => "server",
+            Self::UnexpectedStatus(_) => "unexpected_status",
+            Self::NotSent { .. } => "not_sent",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Decode(_) => "decode",
+            Self::NoImages(_) => "no_images",
         }
     }
 
@@ -175,7 +263,25 @@ impl Error {
         }
     }
 
-    /// How long the provider asks to wait, where it says so in seconds; at most a day.
+    /// The cost in credits, where the answer has it: the header
+    /// `x-aimlapi-credits-used`; 2,000,000 credits are 1 US dollar.
+    pub fn credits_used(&self) -> Option<u64> {
+        match self {
+            Self::NoImages(answer) => answer.credits_used(),
+            other => other.reply().and_then(Reply::credits_used),
+        }
+    }
+
+    /// The header `x-aimlapi-usd-spent`, in US dollars, as it is written.
+    pub fn usd_spent(&self) -> Option<&str> {
+        match self {
+            Self::NoImages(answer) => answer.usd_spent(),
+            other => other.reply().and_then(Reply::usd_spent),
+        }
+    }
+
+    /// How long the provider asks to wait, counted from when it answered; at most a
+    /// day. It says so in seconds or as a date.
     pub fn retry_after(&self) -> Option<Duration> {
         self.reply().and_then(Reply::retry_after)
     }
@@ -186,55 +292,108 @@ impl Error {
     /// True for a 429 whose message is not about a quota or billing, for a 503
     /// whose message is not about maintenance, and for a connection that could not
     /// be made: there nothing was charged, but a proxy that refuses or a certificate
-    /// that is not trusted will be no better the next time, so count the attempts.
-    /// False for everything else: a 500, 502 or 504 included, because the work may
-    /// have been done.
+    /// that is not trusted will be no better the next time. The client has tried these
+    /// again already, as its [`RetryPolicy`](crate::RetryPolicy) says.
+    /// False for everything else: for a 502 or 504, because the work may have been done,
+    /// and for a 500, which the provider does not charge but does not mend in a moment
+    /// either. False also where an earlier attempt of the call may have been
+    /// charged, which only an opt-in of the policy makes possible.
     pub fn is_retryable(&self) -> bool {
+        let is_safe = matches!(
+            self.cause(),
+            Some(Cause::NotSent | Cause::RateLimited | Cause::Unavailable)
+        );
+        is_safe && !self.earlier_may_be_charged()
+    }
+
+    /// The cost in credits that the answer names.
+    pub(crate) fn named_cost(&self) -> Option<u64> {
         match self {
-            Self::NotSent { source } => source
-                .downcast_ref()
-                .is_some_and(reqwest::Error::is_connect),
-            Self::RateLimited(reply) => !reply.message().is_some_and(is_about_quota),
-            Self::Server(reply) => {
-                reply.status() == StatusCode::SERVICE_UNAVAILABLE
-                    && !reply.message().is_some_and(is_about_maintenance)
-            }
-            _ => false,
+            Self::NoImages(answer) => cost::named(answer.headers(), answer.usage()),
+            other => cost::named(other.reply()?.headers(), None),
         }
     }
 
-    /// Whether money may have been spent.
+    /// Why another attempt may be worth it, should the policy allow that. What was
+    /// charged by its own word never is.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        if self.named_cost().is_some_and(|credits| credits > 0) {
+            return None;
+        }
+        match self {
+            Self::NotSent { source, .. } => source
+                .downcast_ref()
+                .is_some_and(reqwest::Error::is_connect)
+                .then_some(Cause::NotSent),
+            Self::RateLimited(reply) => match reply.message() {
+                Some(message) if is_about_quota(message) => None,
+                _ => Some(Cause::RateLimited),
+            },
+            Self::Server(reply) => match (reply.status().as_u16(), reply.message()) {
+                (_, Some(message)) if is_about_maintenance(message) => None,
+                (500, _) => Some(Cause::InternalError),
+                (502, _) => Some(Cause::BadGateway),
+                (503, _) => Some(Cause::Unavailable),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether money may have been spent, by this attempt or an earlier one of the call.
     ///
     /// True where the outcome is unknown, and where a success did not decode or had
     /// no image in it. True for answers of a gateway, which does not know what the
     /// service behind it did: a 408, a 499, and every 5xx but a 503 and a 500 with
-    /// a message. True for a status that means neither success nor failure. False
+    /// a message. True for redirects but 307 and 308, which can follow on what was done,
+    /// and for a status that means neither success nor failure. False
     /// for all other answers, because the provider says that failed requests are
-    /// never charged, and where nothing was sent.
+    /// never charged, and where nothing was sent. True, whatever the status, where the
+    /// answer's headers name a cost that is not 0.
     pub fn may_have_been_charged(&self) -> bool {
+        self.this_may_be_charged() || self.earlier_may_be_charged()
+    }
+
+    /// Whether the last attempt may have been charged.
+    pub(crate) fn this_may_be_charged(&self) -> bool {
         match self {
             Self::OutcomeUnknown { .. } | Self::Decode(_) | Self::NoImages(_) => true,
-            Self::Server(reply) => match reply.status().as_u16() {
-                503 => false,
-                // The provider itself speaks, in its own shape.
-                500 => reply.message().is_none(),
-                _ => true,
-            },
-            Self::UnexpectedStatus(reply) => match reply.status().as_u16() {
-                // A server that waited no longer, and a client that gave up.
-                408 | 499 => true,
-                300..=499 => false,
-                _ => true,
-            },
-            _ => false,
+            other => other.reply().is_some_and(may_be_charged),
         }
+    }
+
+    fn earlier_may_be_charged(&self) -> bool {
+        self.call().is_some_and(|call| call.earlier_may_be_charged)
+    }
+}
+
+/// Whether an answer that is no success leaves open that the request was carried out.
+fn may_be_charged(reply: &Reply) -> bool {
+    if cost::named(reply.headers(), None).is_some_and(|credits| credits > 0) {
+        return true;
+    }
+    match reply.status().as_u16() {
+        // A server that waited no longer, and a client that gave up.
+        408 | 499 => true,
+        // They say that nothing was done here, and where to ask instead.
+        307 | 308 => false,
+        // The others can follow on what was done.
+        300..=399 => true,
+        400..=499 => false,
+        503 => false,
+        // The provider itself speaks, in its own shape.
+        500 => reply.message().is_none(),
+        // A gateway does not know what the service behind it did, and any other status
+        // means neither success nor failure.
+        _ => true,
     }
 }
 
 /// Whether the message of a 403 says that there are no credits left.
 fn is_about_credits(message: &str) -> bool {
+    // A load balancer has nothing to do with money.
     has_any(
-        message,
+        &message.to_lowercase().replace("balancer", ""),
         &[
             "credit",
             "balance",

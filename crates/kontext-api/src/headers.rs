@@ -1,10 +1,10 @@
 //! The headers of an answer that a caller may need.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, DATE, LOCATION, RETRY_AFTER};
 use url::Url;
 
 use crate::redact::Redactor;
@@ -15,12 +15,15 @@ const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The provider's name for the call, for its support.
 pub(crate) const INFERENCE_ID: &str = "x-inference-id";
-/// The caller's name for the call, sent back.
+/// The caller's name for the call.
 pub(crate) const CLIENT_REQUEST_ID: &str = "x-client-request-id";
 /// What the call cost in credits.
 pub(crate) const CREDITS_USED: &str = "x-aimlapi-credits-used";
 /// What the call cost in US dollars.
 pub(crate) const USD_SPENT: &str = "x-aimlapi-usd-spent";
+
+/// What a place is called of which nothing can be shown.
+pub(crate) const ELSEWHERE: &str = "another place";
 
 /// The text of a header; nothing if it is absent, empty or not ASCII.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -31,13 +34,40 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .filter(|value| !value.is_empty())
 }
 
-/// How long the provider asks to wait, where it says so in seconds; at most a day.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    text(headers, RETRY_AFTER.as_str())?
-        .trim()
-        .parse()
-        .ok()
-        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_DELAY))
+/// How long the provider asks to wait: a number of seconds, or a date; at most a day.
+///
+/// A date that has passed is no wait. `now` counts where the answer has no date of its
+/// own, by which a clock that is wrong does no harm.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let answered = text(headers, DATE.as_str())
+        .and_then(|date| httpdate::parse_http_date(date.trim()).ok())
+        .unwrap_or(now);
+    let values = headers.get_all(RETRY_AFTER).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    // Of several the longest is the safest.
+    values
+        .filter_map(|value| delay(value.trim(), answered))
+        .max()
+}
+
+/// The delay that one header asks for.
+fn delay(value: &str, answered: SystemTime) -> Option<Duration> {
+    let is_number = value.starts_with(|first: char| first.is_ascii_digit())
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let delay = match is_number {
+        // A fraction is not allowed, and no reason to come back at once. More seconds
+        // than can be counted are a long time all the same.
+        true => {
+            Duration::try_from_secs_f64(value.parse::<f64>().ok()?.ceil()).unwrap_or(LONGEST_DELAY)
+        }
+        false => {
+            let until = httpdate::parse_http_date(value).ok()?;
+            until.duration_since(answered).unwrap_or_default()
+        }
+    };
+    Some(delay.min(LONGEST_DELAY))
 }
 
 /// A coding of the body that nobody asked for: the client takes `identity` alone.
@@ -59,12 +89,18 @@ pub(crate) fn redirect_target(headers: &HeaderMap) -> Option<String> {
         return location.split(['?', '#']).next().map(str::to_owned);
     }
     Some(match Url::parse(location) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => {
-            format!("{}{}", url.origin().ascii_serialization(), url.path())
-        }
-        // There may be a user name in it, and no telling where it ends.
-        _ => "another place".to_owned(),
+        Ok(url) => place(&url),
+        Err(_) => ELSEWHERE.to_owned(),
     })
+}
+
+/// Where a URL points, without user name, query and fragment.
+pub(crate) fn place(url: &Url) -> String {
+    match url.scheme() {
+        "http" | "https" => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        // There may be a user name in it, and no telling where it ends.
+        _ => ELSEWHERE.to_owned(),
+    }
 }
 
 /// Prints the names of headers alone: their values may be cookies or keys.
@@ -112,20 +148,50 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_read_where_it_is_in_seconds() {
-        assert_eq!(
-            retry_after(&headers(RETRY_AFTER, "7")),
-            Some(Duration::from_secs(7))
-        );
-        assert_eq!(
-            retry_after(&headers(RETRY_AFTER, "18446744073709551615")),
-            Some(Duration::from_secs(86_400))
-        );
-        assert_eq!(retry_after(&headers(RETRY_AFTER, "-7")), None);
-        assert_eq!(
-            retry_after(&headers(RETRY_AFTER, "Fri, 31 Dec 1999 23:59:59 GMT")),
-            None
-        );
+    fn a_delay_is_read_in_seconds_and_as_a_date() {
+        const DATE_OF_ANSWER: &str = "Sun, 06 Nov 1994 08:49:30 GMT";
+        // An hour fast.
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 09:49:30 GMT").unwrap();
+        let read = |value, date: Option<&'static str>| {
+            let mut headers = headers(RETRY_AFTER, value);
+            if let Some(date) = date {
+                headers.insert(DATE, http::HeaderValue::from_static(date));
+            }
+            retry_after(&headers, now).map(|delay| delay.as_secs())
+        };
+        for (value, date, seconds) in [
+            ("7", None, Some(7)),
+            (" 7 ", None, Some(7)),
+            ("0", None, Some(0)),
+            ("18446744073709551616", None, Some(86_400)),
+            ("-7", None, None),
+            ("7.5", None, Some(8)),
+            ("7.5.1", None, None),
+            (".5", None, None),
+            ("soon", None, None),
+            (" ", None, None),
+            (
+                "Sun, 06 Nov 1994 08:49:37 GMT",
+                Some(DATE_OF_ANSWER),
+                Some(7),
+            ),
+            (
+                "Sunday, 06-Nov-94 08:49:37 GMT",
+                Some(DATE_OF_ANSWER),
+                Some(7),
+            ),
+            ("Sun Nov  6 08:49:37 1994", Some(DATE_OF_ANSWER), Some(7)),
+            ("Sun, 06 Nov 1994 09:49:37 GMT", None, Some(7)),
+            ("Sun, 06 Nov 1994 09:49:37 GMT", Some("today"), Some(7)),
+            (
+                "Sun, 06 Nov 1994 08:49:29 GMT",
+                Some(DATE_OF_ANSWER),
+                Some(0),
+            ),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", None, Some(86_400)),
+        ] {
+            assert_eq!(read(value, date), seconds, "{value} {date:?}");
+        }
     }
 
     #[test]

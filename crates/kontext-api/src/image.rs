@@ -5,23 +5,14 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{DecodeError, Engine as _, alphabet};
 use percent_encoding::percent_decode_str;
 
 use crate::json;
 use crate::redact::Redactor;
 
-/// What lines of base64 are broken with.
-const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+mod decoder;
 
-/// Takes base64 with and without its padding.
-const ENGINE: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+pub(crate) use decoder::Decoder;
 
 /// A generated image: a URL, its bytes as base64, or both, and what is known of it.
 ///
@@ -86,7 +77,7 @@ impl Image {
         if raw.contains('\\') {
             let text = json::decoded(&self.body[range.start - 1..range.end + 1])?;
             let payload = data_uri_base64(&text).map(Cow::into_owned);
-            return Some(payload.unwrap_or(text).into());
+            return Some(payload.map_or(text, Cow::Owned));
         }
         Some(data_uri_base64(raw).unwrap_or(raw.into()))
     }
@@ -100,18 +91,12 @@ impl Image {
     ///
     /// [`InvalidBase64`] if the text is not base64, or if there is none.
     pub fn decode_base64(&self) -> Result<Option<Vec<u8>>, InvalidBase64> {
-        let Some(mut text) = self.base64() else {
-            return Ok(None);
-        };
-        if text.contains(WHITE_SPACE) {
-            text = text.replace(WHITE_SPACE, "").into();
-        }
-        let problem = match ENGINE.decode(text.as_bytes()) {
-            Ok(bytes) if bytes.is_empty() => "it is empty".to_owned(),
-            Ok(bytes) => return Ok(Some(bytes)),
-            Err(error) => describe(&error),
-        };
-        Err(InvalidBase64 { problem })
+        self.decoder().map(Decoder::all).transpose()
+    }
+
+    /// Decodes the bytes of the image piece by piece; nothing where there is only a URL.
+    pub(crate) fn decoder(&self) -> Option<Decoder<'_>> {
+        self.base64().map(Decoder::new)
     }
 
     /// The width in pixels.
@@ -171,12 +156,22 @@ pub(crate) fn holds_nothing(text: &str) -> bool {
     payload.trim().is_empty()
 }
 
-/// Texts are shortened and without the API key; of the base64 there is the length.
+/// A URL without what may be its signature.
+fn without_query(url: &str) -> Cow<'_, str> {
+    match url.find(['?', '#']) {
+        // What follows in a `data:` URI is the image.
+        Some(end) if data_uri(url).is_none() => format!("{}?…", &url[..end]).into(),
+        _ => url.into(),
+    }
+}
+
+/// Texts are shortened and without the API key and what may be the signature of a URL;
+/// of the base64 there is the length.
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: Option<&str>, limit| text.map(|text| self.redactor.shown(text, limit));
         f.debug_struct("Image")
-            .field("url", &shown(self.url(), 200))
+            .field("url", &shown(self.url().map(without_query).as_deref(), 200))
             .field("base64_bytes", &self.base64().map(|text| text.len()))
             .field("content_type", &shown(self.content_type(), 60))
             .field("file_name", &shown(self.file_name(), 60))
@@ -193,18 +188,4 @@ impl fmt::Debug for Image {
 #[error("the base64 of the image is not valid: {problem}")]
 pub struct InvalidBase64 {
     problem: String,
-}
-
-fn describe(error: &DecodeError) -> String {
-    match error {
-        DecodeError::InvalidByte(position, byte) => {
-            format!("character {position} is \"{}\"", byte.escape_ascii())
-        }
-        DecodeError::InvalidLength(length) => {
-            format!("{length} characters are no whole number of bytes")
-        }
-        DecodeError::InvalidLastSymbol { .. } | DecodeError::InvalidPadding => {
-            "its end is not valid".to_owned()
-        }
-    }
 }

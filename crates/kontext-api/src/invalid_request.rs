@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::call::Call;
+
 /// How many characters a message about a request may have.
 const LONGEST_MESSAGE: usize = 1_000;
 
@@ -12,6 +14,8 @@ const LONGEST_MESSAGE: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRequest {
     violations: Vec<Violation>,
+    /// The call that it was refused in, if it was not a builder.
+    pub(crate) call: Option<Box<Call>>,
 }
 
 /// One limit that a request breaks.
@@ -28,7 +32,10 @@ impl InvalidRequest {
         if violations.is_empty() {
             Ok(())
         } else {
-            Err(Self { violations })
+            Err(Self {
+                violations,
+                call: None,
+            })
         }
     }
 
@@ -44,6 +51,7 @@ impl InvalidRequest {
                 limit,
                 value: None,
             }],
+            call: None,
         }
     }
 
@@ -116,6 +124,7 @@ impl fmt::Display for InvalidRequest {
 impl std::error::Error for InvalidRequest {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -130,7 +139,8 @@ mod tests {
         let violations = (0..200)
             .map(|index| Violation::missing(format!("field_{index}")))
             .collect();
-        let many = InvalidRequest { violations }.to_string();
+        let many = InvalidRequest::from_violations(violations);
+        let many = many.unwrap_err().to_string();
         assert!(many.len() < LONGEST_MESSAGE + 200, "{many}");
         assert!(many.ends_with(" more"), "{many}");
     }

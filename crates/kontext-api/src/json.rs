@@ -4,13 +4,14 @@
 //! end in a field that nobody knows. `RawValue` finds where a value ends without
 //! recursion and without a copy, so nothing is decoded but what is asked for.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::number::{Number, whole};
+use crate::number::{Number, Whole, whole};
 
 /// A value that is not of the type that its place has.
 pub(crate) struct Mismatch<'a> {
@@ -63,31 +64,65 @@ pub(crate) fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
 
+/// A member of an object. Its name is a part of the body, unless it has escapes.
+pub(crate) type Member<'a> = (Cow<'a, str>, &'a RawValue);
+
+/// Objects of up to this many members are searched for a name that occurs twice
+/// by comparing each with each, which sets no memory aside.
+const FEW: usize = 16;
+
 /// The members of an object; of a name that occurs twice, the last one counts.
 pub(crate) fn object<'a>(
     raw: &'a RawValue,
     at: &Pointer<'_>,
-) -> Result<Vec<(String, &'a RawValue)>, Mismatch<'a>> {
+) -> Result<Vec<Member<'a>>, Mismatch<'a>> {
     let mut members = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     deserializer
         .deserialize_map(Members(&mut members))
         .map_err(|_| at.mismatch("an object", raw))?;
-    let mut seen = HashSet::new();
-    let is_last: Vec<bool> = members
-        .iter()
-        .rev()
-        .map(|(name, _)| seen.insert(name.as_str()))
-        .collect();
-    if is_last.contains(&false) {
+    Ok(last_of_each(members))
+}
+
+/// The members of an object that is all of `text`; nothing if it is not that.
+pub(crate) fn whole_object(text: &str) -> Option<Vec<Member<'_>>> {
+    let mut members = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Members(&mut members)).ok()?;
+    deserializer.end().ok()?;
+    Some(last_of_each(members))
+}
+
+/// Of members with the same name, the last one counts.
+fn last_of_each(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
+    if has_twins(&members) {
+        let mut seen = HashSet::new();
+        let last_first = members.iter().rev();
+        let is_last: Vec<bool> = last_first.map(|(name, _)| seen.insert(name)).collect();
         let mut is_last = is_last.into_iter().rev();
         members.retain(|_| is_last.next().unwrap_or(true));
     }
-    Ok(members)
+    members
+}
+
+/// Whether a name occurs twice.
+fn has_twins(members: &[Member<'_>]) -> bool {
+    if members.len() <= FEW {
+        let mut rest = members;
+        while let [(name, _), others @ ..] = rest {
+            if others.iter().any(|(other, _)| other == name) {
+                return true;
+            }
+            rest = others;
+        }
+        return false;
+    }
+    let mut seen = HashSet::with_capacity(members.len());
+    members.iter().any(|(name, _)| !seen.insert(name))
 }
 
 /// The members of an object that may break off: those before that.
-pub(crate) fn whole_members(text: &str) -> Vec<(String, &RawValue)> {
+pub(crate) fn whole_members(text: &str) -> Vec<Member<'_>> {
     let mut members = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     if deserializer.deserialize_map(Members(&mut members)).is_err() {
@@ -107,12 +142,15 @@ pub(crate) fn list<'a>(
 }
 
 /// The characters of a string, decoded. Half of a surrogate pair becomes U+FFFD.
-pub(crate) fn string<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<String, Mismatch<'a>> {
+pub(crate) fn string<'a>(
+    raw: &'a RawValue,
+    at: &Pointer<'_>,
+) -> Result<Cow<'a, str>, Mismatch<'a>> {
     decoded(raw.get()).ok_or_else(|| at.mismatch("a string", raw))
 }
 
 /// The characters of a string that stands in its quotes.
-pub(crate) fn decoded(quoted: &str) -> Option<String> {
+pub(crate) fn decoded(quoted: &str) -> Option<Cow<'_, str>> {
     let mut deserializer = serde_json::Deserializer::from_str(quoted);
     deserializer.deserialize_bytes(Lossy).ok()
 }
@@ -144,14 +182,14 @@ pub(crate) fn number<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Number, 
     }
 }
 
-/// A whole number from 0 to 2^64 - 1, in any spelling.
-pub(crate) fn count<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<u64, Mismatch<'a>> {
+/// A whole number that is not negative, in any spelling.
+pub(crate) fn count<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Whole, Mismatch<'a>> {
     let count = if is_number(raw) {
         whole(raw.get())
     } else {
         None
     };
-    count.ok_or_else(|| at.mismatch("a whole number from 0 to 18446744073709551615", raw))
+    count.ok_or_else(|| at.mismatch("a whole number that is not negative", raw))
 }
 
 /// Whether a value that a parser accepted is a number.
@@ -161,7 +199,7 @@ pub(crate) fn is_number(raw: &RawValue) -> bool {
 }
 
 /// Collects the members of an object, as far as it goes.
-struct Members<'a, 'de>(&'a mut Vec<(String, &'de RawValue)>);
+struct Members<'a, 'de>(&'a mut Vec<Member<'de>>);
 
 impl<'de> Visitor<'de> for Members<'_, 'de> {
     type Value = ();
@@ -172,6 +210,10 @@ impl<'de> Visitor<'de> for Members<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(LossyString(name)) = map.next_key()? {
+            if self.0.is_empty() {
+                // Spares growing to what most objects have; an empty one needs none.
+                self.0.reserve(FEW / 2);
+            }
             self.0.push((name, map.next_value()?));
         }
         Ok(())
@@ -179,9 +221,9 @@ impl<'de> Visitor<'de> for Members<'_, 'de> {
 }
 
 /// A string that may hold half of a surrogate pair, as a cut emoji leaves it.
-struct LossyString(String);
+struct LossyString<'de>(Cow<'de, str>);
 
-impl<'de> de::Deserialize<'de> for LossyString {
+impl<'de> de::Deserialize<'de> for LossyString<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(Lossy).map(Self)
     }
@@ -190,18 +232,19 @@ impl<'de> de::Deserialize<'de> for LossyString {
 /// Takes strings as bytes, where serde_json lets lone surrogates pass.
 struct Lossy;
 
-impl Visitor<'_> for Lossy {
-    type Value = String;
+impl<'de> Visitor<'de> for Lossy {
+    type Value = Cow<'de, str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
-        Ok(text.to_owned())
+    fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        // Nearly always there is nothing to replace, which this finds out faster.
+        Ok(str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
     }
 
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<String, E> {
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(String::from_utf8_lossy(bytes).into_owned().into())
     }
 }

@@ -3,24 +3,38 @@
 
 mod answer;
 mod api_key;
+mod attempt;
 mod base_url;
+mod batch;
 mod build_error;
 mod builder;
+mod call;
 mod client;
+mod cost;
 mod decode_error;
+mod download;
 mod environment;
 mod error;
 mod headers;
 mod hooks;
+mod http_rules;
 mod image;
+mod input;
+mod input_error;
 mod invalid_request;
 mod json;
 mod limits;
 mod number;
+mod observe;
+mod random;
 mod receive;
 mod redact;
 mod reply;
 mod request;
+mod request_id;
+mod retry;
+mod sniff;
+mod stop;
 mod text;
 mod told;
 mod uri;
@@ -35,17 +49,27 @@ mod uri;
 mod generated;
 
 pub use answer::{GeneratedImages, Timings, Usage};
+pub use attempt::{Attempt, Operation, Outcome};
+pub use batch::{
+    Batch, BatchBuilder, BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, Starting,
+};
 pub use build_error::BuildError;
 pub use builder::ClientBuilder;
+pub use call::{Call, CallOptions};
 pub use client::Client;
 pub use decode_error::DecodeError;
+pub use download::{Download, DownloadError, Downloaded, DownloadedImage, SavedImage};
 pub use error::Error;
 pub use generated::types;
 pub use generated::types::GenerateImageRequest;
 pub use image::{Image, InvalidBase64};
+pub use input::{InputImage, InputOptions};
+pub use input_error::InputError;
 pub use invalid_request::{InvalidRequest, Violation};
 pub use number::Number;
 pub use reply::Reply;
+pub use request_id::{ClientRequestId, InvalidClientRequestId};
+pub use retry::RetryPolicy;
 pub use uri::Uri;
 
 /// The HTTP client underneath, in the version that

@@ -21,7 +21,10 @@ impl Number {
 
     /// The number, if it is whole and fits: `7`, `7.0` and `70e-1` are all 7.
     pub fn as_u64(&self) -> Option<u64> {
-        whole(&self.0)
+        match whole(&self.0)? {
+            Whole::Fits(number) => Some(number),
+            Whole::TooLarge => None,
+        }
     }
 
     /// The nearest double, or nothing where the number is beyond its range.
@@ -45,8 +48,21 @@ impl fmt::Debug for Number {
     }
 }
 
-/// Reads a JSON number as a whole number, exactly, without a double between.
-pub(crate) fn whole(text: &str) -> Option<u64> {
+/// A whole number that is not negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    Fits(u64),
+    /// It is 2^64 or more.
+    TooLarge,
+}
+
+/// Reads a JSON number as a whole number that is not negative, exactly, without a
+/// double between. Nothing if it is not one.
+pub(crate) fn whole(text: &str) -> Option<Whole> {
+    // Nearly all numbers are written plainly.
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(parse(text));
+    }
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -60,7 +76,7 @@ pub(crate) fn whole(text: &str) -> Option<u64> {
     let mut digits = format!("{integer}{fraction}");
     digits.drain(..digits.len() - digits.trim_start_matches('0').len());
     if digits.is_empty() {
-        return Some(0);
+        return Some(Whole::Fits(0));
     }
     if negative {
         return None;
@@ -76,12 +92,20 @@ pub(crate) fn whole(text: &str) -> Option<u64> {
         digits.truncate(kept);
     } else {
         // The largest u64 has 20 digits: more cannot fit, so none are written.
-        let zeros = usize::try_from(shift)
+        let fitting = usize::try_from(shift)
             .ok()
-            .filter(|zeros| digits.len().saturating_add(*zeros) <= 20)?;
+            .filter(|zeros| digits.len().saturating_add(*zeros) <= 20);
+        let Some(zeros) = fitting else {
+            return Some(Whole::TooLarge);
+        };
         digits.extend(std::iter::repeat_n('0', zeros));
     }
-    digits.parse().ok()
+    Some(parse(&digits))
+}
+
+/// Reads digits, at least one.
+fn parse(digits: &str) -> Whole {
+    digits.parse().map_or(Whole::TooLarge, Whole::Fits)
 }
 
 /// An exponent; one too large for an i64 stays at its bound, far beyond any u64.
@@ -95,31 +119,35 @@ fn read_exponent(text: &str) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::Whole::{self, Fits, TooLarge};
     use super::whole;
 
     #[test]
     fn whole_numbers_in_every_spelling() {
         for (text, expected) in [
-            ("0", Some(0)),
-            ("-0", Some(0)),
-            ("-0.0e5", Some(0)),
-            ("7", Some(7)),
+            ("0", Some(Fits(0))),
+            ("-0", Some(Fits(0))),
+            ("-0.0e5", Some(Fits(0))),
+            ("7", Some(Fits(7))),
             ("-7", None),
-            ("1184.0", Some(1184)),
+            ("1184.0", Some(Fits(1184))),
             ("1184.5", None),
-            ("1.184e3", Some(1184)),
-            ("1.184E+3", Some(1184)),
-            ("70e-1", Some(7)),
+            ("1.184e3", Some(Fits(1184))),
+            ("1.184E+3", Some(Fits(1184))),
+            ("70e-1", Some(Fits(7))),
             ("75e-1", None),
             ("5e-1", None),
-            ("3959063143", Some(3_959_063_143)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("1e400", None),
-            ("0e99999999999999999999", Some(0)),
-            ("1e99999999999999999999", None),
+            ("3959063143", Some(Fits(3_959_063_143))),
+            ("18446744073709551615", Some(Fits(u64::MAX))),
+            ("18446744073709551616", Some(TooLarge)),
+            ("1e400", Some(TooLarge)),
+            ("2e20", Some(TooLarge)),
+            ("20000000000000000000.5", None),
+            ("0e99999999999999999999", Some(Fits(0))),
+            ("1e99999999999999999999", Some(TooLarge)),
             ("1e-99999999999999999999", None),
         ] {
+            let expected: Option<Whole> = expected;
             assert_eq!(whole(text), expected, "{text}");
         }
     }

@@ -1,5 +1,6 @@
 //! Reads the body of an answer, and never more of it than was agreed.
 
+use std::error::Error;
 use std::future::poll_fn;
 use std::pin::Pin;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use tokio::time::{Instant, timeout_at};
 
 /// The most memory that is set aside on a server's word, in bytes.
 const MOST_RESERVED: usize = 64 * 1024 * 1024;
@@ -27,11 +29,16 @@ pub(crate) enum End {
     /// It is longer than the limit.
     TooLong,
     /// The connection broke, or time was up.
-    Broken(reqwest::Error),
+    Broken(Box<dyn Error + Send + Sync>),
 }
 
-/// Reads up to `limit` bytes.
-pub(crate) async fn receive(headers: &HeaderMap, mut pieces: Pieces, limit: usize) -> Received {
+/// Reads up to `limit` bytes, as long as that takes or, if there is one, until `deadline`.
+pub(crate) async fn receive(
+    headers: &HeaderMap,
+    mut pieces: Pieces,
+    limit: usize,
+    deadline: Option<Instant>,
+) -> Received {
     // The announced size spares growing, which would double the memory of a
     // large image for a moment. It is a server's claim, so the limit holds, and
     // no claim may ask for more memory than there is.
@@ -40,15 +47,36 @@ pub(crate) async fn receive(headers: &HeaderMap, mut pieces: Pieces, limit: usiz
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0usize).min(limit).min(MOST_RESERVED));
     let end = loop {
-        match poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        let next = poll_fn(|context| pieces.as_mut().poll_next(context));
+        let next = match deadline {
+            None => next.await,
+            Some(deadline) => match timeout_at(deadline, next).await {
+                Ok(next) => next,
+                Err(error) => break End::Broken(Box::new(error)),
+            },
+        };
+        match next {
             None => break End::Whole,
-            Some(Err(error)) => break End::Broken(error.without_url()),
+            Some(Err(error)) => break End::Broken(Box::new(error.without_url())),
             Some(Ok(piece)) if piece.len() > limit - bytes.len() => {
                 bytes.extend_from_slice(&piece[..limit - bytes.len()]);
                 break End::TooLong;
             }
-            Some(Ok(piece)) => bytes.extend_from_slice(&piece),
+            Some(Ok(piece)) => {
+                make_room(&mut bytes, piece.len());
+                bytes.extend_from_slice(&piece);
+            }
         }
     };
+    bytes.shrink_to_fit();
     Received { bytes, end }
+}
+
+/// Grows by a quarter, and not by doubling, once there is much: what is set aside and
+/// not used counts when an image is decoded beside it.
+fn make_room(bytes: &mut Vec<u8>, needed: usize) {
+    const MUCH: usize = 1024 * 1024;
+    if bytes.len() >= MUCH && bytes.capacity() - bytes.len() < needed {
+        bytes.reserve_exact(needed.max(bytes.len() / 4));
+    }
 }

@@ -17,7 +17,7 @@ const MOST_BACKSLASHES: usize = 64;
 /// Removes a key from what is shown; the default has no key to remove.
 ///
 /// The key is found in upper and in lower case, with the escapes of JSON and
-/// with those of a URL. It is removed before a text is cut, so no half of it stays.
+/// with those of a URL, and with both. It is removed before a text is cut, so no half of it stays.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor(Option<Arc<str>>);
 
@@ -35,6 +35,12 @@ impl Redactor {
     /// All of `text` without the key.
     pub(crate) fn redact(&self, text: &str) -> String {
         self.pieces(text).collect()
+    }
+
+    /// Whether the key is in `text`, in any spelling.
+    pub(crate) fn finds(&self, text: &str) -> bool {
+        // Without a key in it, the pieces are single characters.
+        self.pieces(text).any(|piece| piece == MARK)
     }
 
     /// The characters of `text`, and the mark for each key in it.
@@ -60,11 +66,13 @@ fn spelled(key: &str, text: &str) -> Option<usize> {
     if start.is_some_and(|start| start.eq_ignore_ascii_case(key.as_bytes())) {
         return Some(key.len());
     }
-    [after_in_json, after_in_url].into_iter().find_map(|after| {
-        let mut bytes = key.bytes();
-        let rest = bytes.try_fold(text.as_bytes(), |rest, byte| after(byte, rest))?;
-        Some(text.len() - rest.len())
-    })
+    [after_in_json, after_in_url, after_in_either]
+        .into_iter()
+        .find_map(|after| {
+            let mut bytes = key.bytes();
+            let rest = bytes.try_fold(text.as_bytes(), |rest, byte| after(byte, rest))?;
+            Some(text.len() - rest.len())
+        })
 }
 
 /// What follows `expected` in `text`, which can be a string of JSON, or one in another.
@@ -83,16 +91,29 @@ fn after_in_json(expected: u8, text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What follows `expected` in `text`, which can be a part of a URL.
+/// What follows `expected` in `text`, which can be a part of a URL, or of one that is a
+/// part of another.
 fn after_in_url(expected: u8, text: &[u8]) -> Option<&[u8]> {
     let is_expected = |byte: u8| byte.eq_ignore_ascii_case(&expected);
-    match text {
-        [b'%', high, low, rest @ ..] if hexadecimal(*high, *low).is_some_and(is_expected) => {
-            Some(rest)
+    let mut escape = text.strip_prefix(b"%");
+    while let Some(after) = escape {
+        match after {
+            [high, low, rest @ ..] if hexadecimal(*high, *low).is_some_and(is_expected) => {
+                return Some(rest);
+            }
+            // A percent sign that was escaped itself.
+            _ => escape = after.strip_prefix(b"25"),
         }
+    }
+    match text {
         [first, rest @ ..] if is_expected(*first) => Some(rest),
         _ => None,
     }
+}
+
+/// What follows `expected` in `text`, which can be a URL in a string of JSON.
+fn after_in_either(expected: u8, text: &[u8]) -> Option<&[u8]> {
+    after_in_url(expected, text).or_else(|| after_in_json(expected, text))
 }
 
 fn hexadecimal(high: u8, low: u8) -> Option<u8> {
@@ -121,6 +142,8 @@ mod tests {
             ("sk-a/b", r"\u0073k\u002D\u0061/b"),
             ("sk-a/b", r"\\u0073k-a\\\/b"),
             ("sk-a/b", "sk%2da%2Fb"),
+            ("sk-a/b", "sk%252da%25252Fb"),
+            ("sk-a/b", r"sk%2Da\/b"),
             ("u%25\\\"", "u%25\\\""),
             ("u%25\\\"", r#"u%25\\\""#),
             ("u%25\\\"", "u%2525%5C%22"),
@@ -128,7 +151,9 @@ mod tests {
         ] {
             let shown = redactor(key).shown(&format!("ä{text}ö{text}"), 99);
             assert_eq!(shown, "ä[api key]ö[api key]", "{key} {text}");
+            assert!(redactor(key).finds(&format!("ä{text}")), "{key} {text}");
         }
+        assert!(!redactor("sk-a/b").finds("sk-a sk-a\\b [api key]"));
         assert_eq!(
             redactor("sk-a/b").redact("sk-a sk-a\\b %2 \\"),
             "sk-a sk-a\\b %2 \\"

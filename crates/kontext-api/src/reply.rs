@@ -1,12 +1,14 @@
 //! What a server answered when it was not an image: the evidence of an error.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 
+use crate::call::Call;
 use crate::headers;
 use crate::redact::Redactor;
+use crate::request_id::ClientRequestId;
 use crate::told::Told;
 
 /// An answer as it came: status, headers, body and what the body says.
@@ -27,6 +29,8 @@ pub struct Reply {
     is_cut: bool,
     told: Told,
     redactor: Redactor,
+    retry_after: Option<Duration>,
+    pub(crate) call: Option<Call>,
 }
 
 impl Reply {
@@ -39,11 +43,14 @@ impl Reply {
     ) -> Self {
         Self {
             status,
+            // A date means a delay from when the answer came, not from when it is asked for.
+            retry_after: headers::retry_after(&headers, SystemTime::now()),
             headers,
             body,
             is_cut,
             told: Told::default(),
             redactor,
+            call: None,
         }
     }
 
@@ -75,7 +82,8 @@ impl Reply {
 
     /// Whether there was more: the body was over the limit (64 KiB, or for a 2xx
     /// what [`ClientBuilder::max_answer_bytes`](crate::ClientBuilder::max_answer_bytes)
-    /// says), or the connection ended before it did.
+    /// says), the connection ended before it did, or the body of an error did not
+    /// arrive within 10 seconds of its head.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -110,9 +118,15 @@ impl Reply {
         headers::text(&self.headers, headers::INFERENCE_ID)
     }
 
-    /// The header `x-client-request-id`, the echo of what the caller sent.
-    pub fn client_request_id(&self) -> Option<&str> {
-        headers::text(&self.headers, headers::CLIENT_REQUEST_ID)
+    /// The call that this is an answer to; nothing for a download.
+    pub fn call(&self) -> Option<&Call> {
+        self.call.as_ref()
+    }
+
+    /// The `X-Client-Request-Id` that the request was sent with; nothing for a
+    /// download. What the provider sent back is among the [`headers`](Self::headers).
+    pub fn client_request_id(&self) -> Option<&ClientRequestId> {
+        self.call().map(Call::client_request_id)
     }
 
     /// The header `x-aimlapi-credits-used`; 2,000,000 credits are 1 US dollar.
@@ -127,9 +141,11 @@ impl Reply {
         headers::text(&self.headers, headers::USD_SPENT)
     }
 
-    /// The header `Retry-After`, where it is a number of seconds; at most a day.
+    /// The header `Retry-After`, a number of seconds or a date, counted from when the
+    /// answer came; at most a day. A date is compared with the answer's own `Date`,
+    /// where it has one, because clocks differ.
     pub fn retry_after(&self) -> Option<Duration> {
-        headers::retry_after(&self.headers)
+        self.retry_after
     }
 
     /// Where a redirect points, shortened, without user name, password, query,

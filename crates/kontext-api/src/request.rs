@@ -1,4 +1,4 @@
-//! Plain values as image URLs of a request.
+//! What a request can do that is not generated: plain values as image URLs, and a check.
 //!
 //! Everything goes by way of the conversions that the generator writes, from one
 //! [`Uri`] and from a list of them. No field of a request is named here, so a
@@ -6,8 +6,23 @@
 
 use url::Url;
 
-use crate::types::ImageUrl;
+use crate::generated::limits::GENERATE_IMAGE_REQUEST;
+use crate::input::InputImage;
+use crate::invalid_request::InvalidRequest;
+use crate::types::{GenerateImageRequest, ImageUrl};
 use crate::uri::Uri;
+
+impl GenerateImageRequest {
+    /// Checks every limit of the API, as sending the request does first: for one that
+    /// was read from a file, or changed since it was built.
+    ///
+    /// # Errors
+    ///
+    /// Every field that is outside its limits, at once.
+    pub fn check(&self) -> Result<(), InvalidRequest> {
+        crate::limits::check(self, &GENERATE_IMAGE_REQUEST)
+    }
+}
 
 /// One URL, and vectors. Vectors are listed by type because the generator writes
 /// the one of [`Uri`], which a general conversion would contradict.
@@ -27,7 +42,16 @@ macro_rules! image_url_from {
     )*};
 }
 
-image_url_from!(&str, String, &String, Url, &Url, &Uri);
+image_url_from!(
+    &str,
+    String,
+    &String,
+    Url,
+    &Url,
+    &Uri,
+    InputImage,
+    &InputImage
+);
 
 impl<T: Into<Uri>> FromIterator<T> for ImageUrl {
     fn from_iter<I: IntoIterator<Item = T>>(urls: I) -> Self {
@@ -64,4 +88,21 @@ fn list(urls: impl IntoIterator<Item: Into<Uri>>) -> ImageUrl {
         .map(Into::into)
         .collect::<Vec<Uri>>()
         .into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_changed_since_it_was_built_can_be_checked() {
+        let builder = GenerateImageRequest::builder().prompt("p");
+        let mut request = builder.image_url("https://example.com").build().unwrap();
+        assert_eq!(request.check(), Ok(()));
+        request.num_images = Some(5);
+        let error = request.check().unwrap_err();
+        assert_eq!(error.violations().len(), 1);
+        assert_eq!(error.violations()[0].field(), "num_images");
+    }
 }

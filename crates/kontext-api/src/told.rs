@@ -1,8 +1,11 @@
 //! What a body in the provider's error shape says.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::json::{self, Pointer};
+use crate::number::Number;
 use crate::redact::Redactor;
 
 /// What a body in the provider's error shape says.
@@ -22,7 +25,7 @@ impl Told {
         let mut told = Self::default();
         let mut nested = None;
         for (name, raw) in json::whole_members(json::without_mark(&text)) {
-            match name.as_str() {
+            match &*name {
                 _ if json::is_null(raw) => {}
                 "message" => told.message = shown(raw),
                 "error" => nested = error_message(raw),
@@ -39,7 +42,7 @@ impl Told {
 }
 
 fn string(raw: &RawValue) -> Option<String> {
-    json::string(raw, &Pointer::Root).ok()
+    json::string(raw, &Pointer::Root).ok().map(Cow::into_owned)
 }
 
 /// A message; a list of them is shown as it is written. An empty one is none.
@@ -70,6 +73,6 @@ fn identifier(raw: &RawValue) -> Option<String> {
 fn status_code(raw: &RawValue) -> Option<u64> {
     match string(raw) {
         Some(text) => text.trim().parse().ok(),
-        None => json::count(raw, &Pointer::Root).ok(),
+        None => Number::from_json(raw.get()).as_u64(),
     }
 }

@@ -1,5 +1,6 @@
 //! Reads a body, one level at a time, and checks the type of every known field.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use serde_json::value::RawValue;
 use super::{Content, Timings, Unknown, Usage};
 use crate::decode_error::Problem;
 use crate::image::{Image, Parts, Text, holds_nothing};
-use crate::json::{self, Mismatch, Pointer};
+use crate::json::{self, Member, Mismatch, Pointer};
+use crate::number::Whole;
 use crate::redact::Redactor;
 
 /// Texts of up to this many bytes are looked at for whether they hold anything.
@@ -18,23 +20,32 @@ const LONGEST_NOTHING: usize = 1024;
 /// Reads a whole body.
 pub(super) fn content(body: &Arc<String>, redactor: &Redactor) -> Result<Content, Problem> {
     let text = json::without_mark(body);
-    let raw: &RawValue = serde_json::from_str(text).map_err(|source| match text.trim_start() {
-        "" => Problem::Empty,
-        begin => Problem::Json {
-            source,
-            begin: redactor.shown(begin, 40),
-        },
-    })?;
+    let wrong_type = |mismatch: Mismatch<'_>| Problem::Mismatch {
+        pointer: mismatch.pointer,
+        expected: mismatch.expected,
+        found: redactor.shown(mismatch.found, 60),
+    };
+    let members = match json::whole_object(text) {
+        Some(members) => members,
+        // Another look finds what is wrong, and where.
+        None => {
+            let raw: &RawValue =
+                serde_json::from_str(text).map_err(|source| match text.trim_start() {
+                    "" => Problem::Empty,
+                    begin => Problem::Json {
+                        source,
+                        begin: redactor.shown(begin, 40),
+                    },
+                })?;
+            json::object(raw, &Pointer::Root).map_err(wrong_type)?
+        }
+    };
     let mut reader = Reader {
         body,
         redactor,
         unknown: Vec::new(),
     };
-    let mut content = reader.answer(raw).map_err(|mismatch| Problem::Mismatch {
-        pointer: mismatch.pointer,
-        expected: mismatch.expected,
-        found: redactor.shown(mismatch.found, 60),
-    })?;
+    let mut content = reader.answer(members).map_err(wrong_type)?;
     content.unknown = reader.unknown;
     Ok(content)
 }
@@ -46,6 +57,25 @@ struct Reader<'a> {
     unknown: Vec<Unknown>,
 }
 
+/// One of the two lists of images.
+#[derive(Clone, Copy)]
+enum List {
+    Images,
+    Data,
+}
+
+impl List {
+    /// Whether the document gives this member of the list's entries a type. The
+    /// members of both lists are read in both; one that the document does not know
+    /// there may be anything, which is no reason to refuse a paid image.
+    fn documents(self, member: &str) -> bool {
+        match self {
+            Self::Images => member != "b64_json",
+            Self::Data => matches!(member, "url" | "b64_json"),
+        }
+    }
+}
+
 /// An entry of `images` or `data` that is an image.
 struct Entry<'a> {
     index: usize,
@@ -54,16 +84,16 @@ struct Entry<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn answer(&mut self, raw: &'a RawValue) -> Result<Content, Mismatch<'a>> {
+    fn answer(&mut self, members: Vec<Member<'a>>) -> Result<Content, Mismatch<'a>> {
         let mut content = Content::default();
         let (mut images, mut data) = (Vec::new(), Vec::new());
-        for (name, raw) in json::object(raw, &Pointer::Root)? {
+        for (name, raw) in members {
             let at = Pointer::Member(&Pointer::Root, &name);
-            match name.as_str() {
+            match &*name {
                 _ if json::is_null(raw) => {}
-                "images" => images = self.entries(raw, &at)?,
-                "data" => data = self.entries(raw, &at)?,
-                "seed" => content.seed = Some(json::count(raw, &at)?),
+                "images" => images = self.entries(raw, &at, List::Images)?,
+                "data" => data = self.entries(raw, &at, List::Data)?,
+                "seed" => content.seed = self.count(raw, &at)?,
                 "prompt" => content.prompt = Some(self.text(raw, &at)?),
                 "model" => content.model = Some(self.text(raw, &at)?),
                 "has_nsfw_concepts" => content.nsfw = Some(flags(raw, &at)?),
@@ -100,15 +130,18 @@ impl<'a> Reader<'a> {
         &mut self,
         raw: &'a RawValue,
         at: &Pointer<'_>,
+        of: List,
     ) -> Result<Vec<Entry<'a>>, Mismatch<'a>> {
-        let mut entries = Vec::new();
-        for (index, raw) in json::list(raw, at)?.into_iter().enumerate() {
+        let list = json::list(raw, at)?;
+        // A list can have a million entries that are no image; few have more than four.
+        let mut entries = Vec::with_capacity(list.len().min(4));
+        for (index, raw) in list.into_iter().enumerate() {
             if json::is_null(raw) {
                 continue;
             }
             let at = Pointer::Item(at, index);
             let noted = self.unknown.len();
-            let parts = self.parts(raw, &at)?;
+            let parts = self.parts(raw, &at, of)?;
             if parts.url.is_some() || parts.base64.is_some() {
                 entries.push(Entry { index, raw, parts });
             } else {
@@ -119,25 +152,57 @@ impl<'a> Reader<'a> {
         Ok(entries)
     }
 
-    fn parts(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Parts, Mismatch<'a>> {
+    fn parts(
+        &mut self,
+        raw: &'a RawValue,
+        at: &Pointer<'_>,
+        of: List,
+    ) -> Result<Parts, Mismatch<'a>> {
         let mut parts = Parts::default();
         for (name, raw) in json::object(raw, at)? {
             let at = Pointer::Member(at, &name);
-            match name.as_str() {
-                _ if json::is_null(raw) => {}
-                // A URL that holds nothing is none, but it was there.
-                "url" | "b64_json" if is_nothing(raw) => self.note(at.to_string(), raw),
-                "url" => parts.url = Some(self.text(raw, &at)?),
-                "b64_json" => parts.base64 = Some(self.range(json::between_quotes(raw, &at)?)),
-                "content_type" => parts.content_type = Some(self.text(raw, &at)?),
-                "file_name" => parts.file_name = Some(self.text(raw, &at)?),
-                "file_size" => parts.file_size = Some(json::count(raw, &at)?),
-                "width" => parts.width = Some(json::count(raw, &at)?),
-                "height" => parts.height = Some(json::count(raw, &at)?),
-                _ => self.note(at.to_string(), raw),
+            match self.part(&mut parts, &name, raw, &at) {
+                Err(mismatch) if of.documents(&name) => return Err(mismatch),
+                Err(_) => self.note(at.to_string(), raw),
+                Ok(()) => {}
             }
         }
         Ok(parts)
+    }
+
+    fn part(
+        &mut self,
+        parts: &mut Parts,
+        name: &str,
+        raw: &'a RawValue,
+        at: &Pointer<'_>,
+    ) -> Result<(), Mismatch<'a>> {
+        match name {
+            _ if json::is_null(raw) => {}
+            // A URL that holds nothing is none, but it was there.
+            "url" | "b64_json" if is_nothing(raw) => self.note(at.to_string(), raw),
+            "url" => parts.url = Some(self.text(raw, at)?),
+            "b64_json" => parts.base64 = Some(self.range(json::between_quotes(raw, at)?)),
+            "content_type" => parts.content_type = Some(self.text(raw, at)?),
+            "file_name" => parts.file_name = Some(self.text(raw, at)?),
+            "file_size" => parts.file_size = self.count(raw, at)?,
+            "width" => parts.width = self.count(raw, at)?,
+            "height" => parts.height = self.count(raw, at)?,
+            _ => self.note(at.to_string(), raw),
+        }
+        Ok(())
+    }
+
+    /// A number of things. One beyond 64 bits is noted, because the document sets no
+    /// bound, and an image is worth more than its size.
+    fn count(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Option<u64>, Mismatch<'a>> {
+        Ok(match json::count(raw, at)? {
+            Whole::Fits(count) => Some(count),
+            Whole::TooLarge => {
+                self.note(at.to_string(), raw);
+                None
+            }
+        })
     }
 
     /// Adds `data` to `images`: what is the same image fills in what is missing.
@@ -154,10 +219,10 @@ impl<'a> Reader<'a> {
     /// For each entry of `data`, the image of `images` that it is: by its URL, or
     /// by its base64 where neither has a URL.
     fn twins(&self, images: &[Entry<'a>], data: &[Entry<'a>]) -> Vec<Option<usize>> {
-        if images.is_empty() {
+        if images.is_empty() || data.is_empty() {
             return vec![None; data.len()];
         }
-        let mut known: HashMap<(bool, &str), Vec<usize>> = HashMap::new();
+        let mut known: HashMap<(bool, Cow<'_, str>), Vec<usize>> = HashMap::new();
         // Backwards, so that the first of several is the first to be taken.
         for (position, entry) in images.iter().enumerate().rev() {
             known
@@ -170,11 +235,11 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn identity<'b>(&'b self, parts: &'b Parts) -> (bool, &'b str) {
+    fn identity<'b>(&'b self, parts: &'b Parts) -> (bool, Cow<'b, str>) {
         match (&parts.url, &parts.base64) {
-            (Some(url), _) => (true, url.get(self.body)),
-            (None, Some(range)) => (false, &self.body[range.clone()]),
-            (None, None) => (false, ""),
+            (Some(url), _) => (true, url.get(self.body).into()),
+            (None, Some(range)) => (false, unescaped(self.body, range)),
+            (None, None) => (false, "".into()),
         }
     }
 
@@ -182,8 +247,9 @@ impl<'a> Reader<'a> {
     fn fill(&mut self, parts: &mut Parts, entry: Entry<'a>) {
         let body: &str = self.body;
         let same_text = |one: &Text, other: &Text| one.get(body) == other.get(body);
-        let same_base64 =
-            |one: &Range<usize>, other: &Range<usize>| body[one.clone()] == body[other.clone()];
+        let same_base64 = |one: &Range<usize>, other: &Range<usize>| {
+            unescaped(body, one) == unescaped(body, other)
+        };
         let other = entry.parts;
         let agreements = [
             (
@@ -209,7 +275,7 @@ impl<'a> Reader<'a> {
             return;
         }
         for (name, raw) in json::object(entry.raw, &Pointer::Root).unwrap_or_default() {
-            if agreements.contains(&(name.as_str(), false)) {
+            if agreements.contains(&(&*name, false)) {
                 self.note(format!("/data/{}/{name}", entry.index), raw);
             }
         }
@@ -219,7 +285,7 @@ impl<'a> Reader<'a> {
         let mut usage = None;
         for (name, raw) in json::object(raw, at)? {
             let at = Pointer::Member(at, &name);
-            match name.as_str() {
+            match &*name {
                 _ if json::is_null(raw) => {}
                 "usage" => usage = Some(self.usage(raw, &at)?),
                 _ => self.note(at.to_string(), raw),
@@ -232,7 +298,7 @@ impl<'a> Reader<'a> {
         let mut usage = Usage::default();
         for (name, raw) in json::object(raw, at)? {
             let at = Pointer::Member(at, &name);
-            match name.as_str() {
+            match &*name {
                 _ if json::is_null(raw) => {}
                 "credits_used" => usage.credits_used = Some(json::number(raw, &at)?),
                 "tokens_used" => usage.tokens_used = Some(json::number(raw, &at)?),
@@ -256,7 +322,7 @@ impl<'a> Reader<'a> {
         let members = json::object(raw, at)?.into_iter();
         Ok(Timings {
             entries: members
-                .map(|(name, raw)| (name, raw.get().into()))
+                .map(|(name, raw)| (name.into(), raw.get().into()))
                 .collect(),
             redactor: self.redactor.clone(),
         })
@@ -271,6 +337,15 @@ impl<'a> Reader<'a> {
     fn range(&self, part: &'a str) -> Range<usize> {
         let start = part.as_ptr().addr() - self.body.as_ptr().addr();
         start..start + part.len()
+    }
+}
+
+/// The characters of a string of which the place between its quotes is known.
+fn unescaped<'b>(body: &'b str, range: &Range<usize>) -> Cow<'b, str> {
+    let raw = &body[range.clone()];
+    match raw.contains('\\') {
+        true => json::decoded(&body[range.start - 1..range.end + 1]).map_or(raw.into(), Cow::from),
+        false => raw.into(),
     }
 }
 
@@ -289,11 +364,17 @@ fn agree<T>(into: &mut Option<T>, from: Option<T>, same: impl Fn(&T, &T) -> bool
 /// Whether a value is a string with no image and no URL in it. A longer one that
 /// turns out to be nothing is found when it is decoded.
 fn is_nothing(raw: &RawValue) -> bool {
-    raw.get().len() <= LONGEST_NOTHING
+    // Nearly all are URLs.
+    !raw.get().starts_with("\"https://")
+        && raw.get().len() <= LONGEST_NOTHING
         && json::decoded(raw.get()).is_some_and(|text| holds_nothing(&text))
 }
 
 fn flags<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Vec<Option<bool>>, Mismatch<'a>> {
+    // As they nearly always are; another look finds what is wrong, and where.
+    if let Ok(flags) = serde_json::from_str(raw.get()) {
+        return Ok(flags);
+    }
     let flags = json::list(raw, at)?.into_iter().enumerate();
     flags
         .map(|(index, raw)| match json::is_null(raw) {

@@ -24,6 +24,7 @@ pub(crate) fn check(value: &impl Serialize, limits: &'static Limits) -> Result<(
         limits,
         at: &Path::Root,
         violations: &mut violations,
+        is_valid_uri: false,
     });
     if let Err(Unreadable(reason)) = outcome {
         violations.push(Violation {
@@ -63,8 +64,8 @@ pub(super) enum Kind {
     Object,
 }
 
-/// Adds the branches of `limits` that a value of this kind fits by type.
-fn branches(limits: &'static Limits, kind: Kind, into: &mut Vec<&'static Limits>) {
+/// Visits the branches of `limits` that a value of this kind fits by type.
+fn branches(limits: &'static Limits, kind: Kind, visit: &mut dyn FnMut(&'static Limits)) {
     let fits = match limits {
         Limits::Any => true,
         Limits::Boolean => kind == Kind::Boolean,
@@ -72,10 +73,10 @@ fn branches(limits: &'static Limits, kind: Kind, into: &mut Vec<&'static Limits>
         Limits::Integer(_) | Limits::Number(_) => kind == Kind::Number,
         Limits::Array(_) => kind == Kind::Array,
         Limits::Object(_) => kind == Kind::Object,
-        Limits::AnyOf(all) => return all.iter().for_each(|branch| branches(branch, kind, into)),
+        Limits::AnyOf(all) => return all.iter().for_each(|branch| branches(branch, kind, visit)),
     };
     if fits {
-        into.push(limits);
+        visit(limits);
     }
 }
 
@@ -84,6 +85,8 @@ pub(super) struct Check<'a> {
     limits: &'static Limits,
     at: &'a Path<'a>,
     violations: &'a mut Vec<Violation>,
+    /// Whether the value has said that it is a valid URI.
+    pub(super) is_valid_uri: bool,
 }
 
 impl<'a> Check<'a> {
@@ -94,19 +97,24 @@ impl<'a> Check<'a> {
         value: &dyn Fn() -> String,
         test: &dyn Fn(&Limits) -> Vec<Broken>,
     ) -> Visit {
-        let mut fitting = Vec::new();
-        branches(self.limits, kind, &mut fitting);
-        let mut outcomes = fitting.into_iter().map(test);
-        let first = match outcomes.next() {
-            Some(broken) if broken.is_empty() || outcomes.any(|other| other.is_empty()) => {
-                return Ok(true);
+        let mut is_good = false;
+        let mut first = None;
+        branches(self.limits, kind, &mut |branch| {
+            if !is_good {
+                let broken = test(branch);
+                is_good = broken.is_empty();
+                first.get_or_insert(broken);
             }
-            Some(broken) => broken,
-            None => vec![Broken {
+        });
+        if is_good {
+            return Ok(true);
+        }
+        let first = first.unwrap_or_else(|| {
+            vec![Broken {
                 limit: format!("must be {}", self.limits),
                 value: value(),
-            }],
-        };
+            }]
+        });
         for Broken { limit, value } in first {
             self.violations.push(Violation {
                 field: self.at.to_string(),
@@ -125,16 +133,18 @@ impl<'a> Check<'a> {
 
     /// A value with parts: the first branch of its type counts.
     fn parts(&mut self, kind: Kind, name: &str) -> Option<&'static Limits> {
-        let mut fitting = Vec::new();
-        branches(self.limits, kind, &mut fitting);
-        if fitting.is_empty() {
+        let mut first = None;
+        branches(self.limits, kind, &mut |branch| {
+            first.get_or_insert(branch);
+        });
+        if first.is_none() {
             self.violations.push(Violation {
                 field: self.at.to_string(),
                 limit: format!("must be {}", self.limits),
                 value: Some(name.to_owned()),
             });
         }
-        fitting.first().copied()
+        first
     }
 
     pub(super) fn list(mut self) -> List<'a> {
@@ -159,7 +169,7 @@ impl<'a> Check<'a> {
             fields,
             at: self.at,
             violations: self.violations,
-            seen: Vec::new(),
+            seen: Seen::default(),
             key: String::new(),
         }
     }
@@ -181,6 +191,7 @@ impl List<'_> {
             limits,
             at: &at,
             violations: self.violations,
+            is_valid_uri: false,
         })?;
         self.count += 1;
         Ok(())
@@ -206,7 +217,7 @@ pub(super) struct Object<'a> {
     fields: &'static [Field],
     at: &'a Path<'a>,
     violations: &'a mut Vec<Violation>,
-    seen: Vec<&'static str>,
+    seen: Seen,
     pub(super) key: String,
 }
 
@@ -216,29 +227,55 @@ impl Object<'_> {
         name: &str,
         value: &(impl Serialize + ?Sized),
     ) -> Result<(), Unreadable> {
-        let field = self.fields.iter().find(|field| field.name == name);
+        let mut fields = self.fields.iter().enumerate();
+        let field = fields.find(|(_, field)| field.name == name);
         let at = Path::Field(self.at, name);
-        let limits = field.map_or(&Limits::Any, |field| &field.limits);
+        let limits = field.map_or(&Limits::Any, |(_, field)| &field.limits);
         let present = value.serialize(Check {
             limits,
             at: &at,
             violations: self.violations,
+            is_valid_uri: false,
         })?;
-        if let (Some(field), true) = (field, present) {
-            self.seen.push(field.name);
+        if let (Some((index, _)), true) = (field, present) {
+            self.seen.insert(index);
         }
         Ok(())
     }
 
     pub(super) fn finish(self) -> Visit {
-        for field in self.fields {
-            if field.required && !self.seen.contains(&field.name) {
+        for (index, field) in self.fields.iter().enumerate() {
+            if field.required && !self.seen.contains(index) {
                 self.violations.push(Violation::missing(
                     Path::Field(self.at, field.name).to_string(),
                 ));
             }
         }
         Ok(true)
+    }
+}
+
+/// The fields of an object that were there, by their index: bits for as many as
+/// nearly all objects have, so that a check sets no memory aside.
+#[derive(Default)]
+struct Seen {
+    first: u128,
+    others: Vec<usize>,
+}
+
+impl Seen {
+    fn insert(&mut self, index: usize) {
+        match u32::try_from(index) {
+            Ok(index @ ..128) => self.first |= 1 << index,
+            _ => self.others.push(index),
+        }
+    }
+
+    fn contains(&self, index: usize) -> bool {
+        match u32::try_from(index) {
+            Ok(index @ ..128) => self.first & (1 << index) != 0,
+            _ => self.others.contains(&index),
+        }
     }
 }
 

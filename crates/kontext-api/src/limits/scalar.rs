@@ -62,7 +62,7 @@ pub(super) fn shown(value: &str) -> String {
 }
 
 /// The limits that a string breaks.
-pub(super) fn string(value: &str, limits: &Limits) -> Vec<Broken> {
+pub(super) fn string(value: &str, is_valid_uri: bool, limits: &Limits) -> Vec<Broken> {
     let Limits::String(StringLimits {
         min_length,
         max_length,
@@ -90,6 +90,7 @@ pub(super) fn string(value: &str, limits: &Limits) -> Vec<Broken> {
         }
     }
     if let Some(Format::Uri) = format
+        && !is_valid_uri
         && !crate::uri::is_valid(value)
     {
         broken.push(Broken {

@@ -5,6 +5,7 @@ use serde::ser::{self, Impossible};
 
 use super::check::{Check, Kind, List, Object, Unreadable, Visit};
 use super::scalar;
+use crate::uri;
 
 /// Forwards every width of whole number to one place.
 macro_rules! whole_numbers {
@@ -48,8 +49,9 @@ impl<'a> ser::Serializer for Check<'a> {
     }
 
     fn serialize_str(self, value: &str) -> Visit {
+        let is_valid_uri = self.is_valid_uri;
         self.scalar(Kind::String, &|| scalar::shown(value), &|limits| {
-            scalar::string(value, limits)
+            scalar::string(value, is_valid_uri, limits)
         })
     }
 
@@ -83,10 +85,11 @@ impl<'a> ser::Serializer for Check<'a> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
+        mut self,
+        name: &'static str,
         value: &T,
     ) -> Visit {
+        self.is_valid_uri = name == uri::VALID;
         value.serialize(self)
     }
 

@@ -163,6 +163,13 @@ fn the_same_base64_in_both_lists_is_one_image() {
         r#"{"images": [{"b64_json": "aGk="}], "data": [{"b64_json": "aGk="}, {"b64_json": "aGo="}]}"#,
     );
     assert_eq!(answer.images().len(), 2);
+    // However it is written.
+    let answer = read(
+        r#"{"images": [{"b64_json": "a/Gk"}, {"url": "u", "b64_json": "a/Gk"}],
+            "data": [{"b64_json": "a\/Gk"}, {"url": "u", "b64_json": "a\u002fGk"}]}"#,
+    );
+    assert_eq!(answer.images().len(), 2);
+    assert_eq!(unknown(&answer), []);
 }
 
 #[test]

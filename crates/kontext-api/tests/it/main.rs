@@ -9,14 +9,20 @@
 )]
 
 mod base64;
+mod batch;
 mod bodies;
 mod charge;
+mod download;
 mod echoes;
+mod hostile;
+mod inputs;
 mod limits;
 mod log;
 mod random_bodies;
 mod refusals;
 mod requests;
+mod retries;
 mod server;
+mod traces;
 mod transport;
 mod wrong_types;

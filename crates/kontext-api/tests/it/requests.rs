@@ -26,6 +26,9 @@ async fn nothing_is_sent_that_was_not_set() {
     let mut lines: Vec<_> = head.lines().collect();
     assert_eq!(lines.remove(0), "POST /v1/images/generations HTTP/1.1");
     lines.sort_unstable();
+    let id = lines.pop().unwrap();
+    let random = id.strip_prefix("x-client-request-id: kontext-").unwrap();
+    assert!(random.len() == 32 && random.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let length = format!("content-length: {}", expected.len());
     let authorization = format!("authorization: Bearer {KEY}");
     assert_eq!(

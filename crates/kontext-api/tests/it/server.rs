@@ -4,9 +4,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use kontext_api::{Client, ClientBuilder, GenerateImageRequest};
+use kontext_api::{Client, ClientBuilder, GenerateImageRequest, RetryPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// The key that must appear nowhere but in one header.
@@ -25,23 +26,37 @@ pub enum Answer {
 pub struct Server {
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
+    arrival: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl Server {
     /// Answers every request alike.
     pub async fn start(answer: Answer) -> Self {
+        Self::start_script(vec![answer]).await
+    }
+
+    /// Answers the first request with the first of these, and so on; the last is
+    /// for all that follow.
+    pub async fn start_script(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&requests);
+        let arrival = Arc::<Notify>::default();
+        let arrived = Arc::clone(&arrival);
         let task = tokio::spawn(async move {
             let mut stalled = Vec::new();
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let request = read_request(&mut stream).await;
-                seen.lock().unwrap().push(request);
-                match &answer {
+                let count = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(request);
+                    seen.len()
+                };
+                arrived.notify_one();
+                match &answers[count.min(answers.len()) - 1] {
                     Answer::Bytes(bytes) => {
                         // The client may hang up in the middle of a body that is too long.
                         let _ = stream.write_all(bytes).await;
@@ -58,8 +73,14 @@ impl Server {
         Self {
             address,
             requests,
+            arrival,
             task,
         }
+    }
+
+    /// Waits until a request was read.
+    pub async fn arrival(&self) {
+        self.arrival.notified().await;
     }
 
     /// Answers with this status line and body, and the right length.
@@ -72,10 +93,12 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
+    /// A client that makes one attempt.
     pub fn builder(&self) -> ClientBuilder {
         Client::builder()
             .api_key(KEY)
             .base_url(format!("http://{}", self.address))
+            .retry(RetryPolicy::never())
     }
 
     pub fn client(&self) -> Client {
@@ -100,7 +123,7 @@ pub fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-async fn read_request(stream: &mut TcpStream) -> String {
+pub async fn read_request(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     loop {
         let mut buffer = [0; 4096];
@@ -150,4 +173,10 @@ pub fn assert_discreet(error: &(dyn std::error::Error + 'static)) {
     assert!(!line.contains('\n'), "{line}");
     assert!(!line.starts_with(char::is_uppercase), "{line}");
     assert!(line.len() < 1_500, "{line}");
+}
+
+/// Reads one request of a connection and answers it.
+pub async fn answer_one(mut stream: TcpStream, answer: &[u8]) {
+    read_request(&mut stream).await;
+    stream.write_all(answer).await.unwrap();
 }

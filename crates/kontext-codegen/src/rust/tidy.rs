@@ -1,7 +1,10 @@
 //! Removes from the generated code what nobody needs, and marks its types.
 
 use quote::quote;
-use syn::{Attribute, Expr, ImplItem, Item, ItemMod, Lit, Meta, parse_quote, visit_mut::VisitMut};
+use syn::{
+    Attribute, Expr, ImplItem, Item, ItemMod, Lit, Local, Meta, Pat, Stmt, parse_quote,
+    visit_mut::{self, VisitMut},
+};
 
 use super::gap;
 use crate::problem::Problems;
@@ -22,6 +25,7 @@ pub(super) fn tidy(file: &mut syn::File) {
         Marks.visit_item_mod_mut(types);
     }
     Docs.visit_file_mut(file);
+    NoVersionHeader.visit_file_mut(file);
 }
 
 /// Adds items to the module of types.
@@ -79,6 +83,42 @@ impl VisitMut for Marks {
     fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
         Self::mark(&mut item.attrs);
     }
+}
+
+/// Removes the header `api-version` that progenitor adds to every request: the API
+/// knows no such header. No other is put into the same map, because parameters are
+/// refused.
+struct NoVersionHeader;
+
+impl VisitMut for NoVersionHeader {
+    fn visit_block_mut(&mut self, block: &mut syn::Block) {
+        block.stmts.retain(|statement| match statement {
+            Stmt::Local(Local {
+                pat: Pat::Ident(name),
+                ..
+            }) => name.ident != HEADER_MAP,
+            Stmt::Expr(Expr::MethodCall(call), _) => !is_header_map(&call.receiver),
+            _ => true,
+        });
+        visit_mut::visit_block_mut(self, block);
+    }
+
+    fn visit_expr_mut(&mut self, expression: &mut Expr) {
+        if let Expr::MethodCall(call) = expression
+            && call.method == "headers"
+            && call.args.first().is_some_and(is_header_map)
+        {
+            *expression = (*call.receiver).clone();
+        }
+        visit_mut::visit_expr_mut(self, expression);
+    }
+}
+
+/// What progenitor calls the map of headers.
+const HEADER_MAP: &str = "header_map";
+
+fn is_header_map(expression: &Expr) -> bool {
+    matches!(expression, Expr::Path(path) if path.path.is_ident(HEADER_MAP))
 }
 
 /// How typify begins the JSON schema that it repeats in the docs.

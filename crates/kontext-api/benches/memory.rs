@@ -1,0 +1,71 @@
+//! How much memory an answer with an image in it takes at most, as base64 and
+//! decoded: "max alloc" of the output, beside the size of the image.
+//!
+//! `cargo bench --package kontext-api --bench memory`
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a benchmark fails by panicking, and is no library"
+)]
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use divan::{AllocProfiler, Bencher};
+use kontext_api::{Client, GenerateImageRequest};
+
+use crate::server::Framing;
+
+mod server;
+
+/// It counts what the thread sets aside that makes the calls: all of the client.
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+/// Sizes of the image, in MiB.
+const SIZES: [usize; 3] = [1, 8, 32];
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = SIZES, sample_count = 10, sample_size = 1)]
+fn body_with_its_length(bencher: Bencher, size: usize) {
+    measure(bencher, size, Framing::Length);
+}
+
+#[divan::bench(args = SIZES, sample_count = 10, sample_size = 1)]
+fn body_in_chunks(bencher: Bencher, size: usize) {
+    measure(bencher, size, Framing::Chunked);
+}
+
+fn measure(bencher: Bencher, size: usize, framing: Framing) {
+    let size = size * 1024 * 1024;
+    let image: Vec<u8> = (0..size).map(|index| (index % 251) as u8).collect();
+    let base64 = STANDARD.encode(&image);
+    let body = format!("{{\"data\": [{{\"b64_json\": \"{base64}\"}}]}}");
+    let origin = server::answering(body.into_bytes(), framing);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = Client::builder()
+        .api_key("a-key-of-some-length")
+        .base_url(origin)
+        .build()
+        .unwrap();
+    bencher.bench_local(|| {
+        runtime.block_on(async {
+            let request = GenerateImageRequest::builder()
+                .prompt("a")
+                .image_url("https://example.com/a.png")
+                .build()
+                .unwrap();
+            let answer = client.generate(request).await.unwrap();
+            let decoded = answer.images()[0].decode_base64().unwrap().unwrap();
+            assert_eq!(decoded.len(), size);
+            // The connection goes back to where the next call finds it.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        });
+    });
+}

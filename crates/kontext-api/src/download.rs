@@ -1,0 +1,452 @@
+//! Downloads: an image of an answer, to bytes, to a writer or to a file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+use tracing::Instrument;
+
+use crate::attempt::{Operation, Outcome};
+use crate::client::{Client, Shared};
+use crate::image::{Decoder, Image};
+use crate::retry::{Cause, Schedule};
+use crate::sniff::{self, Format};
+use fetch::Fetch;
+use target::{Memory, Target, Writer};
+
+mod address;
+mod error;
+mod fetch;
+mod file;
+mod gate;
+mod http;
+mod resolve;
+mod target;
+
+pub use error::DownloadError;
+pub(crate) use http::{Downloads, Settings};
+
+/// The least time that another attempt is worth.
+const LEAST: Duration = Duration::from_millis(500);
+
+impl Client {
+    /// Downloads an image of an answer. Nothing happens before one of the methods
+    /// [`bytes`](Download::bytes), [`to_writer`](Download::to_writer) and
+    /// [`to_file`](Download::to_file) is awaited.
+    ///
+    /// An image that is base64, or a `data:` URI, is decoded from the body of the
+    /// answer, and nothing is sent. Any other, and one whose base64 holds no image, is
+    /// fetched from its URL, with another
+    /// HTTP client than the API's: no key, no cookies, no proxy. How long such a URL
+    /// lives is not documented, so do it soon.
+    ///
+    /// The URL is what a server wrote, so it has to be https, to an address on the
+    /// public internet, judged when it is connected to; at most three redirects are
+    /// followed, each of them judged alike. With an API on this machine, such as a
+    /// mock, this machine is allowed too, by plain http as well.
+    ///
+    /// What comes must be an image by its first bytes, whatever its headers say.
+    ///
+    /// A download is safe to repeat, and so failures that may pass are tried again, as
+    /// the client's [`RetryPolicy`](crate::RetryPolicy) says: no connection, a stall, a
+    /// reset, a cut body, a 408, a 429 and any 5xx. Of a body that ends with its
+    /// connection, as HTTP/1.0 does it, nobody says whether it is whole; it is taken for
+    /// that if it has the [`file_size`](Image::file_size) that the answer of the API
+    /// gives, or else ends as a PNG, JPEG or GIF does.
+    ///
+    /// ```no_run
+    /// # async fn f(client: kontext_api::Client, answer: kontext_api::GeneratedImages)
+    /// # -> Result<(), kontext_api::DownloadError> {
+    /// for (index, image) in answer.images().iter().enumerate() {
+    ///     let saved = client.download(image).to_file(format!("bird-{index}")).await?;
+    ///     println!("{}", saved.path().display()); // bird-0.png
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn download<'a>(&'a self, image: &'a Image) -> Download<'a> {
+        let downloads = &self.shared.downloads;
+        Download {
+            shared: &self.shared,
+            image,
+            max_bytes: downloads.max_bytes,
+            stall_timeout: downloads.stall_timeout,
+            overwrite: false,
+        }
+    }
+}
+
+/// A download that has not begun, as [`Client::download`] makes it.
+#[derive(Clone)]
+#[must_use = "nothing happens before `bytes`, `to_writer` or `to_file`"]
+pub struct Download<'a> {
+    shared: &'a Shared,
+    image: &'a Image,
+    max_bytes: u64,
+    stall_timeout: Duration,
+    overwrite: bool,
+}
+
+/// What an attempt has written.
+#[derive(Clone, Copy)]
+struct Received {
+    format: Format,
+    bytes: u64,
+}
+
+/// An image in memory.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DownloadedImage {
+    /// The image.
+    pub bytes: Vec<u8>,
+    format: Format,
+}
+
+/// What was written to a writer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Downloaded {
+    format: Format,
+    bytes: u64,
+}
+
+/// An image in a file.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SavedImage {
+    path: PathBuf,
+    format: Format,
+    bytes: u64,
+}
+
+impl Download<'_> {
+    /// How large the image may be, in bytes: as
+    /// [`ClientBuilder::download_max_bytes`](crate::ClientBuilder::download_max_bytes)
+    /// says unless it is set. It is the limit of base64 too, after decoding.
+    pub fn max_bytes(mut self, limit: u64) -> Self {
+        self.max_bytes = limit;
+        self
+    }
+
+    /// For how long no byte may come before an attempt ends: as
+    /// [`ClientBuilder::download_stall_timeout`](crate::ClientBuilder::download_stall_timeout)
+    /// says unless it is set. Connecting and the head of the answer, taken together,
+    /// have this time too.
+    pub fn stall_timeout(mut self, limit: Duration) -> Self {
+        self.stall_timeout = limit;
+        self
+    }
+
+    /// Whether [`to_file`](Self::to_file) replaces a file: no unless it is set.
+    pub fn overwrite(mut self, yes: bool) -> Self {
+        self.overwrite = yes;
+        self
+    }
+
+    /// Downloads the image to memory.
+    ///
+    /// # Errors
+    ///
+    /// [`DownloadError`].
+    pub async fn bytes(self) -> Result<DownloadedImage, DownloadError> {
+        let Some(decoder) = self.decoder()? else {
+            return self.fetched().await;
+        };
+        match self.decoded(decoder).await {
+            Err(error) if self.is_elsewhere(&error) => self.fetched().await,
+            result => result,
+        }
+    }
+
+    /// Fetches the image to memory.
+    async fn fetched(&self) -> Result<DownloadedImage, DownloadError> {
+        let mut memory = Memory::default();
+        let Received { format, .. } = self.fetch(&mut memory).await?;
+        let Memory(bytes) = memory;
+        Ok(DownloadedImage { bytes, format })
+    }
+
+    /// Decodes the image to memory, into one piece of it.
+    async fn decoded(&self, mut decoder: Decoder<'_>) -> Result<DownloadedImage, DownloadError> {
+        let mut bytes = decoder.room();
+        let mut format = None;
+        while decoder.next(&mut bytes)? {
+            if format.is_none() {
+                format = Some(self.format_of(&bytes)?);
+            }
+            // Decoding a large image takes a while, and others want to run.
+            tokio::task::yield_now().await;
+        }
+        match format {
+            Some(format) => Ok(DownloadedImage { bytes, format }),
+            None => Err(self.no_image(&[])),
+        }
+    }
+
+    /// Downloads the image to a writer, which is flushed at the end.
+    ///
+    /// Nothing is written before it is known to be an image. After an error the writer
+    /// may have the beginning of it, and once it has any, the download is not tried
+    /// again: a writer cannot forget. [`to_file`](Self::to_file) can. The time that the
+    /// writer takes counts for the time that all attempts have, and for no stall.
+    ///
+    /// # Errors
+    ///
+    /// [`DownloadError`]; it is [`Writer`](DownloadError::Writer) if the writer fails.
+    pub async fn to_writer(
+        self,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<Downloaded, DownloadError> {
+        let mut target = Writer::new(writer);
+        let Received { format, bytes } = self.write_to(&mut target).await?;
+        target.finish().await?;
+        Ok(Downloaded { format, bytes })
+    }
+
+    /// Downloads the image to a file, which is there whole or not at all.
+    ///
+    /// The extension is that of the content: one of another sort of image is replaced,
+    /// and after any other name it is appended, so `out/v1.2` becomes `out/v1.2.png`.
+    /// [`SavedImage::path`] is the name in the end. A file of that name is left alone,
+    /// and an error, unless [`overwrite`](Self::overwrite) is set.
+    ///
+    /// The image is written to a temporary file in the same folder, which is then
+    /// renamed. It is removed after an error, and when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`DownloadError`]; [`NoFolder`](DownloadError::NoFolder) before anything is sent,
+    /// [`Exists`](DownloadError::Exists) as soon as the extension is known.
+    pub async fn to_file(self, path: impl AsRef<Path>) -> Result<SavedImage, DownloadError> {
+        let mut target = file::File::new(path.as_ref(), self.overwrite).await?;
+        let Received { format, bytes } = self.write_to(&mut target).await?;
+        let path = target.finish().await?;
+        Ok(SavedImage {
+            path,
+            format,
+            bytes,
+        })
+    }
+
+    async fn write_to(&self, target: &mut impl Target) -> Result<Received, DownloadError> {
+        let Some(decoder) = self.decoder()? else {
+            return self.fetch(target).await;
+        };
+        match self.decode(decoder, target).await {
+            Err(error) if target.is_repeatable() && self.is_elsewhere(&error) => {
+                self.fetch(target).await
+            }
+            result => result,
+        }
+    }
+
+    /// Whether base64 that holds no image is no loss, because there is a URL as well.
+    fn is_elsewhere(&self, error: &DownloadError) -> bool {
+        let holds_none = matches!(
+            error,
+            DownloadError::InvalidBase64(_) | DownloadError::NotAnImage { .. }
+        );
+        holds_none && self.url().is_ok()
+    }
+
+    /// What decodes the image, if it is in the answer and not too large.
+    fn decoder(&self) -> Result<Option<Decoder<'_>>, DownloadError> {
+        match self.image.decoder() {
+            Some(decoder) if decoder.size() > self.max_bytes => Err(DownloadError::TooLarge {
+                limit: self.max_bytes,
+            }),
+            decoder => Ok(decoder),
+        }
+    }
+
+    /// Decodes base64 piece by piece.
+    async fn decode(
+        &self,
+        mut decoder: Decoder<'_>,
+        target: &mut impl Target,
+    ) -> Result<Received, DownloadError> {
+        let mut format = None;
+        let mut bytes = 0;
+        let mut piece = Vec::new();
+        while decoder.next(&mut piece)? {
+            if format.is_none() {
+                let found = self.format_of(&piece)?;
+                target.begin(found, Some(decoder.size())).await?;
+                format = Some(found);
+            }
+            target.write(&piece).await?;
+            bytes += piece.len() as u64;
+            piece.clear();
+            // A writer may always be ready, and others want to run.
+            tokio::task::yield_now().await;
+        }
+        match format {
+            Some(format) => Ok(Received { format, bytes }),
+            None => Err(self.no_image(&[])),
+        }
+    }
+
+    fn format_of(&self, head: &[u8]) -> Result<Format, DownloadError> {
+        sniff::image_format(head).ok_or_else(|| self.no_image(head))
+    }
+
+    fn no_image(&self, head: &[u8]) -> DownloadError {
+        let head = &head[..head.len().min(sniff::HEAD)];
+        DownloadError::NotAnImage {
+            beginning: fetch::beginning(&self.shared.redactor, head),
+            content_type: None,
+            content_encoding: None,
+        }
+    }
+
+    /// Fetches the image by its URL, and tries again where that may help.
+    async fn fetch(&self, target: &mut impl Target) -> Result<Received, DownloadError> {
+        let shared = self.shared;
+        let fetch = Fetch {
+            http: &shared.downloads.http,
+            gate: shared.downloads.gate,
+            redactor: &shared.redactor,
+            url: self.url()?,
+            file_size: self.image.file_size(),
+            max_bytes: self.max_bytes,
+            stall_timeout: self.stall_timeout,
+        };
+        let observed = shared.observer.begin_call(Operation::Download, None);
+        let budget = &shared.downloads.budget;
+        let mut schedule = Schedule::start(&shared.retry, budget, &shared.random);
+        let result = self.attempts(&fetch, target, &mut schedule);
+        let result = result.instrument(observed.span()).await;
+        let outcome = match &result {
+            Ok(_) => Outcome::Downloaded,
+            Err(error) => Outcome::DownloadFailed(error),
+        };
+        observed.end(&outcome, Some(schedule.attempt()));
+        result
+    }
+
+    async fn attempts(
+        &self,
+        fetch: &Fetch<'_>,
+        target: &mut impl Target,
+        schedule: &mut Schedule<'_>,
+    ) -> Result<Received, DownloadError> {
+        let shared = self.shared;
+        loop {
+            let observed = shared
+                .observer
+                .begin(Operation::Download, None, schedule.attempt());
+            let attempt = fetch.attempt(target).instrument(observed.span());
+            let error = match tokio::time::timeout(schedule.time_left(), attempt).await {
+                Ok(Ok(received)) => {
+                    shared.downloads.budget.succeeded();
+                    observed.end(Outcome::Downloaded, None);
+                    return Ok(received);
+                }
+                Ok(Err(error)) => error,
+                Err(_) => DownloadError::TimedOut {
+                    limit: shared.retry.total(),
+                },
+            };
+            let delay = match error.is_retryable() && target.is_repeatable() {
+                true => schedule.next(Cause::Harmless, error.retry_after(), LEAST),
+                false => None,
+            };
+            observed.end(Outcome::DownloadFailed(&error), delay);
+            let Some(delay) = delay else {
+                return Err(error);
+            };
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    fn url(&self) -> Result<&str, DownloadError> {
+        let refused = |url: &str, problem: &str| DownloadError::Refused {
+            url: url.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let Some(url) = self.image.url() else {
+            return Err(refused("of nothing", "there is none, nor base64"));
+        };
+        let scheme = url.trim_start().get(..5);
+        // It can be long, and its message would be.
+        match scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+            true => Err(refused("a `data:` URI", "it is not base64")),
+            false => Ok(url),
+        }
+    }
+}
+
+impl DownloadedImage {
+    /// The media type by the content, such as `image/png`.
+    pub fn media_type(&self) -> &'static str {
+        self.format.media_type
+    }
+
+    /// The extension by the content, such as `png`, without a dot.
+    pub fn extension(&self) -> &'static str {
+        self.format.extension
+    }
+}
+
+impl Downloaded {
+    /// The media type by the content, such as `image/png`.
+    pub fn media_type(&self) -> &'static str {
+        self.format.media_type
+    }
+
+    /// The extension by the content, such as `png`, without a dot.
+    pub fn extension(&self) -> &'static str {
+        self.format.extension
+    }
+
+    /// How many bytes were written.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl SavedImage {
+    /// The extension by the content, such as `png`, without a dot. The file's own may be
+    /// written otherwise, `.jpeg` or `.PNG`.
+    pub fn extension(&self) -> &'static str {
+        self.format.extension
+    }
+
+    /// The file, with the extension that fits its content.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The media type by the content, such as `image/png`.
+    pub fn media_type(&self) -> &'static str {
+        self.format.media_type
+    }
+
+    /// How many bytes the file has.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for Download<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("image", self.image)
+            .field("max_bytes", &self.max_bytes)
+            .field("stall_timeout", &self.stall_timeout)
+            .field("overwrite", &self.overwrite)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The size of the image, and not the image.
+impl fmt::Debug for DownloadedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DownloadedImage")
+            .field("bytes", &self.bytes.len())
+            .field("format", &self.format)
+            .finish()
+    }
+}

@@ -1,0 +1,302 @@
+//! One attempt to fetch an image by its URL.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use reqwest::Response;
+use url::{Position, Url};
+
+use super::Received;
+use super::error::DownloadError;
+use super::gate::Gate;
+use super::resolve::NoAllowedAddress;
+use super::target::Target;
+use crate::headers;
+use crate::redact::Redactor;
+use crate::reply::Reply;
+use crate::sniff;
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 3;
+
+/// How much of the body of an error is kept, in bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// What an attempt needs to know.
+pub(super) struct Fetch<'a> {
+    pub(super) http: &'a reqwest::Client,
+    pub(super) gate: Gate,
+    pub(super) redactor: &'a Redactor,
+    pub(super) url: &'a str,
+    /// The size of the file, where the answer of the API gives it.
+    pub(super) file_size: Option<u64>,
+    pub(super) max_bytes: u64,
+    pub(super) stall_timeout: Duration,
+}
+
+/// An answer, and what stood on the way to it.
+struct Arrived {
+    response: Response,
+    /// Whether a URL on the way had a query, which may be a signature.
+    has_query: bool,
+}
+
+impl Fetch<'_> {
+    /// Makes one attempt, redirects included. The target gets the image, or the
+    /// beginning of it; it gets nothing of what is no image.
+    pub(super) async fn attempt(
+        &self,
+        target: &mut impl Target,
+    ) -> Result<Received, DownloadError> {
+        let arrived = self.open().await?;
+        let status = arrived.response.status();
+        // A part of an image that nobody asked for is none.
+        if !status.is_success() || status == StatusCode::PARTIAL_CONTENT {
+            return Err(self.refusal(arrived).await);
+        }
+        let mut response = arrived.response;
+        let size = response.content_length();
+        if size.is_some_and(|size| size > self.max_bytes) {
+            return Err(self.too_large());
+        }
+        let mut received = 0;
+        let mut head = Vec::new();
+        while head.len() < sniff::HEAD {
+            match self.piece(&mut response, &mut received).await? {
+                Some(piece) => head.extend_from_slice(&piece),
+                None => break,
+            }
+        }
+        let Some(format) = sniff::image_format(&head) else {
+            if head.len() < sniff::HEAD {
+                self.check_size(&response, received)?;
+            }
+            return Err(self.no_image(&head, response.headers()));
+        };
+        target.begin(format, size).await?;
+        target.write(&head).await?;
+        let mut tail = Tail::default();
+        tail.add(&head);
+        drop(head);
+        while let Some(piece) = self.piece(&mut response, &mut received).await? {
+            target.write(&piece).await?;
+            tail.add(&piece);
+        }
+        if !self.check_size(&response, received)? && !sniff::can_end_with(format, &tail.0) {
+            let expected = None;
+            return Err(DownloadError::Cut { received, expected });
+        }
+        Ok(Received {
+            format,
+            bytes: received,
+        })
+    }
+
+    /// Sends the request and follows its redirects.
+    async fn open(&self) -> Result<Arrived, DownloadError> {
+        let Ok(mut url) = Url::parse(self.url) else {
+            return Err(refused(headers::ELSEWHERE, "it is not a url"));
+        };
+        let mut has_query = false;
+        let mut redirects = 0;
+        loop {
+            self.check(&url)?;
+            has_query |= url.query().is_some();
+            let response = self.send(&url).await?;
+            let Some(next) = location(&response) else {
+                return Ok(Arrived {
+                    response,
+                    has_query,
+                });
+            };
+            let place = headers::redirect_target(response.headers());
+            let Ok(next) = url.join(next) else {
+                let place = place.unwrap_or_else(|| headers::ELSEWHERE.to_owned());
+                let place = self.redactor.shown(&place, 200);
+                return Err(refused(&place, "the redirect to it is not a url"));
+            };
+            if redirects == MAX_REDIRECTS {
+                let problem = format!("there were {MAX_REDIRECTS} redirects already");
+                return Err(refused(&self.shown(&next), &problem));
+            }
+            redirects += 1;
+            url = next;
+        }
+    }
+
+    /// Looks at a URL before anything is sent there.
+    fn check(&self, url: &Url) -> Result<(), DownloadError> {
+        // The key belongs to the API's origin, and this is another one.
+        if self.redactor.finds(url.as_str()) {
+            return Err(refused(&self.shown(url), "it has the api key in it"));
+        }
+        let checked = self.gate.check(url);
+        checked.map_err(|problem| refused(&self.shown(url), &problem))
+    }
+
+    async fn send(&self, url: &Url) -> Result<Response, DownloadError> {
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
+        let Ok(host) = HeaderValue::try_from(authority) else {
+            let problem = "its host cannot be in a header";
+            return Err(refused(&self.shown(url), problem));
+        };
+        // The headers of a request win over default headers.
+        let request = self
+            .http
+            .get(url.clone())
+            .header(ACCEPT, "image/*")
+            .header(ACCEPT_ENCODING, "identity")
+            .header(HOST, host);
+        let sent = self.in_time(request.send()).await?;
+        sent.map_err(|error| self.failed(error, Some(url)))
+    }
+
+    /// The next bytes of the body; nothing at its end.
+    async fn piece(
+        &self,
+        response: &mut Response,
+        received: &mut u64,
+    ) -> Result<Option<Bytes>, DownloadError> {
+        let piece = self.in_time(response.chunk()).await?;
+        let piece = piece.map_err(|error| self.failed(error, None))?;
+        *received += piece.as_ref().map_or(0, Bytes::len) as u64;
+        match *received > self.max_bytes {
+            true => Err(self.too_large()),
+            false => Ok(piece),
+        }
+    }
+
+    async fn in_time<T>(&self, future: impl Future<Output = T>) -> Result<T, DownloadError> {
+        let limit = self.stall_timeout;
+        let outcome = tokio::time::timeout(limit, future).await;
+        outcome.map_err(|_| DownloadError::Stalled { limit })
+    }
+
+    /// Looks whether a body is whole by its size, and says whether that is known.
+    ///
+    /// It is of every body but one that ended with its connection, as one ends that was
+    /// cut; of that one it is where the answer of the API has the size.
+    fn check_size(&self, response: &Response, received: u64) -> Result<bool, DownloadError> {
+        let headers = response.headers();
+        let is_framed = response.version() >= Version::HTTP_2
+            || headers.contains_key(CONTENT_LENGTH)
+            || headers.contains_key(TRANSFER_ENCODING);
+        match self.file_size {
+            Some(size) if !is_framed && received < size => Err(DownloadError::Cut {
+                received,
+                expected: Some(size),
+            }),
+            size => Ok(is_framed || size.is_some()),
+        }
+    }
+
+    /// The error of an answer that is not a success. One that breaks off is still that error.
+    async fn refusal(&self, arrived: Arrived) -> DownloadError {
+        let Arrived {
+            mut response,
+            has_query,
+        } = arrived;
+        let mut body = Vec::new();
+        let is_cut = loop {
+            match self.in_time(response.chunk()).await {
+                Ok(Ok(Some(piece))) => {
+                    let room = MAX_ERROR_BYTES - body.len();
+                    body.extend_from_slice(&piece[..piece.len().min(room)]);
+                    if piece.len() > room {
+                        break true;
+                    }
+                }
+                Ok(Ok(None)) => break false,
+                Ok(Err(_)) | Err(_) => break true,
+            }
+        };
+        let headers = response.headers().clone();
+        let redactor = self.redactor.clone();
+        let reply = Reply::new(response.status(), headers, body, is_cut, redactor);
+        DownloadError::Status(Box::new(match has_query {
+            // A message can repeat the signature that it does not like.
+            true => reply,
+            false => reply.read_as_error(),
+        }))
+    }
+
+    fn no_image(&self, head: &[u8], headers: &HeaderMap) -> DownloadError {
+        let shown = |text: &str| self.redactor.shown(text, 60);
+        let content_type = headers::text(headers, CONTENT_TYPE.as_str());
+        DownloadError::NotAnImage {
+            beginning: beginning(self.redactor, head),
+            content_type: content_type.map(shown),
+            content_encoding: headers::content_encoding(headers).map(shown),
+        }
+    }
+
+    fn too_large(&self) -> DownloadError {
+        DownloadError::TooLarge {
+            limit: self.max_bytes,
+        }
+    }
+
+    /// What a failed exchange is: the resolver may have refused the host of `url`.
+    fn failed(&self, error: reqwest::Error, url: Option<&Url>) -> DownloadError {
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+        while let Some(error) = cause {
+            if let (Some(refusal), Some(url)) = (error.downcast_ref::<NoAllowedAddress>(), url) {
+                return refused(&self.shown(url), &refusal.to_string());
+            }
+            cause = error.source();
+        }
+        DownloadError::Transport {
+            source: Box::new(error.without_url()),
+        }
+    }
+
+    /// A URL for a message.
+    fn shown(&self, url: &Url) -> String {
+        self.redactor.shown(&headers::place(url), 200)
+    }
+}
+
+/// The last bytes of what has come.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn add(&mut self, piece: &[u8]) {
+        let piece = &piece[piece.len().saturating_sub(sniff::TAIL)..];
+        let excess = (self.0.len() + piece.len()).saturating_sub(sniff::TAIL);
+        self.0.drain(..excess.min(self.0.len()));
+        self.0.extend_from_slice(piece);
+    }
+}
+
+/// Where a redirect leads that is to be followed.
+fn location(response: &Response) -> Option<&str> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = response.headers().get(LOCATION)?;
+    // Some servers send it in UTF-8.
+    let location = std::str::from_utf8(location.as_bytes()).ok()?;
+    Some(location).filter(|location| is_redirect && !location.is_empty())
+}
+
+fn refused(url: &str, problem: &str) -> DownloadError {
+    DownloadError::Refused {
+        url: url.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+/// The first bytes of what is no image, without the key; nothing if there are none.
+pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
+    let text = String::from_utf8_lossy(head);
+    match redactor.finds(&text) {
+        _ if head.is_empty() => String::new(),
+        true => format!("\"{}\"", redactor.shown(&text, 40)),
+        false => sniff::shown_beginning(head),
+    }
+}

@@ -1,0 +1,246 @@
+//! A file that is there whole, or not at all.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+use tokio::io::AsyncWriteExt as _;
+
+use super::error::DownloadError;
+use super::target::Target;
+use crate::sniff::Format;
+
+/// Writes to a temporary file beside the one that will be.
+pub(super) struct File {
+    path: PathBuf,
+    folder: PathBuf,
+    overwrite: bool,
+    open: Option<Open>,
+}
+
+/// A file that is being written. Dropping it removes the file.
+struct Open {
+    name: PathBuf,
+    file: tokio::fs::File,
+    temporary: TempPath,
+}
+
+impl File {
+    /// Looks whether there can be such a file. Nothing is written yet.
+    pub(super) async fn new(path: &Path, overwrite: bool) -> Result<Self, DownloadError> {
+        // What `Path` overlooks: `out/` and `out/.` name a folder.
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let mut last_first = bytes.rsplit(|byte| std::path::is_separator(char::from(*byte)));
+        let names_folder = matches!(last_first.next(), Some(b"" | b"."));
+        let failed = |path: &Path, source| {
+            let path = path.to_owned();
+            Err(DownloadError::File { path, source })
+        };
+        if path.file_name().is_none() || names_folder {
+            let problem = "the path has no file name";
+            return failed(path, io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        match tokio::fs::metadata(&folder).await {
+            Ok(found) if found.is_dir() => Ok(Self {
+                path: path.to_owned(),
+                folder,
+                overwrite,
+                open: None,
+            }),
+            Ok(_) => failed(&folder, io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(DownloadError::NoFolder { path: folder })
+            }
+            Err(error) => failed(&folder, error),
+        }
+    }
+
+    /// Puts the file in its place, and gives its name.
+    pub(super) async fn finish(self) -> Result<PathBuf, DownloadError> {
+        let Some(Open {
+            name,
+            mut file,
+            temporary,
+        }) = self.open
+        else {
+            let source = io::Error::other("nothing was written");
+            return Err(DownloadError::File {
+                path: self.path,
+                source,
+            });
+        };
+        let path = name.clone();
+        let failed = |source| DownloadError::File {
+            path: path.clone(),
+            source,
+        };
+        // Writing goes on in the background, and here it tells how it went.
+        file.flush().await.map_err(failed)?;
+        let file = file.into_std().await;
+        let (folder, overwrite) = (self.folder, self.overwrite);
+        let put = move || {
+            file.sync_all()?;
+            drop(file);
+            match overwrite {
+                true => temporary.persist(&name),
+                false => temporary.persist_noclobber(&name),
+            }?;
+            // So that the name outlives a loss of power too. Not every system can.
+            #[cfg(unix)]
+            let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+            #[cfg(not(unix))]
+            drop(folder);
+            Ok(name)
+        };
+        match blocking(put).await {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !overwrite => {
+                Err(DownloadError::Exists { path })
+            }
+            other => other.map_err(failed),
+        }
+    }
+}
+
+impl Target for File {
+    async fn begin(&mut self, format: Format, _size: Option<u64>) -> Result<(), DownloadError> {
+        // What an earlier attempt wrote is removed.
+        self.open = None;
+        let name = with_extension(&self.path, format.extension);
+        if !self.overwrite && tokio::fs::symlink_metadata(&name).await.is_ok() {
+            return Err(DownloadError::Exists { path: name });
+        }
+        let folder = self.folder.clone();
+        // If the future is dropped meanwhile, so is what this gives, with the file.
+        let created = blocking(move || create(&folder)).await;
+        let (file, temporary) = created.map_err(|source| DownloadError::File {
+            path: self.folder.clone(),
+            source,
+        })?;
+        self.open = Some(Open {
+            name,
+            file: tokio::fs::File::from_std(file),
+            temporary,
+        });
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let written = open.file.write_all(bytes).await;
+        written.map_err(|source| DownloadError::File {
+            path: open.name.clone(),
+            source,
+        })
+    }
+}
+
+/// A temporary file with the permissions that any new file has.
+fn create(folder: &Path) -> io::Result<(fs::File, TempPath)> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".kontext-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // The system takes from it what the umask says.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    Ok(builder.tempfile_in(folder)?.into_parts())
+}
+
+/// Runs what blocks where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// `path` with the extension of its content. One that names another sort of image is
+/// replaced; anything else after a dot is a part of the name.
+fn with_extension(path: &Path, extension: &str) -> PathBuf {
+    let given = path.extension().and_then(|given| given.to_str());
+    match given.and_then(canonical) {
+        Some(known) if Some(known) == canonical(extension) => path.to_owned(),
+        Some(_) => path.with_extension(extension),
+        None => {
+            let mut name = OsString::from(path);
+            name.push(".");
+            name.push(extension);
+            name.into()
+        }
+    }
+}
+
+/// The usual spelling of an extension of images, in lower case.
+fn canonical(extension: &str) -> Option<&'static str> {
+    Some(match extension.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" | "jpe" | "jfif" => "jpg",
+        "tif" | "tiff" => "tif",
+        "heif" | "heic" => "heif",
+        "djvu" | "djv" => "djvu",
+        "png" => "png",
+        "gif" => "gif",
+        "webp" => "webp",
+        "bmp" => "bmp",
+        "ico" => "ico",
+        "avif" => "avif",
+        "jxl" => "jxl",
+        "jp2" => "jp2",
+        "jxr" => "jxr",
+        "psd" => "psd",
+        "cr2" => "cr2",
+        "ora" => "ora",
+        "dwg" => "dwg",
+        "svg" => "svg",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_is_that_of_the_content() {
+        for (path, extension, expected) in [
+            ("a", "png", "a.png"),
+            ("a.png", "png", "a.png"),
+            ("a.PNG", "png", "a.PNG"),
+            ("a.png", "jpg", "a.jpg"),
+            ("a.PNG", "jpg", "a.jpg"),
+            ("a.jpeg", "jpg", "a.jpeg"),
+            ("a.JPEG", "jpg", "a.JPEG"),
+            ("a.jpg", "png", "a.png"),
+            ("a.tiff", "tif", "a.tiff"),
+            ("a.svg", "png", "a.png"),
+            ("out/v1.2", "png", "out/v1.2.png"),
+            ("out.png/a", "jpg", "out.png/a.jpg"),
+            ("a.txt", "webp", "a.txt.webp"),
+            ("a.png.bak", "png", "a.png.bak.png"),
+            (".png", "png", ".png.png"),
+            ("../x.jpg", "webp", "../x.webp"),
+        ] {
+            assert_eq!(
+                with_extension(Path::new(path), extension),
+                Path::new(expected)
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_need_not_be_unicode() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"\xff.\xff"));
+        let name = with_extension(path, "png");
+        assert_eq!(name.as_os_str().as_bytes(), b"\xff.\xff.png");
+    }
+}

@@ -1,0 +1,277 @@
+//! Tells a hook and the trace what happens on the way.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::field::Empty;
+use tracing::{Span, debug, debug_span, info, info_span, trace, warn};
+
+use crate::attempt::{Attempt, Operation, Outcome};
+use crate::download::DownloadError;
+use crate::error::Error;
+use crate::redact::Redactor;
+use crate::request_id::ClientRequestId;
+
+/// A function that sees every attempt.
+pub(crate) type Hook = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;
+
+/// Tells a hook and the trace what happens.
+pub(crate) struct Observer {
+    hook: Option<Hook>,
+    redactor: Redactor,
+}
+
+impl Observer {
+    pub(crate) fn new(hook: Option<Hook>, redactor: Redactor) -> Self {
+        Self { hook, redactor }
+    }
+
+    /// Begins a call. If what it returns is dropped, the call was.
+    pub(crate) fn begin_call(
+        &self,
+        operation: Operation,
+        id: Option<&ClientRequestId>,
+    ) -> BegunCall<'_> {
+        let span = info_span!(
+            "kontext_call",
+            operation = operation.as_str(),
+            client_request_id = id.map(ClientRequestId::as_str),
+            attempts = Empty,
+            outcome = Empty,
+            status = Empty,
+            request_id = Empty,
+            credits_used = Empty,
+            usd_spent = Empty,
+            duration_ms = Empty,
+        );
+        BegunCall {
+            observer: self,
+            begin: Instant::now(),
+            span,
+            has_ended: false,
+        }
+    }
+
+    /// Begins an attempt. If what it returns is dropped, the attempt was.
+    pub(crate) fn begin<'a>(
+        &'a self,
+        operation: Operation,
+        id: Option<&'a ClientRequestId>,
+        number: u32,
+    ) -> Begun<'a> {
+        let span = debug_span!(
+            "kontext_attempt",
+            operation = operation.as_str(),
+            client_request_id = id.map(ClientRequestId::as_str),
+            attempt = number,
+            outcome = Empty,
+            status = Empty,
+            request_id = Empty,
+            credits_used = Empty,
+            usd_spent = Empty,
+            duration_ms = Empty,
+            next_in_ms = Empty,
+        );
+        Begun {
+            observer: self,
+            operation,
+            id,
+            number,
+            begin: Instant::now(),
+            span,
+            has_ended: false,
+        }
+    }
+
+    /// Writes into a span what an outcome says; all of it without the key.
+    fn record(&self, span: &Span, outcome: &Outcome<'_>, duration: Duration) {
+        if span.is_disabled() {
+            return;
+        }
+        let shown = |text: &str| self.redactor.shown(text, 128);
+        span.record("outcome", outcome.as_str());
+        span.record("status", outcome.status().map(|status| status.as_u16()));
+        span.record("request_id", outcome.request_id().map(shown));
+        span.record("credits_used", outcome.credits_used());
+        span.record("usd_spent", outcome.usd_spent().map(shown));
+        span.record("duration_ms", milliseconds(duration));
+    }
+
+    fn call_hook(&self, attempt: &Attempt<'_>) {
+        if let Some(hook) = &self.hook {
+            kept_here(|| hook(attempt));
+        }
+    }
+}
+
+/// A call that is under way.
+pub(crate) struct BegunCall<'a> {
+    observer: &'a Observer,
+    begin: Instant,
+    span: Span,
+    has_ended: bool,
+}
+
+impl BegunCall<'_> {
+    /// The span that the call runs in.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Tells how it ended, after so many attempts.
+    pub(crate) fn end(mut self, outcome: &Outcome<'_>, attempts: Option<u32>) {
+        self.has_ended = true;
+        kept_here(|| {
+            self.span.record("attempts", attempts);
+            self.observer
+                .record(&self.span, outcome, self.begin.elapsed());
+        });
+    }
+}
+
+impl Drop for BegunCall<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let duration = self.begin.elapsed();
+            kept_here(|| {
+                self.observer
+                    .record(&self.span, &Outcome::Dropped, duration)
+            });
+        }
+    }
+}
+
+/// An attempt that is under way.
+pub(crate) struct Begun<'a> {
+    observer: &'a Observer,
+    operation: Operation,
+    id: Option<&'a ClientRequestId>,
+    number: u32,
+    begin: Instant,
+    span: Span,
+    has_ended: bool,
+}
+
+impl Begun<'_> {
+    /// The span that the attempt runs in.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Tells how it ended.
+    pub(crate) fn end(mut self, outcome: Outcome<'_>, next_in: Option<Duration>) {
+        self.has_ended = true;
+        self.tell(outcome, next_in);
+    }
+
+    fn tell(&self, outcome: Outcome<'_>, next_in: Option<Duration>) {
+        let duration = self.begin.elapsed();
+        kept_here(|| {
+            self.observer.record(&self.span, &outcome, duration);
+            self.span.record("next_in_ms", next_in.map(milliseconds));
+            self.span.in_scope(|| self.log(&outcome, next_in));
+        });
+        self.observer.call_hook(&Attempt {
+            operation: self.operation,
+            client_request_id: self.id,
+            number: self.number,
+            duration,
+            outcome,
+            next_in,
+        });
+    }
+
+    /// Writes a line for those who want to know without asking. What a server says may
+    /// repeat the prompt, so the text of an error is for the finest level alone.
+    fn log(&self, outcome: &Outcome<'_>, next_in: Option<Duration>) {
+        // The span may be filtered out where its events are not.
+        let client_request_id = self.id.map(ClientRequestId::as_str);
+        let status = outcome.status().map(|status| status.as_u16());
+        let next_in_ms = next_in.map(milliseconds);
+        let (kind, cause) = (outcome.as_str(), self.cause(outcome));
+        match outcome {
+            Outcome::Generated(_) | Outcome::Downloaded => debug!("the attempt succeeded"),
+            Outcome::Dropped if self.operation == Operation::GenerateImage => warn!(
+                client_request_id,
+                "the call was dropped; its outcome is unknown, it may be carried out and charged"
+            ),
+            Outcome::Dropped => debug!("the download was dropped"),
+            Outcome::Failed(error) if error.may_have_been_charged() => warn!(
+                client_request_id,
+                outcome = kind,
+                status,
+                cause,
+                next_in_ms,
+                "the call failed, and may have been carried out and charged"
+            ),
+            Outcome::Failed(_) if next_in.is_some() => {
+                info!(
+                    client_request_id,
+                    outcome = kind,
+                    status,
+                    cause,
+                    next_in_ms,
+                    "trying again"
+                );
+            }
+            Outcome::DownloadFailed(_) if next_in.is_some() => {
+                info!(
+                    outcome = kind,
+                    status, cause, next_in_ms, "downloading again"
+                );
+            }
+            // The caller has the error, and knows whether it is worth a line.
+            Outcome::Failed(_) | Outcome::DownloadFailed(_) => {
+                debug!(
+                    client_request_id,
+                    outcome = kind,
+                    status,
+                    cause,
+                    "the attempt failed"
+                );
+            }
+        }
+        match outcome {
+            Outcome::Failed(error) => trace!("{error}"),
+            Outcome::DownloadFailed(error) => trace!("{error}"),
+            _ => {}
+        }
+    }
+
+    /// Why there was no answer, in the words of the HTTP client.
+    fn cause(&self, outcome: &Outcome<'_>) -> Option<String> {
+        let source = match outcome {
+            Outcome::Failed(
+                Error::NotSent { source, .. } | Error::OutcomeUnknown { source, .. },
+            )
+            | Outcome::DownloadFailed(DownloadError::Transport { source }) => source,
+            _ => return None,
+        };
+        let mut text = source.to_string();
+        let mut cause = source.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Some(self.observer.redactor.shown(&text, 300))
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.tell(Outcome::Dropped, None);
+        }
+    }
+}
+
+/// Runs code of the caller's, a hook or a subscriber. An image may have been paid for, so
+/// a panic in it stays there; whoever panics prints that.
+fn kept_here(run: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(run));
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

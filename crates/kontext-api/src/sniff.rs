@@ -1,0 +1,138 @@
+//! What a file is, by its first bytes.
+
+use infer::MatcherType;
+
+/// How many bytes at the beginning of a file tell what it is.
+pub(crate) const HEAD: usize = 512;
+
+/// A format of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Format {
+    /// Such as `image/jpeg`.
+    pub(crate) media_type: &'static str,
+    /// Such as `jpg`, without a dot.
+    pub(crate) extension: &'static str,
+}
+
+/// The format of the image that begins with these bytes, if it is one.
+pub(crate) fn image_format(head: &[u8]) -> Option<Format> {
+    let found = infer::get(head)?;
+    let is_image = found.matcher_type() == MatcherType::Image;
+    (is_image && !is_text(found.extension(), head)).then(|| Format {
+        media_type: found.mime_type(),
+        extension: found.extension(),
+    })
+}
+
+/// Whether a file has no more of a format than its first letters, which a text can
+/// have too: "GIFs are not available".
+fn is_text(extension: &str, head: &[u8]) -> bool {
+    // Where the rest of the header is: an offset in a file, which is no letters.
+    let offset = |at: usize| {
+        head.get(at..at + 4)
+            .is_none_or(|bytes| bytes.is_ascii() && !bytes.contains(&0))
+    };
+    match extension {
+        "png" => !head.starts_with(b"\x89PNG\r\n\x1a\n"),
+        "gif" => !head.starts_with(b"GIF87a") && !head.starts_with(b"GIF89a"),
+        "bmp" => offset(10),
+        "tif" => offset(4),
+        _ => false,
+    }
+}
+
+/// How many bytes at the end of a file tell whether it is all there.
+pub(crate) const TAIL: usize = 1024;
+
+/// Whether a file of this format can end like this. Those formats whose end cannot be
+/// told are taken for whole.
+pub(crate) fn can_end_with(format: Format, tail: &[u8]) -> bool {
+    let has = |mark: &[u8]| tail.windows(mark.len()).any(|window| window == mark);
+    match format.extension {
+        // The last chunk. Some programs write something of their own after it.
+        "png" => has(b"IEND"),
+        // The end of the image, likewise.
+        "jpg" => has(b"\xff\xd9"),
+        "gif" => has(b";"),
+        _ => true,
+    }
+}
+
+/// The first bytes of what is no image, for a message: as text where they are text.
+pub(crate) fn shown_beginning(head: &[u8]) -> String {
+    const SHOWN: usize = 40;
+    let head = &head[..head.len().min(SHOWN)];
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    match head.iter().all(is_text) {
+        true => format!("\"{}\"", head.escape_ascii()),
+        false => {
+            let bytes = head.iter().take(16);
+            let bytes: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
+            format!("the bytes {}", bytes.join(" "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_told_by_their_first_bytes() {
+        for (head, media_type, extension) in [
+            (&b"\x89PNG\r\n\x1a\n"[..], "image/png", "png"),
+            (b"\xff\xd8\xff\xe0", "image/jpeg", "jpg"),
+            (b"RIFF\x24\0\0\0WEBPVP8 ", "image/webp", "webp"),
+            (b"GIF89a", "image/gif", "gif"),
+        ] {
+            let expected = Format {
+                media_type,
+                extension,
+            };
+            assert_eq!(image_format(head), Some(expected));
+        }
+        for text in [
+            &b"GIFs are not available any more"[..],
+            b"BMW",
+            b"BMWs are not available any more",
+            b"MM\0*Could not",
+            b"\x89PNG is not available",
+        ] {
+            assert_eq!(image_format(text), None, "{text:?}");
+        }
+        for head in [
+            &b""[..],
+            b"<!DOCTYPE html>",
+            b"{\"a\":1}",
+            b"%PDF-1.7",
+            b"\x1f\x8b\x08",
+        ] {
+            assert_eq!(image_format(head), None, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_told_from_a_cut() {
+        for (extension, end, other) in [
+            ("png", &b"\0\0\0\0IEND\xaeB`\x82"[..], &b"\0\0\0\0IEN"[..]),
+            ("jpg", b"\x12\xff\xd9", b"\x12\xff"),
+            ("gif", b"\0;", b"\0"),
+            ("webp", b"", b"\0"),
+        ] {
+            let format = Format {
+                media_type: "",
+                extension,
+            };
+            assert!(can_end_with(format, end), "{extension}");
+            assert_eq!(can_end_with(format, other), extension == "webp");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_shown_short() {
+        assert_eq!(shown_beginning(b"<html>\n"), "\"<html>\\n\"");
+        assert_eq!(shown_beginning(b"\x1f\x8b\x08"), "the bytes 1f 8b 08");
+        assert!(shown_beginning(&[0; 1000]).len() < 60);
+        assert!(shown_beginning(&[b'a'; 1000]).len() < 60);
+    }
+}

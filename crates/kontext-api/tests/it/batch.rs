@@ -1,0 +1,386 @@
+//! Many requests: how many at once, for how much, and what one failure does.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kontext_api::{
+    BatchError, BatchJob, BatchResult, Client, ClientRequestId, Error, GenerateImageRequest,
+};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::server::{Answer, ONE_IMAGE, Server, read_request, request, response};
+
+/// A request as the test sees it: what was sent, and the way to answer it.
+struct Arrived {
+    prompt: String,
+    answer: oneshot::Sender<Vec<u8>>,
+}
+
+/// A server whose answers the test gives when it likes.
+struct Manual {
+    client: Client,
+    arrivals: mpsc::UnboundedReceiver<Arrived>,
+}
+
+impl Manual {
+    async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, arrivals) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    let text = read_request(&mut stream).await;
+                    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+                    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+                    let prompt = body["prompt"].as_str().unwrap().to_owned();
+                    let (answer, answered) = oneshot::channel();
+                    let _ = sender.send(Arrived { prompt, answer });
+                    if let Ok(bytes) = answered.await {
+                        use tokio::io::AsyncWriteExt;
+                        let _ = stream.write_all(&bytes).await;
+                    }
+                });
+            }
+        });
+        let client = Client::builder().api_key("key").base_url(base_url);
+        Self {
+            client: client.build().unwrap(),
+            arrivals,
+        }
+    }
+
+    async fn arrived(&mut self) -> Arrived {
+        self.arrivals.recv().await.unwrap()
+    }
+
+    /// Whether there is a request that nobody has looked at. Those of a batch
+    /// arrive while others are answered, so ask after an answer came back.
+    fn has_more(&mut self) -> bool {
+        self.arrivals.try_recv().is_ok()
+    }
+}
+
+fn prompt(text: impl ToString) -> GenerateImageRequest {
+    let mut request = request();
+    request.prompt = text.to_string();
+    request
+}
+
+fn ok() -> Vec<u8> {
+    response("200 OK", "connection: close\r\n", ONE_IMAGE)
+}
+
+fn refused() -> Vec<u8> {
+    response("400 X", "connection: close\r\n", b"{}")
+}
+
+/// Takes the next result while requests arrive and are answered.
+async fn result_of(batch: &mut kontext_api::Batch) -> BatchResult {
+    batch.next().await.unwrap()
+}
+
+#[tokio::test]
+async fn so_many_are_under_way_and_results_come_as_they_end() {
+    let mut server = Manual::start().await;
+    let mut batch = server
+        .client
+        .batch((0..5).map(prompt))
+        .concurrency(2)
+        .start();
+    let handle = batch.handle();
+    let work = tokio::spawn(async move {
+        let mut results = Vec::new();
+        while let Some(done) = batch.next().await {
+            results.push((done.index, done.result.is_ok()));
+        }
+        (results, batch.progress())
+    });
+    let (one, two) = (server.arrived().await, server.arrived().await);
+    let (zero, one) = if one.prompt == "0" {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    assert_eq!((&*zero.prompt, &*one.prompt), ("0", "1"));
+    assert_eq!(handle.progress().running, 2);
+    // The second ends first; only then is there room for a third.
+    assert!(!server.has_more());
+    one.answer.send(ok()).unwrap();
+    let two = server.arrived().await;
+    assert_eq!(two.prompt, "2");
+    zero.answer.send(refused()).unwrap();
+    let three = server.arrived().await;
+    three.answer.send(ok()).unwrap();
+    let four = server.arrived().await;
+    four.answer.send(ok()).unwrap();
+    // The last is answered when the one before was taken.
+    while handle.progress().succeeded < 3 {
+        tokio::task::yield_now().await;
+    }
+    two.answer.send(ok()).unwrap();
+    let (results, progress) = work.await.unwrap();
+    assert_eq!(results[..2], [(1, true), (0, false)]);
+    assert_eq!(results.last(), Some(&(2, true)));
+    assert_eq!(results.len(), 5);
+    assert_eq!(
+        (progress.succeeded, progress.failed, progress.running),
+        (4, 1, 0)
+    );
+    assert_eq!(progress.credits_spent, 4 * 91_000);
+    assert_eq!(progress.credits_reserved, 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_stopped_ends_what_it_began() {
+    let mut server = Manual::start().await;
+    let mut batch = server
+        .client
+        .batch((0..9).map(prompt))
+        .concurrency(2)
+        .start();
+    let handle = batch.handle();
+    let work = tokio::spawn(async move {
+        let mut count = 0;
+        while let Some(done) = batch.next().await {
+            done.result.unwrap();
+            count += 1;
+        }
+        count
+    });
+    let (one, two) = (server.arrived().await, server.arrived().await);
+    handle.stop();
+    one.answer.send(ok()).unwrap();
+    two.answer.send(ok()).unwrap();
+    assert_eq!(work.await.unwrap(), 2);
+    assert!(!server.has_more());
+}
+
+#[tokio::test]
+async fn a_call_that_waits_is_not_sent_again_after_the_stop() {
+    let busy = response("429 X", "connection: close\r\nretry-after: 60\r\n", b"{}");
+    let server = Server::start(Answer::Bytes(busy)).await;
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let ended = Mutex::new(Some(ended));
+    let client = server
+        .builder()
+        .retry(kontext_api::RetryPolicy::default())
+        .on_attempt(move |_| {
+            let _ = ended.lock().unwrap().take().unwrap().send(());
+        })
+        .build()
+        .unwrap();
+    let mut batch = client.batch([prompt("a")]).start();
+    let handle = batch.handle();
+    let stop = async {
+        end.await.unwrap();
+        handle.stop();
+    };
+    let (result, ()) = tokio::join!(batch.next(), stop);
+    let error = result.unwrap().result.unwrap_err();
+    assert!(
+        matches!(error, BatchError::Call(Error::RateLimited(_))),
+        "{error:?}"
+    );
+    assert!(batch.next().await.is_none());
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_credits_is_given_back_after_the_stop() {
+    let mut server = Manual::start().await;
+    let mut batch = server
+        .client
+        .batch((0..3).map(prompt))
+        .spend_limit(100_000)
+        .start();
+    let handle = batch.handle();
+    let work = tokio::spawn(async move {
+        let mut results = Vec::new();
+        while let Some(done) = batch.next().await {
+            results.push(done);
+        }
+        (results, batch.progress())
+    });
+    let first = server.arrived().await;
+    handle.stop();
+    first.answer.send(ok()).unwrap();
+    let (results, progress) = work.await.unwrap();
+    assert_eq!(results.len(), 2);
+    for BatchResult { index, result, .. } in results {
+        match index {
+            0 => assert!(result.is_ok()),
+            _ => assert!(matches!(result, Err(BatchError::Stopped)), "{result:?}"),
+        }
+    }
+    assert_eq!(progress.not_sent, 1);
+}
+
+#[tokio::test]
+async fn the_spend_limit_counts_what_is_under_way() {
+    let mut server = Manual::start().await;
+    let mut pair = prompt("pair");
+    pair.num_images = Some(2);
+    let jobs = [prompt("first"), pair, prompt("last")];
+    let mut batch = server.client.batch(jobs).spend_limit(250_000).start();
+    let handle = batch.handle();
+    let work = tokio::spawn(async move {
+        let mut results = Vec::new();
+        while let Some(done) = batch.next().await {
+            results.push(done);
+        }
+        results
+    });
+    // 91,000 are under way, so the pair has to wait.
+    let first = server.arrived().await;
+    assert_eq!(first.prompt, "first");
+    assert_eq!(handle.progress().credits_reserved, 91_000);
+    // It was cheaper, so there is room.
+    let cheap = response(
+        "200 OK",
+        "connection: close\r\nx-aimlapi-credits-used: 50000\r\n",
+        ONE_IMAGE,
+    );
+    first.answer.send(cheap).unwrap();
+    let pair = server.arrived().await;
+    assert_eq!(pair.prompt, "pair");
+    assert_eq!(handle.progress().credits_spent, 50_000);
+    // Nobody knows what came of it, so it counts in full.
+    drop(pair.answer);
+    let results = work.await.unwrap();
+    assert!(results[0].result.is_ok());
+    let error = results[1].result.as_ref().unwrap_err();
+    assert!(error.may_have_been_charged(), "{error:?}");
+    let error = results[2].result.as_ref().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            BatchError::SpendLimit {
+                estimate: 91_000,
+                left: 18_000
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(
+        error.to_string(),
+        "the job was not sent: it is estimated to cost 91000 credits, and 18000 are left of the \
+         batch's spend limit"
+    );
+    assert_eq!((results[2].index, handle.progress().not_sent), (2, 1));
+    assert!(!server.has_more());
+}
+
+#[tokio::test]
+async fn a_job_that_fits_is_sent_after_one_that_does_not() {
+    let server = Server::start(Answer::Bytes(ok())).await;
+    let mut four = prompt("four");
+    four.num_images = Some(4);
+    let mut batch = server
+        .client()
+        .batch([four, prompt("one")])
+        .spend_limit(20)
+        .credits_per_image(10)
+        .start();
+    let (one, two) = (result_of(&mut batch).await, result_of(&mut batch).await);
+    assert!(matches!(one.result, Err(BatchError::SpendLimit { .. })));
+    assert!(two.result.is_ok() && batch.next().await.is_none());
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_happens_before_a_job_can_keep_it_from_being_sent() {
+    let server = Server::start(Answer::Bytes(ok())).await;
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&seen);
+    let named =
+        BatchJob::new(prompt("b")).client_request_id(ClientRequestId::new("job-b").unwrap());
+    let mut batch = server
+        .client()
+        .batch([prompt("a").into(), named, prompt("c").into()])
+        .concurrency(1)
+        .before_each(move |starting| {
+            let (index, prompt) = (starting.index, &starting.request.prompt);
+            let id = starting.client_request_id;
+            kept.lock().unwrap().push(format!("{index} {id} {prompt}"));
+            match index {
+                0 => Err("the disk is full".into()),
+                2 => panic!("a careless function"),
+                _ => Ok(()),
+            }
+        })
+        .start();
+    let result = result_of(&mut batch).await;
+    let error = result.result.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!((result.index, &*source), (0, "the disk is full"));
+    assert!(!error.may_have_been_charged());
+    let result = result_of(&mut batch).await;
+    let answer = result.result.unwrap();
+    assert_eq!(answer.client_request_id().unwrap().as_str(), "job-b");
+    let error = result_of(&mut batch).await.result.unwrap_err();
+    assert!(matches!(error, BatchError::NotStarted { .. }), "{error:?}");
+    assert_eq!(batch.progress().credits_reserved, 0);
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() == 3 && seen[1] == "1 job-b b", "{seen:?}");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].contains("x-client-request-id: job-b\r\n"));
+}
+
+#[tokio::test]
+async fn requests_are_taken_when_there_is_room() {
+    let mut server = Manual::start().await;
+    let taken = Arc::<Mutex<usize>>::default();
+    let counter = Arc::clone(&taken);
+    let jobs = std::iter::repeat_with(move || {
+        *counter.lock().unwrap() += 1;
+        prompt("endless")
+    });
+    let mut batch = server.client.batch(jobs).concurrency(3).start();
+    let handle = batch.handle();
+    let next = tokio::spawn(async move { (batch.next().await, batch) });
+    for _ in 0..3 {
+        server.arrived().await.answer.send(ok()).unwrap();
+    }
+    let (result, mut batch) = next.await.unwrap();
+    assert!(result.unwrap().result.is_ok());
+    assert_eq!(*taken.lock().unwrap(), 3);
+    handle.stop();
+    while batch.next().await.is_some() {}
+    assert_eq!(*taken.lock().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_valid_costs_nothing() {
+    let server = Server::start(Answer::Bytes(ok())).await;
+    let mut invalid = prompt("a");
+    invalid.num_images = Some(u64::MAX);
+    let mut batch = server.client().batch([invalid]).start();
+    let error = result_of(&mut batch).await.result.unwrap_err();
+    assert!(matches!(error, BatchError::Call(Error::InvalidRequest(_))));
+    assert_eq!(batch.progress().credits_spent, 0);
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_is_a_stream_and_a_next_that_is_cancelled_loses_nothing() {
+    let server = Server::start(Answer::Bytes(ok())).await;
+    let mut batch = server.client().batch((0..3).map(prompt)).start();
+    let mut count = 0;
+    loop {
+        // Far too short for an answer, now and then.
+        let next = tokio::time::timeout(Duration::from_micros(50), batch.next());
+        match next.await {
+            Ok(Some(done)) => count += usize::from(done.result.is_ok()),
+            Ok(None) => break,
+            Err(_) => {}
+        }
+    }
+    assert_eq!((count, server.requests().len()), (3, 3));
+    fn stream(_: impl futures_core::Stream<Item = BatchResult> + Send + 'static) {}
+    stream(batch);
+}

@@ -1,0 +1,396 @@
+//! Images of the caller's: files, bytes and streams become `data:` URIs.
+
+use std::error::Error as _;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kontext_api::types::ImageUrl;
+use kontext_api::{GenerateImageRequest, InputError, InputImage, Uri};
+use proptest::prelude::*;
+use tokio::io::{AsyncRead, ReadBuf};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// As `InputImage::from_file` has it.
+const PIECE: usize = 192 * 1024;
+const DEFAULT_LIMIT: u64 = 20 * 1024 * 1024;
+
+/// An image of this size; its bytes differ, so that none can change its place.
+fn png(size: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut image = PNG.to_vec();
+    image.resize_with(size, || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    });
+    image
+}
+
+fn decoded(image: &InputImage) -> Vec<u8> {
+    let uri = Uri::from(image);
+    let prefix = format!("data:{};base64,", image.media_type());
+    STANDARD
+        .decode(uri.as_str().strip_prefix(&prefix).unwrap())
+        .unwrap()
+}
+
+/// An error in words, with its causes.
+fn words(error: &InputError) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// A stream that counts, and gives at most so many bytes at once.
+struct Counted<'a> {
+    rest: &'a [u8],
+    /// What comes after `rest`: the end, these bytes without an end, or an error.
+    then: Then,
+    most: usize,
+    count: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Then {
+    End,
+    Zeros,
+    Failure,
+}
+
+impl<'a> Counted<'a> {
+    fn new(rest: &'a [u8], then: Then, most: usize) -> Self {
+        Self {
+            rest,
+            then,
+            most,
+            count: 0,
+        }
+    }
+}
+
+impl AsyncRead for Counted<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let most = self.most.min(buffer.remaining());
+        let (given, rest) = self.rest.split_at(self.rest.len().min(most));
+        buffer.put_slice(given);
+        let mut count = given.len();
+        self.rest = rest;
+        match self.then {
+            Then::Zeros if given.is_empty() => {
+                buffer.put_slice(&vec![0; most]);
+                count = most;
+            }
+            Then::Failure if given.is_empty() => {
+                return Poll::Ready(Err(io::Error::other("the disk is on fire")));
+            }
+            _ => {}
+        }
+        self.count += count;
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn files_bytes_and_streams_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cat.txt");
+    let third = PIECE / 3;
+    for size in [
+        8,
+        9,
+        10,
+        511,
+        512,
+        513,
+        514,
+        PIECE,
+        4 * third + 1,
+        2_000_000,
+    ] {
+        let bytes = png(size);
+        std::fs::write(&path, &bytes).unwrap();
+        let images = [
+            InputImage::from_file(&path).await.unwrap(),
+            InputImage::from_bytes(&bytes).unwrap(),
+            InputImage::from_reader(&*bytes).await.unwrap(),
+        ];
+        for image in images {
+            assert_eq!(image.media_type(), "image/png");
+            assert_eq!(image.size(), size as u64);
+            assert!(decoded(&image) == bytes, "{size} bytes");
+        }
+    }
+}
+
+#[test]
+fn the_type_is_that_of_the_content() {
+    for (bytes, media_type) in [
+        (&b"\xff\xd8\xff\xe0"[..], "image/jpeg"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", "image/webp"),
+        (b"GIF89a", "image/gif"),
+    ] {
+        let image = InputImage::from_bytes(bytes).unwrap();
+        assert_eq!(image.media_type(), media_type);
+        assert_eq!(decoded(&image), bytes);
+    }
+}
+
+#[test]
+fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
+    let image = InputImage::from_bytes(PNG).unwrap();
+    let text = "data:image/png;base64,iVBORw0KGgo=";
+    let one = serde_json::json!(text);
+    let two = serde_json::json!([text, text]);
+    let cases: [(ImageUrl, &serde_json::Value); 8] = [
+        (image.clone().into(), &one),
+        ((&image).into(), &one),
+        (Uri::from(image.clone()).into(), &one),
+        ([image.clone(), image.clone()].into(), &two),
+        ([&image, &image].into(), &two),
+        (vec![image.clone(), image.clone()].into(), &two),
+        (vec![&image, &image].into(), &two),
+        ([Uri::from(&image), Uri::from(text)].into(), &two),
+    ];
+    for (image_url, expected) in cases {
+        assert_eq!(serde_json::to_value(image_url).unwrap(), *expected);
+    }
+    let request = GenerateImageRequest::builder().prompt("A hat.");
+    assert!(request.image_url([image.clone(), image]).build().is_ok());
+}
+
+#[test]
+fn a_debug_print_has_nothing_of_the_image() {
+    let image = InputImage::from_bytes(png(100)).unwrap();
+    assert_eq!(
+        format!("{image:?}"),
+        "InputImage { media_type: \"image/png\", size: 100, .. }"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_image_is_refused_after_its_first_bytes() {
+    let page = format!("<!DOCTYPE html>\n{}", " ".repeat(1_000_000));
+    for most in [1, 7, usize::MAX] {
+        let mut stream = Counted::new(page.as_bytes(), Then::Zeros, most);
+        let error = InputImage::from_reader(&mut stream).await.unwrap_err();
+        assert_eq!(stream.count, 512);
+        let error = error.to_string();
+        assert!(
+            error.starts_with("the input is no image, it begins with \"<!DOCTYPE html>\\n"),
+            "{error}"
+        );
+    }
+    let error = InputImage::from_bytes(b"\x1f\x8b\x08").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the input is no image, it begins with the bytes 1f 8b 08"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cat.png");
+    std::fs::write(&path, "{}").unwrap();
+    let error = InputImage::from_file(&path).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "\"{}\" is no image, it begins with \"{{}}\"",
+            path.display()
+        )
+    );
+    assert_eq!(error.path(), Some(&*path));
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_with_size_and_limit() {
+    let bytes = png(1_001);
+    let options = InputImage::options().max_bytes(1_000);
+    assert!(options.from_bytes(&bytes[..1_000]).is_ok());
+    assert!(options.from_reader(&bytes[..1_000]).await.is_ok());
+    let error = options.from_bytes(&bytes).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the input has 1001 bytes, the limit is 1000 bytes, which `InputOptions::max_bytes` can \
+         raise"
+    );
+    for limit in [0, 1, 511, 512, 513, 1_000, 1_000_000] {
+        for most in [13, usize::MAX] {
+            let mut stream = Counted::new(&bytes, Then::Zeros, most);
+            let options = InputImage::options().max_bytes(limit);
+            let error = options.from_reader(&mut stream).await.unwrap_err();
+            assert_eq!(stream.count as u64, limit + 1, "not a byte more is read");
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "the input has more than {limit} bytes, the limit is {limit} bytes, which \
+                     `InputOptions::max_bytes` can raise"
+                )
+            );
+        }
+    }
+    // No limit is no problem.
+    let options = InputImage::options().max_bytes(u64::MAX);
+    assert_eq!(options.from_reader(&*bytes).await.unwrap().size(), 1_001);
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cat.png");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(DEFAULT_LIMIT + 1).unwrap();
+    let error = InputImage::from_file(&path).await.unwrap_err();
+    // Had it been read, it would be no image: it is all zeros.
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "\"{}\" has 20971521 bytes, the limit is 20971520 bytes, which \
+             `InputOptions::max_bytes` can raise",
+            path.display()
+        )
+    );
+    let options = InputImage::options().max_bytes(DEFAULT_LIMIT + 1);
+    let error = options.from_file(&path).await.unwrap_err();
+    assert!(matches!(error, InputError::NotAnImage { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_empty_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cat.png");
+    std::fs::write(&path, "").unwrap();
+    let expected = format!("\"{}\" is empty", path.display());
+    let error = InputImage::from_file(&path).await.unwrap_err();
+    assert_eq!(error.to_string(), expected);
+    let error = InputImage::from_bytes(b"").unwrap_err();
+    assert_eq!(error.to_string(), "the input is empty");
+    let error = InputImage::from_reader(&b""[..]).await.unwrap_err();
+    assert_eq!(error.to_string(), "the input is empty");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_with_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no\ncat.png");
+    let error = InputImage::from_file(&path).await.unwrap_err();
+    let shown = path.display().to_string().replace('\n', "\\n");
+    assert_eq!(error.to_string(), format!("\"{shown}\" cannot be read"));
+    let InputError::Read { source, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(source.kind(), io::ErrorKind::NotFound);
+    assert_eq!(error.path(), Some(&*path));
+
+    for rest in [&b""[..], PNG, &png(10_000)] {
+        let stream = Counted::new(rest, Then::Failure, 100);
+        let error = InputImage::from_reader(stream).await.unwrap_err();
+        assert_eq!(
+            words(&error),
+            "the input cannot be read: the disk is on fire"
+        );
+        assert_eq!(error.path(), None);
+    }
+
+    let error = InputImage::from_file(folder.path()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("\"{}\" is a directory, not a file", folder.path().display())
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_may_not_be_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cat.png");
+    std::fs::write(&path, PNG).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    if std::fs::read(&path).is_ok() {
+        return; // The user who runs this may read everything.
+    }
+    let error = InputImage::from_file(&path).await.unwrap_err();
+    assert!(error.to_string().ends_with("cannot be read"), "{error}");
+    assert!(words(&error).contains("denied"), "{}", words(&error));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn pipes_and_devices_do_not_hang() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("cat.png");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for path in [&*pipe, Path::new("/dev/zero"), Path::new("/dev/null")] {
+        // Nobody writes to the pipe: to open it would wait for ever.
+        let error = InputImage::from_file(path).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "\"{}\" is a pipe, a socket or a device, which `InputImage::from_reader` can read",
+                path.display()
+            )
+        );
+    }
+    let endless = tokio::fs::File::open("/dev/zero").await.unwrap();
+    let error = InputImage::from_reader(endless).await.unwrap_err();
+    assert!(matches!(error, InputError::NotAnImage { .. }), "{error}");
+    let endless = Counted::new(PNG, Then::Zeros, usize::MAX);
+    let error = InputImage::from_reader(endless).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            InputError::TooLarge {
+                limit: DEFAULT_LIMIT,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+/// Files of the system say that they have no bytes, and have some.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_size_that_a_file_states_is_not_relied_on() {
+    let path = "/proc/self/status";
+    assert_eq!(std::fs::metadata(path).unwrap().len(), 0);
+    let error = InputImage::from_file(path).await.unwrap_err();
+    assert!(
+        error.to_string().contains("it begins with \"Name:"),
+        "{error}"
+    );
+}
+
+#[test]
+fn reading_can_move_between_threads() {
+    fn check<T: Send>(_: T) {}
+    check(InputImage::from_file("cat.png"));
+    check(InputImage::from_reader(tokio::io::empty()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn whatever_the_pieces_every_byte_comes_back(
+        size in prop_oneof![8_usize..600, PIECE - 4..PIECE + 4, 2 * PIECE - 4..2 * PIECE + 600],
+        most in prop_oneof![1_usize..8, 500..520_usize, PIECE - 4..PIECE + 4, Just(usize::MAX)],
+    ) {
+        let bytes = png(size);
+        let stream = Counted::new(&bytes, Then::End, most);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let image = runtime.block_on(InputImage::from_reader(stream)).unwrap();
+        prop_assert_eq!(image.size(), size as u64);
+        prop_assert!(Uri::from(&image).is_valid());
+        prop_assert!(decoded(&image) == bytes);
+        prop_assert_eq!(image, InputImage::from_bytes(&bytes).unwrap());
+    }
+}
