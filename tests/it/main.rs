@@ -10,12 +10,13 @@
 
 mod changes;
 mod contract;
+mod fault_matrix;
 mod generated;
 mod mock_answers;
 mod offline;
 mod outside;
-
 mod page;
+mod properties;
 mod recordings;
 mod snapshots;
 mod support;

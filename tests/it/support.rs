@@ -49,7 +49,7 @@ pub(crate) async fn one_exchange(answer: String) -> (String, mpsc::Receiver<Vec<
 }
 
 /// Whether the head and as many bytes of body as it announces are there.
-fn is_whole(request: &[u8]) -> bool {
+pub(crate) fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;

@@ -19,7 +19,7 @@ mod as_published {
     include!(concat!(env!("OUT_DIR"), "/as_published.rs"));
 }
 
-use as_published::types::V1ImagesGenerationsResponse as Published;
+pub(crate) use as_published::types::V1ImagesGenerationsResponse as Published;
 
 #[test]
 fn both_recordings_decode_to_nothing_without_an_error() {

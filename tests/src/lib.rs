@@ -1,18 +1,24 @@
 //! What the contract tests need beside the tests themselves: views of the
-//! contract and of the code that a person can read, for snapshots.
+//! contract and of the code that a person can read, for snapshots, and a server
+//! that fails on purpose.
 //!
 //! This is the only place that knows the client, the mock and codegen
 //! together.
 
 mod changes;
+pub mod faults;
+mod kept;
 mod lost;
+mod spell;
 mod surface;
 mod unenforced;
 mod wire;
 mod workspace;
 
 pub use changes::{Story, what_fails};
+pub use kept::kept;
 pub use lost::lost_paths;
+pub use spell::{Spelled, spell};
 pub use surface::surface;
 pub use unenforced::unenforced;
 pub use wire::wire_table;

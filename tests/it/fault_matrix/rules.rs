@@ -1,0 +1,218 @@
+//! What no row may break: each rule gives back what breaks it.
+
+use contract_tests::faults::{Request, Response, Seen};
+use kontext_api::reqwest::header::HeaderMap;
+use kontext_api::{Call, Error, GeneratedImages};
+
+use super::bodies::PNG;
+use super::rows::SENT_AGAIN;
+use super::run::{Downloaded, Generated, prints};
+
+/// The statuses which prove that a request was not carried out.
+const NOT_CARRIED_OUT: [u16; 2] = [429, 503];
+
+/// Nothing is paid for twice: a POST follows another one only in the rows where
+/// that is right, and only one that was refused.
+pub(super) fn paid_twice(name: &str, seen: &Seen) -> Vec<String> {
+    let posts: Vec<&Request> = seen.with_method("POST").collect();
+    let mut problems = Vec::new();
+    if posts.len() > 1 && !SENT_AGAIN.contains(&name) {
+        problems.push(format!("{name}: {} POSTs", posts.len()));
+    }
+    let earlier = &posts[..posts.len().saturating_sub(1)];
+    for status in earlier.iter().map(|post| status(post)) {
+        if !status.is_some_and(|status| NOT_CARRIED_OUT.contains(&status)) {
+            problems.push(format!("{name}: another POST after {status:?}"));
+        }
+    }
+    problems
+}
+
+fn status(request: &Request) -> Option<u16> {
+    request.answered.as_ref().map(Response::status)
+}
+
+/// Nothing that was paid for is lost: the outcome of an answer has its status, its
+/// headers, the id and the cost in them, and all that was sent of its body.
+pub(super) fn lost(run: &Generated) -> Vec<String> {
+    let last = run.seen.with_method("POST").last();
+    let Some(sent) = last.and_then(|post| post.answered.as_ref()) else {
+        return Vec::new();
+    };
+    let name = run.row.name;
+    let Some(kept) = Kept::of(&run.outcome) else {
+        return vec![format!("{name}: the answer is lost")];
+    };
+    let mut problems = Vec::new();
+    if kept.status != sent.status() {
+        problems.push(format!("{name}: the status is {}", kept.status));
+    }
+    if kept.body != sent.body() {
+        problems.push(format!("{name}: the body is {:?}", kept.body));
+    }
+    for (header, value) in sent.headers() {
+        let kept = kept.headers.get(header);
+        if kept.is_none_or(|kept| kept != value) {
+            problems.push(format!("{name}: the header {header} is {kept:?}"));
+        }
+    }
+    let cost = sent.headers().iter().find_map(|(header, value)| {
+        let is_cost = header == "x-aimlapi-credits-used";
+        is_cost.then(|| value.parse().ok())?
+    });
+    // Every answer of these rows but one has an id of the provider's.
+    let has_id = sent
+        .headers()
+        .iter()
+        .any(|(header, _)| header == "x-inference-id");
+    if (has_id && kept.id.is_none()) || kept.cost != cost {
+        problems.push(format!(
+            "{name}: id and cost: {:?} {:?}",
+            kept.id, kept.cost
+        ));
+    }
+    problems
+}
+
+/// What an outcome has of the answer.
+struct Kept<'a> {
+    status: u16,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    id: Option<&'a str>,
+    cost: Option<u64>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(outcome: &'a Result<GeneratedImages, Error>) -> Option<Self> {
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(Error::NoImages(answer)) => answer,
+            Err(error) => {
+                let reply = error.reply()?;
+                return Some(Self {
+                    status: error.status()?.as_u16(),
+                    headers: reply.headers(),
+                    body: error.body()?,
+                    id: error.request_id(),
+                    cost: reply.credits_used(),
+                });
+            }
+        };
+        Some(Self {
+            status: answer.status().as_u16(),
+            headers: answer.headers(),
+            body: answer.raw().as_bytes(),
+            id: answer.request_id(),
+            cost: answer.credits_used(),
+        })
+    }
+}
+
+/// A person can look the call up: every outcome has the client request id, and all
+/// of its attempts were sent with that one.
+pub(super) fn nameless(run: &Generated) -> Vec<String> {
+    let name = run.row.name;
+    let call = match &run.outcome {
+        Ok(answer) => answer.call(),
+        Err(error) => error.call(),
+    };
+    let Some(id) = call.map(Call::client_request_id) else {
+        return vec![format!("{name}: no client request id")];
+    };
+    let header = format!("\r\nx-client-request-id: {id}\r\n");
+    let posts = run.seen.with_method("POST").filter(|post| is_http1(post));
+    posts
+        .filter(|post| {
+            String::from_utf8_lossy(&post.bytes)
+                .matches(&header)
+                .count()
+                != 1
+        })
+        .map(|_| format!("{name}: a request without the id {id}"))
+        .collect()
+}
+
+/// What is said of an outcome is no invitation to pay twice.
+pub(super) fn misjudged(run: &Generated) -> Vec<String> {
+    let Err(error) = &run.outcome else {
+        return Vec::new();
+    };
+    let name = run.row.name;
+    let last = run.seen.with_method("POST").last();
+    let is_proved = match last.map(status) {
+        None => true,
+        Some(status) => status.is_some_and(|status| NOT_CARRIED_OUT.contains(&status)),
+    };
+    let mut problems = Vec::new();
+    if error.is_retryable() && (error.may_have_been_charged() || !is_proved) {
+        problems.push(format!("{name}: said to be retryable"));
+    }
+    // A request that was read, and of which nothing was heard, or a success.
+    let heard = last.and_then(status);
+    let is_open = last.is_some() && heard.is_none_or(|status| (200..300).contains(&status));
+    if is_open && !error.may_have_been_charged() {
+        problems.push(format!("{name}: said to cost nothing"));
+    }
+    problems
+}
+
+/// A picture is whole, or there is an error.
+pub(super) fn spoilt(run: &Downloaded) -> Vec<String> {
+    match &run.outcome {
+        Ok(image) if image.bytes != PNG => {
+            vec![format!(
+                "{}: not the picture: {:?}",
+                run.row.name, image.bytes
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The key is in no print of an outcome.
+pub(super) fn key_printed(key: &str, run: &Generated) -> Vec<String> {
+    let text = match &run.outcome {
+        Ok(answer) => format!("{answer:?}{answer:#?}"),
+        Err(error) => prints(error),
+    };
+    found(key, run.row.name, "a print", &[text.as_bytes()])
+}
+
+/// The key was sent in the header that it is for, once per request, and nowhere else.
+pub(super) fn key_sent(key: &str, name: &str, seen: &Seen) -> Vec<String> {
+    let header = format!("\r\nauthorization: Bearer {key}\r\n");
+    let mut problems = found(key, name, "stray bytes", &[&seen.stray]);
+    for request in &seen.requests {
+        let text = String::from_utf8_lossy(&request.bytes);
+        if is_http1(request) && text.matches(&header).count() != 1 {
+            problems.push(format!("{name}: no header with the key, or two"));
+        }
+        let rest = text.replacen(&header, "\r\n", 1);
+        problems.extend(found(key, name, "a request", &[rest.as_bytes()]));
+    }
+    problems
+}
+
+/// Whether a request can be read: in HTTP/2 headers are compressed.
+fn is_http1(request: &Request) -> bool {
+    request.bytes.starts_with(request.method.as_bytes())
+}
+
+/// The key is in nothing that a server was sent.
+pub(super) fn key_leaked(key: &str, name: &str, seen: &Seen) -> Vec<String> {
+    let requests = seen.requests.iter().map(|request| &request.bytes[..]);
+    let places: Vec<&[u8]> = requests.chain([&seen.stray[..]]).collect();
+    found(key, name, "what a stranger was sent", &places)
+}
+
+pub(super) fn found(key: &str, name: &str, place: &str, texts: &[&[u8]]) -> Vec<String> {
+    let is_in = |text: &[u8]| {
+        let mut windows = text.windows(key.len());
+        windows.any(|window| window.eq_ignore_ascii_case(key.as_bytes()))
+    };
+    match texts.iter().any(|text| is_in(text)) {
+        true => vec![format!("{name}: the key is in {place}")],
+        false => Vec::new(),
+    }
+}
