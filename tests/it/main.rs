@@ -10,6 +10,10 @@
 
 mod changes;
 mod contract;
+mod example_batch;
+mod example_edit;
+mod example_process;
+mod example_server;
 mod fault_matrix;
 mod generated;
 mod mock_answers;
