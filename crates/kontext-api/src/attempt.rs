@@ -53,7 +53,8 @@ pub struct Attempt<'a> {
     /// How it ended.
     pub outcome: Outcome<'a>,
     /// When the next attempt of the same call begins, counted from now; nothing if
-    /// this was the last.
+    /// this was the last. It is not made if the future is dropped, or a batch stopped,
+    /// while it waits.
     pub next_in: Option<Duration>,
 }
 

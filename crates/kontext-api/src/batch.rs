@@ -183,8 +183,8 @@ impl fmt::Debug for BatchBuilder {
 
 /// Requests under way, and those that wait.
 ///
-/// It is a `Stream` too, and needs a tokio runtime. New requests are sent while [`next`](Self::next) is awaited;
-/// those under way go on meanwhile, so a result that nobody takes is not lost.
+/// It is a `Stream` too, and needs a tokio runtime. New requests are sent while
+/// [`next`](Self::next) is awaited; those under way go on meanwhile.
 ///
 /// **Dropping it** drops what is under way, whose outcome is then unknown: images may be
 /// made, and charged. [`BatchHandle::stop`] sends nothing more and lets those end.

@@ -58,8 +58,9 @@ pub enum Error {
     /// names where it points.
     #[error("the provider answered with an unexpected status: {0}{id}", id = named_if_charged(.0))]
     UnexpectedStatus(Box<Reply>),
-    /// The request was not sent: no connection was made. Nothing was charged.
-    #[error("the request was not sent")]
+    /// The request was not sent: no connection was made. Nothing was charged, unless for
+    /// an earlier attempt of the call.
+    #[error("the request was not sent{}", named_if_earlier(.call))]
     NotSent {
         /// Why not: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
@@ -95,10 +96,16 @@ fn named(call: &Option<Call>) -> String {
 }
 
 fn named_if_charged(reply: &Reply) -> String {
-    let earlier = reply.call().is_some_and(|call| call.earlier_may_be_charged);
-    match may_be_charged(reply) || earlier {
+    match may_be_charged(reply) {
         true => named(&reply.call),
-        false => String::new(),
+        false => named_if_earlier(&reply.call),
+    }
+}
+
+fn named_if_earlier(call: &Option<Call>) -> String {
+    match call {
+        Some(of) if of.earlier_may_be_charged => named(call),
+        _ => String::new(),
     }
 }
 

@@ -207,6 +207,35 @@ async fn a_500_and_a_502_are_sent_again_for_those_who_ask() {
 }
 
 #[tokio::test]
+async fn a_charge_of_an_earlier_attempt_is_not_forgotten_when_nobody_listens_any_more() {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = listener.await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // From here on connections are refused.
+        drop(listener);
+        let page = response("502 X", "connection: close\r\n", b"<html>");
+        crate::server::answer_one(stream, &page).await;
+    };
+    let client = Client::builder()
+        .api_key("key")
+        .base_url(base_url)
+        .retry(quick().retry_502(true))
+        .build()
+        .unwrap();
+    let (outcome, ()) = tokio::join!(client.generate(request()), serve);
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+    assert!(error.may_have_been_charged() && !error.is_retryable());
+    let id = error.client_request_id().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!("the request was not sent (client request id {id})")
+    );
+}
+
+#[tokio::test]
 async fn every_attempt_and_result_has_the_same_name() {
     let id = ClientRequestId::new("job-7:a").unwrap();
     let server = Server::start_script(vec![

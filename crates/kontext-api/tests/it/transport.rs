@@ -1,8 +1,15 @@
 //! What can be said of a request that got no answer: sent, or perhaps not.
 
 use std::net::Ipv4Addr;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use kontext_api::RetryPolicy;
 use kontext_api::reqwest::header::{HeaderName, HeaderValue};
 use kontext_api::{BuildError, Client, ClientBuilder, Error};
 use tokio::net::TcpSocket;
@@ -75,6 +82,73 @@ async fn a_short_time_for_all_of_it_is_no_unknown_outcome_while_connecting() {
         .unwrap();
     let error = error_of(&client).await;
     assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+}
+
+/// A resolver that knows no name, and counts how often it is asked.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[derive(Clone, Default)]
+struct NoName(Arc<AtomicUsize>);
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+impl reqwest::dns::Resolve for NoName {
+    fn resolve(&self, _name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Err("there is no such name".into()) })
+    }
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_tried_again() {
+    let resolver = NoName::default();
+    let asked = resolver.clone();
+    let client = Client::builder()
+        .api_key(KEY)
+        .retry(RetryPolicy::default().base_delay(Duration::from_millis(1)))
+        .configure_http(|http| http.no_proxy().dns_resolver(resolver))
+        .build()
+        .unwrap();
+    let error = error_of(&client).await;
+    assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+    assert!(error.is_retryable() && !error.may_have_been_charged());
+    assert_eq!(error.call().unwrap().attempts(), 3);
+    assert_eq!(asked.0.load(Ordering::SeqCst), 3);
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_tried_again_and_gets_nothing() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = listener.await.unwrap();
+    let base_url = format!("https://{}", listener.local_addr().unwrap());
+    let seen = Arc::<Mutex<Vec<Vec<u8>>>>::default();
+    let kept = Arc::clone(&seen);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut hello = vec![0; 4096];
+            let count = stream.read(&mut hello).await.unwrap();
+            kept.lock().unwrap().push(hello[..count].to_vec());
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n{}").await;
+        }
+    });
+    let client = Client::builder()
+        .api_key(KEY)
+        .base_url(base_url)
+        .retry(RetryPolicy::default().base_delay(Duration::from_millis(1)))
+        .build()
+        .unwrap();
+    let error = error_of(&client).await;
+    assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+    assert_eq!(error.call().unwrap().attempts(), 3);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 3);
+    for hello in seen.iter() {
+        // A handshake, and no word of HTTP.
+        assert_eq!(hello[0], 0x16);
+        assert!(!String::from_utf8_lossy(hello).contains(KEY));
+    }
 }
 
 async fn unknown(answer: Answer) -> (Error, usize) {
