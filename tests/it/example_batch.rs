@@ -1,4 +1,4 @@
-//! The example `batch`, as a process that is killed wherever it hurts.
+//! The example `batch`, as a process of its own.
 
 use std::{
     fs,
@@ -15,13 +15,14 @@ use kontext_mock::MatchMode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-#[cfg(unix)]
-use crate::example_process::is_hang_up_ignored;
 use crate::{
     example_process::{Ended, Process, example, filtered},
     example_server::{Arrived, PNG, Reaction, Server, answer, mock_with_images_at, raw},
     support::snapshot,
 };
+
+mod interrupted;
+mod killed;
 
 const JOBS: [&str; 4] = ["ant", "bee", "cow", "dog"];
 
@@ -100,132 +101,6 @@ fn unknown(ended: &Ended) -> Vec<String> {
         Some(id.to_owned())
     };
     list.lines().filter_map(line).collect()
-}
-
-/// When a process is killed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Moment {
-    /// When the server has read a POST, and answered nothing.
-    PostArrived,
-    /// When the server has written the answer to a POST.
-    PostAnswered,
-    /// When a download arrives.
-    GetArrived,
-    /// When a download is answered.
-    GetAnswered,
-}
-
-/// Kills a run at the moment of each request in turn, and looks what the next runs do.
-fn kill_at(moment: Moment) {
-    for number in 1..=JOBS.len() {
-        kill_at_request(moment, number);
-    }
-}
-
-fn kill_at_request(moment: Moment, number: usize) {
-    let process = Process::default();
-    let is_armed = Arc::new(AtomicBool::new(true));
-    let struck = Arc::new(Mutex::new(String::new()));
-    let bench = {
-        let (process, is_armed, struck) = (process.clone(), is_armed.clone(), struck.clone());
-        Bench::new(move |arrived| {
-            let is_post = matches!(moment, Moment::PostArrived | Moment::PostAnswered);
-            let is_meant = arrived.is_post() == is_post && arrived.number == number;
-            if !is_meant || !is_armed.swap(false, Ordering::SeqCst) {
-                return arrived.good();
-            }
-            *struck.lock().unwrap() = arrived.job.clone();
-            match moment {
-                Moment::PostArrived | Moment::GetArrived => {
-                    process.kill();
-                    raw("")
-                }
-                Moment::PostAnswered | Moment::GetAnswered => {
-                    let process = process.clone();
-                    arrived.good().then(move || process.kill())
-                }
-            }
-        })
-    };
-    let at = format!("{moment:?} {number}");
-    let killed = process.run(&mut bench.command(&[]));
-    assert_eq!(killed.code, None, "{at}: {}", killed.text());
-    let struck = struck.lock().unwrap().clone();
-
-    // Told nothing, the next run pays for no job that may be paid for.
-    let second = bench.run(&[]);
-    let text = format!("{at}, {struck}:\n{}", second.text());
-    let unknown_jobs = unknown(&second);
-    let expected = if unknown_jobs.is_empty() { 0 } else { 1 };
-    assert_eq!(second.code, Some(expected), "{text}");
-    for id in JOBS {
-        let is_unknown = unknown_jobs.iter().any(|unknown| unknown == id);
-        assert_ne!(
-            bench.has_image(&format!("{id}.png")),
-            is_unknown,
-            "{id}: {text}"
-        );
-        assert!(bench.server.posts_of(id) <= 1, "{id}: {text}");
-        assert!(is_unknown || bench.server.posts_of(id) == 1, "{id}: {text}");
-    }
-    match moment {
-        Moment::PostArrived => assert!(unknown_jobs.contains(&struck), "{text}"),
-        // Whether the answer was on the disk is a matter of luck.
-        Moment::PostAnswered => {}
-        Moment::GetArrived | Moment::GetAnswered => {
-            assert!(!unknown_jobs.contains(&struck), "{text}");
-        }
-    }
-
-    // Told to, it sends those of unknown outcome, and no other.
-    if !unknown_jobs.is_empty() {
-        let third = bench.run(&["--resend-unknown", "all"]);
-        assert_eq!(third.code, Some(0), "{at}: {}", third.text());
-    }
-    let posts = JOBS.map(|id| bench.server.posts_of(id));
-    for (id, posts) in JOBS.iter().zip(posts) {
-        let most = if unknown_jobs.iter().any(|unknown| unknown == id) {
-            2
-        } else {
-            1
-        };
-        assert!(posts <= most, "{at}: {id}");
-        assert!(bench.has_image(&format!("{id}.png")), "{at}: {id}");
-        let answer = bench
-            .path()
-            .join("results")
-            .join(format!("{id}.answer.json"));
-        serde_json::from_slice::<Value>(&fs::read(answer).unwrap()).unwrap();
-    }
-
-    // Then there is nothing left to do.
-    let (posts, gets) = (bench.server.posts(), bench.server.gets());
-    assert_eq!(bench.run(&[]).code, Some(0), "{at}");
-    assert_eq!(
-        (bench.server.posts(), bench.server.gets()),
-        (posts, gets),
-        "{at}"
-    );
-}
-
-#[test]
-fn killed_when_a_request_is_read() {
-    kill_at(Moment::PostArrived);
-}
-
-#[test]
-fn killed_when_a_request_is_answered() {
-    kill_at(Moment::PostAnswered);
-}
-
-#[test]
-fn killed_when_a_download_arrives() {
-    kill_at(Moment::GetArrived);
-}
-
-#[test]
-fn killed_when_a_download_is_answered() {
-    kill_at(Moment::GetAnswered);
 }
 
 /// The documented requests, each found by the mock exactly as it was recorded.
@@ -620,122 +495,4 @@ fn fewer_images_than_asked_for_are_said() {
     assert_eq!(ended.code, Some(0), "{}", ended.text());
     let line = "ant: 2 images were asked for, and 1 came\n";
     assert!(ended.stderr.starts_with(line), "{}", ended.text());
-}
-
-/// A server that holds the POST of the first job until it is told to answer it.
-struct Held {
-    bench: Bench,
-    arrived: mpsc::Receiver<()>,
-    release: mpsc::Sender<()>,
-}
-
-fn held() -> Held {
-    let (sender, arrived) = mpsc::channel();
-    let (release, released) = mpsc::channel();
-    let released = Mutex::new(released);
-    let bench = Bench::new(move |arrived| {
-        if arrived.is_post() && arrived.job == JOBS[0] {
-            sender.send(()).unwrap();
-            // An error is the end of the test.
-            let _ = released.lock().unwrap().recv();
-        }
-        arrived.good()
-    });
-    Held {
-        bench,
-        arrived,
-        release,
-    }
-}
-
-#[test]
-fn a_second_process_is_refused() {
-    let held = held();
-    let bench = &held.bench;
-    let first = Process::default().start(&mut bench.command(&[]));
-    held.arrived.recv().unwrap();
-    let second = bench.run(&[]);
-    snapshot("example_batch_in_use", bench.shown(&second));
-    // Another journal is no way around it: the results are in use too.
-    let third = bench.run(&["--journal", "other.jsonl"]);
-    assert_eq!(third.code, Some(2), "{}", third.text());
-    assert!(third.stderr.contains("in use"), "{}", third.text());
-    // Looking is allowed.
-    let status = bench.run(&["--status"]);
-    assert_eq!(status.code, Some(1));
-    assert!(
-        unknown(&status).contains(&JOBS[0].to_owned()),
-        "{}",
-        status.text()
-    );
-    held.release.send(()).unwrap();
-    let first = first.end();
-    assert_eq!(first.code, Some(0), "{}", first.text());
-    assert_eq!(bench.server.posts(), 4);
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_lets_what_runs_end() {
-    for signal in ["INT", "TERM", "HUP"] {
-        if signal == "HUP" && is_hang_up_ignored() {
-            continue;
-        }
-        let held = held();
-        let process = Process::default();
-        let mut running = process.start(&mut held.bench.command(&["--concurrency", "1"]));
-        held.arrived.recv().unwrap();
-        process.signal(signal);
-        running.wait_for_line("stopping");
-        held.release.send(()).unwrap();
-        let ended = running.end();
-        snapshot("example_batch_interrupted", held.bench.shown(&ended));
-        assert!(held.bench.has_image("ant.png"));
-        assert_eq!(held.bench.server.posts(), 1);
-        assert_eq!(held.bench.run(&[]).code, Some(0));
-        assert_eq!(held.bench.server.posts(), 4);
-    }
-}
-
-/// What `nohup` does: the run goes on, and is interrupted by something else.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_hang_up_that_is_ignored_stays_ignored() {
-    let held = held();
-    let process = Process::default();
-    let direct = held.bench.command(&["--concurrency", "1"]);
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
-    command.arg(direct.get_program()).args(direct.get_args());
-    command.current_dir(held.bench.path());
-    command.envs(
-        direct
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    let running = process.start(&mut command);
-    held.arrived.recv().unwrap();
-    process.signal("HUP");
-    held.release.send(()).unwrap();
-    let ended = running.end();
-    assert_eq!(ended.code, Some(0), "{}", ended.text());
-    assert_eq!(held.bench.server.posts(), 4);
-}
-
-#[cfg(unix)]
-#[test]
-fn a_second_interrupt_leaves_and_says_what_is_unknown() {
-    let held = held();
-    let process = Process::default();
-    let mut running = process.start(&mut held.bench.command(&["--concurrency", "1"]));
-    held.arrived.recv().unwrap();
-    process.signal("INT");
-    running.wait_for_line("stopping");
-    process.signal("TERM");
-    let ended = running.end();
-    snapshot("example_batch_interrupted_twice", held.bench.shown(&ended));
-    drop(held.release);
-    let again = held.bench.run(&[]);
-    assert_eq!(unknown(&again), ["ant"]);
-    assert_eq!(held.bench.server.posts_of("ant"), 1);
 }
