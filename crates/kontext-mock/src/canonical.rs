@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Marks a string that was a string in the document.
 const TEXT: char = 's';
@@ -39,6 +39,13 @@ impl Canonical {
         serde_json::from_str(&marked)
             .map(Self)
             .map_err(|_| OutOfRange)
+    }
+
+    /// A text that is the same for equal documents, and for no others.
+    pub(crate) fn key(&self) -> String {
+        let mut text = String::new();
+        write_key(&self.0, &mut text);
+        text
     }
 
     /// The value in which strings are marked.
@@ -113,6 +120,42 @@ fn normalised(number: &str) -> Result<String, OutOfRange> {
     Ok(format!("{sign}{significant}e{exponent}"))
 }
 
+/// The members of an object in the order of their keys. A map need not have
+/// them so: another crate of the build can have `serde_json` keep the order in
+/// which they came.
+fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    members
+}
+
+fn write_key(marked: &Value, text: &mut String) {
+    match marked {
+        Value::Array(entries) => {
+            text.push('[');
+            for entry in entries {
+                write_key(entry, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        Value::Object(members) => {
+            text.push('{');
+            for (name, member) in in_order(members) {
+                write_string(name, text);
+                text.push(':');
+                write_key(member, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::String(string) => write_string(string, text),
+        other => {
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
 /// Takes the mark off a key.
 pub(crate) fn key(marked: &str) -> &str {
     marked.strip_prefix(TEXT).unwrap_or(marked)
@@ -143,7 +186,7 @@ fn write_readable(marked: &Value, text: &mut String) {
         }
         Value::Object(members) => {
             text.push('{');
-            for (index, (name, member)) in members.iter().enumerate() {
+            for (index, (name, member)) in in_order(members).into_iter().enumerate() {
                 if index > 0 {
                     text.push(',');
                 }

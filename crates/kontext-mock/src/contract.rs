@@ -1,7 +1,10 @@
 //! The contract: which operations exist, and the schemas of what they take
 //! and answer.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use jsonschema::Validator;
 use serde::Deserialize;
@@ -146,6 +149,16 @@ impl Contract {
         Self::parse(EMBEDDED)
     }
 
+    /// The contract that is built in, read once in a process.
+    pub(crate) fn shared() -> Result<Arc<Self>, ContractError> {
+        static SHARED: OnceLock<Arc<Contract>> = OnceLock::new();
+        if let Some(contract) = SHARED.get() {
+            return Ok(contract.clone());
+        }
+        let contract = Arc::new(Self::embedded()?);
+        Ok(SHARED.get_or_init(|| contract).clone())
+    }
+
     /// Reads a contract from the text of a `contract.json`.
     ///
     /// # Errors
@@ -189,6 +202,12 @@ impl Contract {
         self.operations
             .iter()
             .find(|operation| operation.method == method && operation.path == path)
+    }
+
+    /// The methods that operations of a path have, in the order of the contract.
+    pub(crate) fn methods(&self, path: &str) -> Vec<&str> {
+        let at_path = self.operations.iter().filter(|one| one.path == path);
+        at_path.map(|one| one.method.as_str()).collect()
     }
 
     /// Lists the operations as one reads them: `POST /v1/…, GET /v1/…`.

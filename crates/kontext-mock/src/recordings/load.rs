@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     RecordedRequest, Recording, Recordings,
     defect::{Defect, LoadError},
-    format,
+    files, format,
 };
 use crate::canonical::Canonical;
 
@@ -18,11 +18,15 @@ static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded
 /// The name of a request's body in the folder of a recording.
 const REQUEST: &str = "request.json";
 
+/// The rules of redaction, in the root of the folder of the recordings; they
+/// belong to no recording.
+const RULES: &str = "redaction.json";
+
 /// Files by their path below the folder of the recordings, with `/`.
 type Files = BTreeMap<String, Bytes>;
 
 /// The files of one recording, by their names.
-type Case = BTreeMap<String, Bytes>;
+pub(super) type Case = BTreeMap<String, Bytes>;
 
 /// Reads the recordings that are built in.
 pub(super) fn embedded() -> Result<Recordings, LoadError> {
@@ -116,6 +120,7 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
                     .or_default()
                     .insert((*file).to_owned(), bytes);
             }
+            [RULES] => {}
             _ => defects.push(Defect::of_file(
                 format!("{folder}/{path}"),
                 "belongs to no recording, which are folders <operation>/<case>/",
@@ -167,10 +172,10 @@ fn recording(
         }
     }
     for file in files.keys() {
-        if file != format::FILE && file != REQUEST && !is_response(file) {
+        if !is_part(file) {
             defects.push(Defect::of_file(
                 format!("{path}/{file}"),
-                "is not part of a recording, which is recording.json, request.json and response.*",
+                "is not part of a recording, which is recording.json, request.json, response.* and file-1.*, file-2.*, …",
                 "rename or delete it",
             ));
         }
@@ -195,7 +200,17 @@ fn recording(
         Some(bytes) => kept(request(bytes, &format!("{path}/{REQUEST}")), &mut defects),
         None => None,
     };
+    if let Some(story) = &story {
+        defects.append(&mut redacted(story, files, &file));
+    }
     let responses: Vec<_> = files.iter().filter(|(file, _)| is_response(file)).collect();
+    let kept_files = match (&story, responses.as_slice()) {
+        (Some(story), [(response, _)]) => kept_all(
+            files::read(&story.files, files, response, &path),
+            &mut defects,
+        ),
+        _ => Vec::new(),
+    };
     if responses.len() != 1 {
         defects.push(Defect::of_file(
             path,
@@ -220,6 +235,7 @@ fn recording(
             request,
             response: (*response).clone(),
             response_file: (*response_file).clone(),
+            files: kept_files,
         });
     }
     Err(defects)
@@ -228,6 +244,34 @@ fn recording(
 /// Keeps what was read, or its defect.
 fn kept<T>(read: Result<T, Defect>, defects: &mut Vec<Defect>) -> Option<T> {
     read.map_err(|defect| defects.push(defect)).ok()
+}
+
+/// Keeps what was read of several things, and the defects of the others.
+fn kept_all<T>(read: (Vec<T>, Vec<Defect>), defects: &mut Vec<Defect>) -> Vec<T> {
+    let (kept, mut found) = read;
+    defects.append(&mut found);
+    kept
+}
+
+/// Whether a file belongs into the folder of a recording.
+fn is_part(file: &str) -> bool {
+    file == format::FILE || file == REQUEST || is_response(file) || files::is_file(file)
+}
+
+/// Lists the places of redaction that name no file of the recording.
+fn redacted(story: &format::Story, files: &Case, file: &str) -> Vec<Defect> {
+    let missing = |(_, redacted): &(usize, &format::Redacted)| !files.contains_key(&redacted.file);
+    let places = story.redacted.iter().enumerate().filter(missing);
+    places
+        .map(|(index, redacted)| {
+            Defect::of_file(
+                file,
+                format!("names the file {:?}, which is not there", redacted.file),
+                "name a file of this recording, or delete the entry",
+            )
+            .at(format!("/redacted/{index}/file"))
+        })
+        .collect()
 }
 
 /// Whether a file holds the body of a response: `response.` and an extension.
