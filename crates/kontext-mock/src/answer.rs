@@ -98,7 +98,14 @@ pub(crate) fn answer(
         return answer;
     }
     let loaded = exchange.loaded.clone();
-    let judge = || Judged::of(&loaded.set, operation, &exchange.body);
+    let judge = || {
+        Judged::of(
+            &loaded.set,
+            operation,
+            mock.settings.validation,
+            &exchange.body,
+        )
+    };
     let mut judged = loaded.judged.get_or(&exchange.body, judge);
     if judged.operation != operation.name() {
         // Two operations were sent the same body.

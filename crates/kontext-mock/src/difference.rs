@@ -82,11 +82,11 @@ impl Differences {
 
     /// The one difference of a body that is no JSON.
     pub(crate) fn opaque(expected: Option<&Canonical>) -> Self {
-        let shown = expected.map(|body| canonical::readable(body.marked()));
+        let shown = expected.map(|body| shown(body.marked()));
         Self {
             shown: vec![Difference {
                 place: String::new(),
-                expected: shown.map(|text| shorten::text(&text, VALUE_BYTES)),
+                expected: shown,
                 received: Some("something that is no JSON".to_owned()),
             }],
             count: 1,
@@ -142,8 +142,6 @@ impl Differences {
                 self.leaves += expected.map_or(0, leaves).max(received.map_or(0, leaves));
                 if self.room > 0 {
                     self.room -= 1;
-                    let shown =
-                        |value: &Value| shorten::text(&canonical::readable(value), VALUE_BYTES);
                     self.shown.push(Difference {
                         place: problem::pointer(place),
                         expected: expected.map(shown),
@@ -186,6 +184,11 @@ impl Difference {
             shown(&self.received)
         )
     }
+}
+
+/// Writes a marked value as JSON, as far as a person reads it.
+fn shown(marked: &Value) -> String {
+    shorten::text(&canonical::readable_start(marked, VALUE_BYTES), VALUE_BYTES)
 }
 
 /// Counts the values without parts in a value; an empty list or object is one.

@@ -56,28 +56,34 @@ pub(crate) enum Compared {
     /// There is none.
     Nothing,
     Json(Canonical),
-    /// Something that is no JSON, which no recording has.
+    /// Something that is no JSON, which no recording has; or something that is
+    /// refused before it is compared.
     Opaque,
 }
 
 impl Judged {
     /// Judges a body for an operation.
-    pub(crate) fn of(set: &Set, operation: &Operation, body: &[u8]) -> Self {
+    pub(crate) fn of(
+        set: &Set,
+        operation: &Operation,
+        validation: Validation,
+        body: &[u8],
+    ) -> Self {
         let read = match operation.request() {
-            Some(contract) => read(set, contract, body),
+            Some(contract) => read(set, contract, validation, body),
             None if body.is_empty() => (Compared::Nothing, None),
             None => (Compared::Opaque, Some(unexpected(body))),
         };
         let (compared, refusal) = read;
-        let key = match &compared {
-            Compared::Nothing => Some(None),
-            Compared::Json(canonical) => Some(Some(canonical.key())),
+        let exact = match &compared {
+            Compared::Nothing => set.exact(operation.name(), None),
+            Compared::Json(canonical) => set.exact(operation.name(), Some(canonical)),
             Compared::Opaque => None,
         };
         Self {
             operation: operation.name().to_owned(),
             refusal,
-            exact: key.and_then(|key| set.exact(operation.name(), key)),
+            exact,
             compared,
         }
     }
@@ -92,23 +98,34 @@ impl Judged {
 }
 
 /// Reads a body as JSON, and says what the contract does not allow in it.
-fn read(set: &Set, contract: &RequestContract, body: &[u8]) -> (Compared, Option<Refusal>) {
+fn read(
+    set: &Set,
+    contract: &RequestContract,
+    validation: Validation,
+    body: &[u8],
+) -> (Compared, Option<Refusal>) {
     if body.is_empty() {
         let refusal = contract
             .required
             .then(|| not_json("the body is empty, expected JSON"));
         return (Compared::Nothing, refusal);
     }
-    match parse(set, body) {
-        Ok((value, canonical)) => {
-            let refusal = refuse(contract, &value);
-            (Compared::Json(canonical), refusal)
+    let read = parse(body).and_then(|(text, value)| {
+        let refusal = refuse(contract, &value);
+        if refusal.is_some() && validation == Validation::Error {
+            // It is compared with nothing, so megabytes need not be prepared for it.
+            return Ok((Compared::Opaque, refusal));
         }
-        Err(problem) => (Compared::Opaque, Some(not_json(&problem))),
-    }
+        drop(value);
+        let (redacted, _) = set.redaction.json(text, &[]);
+        let canonical = Canonical::of(&redacted).map_err(|error| unreadable(&error.to_string()))?;
+        Ok((Compared::Json(canonical), refusal))
+    });
+    read.unwrap_or_else(|problem| (Compared::Opaque, Some(not_json(&problem))))
 }
 
-fn parse(set: &Set, body: &[u8]) -> Result<(Value, Canonical), String> {
+/// Reads a body as JSON, or says why it is none.
+fn parse(body: &[u8]) -> Result<(&str, Value), String> {
     let text = std::str::from_utf8(body).map_err(|error| {
         format!(
             "the body is not UTF-8: wrong from byte {} on",
@@ -121,11 +138,12 @@ fn parse(set: &Set, body: &[u8]) -> Result<(Value, Canonical), String> {
                 .to_owned(),
         );
     }
-    let unreadable = |problem: String| format!("the body is no JSON that can be read: {problem}");
-    let value: Value = serde_json::from_str(text).map_err(|error| unreadable(words(&error)))?;
-    let (redacted, _) = set.redaction.json(text, &[]);
-    let canonical = Canonical::of(&redacted).map_err(|error| unreadable(error.to_string()))?;
-    Ok((value, canonical))
+    let value = serde_json::from_str(text).map_err(|error| unreadable(&words(&error)))?;
+    Ok((text, value))
+}
+
+fn unreadable(problem: &str) -> String {
+    format!("the body is no JSON that can be read: {problem}")
 }
 
 /// Says everything that the contract does not allow in a document.

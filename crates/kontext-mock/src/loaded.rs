@@ -1,6 +1,7 @@
 //! The recordings that a mock serves now, with all that is worked out once.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     path::Path,
     sync::{
@@ -32,8 +33,8 @@ pub(crate) struct Set {
     /// Where each operation's recordings stand; names are in order, so they
     /// stand together.
     operations: BTreeMap<String, std::ops::Range<usize>>,
-    /// Which recording has exactly a request: by operation and body.
-    exact: HashMap<(String, Option<String>), usize>,
+    /// Which recordings have a body of a fingerprint.
+    fingerprints: HashMap<Option<u64>, Vec<usize>>,
 }
 
 /// A set with what one mock knows of it.
@@ -83,7 +84,7 @@ impl Set {
             prepared: Vec::with_capacity(recordings.len()),
             notes: report.notes,
             operations: BTreeMap::new(),
-            exact: HashMap::with_capacity(recordings.len()),
+            fingerprints: HashMap::with_capacity(recordings.len()),
             recordings,
             redaction,
         };
@@ -92,13 +93,13 @@ impl Set {
             // request does not when it is compared.
             let canonical = recording.request().and_then(|body| {
                 let text = std::str::from_utf8(body).ok()?;
-                let (text, _) = set.redaction.json(text, &[]);
-                Canonical::of(&text).ok()
+                match set.redaction.json(text, &[]) {
+                    (Cow::Borrowed(_), _) => recording.canonical().cloned(),
+                    (Cow::Owned(text), _) => Canonical::of(&text).ok(),
+                }
             });
-            let key = canonical.as_ref().map(Canonical::key);
-            set.exact
-                .entry((recording.operation().to_owned(), key))
-                .or_insert(index);
+            let fingerprint = canonical.as_ref().map(Canonical::fingerprint);
+            set.fingerprints.entry(fingerprint).or_default().push(index);
             set.operations
                 .entry(recording.operation().to_owned())
                 .and_modify(|range| range.end = index + 1)
@@ -122,9 +123,17 @@ impl Set {
         range.clone().zip(&self.prepared[range])
     }
 
-    /// The recording that has exactly a body, by its canonical key.
-    pub(crate) fn exact(&self, operation: &str, key: Option<String>) -> Option<usize> {
-        self.exact.get(&(operation.to_owned(), key)).copied()
+    /// The recording of an operation that has exactly a body, or none.
+    pub(crate) fn exact(&self, operation: &str, body: Option<&Canonical>) -> Option<usize> {
+        let fingerprint = body.map(Canonical::fingerprint);
+        let range = self.operations.get(operation)?;
+        let mut candidates = self.fingerprints.get(&fingerprint)?.iter();
+        candidates
+            .find(|index| {
+                let prepared = self.prepared.get(**index);
+                range.contains(index) && prepared.is_some_and(|one| one.canonical.as_ref() == body)
+            })
+            .copied()
     }
 
     /// Finds a recording of an operation by its case, or by its whole name.
