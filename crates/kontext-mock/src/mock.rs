@@ -188,6 +188,9 @@ impl Mock {
         wire: Option<&Wire>,
     ) -> Response {
         let (parts, body) = request.into_parts();
+        if let Some(wire) = wire {
+            wire.set_answering(false);
+        }
         if parts.uri.path().starts_with(ADMIN_PATH) {
             return admin::serve(self, parts, body).await;
         }
@@ -202,26 +205,30 @@ impl Mock {
             session: session.unwrap_or_else(|_| self.sessions.unnamed()),
             plan: Plan::default(),
         };
-        let answer = if bad_session {
+        let admitted = if bad_session {
             request::discard_body(body, self.settings.body_limit).await;
             Err(Refusal::new(
                 Reason::Session,
                 "x-kontext-session: expected 1 to 64 characters of A-Z a-z 0-9 . _ -",
             ))
         } else {
-            match self.admit(&mut exchange, body).await {
-                Ok(Asked::Operation(operation)) => {
-                    let (back, answer) = self.answer(exchange, operation).await;
-                    exchange = back;
-                    answer
-                }
-                Ok(Asked::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
-                Ok(Asked::Nothing) => {
-                    self.finish(exchange, Answer::reset());
-                    return reset(wire);
-                }
-                Err(refusal) => Err(refusal),
+            self.admit(&mut exchange, body).await
+        };
+        if let Some(wire) = wire {
+            wire.set_answering(true);
+        }
+        let answer = match admitted {
+            Ok(Asked::Operation(operation)) => {
+                let (back, answer) = self.answer(exchange, operation).await;
+                exchange = back;
+                answer
             }
+            Ok(Asked::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
+            Ok(Asked::Nothing) => {
+                self.finish(exchange, Answer::reset());
+                return reset(wire);
+            }
+            Err(refusal) => Err(refusal),
         };
         let answer = answer
             .unwrap_or_else(|refusal| Answer::refusal(&refusal, exchange.parts.uri.path(), number));

@@ -11,7 +11,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::connection::{Connection, Wire};
+use super::{
+    GRACE,
+    connection::{Connection, Wire},
+};
 use crate::mock::Mock;
 
 /// How long to wait before the next connection where none could be taken, as
@@ -59,7 +62,7 @@ pub(super) async fn serve(
 }
 
 /// Serves one connection; told to finish, it answers the request that it is at
-/// and ends.
+/// and ends. A request that does not come whole is not waited for.
 async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Receiver<()>) {
     // Without it small answers can wait for the client's acknowledgement; with
     // an error they are late, no more.
@@ -79,7 +82,11 @@ async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Re
         _ = connection.as_mut() => {}
         _ = finishing.changed() => {
             connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+            if tokio::time::timeout(GRACE, connection.as_mut()).await.is_err()
+                && wire.is_answering()
+            {
+                let _ = connection.await;
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Ending {
 /// came on: instead of the response, the given bytes are written.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
+    /// Whether a request has been received whole, and its answer is under way.
+    answering: AtomicBool,
     taken_over: AtomicBool,
     order: Mutex<Option<Order>>,
 }
@@ -45,6 +47,15 @@ impl Wire {
     pub(crate) fn take_over(&self, bytes: Bytes, ending: Ending) {
         *self.order() = Some(Order { bytes, ending });
         self.taken_over.store(true, Ordering::Release);
+    }
+
+    /// Says whether the connection's request has been received whole.
+    pub(crate) fn set_answering(&self, answering: bool) {
+        self.answering.store(answering, Ordering::Release);
+    }
+
+    pub(super) fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Acquire)
     }
 
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {

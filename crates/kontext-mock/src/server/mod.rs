@@ -109,13 +109,14 @@ impl MockServer {
 
     /// Stops in order: takes no more connections, finishes the requests in
     /// flight for at most two seconds, and frees the port.
-    pub async fn stop(self) {
-        self.stop_within(GRACE).await;
+    pub async fn stop(mut self) {
+        self.drain(GRACE).await;
     }
 
     /// Stops in order as [`stop`](Self::stop) does, and waits for requests in
-    /// flight for at most so long.
-    pub async fn stop_within(mut self, patience: Duration) {
+    /// flight for at most so long; for those that have not been received whole,
+    /// at most two seconds. What happened can be asked for afterwards, too.
+    pub async fn drain(&mut self, patience: Duration) {
         if let Some(running) = self.running.take() {
             let _ = running.stop.send(Order::Drain(patience));
             let _ = running.stopped.await;

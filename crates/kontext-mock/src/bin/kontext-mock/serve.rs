@@ -37,7 +37,7 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     // may stop the server from then on.
     let mut signals = Signals::catch()?;
     let port_file = arguments.port_file.clone();
-    let server = builder(arguments)?.start().await?;
+    let mut server = builder(arguments)?.start().await?;
     for stale in server.stale() {
         output::note(&format!(
             "{stale} was made under an older contract; record it again, or look at it and put \
@@ -50,14 +50,13 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     };
     output::print(&format!("kontext-mock listening on {}\n", server.url()))?;
     signals.next().await;
-    let misses = server.miss_count();
-    let unused = server.unused();
     drop(port_file);
     tokio::select! {
-        () = server.stop_within(PATIENCE) => {}
+        () = server.drain(PATIENCE) => {}
         () = signals.next() => {}
     }
-    report(misses, &unused);
+    let misses = server.miss_count();
+    report(misses, &server.unused());
     Ok(misses)
 }
 
