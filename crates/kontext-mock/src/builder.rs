@@ -9,6 +9,8 @@ use std::{
 
 use axum::Router;
 
+#[cfg(feature = "watch")]
+use crate::watch::{self, Watch};
 use crate::{
     MockServer,
     check::CheckReport,
@@ -81,7 +83,7 @@ pub enum StartError {
     #[error("the script cannot be used")]
     Script(#[source] ScriptError),
     /// The folder of the recordings cannot be watched.
-    #[error("the recordings cannot be watched for changes; serve them without")]
+    #[error("the recordings cannot be watched for changes; start without it (--no-watch)")]
     Watch(#[source] io::Error),
     /// The recordings disagree with the contract.
     #[error("the recordings disagree with the contract:\n{0}")]
@@ -233,23 +235,39 @@ impl Builder {
     pub async fn start(mut self) -> Result<MockServer, StartError> {
         let listen = std::mem::take(&mut self.listen);
         #[cfg(feature = "watch")]
-        let watch = self.watch;
+        let (mock, watch) = self.build_watched()?;
+        #[cfg(not(feature = "watch"))]
         let mock = self.build()?;
         let listener = match listen {
             Listen::Bound(listener) => listener,
             Listen::FreeLoopbackPort => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?,
             Listen::Address(address) => bind(address)?,
         };
-        #[cfg(feature = "watch")]
-        let watch = if watch {
-            crate::watch::start(&mock).map_err(StartError::Watch)?
-        } else {
-            None
-        };
         let server = server::start(listener, mock).map_err(StartError::Run)?;
         #[cfg(feature = "watch")]
         let server = server.with_watch(watch);
         Ok(server)
+    }
+
+    /// Builds the mock while the folder of its recordings begins to be watched,
+    /// if it is to be: with thousands of recordings both take a while.
+    #[cfg(feature = "watch")]
+    fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
+        let (true, Some(folder)) = (self.watch, self.recordings.clone()) else {
+            return Ok((self.build()?, None));
+        };
+        let (noted, mock) = std::thread::scope(|scope| {
+            let noting = scope.spawn(|| watch::note(&folder));
+            let mock = self.build();
+            match noting.join() {
+                Ok(noted) => (noted, mock),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        // Where the folder is not there, that it cannot be read says more.
+        let mock = mock?;
+        let watch = noted.and_then(|noted| noted.follow(&mock));
+        Ok((mock, Some(watch.map_err(StartError::Watch)?)))
     }
 
     fn build(self) -> Result<Arc<Mock>, StartError> {

@@ -94,7 +94,7 @@ fn mark(json: &str) -> Result<String, OutOfRange> {
 }
 
 /// Where a string ends, behind its quote; `at` is where its text starts.
-fn string_end(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn string_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
         at += found;
         if bytes[at] == b'"' {

@@ -12,6 +12,7 @@ use crate::{
     canonical::Canonical,
     contract::{Closed, Contract, Operation},
     explain::{UNKNOWN_KEY, explain},
+    parallel,
     problem::Problem,
     recordings::{Recording, Recordings},
     shorten,
@@ -71,20 +72,24 @@ pub struct Note {
 /// That a recording was made under an older contract is a [`Note`].
 #[must_use]
 pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
-    let mut report = CheckReport {
-        format: 1,
-        recordings: recordings.len(),
-        disagreements: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut report = CheckReport::new(recordings.len());
     let mut requests = Requests::default();
-    for recording in recordings.iter() {
+    let recordings: Vec<_> = recordings.iter().collect();
+    let judged = parallel::map(&recordings, |recording| {
+        let mut report = CheckReport::new(1);
         let mut gate = Gate {
             recording,
             report: &mut report,
         };
         gate.judge(contract);
+        report
+    });
+    for (recording, mut judged) in recordings.into_iter().zip(judged) {
         if let Some(same) = requests.add(recording) {
+            let mut gate = Gate {
+                recording,
+                report: &mut judged,
+            };
             gate.disagree(
                 "request.json",
                 "",
@@ -92,6 +97,8 @@ pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
                 "delete one of the two: no request could tell them apart",
             );
         }
+        report.disagreements.append(&mut judged.disagreements);
+        report.notes.append(&mut judged.notes);
     }
     report
 }
@@ -330,6 +337,15 @@ impl Gate<'_> {
 }
 
 impl CheckReport {
+    fn new(recordings: usize) -> Self {
+        Self {
+            format: 1,
+            recordings,
+            disagreements: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether no recording disagrees with the contract.
     #[must_use]
     pub fn is_clean(&self) -> bool {

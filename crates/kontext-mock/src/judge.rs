@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use serde_json::Value;
 
 use crate::{
+    amount,
     canonical::Canonical,
     contract::{Operation, RequestContract},
     explain::{ENTRIES, explain, has_long_list},
@@ -110,22 +111,41 @@ fn read(
             .then(|| not_json("the body is empty, expected JSON"));
         return (Compared::Nothing, refusal);
     }
-    let read = parse(body).and_then(|(text, value)| {
-        let refusal = refuse(contract, &value);
-        if refusal.is_some() && validation == Validation::Error {
-            // It is compared with nothing, so megabytes need not be prepared for it.
-            return Ok((Compared::Opaque, refusal));
-        }
-        drop(value);
-        let (redacted, _) = set.redaction.json(text, &[]);
-        let canonical = Canonical::of(&redacted).map_err(|error| unreadable(&error.to_string()))?;
-        Ok((Compared::Json(canonical), refusal))
-    });
-    read.unwrap_or_else(|problem| (Compared::Opaque, Some(not_json(&problem))))
+    judge(set, contract, validation, body)
+        .unwrap_or_else(|refusal| (Compared::Opaque, Some(refusal)))
 }
 
-/// Reads a body as JSON, or says why it is none.
-fn parse(body: &[u8]) -> Result<(&str, Value), String> {
+/// Judges a body that is there, or refuses it because it cannot be read.
+fn judge(
+    set: &Set,
+    contract: &RequestContract,
+    validation: Validation,
+    body: &[u8],
+) -> Result<(Compared, Option<Refusal>), Refusal> {
+    let text = text(body).map_err(|problem| not_json(&problem))?;
+    if amount::is_too_much(text) {
+        return Err(Refusal::new(
+            Reason::TooLarge,
+            format!(
+                "Request body too large: it has more than {} keys and values",
+                amount::VALUES
+            ),
+        ));
+    }
+    let value = serde_json::from_str(text).map_err(|error| unreadable(&words(&error)))?;
+    let refusal = refuse(contract, &value);
+    if refusal.is_some() && validation == Validation::Error {
+        // It is compared with nothing, so megabytes need not be prepared for it.
+        return Ok((Compared::Opaque, refusal));
+    }
+    drop(value);
+    let (redacted, _) = set.redaction.json(text, &[]);
+    let canonical = Canonical::of(&redacted).map_err(|error| unreadable(&error.to_string()))?;
+    Ok((Compared::Json(canonical), refusal))
+}
+
+/// The text that a body is.
+fn text(body: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(body).map_err(|error| {
         format!(
             "the body is not UTF-8: wrong from byte {} on",
@@ -138,12 +158,11 @@ fn parse(body: &[u8]) -> Result<(&str, Value), String> {
                 .to_owned(),
         );
     }
-    let value = serde_json::from_str(text).map_err(|error| unreadable(&words(&error)))?;
-    Ok((text, value))
+    Ok(text)
 }
 
-fn unreadable(problem: &str) -> String {
-    format!("the body is no JSON that can be read: {problem}")
+fn unreadable(problem: &str) -> Refusal {
+    not_json(&format!("the body is no JSON that can be read: {problem}"))
 }
 
 /// Says everything that the contract does not allow in a document.

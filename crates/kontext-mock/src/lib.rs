@@ -17,6 +17,7 @@
 //!   says where recordings disagree with it.
 
 mod admin;
+mod amount;
 mod answer;
 mod billing;
 mod builder;
@@ -37,6 +38,7 @@ mod loaded;
 mod log;
 mod matching;
 mod mock;
+mod parallel;
 mod picture;
 mod prefer;
 mod prepared;

@@ -3,6 +3,7 @@
 use std::{
     io,
     io::Write as _,
+    path::Path,
     sync::{
         Arc, Weak,
         mpsc::{self, Receiver, RecvTimeoutError},
@@ -25,12 +26,15 @@ pub(crate) struct Watch {
     _watcher: RecommendedWatcher,
 }
 
-/// Starts to watch the folder of a mock's recordings; nothing where they are
-/// built in.
-pub(crate) fn start(mock: &Arc<Mock>) -> io::Result<Option<Watch>> {
-    let Some(folder) = &mock.settings.folder else {
-        return Ok(None);
-    };
+/// A folder whose changes are noted, but not yet followed.
+pub(crate) struct Noted {
+    watcher: RecommendedWatcher,
+    changes: Receiver<()>,
+}
+
+/// Starts to note the changes of a folder. That happens before or while it is
+/// read, so that no change is missed.
+pub(crate) fn note(folder: &Path) -> io::Result<Noted> {
     let (changed, changes) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // To read a file is no change of it. An error can hide a change.
@@ -42,11 +46,21 @@ pub(crate) fn start(mock: &Arc<Mock>) -> io::Result<Option<Watch>> {
     watcher
         .watch(folder, RecursiveMode::Recursive)
         .map_err(io::Error::other)?;
-    let mock = Arc::downgrade(mock);
-    thread::Builder::new()
-        .name("kontext-mock-watch".to_owned())
-        .spawn(move || follow(&mock, &changes))?;
-    Ok(Some(Watch { _watcher: watcher }))
+    Ok(Noted { watcher, changes })
+}
+
+impl Noted {
+    /// Has a mock read its recordings again after each change.
+    pub(crate) fn follow(self, mock: &Arc<Mock>) -> io::Result<Watch> {
+        let mock = Arc::downgrade(mock);
+        let changes = self.changes;
+        thread::Builder::new()
+            .name("kontext-mock-watch".to_owned())
+            .spawn(move || follow(&mock, &changes))?;
+        Ok(Watch {
+            _watcher: self.watcher,
+        })
+    }
 }
 
 /// Reads the recordings after each burst of changes, until nobody watches any

@@ -1,6 +1,10 @@
 //! Reads recordings from files: those built in and those of a folder alike.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -10,7 +14,7 @@ use super::{
     defect::{Defect, LoadError},
     files, format,
 };
-use crate::canonical::Canonical;
+use crate::{canonical::Canonical, parallel};
 
 /// Every file of `recordings/`, by its path in there, as build.rs lists them.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -39,29 +43,40 @@ pub(super) fn embedded() -> Result<Recordings, LoadError> {
 
 /// Reads the recordings of a folder on disk.
 pub(super) fn folder(folder: &Path) -> Result<Recordings, LoadError> {
-    let mut files = Files::new();
+    let mut found = Vec::new();
     let mut defects = Vec::new();
-    read_folder(folder, "", 0, &mut files, &mut defects);
+    find_files(folder, "", 0, &mut found, &mut defects);
+    let read = parallel::map(&found, |(_, path)| fs::read(path));
+    let mut files = Files::new();
+    for ((name, path), read) in found.into_iter().zip(read) {
+        match read {
+            Ok(bytes) => {
+                files.insert(name, Bytes::from(bytes));
+            }
+            Err(error) => defects.push(unreadable(&path, &error)),
+        }
+    }
     let name = folder.display().to_string();
     load(files, name.trim_end_matches('/'), defects)
 }
 
-/// Reads every file below a folder. Recordings are two folders deep and
-/// nothing deeper is read, so that a circle of links ends.
-fn read_folder(
+fn unreadable(path: &Path, error: &io::Error) -> Defect {
+    Defect::of_file(
+        path.display().to_string(),
+        format!("cannot be read: {error}"),
+        "name a folder of recordings that can be read",
+    )
+}
+
+/// Finds every file below a folder, by its path in there. Recordings are two
+/// folders deep and nothing deeper is looked for, so that a circle of links ends.
+fn find_files(
     folder: &Path,
     prefix: &str,
     depth: usize,
-    files: &mut Files,
+    files: &mut Vec<(String, PathBuf)>,
     defects: &mut Vec<Defect>,
 ) {
-    let unreadable = |path: &Path, error: &std::io::Error| {
-        Defect::of_file(
-            path.display().to_string(),
-            format!("cannot be read: {error}"),
-            "name a folder of recordings that can be read",
-        )
-    };
     let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(entries) => entries,
         Err(error) => return defects.push(unreadable(folder, &error)),
@@ -90,7 +105,7 @@ fn read_folder(
         let name = format!("{prefix}{name}");
         if path.is_dir() {
             if depth < 2 {
-                read_folder(&path, &format!("{name}/"), depth + 1, files, defects);
+                find_files(&path, &format!("{name}/"), depth + 1, files, defects);
             } else {
                 defects.push(Defect::of_file(
                     path.display().to_string(),
@@ -99,12 +114,7 @@ fn read_folder(
                 ));
             }
         } else {
-            match fs::read(&path) {
-                Ok(bytes) => {
-                    files.insert(name, Bytes::from(bytes));
-                }
-                Err(error) => defects.push(unreadable(&path, &error)),
-            }
+            files.push((name, path));
         }
     }
 }
@@ -129,8 +139,11 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
         }
     }
     let mut recordings = Vec::new();
-    for ((operation, case), files) in cases {
-        match recording(folder, &operation, &case, &files) {
+    let cases: Vec<_> = cases.into_iter().collect();
+    for read in parallel::map(&cases, |((operation, case), files)| {
+        recording(folder, operation, case, files)
+    }) {
+        match read {
             Ok(recording) => recordings.push(recording),
             Err(mut found) => defects.append(&mut found),
         }
