@@ -44,7 +44,6 @@ mod prefer;
 mod prepared;
 mod problem;
 mod recordings;
-#[allow(dead_code, unused_imports, reason = "the recorder is to use the rest")]
 mod redact;
 mod refusal;
 mod reply;
