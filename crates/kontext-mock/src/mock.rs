@@ -33,7 +33,10 @@ use crate::{
     refusal::{Reason, Refusal},
     reply::Reply,
     request::{self, Key},
-    server::connection::{Ending, Wire},
+    server::{
+        Service,
+        connection::{Ending, Wire},
+    },
     session::{Session, Sessions},
 };
 
@@ -182,11 +185,7 @@ impl Mock {
 
     /// Answers a request. A handler that is on a socket passes its connection,
     /// which faults can take over.
-    pub(crate) async fn serve(
-        self: &Arc<Self>,
-        request: Request<Body>,
-        wire: Option<&Wire>,
-    ) -> Response {
+    async fn respond(self: &Arc<Self>, request: Request<Body>, wire: Option<&Wire>) -> Response {
         let (parts, body) = request.into_parts();
         if let Some(wire) = wire {
             wire.set_answering(false);
@@ -401,9 +400,15 @@ impl Mock {
     }
 }
 
+impl Service for Mock {
+    async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &Wire) -> Response {
+        self.respond(request, Some(wire)).await
+    }
+}
+
 /// Makes a router of a mock; everything the mock does is in it.
 pub(crate) fn router(mock: Arc<Mock>) -> Router {
-    Router::new().fallback(async move |request: Request<Body>| mock.serve(request, None).await)
+    Router::new().fallback(async move |request: Request<Body>| mock.respond(request, None).await)
 }
 
 /// Resets the connection before the body of its request has been read.

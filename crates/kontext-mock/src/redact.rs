@@ -25,7 +25,7 @@ pub(crate) use secret::Secret;
 use self::marker::{Marker, Spelling};
 
 /// The file's name in the root of a folder of recordings.
-const FILE: &str = "redaction.json";
+pub(crate) const FILE: &str = "redaction.json";
 
 /// The rules by which secrets are taken out of requests and responses before
 /// they are written, compared or logged.

@@ -27,6 +27,9 @@ pub(crate) enum Reason {
     Prefer,
     /// A fault or a script asked for an error.
     Simulated,
+    /// The server behind the recorder cannot be reached.
+    #[cfg(feature = "record")]
+    Upstream,
 }
 
 /// A request that is refused, with the message that says why.
@@ -51,6 +54,8 @@ impl Reason {
             | Self::Fault
             | Self::Prefer => StatusCode::BAD_REQUEST,
             Self::Simulated => StatusCode::INTERNAL_SERVER_ERROR,
+            #[cfg(feature = "record")]
+            Self::Upstream => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -70,6 +75,8 @@ impl Reason {
             Self::Fault => "fault",
             Self::Prefer => "prefer",
             Self::Simulated => "simulated",
+            #[cfg(feature = "record")]
+            Self::Upstream => "upstream",
         }
     }
 }

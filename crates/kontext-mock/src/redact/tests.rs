@@ -154,7 +154,13 @@ fn a_pointer_takes_out_a_value_of_any_type() {
         .unwrap()
         .with_pointer("/n")
         .unwrap();
-    for value in [json!(1), json!("x"), json!({"y": ["]"]}), json!([1, "}"]), json!(null)] {
+    for value in [
+        json!(1),
+        json!("x"),
+        json!({"y": ["]"]}),
+        json!([1, "}"]),
+        json!(null),
+    ] {
         let body = format!("{{\"a/b\": [{value}, 2], \"n\":\n {value} }}");
         let (redacted, taken) = redaction.json(&body, &[]);
         let read: Value = serde_json::from_str(&redacted).unwrap();
@@ -166,7 +172,10 @@ fn a_pointer_takes_out_a_value_of_any_type() {
         assert_eq!(redaction.json(&redacted, &[]).1, []);
     }
     let spelled = |text: &str| redaction.json(text, &[]).0.into_owned();
-    assert_eq!(spelled("{\"n\":{\"a\":1.0}}"), spelled("{\"n\":{ \"a\":1}}"));
+    assert_eq!(
+        spelled("{\"n\":{\"a\":1.0}}"),
+        spelled("{\"n\":{ \"a\":1}}")
+    );
     assert_ne!(spelled("{\"n\":1}"), spelled("{\"n\":\"1\"}"));
 }
 

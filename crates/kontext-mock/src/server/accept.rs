@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
-use axum::body::Body;
+use axum::{body::Body, http::Request, response::Response};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -15,7 +15,16 @@ use super::{
     GRACE,
     connection::{Connection, Wire},
 };
-use crate::mock::Mock;
+
+/// What answers the requests of a server.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// Answers a request, which came on this connection.
+    fn serve(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        wire: &Wire,
+    ) -> impl Future<Output = Response> + Send;
+}
 
 /// How long to wait before the next connection where none could be taken, as
 /// when the process has no file descriptor left.
@@ -33,7 +42,7 @@ pub(super) enum Order {
 /// Serves until it is told to stop, and frees the port before it returns.
 pub(super) async fn serve(
     listener: TcpListener,
-    mock: Arc<Mock>,
+    service: Arc<impl Service>,
     mut stopping: oneshot::Receiver<Order>,
 ) {
     let (finish, finishing) = watch::channel(());
@@ -44,7 +53,7 @@ pub(super) async fn serve(
             order = &mut stopping => break order.unwrap_or(Order::Now),
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, mock.clone(), finishing.clone()));
+                    connections.spawn(connection(stream, service.clone(), finishing.clone()));
                 }
                 Err(error) if is_of_connection(&error) => {}
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -63,15 +72,19 @@ pub(super) async fn serve(
 
 /// Serves one connection; told to finish, it answers the request that it is at
 /// and ends. A request that does not come whole is not waited for.
-async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    service: Arc<impl Service>,
+    mut finishing: watch::Receiver<()>,
+) {
     // Without it small answers can wait for the client's acknowledgement; with
     // an error they are late, no more.
     let _ = stream.set_nodelay(true);
     let wire = Arc::new(Wire::default());
-    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
-        let (mock, wire) = (mock.clone(), wire.clone());
+    let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let (service, wire) = (service.clone(), wire.clone());
         async move {
-            let response = mock.serve(request.map(Body::new), Some(&wire)).await;
+            let response = service.serve(request.map(Body::new), &wire).await;
             Ok::<_, Infallible>(response)
         }
     });

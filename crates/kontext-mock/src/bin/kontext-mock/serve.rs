@@ -7,18 +7,11 @@ use kontext_mock::{Builder, Generate, MockServer, StartError, parse_script};
 use crate::{command_line::ServeArguments, output, port_file::PortFile, signals::Signals};
 
 /// How long requests in flight are waited for; a second signal ends that.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return output::fail(&error),
-    };
     let fail_on_miss = arguments.fail_on_miss;
-    match runtime.block_on(serve(arguments)) {
+    match block_on(serve(arguments)) {
         Ok(misses) if fail_on_miss && misses > 0 => output::MISSED.into(),
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
@@ -29,6 +22,16 @@ pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
             }
         }
     }
+}
+
+/// Runs a future on this thread.
+pub(crate) fn block_on<T>(
+    future: impl Future<Output = Result<T, Box<dyn Error>>>,
+) -> Result<T, Box<dyn Error>> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }
 
 /// Serves, and returns how many requests no recording answered.
