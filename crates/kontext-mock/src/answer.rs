@@ -22,6 +22,7 @@ use crate::{
     prefer::Preference,
     prepared::Origin,
     problem,
+    redact::{self, Secret},
     refusal::{Reason, Refusal},
     reply::Reply,
     request,
@@ -98,19 +99,23 @@ pub(crate) fn answer(
         return answer;
     }
     let loaded = exchange.loaded.clone();
-    let judge = || {
-        Judged::of(
-            &loaded.set,
-            operation,
-            mock.settings.validation,
-            &exchange.body,
-        )
+    let secrets = Secret::from_headers(&exchange.parts.headers);
+    let judge = |secrets: &[Secret]| {
+        let validation = mock.settings.validation;
+        Judged::of(&loaded.set, operation, validation, &exchange.body, secrets)
     };
-    let mut judged = loaded.judged.get_or(&exchange.body, judge);
-    if judged.operation != operation.name() {
-        // Two operations were sent the same body.
-        judged = Arc::new(judge());
-    }
+    let judged = if redact::mentions(&exchange.body, &secrets) {
+        // What is made of it depends on more than the body.
+        Arc::new(judge(&secrets))
+    } else {
+        let judged = loaded.judged.get_or(&exchange.body, || judge(&[]));
+        if judged.operation == operation.name() {
+            judged
+        } else {
+            // Two operations were sent the same body.
+            Arc::new(judge(&[]))
+        }
+    };
     let warning = validate(mock, exchange, operation, &judged)?;
     let limit = exchange.plan.credits_for;
     if limit.is_some_and(|limit| exchange.session.state().billed.images >= limit) {
@@ -125,7 +130,8 @@ pub(crate) fn answer(
     let (mut answer, faults) = choice.make()?;
     if let Some(warning) = warning {
         answer.note.push_str(" validation: ");
-        answer.note.push_str(&warning);
+        let redaction = &exchange.loaded.set.redaction;
+        answer.note.push_str(&redaction.text(&warning, &secrets).0);
         // A header takes ASCII alone.
         let ascii: String = warning.escape_default().collect();
         answer.reply.set(VALIDATION_HEADER, &ascii);

@@ -57,6 +57,11 @@ pub(crate) struct Taken {
     pub(crate) what: String,
 }
 
+/// Whether a body has one of the secrets of its own exchange in it.
+pub(crate) fn mentions(body: &[u8], secrets: &[Secret]) -> bool {
+    !secrets.is_empty() && strings::mentions(body, secrets)
+}
+
 impl Redaction {
     /// Reads the rules of a folder of recordings, its `redaction.json`; the
     /// built-in rules where there is no such file.

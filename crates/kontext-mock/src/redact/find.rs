@@ -13,7 +13,7 @@ use memchr::{
     memrchr,
 };
 
-use super::{parameter, secret::Secret};
+use super::{base64, parameter, secret::Secret};
 
 /// The shortest token behind `Bearer`, in bytes.
 const SHORTEST_TOKEN: usize = 6;
@@ -67,15 +67,20 @@ impl fmt::Display for What {
     }
 }
 
-/// Finds all but patterns and secrets in base64.
-pub(super) fn plain(text: &[u8], secrets: &[Secret], found: &mut Vec<Found>) {
+/// Finds what the built-in rules are about.
+pub(super) fn built_in(text: &[u8], found: &mut Vec<Found>) {
     parameters(text, found);
     user_infos(text, found);
     bearers(text, found);
     keys(text, found);
+}
+
+/// Finds secrets, as they are and in base64.
+pub(super) fn secrets(text: &[u8], secrets: &[Secret], found: &mut Vec<Found>) {
     for secret in secrets {
         spelled(text, secret.as_str().as_bytes(), found);
     }
+    base64::find(text, secrets, found);
 }
 
 /// Whether a URL in a text ends before this byte.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Redaction, base64,
+    Redaction,
     find::{self, Found, What},
     marker::{self, Spelling},
     secret::Secret,
@@ -28,16 +28,26 @@ pub(super) struct Replacement {
 /// It is asked of every request, so it skips at the speed of `memchr` what
 /// cannot be a secret.
 pub(super) fn may_have(text: &[u8], secrets: &[Secret]) -> bool {
-    let unescaped = view::resolve(text, Escapes::Backslash, |_, _| ());
-    let text = unescaped.as_deref().unwrap_or(text);
-    let has = |text: &[u8]| {
+    has(text, |text, found| direct(text, secrets, found))
+}
+
+/// Whether a JSON text has one of the secrets in a string, in any spelling.
+pub(super) fn mentions(text: &[u8], secrets: &[Secret]) -> bool {
+    has(text, |text, found| find::secrets(text, secrets, found))
+}
+
+/// Whether something is found in a text, or in it without its escapes.
+fn has(text: &[u8], find: impl Fn(&[u8], &mut Vec<Found>)) -> bool {
+    let finds = |text: &[u8]| {
         let mut found = Vec::new();
-        direct(text, secrets, &mut found);
+        find(text, &mut found);
         !found.is_empty()
     };
-    has(text)
+    let unescaped = view::resolve(text, Escapes::Backslash, |_, _| ());
+    let text = unescaped.as_deref().unwrap_or(text);
+    finds(text)
         || NESTED.into_iter().any(|escapes| {
-            view::resolve(text, escapes, |_, _| ()).is_some_and(|resolved| has(&resolved))
+            view::resolve(text, escapes, |_, _| ()).is_some_and(|resolved| finds(&resolved))
         })
 }
 
@@ -96,8 +106,8 @@ pub(super) fn replaced(text: &str, replacements: Vec<Replacement>) -> (String, V
 
 /// Finds what is there without any escape.
 fn direct(text: &[u8], secrets: &[Secret], found: &mut Vec<Found>) {
-    find::plain(text, secrets, found);
-    base64::find(text, secrets, found);
+    find::built_in(text, found);
+    find::secrets(text, secrets, found);
 }
 
 /// Finds what is there once escapes are resolved.
