@@ -18,6 +18,7 @@ mod fault_matrix;
 mod generated;
 mod mock_answers;
 mod offline;
+mod other_clients;
 mod outside;
 mod page;
 mod properties;
