@@ -20,4 +20,4 @@ mod workplace;
 pub use error::RecordError;
 pub use recorder::{RecordMode, Recorder, RecorderBuilder, UnknownRecordMode};
 pub use redacting::{RedactReport, redact_recordings};
-pub(crate) use {store::words, upstream::Upstream};
+pub(crate) use upstream::Upstream;

@@ -11,6 +11,7 @@ use super::{
     store::Picture,
     upstream::{Upstream, is_loopback},
 };
+use crate::log::with_causes;
 
 /// The largest picture that is kept, in bytes.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -80,7 +81,7 @@ pub(super) async fn fetch(
     if !may_be_asked(&url, upstream.is_loopback()) {
         return Err("its URL is not https".to_owned());
     }
-    let failed = |error: reqwest::Error| super::store::words(&error.without_url());
+    let failed = |error: reqwest::Error| with_causes(&error.without_url());
     let mut response = client.get(url).send().await.map_err(failed)?;
     if response.status() != StatusCode::OK {
         return Err(format!("the server answered {}", response.status()));

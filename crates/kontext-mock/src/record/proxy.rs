@@ -34,12 +34,13 @@ use super::{
     pictures::{self, Link},
     recorder::RecordMode,
     relay::Relay,
-    store::{Saved, Store, is_good, words},
+    store::{Saved, Store, is_good},
     upstream::Upstream,
 };
 use crate::{
     ADMIN_PATH, DEFAULT_BODY_LIMIT, ERROR_HEADER, MATCH_HEADER,
     contract::{Contract, Operation},
+    log::with_causes,
     matching::Match,
     prepared::Prepared,
     redact::Secret,
@@ -211,7 +212,7 @@ impl Proxy {
         let response = match self.send(&parts, body).await {
             Ok(response) => response,
             Err(error) => {
-                let problem = words(&error.without_url());
+                let problem = with_causes(&error.without_url());
                 self.problem(format!("{place}: the upstream cannot be asked: {problem}"));
                 let message = format!("{} cannot be asked: {problem}", self.upstream.origin());
                 let _ = head.send(Err(Refusal::new(Reason::Upstream, message)));
@@ -281,7 +282,7 @@ impl Proxy {
         let mut last: Option<Bytes> = None;
         loop {
             let part = response.chunk().await.map_err(|error| {
-                let error = words(&error.without_url());
+                let error = with_causes(&error.without_url());
                 format!("the answer ended before it was complete: {error}")
             })?;
             let Some(part) = part else {

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     check::{CheckReport, check},
     contract::{Contract, Operation},
+    log::with_causes,
     recordings::{Case, FILE, Kept, Recording, Recordings, Redacted, is_part},
     redact::Secret,
 };
@@ -108,7 +109,7 @@ impl Store {
         let _lock = Lock::take(&self.root).map_err(|error| self.failed(&error))?;
         let root = &self.root;
         let State { index, rules } = &mut *state;
-        rules.refresh(root).map_err(|error| words(&error))?;
+        rules.refresh(root).map_err(|error| with_causes(&error))?;
         // What cannot be recorded has no recording.
         let Ok(asked) = asked(operation, body, &rules.redaction(), secrets) else {
             return Ok(None);
@@ -130,7 +131,9 @@ impl Store {
         let mut state = self.state();
         let lock = Lock::take(&self.root).map_err(|error| self.failed(&error))?;
         let State { index, rules } = &mut *state;
-        rules.refresh(&self.root).map_err(|error| words(&error))?;
+        rules
+            .refresh(&self.root)
+            .map_err(|error| with_causes(&error))?;
         let mut draft = exchange.draft(&rules.redaction())?;
         if !draft.story.redacted.is_empty() && !rules.are_on_disk() {
             self.write_key(rules, &lock)?;
@@ -205,7 +208,9 @@ impl Store {
         let mut state = self.state();
         let lock = Lock::take(&self.root).map_err(|error| self.failed(&error))?;
         let rules = &mut state.rules;
-        rules.refresh(&self.root).map_err(|error| words(&error))?;
+        rules
+            .refresh(&self.root)
+            .map_err(|error| with_causes(&error))?;
         let redacted = |rules: &Rules| {
             let (files, recording) = self.recording(operation, case)?;
             redacting::redacted(draft_of(files, &recording), &rules.redaction())
@@ -228,7 +233,7 @@ impl Store {
         let keyed = rules.with(&Wanted::default());
         keyed
             .and_then(|keyed| rules.write(keyed, &self.root, &self.workplace, lock))
-            .map_err(|error| words(&error))
+            .map_err(|error| with_causes(&error))
     }
 
     /// Puts a recording into its place, once it has been read as the mock
@@ -243,8 +248,8 @@ impl Store {
         let mut files = draft.files;
         files.insert(FILE.to_owned(), draft.story.to_json().into());
         let folder = self.root.display().to_string();
-        let recordings =
-            Recordings::one(&folder, operation, case, &files).map_err(|error| words(&error))?;
+        let recordings = Recordings::one(&folder, operation, case, &files)
+            .map_err(|error| with_causes(&error))?;
         let all = files
             .iter()
             .map(|(name, bytes)| (name.as_str(), bytes.as_ref()));
@@ -328,7 +333,7 @@ pub(crate) fn read_recording(
         files.insert(name.to_owned(), bytes.into());
     }
     let set = Recordings::one(&root.display().to_string(), operation, case, &files)
-        .map_err(|error| words(&error))?;
+        .map_err(|error| with_causes(&error))?;
     let recording = set.iter().next().cloned();
     let recording = recording.ok_or_else(|| format!("{} is empty", folder.display()))?;
     Ok((files, recording))
@@ -360,16 +365,4 @@ fn rank(status: u16) -> u8 {
 /// balance or the state of the service.
 pub(crate) fn is_good(status: u16) -> bool {
     status < 500 && !matches!(status, 401 | 403 | 429)
-}
-
-/// An error with its causes.
-pub(crate) fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use crate::{
     contract::{Contract, Operation},
-    record::{RecordError, Upstream, words},
+    log::with_causes,
+    record::{RecordError, Upstream},
     recordings::{Recording, Recordings},
     shorten,
 };
@@ -168,7 +169,7 @@ async fn ask(
     let failed = |error: reqwest::Error| {
         format!(
             "the server cannot be asked: {}",
-            words(&error.without_url())
+            with_causes(&error.without_url())
         )
     };
     let mut response = request.send().await.map_err(failed)?;
