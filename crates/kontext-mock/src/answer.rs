@@ -62,7 +62,7 @@ impl Answer {
     }
 
     /// What is put down of a request whose connection was reset before it was
-    /// read: nobody gets an answer.
+    /// carried out: nobody gets an answer.
     pub(crate) fn reset() -> Self {
         Self {
             error: Some(Reason::Simulated.name()),
@@ -105,8 +105,7 @@ pub(crate) fn answer(
         judged = Arc::new(judge());
     }
     let warning = validate(mock, exchange, operation, &judged)?;
-    let limit = exchange.plan.credits_for;
-    if limit.is_some_and(|limit| exchange.session.state().billed.images >= limit) {
+    if exchange.session.state().run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
     let choice = Choice {
@@ -125,8 +124,7 @@ pub(crate) fn answer(
     }
     for fault in faults {
         let now = std::time::Instant::now();
-        let mut active = fault::ActiveFault::new(fault);
-        exchange.plan.add(&mut active, now, 0.5);
+        exchange.plan.add_own(fault, now, 0.5);
     }
     if let Some(failed) = early(exchange) {
         return failed;
@@ -137,10 +135,9 @@ pub(crate) fn answer(
 
 /// Charges for an answer, unless the credits have run out by then: two requests
 /// at once must not both get the last image.
-fn charge(exchange: &Exchange, billed: Billed) -> Result<(), Refusal> {
+fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
     let mut state = exchange.session.state();
-    let limit = exchange.plan.credits_for;
-    if billed.images > 0 && limit.is_some_and(|limit| state.billed.images >= limit) {
+    if billed.images > 0 && state.run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
     state.billed += billed;
@@ -150,7 +147,7 @@ fn charge(exchange: &Exchange, billed: Billed) -> Result<(), Refusal> {
 /// What a fault answers in place of carrying a request out.
 fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
     match exchange.plan.early? {
-        Early::Reset => None,
+        Early::Reset => Some(Ok(Answer::reset())),
         Early::Html502 => {
             let mut reply = Reply::new(StatusCode::BAD_GATEWAY, "text/html", HTML_502);
             reply.set(ERROR_HEADER, Reason::Simulated.name());

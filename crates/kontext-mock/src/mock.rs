@@ -21,7 +21,7 @@ use crate::{
     ADMIN_PATH, StartError, admin,
     answer::{self, Answer},
     contract::Contract,
-    fault::{self, ActiveFault, Early, Fault, Plan},
+    fault::{self, Early, Fault, Plan},
     generate::Generate,
     headers,
     journal::{Entry, Headers, JOURNAL_BODY, Journal},
@@ -200,7 +200,7 @@ impl Mock {
             body: Bytes::new(),
             loaded: self.loaded(),
             session: session.unwrap_or_else(|_| self.sessions.unnamed()),
-            plan: Plan::default(),
+            plan: Plan::new(wire.is_some()),
         };
         let answer = if bad_session {
             request::discard_body(body, self.settings.body_limit).await;
@@ -216,23 +216,20 @@ impl Mock {
                     answer
                 }
                 Ok(Asked::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
-                Ok(Asked::Nothing) => {
-                    self.finish(exchange, Answer::reset());
-                    return reset(wire);
-                }
+                Ok(Asked::Nothing) => Ok(Answer::reset()),
                 Err(refusal) => Err(refusal),
             }
         };
         let answer = answer
             .unwrap_or_else(|refusal| Answer::refusal(&refusal, exchange.parts.uri.path(), number));
         let (delay, late) = (exchange.plan.delay, exchange.plan.late);
-        // Without a socket there is nothing that could be broken.
-        let late = late.filter(|late| wire.is_some() || !fault::is_raw(*late));
+        let is_reset = exchange.plan.early == Some(Early::Reset);
         let reply = self.finish(exchange, answer);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         match late {
+            _ if is_reset => reset(wire),
             Some(late) => fault::apply(late, reply, wire),
             None => reply.into_response(),
         }
@@ -288,7 +285,7 @@ impl Mock {
                 let fault: Fault = text.trim().parse().map_err(|error| {
                     Refusal::new(Reason::Fault, format!("{FAULT_HEADER}: {error}"))
                 })?;
-                plan.add(&mut ActiveFault::new(fault), Instant::now(), random);
+                plan.add_own(fault, Instant::now(), random);
             }
         }
         session.state().plan(plan, random);
@@ -399,7 +396,7 @@ pub(crate) fn router(mock: Arc<Mock>) -> Router {
     Router::new().fallback(async move |request: Request<Body>| mock.serve(request, None).await)
 }
 
-/// Resets the connection before the body of its request has been read.
+/// Resets the connection in place of an answer.
 fn reset(wire: Option<&Wire>) -> Response {
     let mut response = Response::new(Body::empty());
     match wire {

@@ -187,6 +187,11 @@ impl State {
         }
     }
 
+    /// Whether the credits of a request have run out.
+    pub(crate) fn run_out(&mut self, plan: &mut Plan) -> bool {
+        plan.run_out(&mut self.faults, self.billed.images)
+    }
+
     /// The answer that a script has for a request.
     pub(crate) fn scripted(
         &mut self,

@@ -47,7 +47,9 @@ pub(super) fn billed(session: &Session) -> Reply {
 
 pub(super) fn faults(session: &Session) -> Reply {
     let state = session.state();
-    let faults: Vec<_> = state.faults.iter().map(ActiveFault::remaining).collect();
+    let faults = state.faults.iter().map(ActiveFault::remaining);
+    // What happens no more cannot be set again either.
+    let faults: Vec<_> = faults.filter(|fault| fault.times != Some(0)).collect();
     drop(state);
     ok(&json!({ "faults": faults }))
 }
