@@ -9,6 +9,8 @@
 
 mod binary;
 mod contracts;
+mod fault_effects;
+mod faults;
 mod folders;
 mod gate;
 mod hostile;
@@ -17,3 +19,4 @@ mod matching;
 mod replay;
 mod requests;
 mod server;
+mod wire;

@@ -178,7 +178,10 @@ async fn the_mock_says_that_it_is_up() {
     assert_eq!(answer.json()["status"], "ok");
     assert_eq!(answer.json()["match"], "strict");
     let answer = send(server.address(), "POST", "/__mock/health", &[], b"");
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(
+        (answer.status, answer.header("allow")),
+        (405, Some("GET, HEAD"))
+    );
     let answer = send(server.address(), "GET", "/__mock/nothing", &[], b"");
     assert_eq!(answer.status, 404);
 }
