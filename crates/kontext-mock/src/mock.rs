@@ -21,7 +21,7 @@ use crate::{
     ADMIN_PATH, StartError, admin,
     answer::{self, Answer},
     contract::Contract,
-    fault::{self, Early, Fault, Plan},
+    fault::{self, Early, Fault, Late, Plan},
     generate::Generate,
     headers,
     journal::{Entry, Headers, JOURNAL_BODY, Journal},
@@ -202,23 +202,27 @@ impl Mock {
             session: session.unwrap_or_else(|_| self.sessions.unnamed()),
             plan: Plan::new(wire.is_some()),
         };
-        let answer = if bad_session {
+        let asked = if bad_session {
             request::discard_body(body, self.settings.body_limit).await;
             Err(Refusal::new(
                 Reason::Session,
                 "x-kontext-session: expected 1 to 64 characters of A-Z a-z 0-9 . _ -",
             ))
         } else {
-            match self.admit(&mut exchange, body).await {
-                Ok(Asked::Operation(operation)) => {
-                    let (back, answer) = self.answer(exchange, operation).await;
-                    exchange = back;
-                    answer
-                }
-                Ok(Asked::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
-                Ok(Asked::Nothing) => Ok(Answer::reset()),
-                Err(refusal) => Err(refusal),
+            self.admit(&mut exchange, body).await
+        };
+        if let Some(wire) = wire {
+            wire.set_received();
+        }
+        let answer = match asked {
+            Ok(Asked::Operation(operation)) => {
+                let (back, answer) = self.answer(exchange, operation).await;
+                exchange = back;
+                answer
             }
+            Ok(Asked::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
+            Ok(Asked::Nothing) => Ok(Answer::reset()),
+            Err(refusal) => Err(refusal),
         };
         let answer = answer
             .unwrap_or_else(|refusal| Answer::refusal(&refusal, exchange.parts.uri.path(), number));
@@ -227,6 +231,11 @@ impl Mock {
         let reply = self.finish(exchange, answer);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
+        }
+        if let Some(wire) = wire
+            && !matches!(late, Some(Late::SlowBody(_)))
+        {
+            wire.set_answered();
         }
         match late {
             _ if is_reset => reset(wire),

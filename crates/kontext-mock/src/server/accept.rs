@@ -18,6 +18,10 @@ use crate::mock::Mock;
 /// when the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a client may take to send the rest of its request when the server
+/// stops; that it never does must not hold up the end.
+const REST_OF_REQUEST: Duration = Duration::from_secs(1);
+
 /// How a server is to stop.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Order {
@@ -58,8 +62,8 @@ pub(super) async fn serve(
     connections.shutdown().await;
 }
 
-/// Serves one connection; told to finish, it answers the request that it is at
-/// and ends.
+/// Serves one connection; told to finish, it answers the request that it is
+/// at, if the client sends all of it, and ends.
 async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Receiver<()>) {
     // Without it small answers can wait for the client's acknowledgement; with
     // an error they are late, no more.
@@ -79,7 +83,11 @@ async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Re
         _ = connection.as_mut() => {}
         _ = finishing.changed() => {
             connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+            if tokio::time::timeout(REST_OF_REQUEST, connection.as_mut()).await.is_err()
+                && wire.is_received()
+            {
+                let _ = connection.await;
+            }
         }
     }
 }

@@ -31,6 +31,10 @@ pub(crate) enum Ending {
 pub(crate) struct Wire {
     taken_over: AtomicBool,
     order: Mutex<Option<Order>>,
+    /// Whether all of a request is here.
+    received: AtomicBool,
+    /// Whether its answer is made, so that what is read belongs to the next.
+    answered: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -45,6 +49,29 @@ impl Wire {
     pub(crate) fn take_over(&self, bytes: Bytes, ending: Ending) {
         *self.order() = Some(Order { bytes, ending });
         self.taken_over.store(true, Ordering::Release);
+    }
+
+    /// Remembers that all of a request is here that is to be read of it.
+    pub(crate) fn set_received(&self) {
+        self.received.store(true, Ordering::Relaxed);
+    }
+
+    /// Remembers that the answer only has to be written.
+    pub(crate) fn set_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has sent its request, and waits for what is left of
+    /// the answer.
+    pub(super) fn is_received(&self) -> bool {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    fn has_read(&self) {
+        if self.answered.load(Ordering::Relaxed) {
+            self.answered.store(false, Ordering::Relaxed);
+            self.received.store(false, Ordering::Relaxed);
+        }
     }
 
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
@@ -109,7 +136,12 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.wire.has_read();
+        }
+        read
     }
 }
 

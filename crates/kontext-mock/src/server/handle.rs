@@ -104,7 +104,7 @@ impl MockServer {
     ///
     /// Fails where a rule could never answer.
     pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
-        set_rules(&self.mock.sessions.unnamed(), rules)
+        set_rules(&self.mock, &self.mock.sessions.unnamed(), rules)
     }
 
     /// Forgets everything that happened, and sets faults, rules and sessions
@@ -189,7 +189,7 @@ impl SessionHandle {
     ///
     /// Fails where a rule could never answer.
     pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
-        set_rules(&self.session(), rules)
+        set_rules(&self.mock, &self.session(), rules)
     }
 
     /// Forgets what happened in this session, and sets its faults and rules
@@ -212,9 +212,14 @@ fn set_faults(session: &Session, faults: impl IntoIterator<Item = impl Into<Faul
     session.state().faults = faults;
 }
 
-fn set_rules(session: &Session, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
+fn set_rules(
+    mock: &Mock,
+    session: &Session,
+    rules: impl IntoIterator<Item = Rule>,
+) -> Result<(), ScriptError> {
     let rules: Vec<_> = rules.into_iter().collect();
     script::judge(&rules)?;
+    script::judge_operations(&rules, &mock.contract)?;
     session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
     Ok(())
 }
