@@ -101,7 +101,9 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
         ("rules", &GET) => Ok(views::rules(&*query.session(mock)?)),
         ("rules", &PUT) => {
             let body::Rules { rules } = body::read(body)?;
-            script::judge(&rules).map_err(|error| Failure::bad_request(error.to_string()))?;
+            script::judge(&rules)
+                .and_then(|()| script::judge_operations(&rules, &mock.contract))
+                .map_err(|error| Failure::bad_request(error.to_string()))?;
             let session = query.session(mock)?;
             session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
             Ok(views::rules(&session))

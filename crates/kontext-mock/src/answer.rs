@@ -227,11 +227,16 @@ impl Choice<'_> {
             return Ok((self.matched(), Vec::new()));
         };
         let answer = match answer {
-            AnswerKind::Match => self.matched(),
-            AnswerKind::Generate => self.generated(),
-            AnswerKind::Status(status) => self.of_status(status)?,
-            AnswerKind::Recording(name) => self.named(&name)?,
+            AnswerKind::Match => Ok(self.matched()),
+            AnswerKind::Generate => Ok(self.generated()),
+            AnswerKind::Status(status) => self.of_status(status),
+            AnswerKind::Recording(name) => self.named(&name),
         };
+        let answer = answer.map_err(|refusal| Refusal {
+            reason: Reason::Script,
+            message: format!("A rule of the script: {}", refusal.message),
+            ..refusal
+        })?;
         Ok((answer, faults))
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Reason {
     Session,
     Fault,
     Prefer,
+    /// A rule of a script asks for what is not there.
+    Script,
     /// A fault or a script asked for an error.
     Simulated,
 }
@@ -49,7 +51,8 @@ impl Reason {
             | Self::Contract
             | Self::Session
             | Self::Fault
-            | Self::Prefer => StatusCode::BAD_REQUEST,
+            | Self::Prefer
+            | Self::Script => StatusCode::BAD_REQUEST,
             Self::Simulated => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -69,6 +72,7 @@ impl Reason {
             Self::Session => "session",
             Self::Fault => "fault",
             Self::Prefer => "prefer",
+            Self::Script => "script",
             Self::Simulated => "simulated",
         }
     }
