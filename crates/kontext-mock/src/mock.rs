@@ -77,6 +77,8 @@ pub(crate) struct Mock {
     /// How many requests there were.
     numbers: AtomicU64,
     misses: AtomicU64,
+    /// How many of the misses were forgotten by a reset.
+    forgotten_misses: AtomicU64,
 }
 
 /// A request on its way through the mock.
@@ -115,6 +117,7 @@ impl Mock {
             reload_error: Mutex::default(),
             numbers: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            forgotten_misses: AtomicU64::new(0),
         }
     }
 
@@ -154,9 +157,17 @@ impl Mock {
         error.clone()
     }
 
-    /// How many requests no recording answered, in all sessions.
+    /// How many requests no recording answered since the start, in all
+    /// sessions. That a test resets the mock in between must not hide from
+    /// `serve --fail-on-miss` what was missed before.
     pub(crate) fn misses(&self) -> u64 {
         self.misses.load(Ordering::Relaxed)
+    }
+
+    /// The same since the last reset.
+    pub(crate) fn misses_since_reset(&self) -> u64 {
+        let forgotten = self.forgotten_misses.load(Ordering::Relaxed);
+        self.misses().saturating_sub(forgotten)
     }
 
     /// The recordings by themselves.
@@ -175,7 +186,8 @@ impl Mock {
                 self.sessions.reset_all();
                 self.journal.forget(None);
                 self.loaded().forget_used();
-                self.misses.store(0, Ordering::Relaxed);
+                self.forgotten_misses
+                    .store(self.misses(), Ordering::Relaxed);
             }
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn health(mock: &Mock) -> Reply {
         "validation": mock.settings.validation.name(),
         "recordings": loaded.set.prepared.len(),
         "stale": loaded.set.notes.len(),
-        "misses": mock.misses(),
+        "misses": mock.misses_since_reset(),
         "reload_error": mock.reload_error(),
         "contract": contract,
     }))

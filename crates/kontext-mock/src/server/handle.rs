@@ -31,7 +31,7 @@ impl MockServer {
     }
 
     /// How many requests no recording answered since the start, in all
-    /// sessions.
+    /// sessions; [`reset`](Self::reset) does not change it.
     #[must_use]
     pub fn miss_count(&self) -> u64 {
         self.mock.misses()
@@ -40,11 +40,7 @@ impl MockServer {
     /// What the provider would have billed, in all sessions.
     #[must_use]
     pub fn billed(&self) -> Billed {
-        let mut billed = Billed::default();
-        for session in self.mock.sessions.all() {
-            billed += session.state().billed;
-        }
-        billed
+        self.mock.sessions.billed()
     }
 
     /// How the requests without a session ended.
