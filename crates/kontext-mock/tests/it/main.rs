@@ -21,5 +21,6 @@ mod replay;
 mod requests;
 mod scripts;
 mod server;
+mod sessions;
 mod stopping;
 mod wire;
