@@ -401,7 +401,6 @@ impl Proxy {
 
 impl Service for Proxy {
     async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &Wire) -> Response {
-        wire.set_answering(false);
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
@@ -414,7 +413,7 @@ impl Service for Proxy {
             Ok(body) => body,
             Err(refusal) => return refused(&refusal),
         };
-        wire.set_answering(true);
+        wire.set_received();
         if let Some(endpoint) = path.strip_prefix(ADMIN_PATH) {
             return own(endpoint).into_response();
         }
