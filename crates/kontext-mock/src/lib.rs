@@ -82,7 +82,7 @@ pub use script::{AnswerKind, ParseAnswerError, Rule, RuleAnswer, ScriptError, pa
 pub use server::{MockServer, SessionHandle};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
 #[cfg(feature = "record")]
-pub use verify::{Drift, Verdict, Verified, VerifyReport, verify};
+pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, verify_plan};
 
 /// The path below which the mock's own endpoints are.
 const ADMIN_PATH: &str = "/__mock/";

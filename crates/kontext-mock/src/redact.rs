@@ -94,7 +94,11 @@ impl Redaction {
     ///
     /// Fails where it does not compile, or matches the empty string.
     pub fn with_pattern(mut self, pattern: &str) -> Result<Self, RedactionError> {
-        self.patterns.push(rules::pattern(pattern)?);
+        let pattern = rules::pattern(pattern)?;
+        let mut others = self.patterns.iter();
+        if !others.any(|other| other.as_str() == pattern.as_str()) {
+            self.patterns.push(pattern);
+        }
         Ok(self)
     }
 
@@ -105,7 +109,10 @@ impl Redaction {
     ///
     /// Fails where it is not a JSON pointer, or that of the whole document.
     pub fn with_pointer(mut self, pointer: &str) -> Result<Self, RedactionError> {
-        self.pointers.push(rules::pointer(pointer)?);
+        let pointer = rules::pointer(pointer)?;
+        if !self.pointers.contains(&pointer) {
+            self.pointers.push(pointer);
+        }
         Ok(self)
     }
 
@@ -124,6 +131,12 @@ impl Redaction {
         })?;
         self.set_key(key);
         Ok(self)
+    }
+
+    /// Whether markers are made with a key of its own, and not of zeros.
+    #[cfg(feature = "record")]
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Redacts inside of a JSON text; every byte that is not part of what is

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{identity::Identity, names};
+use super::{identity::Identity, names, store::Unsaved};
 use crate::{
     canonical::Canonical,
     contract::Operation,
@@ -19,7 +19,10 @@ use crate::{
 /// An exchange with the service, with its secrets. Debug does not print it.
 pub(crate) struct Exchange<'a> {
     pub(crate) operation: &'a Operation,
+    /// The body of the request, decoded.
     pub(crate) request: &'a [u8],
+    /// Whether the URL has a query, which no operation of the contract has.
+    pub(crate) has_query: bool,
     pub(crate) status: StatusCode,
     /// The headers of the response, without those of its encoding.
     pub(crate) headers: &'a HeaderMap,
@@ -92,8 +95,9 @@ pub(crate) fn asked<'a>(
 impl Exchange<'_> {
     /// Makes of the exchange what is kept; fails where it must not or cannot
     /// be, and says why.
-    pub(crate) fn draft(&self, redaction: &Redaction) -> Result<Draft, String> {
-        let asked = asked(self.operation, self.request, redaction, self.secrets)?;
+    pub(crate) fn draft(&self, redaction: &Redaction) -> Result<Draft, Unsaved> {
+        let asked = asked(self.operation, self.request, redaction, self.secrets)
+            .map_err(Unsaved::Unwanted)?;
         let mut files = Case::new();
         let mut redacted = places(REQUEST, asked.taken);
         if let Some(text) = &asked.text {
@@ -120,6 +124,9 @@ impl Exchange<'_> {
             redacted,
             files: Vec::new(),
         };
+        if self.has_query {
+            story.not_recorded.push("the query of the URL".to_owned());
+        }
         self.keep_headers(redaction, &mut story);
         Ok(Draft {
             identity: asked.identity,

@@ -1,17 +1,18 @@
 //! The pictures behind the URLs of an answer.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use axum::{body::Bytes, http::StatusCode, http::header::CONTENT_TYPE};
+use axum::{body::Bytes, http::StatusCode};
 use reqwest::{Client, redirect::Policy};
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    store::Picture,
-    upstream::{Upstream, is_loopback},
+    error::RecordError,
+    exchange::media_type,
+    store::{Picture, words},
+    upstream::{Upstream, is_loopback, on_this_machine, strict},
 };
-use crate::log::with_causes;
 
 /// The largest picture that is kept, in bytes.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -19,16 +20,22 @@ const LARGEST: usize = 64 * 1024 * 1024;
 /// How many redirects are followed to a picture.
 const REDIRECTS: usize = 5;
 
+/// How many pictures of one answer are fetched; a request asks for at most 4.
+const MOST: usize = 16;
+
+/// How long the server of a picture may say nothing.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// A URL of a picture, as the live answer has it and as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Link {
+struct Link {
     live: String,
-    pub(super) kept: String,
+    kept: String,
 }
 
 /// Lists the URLs of the pictures of an answer; `kept` is the same answer
 /// without its secrets.
-pub(super) fn links(live: &[u8], kept: &[u8]) -> Vec<Link> {
+fn links(live: &[u8], kept: &[u8]) -> Vec<Link> {
     let read = |body| serde_json::from_slice::<Value>(body).unwrap_or_default();
     let (live, kept) = (read(live), read(kept));
     let mut seen = BTreeSet::new();
@@ -51,61 +58,104 @@ pub(super) fn links(live: &[u8], kept: &[u8]) -> Vec<Link> {
     links
 }
 
-/// Makes a client for pictures: it has no key, and goes where the API's client
-/// must not, but never from https to plain http.
-pub(super) fn client(upstream: &Upstream) -> Result<Client, reqwest::Error> {
-    let loopback = upstream.is_loopback();
-    let policy = Policy::custom(move |attempt| {
-        if attempt.previous().len() > REDIRECTS {
-            attempt.error("too many redirects")
-        } else if may_be_asked(attempt.url(), loopback) {
-            attempt.follow()
-        } else {
-            attempt.error("a redirect to plain http")
-        }
-    });
-    Client::builder()
-        .redirect(policy)
-        .timeout(std::time::Duration::from_secs(120))
-        .build()
+/// Fetches pictures without a key: it goes where the API's client must not,
+/// but never from https to plain http.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    client: Client,
+    upstream_is_loopback: bool,
 }
 
-/// Fetches a picture; fails with a reason that does not name the URL, which can
-/// be signed.
-pub(super) async fn fetch(
-    client: &Client,
-    upstream: &Upstream,
-    link: &Link,
-) -> Result<Picture, String> {
-    let url = Url::parse(&link.live).map_err(|error| format!("its URL is none: {error}"))?;
-    if !may_be_asked(&url, upstream.is_loopback()) {
-        return Err("its URL is not https".to_owned());
-    }
-    let failed = |error: reqwest::Error| with_causes(&error.without_url());
-    let mut response = client.get(url).send().await.map_err(failed)?;
-    if response.status() != StatusCode::OK {
-        return Err(format!("the server answered {}", response.status()));
-    }
-    let declared = response.headers().get(CONTENT_TYPE);
-    let declared = declared
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let mut bytes = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(failed)? {
-        if bytes.len() + part.len() > LARGEST {
-            return Err(format!("it has more than {LARGEST} bytes"));
+impl Fetcher {
+    pub(crate) fn new(upstream: &Upstream) -> Result<Self, RecordError> {
+        let loopback = upstream.is_loopback();
+        let policy = Policy::custom(move |attempt| {
+            if attempt.previous().len() > REDIRECTS {
+                attempt.error("too many redirects")
+            } else if may_be_asked(attempt.url(), loopback) {
+                attempt.follow()
+            } else {
+                attempt.error("a redirect to where no picture is fetched from")
+            }
+        });
+        let mut http = strict(Client::builder())
+            .redirect(policy)
+            .read_timeout(SILENCE)
+            .user_agent(concat!("kontext-mock/", env!("CARGO_PKG_VERSION")));
+        if loopback {
+            http = on_this_machine(http);
         }
-        bytes.extend_from_slice(&part);
+        let client = http.build().map_err(RecordError::Client)?;
+        Ok(Self {
+            client,
+            upstream_is_loopback: loopback,
+        })
     }
-    let Some((media_type, extension)) = kind(&bytes) else {
-        return Err("it is no PNG, JPEG, WebP or GIF picture".to_owned());
-    };
-    Ok(Picture {
-        url: link.kept.clone(),
-        content_type: declared.unwrap_or_else(|| media_type.to_owned()),
-        extension,
-        bytes: Bytes::from(bytes),
-    })
+
+    /// Fetches the pictures of an answer one after the other, and says which
+    /// could not be; `kept` is the same answer without its secrets.
+    pub(crate) async fn fetch_all(&self, live: &[u8], kept: &[u8]) -> (Vec<Picture>, Vec<String>) {
+        let (mut pictures, mut failures) = (Vec::new(), Vec::new());
+        for (index, link) in links(live, kept).into_iter().enumerate() {
+            let fetched = if index < MOST {
+                self.fetch(&link).await
+            } else {
+                Err(format!("only {MOST} pictures of an answer are fetched"))
+            };
+            match fetched {
+                Ok(picture) => pictures.push(picture),
+                Err(problem) => failures.push(format!("the picture {}: {problem}", link.kept)),
+            }
+        }
+        (pictures, failures)
+    }
+
+    /// Fetches a picture; fails with a reason that does not name the URL, which
+    /// can be signed.
+    async fn fetch(&self, link: &Link) -> Result<Picture, String> {
+        let url = Url::parse(&link.live).map_err(|error| format!("its URL is none: {error}"))?;
+        if !may_be_asked(&url, self.upstream_is_loopback) {
+            return Err("its URL is not one of https".to_owned());
+        }
+        let failed = |error: reqwest::Error| words(&error.without_url());
+        let mut response = self.client.get(url).send().await.map_err(failed)?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("the server answered {}", response.status()));
+        }
+        let too_large = || format!("it has more than {LARGEST} bytes");
+        if response.content_length() > Some(LARGEST as u64) {
+            return Err(too_large());
+        }
+        let declared = media_type(response.headers());
+        let mut bytes = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(failed)? {
+            if bytes.len() + part.len() > LARGEST {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&part);
+        }
+        let (content_type, extension) = match kind(&bytes) {
+            Some((_, extension)) if declared.starts_with("image/") => (declared, extension),
+            Some((kind, extension)) => (kind.to_owned(), extension),
+            None => {
+                return Err(format!(
+                    "it is no PNG, JPEG, WebP or GIF picture, but {} bytes of {}",
+                    bytes.len(),
+                    if declared.is_empty() {
+                        "no media type"
+                    } else {
+                        &declared
+                    }
+                ));
+            }
+        };
+        Ok(Picture {
+            url: link.kept.clone(),
+            content_type,
+            extension,
+            bytes: Bytes::from(bytes),
+        })
+    }
 }
 
 /// Over plain http only this machine may be asked, and only by an answer that

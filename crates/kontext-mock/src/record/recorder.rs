@@ -6,11 +6,22 @@ use std::{
     path::PathBuf,
     str::FromStr,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{error::RecordError, proxy::Proxy, rules::Wanted, store::Store, upstream::Upstream};
-use crate::{contract::Contract, server::Running};
+use super::{
+    error::RecordError,
+    pictures::Fetcher,
+    proxy::{Proxy, Settings},
+    rules::Wanted,
+    store::Store,
+    upstream::Upstream,
+};
+use crate::{
+    contract::Contract,
+    redact::{Redaction, Secret},
+    server::Running,
+};
 
 /// Which exchanges a recorder saves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,14 +56,22 @@ pub struct RecorderBuilder {
     pictures: bool,
     log: bool,
     wanted: Wanted,
+    secrets: Vec<Secret>,
 }
 
 /// A proxy that passes requests on to the real server and saves the exchanges
 /// as recordings, without their secrets.
 ///
-/// The answers reach the client as they are. The end of each is held back until
-/// its recording is on the disk: whoever has the answer has the recording, or
-/// finds in [`problems`](Self::problems) why not. Dropping a recorder stops it.
+/// The answers reach the client as they are, and as they come. The end of each
+/// is held back until its recording is on the disk: whoever has the answer has
+/// the recording, or finds in [`problems`](Self::problems) why not. An exchange
+/// goes on when its client has gone, because it is paid for.
+///
+/// An exchange that disagrees with the contract is saved in the hidden folder
+/// `.disagreeing` of the recordings, which is not served.
+///
+/// Dropping a recorder stops it at once, and loses the exchanges under way;
+/// [`stop`](Self::stop) waits for them.
 #[derive(Debug)]
 pub struct Recorder {
     address: SocketAddr,
@@ -72,6 +91,7 @@ impl Recorder {
             pictures: false,
             log: false,
             wanted: Wanted::default(),
+            secrets: Vec::new(),
         }
     }
 
@@ -93,21 +113,41 @@ impl Recorder {
         self.proxy.saved()
     }
 
-    /// Why exchanges were not saved, or not all of them, in the order in which
-    /// that happened; the last 1,000.
+    /// How many exchanges should have been saved and were not, because the disk
+    /// was full or they cannot be recorded.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.proxy.lost()
+    }
+
+    /// What went wrong, in the order in which it happened: exchanges that were
+    /// not answered or not saved, those that disagree with the contract, and
+    /// pictures that were not kept; the last 1,000.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         self.proxy.problems()
     }
 
     /// Stops in order: takes no more connections, and finishes and saves what is
-    /// in flight, for at most so long.
-    pub async fn stop(&mut self, patience: Duration) {
-        if let Some(running) = self.running.take() {
-            // A client that has gone does not end its exchange.
-            let finished = tokio::time::timeout(patience, self.proxy.finished());
-            tokio::join!(running.drain(patience), finished).1.ok();
-        }
+    /// in flight, for at most so long; false where that was not enough, and
+    /// exchanges were lost.
+    pub async fn stop(&mut self, patience: Duration) -> bool {
+        let Some(mut running) = self.running.take() else {
+            return true;
+        };
+        let end = Instant::now() + patience;
+        running.drain(patience).await;
+        // A client that has gone does not end its exchange.
+        let rest = end.saturating_duration_since(Instant::now());
+        let finished = tokio::time::timeout(rest, self.proxy.finish()).await;
+        self.proxy.abort();
+        finished.is_ok()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.proxy.abort();
     }
 }
 
@@ -145,6 +185,14 @@ impl RecorderBuilder {
         self
     }
 
+    /// Takes out a secret wherever it appears, too, such as a key that the
+    /// headers of the exchanges do not carry. It is not written anywhere; of
+    /// less than 6 bytes it is ignored.
+    pub fn redact_secret(mut self, secret: &str) -> Self {
+        self.secrets.extend(Secret::new(secret));
+        self
+    }
+
     /// Writes a line per exchange to standard error.
     pub fn log(mut self, log: bool) -> Self {
         self.log = log;
@@ -164,22 +212,37 @@ impl RecorderBuilder {
     )]
     pub async fn start(self) -> Result<Recorder, RecordError> {
         let upstream = Upstream::new(&self.upstream)?;
+        // Rules that cannot be used are said before anything is made.
+        for pattern in &self.wanted.patterns {
+            Redaction::default().with_pattern(pattern)?;
+        }
+        for pointer in &self.wanted.pointers {
+            Redaction::default().with_pointer(pointer)?;
+        }
         let contract = Contract::shared()?;
         let listener = TcpListener::bind(self.listen).map_err(|source| RecordError::Listen {
             address: self.listen,
             source,
         })?;
         let address = listener.local_addr().map_err(RecordError::Run)?;
+        if upstream.is_at(address) {
+            return Err(RecordError::Upstream {
+                problem: "is this recorder itself".to_owned(),
+            });
+        }
+        let fetcher = if self.pictures {
+            Some(Fetcher::new(&upstream)?)
+        } else {
+            None
+        };
         let store = Store::open(&self.folder, &self.wanted, contract.clone())?;
-        let proxy = Proxy::new(
-            store,
-            contract,
-            upstream,
-            self.mode,
-            self.pictures,
-            self.log,
-        )?;
-        let proxy = Arc::new(proxy);
+        let settings = Settings {
+            mode: self.mode,
+            log: self.log,
+            secrets: self.secrets,
+            folder: self.folder,
+        };
+        let proxy = Arc::new(Proxy::new(store, upstream, contract, fetcher, settings));
         let running = Running::start(listener, proxy.clone()).map_err(RecordError::Run)?;
         Ok(Recorder {
             address,

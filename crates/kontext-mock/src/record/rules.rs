@@ -57,9 +57,9 @@ impl Rules {
         self.redaction.clone()
     }
 
-    /// Whether the folder has rules with a key of its own.
-    pub(crate) fn are_on_disk(&self) -> bool {
-        self.text.is_some()
+    /// Whether the folder has rules on disk, with a key of its own.
+    pub(crate) fn have_key(&self) -> bool {
+        self.text.is_some() && self.redaction.has_key()
     }
 
     /// The rules with others added, and with a key if they had none.
@@ -71,7 +71,7 @@ impl Rules {
         for pointer in &wanted.pointers {
             redaction = redaction.with_pointer(pointer)?;
         }
-        if !self.are_on_disk() {
+        if !redaction.has_key() {
             redaction = redaction.with_random_key()?;
         }
         Ok(redaction)

@@ -15,6 +15,8 @@ use std::{
 use fs4::FileExt;
 use tempfile::TempDir;
 
+use super::shelf::Shelf;
+
 /// How the name of a hidden folder of a recorder starts.
 const PREFIX: &str = ".tmp-";
 
@@ -77,10 +79,11 @@ impl Workplace {
         })
     }
 
-    /// Puts a recording into its place, new or instead of the one that is
-    /// there, on the disk when it returns. The caller has the lock.
+    /// Puts a recording into its place on a shelf, new or instead of the one
+    /// that is there, on the disk when it returns. The caller has the lock.
     pub(crate) fn put<'a>(
         &self,
+        shelf: Shelf,
         operation: &str,
         case: &str,
         files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
@@ -97,10 +100,12 @@ impl Workplace {
         }
         sync(&inner)?;
         sync(&outer)?;
-        let outer_place = self.root.join(operation);
+        let shelf = shelf.folder(&self.root);
+        fs::create_dir_all(&shelf)?;
+        let outer_place = shelf.join(operation);
         let place = outer_place.join(case);
         if exists(&place)? {
-            self.replace(&inner, &place, operation, case)?;
+            self.replace(&inner, &place)?;
         } else if exists(&outer_place)? {
             fs::rename(&inner, &place)?;
         } else {
@@ -109,9 +114,31 @@ impl Workplace {
             fs::rename(&outer, &outer_place)?;
         }
         sync(&outer_place)?;
+        sync(&shelf)?;
         sync(&self.root)
         // Dropping what was staged deletes what stood there before; where
         // that fails, it is hidden and the next start does it.
+    }
+
+    /// Takes a recording away. The caller has the lock.
+    pub(crate) fn remove(
+        &self,
+        shelf: Shelf,
+        operation: &str,
+        case: &str,
+        _lock: &Lock,
+    ) -> io::Result<()> {
+        let gone = tempfile::Builder::new()
+            .prefix("gone-")
+            .tempdir_in(self.folder.path())?;
+        let outer_place = shelf.folder(&self.root).join(operation);
+        fs::rename(outer_place.join(case), gone.path().join(case))?;
+        // A folder without a recording is one that cannot be loaded. One that
+        // has others is not empty, and stays.
+        match fs::remove_dir(&outer_place) {
+            Ok(()) => Ok(()),
+            Err(_) => sync(&outer_place),
+        }
     }
 
     /// Writes a file in the root of the folder, whole or not at all. The
@@ -124,26 +151,22 @@ impl Workplace {
     }
 
     /// Puts a staged recording in the place of another one.
-    fn replace(&self, staged: &Path, place: &Path, operation: &str, case: &str) -> io::Result<()> {
+    fn replace(&self, staged: &Path, place: &Path) -> io::Result<()> {
         if exchange(staged, place)? {
             return Ok(());
         }
-        self.move_aside(staged, place, operation, case)
+        self.move_aside(staged, place)
     }
 
     /// Does in two steps what [`exchange`] does in one. Between them the
     /// recording is in the hidden folder, from where [`recover`] brings it
     /// back.
-    fn move_aside(
-        &self,
-        staged: &Path,
-        place: &Path,
-        operation: &str,
-        case: &str,
-    ) -> io::Result<()> {
-        let outer = self.folder.path().join(OLD).join(operation);
-        fs::create_dir_all(&outer)?;
-        let aside = outer.join(case);
+    fn move_aside(&self, staged: &Path, place: &Path) -> io::Result<()> {
+        let from_root = place.strip_prefix(&self.root).unwrap_or(place);
+        let aside = self.folder.path().join(OLD).join(from_root);
+        if let Some(outer) = aside.parent() {
+            fs::create_dir_all(outer)?;
+        }
         fs::rename(place, &aside)?;
         if let Err(error) = fs::rename(staged, place) {
             fs::rename(&aside, place)?;
@@ -165,20 +188,26 @@ fn is_dead(workplace: &Path) -> bool {
 /// Brings back what a dead recorder had moved aside and not replaced yet.
 fn recover(root: &Path, workplace: &Path) -> io::Result<()> {
     let old = workplace.join(OLD);
-    if !exists(&old)? {
-        return Ok(());
+    if exists(&old)? {
+        bring_back(&old, root)?;
     }
-    for operation in fs::read_dir(&old)? {
-        let operation = operation?;
-        for case in fs::read_dir(operation.path())? {
-            let case = case?;
-            let outer_place = root.join(operation.file_name());
-            let place = outer_place.join(case.file_name());
-            if !exists(&place)? {
-                fs::create_dir_all(&outer_place)?;
-                fs::rename(case.path(), &place)?;
-                sync(&outer_place)?;
-            }
+    Ok(())
+}
+
+/// Moves the recordings below a folder to where none stands in their place.
+fn bring_back(folder: &Path, place: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            // This is a recording, and another one stands in its place.
+            return Ok(());
+        }
+        let inner_place = place.join(entry.file_name());
+        if exists(&inner_place)? {
+            bring_back(&entry.path(), &inner_place)?;
+        } else {
+            fs::rename(entry.path(), &inner_place)?;
+            sync(place)?;
         }
     }
     Ok(())
@@ -267,7 +296,13 @@ mod tests {
 
     fn put(workplace: &Workplace, lock: &Lock, text: &str) {
         workplace
-            .put("op", "case", [("a", text.as_bytes()), (text, b"")], lock)
+            .put(
+                Shelf::Served,
+                "op",
+                "case",
+                [("a", text.as_bytes()), (text, b"")],
+                lock,
+            )
             .unwrap();
     }
 
@@ -278,7 +313,13 @@ mod tests {
         put(&workplace, &lock, "one");
         put(&workplace, &lock, "two");
         workplace
-            .put("op", "other", [("a", &b"x"[..])], &lock)
+            .put(Shelf::Served, "op", "other", [("a", &b"x"[..])], &lock)
+            .unwrap();
+        workplace
+            .put(Shelf::Served, "op", "gone", [("a", &b"x"[..])], &lock)
+            .unwrap();
+        workplace
+            .remove(Shelf::Served, "op", "gone", &lock)
             .unwrap();
         workplace.put_file("rules", b"{}", &lock).unwrap();
         drop(workplace);
@@ -306,9 +347,9 @@ mod tests {
         fs::create_dir(&staged).unwrap();
         fs::write(staged.join("b"), "two").unwrap();
         let place = root.path().join("op/case");
-        workplace.move_aside(&staged, &place, "op", "case").unwrap();
+        workplace.move_aside(&staged, &place).unwrap();
         // Where the second step fails, the first is taken back.
-        let error = workplace.move_aside(&staged, &place, "op", "case");
+        let error = workplace.move_aside(&staged, &place);
         assert!(error.is_err());
         drop(workplace);
         assert_eq!(listing(root.path()), ["op", "op/case", "op/case/b"]);

@@ -85,7 +85,7 @@ impl MockServer {
     /// flight for at most so long; for those that have not been received whole,
     /// at most two seconds. What happened can be asked for afterwards, too.
     pub async fn drain(&mut self, patience: Duration) {
-        if let Some(running) = self.running.take() {
+        if let Some(mut running) = self.running.take() {
             running.drain(patience).await;
         }
     }

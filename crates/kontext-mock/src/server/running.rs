@@ -55,7 +55,7 @@ impl Running {
 
     /// Takes no more connections, finishes the requests in flight for at most so
     /// long, and frees the port.
-    pub(crate) async fn drain(mut self, patience: Duration) {
+    pub(crate) async fn drain(&mut self, patience: Duration) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(Order::Drain(patience));
             let _ = (&mut self.stopped).await;

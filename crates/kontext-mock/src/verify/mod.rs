@@ -7,16 +7,16 @@ use std::fmt;
 
 use axum::http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE},
+    header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    billing::Billed,
     contract::{Contract, Operation},
-    log::with_causes,
-    record::{RecordError, Upstream},
-    recordings::{Recording, Recordings},
+    record::{RecordError, Upstream, is_good, words},
+    recordings::Recording,
     shorten,
 };
 
@@ -75,45 +75,82 @@ pub struct Drift {
     pub live: String,
 }
 
+/// What [`verify`] is going to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyPlan {
+    /// How many requests are sent; for the others nothing can be decided.
+    pub requests: usize,
+    /// What the provider bills, if it answers as recorded.
+    pub billed: Billed,
+}
+
+/// Says what [`verify`] would send, and what that costs.
+///
+/// # Errors
+///
+/// Fails where the built-in contract cannot be read.
+pub fn verify_plan<'a>(
+    recordings: impl IntoIterator<Item = &'a Recording>,
+) -> Result<VerifyPlan, RecordError> {
+    let contract = Contract::shared()?;
+    let mut plan = VerifyPlan::default();
+    for recording in recordings {
+        if sendable(&contract, recording).is_err() {
+            continue;
+        }
+        plan.requests += 1;
+        if (200..300).contains(&recording.status()) {
+            let request = recording.request().unwrap_or_default();
+            let request = serde_json::from_slice::<Value>(request).unwrap_or_default();
+            let images = request.get("num_images").and_then(Value::as_u64);
+            plan.billed += Billed::images(images.unwrap_or(1));
+        }
+    }
+    Ok(plan)
+}
+
 /// Sends each recorded request once to `upstream`, one after the other, and
 /// compares status, media type and shape of the answers: types, keys and nulls,
 /// not values. **The provider charges for every image that is made.**
 ///
 /// A request from which a secret was taken out cannot be sent, so it remains
-/// undecided; and so does everything after an answer of 401. `key` is sent where
-/// the contract asks for one; `progress` is told of each recording.
+/// undecided; so does a recorded failure of the moment (401, 403, 429, or 500 and
+/// above), and everything after an answer of 401 or 403. `key` is sent where the
+/// contract asks for one; `progress` is told of each recording.
 ///
 /// # Errors
 ///
 /// Fails where the upstream is not an origin that may be sent a key, and where
 /// a key is needed and there is none.
-pub async fn verify(
+pub async fn verify<'a>(
     upstream: &str,
     key: Option<&str>,
-    recordings: &Recordings,
+    recordings: impl IntoIterator<Item = &'a Recording>,
     mut progress: impl FnMut(&Verified),
 ) -> Result<VerifyReport, RecordError> {
     let upstream = Upstream::new(upstream)?;
     let contract = Contract::shared()?;
+    let recordings: Vec<_> = recordings.into_iter().collect();
     let mut report = VerifyReport {
         format: 1,
         upstream: upstream.origin().to_owned(),
         recordings: Vec::with_capacity(recordings.len()),
     };
-    let needs_key = recordings.iter().any(|recording| {
-        contract
-            .operation(recording.method(), recording.path())
-            .is_some_and(Operation::needs_key)
-    });
+    let needs_key = recordings
+        .iter()
+        .any(|recording| sendable(&contract, recording).is_ok_and(Operation::needs_key));
     if needs_key && key.is_none_or(str::is_empty) {
         return Err(RecordError::NoKey {
             upstream: upstream.origin().to_owned(),
         });
     }
-    let mut refused = false;
+    let mut refused = None;
     for recording in recordings {
-        let outcome = if refused {
-            Err("the server had refused the key before".to_owned())
+        let outcome = if let Some(status) = refused {
+            Err(format!(
+                "it was not sent: the server had answered {status} before"
+            ))
         } else {
             ask(&upstream, key, &contract, recording, &mut refused).await
         };
@@ -139,17 +176,10 @@ async fn ask(
     key: Option<&str>,
     contract: &Contract,
     recording: &Recording,
-    refused: &mut bool,
+    refused: &mut Option<StatusCode>,
 ) -> Result<Vec<Drift>, String> {
-    let request_file = |one: &crate::recordings::Redacted| one.file() == "request.json";
-    if recording.redacted().iter().any(request_file) {
-        return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
-    }
-    let Some(operation) = contract.operation(recording.method(), recording.path()) else {
-        return Err("the contract has no such operation".to_owned());
-    };
+    let operation = sendable(contract, recording)?;
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let (true, Some(key)) = (operation.needs_key(), key) {
         let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
             .map_err(|_| "the key has characters that no header can have".to_owned())?;
@@ -159,20 +189,24 @@ async fn ask(
     if recording.request().is_some() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let url = format!("{}{}", upstream.origin(), recording.path());
     let method = operation
         .method()
         .parse()
         .map_err(|_| "its method is none".to_owned())?;
-    let request = reqwest::Client::request(upstream.client(), method, url).headers(headers);
-    let request = request.body(recording.request().unwrap_or_default().to_vec());
+    let body = recording.request().unwrap_or_default().to_vec();
+    let sent = upstream.send(method, recording.path(), headers, body.into());
+    let mut response = sent.await.map_err(|error| {
+        let charged = if error.was_sent {
+            "the request was sent and may have been charged"
+        } else {
+            "nothing was sent"
+        };
+        format!("the server did not answer, {charged}: {error}")
+    })?;
     let failed = |error: reqwest::Error| {
-        format!(
-            "the server cannot be asked: {}",
-            with_causes(&error.without_url())
-        )
+        let error = words(&error.without_url());
+        format!("the answer broke off, and may have been charged: {error}")
     };
-    let mut response = request.send().await.map_err(failed)?;
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = Vec::new();
     while let Some(part) = response.chunk().await.map_err(failed)? {
@@ -181,8 +215,10 @@ async fn ask(
         }
         body.extend_from_slice(&part);
     }
-    *refused = status == StatusCode::UNAUTHORIZED && recording.status() != 401;
-    if status.as_u16() != recording.status() && says_nothing(status) {
+    if matches!(status.as_u16(), 401 | 403) {
+        *refused = Some(status);
+    }
+    if !is_good(status.as_u16()) {
         let message = serde_json::from_slice::<Value>(&body).unwrap_or_default();
         let message = message.get("message").and_then(Value::as_str);
         return Err(format!(
@@ -196,10 +232,23 @@ async fn ask(
     Ok(compare(operation, recording, status, &headers, &body))
 }
 
-/// Whether a status is about the key, the balance or the state of the server,
-/// and not about the request.
-fn says_nothing(status: StatusCode) -> bool {
-    status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 429)
+/// The operation of a recording whose request can be sent, and whose answer
+/// would say something; fails with the reason why not.
+fn sendable<'a>(contract: &'a Contract, recording: &Recording) -> Result<&'a Operation, String> {
+    let request_file = |one: &crate::recordings::Redacted| one.file() == "request.json";
+    if recording.redacted().iter().any(request_file) {
+        return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
+    }
+    if !is_good(recording.status()) {
+        return Err(format!(
+            "it was not sent: the recorded status {} is about the key, the balance or the state \
+             of the server, and not about the request",
+            recording.status()
+        ));
+    }
+    contract
+        .operation(recording.method(), recording.path())
+        .ok_or_else(|| "the contract has no such operation".to_owned())
 }
 
 fn compare(
@@ -240,7 +289,9 @@ fn compare(
     match (recorded, live) {
         (Ok(recorded), Ok(live)) => {
             let maps = operation.open_maps(recording.status());
-            drift.extend(shape::drift(&recorded, &live, &maps));
+            let mut found = shape::drift(&recorded, &live, &maps);
+            found.retain(|one| !is_redacted(recording, &recorded, &one.pointer));
+            drift.append(&mut found);
         }
         (recorded, live) => {
             let kind = |is_json: bool| if is_json { "JSON" } else { "no JSON" }.to_owned();
@@ -248,6 +299,29 @@ fn compare(
         }
     }
     drift
+}
+
+/// Whether the recorded value at a place, in which `*` stands for every entry of
+/// a list, was taken out as a whole, so that its type is not known any more.
+fn is_redacted(recording: &Recording, recorded: &Value, pointer: &str) -> bool {
+    let file = recording.response_file_name();
+    let mut of_response = recording.redacted().iter().filter(|one| one.file() == file);
+    of_response.any(|one| {
+        let left = recorded.pointer(one.pointer()).and_then(Value::as_str);
+        if !left.is_some_and(|left| left.starts_with("[redacted:") && left.ends_with(']')) {
+            return false;
+        }
+        let (mut steps, mut places) = (one.pointer().split('/'), pointer.split('/'));
+        loop {
+            match (steps.next(), places.next()) {
+                // What is in a value that was taken out is gone with it.
+                (None, _) => return true,
+                (Some(step), Some(place)) if step == place => {}
+                (Some(step), Some("*")) if step.bytes().all(|byte| byte.is_ascii_digit()) => {}
+                _ => return false,
+            }
+        }
+    })
 }
 
 impl VerifyReport {

@@ -126,12 +126,16 @@ fn compare(
         }
     }
     if let (Some(one), Some(other)) = (&recorded.entries, &live.entries) {
-        // An empty list says nothing of its entries.
-        if !one.types.is_empty() && !other.types.is_empty() {
-            place.push(Step::Key("*".to_owned()));
-            compare(one, other, maps, place, found);
-            place.pop();
+        place.push(Step::Key("*".to_owned()));
+        // An empty list says nothing of its entries, and cannot be the same as
+        // one that has some.
+        match (one.types.is_empty(), other.types.is_empty()) {
+            (false, false) => compare(one, other, maps, place, found),
+            (true, true) => {}
+            (true, false) => found.push(drift(place, "nothing".to_owned(), other.words())),
+            (false, true) => found.push(drift(place, one.words(), "nothing".to_owned())),
         }
+        place.pop();
     }
 }
 
@@ -161,7 +165,7 @@ mod tests {
                 json!({"timings": {}}),
                 json!({"timings": {"inference": 1.5}}),
             ),
-            (json!([]), json!([1])),
+            (json!([]), json!([])),
         ] {
             assert_eq!(found(&recorded, &live), [""; 0]);
             assert_eq!(found(&live, &recorded), [""; 0]);
@@ -195,6 +199,12 @@ mod tests {
                 "/timings: an object -> a list",
             ),
             (json!([]), json!({}), ": a list -> an object"),
+            (json!([]), json!([1]), "/*: nothing -> a number"),
+            (
+                json!({"images": [{"url": "u"}]}),
+                json!({"images": []}),
+                "/images/*: an object -> nothing",
+            ),
         ] {
             assert_eq!(found(&recorded, &live), [expected]);
         }

@@ -247,6 +247,11 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: Option<PathBuf>,
 
+    /// A recording to verify, as generate-image/add-bird, instead of all; can be
+    /// given several times.
+    #[arg(long = "case", value_name = "NAME")]
+    pub(crate) cases: Vec<String>,
+
     /// How to write the report.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

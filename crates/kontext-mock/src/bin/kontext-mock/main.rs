@@ -2,6 +2,7 @@
 
 mod check;
 mod command_line;
+mod key;
 mod list;
 mod output;
 mod port_file;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use kontext_mock::redact_recordings;
 
-use crate::{command_line::RedactArguments, output};
+use crate::{command_line::RedactArguments, key, output};
 
 pub(crate) fn run(arguments: &RedactArguments) -> ExitCode {
     let rules = &arguments.rules;
@@ -12,6 +12,7 @@ pub(crate) fn run(arguments: &RedactArguments) -> ExitCode {
         &arguments.recordings,
         &rules.redact_pattern,
         &rules.redact_pointer,
+        key::of_environment().as_slice(),
         arguments.dry_run,
     );
     let report = match report {

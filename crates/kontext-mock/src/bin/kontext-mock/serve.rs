@@ -7,7 +7,7 @@ use kontext_mock::{Builder, Generate, MockServer, ScriptError, StartError, parse
 use crate::{command_line::ServeArguments, output, port_file::PortFile, signals::Signals};
 
 /// How long requests in flight are waited for; a second signal ends that.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
     let fail_on_miss = arguments.fail_on_miss;

@@ -6,16 +6,16 @@ use std::{
     process::ExitCode,
 };
 
-use kontext_mock::{Recordings, Verdict, VerifyReport, verify};
-
-use crate::{
-    command_line::{Format, VerifyArguments},
-    output,
-    serve::block_on,
+use kontext_mock::{
+    RecordError, Recording, Recordings, Verdict, VerifyPlan, VerifyReport, verify, verify_plan,
 };
 
-/// Holds the key for the real server.
-const KEY: &str = "AIMLAPI_KEY";
+use crate::{
+    check,
+    command_line::{Format, VerifyArguments},
+    key, output,
+    serve::block_on,
+};
 
 pub(crate) fn run(arguments: &VerifyArguments) -> ExitCode {
     let report = match block_on(ask(arguments)) {
@@ -41,21 +41,40 @@ pub(crate) fn run(arguments: &VerifyArguments) -> ExitCode {
 }
 
 async fn ask(arguments: &VerifyArguments) -> Result<VerifyReport, Box<dyn Error>> {
-    let recordings = match &arguments.recordings {
-        Some(folder) => Recordings::load(folder)?,
-        None => Recordings::embedded()?,
-    };
-    let key = std::env::var(KEY).ok();
+    let recordings = check::read(arguments.recordings.as_ref())?;
+    let chosen = chosen(&recordings, &arguments.cases)?;
+    let key = key::of_environment();
+    let VerifyPlan {
+        requests, billed, ..
+    } = verify_plan(chosen.iter().copied())?;
     output::note(&format!(
-        "{} requests are sent to {}, which may charge for each",
-        recordings.len(),
-        arguments.upstream
+        "of {} recordings {requests} are sent to the upstream, one at a time, with generations of \
+         {} images: about {} credits, ${:.2}",
+        chosen.len(),
+        billed.images,
+        billed.credits,
+        billed.usd()
     ));
     let shows_progress = io::stderr().is_terminal();
-    let report = verify(&arguments.upstream, key.as_deref(), &recordings, |one| {
+    let report = verify(&arguments.upstream, key.as_deref(), chosen, |one| {
         if shows_progress {
             output::note(&one.to_string());
         }
     });
     Ok(report.await?)
+}
+
+/// The recordings with these names, or all where there are none.
+fn chosen<'a>(
+    recordings: &'a Recordings,
+    names: &[String],
+) -> Result<Vec<&'a Recording>, RecordError> {
+    if names.is_empty() {
+        return Ok(recordings.iter().collect());
+    }
+    let of_name = |name: &String| {
+        let found = recordings.get(name);
+        found.ok_or_else(|| RecordError::NoSuchRecording { name: name.clone() })
+    };
+    names.iter().map(of_name).collect()
 }
