@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod bench_table;
 mod binary;
 mod contracts;
 mod fault_effects;
