@@ -29,6 +29,15 @@ mod judge;
 mod matching;
 mod problem;
 mod recordings;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the engine and the recorder come to call it"
+    )
+)]
+mod redact;
 mod refusal;
 mod request;
 mod router;
@@ -40,6 +49,7 @@ pub use check::{CheckReport, Disagreement, Note, check};
 pub use contract::{Contract, ContractError, Operation};
 pub use matching::{Match, MatchMode, UnknownMatchMode};
 pub use recordings::{Defect, LoadError, Origin, Recording, Recordings};
+pub use redact::{Redaction, RedactionError};
 pub use server::MockServer;
 
 /// Names the response header that says how the recording was found.
