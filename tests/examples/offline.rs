@@ -1,18 +1,29 @@
 //! Shows everything at work without a key and without a network: starts the
 //! mock on a free port, sends both examples of the provider's page with the
-//! client, and prints what came back.
+//! client, prints what came back, and saves the pictures.
 //!
-//! `cargo run -p contract-tests --example offline`
+//! `cargo run -p contract-tests --example offline [FOLDER]`; without a folder the
+//! pictures go to one for temporary files.
 
-use std::{error::Error, io::Write, process::ExitCode};
+use std::{
+    error::Error,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use kontext_api::{Client, GenerateImageRequest, GeneratedImages, Image};
 use kontext_mock::MockServer;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    let folder = std::env::args_os().nth(1).map_or_else(
+        || std::env::temp_dir().join("kontext-offline"),
+        PathBuf::from,
+    );
     let mut out = std::io::stdout().lock();
-    match run(&mut out).await {
+    match run(&mut out, &folder).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line per cause: the first says what failed, the last why.
@@ -26,7 +37,9 @@ async fn main() -> ExitCode {
     }
 }
 
-pub(crate) async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(out: &mut impl Write, folder: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
     let server = MockServer::start().await?;
     writeln!(out, "The mock answers on {}.", server.url())?;
     let client = Client::builder()
@@ -51,10 +64,27 @@ pub(crate) async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         ])
         .build()?;
 
-    for request in [add_a_bird, combine_two_images] {
+    let exchanges = [
+        ("add-a-bird", add_a_bird),
+        ("combine-two-images", combine_two_images),
+    ];
+    for (name, request) in exchanges {
         writeln!(out, "\n\"{}\"", request.prompt)?;
         let answer = client.generate(request).await?;
         print(out, &answer)?;
+        // Each is one image, and a picture of this project's own stands for it: the
+        // page shows none, and the mock serves what its recordings keep.
+        for image in answer.images() {
+            let file = folder.join(name);
+            let saved = client.download(image).overwrite(true).to_file(file).await?;
+            writeln!(
+                out,
+                "  saved      {} ({} bytes, {}; a small picture of this project's own)",
+                saved.path().display(),
+                saved.bytes(),
+                saved.media_type()
+            )?;
+        }
     }
     Ok(())
 }

@@ -110,12 +110,19 @@ pub(crate) async fn mock_with_images_at(
         "generate-image/combine-two-images",
     ] {
         fs::create_dir_all(to.join(case)).unwrap();
-        for name in ["recording.json", "request.json", "response.json"] {
-            let text = fs::read_to_string(from.join(case).join(name)).unwrap();
-            let image = format!("\"url\": \"{url}/image/");
-            let text = text.replace("\"url\": \"https://cdn.aimlapi.com/", &image);
-            fs::write(to.join(case).join(name), text).unwrap();
-        }
+        let read = |name: &str| fs::read_to_string(from.join(case).join(name)).unwrap();
+        let write = |name: &str, text: String| fs::write(to.join(case).join(name), text).unwrap();
+        write("request.json", read("request.json"));
+        let image = format!("\"url\": \"{url}/image/");
+        let response = read("response.json");
+        write(
+            "response.json",
+            response.replace("\"url\": \"https://cdn.aimlapi.com/", &image),
+        );
+        // The mock would otherwise serve its own pictures.
+        let mut story: Value = serde_json::from_str(&read("recording.json")).unwrap();
+        story.as_object_mut().unwrap().remove("files");
+        write("recording.json", story.to_string());
     }
     let builder = MockServer::builder().recordings(to);
     builder.match_mode(match_mode).start().await.unwrap()

@@ -17,7 +17,7 @@ async fn exchange(client: &Client, recording: &Recording) -> GeneratedImages {
 
 #[tokio::test]
 async fn every_recording_comes_back_whole() {
-    let server = MockServer::start().await.unwrap();
+    let server = MockServer::builder().keep_urls(true).start().await.unwrap();
     let client = client(&server.url());
     for recording in Recordings::embedded().unwrap().iter() {
         let answer = exchange(&client, recording).await;
@@ -33,6 +33,32 @@ async fn every_recording_comes_back_whole() {
         let sent: Value = serde_json::from_slice(recording.response()).unwrap();
         let kept = serde_json::to_value(answer.to_response().unwrap()).unwrap();
         assert_eq!(lost_paths(&sent, &kept), [""; 0], "{}", recording.name());
+    }
+}
+
+/// By default the pictures that a recording keeps come from the mock; no other
+/// byte of the answer changes, and a download of it is the kept picture.
+#[tokio::test]
+async fn every_picture_can_be_downloaded_offline() {
+    let server = MockServer::start().await.unwrap();
+    let client = client(&server.url());
+    for recording in Recordings::embedded().unwrap().iter() {
+        let answer = exchange(&client, recording).await;
+        assert_eq!(answer.headers()["x-kontext-rewritten"], "url");
+        let mut expected = String::from_utf8(recording.response().to_vec()).unwrap();
+        assert!(!recording.files().is_empty(), "{}", recording.name());
+        for (file, image) in recording.files().iter().zip(answer.images()) {
+            let own = format!(
+                "{}/__mock/files/{}/{}",
+                server.url(),
+                recording.name(),
+                file.file()
+            );
+            expected = expected.replace(file.url(), &own);
+            let downloaded = client.download(image).bytes().await.unwrap();
+            assert_eq!(downloaded.bytes, file.bytes());
+        }
+        assert_eq!(answer.raw(), expected);
     }
 }
 

@@ -4,20 +4,29 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
 };
 
 use axum::Router;
 
+#[cfg(feature = "watch")]
+use crate::watch::{self, Watch};
 use crate::{
     MockServer,
-    check::{CheckReport, check},
+    check::CheckReport,
     contract::{Contract, ContractError},
+    fault::Fault,
+    generate::Generate,
+    judge::Validation,
+    loaded::Set,
     matching::MatchMode,
-    recordings::{LoadError, Recordings},
+    mock::{self, Mock, Settings},
+    recordings::LoadError,
+    redact::RedactionError,
     request::Key,
-    router::{self, Mock},
+    script::{self, Rule, ScriptError},
     server,
+    session::Sessions,
 };
 
 /// How long a request's body may be by default: 32 MiB, in bytes.
@@ -26,8 +35,9 @@ pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 /// The settings of a mock, from [`MockServer::builder`].
 ///
 /// Without any of them the mock serves the recordings that are built in, takes
-/// any key, matches strictly, takes bodies of [`DEFAULT_BODY_LIMIT`], logs
-/// nothing, and listens on a free port of 127.0.0.1.
+/// any key, matches strictly, refuses what the contract does not allow, takes
+/// bodies of [`DEFAULT_BODY_LIMIT`], has no faults and no script, logs nothing,
+/// and listens on a free port of 127.0.0.1.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
@@ -35,8 +45,15 @@ pub struct Builder {
     recordings: Option<PathBuf>,
     key: Option<Key>,
     match_mode: MatchMode,
+    validation: Validation,
+    generate: Generate,
+    faults: Vec<Fault>,
+    rules: Vec<Rule>,
     body_limit: Option<usize>,
     log_requests: bool,
+    keep_urls: bool,
+    #[cfg(feature = "watch")]
+    watch: bool,
     listen: Listen,
 }
 
@@ -59,6 +76,15 @@ pub enum StartError {
     /// The recordings cannot be read.
     #[error("the recordings cannot be used")]
     Recordings(#[source] LoadError),
+    /// The rules of redaction beside the recordings cannot be read.
+    #[error("the rules of redaction cannot be used")]
+    Redaction(#[source] RedactionError),
+    /// A rule of the script could never answer.
+    #[error("the script cannot be used")]
+    Script(#[source] ScriptError),
+    /// The folder of the recordings cannot be watched.
+    #[error("the recordings cannot be watched for changes; start without it (--no-watch)")]
+    Watch(#[source] io::Error),
     /// The recordings disagree with the contract.
     #[error("the recordings disagree with the contract:\n{0}")]
     Disagreement(CheckReport),
@@ -114,6 +140,48 @@ impl Builder {
         self
     }
 
+    /// Decides what happens to requests that the contract does not allow.
+    pub fn validation(mut self, validation: Validation) -> Self {
+        self.validation = validation;
+        self
+    }
+
+    /// Decides what [`MatchMode::Generate`] makes.
+    pub fn generate(mut self, settings: Generate) -> Self {
+        self.generate = settings;
+        self
+    }
+
+    /// Adds a fault that each session starts with.
+    pub fn fault(mut self, fault: impl Into<Fault>) -> Self {
+        self.faults.push(fault.into());
+        self
+    }
+
+    /// Adds a rule of a script that each session starts with.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Serves answers byte for byte as they were recorded, also those whose
+    /// pictures the mock could serve: their URLs then lead to the provider.
+    pub fn keep_urls(mut self, keep: bool) -> Self {
+        self.keep_urls = keep;
+        self
+    }
+
+    /// Reads the recordings of a folder again when a file in it changes.
+    ///
+    /// All of them are served from then on or, if one of them is wrong, the
+    /// earlier ones; standard error then says why, and so does
+    /// `GET /__mock/health`.
+    #[cfg(feature = "watch")]
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = watch;
+        self
+    }
+
     /// Takes bodies up to so many bytes; longer ones get 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = Some(bytes);
@@ -139,67 +207,96 @@ impl Builder {
         self
     }
 
-    /// Makes the mock as a router, without a socket; where to listen is
-    /// ignored.
+    /// Makes the mock as a router, without a socket; where to listen and
+    /// whether to watch the recordings is ignored.
     ///
-    /// Its handlers need a tokio runtime.
+    /// Its handlers need a tokio runtime with time. Faults that break a
+    /// connection need a socket, and do nothing.
     ///
     /// # Errors
     ///
-    /// Fails where the recordings cannot be read or disagree with the
-    /// contract, and where the key is empty.
+    /// Fails where the recordings or the script cannot be read, where the
+    /// recordings disagree with the contract, and where the key is empty.
     pub fn router(self) -> Result<Router, StartError> {
-        Ok(self.build()?.0)
+        Ok(mock::router(self.build()?))
     }
 
-    /// Starts the mock on a thread of its own, so that a client that blocks
-    /// its thread can use it as well.
+    /// Starts the mock on threads of its own, so that a client that blocks its
+    /// thread can use it as well. All mocks of a process share them.
     ///
     /// # Errors
     ///
     /// Fails as [`Builder::router`] does, and where the address cannot be
-    /// listened on.
+    /// listened on, or the folder not be watched.
     #[expect(
         clippy::unused_async,
         reason = "the caller need not know that nothing waits yet"
     )]
-    pub async fn start(self) -> Result<MockServer, StartError> {
-        let (router, listen) = self.build()?;
+    pub async fn start(mut self) -> Result<MockServer, StartError> {
+        let listen = std::mem::take(&mut self.listen);
+        #[cfg(feature = "watch")]
+        let (mock, watch) = self.build_watched()?;
+        #[cfg(not(feature = "watch"))]
+        let mock = self.build()?;
         let listener = match listen {
             Listen::Bound(listener) => listener,
             Listen::FreeLoopbackPort => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?,
             Listen::Address(address) => bind(address)?,
         };
-        server::start(listener, router).map_err(StartError::Run)
+        let server = server::start(listener, mock).map_err(StartError::Run)?;
+        #[cfg(feature = "watch")]
+        let server = server.with_watch(watch);
+        Ok(server)
     }
 
-    fn build(self) -> Result<(Router, Listen), StartError> {
+    /// Builds the mock while the folder of its recordings begins to be watched,
+    /// if it is to be: with thousands of recordings both take a while.
+    #[cfg(feature = "watch")]
+    fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
+        let (true, Some(folder)) = (self.watch, self.recordings.clone()) else {
+            return Ok((self.build()?, None));
+        };
+        let (noted, mock) = std::thread::scope(|scope| {
+            let noting = scope.spawn(|| watch::note(&folder));
+            let mock = self.build();
+            match noting.join() {
+                Ok(noted) => (noted, mock),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        // Where the folder is not there, that it cannot be read says more.
+        let mock = mock?;
+        let watch = noted.and_then(|noted| noted.follow(&mock));
+        Ok((mock, Some(watch.map_err(StartError::Watch)?)))
+    }
+
+    fn build(self) -> Result<Arc<Mock>, StartError> {
         if self.key.as_ref().is_some_and(|Key(key)| key.is_empty()) {
             return Err(StartError::EmptyKey);
         }
+        script::judge(&self.rules).map_err(StartError::Script)?;
+        let built_in = self.contract.is_none();
         let contract = match self.contract {
-            Some(contract) => contract,
-            None => Contract::embedded().map_err(StartError::Contract)?,
+            Some(contract) => Arc::new(contract),
+            None => Contract::shared().map_err(StartError::Contract)?,
         };
-        let recordings = match &self.recordings {
-            Some(folder) => Recordings::load(folder),
-            None => Recordings::embedded(),
+        let set = match &self.recordings {
+            Some(folder) => Set::load(folder, &contract)?,
+            None if built_in => Set::embedded()?,
+            None => Set::embedded_for(&contract)?,
         };
-        let recordings = recordings.map_err(StartError::Recordings)?;
-        let report = check(&contract, &recordings);
-        if !report.is_clean() {
-            return Err(StartError::Disagreement(report));
-        }
-        let mock = Mock {
-            contract,
-            recordings,
+        let settings = Settings {
             key: self.key,
             match_mode: self.match_mode,
+            validation: self.validation,
+            generate: self.generate,
             body_limit: self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
             log_requests: self.log_requests,
-            errors: AtomicU64::new(0),
+            rewrite_urls: !self.keep_urls,
+            folder: self.recordings,
         };
-        Ok((router::router(Arc::new(mock)), self.listen))
+        let sessions = Sessions::new(&self.faults, &self.rules);
+        Ok(Arc::new(Mock::new(contract, set, settings, sessions)))
     }
 }
 

@@ -1,8 +1,13 @@
 //! The canonical form of a request's body, by which recordings are found.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    hash::{DefaultHasher, Hash as _, Hasher},
+};
 
-use serde_json::Value;
+use memchr::memchr2;
+use serde_json::{Map, Value};
 
 /// Marks a string that was a string in the document.
 const TEXT: char = 's';
@@ -41,6 +46,13 @@ impl Canonical {
             .map_err(|_| OutOfRange)
     }
 
+    /// A number that is the same for equal documents, and hardly ever for others.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        fingerprint(&self.0, &mut hasher);
+        hasher.finish()
+    }
+
     /// The value in which strings are marked.
     pub(crate) fn marked(&self) -> &Value {
         &self.0
@@ -52,44 +64,63 @@ impl Canonical {
 fn mark(json: &str) -> Result<String, OutOfRange> {
     let bytes = json.as_bytes();
     let mut marked = String::with_capacity(json.len() + json.len() / 4);
+    // What lies between strings and numbers is copied in one go.
+    let mut copied = 0;
     let mut at = 0;
     while at < bytes.len() {
-        let start = at;
         match bytes[at] {
             b'"' => {
-                at += 1;
-                while at < bytes.len() && bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                at = (at + 1).min(bytes.len());
-                marked.push('"');
+                marked.push_str(&json[copied..=at]);
                 marked.push(TEXT);
-                marked.push_str(&json[start + 1..at]);
+                copied = at + 1;
+                at = string_end(bytes, copied);
             }
             b'-' | b'0'..=b'9' => {
-                while at < bytes.len()
-                    && matches!(bytes[at], b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
-                {
-                    at += 1;
-                }
+                marked.push_str(&json[copied..at]);
+                let is_part =
+                    |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                copied = at + bytes[at..].iter().take_while(|byte| is_part(byte)).count();
                 marked.push('"');
                 marked.push(NUMBER);
-                marked.push_str(&normalised(&json[start..at])?);
+                write_normalised(&json[at..copied], &mut marked)?;
                 marked.push('"');
+                at = copied;
             }
-            other => {
-                // Outside of strings JSON is ASCII.
-                marked.push(char::from(other));
-                at += 1;
-            }
+            _ => at += 1,
         }
     }
+    marked.push_str(&json[copied..]);
     Ok(marked)
+}
+
+/// Where a string ends, behind its quote; `at` is where its text starts.
+pub(crate) fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        // What is escaped is no end.
+        at += 2;
+    }
+    bytes.len()
 }
 
 /// Spells a JSON number in the one way that its value has: sign, digits
 /// without zeros at either end, `e`, and the power of ten.
-fn normalised(number: &str) -> Result<String, OutOfRange> {
+fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
+    // Nearly every number is whole; this way nothing is allocated for it.
+    if number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    {
+        let significant = number.trim_end_matches('0');
+        let _ = match significant {
+            "" | "-" => write!(text, "0"),
+            _ => write!(text, "{significant}e{}", number.len() - significant.len()),
+        };
+        return Ok(());
+    }
     let (sign, unsigned) = match number.strip_prefix('-') {
         Some(unsigned) => ("-", unsigned),
         None => ("", number),
@@ -100,7 +131,8 @@ fn normalised(number: &str) -> Result<String, OutOfRange> {
     let digits = all.trim_start_matches('0');
     let significant = digits.trim_end_matches('0');
     if significant.is_empty() {
-        return Ok("0".to_owned());
+        text.push('0');
+        return Ok(());
     }
     let zeros = digits.len() - significant.len();
     let shift = |count: usize| i64::try_from(count).map_err(|_| OutOfRange);
@@ -110,7 +142,40 @@ fn normalised(number: &str) -> Result<String, OutOfRange> {
         .checked_sub(shift(fraction.len())?)
         .and_then(|exponent| exponent.checked_add(shift(zeros).ok()?))
         .ok_or(OutOfRange)?;
-    Ok(format!("{sign}{significant}e{exponent}"))
+    let _ = write!(text, "{sign}{significant}e{exponent}");
+    Ok(())
+}
+
+/// The members of an object in the order of their keys. A map need not have
+/// them so: another crate of the build can have `serde_json` keep the order in
+/// which they came.
+fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    members
+}
+
+/// Feeds a value to a hasher, with its kind and length so that `[[], 1]` is
+/// not `[[1]]`.
+fn fingerprint(marked: &Value, hasher: &mut impl Hasher) {
+    match marked {
+        Value::Array(entries) => {
+            (b'[', entries.len()).hash(hasher);
+            for entry in entries {
+                fingerprint(entry, hasher);
+            }
+        }
+        Value::Object(members) => {
+            (b'{', members.len()).hash(hasher);
+            for (name, member) in in_order(members) {
+                name.hash(hasher);
+                fingerprint(member, hasher);
+            }
+        }
+        Value::String(string) => (b'"', string).hash(hasher),
+        Value::Bool(value) => value.hash(hasher),
+        Value::Null | Value::Number(_) => b'0'.hash(hasher),
+    }
 }
 
 /// Takes the mark off a key.
@@ -120,16 +185,25 @@ pub(crate) fn key(marked: &str) -> &str {
 
 /// Writes a marked value as JSON again, numbers as a person writes them.
 pub(crate) fn readable(marked: &Value) -> String {
+    readable_start(marked, usize::MAX)
+}
+
+/// Writes the start of it: of more than so many bytes a few more, so that a
+/// value of many megabytes costs no more than what is shown.
+pub(crate) fn readable_start(marked: &Value, bytes: usize) -> String {
     let mut text = String::new();
-    write_readable(marked, &mut text);
+    write_readable(marked, bytes, &mut text);
     text
 }
 
-fn write_readable(marked: &Value, text: &mut String) {
+fn write_readable(marked: &Value, limit: usize, text: &mut String) {
+    if text.len() > limit {
+        return;
+    }
     match marked {
         Value::String(string) => match string.strip_prefix(NUMBER) {
             Some(number) => text.push_str(&plain(number)),
-            None => write_string(key(string), text),
+            None => write_string(key(string), limit, text),
         },
         Value::Array(entries) => {
             text.push('[');
@@ -137,19 +211,25 @@ fn write_readable(marked: &Value, text: &mut String) {
                 if index > 0 {
                     text.push(',');
                 }
-                write_readable(entry, text);
+                write_readable(entry, limit, text);
+                if text.len() > limit {
+                    return;
+                }
             }
             text.push(']');
         }
         Value::Object(members) => {
             text.push('{');
-            for (index, (name, member)) in members.iter().enumerate() {
+            for (index, (name, member)) in in_order(members).into_iter().enumerate() {
                 if index > 0 {
                     text.push(',');
                 }
-                write_string(key(name), text);
+                write_string(key(name), limit, text);
                 text.push(':');
-                write_readable(member, text);
+                write_readable(member, limit, text);
+                if text.len() > limit {
+                    return;
+                }
             }
             text.push('}');
         }
@@ -159,8 +239,15 @@ fn write_readable(marked: &Value, text: &mut String) {
     }
 }
 
-fn write_string(string: &str, text: &mut String) {
-    let _ = write!(text, "{}", Value::from(string));
+fn write_string(string: &str, limit: usize, text: &mut String) {
+    // Of a long string only a start is written, without a quote at its end.
+    let end = limit.saturating_sub(text.len()).saturating_add(1);
+    let end = (end..string.len()).find(|&end| string.is_char_boundary(end));
+    let _ = write!(
+        text,
+        "{}",
+        Value::from(&string[..end.unwrap_or(string.len())])
+    );
 }
 
 /// Spells a normalised number without an exponent where that is short.

@@ -1,11 +1,16 @@
 //! The contract: which operations exist, and the schemas of what they take
 //! and answer.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::closed::close;
 
 /// The contract as codegen wrote it, built into the crate.
 const EMBEDDED: &str = include_str!("../contract.json");
@@ -27,9 +32,24 @@ pub struct Operation {
     path: String,
     needs_key: bool,
     request: Option<RequestContract>,
-    responses: BTreeMap<String, RawContent>,
+    responses: BTreeMap<String, Content>,
     definitions: Value,
     sha256: String,
+}
+
+/// What the contract says of one status: a schema per media type.
+pub(crate) type Content = BTreeMap<String, Closed>;
+
+/// A schema by which recordings are judged.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    /// Which schema of which operation it is, as messages name it.
+    says: String,
+    /// The schema, complete and closed.
+    schema: Value,
+    /// The same, compiled when it is first needed: a mock that only serves what
+    /// is built in need not wait for it.
+    compiled: OnceLock<Result<Validator, String>>,
 }
 
 /// What the contract says of a request's body.
@@ -37,10 +57,11 @@ pub struct Operation {
 pub(crate) struct RequestContract {
     /// Whether a request without a body is wrong.
     pub(crate) required: bool,
-    /// The schema of the JSON body, without the operation's definitions.
-    pub(crate) schema: Value,
-    /// The same, compiled; keys that the contract does not name pass.
+    /// The schema by which requests are judged; keys that the contract does not
+    /// name pass.
     pub(crate) open: Validator,
+    /// The schema by which recorded requests are judged.
+    pub(crate) closed: Closed,
 }
 
 /// Says why a contract could not be read.
@@ -129,10 +150,10 @@ struct RawRequest {
 }
 
 /// What the contract says of one status: a schema per media type.
-#[derive(Debug, Deserialize)]
-pub(crate) struct RawContent {
+#[derive(Deserialize)]
+struct RawContent {
     #[serde(default)]
-    pub(crate) content: BTreeMap<String, Value>,
+    content: BTreeMap<String, Value>,
 }
 
 impl Contract {
@@ -146,6 +167,18 @@ impl Contract {
         Self::parse(EMBEDDED)
     }
 
+    /// The contract that is built in, read once in a process.
+    pub(crate) fn shared() -> Result<Arc<Self>, ContractError> {
+        static SHARED: OnceLock<Arc<Contract>> = OnceLock::new();
+        if let Some(contract) = SHARED.get() {
+            return Ok(contract.clone());
+        }
+        // That all of its schemas compile has been tested; the mock compiles
+        // those that it needs.
+        let contract = Arc::new(Self::read(EMBEDDED)?);
+        Ok(SHARED.get_or_init(|| contract).clone())
+    }
+
     /// Reads a contract from the text of a `contract.json`.
     ///
     /// # Errors
@@ -154,6 +187,15 @@ impl Contract {
     /// format, where two operations have one method and path, and where a
     /// schema does not compile.
     pub fn parse(text: &str) -> Result<Self, ContractError> {
+        let contract = Self::read(text)?;
+        for operation in &contract.operations {
+            operation.compile_responses()?;
+        }
+        Ok(contract)
+    }
+
+    /// Reads a contract whose schemas of responses need not compile.
+    fn read(text: &str) -> Result<Self, ContractError> {
         let RawFormat { format } = serde_json::from_str(text).map_err(ContractError::Read)?;
         if format != 1 {
             return Err(ContractError::Format { found: format });
@@ -191,6 +233,12 @@ impl Contract {
             .find(|operation| operation.method == method && operation.path == path)
     }
 
+    /// The methods that operations of a path have, in the order of the contract.
+    pub(crate) fn methods(&self, path: &str) -> Vec<&str> {
+        let at_path = self.operations.iter().filter(|one| one.path == path);
+        at_path.map(|one| one.method.as_str()).collect()
+    }
+
     /// Lists the operations as one reads them: `POST /v1/…, GET /v1/…`.
     pub(crate) fn summary(&self) -> String {
         let all: Vec<_> = self
@@ -210,7 +258,7 @@ impl Operation {
             path: raw.path,
             needs_key: !raw.security.is_empty(),
             request: None,
-            responses: raw.responses,
+            responses: BTreeMap::new(),
             definitions: Value::Object(raw.definitions),
             sha256: raw.sha256,
         };
@@ -223,43 +271,59 @@ impl Operation {
             };
             operation.request = Some(RequestContract {
                 required: request.required,
-                schema: schema.clone(),
                 open: operation.validator(&operation.complete(schema), "of the request")?,
+                closed: operation.closed(schema, "the request".to_owned()),
             });
         }
-        // The responses are compiled closed, when the gate needs them; that
-        // they compile at all is a property of the contract.
-        for (status, response) in &operation.responses {
-            for (media_type, schema) in &response.content {
-                operation.validator(
-                    &operation.complete(schema),
-                    &format!("of the response {status} {media_type}"),
-                )?;
-            }
+        for (status, response) in raw.responses {
+            let schemas = response.content.iter();
+            let closed = schemas
+                .map(|(media_type, schema)| {
+                    let what = format!("the response {status}");
+                    (media_type.clone(), operation.closed(schema, what))
+                })
+                .collect();
+            operation.responses.insert(status, closed);
         }
         Ok(operation)
     }
 
-    /// Compiles a [complete](Self::complete) schema of this operation, with
-    /// formats checked.
-    pub(crate) fn validator(
-        &self,
-        complete: &Value,
-        place: &str,
-    ) -> Result<Validator, ContractError> {
-        jsonschema::options()
-            .should_validate_formats(true)
-            .build(complete)
-            .map_err(|error| ContractError::Schema {
-                operation: self.name.clone(),
-                place: place.to_owned(),
-                message: error.to_string(),
-            })
+    fn closed(&self, schema: &Value, what: String) -> Closed {
+        Closed {
+            says: format!("the contract of {what} of {}", self.name),
+            schema: close(&self.complete(schema)),
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// Sees to it that the schemas of all responses compile.
+    fn compile_responses(&self) -> Result<(), ContractError> {
+        for (status, content) in &self.responses {
+            for (media_type, closed) in content {
+                closed
+                    .validator()
+                    .map_err(|message| ContractError::Schema {
+                        operation: self.name.clone(),
+                        place: format!("of the response {status} {media_type}"),
+                        message: message.to_owned(),
+                    })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles a [complete](Self::complete) schema of this operation.
+    fn validator(&self, complete: &Value, place: &str) -> Result<Validator, ContractError> {
+        compile(complete).map_err(|message| ContractError::Schema {
+            operation: self.name.clone(),
+            place: place.to_owned(),
+            message,
+        })
     }
 
     /// Makes a schema complete: with its dialect and the definitions that its
     /// references point into.
-    pub(crate) fn complete(&self, schema: &Value) -> Value {
+    fn complete(&self, schema: &Value) -> Value {
         let mut complete = Map::new();
         complete.insert(
             "$schema".to_owned(),
@@ -313,7 +377,7 @@ impl Operation {
 
     /// What the contract says of a status: by its number, its class (`4XX`),
     /// or as `default`.
-    pub(crate) fn response(&self, status: u16) -> Option<&BTreeMap<String, Value>> {
+    pub(crate) fn response(&self, status: u16) -> Option<&Content> {
         [
             status.to_string(),
             format!("{}XX", status / 100),
@@ -321,7 +385,6 @@ impl Operation {
         ]
         .iter()
         .find_map(|key| self.responses.get(key))
-        .map(|response| &response.content)
     }
 
     /// The statuses that the contract declares, as one reads them.
@@ -329,4 +392,25 @@ impl Operation {
         let all: Vec<_> = self.responses.keys().map(String::as_str).collect();
         all.join(", ")
     }
+}
+
+impl Closed {
+    /// Names the schema, as in `the contract of the request of generate-image`.
+    pub(crate) fn says(&self) -> &str {
+        &self.says
+    }
+
+    /// The compiled schema, or why it does not compile.
+    pub(crate) fn validator(&self) -> Result<&Validator, &str> {
+        let compiled = self.compiled.get_or_init(|| compile(&self.schema));
+        compiled.as_ref().map_err(String::as_str)
+    }
+}
+
+/// Compiles a complete schema, with formats checked.
+fn compile(complete: &Value) -> Result<Validator, String> {
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(complete)
+        .map_err(|error| error.to_string())
 }

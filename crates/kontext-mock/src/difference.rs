@@ -1,5 +1,6 @@
 //! What differs between a recorded request and a received one.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -16,23 +17,38 @@ const VALUE_BYTES: usize = 80;
 const SHOWN: usize = 100;
 
 /// What a received request has otherwise than a recorded one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Differences {
     shown: Vec<Difference>,
+    /// How many more may be shown.
+    room: usize,
     count: usize,
     leaves: usize,
 }
 
+impl Default for Differences {
+    fn default() -> Self {
+        Self {
+            shown: Vec::new(),
+            room: SHOWN,
+            count: 0,
+            leaves: 0,
+        }
+    }
+}
+
 /// Something at one place that a received request has otherwise than a
 /// recorded one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Difference {
-    /// A JSON pointer into the body, or the name of another part of a request.
-    place: String,
-    /// What was recorded, shortened; nothing where it is not there.
-    expected: Option<String>,
-    /// What was received, shortened; nothing where it is not there.
-    received: Option<String>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Difference {
+    /// A JSON pointer (RFC 6901) into the body, empty for all of it, or `query`.
+    pub place: String,
+    /// What was recorded, as JSON of at most 80 bytes; nothing where it is not
+    /// there.
+    pub expected: Option<String>,
+    /// What was received, in the same way.
+    pub received: Option<String>,
 }
 
 impl Differences {
@@ -49,6 +65,35 @@ impl Differences {
         found
     }
 
+    /// How many values without parts differ between two bodies, without writing
+    /// any of them down.
+    pub(crate) fn distance(expected: Option<&Canonical>, received: Option<&Canonical>) -> usize {
+        let mut found = Self {
+            room: 0,
+            ..Self::default()
+        };
+        found.compare(
+            expected.map(Canonical::marked),
+            received.map(Canonical::marked),
+            &mut Vec::new(),
+        );
+        found.leaves
+    }
+
+    /// The one difference of a body that is no JSON.
+    pub(crate) fn opaque(expected: Option<&Canonical>) -> Self {
+        let shown = expected.map(|body| shown(body.marked()));
+        Self {
+            shown: vec![Difference {
+                place: String::new(),
+                expected: shown,
+                received: Some("something that is no JSON".to_owned()),
+            }],
+            count: 1,
+            ..Self::default()
+        }
+    }
+
     /// Adds that a received request has a query, which no recorded one has.
     pub(crate) fn add_query(&mut self, query: &str) {
         self.count += 1;
@@ -60,9 +105,9 @@ impl Differences {
         });
     }
 
-    /// How many values without parts differ.
-    pub(crate) fn leaves(&self) -> usize {
-        self.leaves
+    /// The differences themselves, at most 100 of them.
+    pub(crate) fn into_list(self) -> Vec<Difference> {
+        self.shown
     }
 
     /// Writes each difference in one line, and how many more there are.
@@ -95,9 +140,8 @@ impl Differences {
             (expected, received) => {
                 self.count += 1;
                 self.leaves += expected.map_or(0, leaves).max(received.map_or(0, leaves));
-                if self.shown.len() < SHOWN {
-                    let shown =
-                        |value: &Value| shorten::text(&canonical::readable(value), VALUE_BYTES);
+                if self.room > 0 {
+                    self.room -= 1;
                     self.shown.push(Difference {
                         place: problem::pointer(place),
                         expected: expected.map(shown),
@@ -140,6 +184,11 @@ impl Difference {
             shown(&self.received)
         )
     }
+}
+
+/// Writes a marked value as JSON, as far as a person reads it.
+fn shown(marked: &Value) -> String {
+    shorten::text(&canonical::readable_start(marked, VALUE_BYTES), VALUE_BYTES)
 }
 
 /// Counts the values without parts in a value; an empty list or object is one.

@@ -22,6 +22,9 @@ use crate::{
 /// the validator a few hundred bytes, and a body has room for millions.
 pub(crate) const ENTRIES: usize = 1000;
 
+/// What is expected at a key that the schema does not name.
+pub(crate) const UNKNOWN_KEY: &str = "no such key (it is unknown to the contract)";
+
 /// Lists everything in a document that the schema does not allow, by place.
 ///
 /// It is empty if, and only if, the document is valid.
@@ -113,7 +116,7 @@ fn explain_error(error: &ValidationError<'_>, document: &Value, problems: &mut V
                 place.push(Step::Key(key.clone()));
                 problems.push(Problem {
                     place,
-                    expected: "no such key (it is unknown to the contract)".to_owned(),
+                    expected: UNKNOWN_KEY.to_owned(),
                     received: value.get(key).map_or_else(String::new, shorten::value),
                 });
             }

@@ -16,8 +16,12 @@
 //! - [`Contract`] is what the provider's API is understood to be; [`check()`]
 //!   says where recordings disagree with it.
 
+mod admin;
+mod amount;
 mod answer;
+mod billing;
 mod builder;
+mod cache;
 mod canonical;
 mod check;
 mod closed;
@@ -25,32 +29,55 @@ mod contract;
 mod difference;
 mod expected;
 mod explain;
+mod fault;
+mod generate;
+mod headers;
+mod journal;
 mod judge;
+mod loaded;
+mod log;
 mod matching;
+mod mock;
+mod parallel;
+mod picture;
+mod prefer;
+mod prepared;
 mod problem;
 mod recordings;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the engine and the recorder come to call it"
-    )
-)]
 mod redact;
 mod refusal;
+mod reply;
 mod request;
-mod router;
+mod script;
 mod server;
+mod session;
 mod shorten;
+mod subset;
+#[cfg(feature = "watch")]
+mod watch;
 
+pub use billing::Billed;
 pub use builder::{Builder, DEFAULT_BODY_LIMIT, StartError, router};
 pub use check::{CheckReport, Disagreement, Note, check};
 pub use contract::{Contract, ContractError, Operation};
+pub use difference::Difference;
+pub use fault::{Fault, FaultKind, ParseFaultError};
+pub use generate::{Generate, Shape, UnknownShape};
+pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
+pub use judge::{UnknownValidation, Validation};
 pub use matching::{Match, MatchMode, UnknownMatchMode};
-pub use recordings::{Defect, LoadError, Origin, Recording, Recordings};
+pub use mock::FAULT_HEADER;
+pub use recordings::{Defect, LoadError, Origin, RecordedFile, Recording, Recordings, Redacted};
 pub use redact::{Redaction, RedactionError};
-pub use server::MockServer;
+pub use script::{AnswerKind, ParseAnswerError, Rule, RuleAnswer, ScriptError, parse_script};
+pub use server::{MockServer, SessionHandle};
+pub use session::{Counts, SESSION_HEADER, SESSIONS};
+
+/// The path below which the mock's own endpoints are.
+const ADMIN_PATH: &str = "/__mock/";
+
+/// The path below which the mock serves pictures.
+const FILES_PATH: &str = "/__mock/files/";
 
 /// Names the response header that says how the recording was found.
 ///
@@ -64,6 +91,8 @@ pub const RECORDING_HEADER: &str = "x-kontext-recording";
 /// Names the response header of every error that the mock made up itself.
 ///
 /// Its values are `not-found`, `unauthorized`, `body-too-large`, `body-cut`,
-/// `media-type`, `not-json`, `contract` and `miss`. A recorded error does not
-/// have it.
+/// `content-encoding`, `media-type`, `not-json`, `contract`, `miss`; `session`,
+/// `fault` and `prefer` where a header for the mock is wrong; and `simulated`
+/// where a fault, a script or the request asked for an error. A recorded error
+/// does not have it.
 pub const ERROR_HEADER: &str = "x-kontext-error";

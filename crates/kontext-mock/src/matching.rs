@@ -3,9 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    canonical::Canonical,
     difference::Differences,
-    recordings::{Recording, Recordings},
+    judge::{Compared, Judged},
+    loaded::Set,
 };
 
 /// What happens when no recording has exactly the request that was sent.
@@ -20,6 +20,9 @@ pub enum MatchMode {
     Nearest,
     /// The first recording of the operation, by name, answers.
     Fallback,
+    /// An answer is made up from the request, with pictures that the mock
+    /// serves.
+    Generate,
 }
 
 /// How a recording was found; the value of [`MATCH_HEADER`](crate::MATCH_HEADER).
@@ -30,88 +33,63 @@ pub enum Match {
     Exact,
     /// The recorded request is another one, the nearest.
     Nearest,
-    /// The recorded request is another one, whichever is the first.
+    /// The recorded request is another one, whichever is the first, or the one
+    /// that the request or a script named.
     Fallback,
+    /// The answer is no recorded one: it was made up from the request, or is
+    /// the documented error of a status that was asked for.
+    Generated,
     /// No recording answers.
     Miss,
 }
 
 /// Says that a text names no [`MatchMode`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected strict, nearest or fallback, received {received:?}")]
+#[error("expected strict, nearest, fallback or generate, received {received:?}")]
 pub struct UnknownMatchMode {
     received: String,
 }
 
-/// A request, as far as recordings are told apart by it.
-#[derive(Debug)]
-pub(crate) struct Asked<'a> {
-    /// The operation's name; it stands for the method and the path.
-    pub(crate) operation: &'a str,
-    /// The query, where there is one that is not empty.
-    pub(crate) query: Option<&'a str>,
-    /// The body, where there is one.
-    pub(crate) body: Option<&'a Canonical>,
+/// Whether a request is one that a recording has exactly.
+pub(crate) fn exact(judged: &Judged, query: Option<&str>) -> Option<usize> {
+    judged.exact.filter(|_| query.is_none())
 }
 
-/// What was found for a request.
-#[derive(Debug)]
-pub(crate) struct Found<'a> {
-    pub(crate) how: Match,
-    /// The recording that answers or, for a miss, the nearest one.
-    pub(crate) recording: &'a Recording,
-    /// How the request differs from that recording's.
-    pub(crate) differences: Differences,
+/// How a request differs from that of a recording.
+pub(crate) fn differences(
+    set: &Set,
+    index: usize,
+    judged: &Judged,
+    query: Option<&str>,
+) -> Differences {
+    let recorded = set
+        .prepared
+        .get(index)
+        .and_then(|one| one.canonical.as_ref());
+    let mut differences = match &judged.compared {
+        Compared::Opaque => Differences::opaque(recorded),
+        Compared::Nothing | Compared::Json(_) => Differences::between(recorded, judged.canonical()),
+    };
+    if let Some(query) = query {
+        differences.add_query(query);
+    }
+    differences
 }
 
-/// Finds the recording that answers a request; nothing if there is none of
-/// its operation.
-pub(crate) fn find<'a>(
-    recordings: &'a Recordings,
-    asked: &Asked<'_>,
-    mode: MatchMode,
-) -> Option<Found<'a>> {
-    let of_operation = || {
-        recordings
-            .iter()
-            .filter(|recording| recording.operation() == asked.operation)
-    };
-    let exact = of_operation()
-        .find(|recording| asked.query.is_none() && recording.canonical() == asked.body);
-    if let Some(recording) = exact {
-        return Some(Found {
-            how: Match::Exact,
-            recording,
-            differences: Differences::default(),
-        });
-    }
-    let compared = |recording: &'a Recording| {
-        let mut differences = Differences::between(recording.canonical(), asked.body);
-        if let Some(query) = asked.query {
-            differences.add_query(query);
-        }
-        Found {
-            how: match mode {
-                MatchMode::Strict => Match::Miss,
-                MatchMode::Nearest => Match::Nearest,
-                MatchMode::Fallback => Match::Fallback,
-            },
-            recording,
-            differences,
-        }
-    };
-    match mode {
-        MatchMode::Fallback => of_operation().next().map(compared),
-        // Of equal ones, min_by_key takes the first, and names are in order.
-        MatchMode::Strict | MatchMode::Nearest => of_operation()
-            .map(compared)
-            .min_by_key(|found| found.differences.leaves()),
-    }
+/// The recording of the operation whose request differs in the fewest values;
+/// of several, the first by name.
+pub(crate) fn nearest(set: &Set, judged: &Judged) -> Option<usize> {
+    // Of equal ones, min_by_key takes the first, and names are in order.
+    set.of_operation(&judged.operation)
+        .min_by_key(|(_, prepared)| {
+            Differences::distance(prepared.canonical.as_ref(), judged.canonical())
+        })
+        .map(|(index, _)| index)
 }
 
 impl MatchMode {
     /// Every mode, as one chooses among them.
-    pub const ALL: [Self; 3] = [Self::Strict, Self::Nearest, Self::Fallback];
+    pub const ALL: [Self; 4] = [Self::Strict, Self::Nearest, Self::Fallback, Self::Generate];
 
     /// The mode's name, as the command line takes it.
     #[must_use]
@@ -120,6 +98,7 @@ impl MatchMode {
             Self::Strict => "strict",
             Self::Nearest => "nearest",
             Self::Fallback => "fallback",
+            Self::Generate => "generate",
         }
     }
 }
@@ -151,6 +130,7 @@ impl Match {
             Self::Exact => "exact",
             Self::Nearest => "nearest",
             Self::Fallback => "fallback",
+            Self::Generated => "generated",
             Self::Miss => "miss",
         }
     }

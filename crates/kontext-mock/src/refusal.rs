@@ -1,20 +1,13 @@
-//! Requests that no recording answers, and the error that the mock makes up
-//! for them in the provider's shape.
+//! Requests that the mock refuses by itself, with an error in the provider's
+//! shape.
 
-use axum::{
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-};
-use serde::Serialize;
-
-use crate::{ERROR_HEADER, MATCH_HEADER, matching::Match, shorten};
+use axum::http::StatusCode;
 
 /// What the provider documents for a missing or wrong key.
 pub(crate) const UNAUTHORIZED: &str = "This request requires a valid API key. You can create a new API key on the Billing page: https://aimlapi.com/app/keys";
 
-/// When every made-up error happened: it is no real time, so that two runs of
-/// a test see the same bytes.
-const TIMESTAMP: &str = "2025-01-01T00:00:00.000Z";
+/// What the provider documents when the credits have run out.
+const OUT_OF_CREDITS: &str = "You've run out of credits. Please top up your balance or update your payment method to continue: https://aimlapi.com/app/billing/";
 
 /// Why the mock refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,28 +16,25 @@ pub(crate) enum Reason {
     Unauthorized,
     TooLarge,
     Cut,
+    Encoding,
     MediaType,
     NotJson,
     Contract,
     Miss,
+    /// A header for the mock itself is wrong.
+    Session,
+    Fault,
+    Prefer,
+    /// A fault or a script asked for an error.
+    Simulated,
 }
 
 /// A request that is refused, with the message that says why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) reason: Reason,
+    pub(crate) status: StatusCode,
     pub(crate) message: String,
-}
-
-/// The provider's error body.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorBody<'a> {
-    request_id: String,
-    status_code: u16,
-    timestamp: &'a str,
-    path: &'a str,
-    message: &'a str,
 }
 
 impl Reason {
@@ -53,22 +43,33 @@ impl Reason {
             Self::NotFound | Self::Miss => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Cut | Self::NotJson | Self::Contract => StatusCode::BAD_REQUEST,
+            Self::MediaType | Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Cut
+            | Self::NotJson
+            | Self::Contract
+            | Self::Session
+            | Self::Fault
+            | Self::Prefer => StatusCode::BAD_REQUEST,
+            Self::Simulated => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// The value of [`ERROR_HEADER`].
+    /// The value of [`ERROR_HEADER`](crate::ERROR_HEADER).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::NotFound => "not-found",
             Self::Unauthorized => "unauthorized",
             Self::TooLarge => "body-too-large",
             Self::Cut => "body-cut",
+            Self::Encoding => "content-encoding",
             Self::MediaType => "media-type",
             Self::NotJson => "not-json",
             Self::Contract => "contract",
             Self::Miss => "miss",
+            Self::Session => "session",
+            Self::Fault => "fault",
+            Self::Prefer => "prefer",
+            Self::Simulated => "simulated",
         }
     }
 }
@@ -77,30 +78,29 @@ impl Refusal {
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,
+            status: reason.status(),
             message: message.into(),
         }
     }
 
-    /// Makes the response to a request for `path`; `number` counts the errors
-    /// of a server from 1 and becomes the request's id.
-    pub(crate) fn response(&self, path: &str, number: u64) -> Response {
-        let status = self.reason.status();
-        let body = ErrorBody {
-            request_id: format!("00000000-0000-4000-8000-{:012x}", number & 0xffff_ffff_ffff),
-            status_code: status.as_u16(),
-            timestamp: TIMESTAMP,
-            path: &shorten::text(path, 1000),
-            message: &self.message,
+    /// The error that is documented for a status from 400 to 599, because a
+    /// fault, a script or the request itself asks for it.
+    pub(crate) fn simulated(status: StatusCode) -> Self {
+        let message = match status.as_u16() {
+            400 => "Body validation error",
+            401 => UNAUTHORIZED,
+            403 => OUT_OF_CREDITS,
+            429 => "Too Many Requests",
+            500 => "Internal server error",
+            502 => "Bad Gateway",
+            503 => "Service unavailable",
+            504 => "Generation timeout",
+            _ => status.canonical_reason().unwrap_or("Unknown error"),
         };
-        // A struct of texts and a number has no way not to be JSON.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ERROR_HEADER, HeaderValue::from_static(self.reason.name()));
-        if self.reason == Reason::Miss {
-            headers.insert(MATCH_HEADER, HeaderValue::from_static(Match::Miss.name()));
+        Self {
+            reason: Reason::Simulated,
+            status,
+            message: message.to_owned(),
         }
-        response
     }
 }

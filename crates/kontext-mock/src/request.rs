@@ -1,14 +1,15 @@
 //! The checks of a request that come before its body is looked into.
 
-use std::{fmt, future::poll_fn, pin::Pin};
+use std::{fmt, future::poll_fn, io::Read as _, pin::Pin};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
     http::{
         HeaderMap, Method,
-        header::{AUTHORIZATION, CONTENT_TYPE},
+        header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
     },
 };
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 
 use crate::{
     contract::{Contract, Operation},
@@ -27,12 +28,16 @@ impl fmt::Debug for Key {
 }
 
 /// Finds the operation that is asked for.
-pub(crate) fn find_operation<'a>(
-    contract: &'a Contract,
+///
+/// What is returned is its index in the contract.
+pub(crate) fn find_operation(
+    contract: &Contract,
     method: &Method,
     path: &str,
-) -> Result<&'a Operation, Refusal> {
-    contract.operation(method.as_str(), path).ok_or_else(|| {
+) -> Result<usize, Refusal> {
+    let mut operations = contract.operations();
+    let found = operations.position(|one| one.method() == method.as_str() && one.path() == path);
+    found.ok_or_else(|| {
         Refusal::new(
             Reason::NotFound,
             format!(
@@ -70,35 +75,62 @@ pub(crate) fn authorize(
 
 /// Reads a body up to a limit in bytes, and nothing of one that announces to
 /// be longer.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    if is_announced_longer(&body, limit) {
+        return Err(too_large(limit));
+    }
+    // Nearly every body comes in one part, which then needs no copy.
+    let mut first: Option<Bytes> = None;
     let mut read = Vec::new();
-    each_part(body, limit, |part| read.extend_from_slice(part)).await?;
-    Ok(read.into())
+    while let Some(part) = next_part(&mut body).await? {
+        let length = first.as_ref().map_or(0, Bytes::len).max(read.len());
+        if length + part.len() > limit {
+            return Err(too_large(limit));
+        }
+        match first.take() {
+            None if read.is_empty() => first = Some(part),
+            Some(earlier) => {
+                let announced = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+                read.reserve(earlier.len() + part.len() + announced.min(limit));
+                read.extend_from_slice(&earlier);
+                read.extend_from_slice(&part);
+            }
+            None => read.extend_from_slice(&part),
+        }
+    }
+    Ok(first.unwrap_or_else(|| read.into()))
 }
 
-/// Reads a body as [`read_body`] does, and forgets it.
-pub(crate) async fn discard_body(body: Body, limit: usize) {
-    // The request is refused already, for a reason that comes first.
-    let _ = each_part(body, limit, |_| ()).await;
-}
-
-/// Hands on each part of a body as it comes, up to a limit in bytes.
-async fn each_part(
-    mut body: Body,
-    limit: usize,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), Refusal> {
-    let too_large = || {
-        Refusal::new(
-            Reason::TooLarge,
-            format!("Request body too large: at most {limit} bytes are read"),
-        )
-    };
-    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit) {
-        return Err(too_large());
+/// Reads a body as [`read_body`] does, and forgets it: a client that is still
+/// sending when the connection ends sees a broken pipe and not the refusal.
+pub(crate) async fn discard_body(mut body: Body, limit: usize) {
+    if is_announced_longer(&body, limit) {
+        return;
     }
     let mut length = 0;
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    // The request is refused already, for a reason that comes first.
+    while let Ok(Some(part)) = next_part(&mut body).await {
+        length += part.len();
+        if length > limit {
+            return;
+        }
+    }
+}
+
+fn is_announced_longer(body: &Body, limit: usize) -> bool {
+    usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit)
+}
+
+fn too_large(limit: usize) -> Refusal {
+    Refusal::new(
+        Reason::TooLarge,
+        format!("Request body too large: at most {limit} bytes are read"),
+    )
+}
+
+/// The next part of a body; nothing at its end.
+async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
         let frame = frame.map_err(|error| {
             Refusal::new(
                 Reason::Cut,
@@ -106,14 +138,52 @@ async fn each_part(
             )
         })?;
         if let Ok(part) = frame.into_data() {
-            length += part.len();
-            if length > limit {
-                return Err(too_large());
-            }
-            take(&part);
+            return Ok(Some(part));
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Undoes the `Content-Encoding` of a body, gzip or deflate, up to a limit in
+/// bytes. What the provider takes is not documented; clients do send these.
+///
+/// Nothing where it has none.
+pub(crate) fn decode(
+    headers: &HeaderMap,
+    body: &[u8],
+    limit: usize,
+) -> Result<Option<Bytes>, Refusal> {
+    let Some(encoding) = headers.get(CONTENT_ENCODING) else {
+        return Ok(None);
+    };
+    let encoding = String::from_utf8_lossy(encoding.as_bytes()).to_ascii_lowercase();
+    let mut decoded = Vec::new();
+    // One byte more than allowed tells a long body from one that fits.
+    let most = limit as u64 + 1;
+    let read = match encoding.trim() {
+        "" | "identity" => return Ok(None),
+        "gzip" | "x-gzip" => MultiGzDecoder::new(body)
+            .take(most)
+            .read_to_end(&mut decoded),
+        "deflate" => ZlibDecoder::new(body).take(most).read_to_end(&mut decoded),
+        other => {
+            return Err(Refusal::new(
+                Reason::Encoding,
+                format!(
+                    "Unsupported content encoding {:?}: expected none, gzip or deflate",
+                    shorten::text(other, 50)
+                ),
+            ));
+        }
+    };
+    match read {
+        Ok(length) if length > limit => Err(too_large(limit)),
+        Ok(_) => Ok(Some(decoded.into())),
+        Err(error) => Err(Refusal::new(
+            Reason::Cut,
+            format!("the body is not what its content encoding {encoding} says: {error}"),
+        )),
+    }
 }
 
 /// Looks for `Content-Type: application/json`, in UTF-8 if it says in what.

@@ -9,11 +9,16 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Canonical, OutOfRange, normalised, readable};
+use super::{Canonical, OutOfRange, readable, readable_start, write_normalised};
 
 fn canonical(json: &str) -> Canonical {
     serde_json::from_str::<serde_json::Value>(json).expect(json);
     Canonical::of(json).expect(json)
+}
+
+fn normalised(number: &str) -> Result<String, OutOfRange> {
+    let mut text = String::new();
+    write_normalised(number, &mut text).map(|()| text)
 }
 
 fn shown(json: &str) -> String {
@@ -249,5 +254,18 @@ proptest! {
     ) {
         let spelled = spell(&value, &mut choices.into_iter());
         prop_assert_eq!(canonical(&shown(&spelled)), canonical(&spelled));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_start_is_the_start_of_the_whole(model in any_value(), bytes in 0_usize..60) {
+        let canonical = canonical(&spell(&model, &mut std::iter::empty()));
+        let whole = readable(canonical.marked());
+        let start = readable_start(canonical.marked(), bytes);
+        prop_assert!(start == whole || start.len() > bytes);
+        // A string that is cut has a quote at its end all the same.
+        let shown = &start[..start.floor_char_boundary(bytes)];
+        prop_assert!(whole.starts_with(shown), "{whole} {start}");
     }
 }

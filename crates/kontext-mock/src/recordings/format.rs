@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::defect::Defect;
 
@@ -25,7 +25,7 @@ const OWN_HEADERS: &[&str] = &[
 ];
 
 /// Where a recorded exchange comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Origin {
@@ -39,12 +39,11 @@ pub enum Origin {
 
 /// What `recording.json` says, format 1. Unknown keys are errors: a misspelt
 /// one would otherwise be lost in silence.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Story {
     /// The version of the form, judged before the rest is read.
-    #[serde(rename = "format")]
-    _format: u64,
+    pub(super) format: u64,
     pub(super) title: String,
     pub(super) method: String,
     pub(super) path: String,
@@ -58,16 +57,61 @@ pub(super) struct Story {
     #[serde(default)]
     pub(super) not_recorded: Vec<String>,
     #[serde(default)]
-    pub(super) redacted: Vec<String>,
+    pub(super) redacted: Vec<Redacted>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) files: Vec<Kept>,
 }
 
 /// The document that an exchange was taken from.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
     pub(super) document: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) section: Option<String>,
+}
+
+/// A place of a recording at which something was taken out before it was
+/// written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redacted {
+    pub(super) file: String,
+    pub(super) pointer: String,
+    pub(super) what: String,
+}
+
+/// A picture behind a URL of the response, which is kept beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    pub(super) url: String,
+    pub(super) file: String,
+    pub(super) content_type: String,
+    pub(super) sha256: String,
+    pub(super) origin: Origin,
+}
+
+impl Redacted {
+    /// The name of the file in the recording's folder, such as
+    /// `request.json`.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The place in the file, as a JSON pointer (RFC 6901); empty for all of
+    /// it, and for a file that is no JSON.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// What was taken out, in words.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
 }
 
 /// The version alone, of whatever else a file says.
@@ -139,17 +183,21 @@ impl Story {
                 "write the day of the recording",
             );
         }
-        if self.contract_sha256.len() != 64
-            || !self
-                .contract_sha256
-                .bytes()
-                .all(|byte| byte.is_ascii_hexdigit())
-        {
+        if !is_sha256(&self.contract_sha256) {
             return wrong(
                 "contract_sha256",
                 "64 hexadecimal digits",
                 "copy sha256 of the operation from contract.json",
             );
+        }
+        for (index, redacted) in self.redacted.iter().enumerate() {
+            if !redacted.pointer.is_empty() && !redacted.pointer.starts_with('/') {
+                return wrong(
+                    &format!("redacted/{index}/pointer"),
+                    "a JSON pointer, which is empty or starts with /",
+                    "write the place in the file, such as /image_url",
+                );
+            }
         }
         Ok(())
     }
@@ -198,6 +246,11 @@ impl Story {
         }
         Ok(headers)
     }
+}
+
+/// Whether a text has the form of a SHA-256.
+pub(super) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a text has the form of a day, 2026-11-22.

@@ -1,6 +1,10 @@
 //! Reads recordings from files: those built in and those of a folder alike.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -8,9 +12,9 @@ use serde_json::Value;
 use super::{
     RecordedRequest, Recording, Recordings,
     defect::{Defect, LoadError},
-    format,
+    files, format,
 };
-use crate::canonical::Canonical;
+use crate::{canonical::Canonical, parallel};
 
 /// Every file of `recordings/`, by its path in there, as build.rs lists them.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -18,11 +22,15 @@ static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded
 /// The name of a request's body in the folder of a recording.
 const REQUEST: &str = "request.json";
 
+/// The rules of redaction, in the root of the folder of the recordings; they
+/// belong to no recording.
+const RULES: &str = "redaction.json";
+
 /// Files by their path below the folder of the recordings, with `/`.
 type Files = BTreeMap<String, Bytes>;
 
 /// The files of one recording, by their names.
-type Case = BTreeMap<String, Bytes>;
+pub(super) type Case = BTreeMap<String, Bytes>;
 
 /// Reads the recordings that are built in.
 pub(super) fn embedded() -> Result<Recordings, LoadError> {
@@ -35,29 +43,40 @@ pub(super) fn embedded() -> Result<Recordings, LoadError> {
 
 /// Reads the recordings of a folder on disk.
 pub(super) fn folder(folder: &Path) -> Result<Recordings, LoadError> {
-    let mut files = Files::new();
+    let mut found = Vec::new();
     let mut defects = Vec::new();
-    read_folder(folder, "", 0, &mut files, &mut defects);
+    find_files(folder, "", 0, &mut found, &mut defects);
+    let read = parallel::map(&found, |(_, path)| fs::read(path));
+    let mut files = Files::new();
+    for ((name, path), read) in found.into_iter().zip(read) {
+        match read {
+            Ok(bytes) => {
+                files.insert(name, Bytes::from(bytes));
+            }
+            Err(error) => defects.push(unreadable(&path, &error)),
+        }
+    }
     let name = folder.display().to_string();
     load(files, name.trim_end_matches('/'), defects)
 }
 
-/// Reads every file below a folder. Recordings are two folders deep and
-/// nothing deeper is read, so that a circle of links ends.
-fn read_folder(
+fn unreadable(path: &Path, error: &io::Error) -> Defect {
+    Defect::of_file(
+        path.display().to_string(),
+        format!("cannot be read: {error}"),
+        "name a folder of recordings that can be read",
+    )
+}
+
+/// Finds every file below a folder, by its path in there. Recordings are two
+/// folders deep and nothing deeper is looked for, so that a circle of links ends.
+fn find_files(
     folder: &Path,
     prefix: &str,
     depth: usize,
-    files: &mut Files,
+    files: &mut Vec<(String, PathBuf)>,
     defects: &mut Vec<Defect>,
 ) {
-    let unreadable = |path: &Path, error: &std::io::Error| {
-        Defect::of_file(
-            path.display().to_string(),
-            format!("cannot be read: {error}"),
-            "name a folder of recordings that can be read",
-        )
-    };
     let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(entries) => entries,
         Err(error) => return defects.push(unreadable(folder, &error)),
@@ -86,7 +105,7 @@ fn read_folder(
         let name = format!("{prefix}{name}");
         if path.is_dir() {
             if depth < 2 {
-                read_folder(&path, &format!("{name}/"), depth + 1, files, defects);
+                find_files(&path, &format!("{name}/"), depth + 1, files, defects);
             } else {
                 defects.push(Defect::of_file(
                     path.display().to_string(),
@@ -95,12 +114,7 @@ fn read_folder(
                 ));
             }
         } else {
-            match fs::read(&path) {
-                Ok(bytes) => {
-                    files.insert(name, Bytes::from(bytes));
-                }
-                Err(error) => defects.push(unreadable(&path, &error)),
-            }
+            files.push((name, path));
         }
     }
 }
@@ -116,6 +130,7 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
                     .or_default()
                     .insert((*file).to_owned(), bytes);
             }
+            [RULES] => {}
             _ => defects.push(Defect::of_file(
                 format!("{folder}/{path}"),
                 "belongs to no recording, which are folders <operation>/<case>/",
@@ -124,8 +139,11 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
         }
     }
     let mut recordings = Vec::new();
-    for ((operation, case), files) in cases {
-        match recording(folder, &operation, &case, &files) {
+    let cases: Vec<_> = cases.into_iter().collect();
+    for read in parallel::map(&cases, |((operation, case), files)| {
+        recording(folder, operation, case, files)
+    }) {
+        match read {
             Ok(recording) => recordings.push(recording),
             Err(mut found) => defects.append(&mut found),
         }
@@ -167,10 +185,10 @@ fn recording(
         }
     }
     for file in files.keys() {
-        if file != format::FILE && file != REQUEST && !is_response(file) {
+        if !is_part(file) {
             defects.push(Defect::of_file(
                 format!("{path}/{file}"),
-                "is not part of a recording, which is recording.json, request.json and response.*",
+                "is not part of a recording, which is recording.json, request.json, response.* and file-1.*, file-2.*, …",
                 "rename or delete it",
             ));
         }
@@ -195,7 +213,17 @@ fn recording(
         Some(bytes) => kept(request(bytes, &format!("{path}/{REQUEST}")), &mut defects),
         None => None,
     };
+    if let Some(story) = &story {
+        defects.append(&mut redacted(story, files, &file));
+    }
     let responses: Vec<_> = files.iter().filter(|(file, _)| is_response(file)).collect();
+    let kept_files = match (&story, responses.as_slice()) {
+        (Some(story), [(response, _)]) => kept_all(
+            files::read(&story.files, files, response, &path),
+            &mut defects,
+        ),
+        _ => Vec::new(),
+    };
     if responses.len() != 1 {
         defects.push(Defect::of_file(
             path,
@@ -220,6 +248,7 @@ fn recording(
             request,
             response: (*response).clone(),
             response_file: (*response_file).clone(),
+            files: kept_files,
         });
     }
     Err(defects)
@@ -228,6 +257,34 @@ fn recording(
 /// Keeps what was read, or its defect.
 fn kept<T>(read: Result<T, Defect>, defects: &mut Vec<Defect>) -> Option<T> {
     read.map_err(|defect| defects.push(defect)).ok()
+}
+
+/// Keeps what was read of several things, and the defects of the others.
+fn kept_all<T>(read: (Vec<T>, Vec<Defect>), defects: &mut Vec<Defect>) -> Vec<T> {
+    let (kept, mut found) = read;
+    defects.append(&mut found);
+    kept
+}
+
+/// Whether a file belongs into the folder of a recording.
+fn is_part(file: &str) -> bool {
+    file == format::FILE || file == REQUEST || is_response(file) || files::is_file(file)
+}
+
+/// Lists the places of redaction that name no file of the recording.
+fn redacted(story: &format::Story, files: &Case, file: &str) -> Vec<Defect> {
+    let missing = |(_, redacted): &(usize, &format::Redacted)| !files.contains_key(&redacted.file);
+    let places = story.redacted.iter().enumerate().filter(missing);
+    places
+        .map(|(index, redacted)| {
+            Defect::of_file(
+                file,
+                format!("names the file {:?}, which is not there", redacted.file),
+                "name a file of this recording, or delete the entry",
+            )
+            .at(format!("/redacted/{index}/file"))
+        })
+        .collect()
 }
 
 /// Whether a file holds the body of a response: `response.` and an extension.

@@ -1,6 +1,7 @@
 //! Recorded exchanges: what they are, and the set of them that a mock serves.
 
 mod defect;
+mod files;
 mod format;
 mod load;
 
@@ -14,7 +15,8 @@ use axum::{
 use crate::canonical::Canonical;
 
 pub use defect::{Defect, LoadError};
-pub use format::Origin;
+pub use files::RecordedFile;
+pub use format::{Origin, Redacted};
 
 /// The recordings that a mock answers with, in the order of their names.
 #[derive(Clone, Debug)]
@@ -34,6 +36,7 @@ pub struct Recording {
     request: Option<RecordedRequest>,
     response: Bytes,
     response_file: String,
+    files: Vec<RecordedFile>,
 }
 
 /// A recorded request's body.
@@ -164,10 +167,16 @@ impl Recording {
         &self.story.not_recorded
     }
 
-    /// What was taken out of the exchange.
+    /// What was taken out of the exchange, and where.
     #[must_use]
-    pub fn redacted(&self) -> &[String] {
+    pub fn redacted(&self) -> &[Redacted] {
         &self.story.redacted
+    }
+
+    /// The pictures behind URLs of the response that are kept beside it.
+    #[must_use]
+    pub fn files(&self) -> &[RecordedFile] {
+        &self.files
     }
 
     /// The SHA-256 of the operation's contract at the time of recording, in

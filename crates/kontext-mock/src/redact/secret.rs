@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use axum::http::HeaderMap;
 
+use super::headers::is_secret_header;
+
 /// The shortest secret, in bytes. A shorter one is a word, and to take it out
 /// of every text would make riddles of them.
 const SHORTEST: usize = 6;
@@ -20,10 +22,39 @@ impl Secret {
     }
 
     /// Collects the secrets that headers carry, those of a request or of a
-    /// response.
-    pub(crate) fn from_headers(_headers: &HeaderMap) -> Vec<Self> {
-        Vec::new()
+    /// response: tokens without their scheme, and cookies one by one.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Vec<Self> {
+        let mut secrets = Vec::new();
+        for (name, value) in headers {
+            let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
+                continue;
+            };
+            match name.as_str() {
+                "authorization" | "proxy-authorization" => {
+                    let token = value.split_once(' ').map_or(value, |(_, token)| token);
+                    secrets.extend(Self::new(token.trim()));
+                }
+                "cookie" => secrets.extend(value.split(';').filter_map(cookie)),
+                // What follows the value are attributes.
+                "set-cookie" => secrets.extend(value.split(';').next().and_then(cookie)),
+                name if is_secret_header(name) => secrets.extend(Self::new(value.trim())),
+                _ => {}
+            }
+        }
+        secrets.sort();
+        secrets.dedup();
+        secrets
     }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The value of a cookie.
+fn cookie(pair: &str) -> Option<Secret> {
+    let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+    Secret::new(value.trim().trim_matches('"'))
 }
 
 impl fmt::Debug for Secret {

@@ -119,7 +119,8 @@ fn it_serves_until_a_signal_and_logs_without_secrets() {
                  /prompt: expected \"Add a bird to the foreground of the photo.\", \
                  received \"Add a cat.\"\n\
                  POST {PATH} 200 match=exact recording=generate-image/add-bird\n\
-                 POST {PATH} 400 error=not-json\n"
+                 POST {PATH} 400 error=not-json\n\
+                 recordings that answered no request: generate-image/combine-two-images\n"
             )
         );
     }

@@ -167,7 +167,14 @@ async fn an_operation_without_a_recording_is_a_miss() {
         &body,
     );
     assert_eq!(answer.found(), (Some("miss"), None));
-    assert_eq!(answer.message(), "No recording of other is there.");
+    assert_eq!(
+        answer.message(),
+        format!(
+            "No recording of other is there.\nTo record it, send it to: kontext-mock record \
+             --upstream https://api.aimlapi.com --recordings {}",
+            folder.path().display()
+        )
+    );
     assert_eq!(post(server.address(), &body).status, 200);
 }
 

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use kontext_mock::{MockServer, Recordings, StartError};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder of recordings that a test may spoil.
@@ -23,6 +23,10 @@ impl Folder {
             let bytes = fs::read(source.join(file)).unwrap();
             folder.write(&format!("generate-image/add-bird/{file}"), bytes);
         }
+        // Without the picture that is kept with it, which few tests are about.
+        folder.edit("generate-image/add-bird/recording.json", |story| {
+            story.as_object_mut().unwrap().remove("files");
+        });
         folder
     }
 
@@ -88,6 +92,13 @@ fn a_folder_in_order_loads() {
     assert_eq!(Recordings::load(folder.path()).unwrap().len(), 1);
 }
 
+#[test]
+fn the_rules_of_redaction_are_no_recording() {
+    let folder = Folder::with_add_bird();
+    folder.write("redaction.json", "{}");
+    assert_eq!(Recordings::load(folder.path()).unwrap().len(), 1);
+}
+
 /// A `recording.json` whose lines are known.
 const TEXT: &str = r#"{
   "format": 1,
@@ -125,7 +136,7 @@ fn an_unknown_key_is_named() {
         "\"status\": 200,\n  \"statsu\": 200",
         ", line 7, column 10: unknown field `statsu`, expected one of `format`, `title`, \
          `method`, `path`, `status`, `headers`, `origin`, `source`, `date`, `contract_sha256`, \
-         `not_recorded`, `redacted`",
+         `not_recorded`, `redacted`, `files`",
     );
 }
 
@@ -214,6 +225,20 @@ fn wrong_values_are_named_by_their_place() {
         ", /title: expected a sentence; say what happens in the exchange",
     );
     check(
+        |story| {
+            story["redacted"] = json!([{"file": "request.json", "pointer": "prompt", "what": "x"}]);
+        },
+        ", /redacted/0/pointer: expected a JSON pointer, which is empty or starts with /; \
+         write the place in the file, such as /image_url",
+    );
+    check(
+        |story| {
+            story["redacted"] = json!([{"file": "request.html", "pointer": "", "what": "x"}]);
+        },
+        ", /redacted/0/file: names the file \"request.html\", which is not there; \
+         name a file of this recording, or delete the entry",
+    );
+    check(
         |story| story["contract_sha256"] = "abc".into(),
         ", /contract_sha256: expected 64 hexadecimal digits; \
          copy sha256 of the operation from contract.json",
@@ -279,7 +304,8 @@ fn files_that_miss_or_do_not_belong_are_named_all_at_once() {
             "DIR/generate-image/add-bird/recording.json: is missing; \
              add it by the form that the README of kontext-mock shows",
             "DIR/generate-image/add-bird/request.json.bak: is not part of a recording, \
-             which is recording.json, request.json and response.*; rename or delete it",
+             which is recording.json, request.json, response.* and file-1.*, file-2.*, …; \
+             rename or delete it",
             "DIR/generate-image/empty: is an empty folder; \
              add the recording, or delete the folder",
             "DIR/generate-image/stray.json: belongs to no recording, which are folders \
@@ -327,4 +353,99 @@ async fn a_server_does_not_start_with_what_cannot_be_read() {
         .await
         .unwrap_err();
     assert!(matches!(error, StartError::Recordings(_)), "{error:?}");
+}
+
+/// The URL in the response of the first recording.
+const URL: &str = "https://cdn.aimlapi.com/squirrel/files/panda/qMuknweKekEYlj9-RdUNt_f0706e451d674554a4c03f2489cf7d5a.jpg";
+
+/// What `recording.json` says of a kept picture `abc`.
+fn kept(file: &str) -> Value {
+    json!({
+        "url": URL,
+        "file": file,
+        "content_type": "image/jpeg",
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "origin": "synthetic",
+    })
+}
+
+/// A recording with a kept picture, changed.
+fn with_file(change: impl FnOnce(&mut Value)) -> Folder {
+    let folder = Folder::with_add_bird();
+    folder.write("generate-image/add-bird/file-1.jpg", "abc");
+    folder.edit(STORY, |story| {
+        story["files"] = json!([kept("file-1.jpg")]);
+        change(story);
+    });
+    folder
+}
+
+#[test]
+fn a_kept_picture_is_part_of_a_recording() {
+    let folder = with_file(|_| ());
+    let recordings = Recordings::load(folder.path()).unwrap();
+    let [file] = recordings.iter().next().unwrap().files() else {
+        panic!("{recordings:?}");
+    };
+    assert_eq!((file.url(), file.file()), (URL, "file-1.jpg"));
+    assert_eq!(file.content_type(), "image/jpeg");
+    assert!(file.sha256().starts_with("ba7816bf"), "{file:?}");
+    assert_eq!(file.origin(), kontext_mock::Origin::Synthetic);
+    assert_eq!(file.bytes(), b"abc");
+}
+
+#[test]
+fn a_kept_picture_that_is_not_as_told_is_named() {
+    let check = |change: fn(&mut Value), expected: &str| {
+        let folder = with_file(change);
+        assert_eq!(folder.defects(), [format!("DIR/{STORY}{expected}")]);
+    };
+    check(
+        |story| story["files"][0]["sha256"] = "0".repeat(64).into(),
+        ", /files/0/sha256: the file file-1.jpg has the SHA-256 \
+         ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad; \
+         put back the file that was recorded, or write this SHA-256",
+    );
+    check(
+        |story| story["files"][0]["url"] = "https://cdn.aimlapi.com/other.jpg".into(),
+        ", /files/0/url: no string of response.json is this URL; \
+         write it exactly as the response has it, or delete the entry",
+    );
+    check(
+        |story| story["files"] = json!([kept("file-1.jpg"), kept("file-1.jpg")]),
+        ", /files/1/url: this URL is listed twice; delete one of the two entries",
+    );
+    check(
+        |story| story["files"][0]["content_type"] = "jpeg".into(),
+        ", /files/0/content_type: expected a media type; write it as image/jpeg",
+    );
+    check(
+        |story| story["files"][0]["other"] = 1.into(),
+        ", line 9, column 13: unknown field `other`, expected one of `url`, `file`, \
+         `content_type`, `sha256`, `origin`; \
+         correct it by the form that the README of kontext-mock shows",
+    );
+}
+
+#[test]
+fn kept_pictures_and_the_list_of_them_are_the_same() {
+    let folder = with_file(|story| story["files"] = json!([kept("file-2.jpg")]));
+    assert_eq!(
+        folder.defects(),
+        [
+            "DIR/generate-image/add-bird/file-1.jpg: is not listed in recording.json; \
+             list it in /files with its URL and SHA-256, or delete it"
+                .to_owned(),
+            format!(
+                "DIR/{STORY}, /files/0/file: the file file-2.jpg is not there; \
+                 name a file of this recording, or delete the entry"
+            ),
+        ]
+    );
+    let folder = with_file(|story| story["files"][0]["file"] = "request.json".into());
+    assert!(
+        folder.defects()[1].contains("/files/0/file: \"request.json\" is no name as file-1.jpg"),
+        "{:?}",
+        folder.defects()
+    );
 }

@@ -378,3 +378,46 @@ async fn a_server_does_not_start_with_what_disagrees() {
         "{error}"
     );
 }
+
+/// The pointers of what disagrees where the values at `redacted` were taken
+/// out of the request.
+fn disagree_with(redacted: &[&str], change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let folder = Folder::with_add_bird();
+    folder.edit(REQUEST, change);
+    folder.edit(STORY, |story| {
+        story["redacted"] = redacted
+            .iter()
+            .map(|pointer| json!({"file": "request.json", "pointer": pointer, "what": "a value"}))
+            .collect();
+    });
+    judge(&folder)
+        .disagreements
+        .into_iter()
+        .map(|found| found.pointer)
+        .collect()
+}
+
+#[test]
+fn a_marker_in_the_place_of_a_value_does_not_disagree() {
+    let marker = "[redacted:00000000000000000000000000000000]";
+    let spoil = |request: &mut Value| {
+        request["seed"] = marker.into();
+        request["image_url"] = json!([marker]);
+    };
+    assert_eq!(disagree_with(&["/seed", "/image_url/0"], spoil), [""; 0]);
+    assert_eq!(disagree_with(&["/image_url/0"], spoil), ["/seed"]);
+    assert_eq!(disagree_with(&["/seed"], spoil), ["/image_url/0"]);
+    // A place in another file has nothing to do with it.
+    let folder = Folder::with_add_bird();
+    folder.edit(RESPONSE, |response| response["seed"] = marker.into());
+    folder.edit(STORY, |story| {
+        story["redacted"] = json!([{"file": "request.json", "pointer": "/seed", "what": "x"}]);
+    });
+    assert_eq!(judge(&folder).disagreements.len(), 1);
+}
+
+#[test]
+fn a_redacted_value_does_not_excuse_an_unknown_key() {
+    let spoil = |request: &mut Value| request["token"] = "[redacted:00]".into();
+    assert_eq!(disagree_with(&["/token"], spoil), ["/token"]);
+}

@@ -55,7 +55,9 @@ async fn strict_explains_a_miss() {
          /image_url: expected \"https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/t-rex.p…, \
          received [\"https://a.example/1\"]\n\
          /num_images: expected nothing, received 2\n\
-         /prompt: expected \"Add a bird to the foreground of the photo.\", received \"Add a cat.\""
+         /prompt: expected \"Add a bird to the foreground of the photo.\", received \"Add a cat.\"\n\
+         To record it, send it to: kontext-mock record --upstream https://api.aimlapi.com \
+         --recordings RECORDINGS"
     );
 }
 
@@ -81,7 +83,7 @@ async fn nothing_is_ignored() {
     assert!(
         answer
             .message()
-            .ends_with("\nquery: expected nothing, received a=1")
+            .contains("\nquery: expected nothing, received a=1\n")
     );
     let answer = send(
         server.address(),
@@ -174,6 +176,6 @@ fn modes_have_names() {
     let error = "Strict".parse::<MatchMode>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "expected strict, nearest or fallback, received \"Strict\""
+        "expected strict, nearest, fallback or generate, received \"Strict\""
     );
 }

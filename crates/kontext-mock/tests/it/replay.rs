@@ -6,7 +6,7 @@ use crate::{folders::Folder, http::post};
 
 #[tokio::test]
 async fn every_embedded_recording_is_served_as_recorded() {
-    let server = MockServer::start().await.unwrap();
+    let server = MockServer::builder().keep_urls(true).start().await.unwrap();
     let recordings = Recordings::embedded().unwrap();
     assert_eq!(recordings.len(), 2);
     for recording in &recordings {

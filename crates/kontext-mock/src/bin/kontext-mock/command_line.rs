@@ -6,7 +6,7 @@ use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
 };
-use kontext_mock::{DEFAULT_BODY_LIMIT, MatchMode};
+use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, Shape, Validation};
 
 /// An offline mock of the provider's image API.
 ///
@@ -16,8 +16,9 @@ use kontext_mock::{DEFAULT_BODY_LIMIT, MatchMode};
 #[command(
     name = "kontext-mock",
     version,
-    after_help = "Exit codes: 0 stopped or clean, 1 recordings disagree with the contract, \
-                  2 could not start, bad arguments or unreadable files."
+    after_help = "Exit codes: 0 stopped or clean, 1 recordings disagree with the contract, or \
+                  requests missed with --fail-on-miss, 2 could not start, bad arguments or \
+                  unreadable files."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -49,7 +50,8 @@ pub(crate) struct ServeArguments {
     pub(crate) recordings: Option<PathBuf>,
 
     /// What to do when no recording has exactly the request: answer 404 with
-    /// the differences, answer with the nearest, or with the first one.
+    /// the differences, answer with the nearest, with the first one, or with one
+    /// that is made up from the request, its pictures too.
     #[arg(
         long = "match",
         value_name = "MODE",
@@ -74,6 +76,66 @@ pub(crate) struct ServeArguments {
     /// The longest request body to take, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_BODY_LIMIT)]
     pub(crate) body_limit: usize,
+
+    /// What to do with requests that the contract does not allow: refuse them
+    /// as the provider would, say so in a header and in the log, or nothing.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = Validation::Error.name(),
+        value_parser = validation(),
+    )]
+    pub(crate) validation: Validation,
+
+    /// Something that goes wrong on purpose; can be given several times.
+    ///
+    /// delay=200ms, delay=50ms..2s, slow-body=2s, reset-before, reset-after,
+    /// empty-reply, garbage, malformed-chunk, cut-body[=BYTES],
+    /// wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS],
+    /// rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N for
+    /// the first N requests only.
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(crate) faults: Vec<Fault>,
+
+    /// A file with rules that say which answers which requests get, in which
+    /// order; see the README.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+
+    /// Where --match generate lists the images: images, data, or both.
+    #[arg(
+        long,
+        value_name = "SHAPE",
+        default_value = Shape::Images.name(),
+        value_parser = shape(),
+    )]
+    pub(crate) shape: Shape,
+
+    /// Makes --match generate answer otherwise than with another number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// Serve answers byte for byte, also those whose pictures were kept: their
+    /// URLs then lead to the provider and not to this server.
+    #[arg(long)]
+    pub(crate) keep_urls: bool,
+
+    /// Do not read the recordings again when their files change.
+    #[arg(long)]
+    pub(crate) no_watch: bool,
+
+    /// Exit with 1 at the end if a request found no recording.
+    #[arg(long)]
+    pub(crate) fail_on_miss: bool,
+
+    /// A file to write the port to when the server is up; it is deleted at the
+    /// end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) port_file: Option<PathBuf>,
+
+    /// Do not write a line per request.
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -111,8 +173,18 @@ impl std::fmt::Debug for ServeArguments {
             .field("recordings", &self.recordings)
             .field("match_mode", &self.match_mode)
             .field("body_limit", &self.body_limit)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
+}
+
+fn validation() -> impl clap::builder::TypedValueParser<Value = Validation> {
+    PossibleValuesParser::new(Validation::ALL.map(Validation::name))
+        .try_map(|name| name.parse::<Validation>())
+}
+
+fn shape() -> impl clap::builder::TypedValueParser<Value = Shape> {
+    PossibleValuesParser::new(Shape::ALL.map(Shape::name)).try_map(|name| name.parse::<Shape>())
 }
 
 fn match_mode() -> impl clap::builder::TypedValueParser<Value = MatchMode> {

@@ -4,7 +4,9 @@ mod check;
 mod command_line;
 mod list;
 mod output;
+mod port_file;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,9 @@ use std::{
 /// Recordings disagree with the contract.
 pub(crate) const DISAGREEMENT: u8 = 1;
 
+/// No recording answered a request.
+pub(crate) const MISSED: u8 = 1;
+
 /// Something could not be read or started.
 pub(crate) const FAILED: u8 = 2;
 
@@ -34,15 +37,29 @@ pub(crate) fn finish(text: &str, code: u8) -> ExitCode {
     }
 }
 
+/// Writes a line to standard error.
+pub(crate) fn note(text: &str) {
+    // Where standard error is closed, nobody wants to know.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Puts the file before an error, and its causes behind.
+pub(crate) fn with_place(file: &str, error: &dyn Error) -> String {
+    format!("{file}: {}", with_causes(error))
+}
+
 /// Writes an error with its causes to standard error.
 pub(crate) fn fail(error: &dyn Error) -> ExitCode {
-    let mut text = format!("error: {error}");
+    note(&format!("error: {}", with_causes(error)));
+    FAILED.into()
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    // Where standard error is closed, the exit code has to do.
-    let _ = writeln!(io::stderr().lock(), "{text}");
-    FAILED.into()
+    text
 }

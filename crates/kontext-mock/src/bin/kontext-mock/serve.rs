@@ -1,10 +1,13 @@
 //! `kontext-mock serve`: the mock until it is told to stop.
 
-use std::{error::Error, io, process::ExitCode};
+use std::{error::Error, fs, process::ExitCode, time::Duration};
 
-use kontext_mock::{MockServer, StartError};
+use kontext_mock::{Builder, Generate, MockServer, StartError, parse_script};
 
-use crate::{command_line::ServeArguments, output};
+use crate::{command_line::ServeArguments, output, port_file::PortFile, signals::Signals};
+
+/// How long requests in flight are waited for; a second signal ends that.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -14,8 +17,10 @@ pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&error),
     };
+    let fail_on_miss = arguments.fail_on_miss;
     match runtime.block_on(serve(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(misses) if fail_on_miss && misses > 0 => output::MISSED.into(),
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             let code = output::fail(&*error);
             match error.downcast_ref() {
@@ -26,48 +31,86 @@ pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
     }
 }
 
-async fn serve(arguments: ServeArguments) -> Result<(), Box<dyn Error>> {
+/// Serves, and returns how many requests no recording answered.
+async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     // Before the line that says the server is up, so that whoever waits for it
     // may stop the server from then on.
-    let stopped = stop_signal()?;
+    let mut signals = Signals::catch()?;
+    let port_file = arguments.port_file.clone();
+    let mut server = builder(arguments)?.start().await?;
+    for stale in server.stale() {
+        output::note(&format!(
+            "{stale} was made under an older contract; record it again, or look at it and put \
+             the new hash into its recording.json"
+        ));
+    }
+    let port_file = match port_file {
+        Some(path) => Some(PortFile::write(&path, server.address().port())?),
+        None => None,
+    };
+    output::print(&format!("kontext-mock listening on {}\n", server.url()))?;
+    signals.next().await;
+    drop(port_file);
+    tokio::select! {
+        () = server.drain(PATIENCE) => {}
+        () = signals.next() => {}
+    }
+    let misses = server.miss_count();
+    report(misses, &server.unused());
+    Ok(misses)
+}
+
+fn builder(arguments: ServeArguments) -> Result<Builder, Box<dyn Error>> {
+    let mut generate = Generate::default().with_seed(arguments.seed);
+    generate = generate.with_shape(arguments.shape);
     let mut builder = MockServer::builder()
         .listen(arguments.listen)
         .match_mode(arguments.match_mode)
+        .validation(arguments.validation)
+        .generate(generate)
+        .keep_urls(arguments.keep_urls)
         .body_limit(arguments.body_limit)
-        .log_requests(true);
+        .watch(!arguments.no_watch)
+        .log_requests(!arguments.quiet);
+    for fault in arguments.faults {
+        builder = builder.fault(fault);
+    }
+    if let Some(file) = &arguments.script {
+        let text = fs::read_to_string(file)
+            .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        let rules = parse_script(&text)
+            .map_err(|error| output::with_place(&file.display().to_string(), &error))?;
+        for rule in rules {
+            builder = builder.rule(rule);
+        }
+    }
     if let Some(folder) = arguments.recordings {
         builder = builder.recordings(folder);
     }
     if let Some(key) = arguments.key {
         builder = builder.key(key);
     }
-    let server = builder.start().await?;
-    output::print(&format!("kontext-mock listening on {}\n", server.url()))?;
-    stopped.await;
-    server.stop().await;
-    Ok(())
+    Ok(builder)
 }
 
-/// Completes at SIGTERM or Ctrl-C; the signals are caught from the call on.
-#[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-/// Completes at Ctrl-C, which is caught from the call on.
-#[cfg(windows)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
+/// Says at the end what a person would look for.
+fn report(misses: u64, unused: &[String]) {
+    if misses > 0 {
+        output::note(&format!("requests that no recording answered: {misses}"));
+    }
+    if !unused.is_empty() {
+        let shown = unused
+            .iter()
+            .take(20)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = match unused.len().saturating_sub(20) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        output::note(&format!(
+            "recordings that answered no request: {shown}{more}"
+        ));
+    }
 }

@@ -1,0 +1,190 @@
+//! The mock's own endpoints, under `/__mock/`; `openapi.json` describes them.
+
+mod body;
+mod failure;
+mod files;
+mod query;
+mod views;
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, Method, StatusCode,
+        header::{HOST, ORIGIN},
+        request::Parts,
+    },
+    response::Response,
+};
+
+use self::{failure::Failure, query::Query};
+use crate::{
+    ADMIN_PATH,
+    fault::ActiveFault,
+    log,
+    mock::Mock,
+    reply::Reply,
+    request,
+    script::{self, ActiveRule},
+};
+
+/// The description of the endpoints, as it is served.
+const DESCRIPTION: &str = include_str!("admin/openapi.json");
+
+/// How long a body for these endpoints may be, in bytes.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// The endpoints but files, with their methods; [`answer`] carries them out.
+const ENDPOINTS: &[(&str, &str)] = &[
+    ("health", "GET, HEAD"),
+    ("openapi.json", "GET, HEAD"),
+    ("requests", "GET, DELETE"),
+    ("billed", "GET"),
+    ("faults", "GET, PUT, DELETE"),
+    ("rules", "GET, PUT, DELETE"),
+    ("reset", "POST"),
+    ("recordings", "GET"),
+    ("recordings/reload", "POST"),
+];
+
+/// Answers a request for an endpoint of the mock's own.
+pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Response {
+    let path = parts.uri.path().strip_prefix(ADMIN_PATH);
+    let path = path.unwrap_or_default();
+    if let Some(name) = path.strip_prefix("files/") {
+        request::discard_body(body, BODY_LIMIT).await;
+        return files::serve(mock, &parts, name).await.into_response();
+    }
+    let reply = match request::read_body(body, BODY_LIMIT).await {
+        // A page in a browser must not drive a mock that happens to run beside it.
+        _ if !is_own_origin(&parts.headers) => Err(Failure::new(
+            StatusCode::FORBIDDEN,
+            "pages of other origins cannot use /__mock/; call it from a program",
+        )),
+        Ok(body) => answer(mock, &parts, path, &body),
+        Err(refusal) => Err(Failure::new(refusal.status, refusal.message)),
+    };
+    reply.unwrap_or_else(Failure::into_reply).into_response()
+}
+
+/// Carries out everything but files.
+fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Reply, Failure> {
+    const GET: Method = Method::GET;
+    const HEAD: Method = Method::HEAD;
+    const PUT: Method = Method::PUT;
+    const POST: Method = Method::POST;
+    const DELETE: Method = Method::DELETE;
+    let query = Query::of(parts)?;
+    match (path, &parts.method) {
+        ("health", &GET | &HEAD) => Ok(views::health(mock)),
+        ("openapi.json", &GET | &HEAD) => {
+            Ok(Reply::new(StatusCode::OK, "application/json", DESCRIPTION))
+        }
+        ("requests", &GET) => Ok(views::requests(mock, &query)),
+        ("requests", &DELETE) => {
+            mock.journal.forget(query.session.as_deref());
+            Ok(views::done())
+        }
+        ("billed", &GET) => Ok(views::billed(&*query.session(mock)?)),
+        ("faults", &GET) => Ok(views::faults(&*query.session(mock)?)),
+        ("faults", &PUT) => {
+            let body::Faults { faults } = body::read(body)?;
+            let session = query.session(mock)?;
+            session.state().faults = faults.into_iter().map(ActiveFault::new).collect();
+            Ok(views::faults(&session))
+        }
+        ("faults", &DELETE) => {
+            query.session(mock)?.state().faults.clear();
+            Ok(views::done())
+        }
+        ("rules", &GET) => Ok(views::rules(&*query.session(mock)?)),
+        ("rules", &PUT) => {
+            let body::Rules { rules } = body::read(body)?;
+            script::judge(&rules).map_err(|error| Failure::bad_request(error.to_string()))?;
+            let session = query.session(mock)?;
+            session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
+            Ok(views::rules(&session))
+        }
+        ("rules", &DELETE) => {
+            query.session(mock)?.state().rules.clear();
+            Ok(views::done())
+        }
+        ("reset", &POST) => {
+            let session = match &query.session {
+                Some(_) => Some(query.session(mock)?),
+                None => None,
+            };
+            mock.reset(session.as_deref());
+            Ok(views::done())
+        }
+        ("recordings", &GET) => Ok(views::recordings(mock)),
+        ("recordings/reload", &POST) => match mock.reload() {
+            Ok(count) => Ok(views::reloaded(count)),
+            Err(error) => Err(Failure::new(StatusCode::CONFLICT, log::with_causes(&error))),
+        },
+        _ => Err(unknown(path)),
+    }
+}
+
+/// Whether a request comes from no page, or from one of the mock's own.
+fn is_own_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let host = headers
+        .get(HOST)
+        .map(|host| host.as_bytes())
+        .unwrap_or_default();
+    origin.as_bytes().strip_prefix(b"http://") == Some(host)
+}
+
+/// What there is, where something else was asked for.
+fn unknown(path: &str) -> Failure {
+    match ENDPOINTS.iter().find(|(name, _)| *name == path) {
+        Some((_, methods)) => Failure::method(methods),
+        None => Failure::new(
+            StatusCode::NOT_FOUND,
+            "the mock has no such endpoint; /__mock/openapi.json describes those that it has",
+        ),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_endpoint_is_described_and_nothing_else() {
+        let description: serde_json::Value = serde_json::from_str(DESCRIPTION).unwrap();
+        let described: BTreeMap<String, Vec<String>> = description["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                let methods = methods.filter(|key| *key != "parameters");
+                let mut methods: Vec<_> = methods.map(|one| one.to_uppercase()).collect();
+                methods.sort();
+                (path.clone(), methods)
+            })
+            .collect();
+        let files = [
+            ("files/{operation}/{case}/{file}", "GET, HEAD"),
+            ("files/generated/{file}", "GET, HEAD"),
+        ];
+        let there: BTreeMap<String, Vec<String>> = ENDPOINTS
+            .iter()
+            .chain(&files)
+            .map(|(path, methods)| {
+                let mut methods: Vec<_> = methods.split(", ").map(str::to_owned).collect();
+                methods.sort();
+                (format!("{ADMIN_PATH}{path}"), methods)
+            })
+            .collect();
+        assert_eq!(described, there);
+    }
+}

@@ -1,0 +1,111 @@
+//! What the endpoints show.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::query::Query;
+use crate::{
+    JOURNAL_ENTRIES, fault::ActiveFault, mock::Mock, recordings::Origin, reply::Reply,
+    session::Session,
+};
+
+pub(super) fn health(mock: &Mock) -> Reply {
+    let loaded = mock.loaded();
+    let contract: Vec<_> = mock
+        .contract
+        .operations()
+        .map(|one| json!({"operation": one.name(), "sha256": one.sha256()}))
+        .collect();
+    ok(&json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "match": mock.settings.match_mode.name(),
+        "validation": mock.settings.validation.name(),
+        "recordings": loaded.set.prepared.len(),
+        "stale": loaded.set.notes.len(),
+        "misses": mock.misses(),
+        "reload_error": mock.reload_error(),
+        "contract": contract,
+    }))
+}
+
+pub(super) fn requests(mock: &Mock, query: &Query) -> Reply {
+    let received = mock.journal.received(query.session.as_deref());
+    let requests: Vec<_> = received
+        .into_iter()
+        .filter(|one| one.number() > query.since && (!query.misses || one.is_miss()))
+        .collect();
+    ok(&json!({ "requests": requests, "kept": JOURNAL_ENTRIES }))
+}
+
+pub(super) fn billed(session: &Session) -> Reply {
+    let state = session.state();
+    let (billed, counts) = (state.billed, state.counts);
+    drop(state);
+    ok(&json!({ "billed": billed, "usd": billed.usd(), "counts": counts }))
+}
+
+pub(super) fn faults(session: &Session) -> Reply {
+    let state = session.state();
+    let faults: Vec<_> = state.faults.iter().map(ActiveFault::remaining).collect();
+    drop(state);
+    ok(&json!({ "faults": faults }))
+}
+
+pub(super) fn rules(session: &Session) -> Reply {
+    let state = session.state();
+    let rules: Vec<Value> = state
+        .rules
+        .iter()
+        .map(|rule| {
+            let (rule, answered) = rule.state();
+            json!({ "rule": rule, "answered": answered })
+        })
+        .collect();
+    drop(state);
+    ok(&json!({ "rules": rules }))
+}
+
+pub(super) fn recordings(mock: &Mock) -> Reply {
+    let loaded = mock.loaded();
+    let recordings: Vec<_> = loaded
+        .set
+        .recordings
+        .iter()
+        .enumerate()
+        .map(|(index, recording)| {
+            let origin = match recording.origin() {
+                Origin::Documented => "documented",
+                Origin::Live => "live",
+                Origin::Synthetic => "synthetic",
+            };
+            json!({
+                "name": recording.name(),
+                "title": recording.title(),
+                "status": recording.status(),
+                "origin": origin,
+                "date": recording.date(),
+                "used": loaded.is_used(index),
+                "stale": loaded.set.is_stale(recording.name()),
+            })
+        })
+        .collect();
+    ok(&json!({ "recordings": recordings, "reload_error": mock.reload_error() }))
+}
+
+pub(super) fn reloaded(recordings: usize) -> Reply {
+    ok(&json!({ "recordings": recordings }))
+}
+
+pub(super) fn done() -> Reply {
+    Reply {
+        status: StatusCode::NO_CONTENT,
+        ..Reply::default()
+    }
+}
+
+fn ok(value: &Value) -> Reply {
+    let mut text = value.to_string();
+    text.push('\n');
+    Reply::new(StatusCode::OK, "application/json", text)
+}

@@ -1,0 +1,181 @@
+//! A recording as it is served.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, Uri, header::HOST, request::Parts},
+};
+use memchr::memmem;
+use serde_json::Value;
+
+use crate::{
+    FILES_PATH, RECORDING_HEADER,
+    billing::Billed,
+    canonical::Canonical,
+    headers::{self, MadeUp},
+    recordings::Recording,
+    reply::Reply,
+};
+
+/// A recording with all of its answer that is the same every time.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) name: Arc<str>,
+    pub(crate) title: String,
+    /// The request's body in the form in which requests are compared, secrets
+    /// redacted.
+    pub(crate) canonical: Option<Canonical>,
+    pub(crate) billed: Billed,
+    /// Which of the provider's headers were not recorded.
+    pub(crate) made_up: MadeUp,
+    reply: Reply,
+    /// The body in pieces, where pictures were kept with the recording.
+    pieces: Option<Vec<Piece>>,
+}
+
+/// A piece of a body that names kept pictures.
+#[derive(Debug)]
+enum Piece {
+    AsRecorded(Bytes),
+    /// Where the URL of a picture stands; the path at which the mock serves it.
+    Picture(String),
+}
+
+impl Prepared {
+    pub(crate) fn new(recording: &Recording, canonical: Option<Canonical>) -> Self {
+        let mut reply = Reply {
+            status: recording.status_code(),
+            headers: recording.headers().clone(),
+            body: recording.response_bytes(),
+        };
+        let billed = if recording.status_code().is_success() {
+            Billed::of_answer(
+                recording.response(),
+                recording.header(headers::CREDITS_USED),
+            )
+        } else {
+            Billed::default()
+        };
+        let made_up = headers::add_cost(&mut reply.headers, billed);
+        reply.set(RECORDING_HEADER, recording.name());
+        Self {
+            name: recording.name().into(),
+            title: recording.title().to_owned(),
+            canonical,
+            billed,
+            made_up,
+            pieces: pieces(recording),
+            reply,
+        }
+    }
+
+    /// The answer, with the URLs of kept pictures pointing to the mock, where
+    /// it is known under which address the client found it.
+    pub(crate) fn reply(&self, origin: Option<&Origin<'_>>) -> Reply {
+        let mut reply = self.reply.clone();
+        if let (Some(pieces), Some(origin)) = (&self.pieces, origin) {
+            let mut body = Vec::with_capacity(reply.body.len());
+            for piece in pieces {
+                match piece {
+                    Piece::AsRecorded(bytes) => body.extend_from_slice(bytes),
+                    Piece::Picture(path) => {
+                        body.extend_from_slice(origin.url().as_bytes());
+                        body.extend_from_slice(path.as_bytes());
+                    }
+                }
+            }
+            reply.body = body.into();
+            reply.set(headers::REWRITTEN, "url");
+        }
+        reply
+    }
+}
+
+/// Where the client found the mock, by what its request says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a>(&'a str);
+
+impl<'a> Origin<'a> {
+    /// Reads it from `Host`, or from a target with an authority; nothing where
+    /// neither is there or they are not of the usual form.
+    pub(crate) fn of(parts: &'a Parts) -> Option<Self> {
+        Self::read(&parts.uri, &parts.headers)
+    }
+
+    fn read(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Self> {
+        let host = match uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => headers.get(HOST).map(HeaderValue::to_str)?.ok()?,
+        };
+        // It becomes part of a JSON text and of a URL.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+        (!host.is_empty() && host.len() <= 300 && host.bytes().all(plain)).then_some(Self(host))
+    }
+
+    /// The origin as a URL without a slash at its end.
+    pub(crate) fn url(self) -> String {
+        format!("http://{}", self.0)
+    }
+}
+
+/// Cuts a body at the URLs of the pictures that were kept; nothing where there
+/// are none.
+fn pieces(recording: &Recording) -> Option<Vec<Piece>> {
+    let body = recording.response_bytes();
+    let mut cuts = Vec::new();
+    for file in recording.files() {
+        for spelt in spellings(file.url()) {
+            for start in memmem::find_iter(&body, spelt.as_bytes()) {
+                // Without its quotes.
+                cuts.push((start + 1..start + spelt.len() - 1, file.file()));
+            }
+        }
+    }
+    if cuts.is_empty() {
+        return None;
+    }
+    cuts.sort_by_key(|(range, _)| range.start);
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for (range, file) in cuts {
+        pieces.push(Piece::AsRecorded(body.slice(at..range.start)));
+        let path = format!("{FILES_PATH}{}/{file}", recording.name());
+        pieces.push(Piece::Picture(path));
+        at = range.end;
+    }
+    pieces.push(Piece::AsRecorded(body.slice(at..)));
+    Some(pieces)
+}
+
+/// How a URL can stand in a JSON text: as serde_json writes it, and with its
+/// slashes escaped, as PHP does.
+fn spellings(url: &str) -> Vec<String> {
+    let plain = Value::from(url).to_string();
+    let escaped = plain.replace('/', "\\/");
+    vec![plain, escaped]
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_taken_only_in_its_usual_form() {
+        let origin = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_str(host).unwrap());
+            let uri = Uri::from_static("/v1");
+            Origin::read(&uri, &headers).map(Origin::url)
+        };
+        assert_eq!(origin("[::1]:80").as_deref(), Some("http://[::1]:80"));
+        assert_eq!(origin("mock:4010").as_deref(), Some("http://mock:4010"));
+        for odd in ["", "a\"b", "a/b", "user@host", "a b", &"a".repeat(301)] {
+            assert_eq!(origin(odd), None, "{odd}");
+        }
+        let uri = Uri::from_static("http://proxied:1/v1");
+        let found = Origin::read(&uri, &HeaderMap::new().clone()).map(Origin::url);
+        assert_eq!(found.as_deref(), Some("http://proxied:1"));
+    }
+}

@@ -1,0 +1,102 @@
+//! Takes connections and serves them until it is told to stop.
+
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
+
+use axum::body::Body;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
+
+use super::{
+    GRACE,
+    connection::{Connection, Wire},
+};
+use crate::mock::Mock;
+
+/// How long to wait before the next connection where none could be taken, as
+/// when the process has no file descriptor left.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How a server is to stop.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// Requests in flight are finished for at most so long.
+    Drain(Duration),
+    /// Connections end whatever they are at.
+    Now,
+}
+
+/// Serves until it is told to stop, and frees the port before it returns.
+pub(super) async fn serve(
+    listener: TcpListener,
+    mock: Arc<Mock>,
+    mut stopping: oneshot::Receiver<Order>,
+) {
+    let (finish, finishing) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let order = loop {
+        tokio::select! {
+            biased;
+            order = &mut stopping => break order.unwrap_or(Order::Now),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, mock.clone(), finishing.clone()));
+                }
+                Err(error) if is_of_connection(&error) => {}
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    };
+    drop(listener);
+    if let Order::Drain(patience) = order {
+        let _ = finish.send(());
+        let drained = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(patience, drained).await;
+    }
+    connections.shutdown().await;
+}
+
+/// Serves one connection; told to finish, it answers the request that it is at
+/// and ends. A request that does not come whole is not waited for.
+async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Receiver<()>) {
+    // Without it small answers can wait for the client's acknowledgement; with
+    // an error they are late, no more.
+    let _ = stream.set_nodelay(true);
+    let wire = Arc::new(Wire::default());
+    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
+        let (mock, wire) = (mock.clone(), wire.clone());
+        async move {
+            let response = mock.serve(request.map(Body::new), Some(&wire)).await;
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let io = TokioIo::new(Connection::new(stream, wire.clone()));
+    let mut connection = pin!(http1::Builder::new().serve_connection(io, service));
+    // That a client breaks a connection, or a fault does, is no news.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = finishing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            if tokio::time::timeout(GRACE, connection.as_mut()).await.is_err()
+                && wire.is_answering()
+            {
+                let _ = connection.await;
+            }
+        }
+    }
+}
+
+/// Whether only this one connection failed before it was taken.
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,164 @@
+//! A connection that a fault can take over.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use axum::body::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// How a connection ends that was taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// In order, as at the end of every connection (FIN).
+    Closed,
+    /// By a reset (RST): what the client sends or reads next fails.
+    Reset,
+}
+
+/// The handle by which a handler takes over the connection that its request
+/// came on: instead of the response, the given bytes are written.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    /// Whether a request has been received whole, and its answer is under way.
+    answering: AtomicBool,
+    taken_over: AtomicBool,
+    order: Mutex<Option<Order>>,
+}
+
+#[derive(Debug)]
+struct Order {
+    bytes: Bytes,
+    ending: Ending,
+}
+
+impl Wire {
+    /// Has these bytes written as they are in place of the response, and the
+    /// connection ended.
+    pub(crate) fn take_over(&self, bytes: Bytes, ending: Ending) {
+        *self.order() = Some(Order { bytes, ending });
+        self.taken_over.store(true, Ordering::Release);
+    }
+
+    /// Says whether the connection's request has been received whole.
+    pub(crate) fn set_answering(&self, answering: bool) {
+        self.answering.store(answering, Ordering::Release);
+    }
+
+    pub(super) fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Acquire)
+    }
+
+    fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A TCP connection whose writing side obeys its [`Wire`].
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    wire: std::sync::Arc<Wire>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, wire: std::sync::Arc<Wire>) -> Self {
+        Self { stream, wire }
+    }
+
+    /// Does what the order says; it ends with an error, which makes hyper give
+    /// up the connection.
+    fn obey(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            let mut order = self.wire.order();
+            let Some(Order { bytes, ending }) = order.as_mut() else {
+                return Poll::Ready(io::ErrorKind::BrokenPipe.into());
+            };
+            if bytes.is_empty() {
+                let ending = *ending;
+                drop(order);
+                return self.end(ending, context);
+            }
+            match ready!(Pin::new(&mut self.stream).poll_write(context, bytes)) {
+                Ok(0) => return Poll::Ready(io::ErrorKind::WriteZero.into()),
+                Ok(written) => drop(bytes.split_to(written)),
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+    }
+
+    fn end(&mut self, ending: Ending, context: &mut Context<'_>) -> Poll<io::Error> {
+        match ending {
+            Ending::Closed => {
+                let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
+            }
+            // Without lingering, closing sends a reset.
+            Ending::Reset => {
+                let _ = self.stream.set_zero_linger();
+            }
+        }
+        Poll::Ready(io::ErrorKind::ConnectionReset.into())
+    }
+
+    fn is_taken_over(&self) -> bool {
+        self.wire.taken_over.load(Ordering::Acquire)
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_taken_over() {
+            return self.obey(context).map(Err);
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_taken_over() {
+            return self.obey(context).map(Err);
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_taken_over() {
+            return self.obey(context).map(Err);
+        }
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,220 @@
+//! What a test asks a mock, and tells it while it runs.
+
+use std::sync::Arc;
+
+use super::MockServer;
+use crate::{
+    StartError,
+    billing::Billed,
+    fault::{ActiveFault, Fault},
+    journal::Received,
+    mock::Mock,
+    recordings::Recordings,
+    script::{self, ActiveRule, Rule, ScriptError},
+    session::{Counts, Session},
+};
+
+impl MockServer {
+    /// The last requests that the mock received, of all sessions, the oldest
+    /// first; at most [`JOURNAL_ENTRIES`](crate::JOURNAL_ENTRIES).
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.mock.journal.received(None)
+    }
+
+    /// Those of the last requests that no recording answered.
+    #[must_use]
+    pub fn misses(&self) -> Vec<Received> {
+        let mut received = self.received();
+        received.retain(Received::is_miss);
+        received
+    }
+
+    /// How many requests no recording answered since the start, in all
+    /// sessions.
+    #[must_use]
+    pub fn miss_count(&self) -> u64 {
+        self.mock.misses()
+    }
+
+    /// What the provider would have billed, in all sessions.
+    #[must_use]
+    pub fn billed(&self) -> Billed {
+        let mut billed = Billed::default();
+        for session in self.mock.sessions.all() {
+            billed += session.state().billed;
+        }
+        billed
+    }
+
+    /// How the requests without a session ended.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.mock.sessions.unnamed().state().counts
+    }
+
+    /// The recordings as they are served now.
+    #[must_use]
+    pub fn recordings(&self) -> Recordings {
+        self.mock.recordings()
+    }
+
+    /// The names of the recordings that have answered no request.
+    #[must_use]
+    pub fn unused(&self) -> Vec<String> {
+        self.mock.loaded().unused()
+    }
+
+    /// The names of the recordings that were made under an older contract.
+    #[must_use]
+    pub fn stale(&self) -> Vec<String> {
+        let loaded = self.mock.loaded();
+        loaded
+            .set
+            .notes
+            .iter()
+            .map(|note| note.recording.clone())
+            .collect()
+    }
+
+    /// Expects that every recording has answered a request.
+    ///
+    /// # Panics
+    ///
+    /// Panics where one has not, and names it: it is what a test calls at its
+    /// end, so that recordings that nobody needs any more are noticed.
+    #[track_caller]
+    pub fn assert_all_used(&self) {
+        let unused = self.unused();
+        assert!(
+            unused.is_empty(),
+            "no request was answered by these recordings, delete them or test them: {}",
+            unused.join(", ")
+        );
+    }
+
+    /// Replaces the faults that happen to requests without a session.
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = impl Into<Fault>>) {
+        set_faults(&self.mock.sessions.unnamed(), faults);
+    }
+
+    /// Replaces the rules that answer requests without a session.
+    ///
+    /// # Errors
+    ///
+    /// Fails where a rule could never answer.
+    pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
+        set_rules(&self.mock.sessions.unnamed(), rules)
+    }
+
+    /// Forgets everything that happened, and sets faults, rules and sessions
+    /// back to the start.
+    pub fn reset(&self) {
+        self.mock.reset(None);
+    }
+
+    /// Reads the recordings again, and says how many there are. All of them are
+    /// served from then on or, if one of them is wrong, the earlier ones.
+    ///
+    /// # Errors
+    ///
+    /// Fails where they cannot be read or disagree with the contract.
+    pub fn reload(&self) -> Result<usize, StartError> {
+        self.mock.reload()
+    }
+
+    /// A part of the mock that shares with others only what it serves: for
+    /// tests that share a server. Requests belong to it by the header
+    /// [`SESSION_HEADER`](crate::SESSION_HEADER).
+    ///
+    /// Nothing where the name is not 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
+    #[must_use]
+    pub fn session(&self, name: &str) -> Option<SessionHandle> {
+        self.mock.sessions.named(name).ok()?;
+        Some(SessionHandle {
+            mock: self.mock.clone(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// A session of a mock, from [`MockServer::session`].
+#[derive(Clone, Debug)]
+pub struct SessionHandle {
+    mock: Arc<Mock>,
+    name: String,
+}
+
+impl SessionHandle {
+    /// The name that requests have in `x-kontext-session`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The last requests of this session, the oldest first.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.mock.journal.received(Some(&self.name))
+    }
+
+    /// Those of them that no recording answered.
+    #[must_use]
+    pub fn misses(&self) -> Vec<Received> {
+        let mut received = self.received();
+        received.retain(Received::is_miss);
+        received
+    }
+
+    /// What the provider would have billed for this session.
+    #[must_use]
+    pub fn billed(&self) -> Billed {
+        self.session().state().billed
+    }
+
+    /// How the requests of this session ended.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.session().state().counts
+    }
+
+    /// Replaces the faults of this session.
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = impl Into<Fault>>) {
+        set_faults(&self.session(), faults);
+    }
+
+    /// Replaces the rules of this session.
+    ///
+    /// # Errors
+    ///
+    /// Fails where a rule could never answer.
+    pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
+        set_rules(&self.session(), rules)
+    }
+
+    /// Forgets what happened in this session, and sets its faults and rules
+    /// back to the start.
+    pub fn reset(&self) {
+        self.mock.reset(Some(&self.session()));
+    }
+
+    /// It may have been forgotten since, and then starts again.
+    fn session(&self) -> Arc<Session> {
+        let session = self.mock.sessions.named(&self.name);
+        // The name was taken when the handle was made.
+        session.unwrap_or_else(|_| self.mock.sessions.unnamed())
+    }
+}
+
+fn set_faults(session: &Session, faults: impl IntoIterator<Item = impl Into<Fault>>) {
+    let faults = faults.into_iter().map(Into::into);
+    let faults = faults.map(ActiveFault::new).collect();
+    session.state().faults = faults;
+}
+
+fn set_rules(session: &Session, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
+    let rules: Vec<_> = rules.into_iter().collect();
+    script::judge(&rules)?;
+    session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
+    Ok(())
+}

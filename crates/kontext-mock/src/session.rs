@@ -1,0 +1,222 @@
+//! Sessions: what tests that share a mock do not share.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use axum::http::HeaderMap;
+use serde::Serialize;
+
+use crate::{
+    billing::Billed,
+    canonical::Canonical,
+    fault::{ActiveFault, Fault, Plan},
+    matching::Match,
+    script::{ActiveRule, Rule, RuleAnswer},
+};
+
+/// Names the request header that says to which session a request belongs: up
+/// to 64 characters of `A-Z a-z 0-9 . _ -`.
+///
+/// A session has faults, rules, counters and charges of its own, and starts
+/// with the faults and rules that the server was started with. Requests without
+/// the header share one session.
+pub const SESSION_HEADER: &str = "x-kontext-session";
+
+/// How many named sessions are kept; of more, the one that was used longest ago
+/// is forgotten.
+pub const SESSIONS: usize = 1000;
+
+/// How the requests of a session ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// All requests, but those for the mock's own endpoints.
+    pub requests: u64,
+    /// Those that were answered by exactly their recording.
+    pub exact: u64,
+    /// Those that were answered by the nearest recording.
+    pub nearest: u64,
+    /// Those that were answered by another recording, whichever it is.
+    pub fallback: u64,
+    /// Those whose answer was made up from the request.
+    pub generated: u64,
+    /// Those that no recording answered.
+    pub misses: u64,
+    /// Those that were refused before a recording was looked for, and those
+    /// that a fault or a script answered with an error.
+    pub errors: u64,
+}
+
+/// What belongs to one session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) name: Option<Arc<str>>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) faults: Vec<ActiveFault>,
+    pub(crate) rules: Vec<ActiveRule>,
+    pub(crate) billed: Billed,
+    pub(crate) counts: Counts,
+}
+
+/// All sessions of a mock.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    /// What each session starts with.
+    start: State,
+    unnamed: Arc<Session>,
+    named: Mutex<Named>,
+}
+
+#[derive(Debug, Default)]
+struct Named {
+    sessions: HashMap<Arc<str>, (Arc<Session>, u64)>,
+    /// Counts look-ups, to know which session was used longest ago.
+    clock: u64,
+}
+
+/// A session name that is not of the documented form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadName;
+
+impl Sessions {
+    pub(crate) fn new(faults: &[Fault], rules: &[Rule]) -> Self {
+        let start = State {
+            faults: faults.iter().copied().map(ActiveFault::new).collect(),
+            rules: rules.iter().cloned().map(ActiveRule::new).collect(),
+            ..State::default()
+        };
+        Self {
+            unnamed: Arc::new(Session {
+                name: None,
+                state: Mutex::new(start.clone()),
+            }),
+            start,
+            named: Mutex::default(),
+        }
+    }
+
+    /// The session that a request names.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Result<Arc<Session>, BadName> {
+        match headers.get(SESSION_HEADER) {
+            None => Ok(self.unnamed.clone()),
+            Some(name) => self.named(name.to_str().map_err(|_| BadName)?),
+        }
+    }
+
+    /// The session of requests that name none.
+    pub(crate) fn unnamed(&self) -> Arc<Session> {
+        self.unnamed.clone()
+    }
+
+    /// A session by its name, made where there is none yet.
+    pub(crate) fn named(&self, name: &str) -> Result<Arc<Session>, BadName> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(allowed) {
+            return Err(BadName);
+        }
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.clock += 1;
+        let now = named.clock;
+        if let Some((session, used)) = named.sessions.get_mut(name) {
+            *used = now;
+            return Ok(session.clone());
+        }
+        if named.sessions.len() >= SESSIONS {
+            let oldest = named.sessions.iter().min_by_key(|(_, (_, used))| *used);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                named.sessions.remove(&oldest);
+            }
+        }
+        let session = Arc::new(Session {
+            name: Some(name.into()),
+            state: Mutex::new(self.start.clone()),
+        });
+        let key = session.name.clone().unwrap_or_default();
+        named.sessions.insert(key, (session.clone(), now));
+        Ok(session)
+    }
+
+    /// Every session, the one without a name first.
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = named
+            .sessions
+            .values()
+            .map(|(one, _)| one.clone())
+            .collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all.insert(0, self.unnamed.clone());
+        all
+    }
+
+    /// Sets a session back to its start.
+    pub(crate) fn reset(&self, session: &Session) {
+        *session.state() = self.start.clone();
+    }
+
+    /// Sets all sessions back to their start.
+    pub(crate) fn reset_all(&self) {
+        self.reset(&self.unnamed);
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.sessions.clear();
+    }
+}
+
+impl Session {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What the faults make of the next request; `random` is from 0 to 1.
+    pub(crate) fn plan(&mut self, plan: &mut Plan, random: f64) {
+        if self.faults.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for fault in &mut self.faults {
+            plan.add(fault, now, random);
+        }
+    }
+
+    /// The answer that a script has for a request.
+    pub(crate) fn scripted(
+        &mut self,
+        operation: &str,
+        headers: &HeaderMap,
+        body: Option<&Canonical>,
+    ) -> Option<RuleAnswer> {
+        let mut best: Option<&mut ActiveRule> = None;
+        for rule in &mut self.rules {
+            let better = best
+                .as_ref()
+                .is_none_or(|best| rule.priority() > best.priority());
+            if better && rule.fits(operation, headers, body) {
+                best = Some(rule);
+            }
+        }
+        best?.next()
+    }
+
+    /// Counts a request by how it ended.
+    pub(crate) fn count(&mut self, found: Option<Match>) {
+        let counts = &mut self.counts;
+        counts.requests += 1;
+        *match found {
+            Some(Match::Exact) => &mut counts.exact,
+            Some(Match::Nearest) => &mut counts.nearest,
+            Some(Match::Fallback) => &mut counts.fallback,
+            Some(Match::Generated) => &mut counts.generated,
+            Some(Match::Miss) => &mut counts.misses,
+            None => &mut counts.errors,
+        } += 1;
+    }
+}
