@@ -22,6 +22,7 @@ use crate::{
     prefer::Preference,
     prepared::Origin,
     problem,
+    redact::{self, Secret},
     refusal::{Reason, Refusal},
     reply::Reply,
     request,
@@ -62,7 +63,7 @@ impl Answer {
     }
 
     /// What is put down of a request whose connection was reset before it was
-    /// read: nobody gets an answer.
+    /// carried out: nobody gets an answer.
     pub(crate) fn reset() -> Self {
         Self {
             error: Some(Reason::Simulated.name()),
@@ -98,22 +99,25 @@ pub(crate) fn answer(
         return answer;
     }
     let loaded = exchange.loaded.clone();
-    let judge = || {
-        Judged::of(
-            &loaded.set,
-            operation,
-            mock.settings.validation,
-            &exchange.body,
-        )
+    let secrets = Secret::from_headers(&exchange.parts.headers);
+    let judge = |secrets: &[Secret]| {
+        let validation = mock.settings.validation;
+        Judged::of(&loaded.set, operation, validation, &exchange.body, secrets)
     };
-    let mut judged = loaded.judged.get_or(&exchange.body, judge);
-    if judged.operation != operation.name() {
-        // Two operations were sent the same body.
-        judged = Arc::new(judge());
-    }
+    let judged = if redact::mentions(&exchange.body, &secrets) {
+        // What is made of it depends on more than the body.
+        Arc::new(judge(&secrets))
+    } else {
+        let judged = loaded.judged.get_or(&exchange.body, || judge(&[]));
+        if judged.operation == operation.name() {
+            judged
+        } else {
+            // Two operations were sent the same body.
+            Arc::new(judge(&[]))
+        }
+    };
     let warning = validate(mock, exchange, operation, &judged)?;
-    let limit = exchange.plan.credits_for;
-    if limit.is_some_and(|limit| exchange.session.state().billed.images >= limit) {
+    if exchange.session.state().run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
     let choice = Choice {
@@ -125,15 +129,15 @@ pub(crate) fn answer(
     let (mut answer, faults) = choice.make()?;
     if let Some(warning) = warning {
         answer.note.push_str(" validation: ");
-        answer.note.push_str(&warning);
+        let redaction = &exchange.loaded.set.redaction;
+        answer.note.push_str(&redaction.text(&warning, &secrets).0);
         // A header takes ASCII alone.
         let ascii: String = warning.escape_default().collect();
         answer.reply.set(VALIDATION_HEADER, &ascii);
     }
     for fault in faults {
         let now = std::time::Instant::now();
-        let mut active = fault::ActiveFault::new(fault);
-        exchange.plan.add(&mut active, now, 0.5);
+        exchange.plan.add_own(fault, now, 0.5);
     }
     if let Some(failed) = early(exchange) {
         return failed;
@@ -144,10 +148,9 @@ pub(crate) fn answer(
 
 /// Charges for an answer, unless the credits have run out by then: two requests
 /// at once must not both get the last image.
-fn charge(exchange: &Exchange, billed: Billed) -> Result<(), Refusal> {
+fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
     let mut state = exchange.session.state();
-    let limit = exchange.plan.credits_for;
-    if billed.images > 0 && limit.is_some_and(|limit| state.billed.images >= limit) {
+    if billed.images > 0 && state.run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
     state.billed += billed;
@@ -157,7 +160,7 @@ fn charge(exchange: &Exchange, billed: Billed) -> Result<(), Refusal> {
 /// What a fault answers in place of carrying a request out.
 fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
     match exchange.plan.early? {
-        Early::Reset => None,
+        Early::Reset => Some(Ok(Answer::reset())),
         Early::Html502 => {
             let mut reply = Reply::new(StatusCode::BAD_GATEWAY, "text/html", HTML_502);
             reply.set(ERROR_HEADER, Reason::Simulated.name());
@@ -237,11 +240,16 @@ impl Choice<'_> {
             return Ok((self.matched(), Vec::new()));
         };
         let answer = match answer {
-            AnswerKind::Match => self.matched(),
-            AnswerKind::Generate => self.generated(),
-            AnswerKind::Status(status) => self.of_status(status)?,
-            AnswerKind::Recording(name) => self.named(&name)?,
+            AnswerKind::Match => Ok(self.matched()),
+            AnswerKind::Generate => Ok(self.generated()),
+            AnswerKind::Status(status) => self.of_status(status),
+            AnswerKind::Recording(name) => self.named(&name),
         };
+        let answer = answer.map_err(|refusal| Refusal {
+            reason: Reason::Script,
+            message: format!("A rule of the script: {}", refusal.message),
+            ..refusal
+        })?;
         Ok((answer, faults))
     }
 

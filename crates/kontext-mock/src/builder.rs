@@ -280,6 +280,7 @@ impl Builder {
             Some(contract) => Arc::new(contract),
             None => Contract::shared().map_err(StartError::Contract)?,
         };
+        script::judge_operations(&self.rules, &contract).map_err(StartError::Script)?;
         let set = match &self.recordings {
             Some(folder) => Set::load(folder, &contract)?,
             None if built_in => Set::embedded()?,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Marks an object schema whose keys are data, not names.
-const OPEN_MAP: &str = "x-open-map";
+pub(crate) const OPEN_MAP: &str = "x-open-map";
 
 /// Keywords whose value is one schema, of the value at the same place. `not`
 /// and `if` are left alone: closing them would turn their meaning around.

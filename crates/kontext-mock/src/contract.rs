@@ -10,6 +10,8 @@ use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "record")]
+use crate::closed::OPEN_MAP;
 use crate::closed::close;
 
 /// The contract as codegen wrote it, built into the crate.
@@ -387,6 +389,17 @@ impl Operation {
         .find_map(|key| self.responses.get(key))
     }
 
+    /// The keys whose objects are maps in the answers of a status: what is in
+    /// them is data.
+    #[cfg(feature = "record")]
+    pub(crate) fn open_maps(&self, status: u16) -> std::collections::BTreeSet<String> {
+        let mut maps = std::collections::BTreeSet::new();
+        for closed in self.response(status).into_iter().flat_map(BTreeMap::values) {
+            add_open_maps(&closed.schema, &mut maps);
+        }
+        maps
+    }
+
     /// The statuses that the contract declares, as one reads them.
     pub(crate) fn statuses(&self) -> String {
         let all: Vec<_> = self.responses.keys().map(String::as_str).collect();
@@ -413,4 +426,29 @@ fn compile(complete: &Value) -> Result<Validator, String> {
         .should_validate_formats(true)
         .build(complete)
         .map_err(|error| error.to_string())
+}
+
+/// Adds the names of the properties that a schema marks as maps.
+#[cfg(feature = "record")]
+fn add_open_maps(schema: &Value, maps: &mut std::collections::BTreeSet<String>) {
+    match schema {
+        Value::Object(keywords) => {
+            if let Some(Value::Object(properties)) = keywords.get("properties") {
+                for (name, property) in properties {
+                    if property.get(OPEN_MAP) == Some(&Value::Bool(true)) {
+                        maps.insert(name.clone());
+                    }
+                }
+            }
+            for value in keywords.values() {
+                add_open_maps(value, maps);
+            }
+        }
+        Value::Array(entries) => {
+            for entry in entries {
+                add_open_maps(entry, maps);
+            }
+        }
+        _ => {}
+    }
 }

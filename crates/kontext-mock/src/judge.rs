@@ -11,6 +11,7 @@ use crate::{
     explain::{ENTRIES, explain, has_long_list},
     loaded::Set,
     problem,
+    redact::Secret,
     refusal::{Reason, Refusal},
 };
 
@@ -63,15 +64,17 @@ pub(crate) enum Compared {
 }
 
 impl Judged {
-    /// Judges a body for an operation.
+    /// Judges a body for an operation; `secrets` are those of the request's
+    /// headers that the body has in it.
     pub(crate) fn of(
         set: &Set,
         operation: &Operation,
         validation: Validation,
         body: &[u8],
+        secrets: &[Secret],
     ) -> Self {
         let read = match operation.request() {
-            Some(contract) => read(set, contract, validation, body),
+            Some(contract) => read(set, contract, validation, body, secrets),
             None if body.is_empty() => (Compared::Nothing, None),
             None => (Compared::Opaque, Some(unexpected(body))),
         };
@@ -104,6 +107,7 @@ fn read(
     contract: &RequestContract,
     validation: Validation,
     body: &[u8],
+    secrets: &[Secret],
 ) -> (Compared, Option<Refusal>) {
     if body.is_empty() {
         let refusal = contract
@@ -111,7 +115,7 @@ fn read(
             .then(|| not_json("the body is empty, expected JSON"));
         return (Compared::Nothing, refusal);
     }
-    judge(set, contract, validation, body)
+    judge(set, contract, validation, body, secrets)
         .unwrap_or_else(|refusal| (Compared::Opaque, Some(refusal)))
 }
 
@@ -121,6 +125,7 @@ fn judge(
     contract: &RequestContract,
     validation: Validation,
     body: &[u8],
+    secrets: &[Secret],
 ) -> Result<(Compared, Option<Refusal>), Refusal> {
     let text = text(body).map_err(|problem| not_json(&problem))?;
     if amount::is_too_much(text) {
@@ -139,7 +144,7 @@ fn judge(
         return Ok((Compared::Opaque, refusal));
     }
     drop(value);
-    let (redacted, _) = set.redaction.json(text, &[]);
+    let (redacted, _) = set.redaction.json(text, secrets);
     let canonical = Canonical::of(&redacted).map_err(|error| unreadable(&error.to_string()))?;
     Ok((Compared::Json(canonical), refusal))
 }

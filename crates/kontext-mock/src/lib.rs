@@ -43,6 +43,8 @@ mod picture;
 mod prefer;
 mod prepared;
 mod problem;
+#[cfg(feature = "record")]
+mod record;
 mod recordings;
 mod redact;
 mod refusal;
@@ -53,6 +55,8 @@ mod server;
 mod session;
 mod shorten;
 mod subset;
+#[cfg(feature = "record")]
+mod verify;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -67,11 +71,18 @@ pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
 pub use judge::{UnknownValidation, Validation};
 pub use matching::{Match, MatchMode, UnknownMatchMode};
 pub use mock::FAULT_HEADER;
+#[cfg(feature = "record")]
+pub use record::{
+    RecordError, RecordMode, Recorder, RecorderBuilder, RedactReport, UnknownRecordMode,
+    redact_recordings,
+};
 pub use recordings::{Defect, LoadError, Origin, RecordedFile, Recording, Recordings, Redacted};
 pub use redact::{Redaction, RedactionError};
 pub use script::{AnswerKind, ParseAnswerError, Rule, RuleAnswer, ScriptError, parse_script};
 pub use server::{MockServer, SessionHandle};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
+#[cfg(feature = "record")]
+pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, verify_plan};
 
 /// The path below which the mock's own endpoints are.
 const ADMIN_PATH: &str = "/__mock/";
@@ -92,7 +103,7 @@ pub const RECORDING_HEADER: &str = "x-kontext-recording";
 ///
 /// Its values are `not-found`, `unauthorized`, `body-too-large`, `body-cut`,
 /// `content-encoding`, `media-type`, `not-json`, `contract`, `miss`; `session`,
-/// `fault` and `prefer` where a header for the mock is wrong; and `simulated`
-/// where a fault, a script or the request asked for an error. A recorded error
-/// does not have it.
+/// `fault` and `prefer` where a header for the mock is wrong; `script` where a
+/// rule asks for an answer that is not there; and `simulated` where a fault, a
+/// script or the request asked for an error. A recorded error does not have it.
 pub const ERROR_HEADER: &str = "x-kontext-error";

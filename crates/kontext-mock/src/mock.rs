@@ -21,7 +21,7 @@ use crate::{
     ADMIN_PATH, StartError, admin,
     answer::{self, Answer},
     contract::Contract,
-    fault::{self, ActiveFault, Early, Fault, Plan},
+    fault::{self, Early, Fault, Late, Plan},
     generate::Generate,
     headers,
     journal::{Entry, Headers, JOURNAL_BODY, Journal},
@@ -33,7 +33,10 @@ use crate::{
     refusal::{Reason, Refusal},
     reply::Reply,
     request::{self, Key},
-    server::connection::{Ending, Wire},
+    server::{
+        Service,
+        connection::{Ending, Wire},
+    },
     session::{Session, Sessions},
 };
 
@@ -77,6 +80,8 @@ pub(crate) struct Mock {
     /// How many requests there were.
     numbers: AtomicU64,
     misses: AtomicU64,
+    /// How many of the misses were forgotten by a reset.
+    forgotten_misses: AtomicU64,
 }
 
 /// A request on its way through the mock.
@@ -115,6 +120,7 @@ impl Mock {
             reload_error: Mutex::default(),
             numbers: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            forgotten_misses: AtomicU64::new(0),
         }
     }
 
@@ -154,9 +160,17 @@ impl Mock {
         error.clone()
     }
 
-    /// How many requests no recording answered, in all sessions.
+    /// How many requests no recording answered since the start, in all
+    /// sessions. That a test resets the mock in between must not hide from
+    /// `serve --fail-on-miss` what was missed before.
     pub(crate) fn misses(&self) -> u64 {
         self.misses.load(Ordering::Relaxed)
+    }
+
+    /// The same since the last reset.
+    pub(crate) fn misses_since_reset(&self) -> u64 {
+        let forgotten = self.forgotten_misses.load(Ordering::Relaxed);
+        self.misses().saturating_sub(forgotten)
     }
 
     /// The recordings by themselves.
@@ -175,22 +189,16 @@ impl Mock {
                 self.sessions.reset_all();
                 self.journal.forget(None);
                 self.loaded().forget_used();
-                self.misses.store(0, Ordering::Relaxed);
+                self.forgotten_misses
+                    .store(self.misses(), Ordering::Relaxed);
             }
         }
     }
 
     /// Answers a request. A handler that is on a socket passes its connection,
     /// which faults can take over.
-    pub(crate) async fn serve(
-        self: &Arc<Self>,
-        request: Request<Body>,
-        wire: Option<&Wire>,
-    ) -> Response {
+    async fn respond(self: &Arc<Self>, request: Request<Body>, wire: Option<&Wire>) -> Response {
         let (parts, body) = request.into_parts();
-        if let Some(wire) = wire {
-            wire.set_answering(false);
-        }
         if parts.uri.path().starts_with(ADMIN_PATH) {
             return admin::serve(self, parts, body).await;
         }
@@ -203,9 +211,9 @@ impl Mock {
             body: Bytes::new(),
             loaded: self.loaded(),
             session: session.unwrap_or_else(|_| self.sessions.unnamed()),
-            plan: Plan::default(),
+            plan: Plan::new(wire.is_some()),
         };
-        let admitted = if bad_session {
+        let asked = if bad_session {
             request::discard_body(body, self.settings.body_limit).await;
             Err(Refusal::new(
                 Reason::Session,
@@ -215,31 +223,33 @@ impl Mock {
             self.admit(&mut exchange, body).await
         };
         if let Some(wire) = wire {
-            wire.set_answering(true);
+            wire.set_received();
         }
-        let answer = match admitted {
+        let answer = match asked {
             Ok(Asked::Operation(operation)) => {
                 let (back, answer) = self.answer(exchange, operation).await;
                 exchange = back;
                 answer
             }
             Ok(Asked::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
-            Ok(Asked::Nothing) => {
-                self.finish(exchange, Answer::reset());
-                return reset(wire);
-            }
+            Ok(Asked::Nothing) => Ok(Answer::reset()),
             Err(refusal) => Err(refusal),
         };
         let answer = answer
             .unwrap_or_else(|refusal| Answer::refusal(&refusal, exchange.parts.uri.path(), number));
         let (delay, late) = (exchange.plan.delay, exchange.plan.late);
-        // Without a socket there is nothing that could be broken.
-        let late = late.filter(|late| wire.is_some() || !fault::is_raw(*late));
+        let is_reset = exchange.plan.early == Some(Early::Reset);
         let reply = self.finish(exchange, answer);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
+        if let Some(wire) = wire
+            && !matches!(late, Some(Late::SlowBody(_)))
+        {
+            wire.set_answered();
+        }
         match late {
+            _ if is_reset => reset(wire),
             Some(late) => fault::apply(late, reply, wire),
             None => reply.into_response(),
         }
@@ -295,7 +305,7 @@ impl Mock {
                 let fault: Fault = text.trim().parse().map_err(|error| {
                     Refusal::new(Reason::Fault, format!("{FAULT_HEADER}: {error}"))
                 })?;
-                plan.add(&mut ActiveFault::new(fault), Instant::now(), random);
+                plan.add_own(fault, Instant::now(), random);
             }
         }
         session.state().plan(plan, random);
@@ -401,12 +411,18 @@ impl Mock {
     }
 }
 
-/// Makes a router of a mock; everything the mock does is in it.
-pub(crate) fn router(mock: Arc<Mock>) -> Router {
-    Router::new().fallback(async move |request: Request<Body>| mock.serve(request, None).await)
+impl Service for Mock {
+    async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &Wire) -> Response {
+        self.respond(request, Some(wire)).await
+    }
 }
 
-/// Resets the connection before the body of its request has been read.
+/// Makes a router of a mock; everything the mock does is in it.
+pub(crate) fn router(mock: Arc<Mock>) -> Router {
+    Router::new().fallback(async move |request: Request<Body>| mock.respond(request, None).await)
+}
+
+/// Resets the connection in place of an answer.
 fn reset(wire: Option<&Wire>) -> Response {
     let mut response = Response::new(Body::empty());
     match wire {

@@ -15,13 +15,6 @@ mod place;
 mod pointer;
 mod rules;
 mod search;
-#[cfg_attr(
-    not(feature = "record"),
-    allow(
-        dead_code,
-        reason = "only the recorder knows the secrets of an exchange"
-    )
-)]
 mod secret;
 mod strings;
 mod taken;
@@ -43,7 +36,7 @@ use self::{
 };
 
 /// The file's name in the root of a folder of recordings.
-const FILE: &str = "redaction.json";
+pub(crate) const FILE: &str = "redaction.json";
 
 /// How often a text that is no JSON is gone through before all of it is taken
 /// out.
@@ -71,6 +64,11 @@ pub struct Redaction {
     key: Option<[u8; 32]>,
     patterns: Vec<Regex>,
     pointers: Vec<Pointer>,
+}
+
+/// Whether a body has one of the secrets of its own exchange in it.
+pub(crate) fn mentions(body: &[u8], secrets: &[Secret]) -> bool {
+    !secrets.is_empty() && search::mentions(body, secrets)
 }
 
 impl Redaction {
@@ -109,7 +107,11 @@ impl Redaction {
     ///
     /// Fails where it does not compile, or matches the empty string.
     pub fn with_pattern(mut self, pattern: &str) -> Result<Self, RedactionError> {
-        self.patterns.push(rules::pattern(pattern)?);
+        let pattern = rules::pattern(pattern)?;
+        let mut others = self.patterns.iter();
+        if !others.any(|other| other.as_str() == pattern.as_str()) {
+            self.patterns.push(pattern);
+        }
         Ok(self)
     }
 
@@ -120,7 +122,11 @@ impl Redaction {
     ///
     /// Fails where it is not a JSON pointer, or that of the whole document.
     pub fn with_pointer(mut self, pointer: &str) -> Result<Self, RedactionError> {
-        self.pointers.push(rules::pointer(pointer)?);
+        let pointer = rules::pointer(pointer)?;
+        let mut others = self.pointers.iter();
+        if !others.any(|other| other.as_str() == pointer.as_str()) {
+            self.pointers.push(pointer);
+        }
         Ok(self)
     }
 
@@ -139,6 +145,12 @@ impl Redaction {
         })?;
         self.set_key(key);
         Ok(self)
+    }
+
+    /// Whether markers are made with a key of its own, and not of zeros.
+    #[cfg(feature = "record")]
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Redacts inside of a JSON text; every byte that is not part of what is

@@ -25,8 +25,13 @@ pub(crate) enum Reason {
     Session,
     Fault,
     Prefer,
+    /// A rule of a script asks for what is not there.
+    Script,
     /// A fault or a script asked for an error.
     Simulated,
+    /// The server behind the recorder cannot be reached.
+    #[cfg(feature = "record")]
+    Upstream,
 }
 
 /// A request that is refused, with the message that says why.
@@ -49,8 +54,11 @@ impl Reason {
             | Self::Contract
             | Self::Session
             | Self::Fault
-            | Self::Prefer => StatusCode::BAD_REQUEST,
+            | Self::Prefer
+            | Self::Script => StatusCode::BAD_REQUEST,
             Self::Simulated => StatusCode::INTERNAL_SERVER_ERROR,
+            #[cfg(feature = "record")]
+            Self::Upstream => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -69,7 +77,10 @@ impl Reason {
             Self::Session => "session",
             Self::Fault => "fault",
             Self::Prefer => "prefer",
+            Self::Script => "script",
             Self::Simulated => "simulated",
+            #[cfg(feature = "record")]
+            Self::Upstream => "upstream",
         }
     }
 }

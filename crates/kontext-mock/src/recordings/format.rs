@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "record")]
+use sha2::{Digest as _, Sha256};
 
 use super::defect::Defect;
 
 /// The file's name in the folder of a recording.
-pub(super) const FILE: &str = "recording.json";
+pub(crate) const FILE: &str = "recording.json";
 
 /// The only version of the form that is known today.
-const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// Headers that the server sets itself, so that a recording must not.
-const OWN_HEADERS: &[&str] = &[
+pub(crate) const OWN_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "keep-alive",
@@ -41,34 +43,34 @@ pub enum Origin {
 /// one would otherwise be lost in silence.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Story {
+pub(crate) struct Story {
     /// The version of the form, judged before the rest is read.
-    pub(super) format: u64,
-    pub(super) title: String,
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) status: u16,
+    pub(crate) format: u64,
+    pub(crate) title: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) status: u16,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) origin: Origin,
-    pub(super) source: Source,
-    pub(super) date: String,
-    pub(super) contract_sha256: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) origin: Origin,
+    pub(crate) source: Source,
+    pub(crate) date: String,
+    pub(crate) contract_sha256: String,
     #[serde(default)]
-    pub(super) not_recorded: Vec<String>,
+    pub(crate) not_recorded: Vec<String>,
     #[serde(default)]
-    pub(super) redacted: Vec<Redacted>,
+    pub(crate) redacted: Vec<Redacted>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) files: Vec<Kept>,
+    pub(crate) files: Vec<Kept>,
 }
 
 /// The document that an exchange was taken from.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Source {
-    pub(super) document: String,
+pub(crate) struct Source {
+    pub(crate) document: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) section: Option<String>,
+    pub(crate) section: Option<String>,
 }
 
 /// A place of a recording at which something was taken out before it was
@@ -76,23 +78,55 @@ pub(super) struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redacted {
-    pub(super) file: String,
-    pub(super) pointer: String,
-    pub(super) what: String,
+    pub(crate) file: String,
+    pub(crate) pointer: String,
+    pub(crate) what: String,
 }
 
 /// A picture behind a URL of the response, which is kept beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Kept {
-    pub(super) url: String,
-    pub(super) file: String,
-    pub(super) content_type: String,
-    pub(super) sha256: String,
-    pub(super) origin: Origin,
+pub(crate) struct Kept {
+    pub(crate) url: String,
+    pub(crate) file: String,
+    pub(crate) content_type: String,
+    pub(crate) sha256: String,
+    pub(crate) origin: Origin,
+}
+
+#[cfg(feature = "record")]
+impl Kept {
+    /// Describes a picture that was fetched from the service.
+    pub(crate) fn live(url: String, file: String, content_type: String, bytes: &[u8]) -> Self {
+        Self {
+            url,
+            file,
+            content_type,
+            sha256: format!("{:x}", Sha256::digest(bytes)),
+            origin: Origin::Live,
+        }
+    }
 }
 
 impl Redacted {
+    /// The same, at another place of its file.
+    #[cfg(feature = "record")]
+    pub(crate) fn at(self, pointer: &str) -> Self {
+        Self {
+            pointer: pointer.to_owned(),
+            ..self
+        }
+    }
+
+    #[cfg(feature = "record")]
+    pub(crate) fn new(file: &str, pointer: String, what: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            pointer,
+            what,
+        }
+    }
+
     /// The name of the file in the recording's folder, such as
     /// `request.json`.
     #[must_use]
@@ -156,6 +190,15 @@ pub(super) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> 
 }
 
 impl Story {
+    /// Writes the text of the file: two spaces, a final newline.
+    #[cfg(feature = "record")]
+    pub(crate) fn to_json(&self) -> String {
+        // Texts, numbers and a map with texts as keys have no way not to be JSON.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
     /// Judges what the types alone do not say.
     fn judge(&self, file: &str) -> Result<(), Defect> {
         let wrong = |key: &str, expected: &str, next: &str| {

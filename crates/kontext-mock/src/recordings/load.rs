@@ -20,7 +20,7 @@ use crate::{canonical::Canonical, parallel};
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// The name of a request's body in the folder of a recording.
-const REQUEST: &str = "request.json";
+pub(crate) const REQUEST: &str = "request.json";
 
 /// The rules of redaction, in the root of the folder of the recordings; they
 /// belong to no recording.
@@ -30,7 +30,7 @@ const RULES: &str = "redaction.json";
 type Files = BTreeMap<String, Bytes>;
 
 /// The files of one recording, by their names.
-pub(super) type Case = BTreeMap<String, Bytes>;
+pub(crate) type Case = BTreeMap<String, Bytes>;
 
 /// Reads the recordings that are built in.
 pub(super) fn embedded() -> Result<Recordings, LoadError> {
@@ -163,7 +163,7 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
 }
 
 /// Makes a recording of the files of its folder, or lists all their defects.
-fn recording(
+pub(super) fn recording(
     folder: &str,
     operation: &str,
     case: &str,
@@ -267,7 +267,7 @@ fn kept_all<T>(read: (Vec<T>, Vec<Defect>), defects: &mut Vec<Defect>) -> Vec<T>
 }
 
 /// Whether a file belongs into the folder of a recording.
-fn is_part(file: &str) -> bool {
+pub(crate) fn is_part(file: &str) -> bool {
     file == format::FILE || file == REQUEST || is_response(file) || files::is_file(file)
 }
 

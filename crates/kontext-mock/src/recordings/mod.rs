@@ -16,7 +16,11 @@ use crate::canonical::Canonical;
 
 pub use defect::{Defect, LoadError};
 pub use files::RecordedFile;
+#[cfg(feature = "record")]
+pub(crate) use format::{FILE, FORMAT, Kept, OWN_HEADERS, Source, Story};
 pub use format::{Origin, Redacted};
+#[cfg(feature = "record")]
+pub(crate) use load::{Case, REQUEST, is_part};
 
 /// The recordings that a mock answers with, in the order of their names.
 #[derive(Clone, Debug)]
@@ -71,6 +75,22 @@ impl Recordings {
     /// All defects are listed, each with its file and place.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, LoadError> {
         load::folder(folder.as_ref())
+    }
+
+    /// Makes a set of one recording of the files that its folder holds or is
+    /// to hold; `folder` names where that is.
+    #[cfg(feature = "record")]
+    pub(crate) fn one(
+        folder: &str,
+        operation: &str,
+        case: &str,
+        files: &Case,
+    ) -> Result<Self, LoadError> {
+        load::recording(folder, operation, case, files)
+            .map(|recording| Self {
+                recordings: vec![recording],
+            })
+            .map_err(LoadError::new)
     }
 
     /// Lists the recordings in the order of their names.
@@ -208,6 +228,12 @@ impl Recording {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What `recording.json` says, whole.
+    #[cfg(feature = "record")]
+    pub(crate) fn story(&self) -> &Story {
+        &self.story
     }
 
     pub(crate) fn response_file_name(&self) -> &str {

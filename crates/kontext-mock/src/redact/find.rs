@@ -93,6 +93,11 @@ pub(super) fn find(
         }
         None => formed(text, 0..text.len(), found),
     }
+    self::secrets(text, secrets, found);
+}
+
+/// Finds secrets, as they are and in base64.
+pub(super) fn secrets(text: &[u8], secrets: &[Secret], found: &mut Vec<Found>) {
     for secret in secrets {
         spelled(text, secret.as_str().as_bytes(), found);
     }

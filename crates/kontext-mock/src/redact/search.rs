@@ -14,6 +14,9 @@ use super::{
 /// text in a string, a URL in that, and a URL in the URL.
 const DEPTH: usize = 3;
 
+/// The escapes there are: of URLs, and of JSON.
+const ESCAPES: [Escapes; 2] = [Escapes::Percent, Escapes::Backslash];
+
 /// What there is to find.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
@@ -29,6 +32,24 @@ pub(super) struct Hit {
     pub(super) range: Range<usize>,
     pub(super) what: What,
     pub(super) spelling: Spelling,
+}
+
+/// Whether a text, such as a JSON text with its strings, has one of the secrets
+/// in it, in any spelling.
+pub(super) fn mentions(text: &[u8], secrets: &[Secret]) -> bool {
+    mentions_within(text, secrets, DEPTH + 1)
+}
+
+fn mentions_within(text: &[u8], secrets: &[Secret], depth: usize) -> bool {
+    let mut found = Vec::new();
+    find::secrets(text, secrets, &mut found);
+    if !found.is_empty() || depth == 0 {
+        return !found.is_empty();
+    }
+    ESCAPES.into_iter().any(|escapes| {
+        let view = View::of(text, escapes);
+        view.is_some_and(|view| mentions_within(&view.bytes, secrets, depth - 1))
+    })
 }
 
 impl Rules<'_> {
@@ -74,7 +95,7 @@ impl Rules<'_> {
         if depth == 0 {
             return;
         }
-        for escapes in [Escapes::Percent, Escapes::Backslash] {
+        for escapes in ESCAPES {
             let Some(view) = View::of(text, escapes) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
-use axum::body::Body;
+use axum::{body::Body, http::Request, response::Response};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -11,15 +11,25 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    GRACE,
-    connection::{Connection, Wire},
-};
-use crate::mock::Mock;
+use super::connection::{Connection, Wire};
+
+/// What answers the requests of a server.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// Answers a request, which came on this connection.
+    fn serve(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        wire: &Wire,
+    ) -> impl Future<Output = Response> + Send;
+}
 
 /// How long to wait before the next connection where none could be taken, as
 /// when the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take to send the rest of its request when the server
+/// stops; that it never does must not hold up the end.
+const REST_OF_REQUEST: Duration = Duration::from_secs(1);
 
 /// How a server is to stop.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +43,7 @@ pub(super) enum Order {
 /// Serves until it is told to stop, and frees the port before it returns.
 pub(super) async fn serve(
     listener: TcpListener,
-    mock: Arc<Mock>,
+    service: Arc<impl Service>,
     mut stopping: oneshot::Receiver<Order>,
 ) {
     let (finish, finishing) = watch::channel(());
@@ -44,7 +54,7 @@ pub(super) async fn serve(
             order = &mut stopping => break order.unwrap_or(Order::Now),
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, mock.clone(), finishing.clone()));
+                    connections.spawn(connection(stream, service.clone(), finishing.clone()));
                 }
                 Err(error) if is_of_connection(&error) => {}
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -61,17 +71,21 @@ pub(super) async fn serve(
     connections.shutdown().await;
 }
 
-/// Serves one connection; told to finish, it answers the request that it is at
-/// and ends. A request that does not come whole is not waited for.
-async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Receiver<()>) {
+/// Serves one connection; told to finish, it answers the request that it is
+/// at, if the client sends all of it, and ends.
+async fn connection(
+    stream: TcpStream,
+    service: Arc<impl Service>,
+    mut finishing: watch::Receiver<()>,
+) {
     // Without it small answers can wait for the client's acknowledgement; with
     // an error they are late, no more.
     let _ = stream.set_nodelay(true);
     let wire = Arc::new(Wire::default());
-    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
-        let (mock, wire) = (mock.clone(), wire.clone());
+    let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let (service, wire) = (service.clone(), wire.clone());
         async move {
-            let response = mock.serve(request.map(Body::new), Some(&wire)).await;
+            let response = service.serve(request.map(Body::new), &wire).await;
             Ok::<_, Infallible>(response)
         }
     });
@@ -82,8 +96,8 @@ async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Re
         _ = connection.as_mut() => {}
         _ = finishing.changed() => {
             connection.as_mut().graceful_shutdown();
-            if tokio::time::timeout(GRACE, connection.as_mut()).await.is_err()
-                && wire.is_answering()
+            if tokio::time::timeout(REST_OF_REQUEST, connection.as_mut()).await.is_err()
+                && wire.is_received()
             {
                 let _ = connection.await;
             }

@@ -3,29 +3,29 @@
 mod accept;
 pub(crate) mod connection;
 mod handle;
+mod running;
 mod runtime;
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::Duration,
 };
-
-use tokio::sync::oneshot;
 
 use crate::{
     builder::{Builder, StartError},
     mock::Mock,
 };
-use accept::Order;
+pub(crate) use accept::Service;
 pub use handle::SessionHandle;
-use runtime::SharedRuntime;
+pub(crate) use running::Running;
 
 /// How long [`MockServer::stop`] waits for requests in flight.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// A mock that listens on a socket. Dropping it stops it.
+/// A mock that listens on a socket. Dropping it stops it at once, and frees the
+/// port before it returns.
 #[derive(Debug)]
 pub struct MockServer {
     address: SocketAddr,
@@ -35,44 +35,12 @@ pub struct MockServer {
     _watch: Option<crate::watch::Watch>,
 }
 
-#[derive(Debug)]
-struct Running {
-    stop: oneshot::Sender<Order>,
-    /// Completes when the server has come to its end, for those who wait and
-    /// for those who block.
-    stopped: oneshot::Receiver<()>,
-    ended: mpsc::Receiver<()>,
-    /// Kept until then, because the server runs on it.
-    runtime: Arc<SharedRuntime>,
-}
-
 /// Starts to serve on a listener.
 pub(crate) fn start(listener: TcpListener, mock: Arc<Mock>) -> io::Result<MockServer> {
-    let address = listener.local_addr()?;
-    listener.set_nonblocking(true)?;
-    let runtime = SharedRuntime::get()?;
-    let listener = {
-        let _inside = runtime.handle().enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
-    let (stop, stopping) = oneshot::channel();
-    let (waiting, stopped) = oneshot::channel();
-    let (blocking, ended) = mpsc::sync_channel(1);
-    let serving = accept::serve(listener, mock.clone(), stopping);
-    runtime.handle().spawn(async move {
-        serving.await;
-        let _ = waiting.send(());
-        let _ = blocking.send(());
-    });
     Ok(MockServer {
-        address,
+        address: listener.local_addr()?,
+        running: Some(Running::start(listener, mock.clone())?),
         mock,
-        running: Some(Running {
-            stop,
-            stopped,
-            ended,
-            runtime,
-        }),
         #[cfg(feature = "watch")]
         _watch: None,
     })
@@ -117,10 +85,8 @@ impl MockServer {
     /// flight for at most so long; for those that have not been received whole,
     /// at most two seconds. What happened can be asked for afterwards, too.
     pub async fn drain(&mut self, patience: Duration) {
-        if let Some(running) = self.running.take() {
-            let _ = running.stop.send(Order::Drain(patience));
-            let _ = running.stopped.await;
-            drop(running.runtime);
+        if let Some(mut running) = self.running.take() {
+            running.drain(patience).await;
         }
     }
 
@@ -128,16 +94,5 @@ impl MockServer {
     pub(crate) fn with_watch(mut self, watch: Option<crate::watch::Watch>) -> Self {
         self._watch = watch;
         self
-    }
-}
-
-impl Drop for MockServer {
-    /// Stops at once, and frees the port before it returns.
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            let _ = running.stop.send(Order::Now);
-            let _ = running.ended.recv();
-            drop(running.runtime);
-        }
     }
 }

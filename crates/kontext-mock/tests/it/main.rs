@@ -9,11 +9,18 @@
 
 mod binary;
 mod contracts;
+mod fault_effects;
+mod faults;
 mod folders;
 mod gate;
 mod hostile;
 mod http;
 mod matching;
+mod prefer;
 mod replay;
 mod requests;
+mod scripts;
 mod server;
+mod sessions;
+mod stopping;
+mod wire;

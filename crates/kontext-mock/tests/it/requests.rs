@@ -357,3 +357,30 @@ async fn made_up_errors_are_the_same_in_every_run() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_key_in_a_body_is_shown_to_nobody() {
+    let server = MockServer::start().await.unwrap();
+    let key = "s3cret-of-the-client";
+    let authorization = format!("Bearer {key}");
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let body = add_bird_with(json!({
+        "prompt": format!("{key} in words"),
+        "image_url": format!("https://a.example/x.png?sig=0123abc&of={key}"),
+    }));
+    let answer = send(server.address(), "POST", PATH, &headers, body.as_bytes());
+    let message = answer.message();
+    assert!(
+        !message.contains(key) && !message.contains("0123abc"),
+        "{message}"
+    );
+    assert!(message.contains("received \"[redacted:"), "{message}");
+    let received = server.received().remove(0);
+    assert_eq!(received.header("authorization"), Some("[redacted]"));
+    for difference in received.differences() {
+        assert!(!format!("{difference:?}").contains(key), "{difference:?}");
+    }
+}

@@ -6,7 +6,7 @@ use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
 };
-use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, Shape, Validation};
+use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, RecordMode, Shape, Validation};
 
 /// An offline mock of the provider's image API.
 ///
@@ -16,9 +16,9 @@ use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, Shape, Validation};
 #[command(
     name = "kontext-mock",
     version,
-    after_help = "Exit codes: 0 stopped or clean, 1 recordings disagree with the contract, or \
-                  requests missed with --fail-on-miss, 2 could not start, bad arguments or \
-                  unreadable files."
+    after_help = "Exit codes: 0 stopped or clean; 1 recordings disagree with the contract, \
+                  requests missed with --fail-on-miss, or the real server answers otherwise; 2 \
+                  could not start or decide, bad arguments or unreadable files."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -37,6 +37,22 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// List the recordings: name, status, title and request.
     List(ListArguments),
+    /// Pass requests on to the real server and save what it answers, without
+    /// secrets, until SIGTERM or Ctrl-C.
+    ///
+    /// The first line on standard output is `kontext-mock recording on
+    /// http://ADDR`; everything else, a line per exchange among it, goes to
+    /// standard error. Clients send their own key. It is passed on and never
+    /// written; the same goes for cookies, tokens and signatures in URLs.
+    Record(RecordArguments),
+    /// Take secrets out of recordings that are there already.
+    Redact(RedactArguments),
+    /// Send the recorded requests to a real server, and say where it answers
+    /// otherwise than recorded: in status, media type or shape.
+    ///
+    /// Each request is sent once, and the provider charges for the images. The
+    /// key is read from the environment variable AIMLAPI_KEY.
+    Verify(VerifyArguments),
 }
 
 #[derive(Args)]
@@ -156,6 +172,91 @@ pub(crate) struct ListArguments {
     pub(crate) recordings: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RecordArguments {
+    /// The origin of the real server: https, or http on this machine.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: String,
+
+    /// The folder to save into; it is made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: PathBuf,
+
+    /// The address to listen on; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = address)]
+    pub(crate) listen: SocketAddr,
+
+    /// What to save: everything; only what is missing, where requests that have
+    /// a recording are answered by it and cost nothing; or only what is there
+    /// already.
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = RecordMode::All.name(),
+        value_parser = record_mode(),
+    )]
+    pub(crate) mode: RecordMode,
+
+    /// Fetch the pictures behind the URLs of answers, and keep them.
+    #[arg(long)]
+    pub(crate) files: bool,
+
+    #[command(flatten)]
+    pub(crate) rules: RuleArguments,
+
+    /// A file to write the port to when the recorder is up; it is deleted at
+    /// the end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) port_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleArguments {
+    /// Take out what a regular expression matches, too; it is added to the
+    /// folder's redaction.json. Can be given several times.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) redact_pattern: Vec<String>,
+
+    /// Take out the value at a JSON pointer, too, as in /prompt; it is added to
+    /// the folder's redaction.json. Can be given several times.
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) redact_pointer: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RedactArguments {
+    /// The folder of recordings.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) rules: RuleArguments,
+
+    /// Only say what would be taken out.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The origin of the real server: https, or http on this machine.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: String,
+
+    /// A folder of recordings to verify instead of those built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: Option<PathBuf>,
+
+    /// A recording to verify, as generate-image/add-bird, instead of all; can be
+    /// given several times.
+    #[arg(long = "case", value_name = "NAME")]
+    pub(crate) cases: Vec<String>,
+
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -185,6 +286,11 @@ fn validation() -> impl clap::builder::TypedValueParser<Value = Validation> {
 
 fn shape() -> impl clap::builder::TypedValueParser<Value = Shape> {
     PossibleValuesParser::new(Shape::ALL.map(Shape::name)).try_map(|name| name.parse::<Shape>())
+}
+
+fn record_mode() -> impl clap::builder::TypedValueParser<Value = RecordMode> {
+    PossibleValuesParser::new(RecordMode::ALL.map(RecordMode::name))
+        .try_map(|name| name.parse::<RecordMode>())
 }
 
 fn match_mode() -> impl clap::builder::TypedValueParser<Value = MatchMode> {

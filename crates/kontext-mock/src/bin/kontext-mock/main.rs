@@ -1,12 +1,16 @@
-//! The command line of the mock: `serve`, `check` and `list`.
+//! The command line of the mock.
 
 mod check;
 mod command_line;
+mod key;
 mod list;
 mod output;
 mod port_file;
+mod record;
+mod redact;
 mod serve;
 mod signals;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -19,5 +23,8 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
+        Command::Record(arguments) => record::run(arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     }
 }

@@ -12,7 +12,10 @@ pub(crate) const DISAGREEMENT: u8 = 1;
 /// No recording answered a request.
 pub(crate) const MISSED: u8 = 1;
 
-/// Something could not be read or started.
+/// The real server answers otherwise than recorded.
+pub(crate) const DIFFERS: u8 = 1;
+
+/// Something could not be read, started or decided.
 pub(crate) const FAILED: u8 = 2;
 
 /// Writes a text to standard output at once.

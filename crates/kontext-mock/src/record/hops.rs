@@ -1,0 +1,88 @@
+//! Headers that are for one connection only, and are not passed on.
+
+use axum::http::{
+    HeaderMap, HeaderName,
+    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST},
+};
+
+/// The headers of one connection (RFC 9110, section 7.6.1).
+const OF_CONNECTION: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The headers of a request that the real server gets: all but those of the
+/// connection, those that are made anew, and those for the mock.
+pub(crate) fn of_request(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = end_to_end(headers);
+    for name in [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING] {
+        kept.remove(name);
+    }
+    let ours: Vec<HeaderName> = kept
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-kontext-"))
+        .cloned()
+        .collect();
+    for name in ours {
+        kept.remove(name);
+    }
+    kept
+}
+
+/// The headers of a response that the client gets.
+pub(crate) fn of_response(headers: &HeaderMap) -> HeaderMap {
+    end_to_end(headers)
+}
+
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<String> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let text = name.as_str();
+        if !OF_CONNECTION.contains(&text) && !named.iter().any(|other| other == text) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_connection_stay_behind() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("transfer-encoding", "chunked"),
+            ("host", "here"),
+            ("content-length", "3"),
+            ("accept-encoding", "gzip"),
+            ("x-kontext-session", "s"),
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        let kept = of_request(&headers);
+        assert_eq!(kept.get_all("cookie").iter().count(), 2);
+        assert_eq!(kept.keys_len(), 1);
+        let kept = of_response(&headers);
+        assert!(kept.contains_key("content-length") && !kept.contains_key("x-hop"));
+    }
+}

@@ -1,0 +1,124 @@
+//! The rules of redaction of a folder, as they are on disk at the moment.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use super::{
+    error::RecordError,
+    workplace::{Lock, Workplace},
+};
+use crate::redact::{self, Redaction};
+
+/// The rules of redaction that a recorder is told to add to those of a folder.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) patterns: Vec<String>,
+    pub(crate) pointers: Vec<String>,
+}
+
+/// The rules of redaction of a folder.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// The text of the file, where there is one.
+    text: Option<Vec<u8>>,
+    redaction: Arc<Redaction>,
+}
+
+impl Rules {
+    /// Reads the rules of a folder.
+    pub(crate) fn read(root: &Path) -> Result<Self, RecordError> {
+        let text = text(root)?;
+        let redaction = match &text {
+            Some(text) => parse(root, text)?,
+            None => Redaction::default(),
+        };
+        Ok(Self {
+            text,
+            redaction: Arc::new(redaction),
+        })
+    }
+
+    /// Reads the rules again if their file has changed: another recorder can
+    /// have made it.
+    pub(crate) fn refresh(&mut self, root: &Path) -> Result<(), RecordError> {
+        let now = text(root)?;
+        if now == self.text {
+            return Ok(());
+        }
+        if let Some(text) = &now {
+            self.redaction = Arc::new(parse(root, text)?);
+        }
+        // Where the file was deleted, its key is still the one that this
+        // recorder has written with, and comes back with the next recording.
+        self.text = now;
+        Ok(())
+    }
+
+    pub(crate) fn redaction(&self) -> Arc<Redaction> {
+        self.redaction.clone()
+    }
+
+    /// Whether the folder has rules on disk, with a key of its own.
+    pub(crate) fn have_key(&self) -> bool {
+        self.text.is_some() && self.redaction.has_key()
+    }
+
+    /// The rules with others added, and with a key if they had none.
+    pub(crate) fn with(&self, wanted: &Wanted) -> Result<Redaction, RecordError> {
+        let mut redaction = Redaction::clone(&self.redaction);
+        for pattern in &wanted.patterns {
+            redaction = redaction.with_pattern(pattern)?;
+        }
+        for pointer in &wanted.pointers {
+            redaction = redaction.with_pointer(pointer)?;
+        }
+        if !redaction.has_key() {
+            redaction = redaction.with_random_key()?;
+        }
+        Ok(redaction)
+    }
+
+    /// Writes rules into the folder, and goes by them from now on.
+    pub(crate) fn write(
+        &mut self,
+        redaction: Redaction,
+        root: &Path,
+        workplace: &Workplace,
+        lock: &Lock,
+    ) -> Result<(), RecordError> {
+        let text = redaction.to_json().into_bytes();
+        if self.text.as_ref() != Some(&text) {
+            workplace
+                .put_file(redact::FILE, &text, lock)
+                .map_err(|source| RecordError::Folder {
+                    folder: root.join(redact::FILE),
+                    source,
+                })?;
+        }
+        self.text = Some(text);
+        self.redaction = Arc::new(redaction);
+        Ok(())
+    }
+}
+
+impl Wanted {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.patterns.is_empty() && self.pointers.is_empty()
+    }
+}
+
+fn text(root: &Path) -> Result<Option<Vec<u8>>, RecordError> {
+    let file = root.join(redact::FILE);
+    match fs::read(&file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RecordError::Folder {
+            folder: file,
+            source,
+        }),
+    }
+}
+
+fn parse(root: &Path, text: &[u8]) -> Result<Redaction, RecordError> {
+    let file = root.join(redact::FILE).display().to_string();
+    Ok(Redaction::from_slice(text, &file)?)
+}

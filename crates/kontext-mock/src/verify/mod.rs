@@ -1,0 +1,380 @@
+//! Sends the recorded requests to a real server, to learn whether it still
+//! answers as it did.
+
+mod shape;
+
+use std::fmt;
+
+use axum::http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    billing::Billed,
+    contract::{Contract, Operation},
+    record::{RecordError, Upstream, is_good, words},
+    recordings::Recording,
+    shorten,
+};
+
+/// The longest answer that is compared, in bytes.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// What [`verify`] found.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// The version of this form, 1.
+    pub format: u32,
+    /// The origin of the server that was asked.
+    pub upstream: String,
+    /// What came of each recording, in the order of their names.
+    pub recordings: Vec<Verified>,
+}
+
+/// What came of one recording.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Verified {
+    /// The recording's name, such as `generate-image/add-bird`.
+    pub recording: String,
+    /// Whether the server still answers so.
+    pub verdict: Verdict,
+    /// Where it does not.
+    pub drift: Vec<Drift>,
+    /// Why it could not be decided.
+    pub reason: Option<String>,
+}
+
+/// Whether a server still answers as it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Status, media type and shape are the same.
+    Same,
+    /// Something of them is not.
+    Differs,
+    /// The server was not asked, or its answer says nothing of the request.
+    Undecided,
+}
+
+/// One place at which a live answer differs from the recorded one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Drift {
+    /// A JSON pointer into the body in which `*` stands for every entry of a
+    /// list, empty for all of it; or `status`, or `content-type`.
+    pub pointer: String,
+    /// What was recorded.
+    pub recorded: String,
+    /// What the server answers now.
+    pub live: String,
+}
+
+/// What [`verify`] is going to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyPlan {
+    /// How many requests are sent; for the others nothing can be decided.
+    pub requests: usize,
+    /// What the provider bills, if it answers as recorded.
+    pub billed: Billed,
+}
+
+/// Says what [`verify`] would send, and what that costs.
+///
+/// # Errors
+///
+/// Fails where the built-in contract cannot be read.
+pub fn verify_plan<'a>(
+    recordings: impl IntoIterator<Item = &'a Recording>,
+) -> Result<VerifyPlan, RecordError> {
+    let contract = Contract::shared()?;
+    let mut plan = VerifyPlan::default();
+    for recording in recordings {
+        if sendable(&contract, recording).is_err() {
+            continue;
+        }
+        plan.requests += 1;
+        if (200..300).contains(&recording.status()) {
+            let request = recording.request().unwrap_or_default();
+            let request = serde_json::from_slice::<Value>(request).unwrap_or_default();
+            let images = request.get("num_images").and_then(Value::as_u64);
+            plan.billed += Billed::images(images.unwrap_or(1));
+        }
+    }
+    Ok(plan)
+}
+
+/// Sends each recorded request once to `upstream`, one after the other, and
+/// compares status, media type and shape of the answers: types, keys and nulls,
+/// not values. **The provider charges for every image that is made.**
+///
+/// A request from which a secret was taken out cannot be sent, so it remains
+/// undecided; so does a recorded failure of the moment (401, 403, 429, or 500 and
+/// above), and everything after an answer of 401 or 403. `key` is sent where the
+/// contract asks for one; `progress` is told of each recording.
+///
+/// # Errors
+///
+/// Fails where the upstream is not an origin that may be sent a key, and where
+/// a key is needed and there is none.
+pub async fn verify<'a>(
+    upstream: &str,
+    key: Option<&str>,
+    recordings: impl IntoIterator<Item = &'a Recording>,
+    mut progress: impl FnMut(&Verified),
+) -> Result<VerifyReport, RecordError> {
+    let upstream = Upstream::new(upstream)?;
+    let contract = Contract::shared()?;
+    let recordings: Vec<_> = recordings.into_iter().collect();
+    let mut report = VerifyReport {
+        format: 1,
+        upstream: upstream.origin().to_owned(),
+        recordings: Vec::with_capacity(recordings.len()),
+    };
+    let needs_key = recordings
+        .iter()
+        .any(|recording| sendable(&contract, recording).is_ok_and(Operation::needs_key));
+    if needs_key && key.is_none_or(str::is_empty) {
+        return Err(RecordError::NoKey {
+            upstream: upstream.origin().to_owned(),
+        });
+    }
+    let mut refused = None;
+    for recording in recordings {
+        let outcome = if let Some(status) = refused {
+            Err(format!(
+                "it was not sent: the server had answered {status} before"
+            ))
+        } else {
+            ask(&upstream, key, &contract, recording, &mut refused).await
+        };
+        let verified = Verified {
+            recording: recording.name().to_owned(),
+            verdict: match &outcome {
+                Ok(drift) if drift.is_empty() => Verdict::Same,
+                Ok(_) => Verdict::Differs,
+                Err(_) => Verdict::Undecided,
+            },
+            reason: outcome.as_ref().err().cloned(),
+            drift: outcome.unwrap_or_default(),
+        };
+        progress(&verified);
+        report.recordings.push(verified);
+    }
+    Ok(report)
+}
+
+/// Asks for one recording; fails where nothing can be decided, and says why.
+async fn ask(
+    upstream: &Upstream,
+    key: Option<&str>,
+    contract: &Contract,
+    recording: &Recording,
+    refused: &mut Option<StatusCode>,
+) -> Result<Vec<Drift>, String> {
+    let operation = sendable(contract, recording)?;
+    let mut headers = HeaderMap::new();
+    if let (true, Some(key)) = (operation.needs_key(), key) {
+        let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+            .map_err(|_| "the key has characters that no header can have".to_owned())?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    if recording.request().is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let method = operation
+        .method()
+        .parse()
+        .map_err(|_| "its method is none".to_owned())?;
+    let body = recording.request().unwrap_or_default().to_vec();
+    let sent = upstream.send(method, recording.path(), headers, body.into());
+    let mut response = sent.await.map_err(|error| {
+        let charged = if error.was_sent {
+            "the request was sent and may have been charged"
+        } else {
+            "nothing was sent"
+        };
+        format!("the server did not answer, {charged}: {error}")
+    })?;
+    let failed = |error: reqwest::Error| {
+        let error = words(&error.without_url());
+        format!("the answer broke off, and may have been charged: {error}")
+    };
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(failed)? {
+        if body.len() + part.len() > LONGEST {
+            return Err(format!("the answer has more than {LONGEST} bytes"));
+        }
+        body.extend_from_slice(&part);
+    }
+    if matches!(status.as_u16(), 401 | 403) {
+        *refused = Some(status);
+    }
+    if !is_good(status.as_u16()) {
+        let message = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        let message = message.get("message").and_then(Value::as_str);
+        return Err(format!(
+            "the server answered {status}{}",
+            message.map_or_else(String::new, |text| format!(
+                ": {}",
+                shorten::text(text, 200)
+            ))
+        ));
+    }
+    Ok(compare(operation, recording, status, &headers, &body))
+}
+
+/// The operation of a recording whose request can be sent, and whose answer
+/// would say something; fails with the reason why not.
+fn sendable<'a>(contract: &'a Contract, recording: &Recording) -> Result<&'a Operation, String> {
+    let request_file = |one: &crate::recordings::Redacted| one.file() == "request.json";
+    if recording.redacted().iter().any(request_file) {
+        return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
+    }
+    if !is_good(recording.status()) {
+        return Err(format!(
+            "it was not sent: the recorded status {} is about the key, the balance or the state \
+             of the server, and not about the request",
+            recording.status()
+        ));
+    }
+    contract
+        .operation(recording.method(), recording.path())
+        .ok_or_else(|| "the contract has no such operation".to_owned())
+}
+
+fn compare(
+    operation: &Operation,
+    recording: &Recording,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Vec<Drift> {
+    let mut drift = Vec::new();
+    let mut add = |pointer: &str, recorded: String, live: String| {
+        if recorded != live {
+            drift.push(Drift {
+                pointer: pointer.to_owned(),
+                recorded,
+                live,
+            });
+        }
+    };
+    add(
+        "status",
+        recording.status().to_string(),
+        status.as_u16().to_string(),
+    );
+    let media_type = |value: Option<&str>| {
+        let value = value.and_then(|value| value.split(';').next());
+        value.unwrap_or_default().trim().to_ascii_lowercase()
+    };
+    let live_type = headers.get(CONTENT_TYPE);
+    let live_type = live_type.and_then(|value| value.to_str().ok());
+    add(
+        "content-type",
+        media_type(recording.header("content-type")),
+        media_type(live_type),
+    );
+    let recorded = serde_json::from_slice::<Value>(recording.response());
+    let live = serde_json::from_slice::<Value>(body);
+    match (recorded, live) {
+        (Ok(recorded), Ok(live)) => {
+            let maps = operation.open_maps(recording.status());
+            let mut found = shape::drift(&recorded, &live, &maps);
+            found.retain(|one| !is_redacted(recording, &recorded, &one.pointer));
+            drift.append(&mut found);
+        }
+        (recorded, live) => {
+            let kind = |is_json: bool| if is_json { "JSON" } else { "no JSON" }.to_owned();
+            add("", kind(recorded.is_ok()), kind(live.is_ok()));
+        }
+    }
+    drift
+}
+
+/// Whether the recorded value at a place, in which `*` stands for every entry of
+/// a list, was taken out as a whole, so that its type is not known any more.
+fn is_redacted(recording: &Recording, recorded: &Value, pointer: &str) -> bool {
+    let file = recording.response_file_name();
+    let mut of_response = recording.redacted().iter().filter(|one| one.file() == file);
+    of_response.any(|one| {
+        let left = recorded.pointer(one.pointer()).and_then(Value::as_str);
+        if !left.is_some_and(|left| left.starts_with("[redacted:") && left.ends_with(']')) {
+            return false;
+        }
+        let (mut steps, mut places) = (one.pointer().split('/'), pointer.split('/'));
+        loop {
+            match (steps.next(), places.next()) {
+                // What is in a value that was taken out is gone with it.
+                (None, _) => return true,
+                (Some(step), Some(place)) if step == place => {}
+                (Some(step), Some("*")) if step.bytes().all(|byte| byte.is_ascii_digit()) => {}
+                _ => return false,
+            }
+        }
+    })
+}
+
+impl VerifyReport {
+    /// How many recordings have a verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        let all = self.recordings.iter();
+        all.filter(|one| one.verdict == verdict).count()
+    }
+}
+
+impl fmt::Display for Verified {
+    /// Writes it as a person reads it, without a line break at the end.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Same => "same",
+            Verdict::Differs => "differs",
+            Verdict::Undecided => "undecided",
+        };
+        write!(formatter, "{}: {verdict}", self.recording)?;
+        if let Some(reason) = &self.reason {
+            write!(formatter, ", {reason}")?;
+        }
+        for Drift {
+            pointer,
+            recorded,
+            live,
+        } in &self.drift
+        {
+            let place = if pointer.is_empty() { "body" } else { pointer };
+            write!(
+                formatter,
+                "\n  {place}: recorded is {recorded}, now it is {live}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for VerifyReport {
+    /// Writes the report as a person reads it, without a line break at the end.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for one in &self.recordings {
+            writeln!(formatter, "{one}")?;
+        }
+        write!(
+            formatter,
+            "{} recordings verified against {}: {} same, {} differ, {} undecided",
+            self.recordings.len(),
+            self.upstream,
+            self.count(Verdict::Same),
+            self.count(Verdict::Differs),
+            self.count(Verdict::Undecided)
+        )
+    }
+}
