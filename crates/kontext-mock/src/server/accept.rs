@@ -68,7 +68,7 @@ async fn connection(stream: TcpStream, mock: Arc<Mock>, mut finishing: watch::Re
     // Without it small answers can wait for the client's acknowledgement; with
     // an error they are late, no more.
     let _ = stream.set_nodelay(true);
-    let wire = Arc::new(Wire::default());
+    let wire = Arc::new(Wire::new(&stream));
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let (mock, wire) = (mock.clone(), wire.clone());
         async move {
