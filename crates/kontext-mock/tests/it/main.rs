@@ -7,14 +7,17 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod binary;
 mod contracts;
 mod fault_effects;
 mod faults;
+mod files;
 mod folders;
 mod gate;
 mod hostile;
 mod http;
+mod journal;
 mod matching;
 mod prefer;
 mod replay;
