@@ -26,6 +26,7 @@ mod replay;
 mod requests;
 mod scripts;
 mod server;
+mod serving;
 mod sessions;
 mod stopping;
 mod wire;
