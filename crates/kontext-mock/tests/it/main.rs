@@ -10,6 +10,8 @@
 mod admin;
 mod binary;
 mod contracts;
+mod described;
+mod fault_connections;
 mod fault_effects;
 mod faults;
 mod files;
@@ -29,4 +31,5 @@ mod server;
 mod serving;
 mod sessions;
 mod stopping;
+mod used;
 mod wire;
