@@ -368,7 +368,7 @@ impl Choice<'_> {
             return self.miss();
         };
         let origin = if self.mock.settings.rewrite_urls {
-            Origin::of(&self.exchange.parts)
+            self.origin()
         } else {
             None
         };
@@ -389,7 +389,9 @@ impl Choice<'_> {
     }
 
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Vec<String> {
-        let differences = matching::differences(self.set(), index, self.judged, self.query());
+        // It is shown, logged and kept.
+        let query = self.query().map(|query| self.mock.redacted_query(query));
+        let differences = matching::differences(self.set(), index, self.judged, query.as_deref());
         let lines = differences.lines();
         if !lines.is_empty() {
             answer.note.push_str(" differs: ");
@@ -446,7 +448,7 @@ impl Choice<'_> {
         let body: Value = serde_json::from_slice(&self.exchange.body).unwrap_or_default();
         let compared = self.judged.canonical();
         let spelt = compared.map_or_else(String::new, |body| canonical::readable(body.marked()));
-        let origin = Origin::of(&self.exchange.parts).map(Origin::url);
+        let origin = self.origin().map(|origin| origin.url());
         let base_url = origin.unwrap_or_default();
         let settings = &self.mock.settings.generate;
         let made = generate::answer(&body, settings, &spelt, &base_url);
@@ -464,6 +466,10 @@ impl Choice<'_> {
             made_up,
             ..Answer::default()
         }
+    }
+
+    fn origin(&self) -> Option<Origin<'_>> {
+        Origin::of(&self.exchange.parts, self.exchange.address)
     }
 
     fn set(&self) -> &Set {

@@ -257,7 +257,7 @@ impl Builder {
             return Ok((self.build()?, None));
         };
         let (noted, mock) = std::thread::scope(|scope| {
-            let noting = scope.spawn(|| watch::note(&folder));
+            let noting = scope.spawn(|| watch::note(folder));
             let mock = self.build();
             match noting.join() {
                 Ok(noted) => (noted, mock),

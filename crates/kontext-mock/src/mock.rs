@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -92,6 +93,8 @@ pub(crate) struct Exchange {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) session: Arc<Session>,
     pub(crate) plan: Plan,
+    /// The address that the client is connected to.
+    pub(crate) address: Option<SocketAddr>,
 }
 
 /// What a request asks for.
@@ -212,6 +215,7 @@ impl Mock {
             loaded: self.loaded(),
             session: session.unwrap_or_else(|_| self.sessions.unnamed()),
             plan: Plan::new(wire.is_some()),
+            address: wire.and_then(Wire::address),
         };
         let asked = if bad_session {
             request::discard_body(body, self.settings.body_limit).await;
@@ -370,7 +374,7 @@ impl Mock {
         if !plan.names.is_empty() {
             reply.set(FAULT_HEADER, &plan.names.join("; "));
         }
-        session.state().count(answer.found);
+        session.state().count(answer.found, answer.error.is_some());
         if answer.is_miss() {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }

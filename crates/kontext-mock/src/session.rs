@@ -220,7 +220,7 @@ impl State {
     }
 
     /// Counts a request by how it ended.
-    pub(crate) fn count(&mut self, found: Option<Match>) {
+    pub(crate) fn count(&mut self, found: Option<Match>, is_error: bool) {
         let counts = &mut self.counts;
         counts.requests += 1;
         *match found {
@@ -229,7 +229,9 @@ impl State {
             Some(Match::Fallback) => &mut counts.fallback,
             Some(Match::Generated) => &mut counts.generated,
             Some(Match::Miss) => &mut counts.misses,
-            None => &mut counts.errors,
+            None if is_error => &mut counts.errors,
+            // OPTIONS is answered, and is neither.
+            None => return,
         } += 1;
     }
 }

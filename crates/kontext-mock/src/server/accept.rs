@@ -81,7 +81,7 @@ async fn connection(
     // Without it small answers can wait for the client's acknowledgement; with
     // an error they are late, no more.
     let _ = stream.set_nodelay(true);
-    let wire = Arc::new(Wire::default());
+    let wire = Arc::new(Wire::new(&stream));
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let (service, wire) = (service.clone(), wire.clone());
         async move {

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Mutex, PoisonError,
@@ -31,6 +32,8 @@ pub(crate) enum Ending {
 pub(crate) struct Wire {
     taken_over: AtomicBool,
     order: Mutex<Option<Order>>,
+    /// The address that the client is connected to.
+    address: Option<SocketAddr>,
     /// Whether all of a request is here.
     received: AtomicBool,
     /// Whether its answer is made, so that what is read belongs to the next.
@@ -44,6 +47,17 @@ struct Order {
 }
 
 impl Wire {
+    pub(super) fn new(stream: &TcpStream) -> Self {
+        Self {
+            address: stream.local_addr().ok(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
     /// Has these bytes written as they are in place of the response, and the
     /// connection ended.
     pub(crate) fn take_over(&self, bytes: Bytes, ending: Ending) {

@@ -7,21 +7,30 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod bench_table;
 mod binary;
 mod contracts;
+mod described;
+mod fault_connections;
 mod fault_effects;
 mod faults;
+mod files;
 mod folders;
 mod gate;
+mod generated;
 mod hostile;
 mod http;
+mod journal;
 mod matching;
 mod prefer;
+mod reload;
 mod replay;
 mod requests;
 mod scripts;
 mod server;
+mod serving;
 mod sessions;
 mod stopping;
+mod used;
 mod wire;

@@ -98,13 +98,17 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 /// Reads one response of a connection that goes on, by its announced length.
 pub(crate) fn next(stream: &mut TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    let mut byte = [0];
-    while end_of_head(&bytes).is_none() {
-        stream.read_exact(&mut byte).unwrap();
-        bytes.push(byte[0]);
-    }
-    let mut answer = answer(&bytes);
+    let mut buffer = [0; 65536];
+    let end = loop {
+        // What is behind the response stays where it is.
+        let length = stream.peek(&mut buffer).unwrap();
+        assert_ne!(length, 0, "the connection ended");
+        if let Some(end) = end_of_head(&buffer[..length]) {
+            break end;
+        }
+    };
+    stream.read_exact(&mut buffer[..end]).unwrap();
+    let mut answer = answer(&buffer[..end]);
     let length = answer.header("content-length").map(str::parse);
     answer.body = vec![0; length.unwrap_or(Ok(0)).unwrap()];
     stream.read_exact(&mut answer.body).unwrap();
