@@ -21,8 +21,6 @@ pub(crate) struct Exchange<'a> {
     pub(crate) operation: &'a Operation,
     /// The body of the request, decoded.
     pub(crate) request: &'a [u8],
-    /// Whether the URL has a query, which no operation of the contract has.
-    pub(crate) has_query: bool,
     pub(crate) status: StatusCode,
     /// The headers of the response, without those of its encoding.
     pub(crate) headers: &'a HeaderMap,
@@ -124,9 +122,6 @@ impl Exchange<'_> {
             redacted,
             files: Vec::new(),
         };
-        if self.has_query {
-            story.not_recorded.push("the query of the URL".to_owned());
-        }
         self.keep_headers(redaction, &mut story);
         Ok(Draft {
             identity: asked.identity,
@@ -214,8 +209,11 @@ impl Exchange<'_> {
 
 /// What was taken out of a file, as `recording.json` lists it.
 pub(crate) fn places(file: &str, taken: Vec<Taken>) -> Vec<Redacted> {
+    let mut seen = std::collections::BTreeSet::new();
     taken
         .into_iter()
+        // One secret can be in a text many times.
+        .filter(|one| seen.insert(one.clone()))
         .map(|Taken { pointer, what }| Redacted::new(file, pointer, what))
         .collect()
 }

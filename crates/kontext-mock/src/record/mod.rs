@@ -13,6 +13,7 @@ mod proxy;
 mod recorder;
 mod redacting;
 mod relay;
+mod rest;
 mod rules;
 mod shelf;
 mod store;

@@ -86,6 +86,16 @@ pub(crate) struct Asked {
     pub(crate) secrets: Vec<Secret>,
 }
 
+impl Asked {
+    /// Whether there is a query, which makes a request another one.
+    pub(crate) fn has_query(&self) -> bool {
+        self.parts
+            .uri
+            .query()
+            .is_some_and(|query| !query.is_empty())
+    }
+}
+
 impl Proxy {
     pub(crate) fn new(
         store: Store,
@@ -160,7 +170,9 @@ impl Proxy {
         let proxy = self.clone();
         let looked = spawn_blocking(move || {
             let found = match (proxy.operation(&asked), &asked.decoded) {
-                (Some(operation), Ok(body)) => proxy.store.find(operation, body, &asked.secrets),
+                (Some(operation), Ok(body)) if !asked.has_query() => {
+                    proxy.store.find(operation, body, &asked.secrets)
+                }
                 _ => Ok(None),
             };
             (asked, found)

@@ -1,27 +1,17 @@
 //! One exchange with the real server: its answer goes to the client as it
 //! comes, and into a recording.
 
-use std::{
-    collections::VecDeque,
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use axum::{
-    body::{Body, Bytes, HttpBody},
+    body::{Body, Bytes},
     http::{
         HeaderMap, Method, StatusCode,
         header::{CONTENT_ENCODING, CONTENT_LENGTH},
     },
     response::Response,
 };
-use http_body::Frame;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::spawn_blocking,
-};
+use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::{
     day::today,
@@ -29,6 +19,7 @@ use super::{
     hops,
     proxy::{Asked, Proxy, refuse},
     recorder::RecordMode,
+    rest::{LONGEST, Rest},
     shelf::Shelf,
     store::{Saved, Unsaved, words},
 };
@@ -38,24 +29,12 @@ use crate::{
     request,
 };
 
-/// How long an answer may be that is saved, in bytes. What is longer only
-/// passes through.
-const LONGEST: usize = 64 * 1024 * 1024;
-
 /// An answer that has come whole.
 struct Answered {
     status: StatusCode,
     headers: HeaderMap,
     /// Nothing of one that is too long to be saved.
     body: Option<Bytes>,
-}
-
-/// The parts of an answer that the client has yet to get.
-struct Rest {
-    client: mpsc::Sender<io::Result<Bytes>>,
-    waiting: VecDeque<Bytes>,
-    /// The last part.
-    held_back: Option<Bytes>,
 }
 
 /// Sends a request on, gives its answer to `head`, and saves the exchange.
@@ -108,13 +87,8 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: Asked, head: oneshot::Sender<R
         .await;
         return;
     }
-    let (client, receiver) = mpsc::channel(1);
-    let _ = head.send(answered.response(Body::new(Relayed(receiver))));
-    let mut rest = Rest {
-        client,
-        waiting: VecDeque::new(),
-        held_back: None,
-    };
+    let (mut rest, body) = Rest::new();
+    let _ = head.send(answered.response(Body::new(body)));
     match rest.read(&mut response).await {
         Ok(body) => {
             answered.body = body;
@@ -144,77 +118,6 @@ impl Answered {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers.clone();
         response
-    }
-}
-
-impl Rest {
-    /// Reads the answer to its end while the client gets all but its last
-    /// part. A client that is slow, or has gone, does not hold it up.
-    async fn read(&mut self, response: &mut reqwest::Response) -> reqwest::Result<Option<Bytes>> {
-        let mut all = Some(Vec::new());
-        let mut is_gone = false;
-        loop {
-            // What is not to be saved need not be in memory.
-            let may_read = all.is_some() || is_gone || self.waiting.is_empty();
-            tokio::select! {
-                permit = self.client.reserve(), if !self.waiting.is_empty() => match permit {
-                    Ok(permit) => {
-                        if let Some(part) = self.waiting.pop_front() {
-                            permit.send(Ok(part));
-                        }
-                    }
-                    Err(_) => {
-                        is_gone = true;
-                        self.waiting.clear();
-                    }
-                },
-                part = response.chunk(), if may_read => {
-                    let Some(part) = part? else {
-                        return Ok(all.map(Bytes::from));
-                    };
-                    if part.is_empty() {
-                        continue;
-                    }
-                    match &mut all {
-                        Some(read) if read.len() + part.len() <= LONGEST => {
-                            read.extend_from_slice(&part);
-                        }
-                        _ => all = None,
-                    }
-                    if let Some(previous) = self.held_back.replace(part).filter(|_| !is_gone) {
-                        self.waiting.push_back(previous);
-                    }
-                    if is_gone && all.is_none() {
-                        return Ok(None);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Gives the client what it has not got yet, the last part when the
-    /// exchange is saved or the reason why not has been said.
-    async fn finish(self, is_saved: oneshot::Receiver<()>) {
-        for part in self.waiting {
-            if self.client.send(Ok(part)).await.is_err() {
-                return;
-            }
-        }
-        let _ = is_saved.await;
-        if let Some(part) = self.held_back {
-            let _ = self.client.send(Ok(part)).await;
-        }
-    }
-
-    /// Gives the client what came, and breaks its answer off as well.
-    async fn break_off(self) {
-        for part in self.waiting.into_iter().chain(self.held_back) {
-            if self.client.send(Ok(part)).await.is_err() {
-                return;
-            }
-        }
-        let error = io::Error::other("the answer of the server broke off");
-        let _ = self.client.send(Err(error)).await;
     }
 }
 
@@ -251,6 +154,11 @@ fn save_now(proxy: &Proxy, asked: &Asked, answered: &Answered) -> Result<(Saved,
             "the contract has no such operation".to_owned(),
         ));
     };
+    if asked.has_query() {
+        return Err(Unsaved::Unwanted(
+            "it has a query, and a recording has none".to_owned(),
+        ));
+    }
     let request = asked.decoded.as_ref().map_err(Clone::clone)?;
     let body = answered.body.as_ref().ok_or_else(|| {
         format!("the answer is longer than {LONGEST} bytes, the client has all of it")
@@ -266,7 +174,6 @@ fn save_now(proxy: &Proxy, asked: &Asked, answered: &Answered) -> Result<(Saved,
     let exchange = Exchange {
         operation,
         request,
-        has_query: asked.parts.uri.query().is_some(),
         status: answered.status,
         headers: &headers,
         response: &response,
@@ -336,22 +243,5 @@ async fn keep_pictures(
     }
     for problem in failures {
         proxy.problem(asked, &format!(": {place}: NOT KEPT: {problem}"));
-    }
-}
-
-/// The body of an answer that is relayed part by part.
-struct Relayed(mpsc::Receiver<io::Result<Bytes>>);
-
-impl HttpBody for Relayed {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0
-            .poll_recv(context)
-            .map(|part| part.map(|part| part.map(Frame::data)))
     }
 }

@@ -1,7 +1,10 @@
 //! The folder that a recorder writes into, beside other recorders.
 
+mod pictures;
+mod read;
+mod redact;
+
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,14 +12,12 @@ use std::{
 
 use axum::body::Bytes;
 
-pub(crate) use crate::log::with_causes as words;
-
 use super::{
     error::RecordError,
     exchange::{Draft, Exchange, asked},
     identity::Identity,
     index::Index,
-    names, redacting,
+    names,
     rules::{Rules, Wanted},
     shelf::{Place, Shelf},
     workplace::{Lock, Workplace},
@@ -24,9 +25,13 @@ use super::{
 use crate::{
     check::{CheckReport, check},
     contract::{Contract, Operation},
-    recordings::{Case, FILE, Kept, Recording, Recordings, Redacted, Story, is_part},
+    recordings::{Case, FILE, Recording, Recordings},
     redact::{Redaction, Secret},
 };
+
+pub(crate) use pictures::Picture;
+use read::rank;
+pub(crate) use read::{is_good, read_recording, words};
 
 /// How many bytes of a request's identity the name of its case has; and if
 /// another request has that name already.
@@ -73,16 +78,6 @@ pub(crate) enum Unsaved {
 struct Found {
     place: Place,
     status: u16,
-}
-
-/// A picture that was fetched for a recording.
-#[derive(Clone, Debug)]
-pub(crate) struct Picture {
-    /// The URL as the kept response has it.
-    pub(crate) url: String,
-    pub(crate) content_type: String,
-    pub(crate) extension: &'static str,
-    pub(crate) bytes: Bytes,
 }
 
 impl From<String> for Unsaved {
@@ -208,108 +203,6 @@ impl Store {
         })
     }
 
-    /// Adds pictures to a recording, if it still has the response that they
-    /// were fetched for, and says which could not be fetched.
-    pub(crate) fn add_pictures(
-        &self,
-        place: &Place,
-        response: &Bytes,
-        pictures: &[Picture],
-        failures: &[String],
-    ) -> Result<(), String> {
-        let _state = self.state();
-        let lock = self.lock()?;
-        let (mut files, recording) = self.recording(place)?;
-        if recording.response() != response.as_ref() {
-            return Err("it has been recorded again since".to_owned());
-        }
-        let mut story = recording.story().clone();
-        for picture in pictures {
-            story.files.retain(|kept| kept.url != picture.url);
-        }
-        for (number, picture) in (1_u32..).zip(pictures) {
-            // The names of those that stay are taken.
-            let file = (number..)
-                .map(|number| format!("file-{number}.{}", picture.extension))
-                .find(|file| !story.files.iter().any(|kept| kept.file == *file))
-                .unwrap_or_default();
-            story.files.push(Kept::live(
-                picture.url.clone(),
-                file.clone(),
-                picture.content_type.clone(),
-                &picture.bytes,
-            ));
-            files.insert(file, picture.bytes.clone());
-        }
-        files.retain(|file, _| {
-            !file.starts_with("file-") || story.files.iter().any(|kept| kept.file == *file)
-        });
-        for failure in failures {
-            if !story.not_recorded.contains(failure) {
-                story.not_recorded.push(failure.clone());
-            }
-        }
-        files.insert(FILE.to_owned(), story.to_json().into());
-        self.judge(place, &files)?;
-        self.put(place, &files, &lock)
-    }
-
-    /// Takes out of a recording what the rules say, and lists it; says where it
-    /// is from now on, too, because a name that was made of its request can have
-    /// a secret in it.
-    pub(crate) fn redact(
-        &self,
-        place: &Place,
-        secrets: &[Secret],
-    ) -> Result<(Vec<Redacted>, Place), String> {
-        let mut state = self.state();
-        let lock = self.lock()?;
-        let rules = &mut state.rules;
-        rules.refresh(&self.root).map_err(|error| words(&error))?;
-        let (old_files, old) = self.recording(place)?;
-        let redact = |rules: &Rules| {
-            redacting::redacted(old_files.clone(), &old, &rules.redaction(), secrets)
-        };
-        let (mut draft, mut taken) = redact(rules)?;
-        if taken.is_empty() {
-            return Ok((taken, place.clone()));
-        }
-        if !rules.have_key() {
-            self.write_key(rules, &lock)?;
-            (draft, taken) = redact(rules)?;
-        }
-        let mut files = draft.files.clone();
-        files.insert(FILE.to_owned(), draft.story.to_json().into());
-        let found = self.find_all(&mut state, &place.operation, &draft.identity)?;
-        let others = found.iter().map(|found| &found.place);
-        for other in others.filter(|other| other.shelf == place.shelf && *other != place) {
-            if self.recording(other)?.0 != files {
-                return Err(format!(
-                    "without its secrets it has the same request as {other}; delete one of the two"
-                ));
-            }
-            // A redaction that was killed got so far.
-        }
-        let old_identity = Identity::of(old.operation(), old.canonical());
-        let old_request = redacting::request(&old_files);
-        let is_made_up = NAME_BYTES
-            .iter()
-            .any(|bytes| place.case == names::case(old_request.as_ref(), &old_identity, *bytes));
-        let new = if is_made_up && old_identity != draft.identity {
-            self.place(&state, place.shelf, &found, &place.operation, &draft)?
-        } else {
-            place.clone()
-        };
-        self.judge(&new, &files)?;
-        self.put(&new, &files, &lock)?;
-        if new != *place {
-            self.workplace
-                .remove(place.shelf, &place.operation, &place.case, &lock)
-                .map_err(|error| self.failed(&error))?;
-        }
-        Ok((taken, new))
-    }
-
     /// Makes of an exchange what is kept of it. Where that leaves something
     /// out, the folder gets a key of its own first.
     fn draft(
@@ -424,24 +317,6 @@ impl Store {
         })
     }
 
-    /// Keeps the pictures of a recording whose response is the same again.
-    fn keep_pictures(&self, earlier: &Place, files: &mut Case, story: &mut Story) {
-        let Ok((old_files, old)) = self.recording(earlier) else {
-            return;
-        };
-        if files.get(old.response_file_name()).map(Bytes::as_ref) != Some(old.response()) {
-            return;
-        }
-        for kept in &old.story().files {
-            if let (Some(bytes), false) =
-                (old_files.get(&kept.file), files.contains_key(&kept.file))
-            {
-                files.insert(kept.file.clone(), bytes.clone());
-                story.files.push(kept.clone());
-            }
-        }
-    }
-
     /// Reads one recording, with its files.
     fn recording(&self, place: &Place) -> Result<(Case, Recording), String> {
         let root = place.shelf.folder(&self.root);
@@ -460,43 +335,4 @@ impl Store {
     fn failed(&self, error: &io::Error) -> String {
         format!("{} cannot be written: {error}", self.root.display())
     }
-}
-
-/// Reads one recording of a folder, with its files.
-pub(crate) fn read_recording(
-    root: &Path,
-    operation: &str,
-    case: &str,
-) -> Result<(Case, Recording), String> {
-    let folder = root.join(operation).join(case);
-    let unreadable = |error: &io::Error| format!("{} cannot be read: {error}", folder.display());
-    let mut files: Case = BTreeMap::new();
-    for entry in fs::read_dir(&folder).map_err(|error| unreadable(&error))? {
-        let name = entry.map_err(|error| unreadable(&error))?.file_name();
-        let Some(name) = name.to_str().filter(|name| is_part(name)) else {
-            continue;
-        };
-        let bytes = fs::read(folder.join(name)).map_err(|error| unreadable(&error))?;
-        files.insert(name.to_owned(), bytes.into());
-    }
-    let set = Recordings::one(&root.display().to_string(), operation, case, &files)
-        .map_err(|error| words(&error))?;
-    let recording = set.iter().next().cloned();
-    let recording = recording.ok_or_else(|| format!("{} is empty", folder.display()))?;
-    Ok((files, recording))
-}
-
-/// How much a status is worth to whoever replays it.
-fn rank(status: u16) -> u8 {
-    match status {
-        200..=299 => 2,
-        _ if is_good(status) => 1,
-        _ => 0,
-    }
-}
-
-/// Whether a status says something of the request, and not of the key, the
-/// balance or the state of the service.
-pub(crate) fn is_good(status: u16) -> bool {
-    status < 500 && !matches!(status, 401 | 403 | 429)
 }

@@ -40,10 +40,7 @@ impl Upstream {
         })?;
         let mut http = strict(reqwest::Client::builder())
             .redirect(reqwest::redirect::Policy::none())
-            .read_timeout(SILENCE)
-            // A connection that the server gave up while it was idle is an
-            // unknown outcome for the next request on it.
-            .pool_max_idle_per_host(0);
+            .read_timeout(SILENCE);
         if is_loopback {
             http = on_this_machine(http);
         }
@@ -130,6 +127,9 @@ pub(crate) fn strict(http: ClientBuilder) -> ClientBuilder {
         .no_zstd()
         .no_deflate()
         .connection_verbose(false)
+        // A connection that the server gave up while it was idle is an unknown
+        // outcome for the next request on it.
+        .pool_max_idle_per_host(0)
         .connect_timeout(CONNECT)
 }
 

@@ -1,0 +1,137 @@
+//! The binary as a process that runs until it is told to stop.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::SocketAddr,
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary with these arguments, and nothing of the environment that changes
+/// what it does.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kontext-mock"));
+    command.args(arguments);
+    for name in [
+        "KONTEXT_MOCK_KEY",
+        "AIMLAPI_KEY",
+        "HTTP_PROXY",
+        "http_proxy",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the binary to its end: its exit code and what it wrote.
+pub(crate) fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    (
+        status.code(),
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    )
+}
+
+/// A binary that serves or records. It is killed when a test fails.
+pub(crate) struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    errors: Receiver<String>,
+    /// The lines of its standard error that have been waited for, and those
+    /// before them.
+    seen: Vec<String>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    /// Starts it, and waits for the line that says it is up: `start` and the
+    /// address.
+    pub(crate) fn start(command: &mut Command, start: &str) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, errors) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in stderr.lines() {
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let address = line
+            .strip_prefix(&format!("{start} http://"))
+            .and_then(|rest| rest.strip_suffix('\n'))
+            .unwrap_or_else(|| panic!("{line:?} {:?}", errors.iter().collect::<Vec<_>>()))
+            .parse()
+            .unwrap();
+        Self {
+            child,
+            output,
+            errors,
+            seen: Vec::new(),
+            address,
+        }
+    }
+
+    /// Waits for a line of its standard error that has this in it.
+    pub(crate) fn wait_for(&mut self, part: &str) -> String {
+        loop {
+            let line = self.errors.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no {part:?} in {:#?}", self.seen));
+            self.seen.push(line.clone());
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{signal}"), self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end: how it ended, and all that it wrote on its standard
+    /// error.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "one line on standard output is all");
+        self.seen.extend(self.errors.iter());
+        (status, self.seen.join("\n"))
+    }
+
+    /// Stops it in order, expects that it says that all is well, and returns
+    /// its standard error.
+    pub(crate) fn stop(self) -> String {
+        self.signal("TERM");
+        let (status, errors) = self.end();
+        assert_eq!(status.code(), Some(0), "{errors}");
+        errors
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

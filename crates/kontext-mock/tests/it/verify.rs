@@ -1,0 +1,291 @@
+//! `kontext-mock verify`: whether a server still answers as recorded.
+
+use std::{net::TcpListener, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::{
+    folders::Folder,
+    http::PATH,
+    process::{self, Process, run},
+    upstream::{Upstream, error, respond},
+};
+
+const CASE: &str = "generate-image/add-bird";
+const KEY: &str = "a-key-that-nobody-may-see";
+
+fn command(upstream: &str, folder: &Folder, more: &[&str]) -> Command {
+    let mut command = process::command(&["verify", "--upstream", upstream]);
+    command.arg("--recordings").arg(folder.path()).args(more);
+    command.env("AIMLAPI_KEY", KEY);
+    command
+}
+
+fn verify(upstream: &Upstream, folder: &Folder) -> (Option<i32>, Value) {
+    let mut command = command(&upstream.url(), folder, &["--format", "json"]);
+    let (code, output, errors) = run(&mut command);
+    assert!(
+        !output.contains(KEY) && !errors.contains(KEY),
+        "{output}{errors}"
+    );
+    let report: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(
+        (&report["format"], &report["upstream"]),
+        (&json!(1), &json!(upstream.url()))
+    );
+    (code, report)
+}
+
+/// The recorded response of the first recording.
+fn recorded(folder: &Folder) -> Value {
+    serde_json::from_slice(&folder.read(&format!("{CASE}/response.json"))).unwrap()
+}
+
+#[test]
+fn a_mock_answers_as_its_own_recordings() {
+    let mut serve = process::command(&["serve", "--listen", "127.0.0.1:0", "--quiet"]);
+    let serving = Process::start(&mut serve, "kontext-mock listening on");
+    let url = format!("http://{}", serving.address);
+    let mut verify = process::command(&["verify", "--upstream", &url]);
+    let (code, output, errors) = run(verify.env("AIMLAPI_KEY", KEY));
+    assert_eq!(
+        output,
+        format!(
+            "generate-image/add-bird: same\n\
+             generate-image/combine-two-images: same\n\
+             2 recordings verified against {url}: 2 same, 0 differ, 0 undecided\n"
+        )
+    );
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        errors,
+        "of 2 recordings 2 are sent to the upstream, one at a time, with generations of 2 images: \
+         about 182000 credits, $0.09\n"
+    );
+    let mut verify = process::command(&["verify", "--upstream", &url, "--case", CASE]);
+    let (code, output, _) = run(verify.env("AIMLAPI_KEY", KEY));
+    assert_eq!(code, Some(0));
+    assert!(
+        output.starts_with("generate-image/add-bird: same\n1 recordings "),
+        "{output}"
+    );
+}
+
+#[test]
+fn requests_are_sent_as_recorded_and_values_may_differ() {
+    let folder = Folder::with_add_bird();
+    let mut live = recorded(&folder);
+    live["seed"] = 2.into();
+    live["prompt"] = "other".into();
+    live["timings"] = json!({"inference": 0.5});
+    let upstream = Upstream::json(200, live.to_string());
+    let (code, report) = verify(&upstream, &folder);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(
+        report["recordings"],
+        json!([{"recording": CASE, "verdict": "same", "drift": [], "reason": null}])
+    );
+    let [request] = &upstream.received()[..] else {
+        panic!("{:?}", upstream.received());
+    };
+    assert!(
+        request
+            .head
+            .starts_with(&format!("POST {PATH} HTTP/1.1\r\n"))
+    );
+    assert_eq!(request.body, folder.read(&format!("{CASE}/request.json")));
+    assert_eq!(
+        request.header("authorization"),
+        Some(&*format!("Bearer {KEY}"))
+    );
+    assert_eq!(request.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn what_has_drifted_is_named() {
+    let folder = Folder::with_add_bird();
+    let mut live = recorded(&folder);
+    let image = &mut live["images"][0];
+    image["width"] = Value::Null;
+    image["height"] = "220".into();
+    image.as_object_mut().unwrap().remove("file_name");
+    live["quality"] = "high".into();
+    live["has_nsfw_concepts"] = json!([]);
+    let upstream = Upstream::json(200, live.to_string());
+    let (code, report) = verify(&upstream, &folder);
+    assert_eq!(code, Some(1), "{report}");
+    let drift = |pointer: &str, recorded: &str, live: &str| json!({"pointer": pointer, "recorded": recorded, "live": live});
+    assert_eq!(
+        report["recordings"][0],
+        json!({
+            "recording": CASE,
+            "verdict": "differs",
+            "drift": [
+                drift("/has_nsfw_concepts/*", "a boolean", "nothing"),
+                drift("/images/*/file_name", "null", "nothing"),
+                drift("/images/*/height", "a number", "a string"),
+                drift("/images/*/width", "a number", "null"),
+                drift("/quality", "nothing", "a string"),
+            ],
+            "reason": null,
+        })
+    );
+    let (code, output, _) = run(&mut command(&upstream.url(), &folder, &[]));
+    assert_eq!(code, Some(1));
+    for part in [
+        "generate-image/add-bird: differs\n",
+        "\n  /images/*/width: recorded is a number, now it is null\n",
+        ": 0 same, 1 differ, 0 undecided\n",
+    ] {
+        assert!(output.contains(part), "{part} in {output}");
+    }
+}
+
+#[test]
+fn status_and_media_type_are_compared() {
+    let folder = Folder::with_add_bird();
+    let upstream = Upstream::start(|_, stream| {
+        respond(
+            stream,
+            404,
+            &[("content-type", "text/html; charset=utf-8")],
+            b"<html>",
+        );
+    });
+    let (code, report) = verify(&upstream, &folder);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        report["recordings"][0]["drift"],
+        json!([
+            {"pointer": "status", "recorded": "200", "live": "404"},
+            {"pointer": "content-type", "recorded": "application/json", "live": "text/html"},
+            {"pointer": "", "recorded": "JSON", "live": "no JSON"},
+        ])
+    );
+}
+
+/// Expects that nothing is decided, for a reason.
+fn check_undecided(upstream: &Upstream, folder: &Folder, reason: &str) {
+    let (code, report) = verify(upstream, folder);
+    assert_eq!(code, Some(2), "{report}");
+    let verified = &report["recordings"][0];
+    assert_eq!(verified["verdict"], "undecided");
+    let found = verified["reason"].as_str().unwrap();
+    assert!(found.contains(reason), "{found}");
+}
+
+#[test]
+fn what_cannot_be_decided_is_not_the_same() {
+    let folder = Folder::with_add_bird();
+    for (status, message) in [
+        (401, "This request requires a valid API key."),
+        (403, "You've run out of credits."),
+        (429, "Too Many Requests"),
+        (500, "Internal server error"),
+        (503, "Service unavailable"),
+    ] {
+        let upstream = Upstream::json(status, error(status, message));
+        check_undecided(&upstream, &folder, &format!("the server answered {status}"));
+        check_undecided(&upstream, &folder, message);
+    }
+    check_undecided(
+        &Upstream::start(|_, _| ()),
+        &folder,
+        "may have been charged",
+    );
+    let broken = Upstream::start(|_, stream| {
+        respond(stream, 200, &[("content-length", "1000")], b"{");
+    });
+    check_undecided(&broken, &folder, "the answer broke off");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let (code, output, _) = run(&mut command(&url, &folder, &[]));
+    assert_eq!(code, Some(2));
+    assert!(output.contains("nothing was sent"), "{output}");
+}
+
+#[test]
+fn what_cannot_be_sent_is_not_sent() {
+    let upstream = Upstream::json(200, "{}");
+    let folder = Folder::with_add_bird();
+    folder.edit(&format!("{CASE}/request.json"), |body| {
+        body["image_url"] = "https://a.example/?sig=0123456789abcdef".into();
+    });
+    let mut redact = process::command(&["redact", "--recordings"]);
+    assert_eq!(run(redact.arg(folder.path())).0, Some(0));
+    check_undecided(&upstream, &folder, "a secret was taken out of its request");
+    let folder = Folder::with_add_bird();
+    folder.edit(&format!("{CASE}/recording.json"), |story| {
+        story["status"] = 429.into()
+    });
+    check_undecided(
+        &upstream,
+        &folder,
+        "the recorded status 429 is about the key",
+    );
+    assert_eq!(upstream.received().len(), 0);
+    let (_, _, errors) = run(&mut command(&upstream.url(), &folder, &[]));
+    assert!(
+        errors.contains("0 are sent") && errors.contains("of 0 images"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_key_that_is_refused_is_not_sent_again() {
+    let upstream = Upstream::json(401, error(401, "no"));
+    let mut verify = process::command(&["verify", "--upstream", &upstream.url()]);
+    let (code, output, _) = run(verify.env("AIMLAPI_KEY", KEY));
+    assert_eq!(code, Some(2));
+    assert!(
+        output.contains("it was not sent: the server had answered 401"),
+        "{output}"
+    );
+    assert_eq!(upstream.received().len(), 1);
+}
+
+#[test]
+fn what_was_taken_out_of_an_answer_is_no_drift() {
+    let folder = Folder::with_add_bird();
+    let live = recorded(&folder);
+    let mut redact = process::command(&["redact", "--redact-pointer", "/images/0/width"]);
+    redact.args(["--redact-pointer", "/seed"]);
+    assert_eq!(
+        run(redact.arg("--recordings").arg(folder.path())).0,
+        Some(0)
+    );
+    assert!(recorded(&folder)["seed"].is_string());
+    let upstream = Upstream::json(200, live.to_string());
+    let (code, report) = verify(&upstream, &folder);
+    assert_eq!(code, Some(0), "{report}");
+}
+
+#[test]
+fn it_does_not_start_without_a_key_an_origin_or_the_recording() {
+    let folder = Folder::with_add_bird();
+    let upstream = Upstream::json(200, "{}");
+    let mut without = command(&upstream.url(), &folder, &[]);
+    let mut empty = command(&upstream.url(), &folder, &[]);
+    for (command, part) in [
+        (without.env_remove("AIMLAPI_KEY"), "set AIMLAPI_KEY"),
+        (empty.env("AIMLAPI_KEY", ""), "set AIMLAPI_KEY"),
+        (
+            &mut command("http://api.example", &folder, &[]),
+            "is plain http",
+        ),
+        (
+            &mut command(&upstream.url(), &folder, &["--case", "generate-image/none"]),
+            "no recording is called generate-image/none",
+        ),
+        (
+            &mut command(&upstream.url(), &Folder::empty(), &[]),
+            "holds no recording",
+        ),
+    ] {
+        let (code, output, errors) = run(command);
+        assert_eq!((code, output.as_str()), (Some(2), ""));
+        assert!(errors.contains(part), "{part} in {errors}");
+    }
+    assert_eq!(upstream.received().len(), 0);
+}
