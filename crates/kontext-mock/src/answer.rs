@@ -374,7 +374,9 @@ impl Choice<'_> {
     }
 
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Vec<String> {
-        let differences = matching::differences(self.set(), index, self.judged, self.query());
+        let query = self.query().map(|query| self.mock.redacted_query(query));
+        let query = query.as_deref();
+        let differences = matching::differences(self.set(), index, self.judged, query);
         let lines = differences.lines();
         if !lines.is_empty() {
             answer.note.push_str(" differs: ");
