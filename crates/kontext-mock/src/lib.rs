@@ -41,6 +41,7 @@ mod picture;
 mod prefer;
 mod prepared;
 mod problem;
+mod quoted;
 mod recordings;
 #[allow(dead_code, unused_imports, reason = "the recorder is to use the rest")]
 mod redact;
