@@ -11,6 +11,7 @@ mod binary;
 mod contracts;
 mod folders;
 mod gate;
+mod hard_requests;
 mod hostile;
 mod http;
 mod matching;
