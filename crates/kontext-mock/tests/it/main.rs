@@ -15,6 +15,7 @@ mod hard_requests;
 mod hostile;
 mod http;
 mod matching;
+mod matching_properties;
 mod replay;
 mod requests;
 mod server;
