@@ -16,7 +16,6 @@ mod example_process;
 mod example_server;
 mod fault_matrix;
 mod generated;
-mod hard_requests;
 mod mock_answers;
 mod offline;
 mod other_clients;

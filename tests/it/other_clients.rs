@@ -89,11 +89,10 @@ async fn the_recipes_of_the_readme() {
     assert!(here(python_recipe).contains(&server.url()));
     assert!(here(node_recipe).contains(&server.url()));
     let mut ran = 0;
-    for output in [python(&here(python_recipe)), node(&here(node_recipe))] {
-        if let Some(output) = output {
-            assert_eq!(printed(&output), "exact 9161 bytes\n");
-            ran += 1;
-        }
+    let outputs = [python(&here(python_recipe)), node(&here(node_recipe))];
+    for output in outputs.into_iter().flatten() {
+        assert_eq!(printed(&output), "exact 9161 bytes\n");
+        ran += 1;
     }
     let curl = blocks(README, "sh")
         .into_iter()

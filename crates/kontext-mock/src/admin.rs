@@ -53,7 +53,7 @@ pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Respons
     let path = parts.uri.path().strip_prefix(ADMIN_PATH);
     let path = path.unwrap_or_default();
     if let Some(name) = path.strip_prefix("files/") {
-        request::discard_body(body, BODY_LIMIT).await;
+        request::discard_body(&parts.headers, body, BODY_LIMIT).await;
         return files::serve(mock, &parts, name).await.into_response();
     }
     let reply = match request::read_body(body, BODY_LIMIT).await {

@@ -176,10 +176,14 @@ impl Difference {
             "" => "body",
             place => place,
         };
+        let mut place = shorten::text(place, 200);
+        // A key must not end the line that it is named in.
+        if place.contains(char::is_control) {
+            place = format!("{place:?}");
+        }
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
         format!(
-            "{}: expected {}, received {}",
-            shorten::text(place, 200),
+            "{place}: expected {}, received {}",
             shown(&self.expected),
             shown(&self.received)
         )

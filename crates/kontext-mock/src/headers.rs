@@ -85,7 +85,9 @@ pub(crate) fn add_inference_id(headers: &mut HeaderMap, mut made_up: MadeUp, num
 /// Gives the client's request id back, where the provider would: others are
 /// dropped without a word.
 pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap) {
-    if let Some(id) = request.get(CLIENT_REQUEST_ID) {
+    let mut ids = request.get_all(CLIENT_REQUEST_ID).iter();
+    // Several are one list, which is no valid id.
+    if let (Some(id), None) = (ids.next(), ids.next()) {
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte);
         let bytes = id.as_bytes();
         if (1..=128).contains(&bytes.len()) && bytes.iter().all(allowed) {
@@ -119,8 +121,8 @@ pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, method
     }
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    if let Some(names) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    for names in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.append(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
     // Pages on public origins ask this before they reach into a local network.
     let private = HeaderName::from_static("access-control-request-private-network");

@@ -43,6 +43,7 @@ mod picture;
 mod prefer;
 mod prepared;
 mod problem;
+mod quoted;
 #[cfg(feature = "record")]
 mod record;
 mod recordings;

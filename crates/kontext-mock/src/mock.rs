@@ -218,10 +218,11 @@ impl Mock {
             address: wire.and_then(Wire::address),
         };
         let asked = if bad_session {
-            request::discard_body(body, self.settings.body_limit).await;
+            let limit = self.settings.body_limit;
+            request::discard_body(&exchange.parts.headers, body, limit).await;
             Err(Refusal::new(
                 Reason::Session,
-                "x-kontext-session: expected 1 to 64 characters of A-Z a-z 0-9 . _ -",
+                "x-kontext-session: expected one name of 1 to 64 characters of A-Z a-z 0-9 . _ -",
             ))
         } else {
             self.admit(&mut exchange, body).await
@@ -272,7 +273,7 @@ impl Mock {
             let methods = self.contract.methods(parts.uri.path());
             if !methods.is_empty() {
                 let methods = methods.into_iter().map(str::to_owned).collect();
-                request::discard_body(body, limit).await;
+                request::discard_body(&parts.headers, body, limit).await;
                 return Ok(Asked::Options(methods));
             }
         }
@@ -283,7 +284,7 @@ impl Mock {
                 Ok(Asked::Operation(operation))
             }
             Err(refusal) => {
-                request::discard_body(body, limit).await;
+                request::discard_body(&exchange.parts.headers, body, limit).await;
                 Err(refusal)
             }
         }

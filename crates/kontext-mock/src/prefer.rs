@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 
 use crate::{
+    quoted,
     refusal::{Reason, Refusal},
     shorten,
 };
@@ -21,7 +22,7 @@ pub(crate) struct Preference {
 
 impl Preference {
     /// Reads every `Prefer` of a request. Preferences that the mock does not
-    /// know are ignored, as the RFC has it.
+    /// know are ignored, and of two the first counts, as the RFC has it.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
         if !headers.contains_key(PREFER) {
             return Ok(None);
@@ -29,12 +30,14 @@ impl Preference {
         let mut preference = Self::default();
         for value in headers.get_all(PREFER) {
             let value = String::from_utf8_lossy(value.as_bytes());
-            for part in value.split([',', ';']) {
+            for part in quoted::split(&value, &[',', ';']) {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));
                 let value = value.trim().trim_matches('"');
                 match name.trim().to_ascii_lowercase().as_str() {
-                    "code" => preference.code = Some(code(value)?),
-                    "example" => preference.example = Some(value.to_owned()),
+                    "code" if preference.code.is_none() => preference.code = Some(code(value)?),
+                    "example" if preference.example.is_none() => {
+                        preference.example = Some(value.to_owned());
+                    }
                     _ => {}
                 }
             }

@@ -1,18 +1,19 @@
 //! The checks of a request that come before its body is looked into.
 
-use std::{fmt, future::poll_fn, io::Read as _, pin::Pin};
+use std::{error::Error, fmt, future::poll_fn, io::Read as _, pin::Pin};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
     http::{
         HeaderMap, Method,
-        header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
+        header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT},
     },
 };
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 
 use crate::{
     contract::{Contract, Operation},
+    quoted,
     refusal::{Reason, Refusal, UNAUTHORIZED},
     shorten,
 };
@@ -103,8 +104,14 @@ pub(crate) async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Ref
 
 /// Reads a body as [`read_body`] does, and forgets it: a client that is still
 /// sending when the connection ends sees a broken pipe and not the refusal.
-pub(crate) async fn discard_body(mut body: Body, limit: usize) {
-    if is_announced_longer(&body, limit) {
+///
+/// A client that waits for `100 Continue` sends nothing when it gets the refusal
+/// instead, so its body is not asked for.
+pub(crate) async fn discard_body(headers: &HeaderMap, mut body: Body, limit: usize) {
+    let waits = headers
+        .get(EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if waits || is_announced_longer(&body, limit) {
         return;
     }
     let mut length = 0;
@@ -134,7 +141,7 @@ async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
         let frame = frame.map_err(|error| {
             Refusal::new(
                 Reason::Cut,
-                format!("the body ended before it was complete: {error}"),
+                format!("the body cannot be read to its end: {}", root(&error)),
             )
         })?;
         if let Ok(part) = frame.into_data() {
@@ -142,6 +149,11 @@ async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
         }
     }
     Ok(None)
+}
+
+/// The first cause of an error, which says most.
+fn root(error: &dyn Error) -> &dyn Error {
+    error.source().map_or(error, root)
 }
 
 /// Undoes the `Content-Encoding` of a body, gzip or deflate, up to a limit in
@@ -153,10 +165,15 @@ pub(crate) fn decode(
     body: &[u8],
     limit: usize,
 ) -> Result<Option<Bytes>, Refusal> {
-    let Some(encoding) = headers.get(CONTENT_ENCODING) else {
+    if !headers.contains_key(CONTENT_ENCODING) {
         return Ok(None);
-    };
-    let encoding = String::from_utf8_lossy(encoding.as_bytes()).to_ascii_lowercase();
+    }
+    // Several lines are one list.
+    let lines = headers.get_all(CONTENT_ENCODING).iter();
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    let encoding = lines.join(", ").to_ascii_lowercase();
     let mut decoded = Vec::new();
     // One byte more than allowed tells a long body from one that fits.
     let most = limit as u64 + 1;
@@ -203,7 +220,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let Ok(value) = value.to_str() else {
         return refuse("something that is not ASCII");
     };
-    let mut parts = value.split(';');
+    let mut parts = quoted::split(value, &[';']);
     if !parts
         .next()
         .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))

@@ -83,7 +83,7 @@ struct Named {
     forgotten: Billed,
 }
 
-/// A session name that is not of the documented form.
+/// A session name that is not of the documented form, or one of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadName;
 
@@ -112,9 +112,12 @@ impl Sessions {
 
     /// The session that a request names.
     pub(crate) fn of(&self, headers: &HeaderMap) -> Result<Arc<Session>, BadName> {
-        match headers.get(SESSION_HEADER) {
-            None => Ok(self.unnamed.clone()),
-            Some(name) => self.named(name.to_str().map_err(|_| BadName)?),
+        let mut names = headers.get_all(SESSION_HEADER).iter();
+        match (names.next(), names.next()) {
+            (None, _) => Ok(self.unnamed.clone()),
+            (Some(name), None) => self.named(name.to_str().map_err(|_| BadName)?),
+            // It cannot belong to two.
+            (Some(_), Some(_)) => Err(BadName),
         }
     }
 

@@ -90,7 +90,12 @@ async fn connection(
         }
     });
     let io = TokioIo::new(Connection::new(stream, wire.clone()));
-    let mut connection = pin!(http1::Builder::new().serve_connection(io, service));
+    // A client that ends its side after the request, as nc does, still reads.
+    let mut connection = pin!(
+        http1::Builder::new()
+            .half_close(true)
+            .serve_connection(io, service)
+    );
     // That a client breaks a connection, or a fault does, is no news.
     tokio::select! {
         _ = connection.as_mut() => {}

@@ -204,7 +204,7 @@ async fn bad_names_are_refused_everywhere() {
         );
         assert_eq!(
             answer.message(),
-            "x-kontext-session: expected 1 to 64 characters of A-Z a-z 0-9 . _ -"
+            "x-kontext-session: expected one name of 1 to 64 characters of A-Z a-z 0-9 . _ -"
         );
         assert!(server.session(name).is_none(), "{name}");
         let query: String = url::form_urlencoded::Serializer::new(String::new())

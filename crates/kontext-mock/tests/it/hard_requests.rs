@@ -1,0 +1,224 @@
+//! Requests that are hard to answer rightly, as a table: the files in
+//! `hard_requests/` beside this one. Each says what short answer is the right
+//! one and why; the whole answer, to the last byte, is in a snapshot.
+//!
+//! After each of them the server must still answer a good request.
+
+mod entry;
+mod exchange;
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use serde_json::json;
+
+use self::{
+    entry::{Entry, Group},
+    exchange::{Answer, Exchange, exchange},
+};
+use crate::http::{PATH, add_bird_with, send};
+
+/// The files of the table, without what they are called after.
+const GROUPS: &[(&str, &str)] = &[
+    ("limits", include_str!("hard_requests/limits.json")),
+    ("json", include_str!("hard_requests/json.json")),
+    ("bodies", include_str!("hard_requests/bodies.json")),
+    ("encodings", include_str!("hard_requests/encodings.json")),
+    ("types", include_str!("hard_requests/types.json")),
+    ("keys", include_str!("hard_requests/keys.json")),
+    ("targets", include_str!("hard_requests/targets.json")),
+    ("browsers", include_str!("hard_requests/browsers.json")),
+    ("heads", include_str!("hard_requests/heads.json")),
+    (
+        "connections",
+        include_str!("hard_requests/connections.json"),
+    ),
+    (
+        "own-headers",
+        include_str!("hard_requests/own-headers.json"),
+    ),
+    ("validation", include_str!("hard_requests/validation.json")),
+];
+
+/// Says what is wrong with an answer, by the table.
+fn judge(entry: &Entry, exchange: &Exchange) -> Result<(), String> {
+    let (name, expected, received) = (&entry.name, &entry.expect, exchange.short());
+    if *expected == received {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: expected {expected}, received {received}\n{}",
+        exchange.shown()
+    ))
+}
+
+/// Sends every request of a group, each to a server of its own, so that no
+/// answer depends on what is above it in the table.
+async fn check(group: &str) {
+    let (_, text) = GROUPS.iter().find(|(name, _)| *name == group).unwrap();
+    let table = Group::read(text);
+    let mut shown = String::new();
+    let mut wrong = String::new();
+    for entry in &table.requests {
+        let server = table.server(entry).start().await.unwrap();
+        let exchange = exchange(server.address(), entry);
+        if let Err(problem) = judge(entry, &exchange) {
+            writeln!(wrong, "{problem}").unwrap();
+        }
+        let answer = without_port(&exchange.shown(), &server.address().to_string());
+        writeln!(shown, "## {}\n\n{answer}", entry.name).unwrap();
+        let headers = [
+            ("authorization", &*format!("Bearer {}", table.key(entry))),
+            ("content-type", "application/json"),
+        ];
+        let good = add_bird_with(json!({}));
+        let good = send(server.address(), "POST", PATH, &headers, good.as_bytes());
+        if good.found().0 != Some("exact") {
+            writeln!(
+                wrong,
+                "{}: the server is not well after it: {good:?}",
+                entry.name
+            )
+            .unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    snapshot(
+        &format!("hard_requests_{}", group.replace('-', "_")),
+        &shown,
+    );
+}
+
+/// An answer without the port of its server, which is another one each time and
+/// is not always as long.
+fn without_port(shown: &str, address: &str) -> String {
+    if !shown.contains(address) {
+        return shown.to_owned();
+    }
+    let mut text = String::new();
+    for line in shown.replace(address, "127.0.0.1:PORT").lines() {
+        let is_length = line.starts_with("content-length: ");
+        text.push_str(if is_length {
+            "content-length: …"
+        } else {
+            line
+        });
+        text.push('\n');
+    }
+    text
+}
+
+/// Compares a text with the snapshot of this name.
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+macro_rules! groups {
+    ($($test:ident: $group:literal,)*) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                check($group).await;
+            }
+        )*
+
+        /// The groups that are tested.
+        const TESTED: &[&str] = &[$($group),*];
+    };
+}
+
+groups! {
+    both_sides_of_every_limit: "limits",
+    json_that_parsers_disagree_about: "json",
+    bodies_however_they_are_framed: "bodies",
+    content_encodings: "encodings",
+    content_types: "types",
+    authorization: "keys",
+    methods_and_targets: "targets",
+    what_browsers_ask: "browsers",
+    odd_heads: "heads",
+    connections_and_smuggling: "connections",
+    headers_of_the_provider_and_the_mock: "own-headers",
+    ways_of_validation: "validation",
+}
+
+fn groups() -> Vec<Group> {
+    GROUPS.iter().map(|(_, text)| Group::read(text)).collect()
+}
+
+#[test]
+fn the_table_is_whole_and_its_names_are_unique() {
+    let files: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(files, TESTED);
+    let mut names = BTreeSet::new();
+    for group in &groups() {
+        for entry in &group.requests {
+            assert!(
+                names.insert(entry.name.clone()),
+                "{} is there twice",
+                entry.name
+            );
+            assert!(!entry.why.is_empty(), "{} says no reason", entry.name);
+        }
+    }
+    assert!(names.len() >= 90, "{}", names.len());
+}
+
+/// The first request of the table with its answer, changed.
+async fn changed(change: impl FnOnce(&mut Exchange)) -> (Result<(), String>, bool) {
+    let group = &groups()[0];
+    let entry = &group.requests[0];
+    let server = group.server(entry).start().await.unwrap();
+    let right = exchange(server.address(), entry);
+    judge(entry, &right).unwrap();
+    let mut other = right.clone();
+    change(&mut other);
+    (judge(entry, &other), other.shown() == right.shown())
+}
+
+#[tokio::test]
+async fn an_answer_that_is_wrong_is_noticed() {
+    let status = changed(|other| {
+        let line = &mut other.answers[0].head[0];
+        *line = line.replace("200", "500");
+    });
+    let (judged, is_same) = status.await;
+    assert!(
+        judged
+            .unwrap_err()
+            .contains("expected 200 nearest, received 500 nearest")
+    );
+    assert!(!is_same);
+    let (judged, _) = changed(|other| other.answers.clear()).await;
+    assert!(judged.unwrap_err().contains("received none"));
+    let twice = changed(|other| other.answers.extend(other.answers.clone()));
+    let (judged, _) = twice.await;
+    assert!(
+        judged
+            .unwrap_err()
+            .contains("received 200 nearest, 200 nearest")
+    );
+}
+
+#[tokio::test]
+async fn every_part_of_an_answer_is_in_its_snapshot() {
+    let changes: [fn(&mut Exchange); 4] = [
+        |other| drop(other.answers[0].head.pop()),
+        |other| other.answers[0].head.swap(1, 2),
+        |other| other.answers[0].body.truncate(10),
+        |other| other.is_kept = !other.is_kept,
+    ];
+    for change in changes {
+        assert!(!changed(change).await.1);
+    }
+    let long = |last: u8| Exchange {
+        answers: vec![Answer {
+            head: vec!["HTTP/1.1 200 OK".to_owned()],
+            body: [vec![b'x'; 100_000], vec![last]].concat(),
+        }],
+        is_kept: true,
+    };
+    assert_ne!(long(b'y').shown(), long(b'z').shown());
+}
