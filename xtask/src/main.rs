@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`.
 
+mod bench_mock;
 mod ci;
 mod codegen;
 mod files;
@@ -38,6 +39,12 @@ enum Command {
     /// Exit codes: 0 all steps passed, 1 a step failed, 2 a step could not
     /// run.
     Ci,
+    /// Measures the mock beside a bare axum server, and prints its numbers with
+    /// their goals.
+    ///
+    /// Exit codes: 0 measured, 1 a goal is missed (with --check), 2 something
+    /// could not be measured.
+    BenchMock(bench_mock::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +59,6 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Codegen { check } => codegen::run(&root, check),
         Command::Ci => ci::run(&root),
+        Command::BenchMock(arguments) => bench_mock::run(&root, &arguments),
     }
 }

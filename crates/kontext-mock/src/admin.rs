@@ -75,42 +75,49 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
     const PUT: Method = Method::PUT;
     const POST: Method = Method::POST;
     const DELETE: Method = Method::DELETE;
-    let query = Query::of(parts)?;
+    let session = || Query::of(parts, &["session"])?.session(mock);
     match (path, &parts.method) {
         ("health", &GET | &HEAD) => Ok(views::health(mock)),
         ("openapi.json", &GET | &HEAD) => {
             Ok(Reply::new(StatusCode::OK, "application/json", DESCRIPTION))
         }
-        ("requests", &GET) => Ok(views::requests(mock, &query)),
+        ("requests", &GET) => {
+            let query = Query::of(parts, &["session", "misses", "since"])?;
+            Ok(views::requests(mock, &query))
+        }
         ("requests", &DELETE) => {
+            let query = Query::of(parts, &["session"])?;
             mock.journal.forget(query.session.as_deref());
             Ok(views::done())
         }
-        ("billed", &GET) => Ok(views::billed(&*query.session(mock)?)),
-        ("faults", &GET) => Ok(views::faults(&*query.session(mock)?)),
+        ("billed", &GET) => Ok(views::billed(&*session()?)),
+        ("faults", &GET) => Ok(views::faults(&*session()?)),
         ("faults", &PUT) => {
             let body::Faults { faults } = body::read(body)?;
-            let session = query.session(mock)?;
+            let session = session()?;
             session.state().faults = faults.into_iter().map(ActiveFault::new).collect();
             Ok(views::faults(&session))
         }
         ("faults", &DELETE) => {
-            query.session(mock)?.state().faults.clear();
+            session()?.state().faults.clear();
             Ok(views::done())
         }
-        ("rules", &GET) => Ok(views::rules(&*query.session(mock)?)),
+        ("rules", &GET) => Ok(views::rules(&*session()?)),
         ("rules", &PUT) => {
             let body::Rules { rules } = body::read(body)?;
-            script::judge(&rules).map_err(|error| Failure::bad_request(error.to_string()))?;
-            let session = query.session(mock)?;
+            script::judge(&rules)
+                .and_then(|()| script::judge_operations(&rules, &mock.contract))
+                .map_err(|error| Failure::bad_request(error.to_string()))?;
+            let session = session()?;
             session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
             Ok(views::rules(&session))
         }
         ("rules", &DELETE) => {
-            query.session(mock)?.state().rules.clear();
+            session()?.state().rules.clear();
             Ok(views::done())
         }
         ("reset", &POST) => {
+            let query = Query::of(parts, &["session"])?;
             let session = match &query.session {
                 Some(_) => Some(query.session(mock)?),
                 None => None,

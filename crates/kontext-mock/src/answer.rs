@@ -63,7 +63,7 @@ impl Answer {
     }
 
     /// What is put down of a request whose connection was reset before it was
-    /// read: nobody gets an answer.
+    /// carried out: nobody gets an answer.
     pub(crate) fn reset() -> Self {
         Self {
             error: Some(Reason::Simulated.name()),
@@ -117,8 +117,7 @@ pub(crate) fn answer(
         }
     };
     let warning = validate(mock, exchange, operation, &judged)?;
-    let limit = exchange.plan.credits_for;
-    if limit.is_some_and(|limit| exchange.session.state().billed.images >= limit) {
+    if exchange.session.state().run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
     let choice = Choice {
@@ -138,8 +137,7 @@ pub(crate) fn answer(
     }
     for fault in faults {
         let now = std::time::Instant::now();
-        let mut active = fault::ActiveFault::new(fault);
-        exchange.plan.add(&mut active, now, 0.5);
+        exchange.plan.add_own(fault, now, 0.5);
     }
     if let Some(failed) = early(exchange) {
         return failed;
@@ -150,10 +148,9 @@ pub(crate) fn answer(
 
 /// Charges for an answer, unless the credits have run out by then: two requests
 /// at once must not both get the last image.
-fn charge(exchange: &Exchange, billed: Billed) -> Result<(), Refusal> {
+fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
     let mut state = exchange.session.state();
-    let limit = exchange.plan.credits_for;
-    if billed.images > 0 && limit.is_some_and(|limit| state.billed.images >= limit) {
+    if billed.images > 0 && state.run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
     state.billed += billed;
@@ -163,7 +160,7 @@ fn charge(exchange: &Exchange, billed: Billed) -> Result<(), Refusal> {
 /// What a fault answers in place of carrying a request out.
 fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
     match exchange.plan.early? {
-        Early::Reset => None,
+        Early::Reset => Some(Ok(Answer::reset())),
         Early::Html502 => {
             let mut reply = Reply::new(StatusCode::BAD_GATEWAY, "text/html", HTML_502);
             reply.set(ERROR_HEADER, Reason::Simulated.name());
@@ -243,11 +240,16 @@ impl Choice<'_> {
             return Ok((self.matched(), Vec::new()));
         };
         let answer = match answer {
-            AnswerKind::Match => self.matched(),
-            AnswerKind::Generate => self.generated(),
-            AnswerKind::Status(status) => self.of_status(status)?,
-            AnswerKind::Recording(name) => self.named(&name)?,
+            AnswerKind::Match => Ok(self.matched()),
+            AnswerKind::Generate => Ok(self.generated()),
+            AnswerKind::Status(status) => self.of_status(status),
+            AnswerKind::Recording(name) => self.named(&name),
         };
+        let answer = answer.map_err(|refusal| Refusal {
+            reason: Reason::Script,
+            message: format!("A rule of the script: {}", refusal.message),
+            ..refusal
+        })?;
         Ok((answer, faults))
     }
 
@@ -366,7 +368,7 @@ impl Choice<'_> {
             return self.miss();
         };
         let origin = if self.mock.settings.rewrite_urls {
-            Origin::of(&self.exchange.parts)
+            self.origin()
         } else {
             None
         };
@@ -387,7 +389,9 @@ impl Choice<'_> {
     }
 
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Vec<String> {
-        let differences = matching::differences(self.set(), index, self.judged, self.query());
+        // It is shown, logged and kept.
+        let query = self.query().map(|query| self.mock.redacted_query(query));
+        let differences = matching::differences(self.set(), index, self.judged, query.as_deref());
         let lines = differences.lines();
         if !lines.is_empty() {
             answer.note.push_str(" differs: ");
@@ -444,7 +448,7 @@ impl Choice<'_> {
         let body: Value = serde_json::from_slice(&self.exchange.body).unwrap_or_default();
         let compared = self.judged.canonical();
         let spelt = compared.map_or_else(String::new, |body| canonical::readable(body.marked()));
-        let origin = Origin::of(&self.exchange.parts).map(Origin::url);
+        let origin = self.origin().map(|origin| origin.url());
         let base_url = origin.unwrap_or_default();
         let settings = &self.mock.settings.generate;
         let made = generate::answer(&body, settings, &spelt, &base_url);
@@ -462,6 +466,10 @@ impl Choice<'_> {
             made_up,
             ..Answer::default()
         }
+    }
+
+    fn origin(&self) -> Option<Origin<'_>> {
+        Origin::of(&self.exchange.parts, self.exchange.address)
     }
 
     fn set(&self) -> &Set {

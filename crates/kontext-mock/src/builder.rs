@@ -257,7 +257,7 @@ impl Builder {
             return Ok((self.build()?, None));
         };
         let (noted, mock) = std::thread::scope(|scope| {
-            let noting = scope.spawn(|| watch::note(&folder));
+            let noting = scope.spawn(|| watch::note(folder));
             let mock = self.build();
             match noting.join() {
                 Ok(noted) => (noted, mock),
@@ -280,6 +280,7 @@ impl Builder {
             Some(contract) => Arc::new(contract),
             None => Contract::shared().map_err(StartError::Contract)?,
         };
+        script::judge_operations(&self.rules, &contract).map_err(StartError::Script)?;
         let set = match &self.recordings {
             Some(folder) => Set::load(folder, &contract)?,
             None if built_in => Set::embedded()?,

@@ -47,7 +47,7 @@ pub struct Difference {
     /// What was recorded, as JSON of at most 80 bytes; nothing where it is not
     /// there.
     pub expected: Option<String>,
-    /// What was received, in the same way.
+    /// What was received, in the same way; a query as it is.
     pub received: Option<String>,
 }
 

@@ -103,7 +103,7 @@ pub const RECORDING_HEADER: &str = "x-kontext-recording";
 ///
 /// Its values are `not-found`, `unauthorized`, `body-too-large`, `body-cut`,
 /// `content-encoding`, `media-type`, `not-json`, `contract`, `miss`; `session`,
-/// `fault` and `prefer` where a header for the mock is wrong; and `simulated`
-/// where a fault, a script or the request asked for an error. A recorded error
-/// does not have it.
+/// `fault` and `prefer` where a header for the mock is wrong; `script` where a
+/// rule asks for an answer that is not there; and `simulated` where a fault, a
+/// script or the request asked for an error. A recorded error does not have it.
 pub const ERROR_HEADER: &str = "x-kontext-error";

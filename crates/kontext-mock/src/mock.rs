@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -21,7 +22,7 @@ use crate::{
     ADMIN_PATH, StartError, admin,
     answer::{self, Answer},
     contract::Contract,
-    fault::{self, ActiveFault, Early, Fault, Plan},
+    fault::{self, Early, Fault, Late, Plan},
     generate::Generate,
     headers,
     journal::{Entry, Headers, JOURNAL_BODY, Journal},
@@ -80,6 +81,8 @@ pub(crate) struct Mock {
     /// How many requests there were.
     numbers: AtomicU64,
     misses: AtomicU64,
+    /// How many of the misses were forgotten by a reset.
+    forgotten_misses: AtomicU64,
 }
 
 /// A request on its way through the mock.
@@ -90,6 +93,8 @@ pub(crate) struct Exchange {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) session: Arc<Session>,
     pub(crate) plan: Plan,
+    /// The address that the client is connected to.
+    pub(crate) address: Option<SocketAddr>,
 }
 
 /// What a request asks for.
@@ -118,6 +123,7 @@ impl Mock {
             reload_error: Mutex::default(),
             numbers: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            forgotten_misses: AtomicU64::new(0),
         }
     }
 
@@ -157,9 +163,17 @@ impl Mock {
         error.clone()
     }
 
-    /// How many requests no recording answered, in all sessions.
+    /// How many requests no recording answered since the start, in all
+    /// sessions. That a test resets the mock in between must not hide from
+    /// `serve --fail-on-miss` what was missed before.
     pub(crate) fn misses(&self) -> u64 {
         self.misses.load(Ordering::Relaxed)
+    }
+
+    /// The same since the last reset.
+    pub(crate) fn misses_since_reset(&self) -> u64 {
+        let forgotten = self.forgotten_misses.load(Ordering::Relaxed);
+        self.misses().saturating_sub(forgotten)
     }
 
     /// The recordings by themselves.
@@ -178,7 +192,8 @@ impl Mock {
                 self.sessions.reset_all();
                 self.journal.forget(None);
                 self.loaded().forget_used();
-                self.misses.store(0, Ordering::Relaxed);
+                self.forgotten_misses
+                    .store(self.misses(), Ordering::Relaxed);
             }
         }
     }
@@ -187,9 +202,6 @@ impl Mock {
     /// which faults can take over.
     async fn respond(self: &Arc<Self>, request: Request<Body>, wire: Option<&Wire>) -> Response {
         let (parts, body) = request.into_parts();
-        if let Some(wire) = wire {
-            wire.set_answering(false);
-        }
         if parts.uri.path().starts_with(ADMIN_PATH) {
             return admin::serve(self, parts, body).await;
         }
@@ -202,9 +214,10 @@ impl Mock {
             body: Bytes::new(),
             loaded: self.loaded(),
             session: session.unwrap_or_else(|_| self.sessions.unnamed()),
-            plan: Plan::default(),
+            plan: Plan::new(wire.is_some()),
+            address: wire.and_then(Wire::address),
         };
-        let admitted = if bad_session {
+        let asked = if bad_session {
             request::discard_body(body, self.settings.body_limit).await;
             Err(Refusal::new(
                 Reason::Session,
@@ -214,31 +227,33 @@ impl Mock {
             self.admit(&mut exchange, body).await
         };
         if let Some(wire) = wire {
-            wire.set_answering(true);
+            wire.set_received();
         }
-        let answer = match admitted {
+        let answer = match asked {
             Ok(Asked::Operation(operation)) => {
                 let (back, answer) = self.answer(exchange, operation).await;
                 exchange = back;
                 answer
             }
             Ok(Asked::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
-            Ok(Asked::Nothing) => {
-                self.finish(exchange, Answer::reset());
-                return reset(wire);
-            }
+            Ok(Asked::Nothing) => Ok(Answer::reset()),
             Err(refusal) => Err(refusal),
         };
         let answer = answer
             .unwrap_or_else(|refusal| Answer::refusal(&refusal, exchange.parts.uri.path(), number));
         let (delay, late) = (exchange.plan.delay, exchange.plan.late);
-        // Without a socket there is nothing that could be broken.
-        let late = late.filter(|late| wire.is_some() || !fault::is_raw(*late));
+        let is_reset = exchange.plan.early == Some(Early::Reset);
         let reply = self.finish(exchange, answer);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
+        if let Some(wire) = wire
+            && !matches!(late, Some(Late::SlowBody(_)))
+        {
+            wire.set_answered();
+        }
         match late {
+            _ if is_reset => reset(wire),
             Some(late) => fault::apply(late, reply, wire),
             None => reply.into_response(),
         }
@@ -294,7 +309,7 @@ impl Mock {
                 let fault: Fault = text.trim().parse().map_err(|error| {
                     Refusal::new(Reason::Fault, format!("{FAULT_HEADER}: {error}"))
                 })?;
-                plan.add(&mut ActiveFault::new(fault), Instant::now(), random);
+                plan.add_own(fault, Instant::now(), random);
             }
         }
         session.state().plan(plan, random);
@@ -359,7 +374,7 @@ impl Mock {
         if !plan.names.is_empty() {
             reply.set(FAULT_HEADER, &plan.names.join("; "));
         }
-        session.state().count(answer.found);
+        session.state().count(answer.found, answer.error.is_some());
         if answer.is_miss() {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
@@ -411,7 +426,7 @@ pub(crate) fn router(mock: Arc<Mock>) -> Router {
     Router::new().fallback(async move |request: Request<Body>| mock.respond(request, None).await)
 }
 
-/// Resets the connection before the body of its request has been read.
+/// Resets the connection in place of an answer.
 fn reset(wire: Option<&Wire>) -> Response {
     let mut response = Response::new(Body::empty());
     match wire {

@@ -1,6 +1,6 @@
 //! A recording as it is served.
 
-use std::sync::Arc;
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use axum::{
     body::Bytes,
@@ -92,15 +92,17 @@ impl Prepared {
     }
 }
 
-/// Where the client found the mock, by what its request says.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin<'a>(&'a str);
+/// Where the client found the mock.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin<'a>(Cow<'a, str>);
 
 impl<'a> Origin<'a> {
-    /// Reads it from `Host`, or from a target with an authority; nothing where
-    /// neither is there or they are not of the usual form.
-    pub(crate) fn of(parts: &'a Parts) -> Option<Self> {
-        Self::read(&parts.uri, &parts.headers)
+    /// Reads it from `Host`, or from a target with an authority. Where neither
+    /// is there or they are not of the usual form, it is the address that the
+    /// client is connected to, if it is.
+    pub(crate) fn of(parts: &'a Parts, address: Option<SocketAddr>) -> Option<Self> {
+        let connected = || Some(Self(address?.to_string().into()));
+        Self::read(&parts.uri, &parts.headers).or_else(connected)
     }
 
     fn read(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Self> {
@@ -110,11 +112,12 @@ impl<'a> Origin<'a> {
         };
         // It becomes part of a JSON text and of a URL.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-        (!host.is_empty() && host.len() <= 300 && host.bytes().all(plain)).then_some(Self(host))
+        (!host.is_empty() && host.len() <= 300 && host.bytes().all(plain))
+            .then_some(Self(host.into()))
     }
 
     /// The origin as a URL without a slash at its end.
-    pub(crate) fn url(self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.0)
     }
 }
@@ -167,7 +170,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, HeaderValue::from_str(host).unwrap());
             let uri = Uri::from_static("/v1");
-            Origin::read(&uri, &headers).map(Origin::url)
+            Origin::read(&uri, &headers).map(|origin| origin.url())
         };
         assert_eq!(origin("[::1]:80").as_deref(), Some("http://[::1]:80"));
         assert_eq!(origin("mock:4010").as_deref(), Some("http://mock:4010"));
@@ -175,7 +178,7 @@ mod tests {
             assert_eq!(origin(odd), None, "{odd}");
         }
         let uri = Uri::from_static("http://proxied:1/v1");
-        let found = Origin::read(&uri, &HeaderMap::new().clone()).map(Origin::url);
+        let found = Origin::read(&uri, &HeaderMap::new().clone()).map(|origin| origin.url());
         assert_eq!(found.as_deref(), Some("http://proxied:1"));
     }
 }

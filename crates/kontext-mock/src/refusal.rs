@@ -25,6 +25,8 @@ pub(crate) enum Reason {
     Session,
     Fault,
     Prefer,
+    /// A rule of a script asks for what is not there.
+    Script,
     /// A fault or a script asked for an error.
     Simulated,
     /// The server behind the recorder cannot be reached.
@@ -52,7 +54,8 @@ impl Reason {
             | Self::Contract
             | Self::Session
             | Self::Fault
-            | Self::Prefer => StatusCode::BAD_REQUEST,
+            | Self::Prefer
+            | Self::Script => StatusCode::BAD_REQUEST,
             Self::Simulated => StatusCode::INTERNAL_SERVER_ERROR,
             #[cfg(feature = "record")]
             Self::Upstream => StatusCode::BAD_GATEWAY,
@@ -74,6 +77,7 @@ impl Reason {
             Self::Session => "session",
             Self::Fault => "fault",
             Self::Prefer => "prefer",
+            Self::Script => "script",
             Self::Simulated => "simulated",
             #[cfg(feature = "record")]
             Self::Upstream => "upstream",

@@ -9,7 +9,12 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::{canonical::Canonical, fault::Fault, subset};
+use crate::{
+    canonical::Canonical,
+    contract::{Contract, Operation},
+    fault::Fault,
+    shorten, subset,
+};
 
 /// A rule: requests that it fits are answered by its answers, one after the
 /// other.
@@ -165,6 +170,29 @@ pub(crate) fn judge(rules: &[Rule]) -> Result<(), ScriptError> {
             .any(|name| *name != name.to_ascii_lowercase())
         {
             return wrong("headers", "expected names in lower case");
+        }
+    }
+    Ok(())
+}
+
+/// Judges whether every rule is for an operation that there is.
+pub(crate) fn judge_operations(rules: &[Rule], contract: &Contract) -> Result<(), ScriptError> {
+    for (rule, Rule { operation, .. }) in rules.iter().enumerate() {
+        let Some(name) = operation else {
+            continue;
+        };
+        let mut names = contract.operations().map(Operation::name);
+        if !names.any(|other| other == name) {
+            let names: Vec<_> = contract.operations().map(Operation::name).collect();
+            return Err(ScriptError::Rule {
+                rule,
+                member: "operation",
+                problem: format!(
+                    "the contract has no operation {:?}; it has: {}",
+                    shorten::text(name, 100),
+                    shorten::text(&names.join(", "), 500)
+                ),
+            });
         }
     }
     Ok(())

@@ -79,11 +79,19 @@ struct Named {
     sessions: HashMap<Arc<str>, (Arc<Session>, u64)>,
     /// Counts look-ups, to know which session was used longest ago.
     clock: u64,
+    /// What was billed for the sessions that are not kept any more.
+    forgotten: Billed,
 }
 
 /// A session name that is not of the documented form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadName;
+
+/// Whether a text can name a session.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
 
 impl Sessions {
     pub(crate) fn new(faults: &[Fault], rules: &[Rule]) -> Self {
@@ -117,8 +125,7 @@ impl Sessions {
 
     /// A session by its name, made where there is none yet.
     pub(crate) fn named(&self, name: &str) -> Result<Arc<Session>, BadName> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !(1..=64).contains(&name.len()) || !name.bytes().all(allowed) {
+        if !is_name(name) {
             return Err(BadName);
         }
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +138,10 @@ impl Sessions {
         if named.sessions.len() >= SESSIONS {
             let oldest = named.sessions.iter().min_by_key(|(_, (_, used))| *used);
             if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                named.sessions.remove(&oldest);
+                let removed = named.sessions.remove(&oldest);
+                if let Some((session, _)) = removed {
+                    named.forgotten += session.state().billed;
+                }
             }
         }
         let session = Arc::new(Session {
@@ -143,17 +153,15 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Every session, the one without a name first.
-    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+    /// What was billed in all sessions, also those that are not kept any more.
+    pub(crate) fn billed(&self) -> Billed {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = named
-            .sessions
-            .values()
-            .map(|(one, _)| one.clone())
-            .collect();
-        all.sort_by(|one, other| one.name.cmp(&other.name));
-        all.insert(0, self.unnamed.clone());
-        all
+        let mut billed = named.forgotten;
+        billed += self.unnamed.state().billed;
+        for (session, _) in named.sessions.values() {
+            billed += session.state().billed;
+        }
+        billed
     }
 
     /// Sets a session back to its start.
@@ -165,7 +173,7 @@ impl Sessions {
     pub(crate) fn reset_all(&self) {
         self.reset(&self.unnamed);
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        named.sessions.clear();
+        *named = Named::default();
     }
 }
 
@@ -185,6 +193,11 @@ impl State {
         for fault in &mut self.faults {
             plan.add(fault, now, random);
         }
+    }
+
+    /// Whether the credits of a request have run out.
+    pub(crate) fn run_out(&mut self, plan: &mut Plan) -> bool {
+        plan.run_out(&mut self.faults, self.billed.images)
     }
 
     /// The answer that a script has for a request.
@@ -207,7 +220,7 @@ impl State {
     }
 
     /// Counts a request by how it ended.
-    pub(crate) fn count(&mut self, found: Option<Match>) {
+    pub(crate) fn count(&mut self, found: Option<Match>, is_error: bool) {
         let counts = &mut self.counts;
         counts.requests += 1;
         *match found {
@@ -216,7 +229,9 @@ impl State {
             Some(Match::Fallback) => &mut counts.fallback,
             Some(Match::Generated) => &mut counts.generated,
             Some(Match::Miss) => &mut counts.misses,
-            None => &mut counts.errors,
+            None if is_error => &mut counts.errors,
+            // OPTIONS is answered, and is neither.
+            None => return,
         } += 1;
     }
 }

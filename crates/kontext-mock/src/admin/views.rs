@@ -23,7 +23,7 @@ pub(super) fn health(mock: &Mock) -> Reply {
         "validation": mock.settings.validation.name(),
         "recordings": loaded.set.prepared.len(),
         "stale": loaded.set.notes.len(),
-        "misses": mock.misses(),
+        "misses": mock.misses_since_reset(),
         "reload_error": mock.reload_error(),
         "contract": contract,
     }))
@@ -47,7 +47,9 @@ pub(super) fn billed(session: &Session) -> Reply {
 
 pub(super) fn faults(session: &Session) -> Reply {
     let state = session.state();
-    let faults: Vec<_> = state.faults.iter().map(ActiveFault::remaining).collect();
+    let faults = state.faults.iter().map(ActiveFault::remaining);
+    // What happens no more cannot be set again either.
+    let faults: Vec<_> = faults.filter(|fault| fault.times != Some(0)).collect();
     drop(state);
     ok(&json!({ "faults": faults }))
 }

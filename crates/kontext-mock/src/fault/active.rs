@@ -1,6 +1,9 @@
 //! The faults of a session, and what they make of its next request.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use super::{Fault, FaultKind};
 
@@ -28,10 +31,13 @@ pub(crate) struct Plan {
     pub(crate) early: Option<Early>,
     /// What happens to the answer.
     pub(crate) late: Option<Late>,
-    /// After how many charged images the credits have run out.
-    pub(crate) credits_for: Option<u64>,
     /// The faults that act, as they are written.
     pub(crate) names: Vec<String>,
+    /// The faults of this request alone by which its credits can run out, which
+    /// is known only when it would be charged.
+    credits: Vec<ActiveFault>,
+    /// Whether there is a connection that could be broken.
+    has_connection: bool,
 }
 
 /// What happens in place of carrying a request out.
@@ -74,12 +80,31 @@ impl ActiveFault {
 }
 
 impl Plan {
+    pub(crate) fn new(has_connection: bool) -> Self {
+        Self {
+            has_connection,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a fault of this request alone.
+    pub(crate) fn add_own(&mut self, fault: Fault, now: Instant, random: f64) {
+        let mut active = ActiveFault::new(fault);
+        self.add(&mut active, now, random);
+        if matches!(fault.kind, FaultKind::OutOfCredits { .. }) {
+            self.credits.push(active);
+        }
+    }
+
     /// Adds a fault; `random` is a number from 0 to 1 that a spread is drawn by.
     ///
     /// Of faults that exclude each other the first acts, and the others are
-    /// not used up.
+    /// not used up; nor are those that need a connection where there is none.
     pub(crate) fn add(&mut self, active: &mut ActiveFault, now: Instant, random: f64) {
-        if active.left == Some(0) || self.early.is_some() {
+        if active.left == Some(0)
+            || self.early.is_some()
+            || (active.fault.kind.breaks_connection() && !self.has_connection)
+        {
             return;
         }
         let acts = match active.fault.kind {
@@ -99,11 +124,8 @@ impl Plan {
                     None => false,
                 }
             }
-            FaultKind::OutOfCredits { after_images } => {
-                let limit = self.credits_for.unwrap_or(u64::MAX);
-                self.credits_for = Some(limit.min(after_images));
-                return;
-            }
+            // See `run_out`.
+            FaultKind::OutOfCredits { .. } => false,
             FaultKind::SlowBody { duration } => self.set_late(Late::SlowBody(duration)),
             FaultKind::ResetAfter => self.set_late(Late::Reset),
             FaultKind::EmptyReply => self.set_late(Late::EmptyReply),
@@ -115,10 +137,33 @@ impl Plan {
             }
         };
         if acts {
-            self.names.push(active.fault.kind.to_string());
-            if let Some(left) = &mut active.left {
-                *left -= 1;
-            }
+            self.act(active);
+        }
+    }
+
+    /// Whether the credits of a request have run out, by the faults of its
+    /// session or its own, when so many images have been charged.
+    pub(crate) fn run_out(&mut self, faults: &mut [ActiveFault], images: u64) -> bool {
+        let mut own = mem::take(&mut self.credits);
+        let runs_out = |active: &&mut ActiveFault| {
+            active.left != Some(0)
+                && matches!(active.fault.kind, FaultKind::OutOfCredits { after_images }
+                    if images >= after_images)
+        };
+        let found = own.iter_mut().chain(faults).find(runs_out);
+        let has_run_out = found.is_some();
+        if let Some(active) = found {
+            self.act(active);
+        }
+        self.credits = own;
+        has_run_out
+    }
+
+    /// Remembers that a fault acts.
+    fn act(&mut self, active: &mut ActiveFault) {
+        self.names.push(active.fault.kind.to_string());
+        if let Some(left) = &mut active.left {
+            *left = left.saturating_sub(1);
         }
     }
 
@@ -167,7 +212,7 @@ mod tests {
     use super::*;
 
     fn plan(faults: &mut [ActiveFault], now: Instant) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Plan::new(true);
         for fault in faults {
             plan.add(fault, now, 0.5);
         }
@@ -229,5 +274,33 @@ mod tests {
         let second = plan(&mut faults, now).early;
         assert_eq!(second, Some(Early::Status(503, None)));
         assert_eq!(plan(&mut faults, now).early, None);
+    }
+
+    #[test]
+    fn what_needs_a_connection_is_not_used_up_without_one() {
+        let fault = Fault::from(FaultKind::Garbage).times(1);
+        let mut active = ActiveFault::new(fault);
+        let mut without = Plan::new(false);
+        without.add(&mut active, Instant::now(), 0.5);
+        assert_eq!((without.late, without.names.len()), (None, 0));
+        assert_eq!(active.remaining(), fault);
+        let mut with = Plan::new(true);
+        with.add(&mut active, Instant::now(), 0.5);
+        assert_eq!(with.late, Some(Late::Garbage));
+    }
+
+    #[test]
+    fn credits_run_out_as_often_as_they_are_to() {
+        let fault = |after_images| Fault::from(FaultKind::OutOfCredits { after_images });
+        let mut session = [ActiveFault::new(fault(2).times(1))];
+        let mut plan = Plan::new(true);
+        assert!(!plan.run_out(&mut session, 1));
+        assert!(plan.names.is_empty());
+        assert!(plan.run_out(&mut session, 2));
+        assert_eq!(plan.names, ["out-of-credits=2"]);
+        assert!(!plan.run_out(&mut session, 2));
+        plan.add_own(fault(1), Instant::now(), 0.5);
+        assert!(!plan.run_out(&mut [], 0));
+        assert!(plan.run_out(&mut [], 1));
     }
 }

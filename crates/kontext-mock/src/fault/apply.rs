@@ -31,11 +31,6 @@ const PIECES: usize = 20;
 /// as from a port that is spoken to in the wrong protocol.
 const GARBAGE: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03garbage\x00\xff\xfe\r\n\r\n";
 
-/// Whether a fault writes bytes of its own, which needs a socket.
-pub(crate) fn is_raw(late: Late) -> bool {
-    !matches!(late, Late::SlowBody(_))
-}
-
 /// Puts an answer on the wire as the fault has it.
 ///
 /// Faults that write bytes of their own take the connection over; the response

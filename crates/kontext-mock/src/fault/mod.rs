@@ -7,7 +7,7 @@ mod spell;
 use std::time::Duration;
 
 pub(crate) use active::{ActiveFault, Early, Late, Plan};
-pub(crate) use apply::{apply, is_raw};
+pub(crate) use apply::apply;
 pub use spell::ParseFaultError;
 
 /// Something that goes wrong on purpose.
@@ -82,8 +82,9 @@ pub enum FaultKind {
         /// How many may come at once; the bucket's size.
         burst: u32,
     },
-    /// `out-of-credits=3`: after so many images have been charged, 403 as the
-    /// provider documents it. Not charged.
+    /// `out-of-credits=3`: once so many images have been charged, 403 as the
+    /// provider documents it. Not charged. With `times`, so many requests are
+    /// refused, and then there are credits again.
     OutOfCredits {
         /// How many images are made before the credits have run out.
         after_images: u64,
@@ -97,6 +98,22 @@ pub struct Fault {
     pub kind: FaultKind,
     /// How many requests it happens to; without it all.
     pub times: Option<u64>,
+}
+
+impl FaultKind {
+    /// Whether it breaks the connection, for which there must be one.
+    pub(crate) fn breaks_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::ResetBefore
+                | Self::ResetAfter
+                | Self::EmptyReply
+                | Self::Garbage
+                | Self::MalformedChunk
+                | Self::CutBody { .. }
+                | Self::WrongContentLength { .. }
+        )
+    }
 }
 
 impl Fault {

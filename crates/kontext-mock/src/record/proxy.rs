@@ -315,7 +315,6 @@ impl Proxy {
 impl Service for Proxy {
     async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &Wire) -> Response {
         let (parts, body) = request.into_parts();
-        wire.set_answering(false);
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let path = parts.uri.path().to_owned();
         let body = match request::read_body(body, DEFAULT_BODY_LIMIT).await {
@@ -326,7 +325,7 @@ impl Service for Proxy {
                 return refuse(&refusal, &path, number);
             }
         };
-        wire.set_answering(true);
+        wire.set_received();
         if path == "/__mock/health" {
             return self.health();
         }

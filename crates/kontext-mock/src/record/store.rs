@@ -12,6 +12,8 @@ use std::{
 
 use axum::body::Bytes;
 
+pub(crate) use crate::log::with_causes as words;
+
 use super::{
     error::RecordError,
     exchange::{Draft, Exchange, asked},
@@ -31,7 +33,7 @@ use crate::{
 
 pub(crate) use pictures::Picture;
 use read::rank;
-pub(crate) use read::{is_good, read_recording, words};
+pub(crate) use read::{is_good, read_recording};
 
 /// How many bytes of a request's identity the name of its case has; and if
 /// another request has that name already.

@@ -10,10 +10,13 @@ use std::{fmt, ops::Range, sync::LazyLock};
 use memchr::{
     memchr, memchr_iter,
     memmem::{self, Finder},
-    memrchr,
+    memrchr, memrchr_iter,
 };
 
-use super::{base64, parameter, secret::Secret};
+use super::{
+    base64, parameter,
+    secret::{self, Secret},
+};
 
 /// The shortest token behind `Bearer`, in bytes.
 const SHORTEST_TOKEN: usize = 6;
@@ -24,6 +27,13 @@ const SHORTEST_WORDLESS: usize = 16;
 
 /// The shortest key behind `sk-`, in bytes.
 const SHORTEST_KEY: usize = 16;
+
+/// How much of base64 is looked at with what follows it: the longest name of a
+/// parameter, or the word Bearer, could start there.
+const OVERLAP: usize = 64;
+
+/// How long the longest escape is, `\u0000`.
+const LONGEST_ESCAPE: usize = 6;
 
 static SCHEME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("://"));
 static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("sk-"));
@@ -67,12 +77,23 @@ impl fmt::Display for What {
     }
 }
 
-/// Finds what the built-in rules are about.
-pub(super) fn built_in(text: &[u8], found: &mut Vec<Found>) {
-    parameters(text, found);
-    user_infos(text, found);
-    bearers(text, found);
-    keys(text, found);
+/// Finds what is there without any escape, but for patterns; `data` is where
+/// the text has base64 as long as that of a picture.
+pub(super) fn find(
+    text: &[u8],
+    data: Option<&Range<usize>>,
+    secrets: &[Secret],
+    found: &mut Vec<Found>,
+) {
+    match data {
+        // Nothing of what has a form can be within base64; it can overlap its end.
+        Some(data) => {
+            formed(text, 0..data.start, found);
+            formed(text, data.end - OVERLAP..text.len(), found);
+        }
+        None => formed(text, 0..text.len(), found),
+    }
+    self::secrets(text, secrets, found);
 }
 
 /// Finds secrets, as they are and in base64.
@@ -94,14 +115,34 @@ pub(super) fn has_scheme(text: &[u8]) -> bool {
     SCHEME.find(text).is_some()
 }
 
-fn parameters(text: &[u8], found: &mut Vec<Found>) {
+/// Whether a text starts as a data URI does.
+pub(super) fn is_data_uri(text: &[u8]) -> bool {
+    let scheme = text.get(..base64::DATA.len());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(base64::DATA))
+}
+
+/// Finds in a part of a text what is known by its form.
+fn formed(text: &[u8], part: Range<usize>, found: &mut Vec<Found>) {
+    let before = found.len();
+    let text = &text[part.clone()];
+    parameters(text, part.start == 0, found);
+    user_infos(text, found);
+    bearers(text, found);
+    keys(text, found);
+    for one in &mut found[before..] {
+        one.range = one.range.start + part.start..one.range.end + part.start;
+    }
+}
+
+fn parameters(text: &[u8], is_start: bool, found: &mut Vec<Found>) {
     let mut end = 0;
     for equals in memchr_iter(b'=', text) {
         // The rest of a value that has an = in it.
         if equals < end {
             continue;
         }
-        let Some(name) = parameter::name_before(&text[end..equals]) else {
+        let is_start = is_start && end == 0;
+        let Some(name) = parameter::name_before(&text[end..equals], is_start) else {
             continue;
         };
         let value = &text[equals + 1..];
@@ -195,6 +236,34 @@ fn spelled(text: &[u8], secret: &[u8], found: &mut Vec<Found>) {
         range: at..at + secret.len(),
         what: What::Secret,
     }));
+}
+
+/// Finds the start of a secret at the end of a text, which was cut there, maybe
+/// within an escape.
+pub(super) fn cut(text: &[u8], secrets: &[Secret], found: &mut Vec<Found>) {
+    let last = &text[text.len().saturating_sub(LONGEST_ESCAPE - 1)..];
+    let escape = last.iter().rposition(|byte| matches!(byte, b'\\' | b'%'));
+    let whole = text.len() - escape.map_or(0, |at| last.len() - at);
+    for end in [text.len(), whole] {
+        for secret in secrets {
+            let secret = secret.as_str().as_bytes();
+            let base64 = base64::spellings(secret).map(|(_, digits)| digits);
+            let spellings = [secret.to_vec()].into_iter().chain(base64);
+            let lengths = spellings.filter_map(|spelled| start_at_end(&text[..end], &spelled));
+            if let Some(length) = lengths.max() {
+                found.push(Found {
+                    range: end - length..text.len(),
+                    what: What::Secret,
+                });
+            }
+        }
+    }
+}
+
+/// How long the start of a secret is that a text ends with.
+fn start_at_end(text: &[u8], secret: &[u8]) -> Option<usize> {
+    let mut ends = memrchr_iter(*text.last()?, secret).map(|at| at + 1);
+    ends.find(|end| *end >= secret::SHORTEST && text.ends_with(&secret[..*end]))
 }
 
 /// The longest start of a text whose bytes all are such.

@@ -1,6 +1,6 @@
 //! What stands where something was taken out.
 
-use std::{fmt::Write as _, ops::Range, sync::LazyLock};
+use std::{ops::Range, sync::LazyLock};
 
 use hmac::{Hmac, Mac, digest::KeyInit};
 use memchr::memmem::Finder;
@@ -43,7 +43,12 @@ impl Marker {
         let hash = self.0.clone().chain_update(value).finalize().into_bytes();
         let mut digits = String::with_capacity(DIGITS);
         for byte in hash.iter().take(BYTES) {
-            let _ = write!(digits, "{byte:02x}");
+            let halves = [byte >> 4, byte & 0x0f].map(u32::from);
+            digits.extend(
+                halves
+                    .into_iter()
+                    .filter_map(|half| char::from_digit(half, 16)),
+            );
         }
         match spelling {
             Spelling::Text => format!("[redacted:{digits}]"),
@@ -59,8 +64,8 @@ pub(super) fn find(bytes: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// Whether a text is one marker, as it stands in text.
-pub(super) fn is_marker(text: &str) -> bool {
-    text.starts_with('[') && around(text.as_bytes(), 1) == Some(0..text.len())
+pub(super) fn is_marker(text: &[u8]) -> bool {
+    text.starts_with(b"[") && around(text, 1) == Some(0..text.len())
 }
 
 /// The marker whose word is at a place.

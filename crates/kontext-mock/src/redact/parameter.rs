@@ -54,14 +54,16 @@ const NAMES: &[&str] = &[
 const LONGEST: usize = 20;
 
 /// The name of the parameter that ends where `text` ends, as it is spelled in
-/// the list above; nothing where no secret parameter does.
-pub(super) fn name_before(text: &[u8]) -> Option<&'static str> {
+/// the list above; nothing where no secret parameter does. A form starts with a
+/// parameter, so one can be where the text starts or a quotation mark stands.
+pub(super) fn name_before(text: &[u8], is_start: bool) -> Option<&'static str> {
     let shown = &text[text.len().saturating_sub(LONGEST + 1)..];
-    let start = 1 + shown
-        .iter()
-        .rposition(|byte| !matches!(byte, b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z'))?;
-    let separated = matches!(shown[start - 1], b'?' | b'&' | b';' | b'#');
-    let name = Some(&shown[start..]).filter(|_| separated)?;
+    let is_name = |byte: &u8| matches!(byte, b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z');
+    let name = match shown.iter().rposition(|byte| !is_name(byte)) {
+        Some(at) if matches!(shown[at], b'?' | b'&' | b';' | b'#' | b'"') => &shown[at + 1..],
+        None if is_start && text.len() <= LONGEST => shown,
+        _ => return None,
+    };
     let mut names = NAMES.iter();
     names
         .find(|known| known.as_bytes().eq_ignore_ascii_case(name))
@@ -76,17 +78,18 @@ mod tests {
     fn every_name_is_found_behind_every_separator_and_nowhere_else() {
         for name in NAMES {
             assert!(name.len() <= LONGEST, "{name}");
-            for separator in ["?", "&", ";", "#"] {
+            for separator in ["?", "&", ";", "#", "\""] {
                 for spelled in [name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
                     let text = format!("x{separator}{spelled}");
-                    assert_eq!(name_before(text.as_bytes()), Some(*name));
+                    assert_eq!(name_before(text.as_bytes(), false), Some(*name));
                     let text = format!("x{separator}my{spelled}");
-                    assert_ne!(name_before(text.as_bytes()), Some(*name));
+                    assert_ne!(name_before(text.as_bytes(), true), Some(*name));
                 }
             }
-            assert_eq!(name_before(name.as_bytes()), None);
+            assert_eq!(name_before(name.as_bytes(), true), Some(*name));
+            assert_eq!(name_before(name.as_bytes(), false), None);
         }
-        assert_eq!(name_before(b""), None);
-        assert_eq!(name_before(b"?"), None);
+        assert_eq!(name_before(b"", true), None);
+        assert_eq!(name_before(b"?", true), None);
     }
 }

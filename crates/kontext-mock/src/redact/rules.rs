@@ -2,10 +2,10 @@
 
 use std::{fmt::Write as _, fs, io, path::Path};
 
-use regex::Regex;
+use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::{FILE, Redaction, RedactionError, marker::Marker};
+use super::{FILE, Redaction, RedactionError, marker::Marker, pointer::Pointer};
 
 /// The only version of the form that is known today.
 const FORMAT: u64 = 1;
@@ -98,7 +98,11 @@ pub(super) fn write(redaction: &Redaction) -> String {
             .iter()
             .map(|pattern| pattern.as_str().to_owned())
             .collect(),
-        pointers: redaction.pointers.clone(),
+        pointers: redaction
+            .pointers
+            .iter()
+            .map(|pointer| pointer.as_str().to_owned())
+            .collect(),
     };
     // Texts and a number have no way not to be JSON.
     let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
@@ -132,7 +136,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
             "write it in the syntax of the crate regex",
         )
     })?;
-    if pattern.is_match("") {
+    if pattern.is_match(b"") {
         return Err(wrong(
             "matches the empty string".to_owned(),
             "have it match at least one character",
@@ -143,16 +147,8 @@ pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
 
 /// Reads a JSON pointer, which does not name the whole document: nothing would
 /// be left to compare.
-pub(super) fn pointer(text: &str) -> Result<String, RedactionError> {
-    let is_escaped = |part: &str| {
-        part.split('~')
-            .skip(1)
-            .all(|rest| rest.starts_with(['0', '1']))
-    };
-    if text.starts_with('/') && is_escaped(text) {
-        return Ok(text.to_owned());
-    }
-    Err(RedactionError {
+pub(super) fn pointer(text: &str) -> Result<Pointer, RedactionError> {
+    Pointer::parse(text).ok_or_else(|| RedactionError {
         file: format!("the pointer {text:?}"),
         place: None,
         problem: "is no JSON pointer (RFC 6901) to a part of a document".to_owned(),

@@ -4,11 +4,14 @@ use std::{fmt, sync::Arc};
 
 use axum::http::HeaderMap;
 
-use super::headers::is_secret_header;
+use super::{
+    headers::is_secret_header,
+    view::{Escapes, View},
+};
 
 /// The shortest secret, in bytes. A shorter one is a word, and to take it out
 /// of every text would make riddles of them.
-const SHORTEST: usize = 6;
+pub(super) const SHORTEST: usize = 6;
 
 /// A secret of one exchange, such as its bearer token: taken out wherever it
 /// appears. Debug does not print it.
@@ -34,9 +37,9 @@ impl Secret {
                     let token = value.split_once(' ').map_or(value, |(_, token)| token);
                     secrets.extend(Self::new(token.trim()));
                 }
-                "cookie" => secrets.extend(value.split(';').filter_map(cookie)),
+                "cookie" => secrets.extend(value.split(';').flat_map(cookie)),
                 // What follows the value are attributes.
-                "set-cookie" => secrets.extend(value.split(';').next().and_then(cookie)),
+                "set-cookie" => secrets.extend(value.split(';').take(1).flat_map(cookie)),
                 name if is_secret_header(name) => secrets.extend(Self::new(value.trim())),
                 _ => {}
             }
@@ -51,10 +54,14 @@ impl Secret {
     }
 }
 
-/// The value of a cookie.
-fn cookie(pair: &str) -> Option<Secret> {
+/// The value of a cookie, and what it stands for if it is percent-encoded.
+fn cookie(pair: &str) -> impl Iterator<Item = Secret> {
     let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-    Secret::new(value.trim().trim_matches('"'))
+    let value = value.trim().trim_matches('"');
+    let decoded = View::of(value.as_bytes(), Escapes::Percent);
+    let decoded = decoded.and_then(|view| String::from_utf8(view.bytes).ok());
+    let decoded = decoded.and_then(|decoded| Secret::new(&decoded));
+    Secret::new(value).into_iter().chain(decoded)
 }
 
 impl fmt::Debug for Secret {

@@ -1,162 +1,113 @@
-//! Finds what is to be taken out of one string, and puts markers in its place.
+//! Puts markers in the place of what is to be taken out of one string.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{
-    Redaction,
-    find::{self, Found, What},
-    marker::{self, Spelling},
-    secret::Secret,
-    view::{self, Escapes, View},
+    find::What,
+    marker::Spelling,
+    search::Rules,
+    view::{Escapes, View},
 };
 
-/// The escapes within a string: a URL in a URL is spelled with the one, a JSON
-/// text in a string with the other, and a URL in that with both.
-const NESTED: [Escapes; 3] = [Escapes::Percent, Escapes::Backslash, Escapes::Both];
+/// How often a string is looked through again after something was taken out.
+/// Only patterns that match what stands around a marker need more than two.
+const ROUNDS: usize = 8;
 
-/// A place in a string, and the marker that is to stand there.
-#[derive(Debug)]
-pub(super) struct Replacement {
-    pub(super) range: Range<usize>,
-    pub(super) marker: String,
-    pub(super) what: What,
+/// How a string is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As between the quotes of a JSON string.
+    Json,
+    /// As it is.
+    Text,
+    /// As it is, and it is a URL.
+    Url,
 }
 
-/// Whether a JSON text has a string with something to take out by the built-in
-/// rules; where only what is between strings looks like it, it says so, too.
-///
-/// It is asked of every request, so it skips at the speed of `memchr` what
-/// cannot be a secret.
-pub(super) fn may_have(text: &[u8], secrets: &[Secret]) -> bool {
-    has(text, |text, found| direct(text, secrets, found))
+/// A string without the escapes of its form, and the way back.
+struct Content<'a> {
+    spelled: &'a str,
+    view: Option<View>,
 }
 
-/// Whether a JSON text has one of the secrets in a string, in any spelling.
-pub(super) fn mentions(text: &[u8], secrets: &[Secret]) -> bool {
-    has(text, |text, found| find::secrets(text, secrets, found))
+impl<'a> Content<'a> {
+    fn of(spelled: &'a str, form: Form) -> Self {
+        let view = (form == Form::Json).then(|| View::of(spelled.as_bytes(), Escapes::Backslash));
+        Self {
+            spelled,
+            view: view.flatten(),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.view
+            .as_ref()
+            .map_or(self.spelled.as_bytes(), |view| &view.bytes)
+    }
+
+    fn source(&self, range: &Range<usize>) -> Range<usize> {
+        match &self.view {
+            Some(view) => view.source(range.start)..view.source(range.end),
+            None => range.clone(),
+        }
+    }
+
+    /// What a part is compared by: its characters, and where halves of
+    /// surrogate pairs are none, also its spelling.
+    fn value(&self, range: &Range<usize>) -> Cow<'_, [u8]> {
+        let value = &self.bytes()[range.clone()];
+        let spelled = &self.spelled[self.source(range)];
+        let is_lossy = |value: &str| value.contains(char::REPLACEMENT_CHARACTER);
+        if value.len() != spelled.len() && std::str::from_utf8(value).is_ok_and(is_lossy) {
+            let parts = [value, b"\xff", spelled.as_bytes()];
+            return parts.concat().into();
+        }
+        value.into()
+    }
 }
 
-/// Whether something is found in a text, or in it without its escapes.
-fn has(text: &[u8], find: impl Fn(&[u8], &mut Vec<Found>)) -> bool {
-    let finds = |text: &[u8]| {
-        let mut found = Vec::new();
-        find(text, &mut found);
-        !found.is_empty()
+/// What a string between quotes of JSON stands for, to be compared by.
+pub(super) fn value_of_json(spelled: &str) -> Vec<u8> {
+    let content = Content::of(spelled, Form::Json);
+    content.value(&(0..content.bytes().len())).into_owned()
+}
+
+/// Redacts a string until nothing is left to take out; nothing where nothing
+/// was from the start.
+pub(super) fn redact(rules: Rules<'_>, spelled: &str, form: Form) -> Option<(String, Vec<What>)> {
+    let (mut redacted, mut what) = once(rules, spelled, form)?;
+    for _ in 1..ROUNDS {
+        let Some((again, more)) = once(rules, &redacted, form) else {
+            return Some((redacted, what));
+        };
+        redacted = again;
+        what.extend(more);
+    }
+    // It would go on for long, so it ends with one marker for all that is left.
+    let spelling = match form {
+        Form::Url => Spelling::Url,
+        Form::Json | Form::Text => Spelling::Text,
     };
-    let unescaped = view::resolve(text, Escapes::Backslash, |_, _| ());
-    let text = unescaped.as_deref().unwrap_or(text);
-    finds(text)
-        || NESTED.into_iter().any(|escapes| {
-            view::resolve(text, escapes, |_, _| ()).is_some_and(|resolved| finds(&resolved))
-        })
+    let left = Content::of(&redacted, form);
+    let all = left.value(&(0..left.bytes().len()));
+    Some((rules.redaction.marker.of(&all, spelling), what))
 }
 
-/// Finds what is to be taken out of a string, in order and without overlaps.
-pub(super) fn replacements(
-    redaction: &Redaction,
-    text: &str,
-    secrets: &[Secret],
-) -> Vec<Replacement> {
-    let bytes = text.as_bytes();
-    let mut found = Vec::new();
-    direct(bytes, secrets, &mut found);
-    for escapes in NESTED {
-        through(bytes, escapes, secrets, &mut found);
+fn once(rules: Rules<'_>, spelled: &str, form: Form) -> Option<(String, Vec<What>)> {
+    let content = Content::of(spelled, form);
+    let hits = rules.hits(content.bytes(), form == Form::Url);
+    if hits.is_empty() {
+        return None;
     }
-    for (index, pattern) in redaction.patterns.iter().enumerate() {
-        found.extend(pattern.find_iter(text).map(|hit| Found {
-            range: hit.range(),
-            what: What::Pattern(index),
-        }));
-    }
-    let markers = marker::find(bytes);
-    found.retain(|one| {
-        !one.range.is_empty()
-            && !markers
-                .iter()
-                .any(|marker| marker.start <= one.range.start && one.range.end <= marker.end)
-    });
-    merged(found, text)
-        .into_iter()
-        .map(|Found { range, what }| {
-            let spelling = spelling(bytes, &range, what);
-            Replacement {
-                marker: redaction.marker.of(&bytes[range.clone()], spelling),
-                range,
-                what,
-            }
-        })
-        .collect()
-}
-
-/// Puts the markers into a string, and lists what was taken out.
-pub(super) fn replaced(text: &str, replacements: Vec<Replacement>) -> (String, Vec<String>) {
-    let mut left = String::with_capacity(text.len());
-    let mut what = Vec::with_capacity(replacements.len());
+    let mut redacted = String::with_capacity(spelled.len());
     let mut copied = 0;
-    for one in replacements {
-        left.push_str(&text[copied..one.range.start]);
-        left.push_str(&one.marker);
-        copied = one.range.end;
-        what.push(one.what.to_string());
+    for hit in &hits {
+        let source = content.source(&hit.range);
+        redacted.push_str(&spelled[copied..source.start]);
+        let value = content.value(&hit.range);
+        redacted.push_str(&rules.redaction.marker.of(&value, hit.spelling));
+        copied = source.end;
     }
-    left.push_str(&text[copied..]);
-    (left, what)
-}
-
-/// Finds what is there without any escape.
-fn direct(text: &[u8], secrets: &[Secret], found: &mut Vec<Found>) {
-    find::built_in(text, found);
-    find::secrets(text, secrets, found);
-}
-
-/// Finds what is there once escapes are resolved.
-fn through(text: &[u8], escapes: Escapes, secrets: &[Secret], found: &mut Vec<Found>) {
-    let Some(view) = View::of(text, escapes) else {
-        return;
-    };
-    let mut inside = Vec::new();
-    direct(&view.bytes, secrets, &mut inside);
-    found.extend(inside.into_iter().map(|one| Found {
-        range: view.source(one.range.start)..view.source(one.range.end),
-        what: one.what,
-    }));
-}
-
-/// Joins what overlaps, and widens it to whole characters.
-fn merged(mut found: Vec<Found>, text: &str) -> Vec<Found> {
-    for one in &mut found {
-        one.range.end = one.range.end.min(text.len());
-        while !text.is_char_boundary(one.range.start) {
-            one.range.start -= 1;
-        }
-        while !text.is_char_boundary(one.range.end) {
-            one.range.end += 1;
-        }
-    }
-    found.sort_by_key(|one| (one.range.start, one.range.end, one.what));
-    let mut merged: Vec<Found> = Vec::new();
-    for one in found {
-        match merged.last_mut() {
-            Some(last) if one.range.start < last.range.end => {
-                last.range.end = last.range.end.max(one.range.end);
-            }
-            _ => merged.push(one),
-        }
-    }
-    merged
-}
-
-/// How a marker is spelled so that a URL around it stays one.
-fn spelling(text: &[u8], range: &Range<usize>, what: What) -> Spelling {
-    if matches!(what, What::Parameter(_) | What::UserInfo) {
-        return Spelling::Url;
-    }
-    let before = &text[..range.start];
-    let start = before.iter().rposition(|byte| find::ends_url(*byte));
-    if find::has_scheme(&before[start.map_or(0, |at| at + 1)..]) {
-        Spelling::Url
-    } else {
-        Spelling::Text
-    }
+    redacted.push_str(&spelled[copied..]);
+    Some((redacted, hits.into_iter().map(|hit| hit.what).collect()))
 }

@@ -1,6 +1,6 @@
 //! Texts without their escapes, and the way back to the places in the text.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// Which escapes are resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,8 +9,6 @@ pub(super) enum Escapes {
     Percent,
     /// Those of JSON, `\u002f` and `\/`.
     Backslash,
-    /// Both, in one go.
-    Both,
 }
 
 /// A text whose escapes are resolved once.
@@ -24,8 +22,26 @@ impl View {
     /// Resolves the escapes of a text; nothing where it has none. What only
     /// looks like an escape stays as it is.
     pub(super) fn of(text: &[u8], escapes: Escapes) -> Option<Self> {
+        let mut bytes = Vec::new();
         let mut steps = Vec::new();
-        let bytes = resolve(text, escapes, |view, source| steps.push((view, source)))?;
+        let mut copied = 0;
+        let mut at = 0;
+        while let Some(found) = next(&text[at..], escapes) {
+            at += found;
+            let Some((length, stands_for)) = escape(&text[at..]) else {
+                at += 1;
+                continue;
+            };
+            bytes.extend_from_slice(&text[copied..at]);
+            stands_for.push_to(&mut bytes);
+            at += length;
+            copied = at;
+            steps.push((bytes.len(), at));
+        }
+        if copied == 0 {
+            return None;
+        }
+        bytes.extend_from_slice(&text[copied..]);
         Some(Self { bytes, steps })
     }
 
@@ -39,41 +55,11 @@ impl View {
     }
 }
 
-/// Resolves the escapes of a text; nothing where it has none. Of each it says
-/// where it ends, in what is returned and in the text.
-pub(super) fn resolve(
-    text: &[u8],
-    escapes: Escapes,
-    mut step: impl FnMut(usize, usize),
-) -> Option<Vec<u8>> {
-    let mut resolved = Vec::new();
-    let mut copied = 0;
-    let mut at = 0;
-    while let Some(found) = next(&text[at..], escapes) {
-        at += found;
-        let Some((length, stands_for)) = escape(&text[at..]) else {
-            at += 1;
-            continue;
-        };
-        resolved.extend_from_slice(&text[copied..at]);
-        stands_for.push_to(&mut resolved);
-        at += length;
-        copied = at;
-        step(resolved.len(), at);
-    }
-    if copied == 0 {
-        return None;
-    }
-    resolved.extend_from_slice(&text[copied..]);
-    Some(resolved)
-}
-
 /// Where the next escape can be.
 fn next(text: &[u8], escapes: Escapes) -> Option<usize> {
     match escapes {
         Escapes::Percent => memchr(b'%', text),
         Escapes::Backslash => memchr(b'\\', text),
-        Escapes::Both => memchr2(b'%', b'\\', text),
     }
 }
 

@@ -11,10 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    GRACE,
-    connection::{Connection, Wire},
-};
+use super::connection::{Connection, Wire};
 
 /// What answers the requests of a server.
 pub(crate) trait Service: Send + Sync + 'static {
@@ -29,6 +26,10 @@ pub(crate) trait Service: Send + Sync + 'static {
 /// How long to wait before the next connection where none could be taken, as
 /// when the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take to send the rest of its request when the server
+/// stops; that it never does must not hold up the end.
+const REST_OF_REQUEST: Duration = Duration::from_secs(1);
 
 /// How a server is to stop.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +71,8 @@ pub(super) async fn serve(
     connections.shutdown().await;
 }
 
-/// Serves one connection; told to finish, it answers the request that it is at
-/// and ends. A request that does not come whole is not waited for.
+/// Serves one connection; told to finish, it answers the request that it is
+/// at, if the client sends all of it, and ends.
 async fn connection(
     stream: TcpStream,
     service: Arc<impl Service>,
@@ -80,7 +81,7 @@ async fn connection(
     // Without it small answers can wait for the client's acknowledgement; with
     // an error they are late, no more.
     let _ = stream.set_nodelay(true);
-    let wire = Arc::new(Wire::default());
+    let wire = Arc::new(Wire::new(&stream));
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let (service, wire) = (service.clone(), wire.clone());
         async move {
@@ -95,8 +96,8 @@ async fn connection(
         _ = connection.as_mut() => {}
         _ = finishing.changed() => {
             connection.as_mut().graceful_shutdown();
-            if tokio::time::timeout(GRACE, connection.as_mut()).await.is_err()
-                && wire.is_answering()
+            if tokio::time::timeout(REST_OF_REQUEST, connection.as_mut()).await.is_err()
+                && wire.is_received()
             {
                 let _ = connection.await;
             }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Mutex, PoisonError,
@@ -29,10 +30,14 @@ pub(crate) enum Ending {
 /// came on: instead of the response, the given bytes are written.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
-    /// Whether a request has been received whole, and its answer is under way.
-    answering: AtomicBool,
     taken_over: AtomicBool,
     order: Mutex<Option<Order>>,
+    /// The address that the client is connected to.
+    address: Option<SocketAddr>,
+    /// Whether all of a request is here.
+    received: AtomicBool,
+    /// Whether its answer is made, so that what is read belongs to the next.
+    answered: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -42,6 +47,17 @@ struct Order {
 }
 
 impl Wire {
+    pub(super) fn new(stream: &TcpStream) -> Self {
+        Self {
+            address: stream.local_addr().ok(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
     /// Has these bytes written as they are in place of the response, and the
     /// connection ended.
     pub(crate) fn take_over(&self, bytes: Bytes, ending: Ending) {
@@ -49,13 +65,27 @@ impl Wire {
         self.taken_over.store(true, Ordering::Release);
     }
 
-    /// Says whether the connection's request has been received whole.
-    pub(crate) fn set_answering(&self, answering: bool) {
-        self.answering.store(answering, Ordering::Release);
+    /// Remembers that all of a request is here that is to be read of it.
+    pub(crate) fn set_received(&self) {
+        self.received.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_answering(&self) -> bool {
-        self.answering.load(Ordering::Acquire)
+    /// Remembers that the answer only has to be written.
+    pub(crate) fn set_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has sent its request, and waits for what is left of
+    /// the answer.
+    pub(super) fn is_received(&self) -> bool {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    fn has_read(&self) {
+        if self.answered.load(Ordering::Relaxed) {
+            self.answered.store(false, Ordering::Relaxed);
+            self.received.store(false, Ordering::Relaxed);
+        }
     }
 
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
@@ -120,7 +150,12 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.wire.has_read();
+        }
+        read
     }
 }
 

@@ -31,7 +31,7 @@ impl MockServer {
     }
 
     /// How many requests no recording answered since the start, in all
-    /// sessions.
+    /// sessions; [`reset`](Self::reset) does not change it.
     #[must_use]
     pub fn miss_count(&self) -> u64 {
         self.mock.misses()
@@ -40,11 +40,7 @@ impl MockServer {
     /// What the provider would have billed, in all sessions.
     #[must_use]
     pub fn billed(&self) -> Billed {
-        let mut billed = Billed::default();
-        for session in self.mock.sessions.all() {
-            billed += session.state().billed;
-        }
-        billed
+        self.mock.sessions.billed()
     }
 
     /// How the requests without a session ended.
@@ -104,7 +100,7 @@ impl MockServer {
     ///
     /// Fails where a rule could never answer.
     pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
-        set_rules(&self.mock.sessions.unnamed(), rules)
+        set_rules(&self.mock, &self.mock.sessions.unnamed(), rules)
     }
 
     /// Forgets everything that happened, and sets faults, rules and sessions
@@ -189,7 +185,7 @@ impl SessionHandle {
     ///
     /// Fails where a rule could never answer.
     pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
-        set_rules(&self.session(), rules)
+        set_rules(&self.mock, &self.session(), rules)
     }
 
     /// Forgets what happened in this session, and sets its faults and rules
@@ -212,9 +208,14 @@ fn set_faults(session: &Session, faults: impl IntoIterator<Item = impl Into<Faul
     session.state().faults = faults;
 }
 
-fn set_rules(session: &Session, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
+fn set_rules(
+    mock: &Mock,
+    session: &Session,
+    rules: impl IntoIterator<Item = Rule>,
+) -> Result<(), ScriptError> {
     let rules: Vec<_> = rules.into_iter().collect();
     script::judge(&rules)?;
+    script::judge_operations(&rules, &mock.contract)?;
     session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
     Ok(())
 }

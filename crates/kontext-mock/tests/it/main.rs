@@ -7,22 +7,39 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
+mod bench_table;
 mod binary;
 mod contracts;
+mod described;
+mod fault_connections;
+mod fault_effects;
+mod faults;
+mod files;
 mod folders;
 mod gate;
+mod generated;
 mod hostile;
 mod http;
+mod journal;
 mod matching;
+mod prefer;
 mod process;
 mod record;
 mod record_files;
 mod record_kill;
 mod record_secrets;
 mod redact_command;
+mod reload;
 mod replay;
 mod requests;
+mod scripts;
 mod secrets;
 mod server;
+mod serving;
+mod sessions;
+mod stopping;
 mod upstream;
+mod used;
 mod verify;
+mod wire;

@@ -1,8 +1,8 @@
 //! `kontext-mock serve`: the mock until it is told to stop.
 
-use std::{error::Error, fs, process::ExitCode, time::Duration};
+use std::{error::Error, fs, path::Path, process::ExitCode, time::Duration};
 
-use kontext_mock::{Builder, Generate, MockServer, StartError, parse_script};
+use kontext_mock::{Builder, Generate, MockServer, ScriptError, StartError, parse_script};
 
 use crate::{command_line::ServeArguments, output, port_file::PortFile, signals::Signals};
 
@@ -40,7 +40,12 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     // may stop the server from then on.
     let mut signals = Signals::catch()?;
     let port_file = arguments.port_file.clone();
-    let mut server = builder(arguments)?.start().await?;
+    let script = arguments.script.clone();
+    let mut server = match builder(arguments)?.start().await {
+        // The file is known here alone.
+        Err(StartError::Script(error)) => return Err(script_error(script.as_deref(), &error)),
+        started => started?,
+    };
     for stale in server.stale() {
         output::note(&format!(
             "{stale} was made under an older contract; record it again, or look at it and put \
@@ -81,8 +86,7 @@ fn builder(arguments: ServeArguments) -> Result<Builder, Box<dyn Error>> {
     if let Some(file) = &arguments.script {
         let text = fs::read_to_string(file)
             .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-        let rules = parse_script(&text)
-            .map_err(|error| output::with_place(&file.display().to_string(), &error))?;
+        let rules = parse_script(&text).map_err(|error| script_error(Some(file), &error))?;
         for rule in rules {
             builder = builder.rule(rule);
         }
@@ -94,6 +98,12 @@ fn builder(arguments: ServeArguments) -> Result<Builder, Box<dyn Error>> {
         builder = builder.key(key);
     }
     Ok(builder)
+}
+
+/// Puts the script's file before what is wrong with it.
+fn script_error(file: Option<&Path>, error: &ScriptError) -> Box<dyn Error> {
+    let file = file.unwrap_or(Path::new("the script"));
+    output::with_place(&file.display().to_string(), error).into()
 }
 
 /// Says at the end what a person would look for.

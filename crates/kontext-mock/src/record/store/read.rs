@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
+use super::words;
 use crate::recordings::{Case, Recording, Recordings, is_part};
 
 /// Reads one recording of a folder, with its files.
@@ -41,16 +42,4 @@ pub(super) fn rank(status: u16) -> u8 {
 /// balance or the state of the service.
 pub(crate) fn is_good(status: u16) -> bool {
     status < 500 && !matches!(status, 401 | 403 | 429)
-}
-
-/// An error with its causes.
-pub(crate) fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

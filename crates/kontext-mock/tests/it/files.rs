@@ -1,0 +1,294 @@
+//! Pictures that are kept with a recording: the mock serves them, and its
+//! answers lead to them.
+
+use kontext_mock::{MockServer, Recordings};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    folders::Folder,
+    http::{self, Answer, PATH, add_bird_with, raw},
+    wire::{admin, last_request},
+};
+
+const URL: &str = "https://cdn.aimlapi.com/squirrel/files/panda/qMuknweKekEYlj9-RdUNt_f0706e451d674554a4c03f2489cf7d5a.jpg";
+const AT: &str = "/__mock/files/generate-image/add-bird/file-1.jpg";
+
+/// Bytes that any change of text would spoil.
+pub(crate) fn picture() -> Vec<u8> {
+    (0..=255)
+        .chain(*b"\r\n\0\xff\xd8")
+        .cycle()
+        .take(70_000)
+        .collect()
+}
+
+/// The first recording with its picture.
+pub(crate) fn folder_with_picture() -> Folder {
+    let folder = Folder::with_add_bird();
+    folder.write("generate-image/add-bird/file-1.jpg", picture());
+    folder.edit("generate-image/add-bird/recording.json", |story| {
+        story["files"] = json!([{
+            "url": URL,
+            "file": "file-1.jpg",
+            "content_type": "image/jpeg",
+            "sha256": format!("{:x}", Sha256::digest(picture())),
+            "origin": "synthetic",
+        }]);
+    });
+    folder
+}
+
+async fn server(folder: &Folder) -> MockServer {
+    MockServer::builder()
+        .recordings(folder.path())
+        .start()
+        .await
+        .unwrap()
+}
+
+/// Posts the recorded request with this line for `Host`, or without one.
+fn post_as(server: &MockServer, version: &str, host: Option<&str>) -> Answer {
+    let text = String::from_utf8(last_request(&[], &add_bird_with(json!({})))).unwrap();
+    let host = host.map_or(String::new(), |host| format!("host: {host}\r\n"));
+    let text = text
+        .replace("host: mock\r\n", &host)
+        .replace("HTTP/1.1", version);
+    raw(server.address(), text.as_bytes())
+}
+
+fn url_of(answer: &Answer) -> String {
+    answer.json()["images"][0]["url"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn the_answer_leads_to_the_picture_and_is_otherwise_as_recorded() {
+    let folder = folder_with_picture();
+    let server = server(&folder).await;
+    let host = server.address().to_string();
+    let answer = post_as(&server, "HTTP/1.1", Some(&host));
+    assert_eq!(answer.header("x-kontext-rewritten"), Some("url"));
+    assert_eq!(answer.found().0, Some("exact"));
+    let recorded = String::from_utf8(folder.read("generate-image/add-bird/response.json")).unwrap();
+    let expected = recorded.replace(URL, &format!("http://{host}{AT}"));
+    assert_eq!(String::from_utf8(answer.body.clone()).unwrap(), expected);
+    assert_eq!(
+        answer.header("content-length"),
+        Some(&*expected.len().to_string())
+    );
+    let path = url_of(&answer)
+        .strip_prefix(&server.url())
+        .unwrap()
+        .to_owned();
+    let file = http::send(server.address(), "GET", &path, &[], b"");
+    assert_eq!(
+        (file.status, file.header("content-type")),
+        (200, Some("image/jpeg"))
+    );
+    assert!(file.body == picture());
+    // It is no request that a recording answers.
+    assert_eq!(server.received().len(), 1);
+    // HEAD says as much, without the bytes.
+    let head = http::send(server.address(), "HEAD", &path, &[], b"");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), Some("70000"));
+}
+
+#[tokio::test]
+async fn every_spelling_and_place_of_the_url_is_rewritten() {
+    let folder = folder_with_picture();
+    let text = String::from_utf8(folder.read("generate-image/add-bird/response.json")).unwrap();
+    // As PHP writes it, twice, and as a part of another text.
+    let escaped = URL.replace('/', "\\/");
+    let body = text
+        .replace(&format!("\"{URL}\""), &format!("\"{escaped}\""))
+        .replace(
+            "\"images\"",
+            &format!("\"model\": \"see {URL}\", \"data\": [{{\"url\": \"{URL}\"}}],\n  \"images\""),
+        );
+    folder.write("generate-image/add-bird/response.json", &body);
+    let server = server(&folder).await;
+    let answer = post_as(&server, "HTTP/1.1", Some("a.example:1"));
+    let to = format!("http://a.example:1{AT}");
+    let expected = body
+        .replace(&format!("\"{escaped}\""), &format!("\"{to}\""))
+        .replace(
+            &format!("\"url\": \"{URL}\""),
+            &format!("\"url\": \"{to}\""),
+        );
+    assert_eq!(String::from_utf8(answer.body).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn it_leads_to_where_the_client_found_the_mock() {
+    let folder = folder_with_picture();
+    let server = server(&folder).await;
+    for host in [
+        "localhost:4010",
+        "mock",
+        "[::1]:80",
+        "api.example.",
+        "10.0.0.1:65535",
+    ] {
+        let answer = post_as(&server, "HTTP/1.1", Some(host));
+        assert_eq!(url_of(&answer), format!("http://{host}{AT}"));
+        assert_eq!(answer.header("x-kontext-rewritten"), Some("url"));
+    }
+    // By a target with an authority, as a proxy is asked.
+    let text = String::from_utf8(last_request(&[], &add_bird_with(json!({})))).unwrap();
+    let text = text.replace(PATH, &format!("http://proxied:7{PATH}"));
+    assert_eq!(
+        url_of(&raw(server.address(), text.as_bytes())),
+        format!("http://proxied:7{AT}")
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_names_no_host_is_led_to_the_address_it_used() {
+    let folder = folder_with_picture();
+    let server = server(&folder).await;
+    let to = format!("{}{AT}", server.url());
+    assert_eq!(url_of(&post_as(&server, "HTTP/1.0", None)), to);
+    for odd in [
+        "",
+        "a\"b",
+        "a b",
+        "user@host",
+        "a/b",
+        "a\\b",
+        "h\u{e4}",
+        &"x".repeat(301),
+    ] {
+        let answer = post_as(&server, "HTTP/1.1", Some(odd));
+        assert_eq!(answer.status, 200, "{odd:?}");
+        assert_eq!(url_of(&answer), to, "{odd:?}");
+    }
+}
+
+#[tokio::test]
+async fn kept_urls_are_served_as_recorded() {
+    let folder = folder_with_picture();
+    let server = MockServer::builder()
+        .recordings(folder.path())
+        .keep_urls(true)
+        .start()
+        .await
+        .unwrap();
+    let answer = post_as(&server, "HTTP/1.1", Some("mock"));
+    assert_eq!(
+        answer.body,
+        folder.read("generate-image/add-bird/response.json")
+    );
+    assert_eq!(answer.header("x-kontext-rewritten"), None);
+    // The picture is served all the same.
+    assert_eq!(
+        http::send(server.address(), "GET", AT, &[], b"").status,
+        200
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_binary_has_an_option_for_it() {
+    let folder = folder_with_picture();
+    for (option, url) in [
+        ("--quiet", format!("http://mock{AT}")),
+        ("--keep-urls", URL.to_owned()),
+    ] {
+        let serving = crate::binary::Serving::start(&mut crate::binary::command(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            option,
+            "--recordings",
+            folder.path().to_str().unwrap(),
+        ]));
+        assert_eq!(
+            url_of(&http::post(serving.address, add_bird_with(json!({})))),
+            url
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_kept_is_not_found() {
+    let folder = folder_with_picture();
+    let server = server(&folder).await;
+    for path in [
+        "files/",
+        "files/generate-image/add-bird/",
+        "files/generate-image/add-bird/file-2.jpg",
+        "files/generate-image/add-bird/recording.json",
+        "files/generate-image/add-bird/request.json",
+        "files/generate-image/other/file-1.jpg",
+        "files/other/add-bird/file-1.jpg",
+        "files/generate-image/add-bird/../add-bird/file-1.jpg",
+        "files/../../etc/passwd",
+        "files/generate-image/add-bird/%66ile-1.jpg",
+        "files//etc/passwd",
+        "files/generated/",
+        "files/generated/x.jpg",
+        "files/generated/0-1x1.png",
+    ] {
+        let answer = admin(server.address(), "GET", path, "");
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(
+            answer.json()["error"],
+            "no recording keeps such a file; the answers of the mock name those that there are"
+        );
+    }
+    // A query is none of its business.
+    let answer = admin(
+        server.address(),
+        "GET",
+        "files/generate-image/add-bird/file-1.jpg?v=1",
+        "",
+    );
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn pages_of_any_origin_may_show_them() {
+    let folder = folder_with_picture();
+    let server = server(&folder).await;
+    for path in [AT, "/__mock/files/generate-image/none/file-1.jpg"] {
+        let origin = [("origin", "http://elsewhere.example")];
+        let answer = http::send(server.address(), "GET", path, &origin, b"");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        let answer = http::send(server.address(), "GET", path, &[], b"");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_picture_that_was_changed_or_is_not_there_stops_the_start() {
+    let folder = folder_with_picture();
+    folder.write("generate-image/add-bird/file-1.jpg", "other");
+    let error = Recordings::load(folder.path()).unwrap_err();
+    let defect = error.defects()[0].to_string();
+    assert!(
+        defect.contains("recording.json, /files/0/sha256: the file file-1.jpg has the SHA-256 "),
+        "{defect}"
+    );
+    folder.remove("generate-image/add-bird/file-1.jpg");
+    let defect = Recordings::load(folder.path()).unwrap_err().defects()[0].to_string();
+    assert!(
+        defect.contains("/files/0/file: the file file-1.jpg is not there"),
+        "{defect}"
+    );
+    let folder = folder_with_picture();
+    folder.edit(
+        "generate-image/add-bird/recording.json",
+        |story: &mut Value| {
+            story["files"] = json!([]);
+        },
+    );
+    let defect = Recordings::load(folder.path()).unwrap_err().defects()[0].to_string();
+    assert!(
+        defect.contains("file-1.jpg: is not listed in recording.json"),
+        "{defect}"
+    );
+}

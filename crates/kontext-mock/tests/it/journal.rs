@@ -1,0 +1,340 @@
+//! What the mock remembers of requests: how much, without secrets, and what
+//! tests ask of it.
+
+use std::{
+    io::{Read as _, Write as _},
+    time::{Duration, SystemTime},
+};
+
+use kontext_mock::{JOURNAL_BODY, JOURNAL_ENTRIES, Match, MatchMode, MockServer};
+use serde_json::json;
+
+use crate::{
+    http::{self, PATH, add_bird_with, connect, post},
+    wire::{self, admin, admin_json, post_with},
+};
+
+#[tokio::test]
+async fn a_request_is_put_down_as_it_came() {
+    let server = MockServer::start().await.unwrap();
+    let before = SystemTime::now();
+    let headers = [
+        ("x-test", "one"),
+        ("x-test", "two"),
+        ("x-kontext-session", "s-1"),
+        ("x-kontext-fault", "delay=1ms"),
+    ];
+    let body = add_bird_with(json!({}));
+    let path = format!("{PATH}?page=2");
+    post_with(server.address(), &headers, &body);
+    http::send(
+        server.address(),
+        "POST",
+        &path,
+        http::HEADERS,
+        body.as_bytes(),
+    );
+    let received = server.received();
+    let [first, second] = received.as_slice() else {
+        panic!("{received:?}")
+    };
+    assert_eq!((first.number(), second.number()), (1, 2));
+    assert_eq!(
+        (first.method(), first.path(), first.query()),
+        ("POST", PATH, None)
+    );
+    assert_eq!(
+        (first.header("x-test"), first.header("X-Test")),
+        (Some("one"), None)
+    );
+    let values: Vec<_> = first
+        .headers()
+        .filter(|(name, _)| *name == "x-test")
+        .collect();
+    assert_eq!(values, [("x-test", "one"), ("x-test", "two")]);
+    assert_eq!(
+        (first.body(), first.body_length()),
+        (body.as_bytes(), body.len())
+    );
+    assert_eq!(
+        first.json().unwrap()["prompt"],
+        "Add a bird to the foreground of the photo."
+    );
+    assert!(first.at() >= before - Duration::from_secs(1));
+    assert!(first.at() <= SystemTime::now() + Duration::from_secs(1));
+    assert_eq!(
+        (first.status(), first.found(), first.is_miss()),
+        (200, Some(Match::Exact), false)
+    );
+    assert_eq!(first.recording(), Some("generate-image/add-bird"));
+    assert_eq!((first.error(), first.differences().len()), (None, 0));
+    assert_eq!(
+        (first.session(), first.faults()),
+        (Some("s-1"), &["delay=1ms".to_owned()][..])
+    );
+    assert_eq!((first.billed().images, first.billed().credits), (1, 91_000));
+    assert_eq!(
+        (second.query(), second.found(), second.billed().images),
+        (Some("page=2"), Some(Match::Miss), 0)
+    );
+    let difference = &second.differences()[0];
+    assert_eq!(
+        (difference.place.as_str(), difference.received.as_deref()),
+        ("query", Some("page=2"))
+    );
+}
+
+#[tokio::test]
+async fn the_last_thousand_are_kept() {
+    let server = MockServer::start().await.unwrap();
+    let mut stream = connect(server.address());
+    let bodies = [
+        add_bird_with(json!({})),
+        add_bird_with(json!({"prompt": "x"})),
+    ];
+    for number in 0..JOURNAL_ENTRIES + 10 {
+        stream
+            .write_all(&wire::request(&[], &bodies[number % 2]))
+            .unwrap();
+        wire::next(&mut stream);
+    }
+    let received = server.received();
+    assert_eq!(received.len(), JOURNAL_ENTRIES);
+    let numbers: Vec<_> = received
+        .iter()
+        .map(kontext_mock::Received::number)
+        .collect();
+    assert_eq!(numbers, (11..=1010).collect::<Vec<_>>());
+    // What is counted has no such bound.
+    assert_eq!((server.counts().requests, server.miss_count()), (1010, 505));
+    assert_eq!(server.misses().len(), 500);
+    assert_eq!(server.billed().generations, 505);
+    let listed = admin_json(server.address(), "requests");
+    assert_eq!(
+        (
+            listed["requests"].as_array().unwrap().len(),
+            &listed["kept"]
+        ),
+        (1000, &json!(1000))
+    );
+    let numbers = |query: &str| -> Vec<u64> {
+        let listed = admin_json(server.address(), &format!("requests?{query}"));
+        listed["requests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["number"].as_u64().unwrap())
+            .collect()
+    };
+    assert_eq!(numbers("since=1007"), [1008, 1009, 1010]);
+    assert_eq!(numbers("since=1007&misses=true"), [1008, 1010]);
+    assert_eq!(numbers("since=1010"), [0; 0]);
+}
+
+#[tokio::test]
+async fn four_kibibytes_of_a_body_are_kept() {
+    let server = MockServer::start().await.unwrap();
+    let empty = add_bird_with(json!({"prompt": ""})).len();
+    for length in [JOURNAL_BODY, JOURNAL_BODY + 1, 100_000] {
+        let body = add_bird_with(json!({"prompt": "x".repeat(length - empty)}));
+        assert_eq!(body.len(), length);
+        post(server.address(), &body);
+        let received = server.received();
+        let last = received.last().unwrap();
+        let kept = length.min(JOURNAL_BODY);
+        assert_eq!(
+            (last.body(), last.body_length()),
+            (&body.as_bytes()[..kept], length)
+        );
+        assert_eq!(last.json().is_some(), length == kept);
+        let listed = admin_json(server.address(), "requests");
+        let listed = listed["requests"].as_array().unwrap().last().unwrap();
+        assert_eq!(listed["body"].as_str().unwrap().len(), kept);
+        assert_eq!(
+            (&listed["body_length"], &listed["body_is_cut"]),
+            (&json!(length), &json!(length != kept))
+        );
+    }
+    // A cut between the bytes of a character is no error.
+    let umlauts = add_bird_with(json!({"prompt": "ü".repeat(3000)}));
+    post(server.address(), &umlauts);
+    let listed = admin_json(server.address(), "requests?since=3");
+    assert!(
+        listed["requests"][0]["body"]
+            .as_str()
+            .unwrap()
+            .contains("üüü")
+    );
+}
+
+#[tokio::test]
+async fn secrets_in_headers_and_queries_are_hidden() {
+    let server = MockServer::builder()
+        .key("s3cret-key")
+        .start()
+        .await
+        .unwrap();
+    let headers = [
+        ("authorization", "Bearer s3cret-key"),
+        ("cookie", "id=s3cret-cookie"),
+        ("proxy-authorization", "Basic s3cret-proxy"),
+        ("x-api-key", "s3cret-api"),
+        ("x-amz-security-token", "s3cret-token"),
+        ("x-client-secret", "s3cret-client"),
+        ("x-ratelimit-remaining-tokens", "12"),
+        ("content-type", "application/json"),
+    ];
+    let body = add_bird_with(json!({}));
+    http::send(server.address(), "POST", PATH, &headers, body.as_bytes());
+    // Also of a request that is refused for its key.
+    http::send(
+        server.address(),
+        "POST",
+        PATH,
+        &[("authorization", "Bearer s3cret-other")],
+        b"",
+    );
+    let received = server.received();
+    assert_eq!((received[0].status(), received[1].status()), (200, 401));
+    for hidden in [
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-api-key",
+        "x-amz-security-token",
+        "x-client-secret",
+    ] {
+        assert_eq!(received[0].header(hidden), Some("[redacted]"), "{hidden}");
+    }
+    assert_eq!(
+        received[0].header("x-ratelimit-remaining-tokens"),
+        Some("12")
+    );
+    let answer = admin(server.address(), "GET", "requests", "");
+    let text = String::from_utf8(answer.body).unwrap();
+    assert!(
+        text.contains("[redacted]") && !text.contains("s3cret"),
+        "{text}"
+    );
+    let text = format!("{received:?}");
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[tokio::test]
+async fn misses_say_what_differs() {
+    let server = MockServer::start().await.unwrap();
+    post(server.address(), add_bird_with(json!({})));
+    post(
+        server.address(),
+        add_bird_with(json!({"prompt": "Add a cat.", "seed": 7})),
+    );
+    let misses = server.misses();
+    assert_eq!((misses.len(), server.miss_count()), (1, 1));
+    let miss = &misses[0];
+    assert_eq!(
+        (miss.number(), miss.status(), miss.error()),
+        (2, 404, Some("miss"))
+    );
+    assert_eq!(
+        miss.recording(),
+        Some("generate-image/add-bird"),
+        "the nearest"
+    );
+    let differences: Vec<_> = miss
+        .differences()
+        .iter()
+        .map(|one| {
+            (
+                one.place.as_str(),
+                one.expected.as_deref(),
+                one.received.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        differences,
+        [
+            (
+                "/prompt",
+                Some("\"Add a bird to the foreground of the photo.\""),
+                Some("\"Add a cat.\"")
+            ),
+            ("/seed", None, Some("7")),
+        ]
+    );
+    let listed = admin_json(server.address(), "requests?misses=true");
+    assert_eq!(
+        listed["requests"][0]["differences"][1],
+        json!({"place": "/seed", "expected": null, "received": "7"})
+    );
+}
+
+#[tokio::test]
+async fn how_requests_ended_is_counted() {
+    let near = add_bird_with(json!({"prompt": "x"}));
+    for (mode, count) in [
+        (MatchMode::Strict, "misses"),
+        (MatchMode::Nearest, "nearest"),
+        (MatchMode::Fallback, "fallback"),
+        (MatchMode::Generate, "generated"),
+    ] {
+        let server = MockServer::builder()
+            .match_mode(mode)
+            .start()
+            .await
+            .unwrap();
+        post(server.address(), add_bird_with(json!({})));
+        post(server.address(), &near);
+        post(server.address(), "[]");
+        http::send(server.address(), "GET", "/nowhere", &[], b"");
+        // It looks for no recording, and is no error.
+        http::send(server.address(), "OPTIONS", PATH, &[], b"");
+        let counted = admin_json(server.address(), "billed")["counts"].clone();
+        let mut expected = json!({
+            "requests": 5, "exact": 1, "nearest": 0, "fallback": 0, "generated": 0, "misses": 0,
+            "errors": 2,
+        });
+        expected[count] = 1.into();
+        assert_eq!(counted, expected, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn forgetting_starts_again_but_for_what_was_missed_in_the_run() {
+    let server = MockServer::start().await.unwrap();
+    post(server.address(), add_bird_with(json!({"prompt": "x"})));
+    post(server.address(), add_bird_with(json!({})));
+    assert_eq!(
+        admin(server.address(), "DELETE", "requests", "").status,
+        204
+    );
+    assert_eq!(
+        (
+            server.received().len(),
+            server.counts().requests,
+            server.billed().images
+        ),
+        (0, 2, 1)
+    );
+    assert_eq!(admin_json(server.address(), "health")["misses"], 1);
+    assert_eq!(admin(server.address(), "POST", "reset", "").status, 204);
+    assert_eq!((server.counts().requests, server.billed().images), (0, 0));
+    assert_eq!(admin_json(server.address(), "health")["misses"], 0);
+    assert_eq!(server.miss_count(), 1);
+    post(server.address(), add_bird_with(json!({})));
+    assert_eq!(server.received()[0].number(), 3, "numbers go on");
+}
+
+#[tokio::test]
+async fn what_is_asked_of_the_mock_itself_is_not_put_down() {
+    let server = MockServer::start().await.unwrap();
+    admin_json(server.address(), "health");
+    let mut stream = connect(server.address());
+    write!(
+        stream,
+        "GET /__mock/files/generate-image/x/y HTTP/1.1\r\nhost: mock\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!((server.received().len(), server.counts().requests), (0, 0));
+}

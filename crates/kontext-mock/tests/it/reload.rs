@@ -1,0 +1,302 @@
+//! Recordings that change while they are served: all of them, or the earlier
+//! ones and why.
+
+use std::{fs, net::SocketAddr};
+
+use kontext_mock::{MockServer, StartError};
+use serde_json::{Value, json};
+
+use crate::{
+    folders::Folder,
+    http::{add_bird_with, post},
+    wire::{admin, admin_json, wait_for},
+};
+
+const RESPONSE: &str = "generate-image/add-bird/response.json";
+const STORY: &str = "generate-image/add-bird/recording.json";
+
+fn seed_of(address: SocketAddr) -> Value {
+    post(address, add_bird_with(json!({}))).json()["seed"].clone()
+}
+
+fn health(address: SocketAddr) -> Value {
+    admin_json(address, "health")
+}
+
+/// Gives the recorded answer another seed.
+fn set_seed(folder: &Folder, seed: u64) {
+    folder.edit(RESPONSE, |body| body["seed"] = seed.into());
+}
+
+/// Adds another recording.
+fn add_another(folder: &Folder) {
+    folder.copy_add_bird_to("generate-image/another");
+    folder.edit("generate-image/another/request.json", |request| {
+        request["seed"] = 2.into()
+    });
+}
+
+async fn server(folder: &Folder, watch: bool) -> MockServer {
+    MockServer::builder()
+        .recordings(folder.path())
+        .watch(watch)
+        .start()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_change_is_served_when_it_is_read_again_and_not_before() {
+    let folder = Folder::with_add_bird();
+    let server = server(&folder, false).await;
+    let address = server.address();
+    set_seed(&folder, 5);
+    assert_eq!(seed_of(address), 3_959_063_143_u64);
+    assert_eq!(server.reload().unwrap(), 1);
+    assert_eq!(seed_of(address), 5);
+    add_another(&folder);
+    let reloaded = admin(address, "POST", "recordings/reload", "");
+    assert_eq!(
+        (reloaded.status, reloaded.json()),
+        (200, json!({"recordings": 2}))
+    );
+    let answer = post(address, add_bird_with(json!({"seed": 2})));
+    assert_eq!(
+        answer.found(),
+        (Some("exact"), Some("generate-image/another"))
+    );
+    assert_eq!(
+        (
+            health(address)["recordings"].clone(),
+            server.recordings().len()
+        ),
+        (json!(2), 2)
+    );
+    fs::remove_dir_all(folder.path().join("generate-image/another")).unwrap();
+    assert_eq!(server.reload().unwrap(), 1);
+    let answer = post(address, add_bird_with(json!({"seed": 2})));
+    assert_eq!(answer.found(), (Some("miss"), None));
+    // Those built in can be read again as well.
+    assert_eq!(MockServer::start().await.unwrap().reload().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_bad_file_keeps_the_old_set_and_is_named_until_it_is_repaired() {
+    let folder = Folder::with_add_bird();
+    let server = server(&folder, false).await;
+    let address = server.address();
+    let name = folder.path().display().to_string();
+    let good = folder.read(STORY);
+    set_seed(&folder, 5);
+    add_another(&folder);
+    for (spoilt, expected) in [
+        (
+            "{",
+            format!(
+                "the recordings cannot be used: the recordings cannot be read:\n  {name}/{STORY}, line 1, column 1: EOF while parsing an object; correct it by the form that the README of kontext-mock shows"
+            ),
+        ),
+        (
+            "",
+            format!(
+                "the recordings cannot be used: the recordings cannot be read:\n  {name}/{STORY}, line 1, column 0: EOF while parsing a value"
+            ),
+        ),
+    ] {
+        folder.write(STORY, spoilt);
+        let error = server.reload().unwrap_err();
+        assert!(matches!(error, StartError::Recordings(_)), "{error}");
+        let answer = admin(address, "POST", "recordings/reload", "");
+        assert_eq!(answer.status, 409);
+        let told = answer.json()["error"].as_str().unwrap().to_owned();
+        assert!(told.starts_with(&expected), "{told}");
+        assert_eq!(health(address)["reload_error"], told.as_str());
+        assert_eq!(
+            admin_json(address, "recordings")["reload_error"],
+            told.as_str()
+        );
+        // None of the changes is served.
+        assert_eq!(
+            (seed_of(address), health(address)["recordings"].clone()),
+            (json!(3_959_063_143_u64), json!(1))
+        );
+    }
+    // One that can be read but disagrees with the contract is as bad.
+    folder.write(STORY, &good);
+    folder.edit(RESPONSE, |body| body["images"][0]["width"] = "wide".into());
+    let error = server.reload().unwrap_err();
+    assert!(matches!(error, StartError::Disagreement(_)), "{error}");
+    let told = health(address)["reload_error"].as_str().unwrap().to_owned();
+    assert!(
+        told.contains(&format!("{name}/{RESPONSE} /images/0/width")),
+        "{told}"
+    );
+    assert_eq!(seed_of(address), 3_959_063_143_u64);
+    // Repaired, all of it is served.
+    folder.edit(RESPONSE, |body| body["images"][0]["width"] = 10.into());
+    assert_eq!(server.reload().unwrap(), 2);
+    assert_eq!(
+        (seed_of(address), health(address)["reload_error"].clone()),
+        (json!(5), Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_keeps_the_old_set() {
+    let folder = Folder::with_add_bird();
+    let server = server(&folder, false).await;
+    let here = folder.path().join("generate-image");
+    fs::rename(&here, folder.path().join(".away")).unwrap();
+    let error = server.reload().unwrap_err();
+    assert!(matches!(error, StartError::Recordings(_)), "{error}");
+    let told = health(server.address())["reload_error"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        told.contains("holds no recording, expected <operation>/<case>/recording.json"),
+        "{told}"
+    );
+    assert_eq!(seed_of(server.address()), 3_959_063_143_u64);
+    fs::rename(folder.path().join(".away"), &here).unwrap();
+    assert_eq!(server.reload().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_was_used_stays_used() {
+    let folder = Folder::with_add_bird();
+    add_another(&folder);
+    let server = server(&folder, false).await;
+    seed_of(server.address());
+    assert_eq!(server.unused(), ["generate-image/another"]);
+    set_seed(&folder, 9);
+    folder.copy_add_bird_to("generate-image/aaa");
+    folder.edit("generate-image/aaa/request.json", |request| {
+        request["seed"] = 3.into()
+    });
+    server.reload().unwrap();
+    assert_eq!(
+        server.unused(),
+        ["generate-image/aaa", "generate-image/another"]
+    );
+    // Rules, faults, counters and the journal have nothing to do with it.
+    assert_eq!((server.received().len(), server.counts().exact), (1, 1));
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_get_one_set_or_the_other() {
+    let folder = Folder::with_add_bird();
+    let server = server(&folder, false).await;
+    let address = server.address();
+    let asking = std::thread::spawn(move || {
+        (0..200)
+            .map(|_| seed_of(address).as_u64().unwrap())
+            .collect::<Vec<_>>()
+    });
+    let mut written = vec![3_959_063_143];
+    while !asking.is_finished() {
+        let seed = written.len() as u64;
+        set_seed(&folder, seed);
+        server.reload().unwrap();
+        written.push(seed);
+    }
+    let seen = asking.join().unwrap();
+    let mut at = 0;
+    for seed in seen {
+        at += written[at..]
+            .iter()
+            .position(|one| *one == seed)
+            .unwrap_or_else(|| panic!("{seed} after {}", written[at]));
+    }
+}
+
+#[tokio::test]
+async fn a_watched_folder_is_read_again_by_itself() {
+    let folder = Folder::with_add_bird();
+    let server = server(&folder, true).await;
+    let address = server.address();
+    set_seed(&folder, 5);
+    wait_for("the changed file", || (seed_of(address) == 5).then_some(()));
+    add_another(&folder);
+    wait_for("the new recording", || {
+        (health(address)["recordings"] == 2).then_some(())
+    });
+    // A file that is replaced by another, as many editors save.
+    let text = String::from_utf8(folder.read(RESPONSE))
+        .unwrap()
+        .replace("\"seed\": 5", "\"seed\": 6");
+    folder.write("generate-image/add-bird/.response.json.new", text);
+    let path = |file: &str| folder.path().join("generate-image/add-bird").join(file);
+    fs::rename(path(".response.json.new"), path("response.json")).unwrap();
+    wait_for("the replaced file", || {
+        (seed_of(address) == 6).then_some(())
+    });
+    fs::remove_dir_all(folder.path().join("generate-image/another")).unwrap();
+    wait_for("the removed recording", || {
+        (health(address)["recordings"] == 1).then_some(())
+    });
+    let name = folder.path().display().to_string();
+    let good = folder.read(STORY);
+    folder.write(STORY, "{\n\"format\": }");
+    let told = wait_for("the error", || {
+        health(address)["reload_error"].as_str().map(str::to_owned)
+    });
+    assert!(
+        told.contains(&format!(
+            "{name}/{STORY}, line 2, column 11: expected value"
+        )),
+        "{told}"
+    );
+    assert_eq!(seed_of(address), 6);
+    folder.write(STORY, good);
+    wait_for("the repair", || {
+        health(address)["reload_error"].is_null().then_some(())
+    });
+}
+
+#[tokio::test]
+async fn a_watched_folder_that_is_replaced_is_read_again() {
+    let outer = Folder::empty();
+    let name = outer.path().join("recordings");
+    let copy = |seed: u64| {
+        let folder = Folder::with_add_bird();
+        set_seed(&folder, seed);
+        let new = outer.path().join("new");
+        for file in ["recording.json", "request.json", "response.json"] {
+            outer.write(
+                &format!("new/generate-image/add-bird/{file}"),
+                folder.read(&format!("generate-image/add-bird/{file}")),
+            );
+        }
+        new
+    };
+    fs::rename(copy(1), &name).unwrap();
+    let server = MockServer::builder()
+        .recordings(&name)
+        .watch(true)
+        .start()
+        .await
+        .unwrap();
+    let address = server.address();
+    // As when a branch is checked out that has none, and then the first again.
+    fs::remove_dir_all(&name).unwrap();
+    let told = wait_for("the error", || {
+        health(address)["reload_error"].as_str().map(str::to_owned)
+    });
+    assert!(told.contains(&name.display().to_string()), "{told}");
+    assert_eq!(seed_of(address), 1);
+    fs::rename(copy(2), &name).unwrap();
+    wait_for("the folder that came back", || {
+        (seed_of(address) == 2).then_some(())
+    });
+    assert!(health(address)["reload_error"].is_null());
+    set_seed_at(&name, 3);
+    wait_for("a change in it", || (seed_of(address) == 3).then_some(()));
+}
+
+fn set_seed_at(folder: &std::path::Path, seed: u64) {
+    let file = folder.join(RESPONSE);
+    let mut body: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    body["seed"] = seed.into();
+    fs::write(file, body.to_string()).unwrap();
+}

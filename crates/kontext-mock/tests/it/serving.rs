@@ -1,0 +1,307 @@
+//! What `serve` does beside answering: the port file, the exit code for CI, and
+//! what it writes.
+#![cfg(unix)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::SystemTime,
+};
+
+use serde_json::json;
+
+use crate::{
+    binary::{Serving, command, run},
+    folders::Folder,
+    http::{add_bird_with, post},
+    wire::{Seen, admin, admin_json, wait_for},
+};
+
+const LISTEN: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
+fn serve(options: &[&str]) -> Serving {
+    Serving::start(command(&LISTEN).args(options))
+}
+
+fn miss(serving: &Serving) {
+    let answer = post(serving.address, add_bird_with(json!({"prompt": "x"})));
+    assert_eq!(answer.found().0, Some("miss"));
+}
+
+#[test]
+fn the_port_file_has_the_port_while_the_server_is_up() {
+    let folder = Folder::empty();
+    let file = folder.path().join("port");
+    // What an earlier run left behind is replaced.
+    folder.write("port", "1\n2\n3\n");
+    let serving = serve(&["--port-file", file.to_str().unwrap()]);
+    // It is there before the first line is.
+    let port = fs::read_to_string(&file).unwrap();
+    assert_eq!(port, format!("{}\n", serving.address.port()));
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    let umask = 0o666 & !umask();
+    assert_eq!(mode & 0o777, umask, "others may read it as any other file");
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing else is left beside it");
+    assert_eq!(serving.stop("TERM").0.code(), Some(0));
+    assert!(!file.exists());
+}
+
+/// The bits that new files do not get, by making one.
+fn umask() -> u32 {
+    let folder = Folder::empty();
+    folder.write("file", "");
+    let mode = fs::metadata(folder.path().join("file"))
+        .unwrap()
+        .permissions()
+        .mode();
+    !mode & 0o666
+}
+
+#[test]
+fn whoever_sees_the_port_file_sees_all_of_it() {
+    let folder = Folder::empty();
+    let file = folder.path().join("port");
+    for _ in 0..3 {
+        let mut child = command(&LISTEN)
+            .args(["--port-file", file.to_str().unwrap(), "--quiet"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let text = wait_for("the port file", || fs::read_to_string(&file).ok());
+        let port: u16 = text.strip_suffix('\n').unwrap().parse().unwrap();
+        assert_eq!(
+            admin(([127, 0, 0, 1], port).into(), "GET", "health", "").status,
+            200
+        );
+        let pid = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert!(!file.exists());
+    }
+}
+
+#[test]
+fn a_port_file_that_cannot_be_written_is_named() {
+    let (code, output, errors) = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--port-file",
+        "/nowhere/at/all",
+    ]);
+    assert_eq!((code, output.as_str()), (Some(2), ""));
+    assert!(
+        errors.starts_with("error: the port file /nowhere/at/all cannot be written: ")
+            && errors.ends_with("name a file in a folder that is there and can be written\n"),
+        "{errors}"
+    );
+    // Nor does one stay of a server that could not start.
+    let folder = Folder::empty();
+    let file = folder.path().join("port");
+    let name = file.to_str().unwrap();
+    let (code, ..) = run(&["serve", "--recordings", "/nowhere", "--port-file", name]);
+    assert_eq!((code, file.exists()), (Some(2), false));
+}
+
+#[test]
+fn a_miss_fails_the_run_where_it_is_to() {
+    let strict = ["--match", "strict"];
+    let failing = ["--match", "strict", "--fail-on-miss"];
+    for (options, misses, code) in [(&strict[..], 2, 0), (&failing, 2, 1), (&failing, 0, 0)] {
+        let serving = serve(options);
+        assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
+        for _ in 0..misses {
+            miss(&serving);
+        }
+        let (status, errors) = serving.stop("TERM");
+        assert_eq!(status.code(), Some(code), "{options:?}: {errors}");
+        let summary = "requests that no recording answered: 2\n";
+        assert_eq!(errors.contains(summary), misses > 0, "{errors}");
+    }
+}
+
+#[test]
+fn a_reset_hides_no_miss_from_the_exit_code() {
+    let serving = serve(&["--match", "strict", "--fail-on-miss", "--quiet"]);
+    miss(&serving);
+    assert_eq!(admin(serving.address, "POST", "reset", "").status, 204);
+    assert_eq!(admin_json(serving.address, "health")["misses"], 0);
+    assert_eq!(serving.stop("TERM").0.code(), Some(1));
+}
+
+#[test]
+fn misses_of_sessions_and_a_second_signal_fail_the_run_as_well() {
+    let serving = serve(&["--match", "strict", "--fail-on-miss", "--quiet"]);
+    let body = add_bird_with(json!({"prompt": "x"}));
+    let session = [("x-kontext-session", "one")];
+    assert_eq!(
+        crate::wire::post_with(serving.address, &session, body).status,
+        404
+    );
+    let fault = [("x-kontext-fault", "delay=1h")];
+    let request = crate::wire::last_request(&fault, &add_bird_with(json!({})));
+    let mut stream = crate::http::connect(serving.address);
+    std::io::Write::write_all(&mut stream, &request).unwrap();
+    wait_for("the request", || {
+        let requests = admin_json(serving.address, "requests");
+        (requests["requests"].as_array()?.len() == 2).then_some(())
+    });
+    serving.signal("TERM");
+    wait_for("the end of the listener", || {
+        std::net::TcpStream::connect(serving.address).err()
+    });
+    serving.signal("TERM");
+    assert_eq!(serving.wait().0.code(), Some(1));
+    assert_eq!(Seen::on(&mut stream).bytes, b"");
+}
+
+#[test]
+fn the_log_of_a_miss_says_how_to_record_it() {
+    let folder = Folder::with_add_bird();
+    let name = folder.path().to_str().unwrap();
+    let serving = serve(&["--match", "strict", "--recordings", name]);
+    miss(&serving);
+    let (_, errors) = serving.stop("TERM");
+    assert_eq!(
+        errors,
+        format!(
+            "POST /v1/images/generations 404 error=miss nearest=generate-image/add-bird differs: \
+             /prompt: expected \"Add a bird to the foreground of the photo.\", received \"x\"; to \
+             record it: kontext-mock record --upstream https://api.aimlapi.com --recordings {name}\n\
+             requests that no recording answered: 1\n\
+             recordings that answered no request: generate-image/add-bird\n"
+        )
+    );
+}
+
+#[test]
+fn quiet_leaves_the_lines_of_requests_out() {
+    let serving = serve(&["--match", "strict", "--quiet"]);
+    miss(&serving);
+    let (_, errors) = serving.stop("TERM");
+    assert_eq!(
+        errors,
+        "requests that no recording answered: 1\n\
+         recordings that answered no request: generate-image/add-bird, \
+         generate-image/combine-two-images\n"
+    );
+}
+
+#[test]
+fn stale_recordings_are_named_at_the_start() {
+    let folder = Folder::with_add_bird();
+    folder.edit("generate-image/add-bird/recording.json", |story| {
+        story["contract_sha256"] = "0".repeat(64).into();
+    });
+    let serving = serve(&["--quiet", "--recordings", folder.path().to_str().unwrap()]);
+    post(serving.address, add_bird_with(json!({})));
+    let (_, errors) = serving.stop("TERM");
+    assert_eq!(
+        errors,
+        "generate-image/add-bird was made under an older contract; record it again, or look at it \
+         and put the new hash into its recording.json\n"
+    );
+}
+
+#[test]
+fn a_folder_is_watched_unless_it_is_not_to_be() {
+    let change = |folder: &Folder| {
+        folder.edit("generate-image/add-bird/response.json", |body| {
+            body["seed"] = 5.into()
+        });
+    };
+    let seed =
+        |serving: &Serving| post(serving.address, add_bird_with(json!({}))).json()["seed"].clone();
+    let (watched, still) = (Folder::with_add_bird(), Folder::with_add_bird());
+    let name = |folder: &Folder| folder.path().to_str().unwrap().to_owned();
+    let watching = serve(&["--quiet", "--recordings", &name(&watched)]);
+    let not = serve(&["--quiet", "--no-watch", "--recordings", &name(&still)]);
+    change(&still);
+    change(&watched);
+    wait_for("the changed file", || (seed(&watching) == 5).then_some(()));
+    // The other one was changed before.
+    assert_eq!(seed(&not), 3_959_063_143_u64);
+    assert_eq!(
+        admin(not.address, "POST", "recordings/reload", "").status,
+        200
+    );
+    assert_eq!(seed(&not), 5);
+    // What is wrong is said on standard error.
+    watched.write("generate-image/add-bird/recording.json", "{");
+    wait_for("the error", || {
+        admin_json(watching.address, "health")["reload_error"]
+            .as_str()
+            .map(str::to_owned)
+    });
+    let (status, errors) = watching.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    let expected = format!(
+        "recordings not read again, the earlier ones are served: the recordings cannot be used: \
+         the recordings cannot be read:\n  {}/generate-image/add-bird/recording.json, line 1, \
+         column 1: EOF while parsing an object; correct it by the form that the README of \
+         kontext-mock shows\n",
+        name(&watched)
+    );
+    assert!(
+        errors.contains("recordings read again: 1\n") && errors.contains(&expected),
+        "{errors}"
+    );
+}
+
+/// Takes the right to write from a folder and all in it, or gives it back.
+fn set_writable(folder: &Folder, writable: bool) {
+    let path = folder.path().to_str().unwrap();
+    let mode = if writable { "u+w" } else { "a-w" };
+    assert!(
+        Command::new("chmod")
+            .args(["-R", mode, path])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Everything in a folder and itself, with the time when it was changed.
+fn times(path: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let metadata = fs::metadata(path).unwrap();
+    let mut all = BTreeMap::from([(path.to_owned(), metadata.modified().unwrap())]);
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            all.extend(times(&entry.unwrap().path()));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_serves() {
+    // A superuser may write in spite of the mode, and so may the mock of one;
+    // what is compared in the end shows that it does not.
+    let folder = Folder::with_add_bird();
+    set_writable(&folder, false);
+    let mode = fs::metadata(folder.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o222, 0);
+    let before = times(folder.path());
+    assert_eq!(before.len(), 6);
+    let serving = serve(&["--quiet", "--recordings", folder.path().to_str().unwrap()]);
+    assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
+    assert_eq!(
+        admin(serving.address, "POST", "recordings/reload", "").status,
+        200
+    );
+    let (status, errors) = serving.stop("TERM");
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+    assert_eq!(times(folder.path()), before);
+    set_writable(&folder, true);
+}

@@ -1,0 +1,178 @@
+//! A hundred servers in one process, again and again: what they took is given
+//! back. It is a process of its own, because it counts threads and open files.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use kontext_mock::{MatchMode, MockServer};
+use tokio::runtime::{Builder, Runtime};
+
+const SERVERS: usize = 100;
+
+/// How many threads there are, and how many files are open.
+fn taken() -> (usize, usize) {
+    let count = |folder| fs::read_dir(folder).unwrap().count();
+    (count("/proc/self/task"), count("/proc/self/fd"))
+}
+
+/// Waits until no more is taken than this: the system may need a moment to
+/// forget a thread that has ended.
+fn expect_taken(expected: (usize, usize), when: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while taken() != expected {
+        assert!(
+            Instant::now() < end,
+            "{when}: {:?} and not {expected:?}",
+            taken()
+        );
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+}
+
+/// Asks a server for its health on a connection that ends.
+fn assert_answers(address: SocketAddr) {
+    let mut stream = connect(address);
+    write!(
+        stream,
+        "GET /__mock/health HTTP/1.1\r\nhost: mock\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+/// Sends a request that is answered in an hour, and waits until it is there.
+fn ask_slowly(server: &MockServer) -> TcpStream {
+    let body = r#"{"model":"flux/kontext-pro/image-to-image","prompt":"x","image_url":"https://a.example/1"}"#;
+    let mut stream = connect(server.address());
+    write!(
+        stream,
+        "POST /v1/images/generations HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer any\r\n\
+         content-type: application/json\r\nx-kontext-fault: delay=1h\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while server.received().is_empty() {
+        assert!(Instant::now() < end, "the request does not come");
+        thread::sleep(Duration::from_millis(1));
+    }
+    stream
+}
+
+async fn start_all() -> Vec<MockServer> {
+    let mut servers = Vec::new();
+    for _ in 0..SERVERS {
+        let builder = MockServer::builder().match_mode(MatchMode::Generate);
+        servers.push(builder.start().await.unwrap());
+    }
+    servers
+}
+
+/// Drops servers, and expects that each is gone when it is.
+fn drop_all(servers: Vec<MockServer>) {
+    for server in servers {
+        let address = server.address();
+        drop(server);
+        assert!(
+            TcpStream::connect(address).is_err(),
+            "{address} is still open"
+        );
+    }
+}
+
+/// One test, because those of one process run at the same time.
+#[test]
+fn a_hundred_servers_leave_nothing_behind() {
+    // The first runtime of a process opens a pair of sockets for signals, which
+    // tokio keeps.
+    drop(runtime());
+    let before = taken();
+    for round in 1..=3 {
+        // Dropped outside of a runtime.
+        let servers = runtime().block_on(start_all());
+        for server in &servers {
+            assert_answers(server.address());
+        }
+        let (threads, files) = taken();
+        assert!(
+            threads <= before.0 + 8,
+            "{threads} threads: they are shared"
+        );
+        // This would be noticed below.
+        assert!(files >= before.1 + SERVERS && threads > before.0);
+        drop_all(servers);
+        expect_taken(before, &format!("round {round}, outside"));
+
+        // Inside of one, also of one with many threads.
+        runtime().block_on(async { drop_all(start_all().await) });
+        expect_taken(before, &format!("round {round}, inside"));
+        let many = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        many.block_on(async {
+            let servers = start_all().await;
+            tokio::spawn(async move { drop_all(servers) })
+                .await
+                .unwrap();
+        });
+        drop(many);
+        expect_taken(before, &format!("round {round}, inside of many threads"));
+
+        // While each is at a request.
+        let servers = runtime().block_on(start_all());
+        let streams: Vec<_> = servers.iter().map(ask_slowly).collect();
+        let start = Instant::now();
+        drop_all(servers);
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{:?}",
+            start.elapsed()
+        );
+        for mut stream in streams {
+            let mut rest = Vec::new();
+            // The connection has ended, one way or the other.
+            let _ = stream.read_to_end(&mut rest);
+            assert_eq!(rest, b"");
+        }
+        expect_taken(before, &format!("round {round}, at a request"));
+
+        // Stopped in order, and dropped while the last one still runs.
+        runtime().block_on(async {
+            let mut servers = start_all().await;
+            let last = servers.pop().unwrap();
+            for server in servers {
+                server.stop().await;
+            }
+            assert_answers(last.address());
+        });
+        expect_taken(before, &format!("round {round}, stopped"));
+    }
+}
