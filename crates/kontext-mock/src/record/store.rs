@@ -12,8 +12,6 @@ use std::{
 
 use axum::body::Bytes;
 
-pub(crate) use crate::log::with_causes as words;
-
 use super::{
     error::RecordError,
     exchange::{Draft, Exchange, asked},

@@ -1,5 +1,7 @@
 //! What is read of recordings, and what a status is worth.
 
+pub(crate) use crate::log::with_causes as words;
+
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::words;
