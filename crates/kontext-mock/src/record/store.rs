@@ -31,7 +31,7 @@ use crate::{
 
 pub(crate) use pictures::Picture;
 use read::rank;
-pub(crate) use read::{is_good, read_recording};
+pub(crate) use read::{is_good, read_recording, words};
 
 /// How many bytes of a request's identity the name of its case has; and if
 /// another request has that name already.

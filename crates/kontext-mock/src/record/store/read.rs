@@ -4,7 +4,6 @@ pub(crate) use crate::log::with_causes as words;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use super::words;
 use crate::recordings::{Case, Recording, Recordings, is_part};
 
 /// Reads one recording of a folder, with its files.
