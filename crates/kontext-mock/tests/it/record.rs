@@ -717,32 +717,39 @@ fn a_folder_that_cannot_be_written_is_said_at_the_start() {
 
 #[test]
 fn two_recorders_do_not_destroy_each_others_work() {
-    let upstream = Upstream::start(|request, stream| respond(stream, 200, &[], &image(request)));
+    const LANES: usize = 4;
+    const ROUNDS: usize = 10;
+    // All answers of a round come at once.
+    let together = std::sync::Barrier::new(2 * LANES);
+    let upstream = Upstream::start(move |request, stream| {
+        together.wait();
+        respond(stream, 200, &[], &image(request));
+    });
     let folder = TempDir::new().unwrap();
     let recorders = [
         start(&upstream, &folder, &[]),
         start(&upstream, &folder, &[]),
     ];
     std::thread::scope(|scope| {
-        for (index, recorder) in recorders.iter().enumerate() {
+        for recorder in &recorders {
             let address = recorder.address;
-            for lane in 0..2 {
+            for lane in 0..LANES {
                 scope.spawn(move || {
-                    for number in 0..8 {
-                        // Both record some requests at once.
-                        let who = if number % 2 == 0 {
-                            "both".to_owned()
-                        } else {
-                            format!("{index} {lane}")
+                    for round in 0..ROUNDS {
+                        // Half of the lanes record a request of this round that
+                        // the other recorder has as well.
+                        let who = match lane % 2 {
+                            0 => "all".to_owned(),
+                            _ => format!("{} {lane}", address.port()),
                         };
-                        let answer = post(address, prompt(&format!("{who} {number}")));
+                        let answer = post(address, prompt(&format!("{who} {round}")));
                         assert_eq!(answer.status, 200);
                     }
                 });
             }
         }
     });
-    assert_eq!(recordings(&folder).len(), 4 + 2 * 2 * 4);
+    assert_eq!(recordings(&folder).len(), ROUNDS * (1 + LANES));
     for recorder in recorders {
         recorder.stop();
     }
@@ -790,6 +797,16 @@ fn wrong_arguments_are_named() {
 async fn the_library_records_as_well() {
     let upstream = Upstream::start(|request, stream| respond(stream, 200, &[], &image(request)));
     let folder = TempDir::new().unwrap();
+    let wrong = kontext_mock::Recorder::builder("https://me:s3cret@api.example", folder.path());
+    assert!(!format!("{wrong:?}").contains("s3cret"));
+    assert!(
+        !wrong
+            .start()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("s3cret")
+    );
     let builder = kontext_mock::Recorder::builder(upstream.url(), folder.path());
     let mut recorder = builder.start().await.unwrap();
     assert_eq!(recorder.url(), format!("http://{}", recorder.address()));
