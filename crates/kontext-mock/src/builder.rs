@@ -116,7 +116,7 @@ pub fn router() -> Result<Router, StartError> {
 impl Builder {
     /// Serves the recordings of a folder instead of those built in.
     ///
-    /// The folder is read at start, and must pass the gate ([`check`]).
+    /// The folder is read at start, and must pass the gate ([`check()`](crate::check())).
     pub fn recordings(mut self, folder: impl Into<PathBuf>) -> Self {
         self.recordings = Some(folder.into());
         self
