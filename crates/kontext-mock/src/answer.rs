@@ -1,6 +1,6 @@
 //! Chooses the answer to a request that has been read.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::http::{StatusCode, request::Parts};
 use serde_json::Value;
@@ -98,24 +98,7 @@ pub(crate) fn answer(
     if let Some(answer) = early(exchange) {
         return answer;
     }
-    let loaded = exchange.loaded.clone();
-    let secrets = Secret::from_headers(&exchange.parts.headers);
-    let judge = |secrets: &[Secret]| {
-        let validation = mock.settings.validation;
-        Judged::of(&loaded.set, operation, validation, &exchange.body, secrets)
-    };
-    let judged = if redact::mentions(&exchange.body, &secrets) {
-        // What is made of it depends on more than the body.
-        Arc::new(judge(&secrets))
-    } else {
-        let judged = loaded.judged.get_or(&exchange.body, || judge(&[]));
-        if judged.operation == operation.name() {
-            judged
-        } else {
-            // Two operations were sent the same body.
-            Arc::new(judge(&[]))
-        }
-    };
+    let judged = judged(mock, exchange, operation);
     let warning = validate(mock, exchange, operation, &judged)?;
     if exchange.session.state().run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
@@ -130,6 +113,7 @@ pub(crate) fn answer(
     if let Some(warning) = warning {
         answer.note.push_str(" validation: ");
         let redaction = &exchange.loaded.set.redaction;
+        let secrets = Secret::from_headers(&exchange.parts.headers);
         answer.note.push_str(&redaction.text(&warning, &secrets).0);
         // A header takes ASCII alone.
         let ascii: String = warning.escape_default().collect();
@@ -155,6 +139,48 @@ fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
     }
     state.billed += billed;
     Ok(())
+}
+
+/// What is made of a request's body, which is remembered for the next ones that
+/// have the same.
+fn judged(mock: &Mock, exchange: &Exchange, operation: &Operation) -> Arc<Judged> {
+    let Exchange {
+        loaded,
+        body,
+        parts,
+        ..
+    } = exchange;
+    let judge = |secrets: &[Secret]| {
+        let validation = mock.settings.validation;
+        Arc::new(Judged::of(
+            &loaded.set,
+            operation,
+            validation,
+            body,
+            secrets,
+        ))
+    };
+    let known = loaded.judged.get(body);
+    // Two operations can be sent the same body.
+    let known = known.filter(|judged| judged.operation == operation.name());
+    let fingerprint = Secret::fingerprint(&parts.headers, loaded.judged.hashes());
+    if let Some(known) = &known
+        && known.unmentioned.load(Ordering::Relaxed) == fingerprint
+    {
+        return known.clone();
+    }
+    let secrets = Secret::from_headers(&parts.headers);
+    if redact::mentions(body, &secrets) {
+        // What is made of it depends on more than the body.
+        return judge(&secrets);
+    }
+    let judged = known.unwrap_or_else(|| {
+        let judged = judge(&[]);
+        loaded.judged.insert(body, &judged);
+        judged
+    });
+    judged.unmentioned.store(fingerprint, Ordering::Relaxed);
+    judged
 }
 
 /// What a fault answers in place of carrying a request out.

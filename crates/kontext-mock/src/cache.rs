@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    hash::RandomState,
     mem,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -19,6 +20,7 @@ const BODIES: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     generations: Mutex<Generations>,
+    hashes: RandomState,
 }
 
 /// When the new generation is full it becomes the old one, and what is asked
@@ -30,18 +32,24 @@ struct Generations {
 }
 
 impl Cache {
-    /// What was made of a body, or what `judge` makes of it now.
-    pub(crate) fn get_or(&self, body: &[u8], judge: impl FnOnce() -> Judged) -> Arc<Judged> {
+    /// What was made of a body.
+    pub(crate) fn get(&self, body: &[u8]) -> Option<Arc<Judged>> {
         if body.len() > LONGEST {
-            return Arc::new(judge());
+            return None;
         }
-        if let Some(judged) = self.lock().get(body) {
-            return judged;
+        self.lock().get(body)
+    }
+
+    /// Remembers what was made of a body.
+    pub(crate) fn insert(&self, body: &[u8], judged: &Arc<Judged>) {
+        if body.len() <= LONGEST {
+            self.lock().insert(body.into(), judged.clone());
         }
-        // No other request waits while this one is judged.
-        let judged = Arc::new(judge());
-        self.lock().insert(body.into(), judged.clone());
-        judged
+    }
+
+    /// Makes hashes that nobody outside of this process can foresee.
+    pub(crate) fn hashes(&self) -> &RandomState {
+        &self.hashes
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {

@@ -1,6 +1,6 @@
 //! Judges a request's body by the contract, and finds what it is compared by.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::atomic::AtomicU64};
 
 use serde_json::Value;
 
@@ -50,6 +50,9 @@ pub(crate) struct Judged {
     pub(crate) compared: Compared,
     /// The recording that has exactly this body.
     pub(crate) exact: Option<usize>,
+    /// The [fingerprint](crate::redact::Secret::fingerprint) of the secrets that
+    /// were last found not to be in the body.
+    pub(crate) unmentioned: AtomicU64,
 }
 
 /// A body in the form in which bodies are compared.
@@ -88,6 +91,7 @@ impl Judged {
             operation: operation.name().to_owned(),
             refusal,
             exact,
+            unmentioned: AtomicU64::new(0),
             compared,
         }
     }

@@ -1,5 +1,7 @@
 //! Which headers are kept, and which are secrets as a whole.
 
+use std::borrow::Cow;
+
 /// The response headers that a recording keeps.
 const KEPT: &[&str] = &[
     "content-language",
@@ -30,17 +32,38 @@ const SECRET: &[&str] = &[
 /// What the names of further headers contain whose values are secrets.
 const SECRET_PARTS: &[&str] = &["secret", "signature", "token"];
 
+/// Headers that every request has and that are none, to look no further.
+const USUAL: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "user-agent",
+];
+
 /// Whether a recording keeps a response header of this name, in any case.
 pub(crate) fn keeps_header(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    KEPT.contains(&name.as_str()) || KEPT_STARTS.iter().any(|start| name.starts_with(start))
+    let name = &*in_lower_case(name);
+    KEPT.contains(&name) || KEPT_STARTS.iter().any(|start| name.starts_with(start))
 }
 
 /// Whether the value of a header of this name, in any case, is a secret as a
 /// whole. What a recording keeps is none: `x-ratelimit-remaining-tokens`
 /// counts tokens.
 pub(crate) fn is_secret_header(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    !keeps_header(&name)
-        && (SECRET.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part)))
+    let name = &*in_lower_case(name);
+    SECRET.contains(&name)
+        || (!USUAL.contains(&name)
+            && SECRET_PARTS.iter().any(|part| name.contains(part))
+            && !keeps_header(name))
+}
+
+fn in_lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
+    }
 }

@@ -1,6 +1,10 @@
 //! The secrets that an exchange itself brings along.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{BuildHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 use axum::http::HeaderMap;
 
@@ -47,6 +51,18 @@ impl Secret {
         secrets.sort();
         secrets.dedup();
         secrets
+    }
+
+    /// A number that is the same for headers with the same secrets, and hardly
+    /// ever for others.
+    pub(crate) fn fingerprint(headers: &HeaderMap, state: &impl BuildHasher) -> u64 {
+        let mut hasher = state.build_hasher();
+        for (name, value) in headers {
+            if is_secret_header(name.as_str()) {
+                (name.as_str(), value.as_bytes()).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     pub(super) fn as_str(&self) -> &str {
