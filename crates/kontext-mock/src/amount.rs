@@ -13,6 +13,12 @@ const DEPTH: usize = 128;
 /// Whether a text has more keys and values than [`VALUES`], if it is JSON.
 pub(crate) fn is_too_much(text: &str) -> bool {
     let bytes = text.as_bytes();
+    // Each of these can have a key or a value behind it; to count them wherever
+    // they stand is done many bytes at a time.
+    let marks = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{');
+    if bytes.iter().filter(marks).count() < VALUES {
+        return false;
+    }
     let (mut values, mut depth, mut at) = (1_usize, 0_usize, 0);
     while at < bytes.len() && values <= VALUES && depth < DEPTH {
         match bytes[at] {
@@ -20,7 +26,6 @@ pub(crate) fn is_too_much(text: &str) -> bool {
                 at = string_end(bytes, at + 1);
                 continue;
             }
-            // Each of these has a key or a value behind it.
             b',' | b':' => values += 1,
             b'[' | b'{' => {
                 values += 1;

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, request::Parts};
 use serde_json::Value;
 
 use crate::{
-    ERROR_HEADER, MATCH_HEADER,
+    ERROR_HEADER,
     billing::Billed,
     canonical,
     contract::Operation,
@@ -143,7 +143,7 @@ fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
 
 /// What is made of a request's body, which is remembered for the next ones that
 /// have the same.
-fn judged(mock: &Mock, exchange: &Exchange, operation: &Operation) -> Arc<Judged> {
+pub(crate) fn judged(mock: &Mock, exchange: &Exchange, operation: &Operation) -> Arc<Judged> {
     let Exchange {
         loaded,
         body,
@@ -375,7 +375,7 @@ impl Choice<'_> {
         let path = self.exchange.parts.uri.path();
         let mut answer = Answer::refusal(&Refusal::simulated(code), path, self.exchange.number);
         answer.found = Some(Match::Generated);
-        answer.reply.set(MATCH_HEADER, Match::Generated.name());
+        headers::set_match(&mut answer.reply.headers, Match::Generated);
         Ok(answer)
     }
 
@@ -399,7 +399,7 @@ impl Choice<'_> {
             None
         };
         let mut reply = prepared.reply(origin.as_ref());
-        reply.set(MATCH_HEADER, how.name());
+        headers::set_match(&mut reply.headers, how);
         let mut answer = Answer {
             reply,
             found: Some(how),
@@ -459,7 +459,7 @@ impl Choice<'_> {
         );
         let path = self.exchange.parts.uri.path();
         let mut answer = Answer::refusal(&refusal, path, self.exchange.number);
-        answer.reply.set(MATCH_HEADER, Match::Miss.name());
+        headers::set_match(&mut answer.reply.headers, Match::Miss);
         Answer {
             found: Some(Match::Miss),
             recording: facts.recording,
@@ -484,7 +484,7 @@ impl Choice<'_> {
         let billed = Billed::of_answer(&made, None);
         let mut reply = Reply::new(StatusCode::OK, "application/json", made);
         let made_up = headers::add_cost(&mut reply.headers, billed);
-        reply.set(MATCH_HEADER, Match::Generated.name());
+        headers::set_match(&mut reply.headers, Match::Generated);
         Answer {
             reply,
             found: Some(Match::Generated),

@@ -10,28 +10,32 @@ use axum::http::{
 };
 
 use crate::{
+    MATCH_HEADER,
     billing::{Billed, usd},
+    matching::Match,
     reply::made_up_id,
 };
 
+static MATCH: HeaderName = HeaderName::from_static(MATCH_HEADER);
+
 /// Identifies a request to the provider's support; every answer has it.
-pub(crate) const INFERENCE_ID: &str = "x-inference-id";
+pub(crate) static INFERENCE_ID: HeaderName = HeaderName::from_static("x-inference-id");
 
 /// The client's own id for a request, given back where it is valid.
-pub(crate) const CLIENT_REQUEST_ID: &str = "x-client-request-id";
+static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
 /// What a request cost, in credits, an integer.
-pub(crate) const CREDITS_USED: &str = "x-aimlapi-credits-used";
+pub(crate) static CREDITS_USED: HeaderName = HeaderName::from_static("x-aimlapi-credits-used");
 
 /// What a request cost, in US dollars.
-pub(crate) const USD_SPENT: &str = "x-aimlapi-usd-spent";
+static USD_SPENT: HeaderName = HeaderName::from_static("x-aimlapi-usd-spent");
 
 /// Names which of the provider's headers the mock made up.
-pub(crate) const MADE_UP: &str = "x-kontext-made-up";
+static MADE_UP: HeaderName = HeaderName::from_static("x-kontext-made-up");
 
 /// Says that the answer is not byte for byte the recorded one: URLs of kept
 /// pictures point to the mock.
-pub(crate) const REWRITTEN: &str = "x-kontext-rewritten";
+pub(crate) static REWRITTEN: HeaderName = HeaderName::from_static("x-kontext-rewritten");
 
 /// What a browser may read besides the few headers that it always may.
 const EXPOSED: &str = "x-inference-id, x-client-request-id, x-aimlapi-credits-used, \
@@ -50,50 +54,66 @@ pub(crate) struct MadeUp {
 /// Adds what an answer cost, where it cost something and does not say it.
 pub(crate) fn add_cost(headers: &mut HeaderMap, billed: Billed) -> MadeUp {
     let mut made_up = MadeUp {
-        inference_id: !headers.contains_key(INFERENCE_ID),
+        inference_id: !headers.contains_key(&INFERENCE_ID),
         ..MadeUp::default()
     };
     if billed.generations == 0 {
         return made_up;
     }
-    if !headers.contains_key(CREDITS_USED) {
+    if !headers.contains_key(&CREDITS_USED) {
         made_up.credits = true;
-        headers.insert(CREDITS_USED, billed.credits.into());
+        headers.insert(CREDITS_USED.clone(), billed.credits.into());
     }
-    if !headers.contains_key(USD_SPENT)
+    if !headers.contains_key(&USD_SPENT)
         && let Ok(value) = HeaderValue::from_str(&usd(billed.credits).to_string())
     {
         made_up.usd = true;
-        headers.insert(USD_SPENT, value);
+        headers.insert(USD_SPENT.clone(), value);
     }
     made_up
 }
 
 /// Adds the id of the answer, where it has none, and says what is made up.
 pub(crate) fn add_inference_id(headers: &mut HeaderMap, mut made_up: MadeUp, number: u64) {
-    if !headers.contains_key(INFERENCE_ID)
-        && let Ok(id) = HeaderValue::from_str(&made_up_id(1, number))
-    {
+    if made_up.inference_id || !headers.contains_key(&INFERENCE_ID) {
         made_up.inference_id = true;
-        headers.insert(INFERENCE_ID, id);
+        headers.insert(INFERENCE_ID.clone(), made_up_id(1, number).into());
     }
     if let Some(names) = made_up.names() {
-        headers.insert(MADE_UP, HeaderValue::from_static(names));
+        headers.insert(MADE_UP.clone(), HeaderValue::from_static(names));
     }
 }
 
 /// Gives the client's request id back, where the provider would: others are
 /// dropped without a word.
 pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap) {
-    let mut ids = request.get_all(CLIENT_REQUEST_ID).iter();
+    let mut ids = request.get_all(&CLIENT_REQUEST_ID).iter();
     // Several are one list, which is no valid id.
     if let (Some(id), None) = (ids.next(), ids.next()) {
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte);
         let bytes = id.as_bytes();
         if (1..=128).contains(&bytes.len()) && bytes.iter().all(allowed) {
-            headers.insert(CLIENT_REQUEST_ID, id.clone());
+            headers.insert(CLIENT_REQUEST_ID.clone(), id.clone());
         }
     }
+}
+
+/// Makes room for what is added to each answer of a recording, so that the
+/// headers need not grow for each of them.
+pub(crate) fn reserve(headers: &mut HeaderMap, made_up: MadeUp) {
+    let room = HeaderValue::from_static("");
+    headers.insert(MATCH.clone(), room.clone());
+    if made_up.inference_id {
+        headers.insert(INFERENCE_ID.clone(), room.clone());
+    }
+    if made_up.names().is_some() {
+        headers.insert(MADE_UP.clone(), room);
+    }
+}
+
+/// Says how a recording was found.
+pub(crate) fn set_match(headers: &mut HeaderMap, found: Match) {
+    headers.insert(MATCH.clone(), HeaderValue::from_static(found.name()));
 }
 
 /// Lets a page of any origin read the answer, as no secret is in it.

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -101,7 +101,13 @@ impl Entry {
 impl Headers {
     /// Copies headers, without the values that hold secrets.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut text = String::with_capacity(256);
+        // As long as it will be, so that it is put into a box without a copy.
+        let length = |(name, value): (&HeaderName, &HeaderValue)| {
+            let is_secret = redact::is_secret_header(name.as_str());
+            let value = if is_secret { HIDDEN.len() } else { value.len() };
+            name.as_str().len() + value + ": \n".len()
+        };
+        let mut text = String::with_capacity(headers.iter().map(length).sum());
         for (name, value) in headers {
             text.push_str(name.as_str());
             text.push_str(": ");

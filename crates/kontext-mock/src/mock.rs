@@ -29,7 +29,7 @@ use crate::{
     judge::Validation,
     loaded::{Loaded, Set},
     log,
-    matching::MatchMode,
+    matching::{self, MatchMode},
     recordings::Recordings,
     refusal::{Reason, Refusal},
     reply::Reply,
@@ -323,9 +323,10 @@ impl Mock {
         mut exchange: Exchange,
         operation: usize,
     ) -> (Exchange, Result<Answer, Refusal>) {
-        let is_slow = exchange.body.len() >= LARGE
-            || exchange.parts.headers.contains_key(CONTENT_ENCODING)
-            || exchange.loaded.set.prepared.len() >= MANY;
+        let is_long =
+            exchange.body.len() >= LARGE || exchange.parts.headers.contains_key(CONTENT_ENCODING);
+        let is_slow = is_long
+            || (exchange.loaded.set.prepared.len() >= MANY && !self.is_exact(&exchange, operation));
         if !is_slow {
             let answer = self.answer_now(&mut exchange, operation);
             return (exchange, answer);
@@ -343,6 +344,18 @@ impl Mock {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+
+    /// Whether a recording has exactly the request, which is found at once
+    /// however many there are.
+    fn is_exact(&self, exchange: &Exchange, operation: usize) -> bool {
+        self.contract
+            .operations()
+            .nth(operation)
+            .is_some_and(|operation| {
+                let judged = answer::judged(self, exchange, operation);
+                matching::exact(&judged, exchange.parts.uri.query()).is_some()
+            })
     }
 
     fn answer_now(&self, exchange: &mut Exchange, operation: usize) -> Result<Answer, Refusal> {

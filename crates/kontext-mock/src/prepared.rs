@@ -1,6 +1,10 @@
 //! A recording as it is served.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     body::Bytes,
@@ -13,7 +17,7 @@ use crate::{
     FILES_PATH, RECORDING_HEADER,
     billing::Billed,
     canonical::Canonical,
-    headers::{self, MadeUp},
+    headers::{self, MadeUp, REWRITTEN},
     recordings::Recording,
     reply::Reply,
 };
@@ -30,8 +34,16 @@ pub(crate) struct Prepared {
     /// Which of the provider's headers were not recorded.
     pub(crate) made_up: MadeUp,
     reply: Reply,
-    /// The body in pieces, where pictures were kept with the recording.
-    pieces: Option<Vec<Piece>>,
+    rewritten: Option<Rewritten>,
+}
+
+/// The answer with other URLs for the pictures that were kept.
+#[derive(Debug)]
+struct Rewritten {
+    headers: HeaderMap,
+    pieces: Vec<Piece>,
+    /// The last body that was made, and for which origin: clients keep to one.
+    last: Mutex<Option<(Box<str>, Bytes)>>,
 }
 
 /// A piece of a body that names kept pictures.
@@ -52,20 +64,21 @@ impl Prepared {
         let billed = if recording.status_code().is_success() {
             Billed::of_answer(
                 recording.response(),
-                recording.header(headers::CREDITS_USED),
+                recording.header(headers::CREDITS_USED.as_str()),
             )
         } else {
             Billed::default()
         };
         let made_up = headers::add_cost(&mut reply.headers, billed);
         reply.set(RECORDING_HEADER, recording.name());
+        headers::reserve(&mut reply.headers, made_up);
         Self {
             name: recording.name().into(),
             title: recording.title().to_owned(),
             canonical,
             billed,
             made_up,
-            pieces: pieces(recording),
+            rewritten: Rewritten::of(recording, &reply),
             reply,
         }
     }
@@ -73,22 +86,49 @@ impl Prepared {
     /// The answer, with the URLs of kept pictures pointing to the mock, where
     /// it is known under which address the client found it.
     pub(crate) fn reply(&self, origin: Option<&Origin<'_>>) -> Reply {
-        let mut reply = self.reply.clone();
-        if let (Some(pieces), Some(origin)) = (&self.pieces, origin) {
-            let mut body = Vec::with_capacity(reply.body.len());
-            for piece in pieces {
-                match piece {
-                    Piece::AsRecorded(bytes) => body.extend_from_slice(bytes),
-                    Piece::Picture(path) => {
-                        body.extend_from_slice(origin.url().as_bytes());
-                        body.extend_from_slice(path.as_bytes());
-                    }
+        match (&self.rewritten, origin) {
+            (Some(rewritten), Some(origin)) => Reply {
+                status: self.reply.status,
+                headers: rewritten.headers.clone(),
+                body: rewritten.body(origin),
+            },
+            _ => self.reply.clone(),
+        }
+    }
+}
+
+impl Rewritten {
+    /// Nothing where no picture was kept with the recording.
+    fn of(recording: &Recording, reply: &Reply) -> Option<Self> {
+        let mut headers = reply.headers.clone();
+        headers.insert(REWRITTEN.clone(), HeaderValue::from_static("url"));
+        Some(Self {
+            pieces: pieces(recording)?,
+            headers,
+            last: Mutex::default(),
+        })
+    }
+
+    fn body(&self, origin: &Origin<'_>) -> Bytes {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, body)) = &*last
+            && **known == *origin.0
+        {
+            return body.clone();
+        }
+        let mut body = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::AsRecorded(bytes) => body.extend_from_slice(bytes),
+                Piece::Picture(path) => {
+                    body.extend_from_slice(origin.url().as_bytes());
+                    body.extend_from_slice(path.as_bytes());
                 }
             }
-            reply.body = body.into();
-            reply.set(headers::REWRITTEN, "url");
         }
-        reply
+        let body = Bytes::from(body);
+        *last = Some((origin.0.as_ref().into(), body.clone()));
+        body
     }
 }
 

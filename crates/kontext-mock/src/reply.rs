@@ -52,7 +52,7 @@ impl Reply {
     /// which its id is made.
     pub(crate) fn error(status: StatusCode, message: &str, path: &str, number: u64) -> Self {
         let body = ErrorBody {
-            request_id: made_up_id(0, number),
+            request_id: made_up_id(0, number).into(),
             status_code: status.as_u16(),
             timestamp: TIMESTAMP,
             path: &shorten::text(path, 1000),
@@ -80,9 +80,30 @@ impl Reply {
 }
 
 /// An id in the form of a UUID that nobody takes for a real one.
-pub(crate) fn made_up_id(kind: u8, number: u64) -> String {
-    format!(
-        "{kind:08x}-0000-4000-8000-{:012x}",
-        number & 0xffff_ffff_ffff
-    )
+pub(crate) fn made_up_id(kind: u8, number: u64) -> MadeUpId {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = *b"00000000-0000-4000-8000-000000000000";
+    text[7] = b'0' + kind % 10;
+    let mut rest = number;
+    for place in text[24..].iter_mut().rev() {
+        *place = DIGITS[(rest % 16) as usize];
+        rest /= 16;
+    }
+    MadeUpId(text)
+}
+
+/// An id of ASCII characters.
+pub(crate) struct MadeUpId([u8; 36]);
+
+impl From<MadeUpId> for HeaderValue {
+    fn from(id: MadeUpId) -> Self {
+        // Digits and hyphens have no way not to be a header's value.
+        Self::from_bytes(&id.0).unwrap_or_else(|_| Self::from_static(""))
+    }
+}
+
+impl From<MadeUpId> for String {
+    fn from(id: MadeUpId) -> Self {
+        Self::from_utf8_lossy(&id.0).into_owned()
+    }
 }

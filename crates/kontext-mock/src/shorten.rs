@@ -37,8 +37,14 @@ pub(crate) fn value(value: &Value) -> String {
         bytes: Vec::new(),
         limit: VALUE_BYTES + 1,
     };
-    // It fails when the limit is reached, which is what it is for.
-    let _ = serde_json::to_writer(&mut start, value);
+    // It fails when the limit is reached, which is what it is for. A string is
+    // looked at as a whole before any of it is written.
+    let _ = match value {
+        Value::String(string) => {
+            serde_json::to_writer(&mut start, beginning(string, VALUE_BYTES + 1))
+        }
+        value => serde_json::to_writer(&mut start, value),
+    };
     text(&String::from_utf8_lossy(&start.bytes), VALUE_BYTES)
 }
 
@@ -48,9 +54,14 @@ pub(crate) fn text(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }
-    let end = (0..=bytes)
+    format!("{}…", beginning(text, bytes))
+}
+
+/// The beginning of a text, of at most so many bytes.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len()))
         .rev()
         .find(|&end| text.is_char_boundary(end))
         .unwrap_or(0);
-    format!("{}…", &text[..end])
+    &text[..end]
 }

@@ -14,7 +14,9 @@ use crate::{
 };
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
-    let mock = Server::mock(None)?;
+    // With validation and the journal, as the goal has it, and without a line on
+    // standard error per request, which has rows of its own below.
+    let mock = Server::mock_with(None, &["--quiet"], None)?;
     let bare = Server::bare(0)?;
     let mut rows = Vec::new();
 
@@ -34,6 +36,11 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let single = Server::bare(1)?;
     beside(", beside axum on one thread", &mock, &single, &exact, none)?;
     drop(single);
+
+    let loud = Server::mock(None)?;
+    comparison::assure(&loud, &exact)?;
+    beside(", with its log", &loud, &bare, &exact, none)?;
+    drop(loud);
 
     for (kind, template) in [
         (", no two bodies alike", Template::varied()),

@@ -32,7 +32,6 @@ use crate::{
     ADMIN_PATH, DEFAULT_BODY_LIMIT, ERROR_HEADER, MATCH_HEADER, RECORDING_HEADER,
     contract::{Contract, Operation},
     matching::Match,
-    prepared::Prepared,
     recordings::Recording,
     redact::Secret,
     refusal::{Reason, Refusal},
@@ -364,7 +363,11 @@ fn not_ours(path: &str) -> Refusal {
 
 /// The answer that a recording has, byte for byte.
 fn replayed(place: &Place, recording: &Recording) -> Response {
-    let mut reply = Prepared::new(recording, None).reply(None);
+    let mut reply = Reply {
+        status: recording.status_code(),
+        headers: recording.headers().clone(),
+        body: recording.response_bytes(),
+    };
     reply.set(MATCH_HEADER, Match::Exact.name());
     reply.set(RECORDING_HEADER, &place.to_string());
     reply.into_response()
