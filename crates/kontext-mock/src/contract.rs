@@ -35,7 +35,7 @@ pub struct Operation {
     needs_key: bool,
     request: Option<RequestContract>,
     responses: BTreeMap<String, Content>,
-    definitions: Value,
+    definitions: Arc<Value>,
     sha256: String,
 }
 
@@ -47,10 +47,12 @@ pub(crate) type Content = BTreeMap<String, Closed>;
 pub(crate) struct Closed {
     /// Which schema of which operation it is, as messages name it.
     says: String,
-    /// The schema, complete and closed.
+    /// The schema as the contract has it, without the definitions that its
+    /// references point into.
     schema: Value,
-    /// The same, compiled when it is first needed: a mock that only serves what
-    /// is built in need not wait for it.
+    definitions: Arc<Value>,
+    /// The same, complete, closed and compiled, when it is first needed: a mock
+    /// that only serves what is built in need not wait for it.
     compiled: OnceLock<Result<Validator, String>>,
 }
 
@@ -261,7 +263,7 @@ impl Operation {
             needs_key: !raw.security.is_empty(),
             request: None,
             responses: BTreeMap::new(),
-            definitions: Value::Object(raw.definitions),
+            definitions: Arc::new(Value::Object(raw.definitions)),
             sha256: raw.sha256,
         };
         if let Some(request) = raw.request {
@@ -273,7 +275,7 @@ impl Operation {
             };
             operation.request = Some(RequestContract {
                 required: request.required,
-                open: operation.validator(&operation.complete(schema), "of the request")?,
+                open: operation.validator(schema, "of the request")?,
                 closed: operation.closed(schema, "the request".to_owned()),
             });
         }
@@ -293,7 +295,8 @@ impl Operation {
     fn closed(&self, schema: &Value, what: String) -> Closed {
         Closed {
             says: format!("the contract of {what} of {}", self.name),
-            schema: close(&self.complete(schema)),
+            schema: schema.clone(),
+            definitions: self.definitions.clone(),
             compiled: OnceLock::new(),
         }
     }
@@ -314,31 +317,13 @@ impl Operation {
         Ok(())
     }
 
-    /// Compiles a [complete](Self::complete) schema of this operation.
-    fn validator(&self, complete: &Value, place: &str) -> Result<Validator, ContractError> {
-        compile(complete).map_err(|message| ContractError::Schema {
+    /// Compiles a schema of this operation.
+    fn validator(&self, schema: &Value, place: &str) -> Result<Validator, ContractError> {
+        compile(&complete(schema, &self.definitions)).map_err(|message| ContractError::Schema {
             operation: self.name.clone(),
             place: place.to_owned(),
             message,
         })
-    }
-
-    /// Makes a schema complete: with its dialect and the definitions that its
-    /// references point into.
-    fn complete(&self, schema: &Value) -> Value {
-        let mut complete = Map::new();
-        complete.insert(
-            "$schema".to_owned(),
-            "https://json-schema.org/draft/2020-12/schema".into(),
-        );
-        match schema {
-            Value::Object(keywords) => complete.extend(keywords.clone()),
-            other => {
-                complete.insert("allOf".to_owned(), Value::Array(vec![other.clone()]));
-            }
-        }
-        complete.insert("$defs".to_owned(), self.definitions.clone());
-        Value::Object(complete)
     }
 
     /// The name in kebab case, such as `generate-image`; the folder of its
@@ -396,6 +381,7 @@ impl Operation {
         let mut maps = std::collections::BTreeSet::new();
         for closed in self.response(status).into_iter().flat_map(BTreeMap::values) {
             add_open_maps(&closed.schema, &mut maps);
+            add_open_maps(&closed.definitions, &mut maps);
         }
         maps
     }
@@ -415,9 +401,30 @@ impl Closed {
 
     /// The compiled schema, or why it does not compile.
     pub(crate) fn validator(&self) -> Result<&Validator, &str> {
-        let compiled = self.compiled.get_or_init(|| compile(&self.schema));
+        let compiled = self.compiled.get_or_init(|| {
+            let schema = complete(&self.schema, &self.definitions);
+            compile(&close(&schema))
+        });
         compiled.as_ref().map_err(String::as_str)
     }
+}
+
+/// Makes a schema complete: with its dialect and the definitions that its
+/// references point into.
+fn complete(schema: &Value, definitions: &Value) -> Value {
+    let mut complete = Map::new();
+    complete.insert(
+        "$schema".to_owned(),
+        "https://json-schema.org/draft/2020-12/schema".into(),
+    );
+    match schema {
+        Value::Object(keywords) => complete.extend(keywords.clone()),
+        other => {
+            complete.insert("allOf".to_owned(), Value::Array(vec![other.clone()]));
+        }
+    }
+    complete.insert("$defs".to_owned(), definitions.clone());
+    Value::Object(complete)
 }
 
 /// Compiles a complete schema, with formats checked.

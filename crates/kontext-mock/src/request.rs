@@ -9,7 +9,7 @@ use axum::{
         header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT},
     },
 };
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
 use crate::{
     contract::{Contract, Operation},
@@ -174,7 +174,8 @@ pub(crate) fn decode(
         .map(|line| String::from_utf8_lossy(line.as_bytes()))
         .collect();
     let encoding = lines.join(", ").to_ascii_lowercase();
-    let mut decoded = Vec::new();
+    // It is longer decoded than encoded, and Vec grows by doubling.
+    let mut decoded = Vec::with_capacity(body.len().saturating_mul(2).min(limit));
     // One byte more than allowed tells a long body from one that fits.
     let most = limit as u64 + 1;
     let read = match encoding.trim() {
