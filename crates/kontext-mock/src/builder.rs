@@ -175,7 +175,8 @@ impl Builder {
     ///
     /// All of them are served from then on or, if one of them is wrong, the
     /// earlier ones; standard error then says why, and so does
-    /// `GET /__mock/health`.
+    /// `GET /__mock/health`. Where the system cannot watch them, standard error
+    /// says that, too, and [`reload`](MockServer::reload) is left.
     #[cfg(feature = "watch")]
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
@@ -249,25 +250,17 @@ impl Builder {
         Ok(server)
     }
 
-    /// Builds the mock while the folder of its recordings begins to be watched,
-    /// if it is to be: with thousands of recordings both take a while.
+    /// Builds the mock, and has the folder of its recordings watched, if it is to
+    /// be.
     #[cfg(feature = "watch")]
     fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
         let (true, Some(folder)) = (self.watch, self.recordings.clone()) else {
             return Ok((self.build()?, None));
         };
-        let (noted, mock) = std::thread::scope(|scope| {
-            let noting = scope.spawn(|| watch::note(folder));
-            let mock = self.build();
-            match noting.join() {
-                Ok(noted) => (noted, mock),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        });
-        // Where the folder is not there, that it cannot be read says more.
-        let mock = mock?;
-        let watch = noted.and_then(|noted| noted.follow(&mock));
-        Ok((mock, Some(watch.map_err(StartError::Watch)?)))
+        let read_at = std::time::SystemTime::now();
+        let mock = self.build()?;
+        let watch = watch::start(&mock, folder, read_at).map_err(StartError::Watch)?;
+        Ok((mock, Some(watch)))
     }
 
     fn build(self) -> Result<Arc<Mock>, StartError> {

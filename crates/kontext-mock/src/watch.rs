@@ -1,20 +1,20 @@
 //! Reads recordings again when their files change.
 
 use std::{
-    io,
-    io::Write as _,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 
-use crate::{log, mock::Mock};
+use crate::{ADMIN_PATH, log, mock::Mock};
 
 /// How long nothing may change before the files are read: a recording is
 /// several files, and an editor writes each of them in several steps.
@@ -38,6 +38,9 @@ struct Change {
     /// Whether the folder itself may be another one now, which has to be
     /// watched instead.
     of_folder: bool,
+    /// Whether there were more events than the system keeps, so that nobody
+    /// knows what happened: to read thousands of files is enough for that.
+    unknown: bool,
 }
 
 /// What the thread has that follows the changes.
@@ -45,56 +48,44 @@ struct Follower {
     mock: Weak<Mock>,
     folder: PathBuf,
     watcher: Weak<Mutex<RecommendedWatcher>>,
+    /// When the recordings began to be read that are served.
+    read_at: SystemTime,
 }
 
-/// A folder whose changes are noted, but not yet followed.
-pub(crate) struct Noted {
-    folder: PathBuf,
-    watcher: RecommendedWatcher,
-    changes: Receiver<Change>,
-}
-
-/// Starts to note the changes of a folder. That happens before or while it is
-/// read, so that no change is missed.
-pub(crate) fn note(folder: PathBuf) -> io::Result<Noted> {
+/// Has a mock read the recordings of its folder again after each change;
+/// `read_at` is when they began to be read the first time.
+///
+/// To watch thousands of folders takes a while, which nobody waits for: what
+/// changes until then is found by its time.
+pub(crate) fn start(mock: &Arc<Mock>, folder: PathBuf, read_at: SystemTime) -> io::Result<Watch> {
     let (changed, changes) = mpsc::channel();
     let root = folder.clone();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         if let Some(change) = change(&event, &root) {
             let _ = changed.send(change);
         }
     })
     .map_err(io::Error::other)?;
-    watcher
-        .watch(&folder, RecursiveMode::Recursive)
-        .map_err(io::Error::other)?;
-    Ok(Noted {
+    let watcher = Arc::new(Mutex::new(watcher));
+    let follower = Follower {
+        mock: Arc::downgrade(mock),
         folder,
-        watcher,
-        changes,
-    })
-}
-
-impl Noted {
-    /// Has a mock read its recordings again after each change.
-    pub(crate) fn follow(self, mock: &Arc<Mock>) -> io::Result<Watch> {
-        let watcher = Arc::new(Mutex::new(self.watcher));
-        let follower = Follower {
-            mock: Arc::downgrade(mock),
-            folder: self.folder,
-            watcher: Arc::downgrade(&watcher),
-        };
-        let changes = self.changes;
-        thread::Builder::new()
-            .name("kontext-mock-watch".to_owned())
-            .spawn(move || follower.follow(&changes))?;
-        Ok(Watch { _watcher: watcher })
-    }
+        watcher: Arc::downgrade(&watcher),
+        read_at,
+    };
+    thread::Builder::new()
+        .name("kontext-mock-watch".to_owned())
+        .spawn(move || follower.follow(&changes))?;
+    Ok(Watch { _watcher: watcher })
 }
 
 /// What an event means; nothing where no file changed.
 fn change(event: &notify::Result<notify::Event>, root: &Path) -> Option<Change> {
     match event {
+        Ok(event) if event.need_rescan() => Some(Change {
+            of_folder: false,
+            unknown: true,
+        }),
         // To read a file is no change of it.
         Ok(event) if matches!(event.kind, EventKind::Access(_)) => None,
         Ok(event) => {
@@ -102,37 +93,85 @@ fn change(event: &notify::Result<notify::Event>, root: &Path) -> Option<Change> 
                 event.kind,
                 EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
             );
-            let of_folder = moved && event.paths.iter().any(|path| path == root);
-            Some(Change { of_folder })
+            Some(Change {
+                of_folder: moved && event.paths.iter().any(|path| path == root),
+                unknown: false,
+            })
         }
         // An error can hide a change.
-        Err(_) => Some(Change { of_folder: false }),
+        Err(_) => Some(Change {
+            of_folder: false,
+            unknown: false,
+        }),
     }
+}
+
+/// Whether something in a folder has changed since a time, as far as recordings
+/// are looked for. What cannot be looked at has.
+fn has_changed(folder: &Path, since: SystemTime, depth: usize) -> bool {
+    let is_newer = |path: &Path| {
+        let time = fs::metadata(path).and_then(|found| found.modified());
+        time.map_or(true, |time| time > since)
+    };
+    if is_newer(folder) {
+        return true;
+    }
+    let Ok(entries) = fs::read_dir(folder) else {
+        return true;
+    };
+    entries.into_iter().any(|entry| {
+        let Ok(entry) = entry else {
+            return true;
+        };
+        let is_folder = depth > 0 && entry.file_type().is_ok_and(|kind| !kind.is_file());
+        if is_folder {
+            has_changed(&entry.path(), since, depth - 1)
+        } else {
+            is_newer(&entry.path())
+        }
+    })
 }
 
 impl Follower {
     /// Reads the recordings after each burst of changes, until nobody watches
     /// any more.
-    fn follow(&self, changes: &Receiver<Change>) {
+    fn follow(mut self, changes: &Receiver<Change>) {
+        if let Err(error) = self.watch() {
+            let problem = log::with_causes(&error);
+            say(&format!(
+                "recordings are not watched for changes: {problem}; POST {ADMIN_PATH}recordings/reload has them read again\n"
+            ));
+            return;
+        }
+        if has_changed(&self.folder, self.read_at, 2) && self.reload().is_none() {
+            return;
+        }
         let mut is_gone = false;
         loop {
             let mut of_folder = false;
+            let mut is_known = false;
             // Without a folder nothing would tell that there is one again.
             let mut wait = if is_gone { AGAIN } else { Duration::MAX };
             let mut first = None;
             // Files that never come to rest must not hold the others up.
             while first.is_none_or(|first: Instant| first.elapsed() < LONGEST) {
                 match changes.recv_timeout(wait) {
-                    Ok(change) => of_folder |= change.of_folder,
+                    Ok(change) => {
+                        of_folder |= change.of_folder;
+                        is_known |= !change.unknown;
+                    }
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
                 wait = QUIET;
                 first.get_or_insert_with(Instant::now);
             }
+            if first.is_some() && !is_known && !has_changed(&self.folder, self.read_at, 2) {
+                continue;
+            }
             let was_gone = is_gone;
             if of_folder || is_gone {
-                is_gone = !self.watch_again();
+                is_gone = self.watch().is_err();
             }
             // That it is still gone has been said.
             if (was_gone && is_gone) || self.reload().is_some() {
@@ -143,28 +182,32 @@ impl Follower {
     }
 
     /// Watches the folder that has the name now, if one has.
-    fn watch_again(&self) -> bool {
+    fn watch(&self) -> notify::Result<()> {
         let Some(watcher) = self.watcher.upgrade() else {
-            return false;
+            return Ok(());
         };
         let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
-        // The earlier one may be gone, and with it what is to be undone.
+        // An earlier one may be gone, and with it what is to be undone.
         let _ = watcher.unwatch(&self.folder);
-        watcher
-            .watch(&self.folder, RecursiveMode::Recursive)
-            .is_ok()
+        watcher.watch(&self.folder, RecursiveMode::Recursive)
     }
 
     /// Reads the recordings and says so; nothing where the mock is no more.
-    fn reload(&self) -> Option<()> {
-        let line = match self.mock.upgrade()?.reload() {
-            Ok(count) => format!("recordings read again: {count}\n"),
-            Err(error) => format!(
+    fn reload(&mut self) -> Option<()> {
+        let mock = self.mock.upgrade()?;
+        self.read_at = SystemTime::now();
+        match mock.reload() {
+            Ok(count) => say(&format!("recordings read again: {count}\n")),
+            Err(error) => say(&format!(
                 "recordings not read again, the earlier ones are served: {}\n",
                 log::with_causes(&error)
-            ),
-        };
-        let _ = io::stderr().lock().write_all(line.as_bytes());
+            )),
+        }
         Some(())
     }
+}
+
+/// Writes a line to standard error; where it is closed, nobody wants to know.
+fn say(line: &str) {
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }
