@@ -10,8 +10,8 @@ use std::{
 
 use crate::judge::Judged;
 
-/// Longer bodies are judged each time, so that the memory stays small.
-const LONGEST: usize = 4096;
+/// Longer bodies, in bytes, are not remembered, so that the memory stays small.
+pub(crate) const LONGEST: usize = 4096;
 
 /// How many bodies one of the two generations holds.
 const BODIES: usize = 128;
@@ -34,17 +34,12 @@ struct Generations {
 impl Cache {
     /// What was made of a body.
     pub(crate) fn get(&self, body: &[u8]) -> Option<Arc<Judged>> {
-        if body.len() > LONGEST {
-            return None;
-        }
         self.lock().get(body)
     }
 
     /// Remembers what was made of a body.
     pub(crate) fn insert(&self, body: &[u8], judged: &Arc<Judged>) {
-        if body.len() <= LONGEST {
-            self.lock().insert(body.into(), judged.clone());
-        }
+        self.lock().insert(body.into(), judged.clone());
     }
 
     /// Makes hashes that nobody outside of this process can foresee.

@@ -63,7 +63,7 @@ impl Canonical {
 }
 
 /// Rewrites a JSON text: every number becomes a marked string, every string
-/// is marked.
+/// is marked, and what is blank between them is left out.
 fn mark(json: &str) -> Result<String, OutOfRange> {
     let bytes = json.as_bytes();
     let mut marked = String::with_capacity(json.len() + json.len() / 4);
@@ -88,6 +88,12 @@ fn mark(json: &str) -> Result<String, OutOfRange> {
                 write_normalised(&json[at..copied], &mut marked)?;
                 marked.push('"');
                 at = copied;
+            }
+            blank if blank.is_ascii_whitespace() => {
+                marked.push_str(&json[copied..at]);
+                let blanks = bytes[at..].iter();
+                at += blanks.take_while(|byte| byte.is_ascii_whitespace()).count();
+                copied = at;
             }
             _ => at += 1,
         }
