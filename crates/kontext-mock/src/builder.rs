@@ -74,8 +74,8 @@ pub enum StartError {
     #[error("the built-in contract cannot be used")]
     Contract(#[source] ContractError),
     /// The recordings cannot be read.
-    #[error("the recordings cannot be used")]
-    Recordings(#[source] LoadError),
+    #[error(transparent)]
+    Recordings(LoadError),
     /// The rules of redaction beside the recordings cannot be read.
     #[error("the rules of redaction cannot be used")]
     Redaction(#[source] RedactionError),

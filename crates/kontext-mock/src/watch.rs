@@ -136,17 +136,21 @@ impl Follower {
     /// Reads the recordings after each burst of changes, until nobody watches
     /// any more.
     fn follow(mut self, changes: &Receiver<Change>) {
-        if let Err(error) = self.watch() {
-            let problem = log::with_causes(&error);
-            say(&format!(
-                "recordings are not watched for changes: {problem}; POST {ADMIN_PATH}recordings/reload has them read again\n"
-            ));
-            return;
-        }
-        if has_changed(&self.folder, self.read_at, 2) && self.reload().is_none() {
-            return;
-        }
         let mut is_gone = false;
+        if let Err(error) = self.watch() {
+            if self.folder.exists() {
+                let problem = log::with_causes(&error);
+                say(&format!(
+                    "recordings are not watched for changes: {problem}; POST {ADMIN_PATH}recordings/reload has them read again\n"
+                ));
+                return;
+            }
+            is_gone = true;
+        }
+        let has_changed_since = is_gone || has_changed(&self.folder, self.read_at, 2);
+        if has_changed_since && self.reload().is_none() {
+            return;
+        }
         loop {
             let mut of_folder = false;
             let mut is_known = false;

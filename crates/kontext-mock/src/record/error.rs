@@ -23,7 +23,7 @@ pub enum RecordError {
         source: io::Error,
     },
     /// The recordings cannot be read.
-    #[error("the recordings cannot be used")]
+    #[error(transparent)]
     Recordings(#[from] LoadError),
     /// The rules of redaction cannot be used.
     #[error("the rules of redaction cannot be used")]

@@ -93,13 +93,13 @@ async fn a_bad_file_keeps_the_old_set_and_is_named_until_it_is_repaired() {
         (
             "{",
             format!(
-                "the recordings cannot be used: the recordings cannot be read:\n  {name}/{STORY}, line 1, column 1: EOF while parsing an object; correct it by the form that the README of kontext-mock shows"
+                "the recordings cannot be read:\n  {name}/{STORY}, line 1, column 1: EOF while parsing an object; correct it by the form that the README of kontext-mock shows"
             ),
         ),
         (
             "",
             format!(
-                "the recordings cannot be used: the recordings cannot be read:\n  {name}/{STORY}, line 1, column 0: EOF while parsing a value"
+                "the recordings cannot be read:\n  {name}/{STORY}, line 1, column 0: EOF while parsing a value"
             ),
         ),
     ] {
