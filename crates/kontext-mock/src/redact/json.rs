@@ -95,7 +95,9 @@ impl<'a> Scan<'a> {
     fn run(&mut self) {
         while let Some(byte) = self.text.as_bytes().get(self.at).copied() {
             match byte {
-                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                b' ' | b'\t' | b'\n' | b'\r' => {
+                    self.at += canonical::blanks(&self.text.as_bytes()[self.at..]);
+                }
                 b'"' => self.string(),
                 b'{' | b'[' => self.enter(byte == b'{'),
                 b'}' | b']' => self.leave(byte == b'}'),
