@@ -37,6 +37,9 @@ impl Default for Differences {
     }
 }
 
+/// How many bytes of a place are kept: a key can have megabytes.
+const PLACE_BYTES: usize = 1000;
+
 /// Something at one place that a received request has otherwise than a
 /// recorded one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -143,7 +146,7 @@ impl Differences {
                 if self.room > 0 {
                     self.room -= 1;
                     self.shown.push(Difference {
-                        place: problem::pointer(place),
+                        place: shorten::text(&problem::pointer(place), PLACE_BYTES),
                         expected: expected.map(shown),
                         received: received.map(shown),
                     });

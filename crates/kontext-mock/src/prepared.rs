@@ -179,6 +179,8 @@ fn pieces(recording: &Recording) -> Option<Vec<Piece>> {
         return None;
     }
     cuts.sort_by_key(|(range, _)| range.start);
+    // A URL without a slash is spelled only one way, and found twice.
+    cuts.dedup_by(|(one, _), (other, _)| one.start < other.end);
     let mut pieces = Vec::new();
     let mut at = 0;
     for (range, file) in cuts {

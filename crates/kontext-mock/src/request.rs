@@ -177,7 +177,7 @@ pub(crate) fn decode(
     // It is longer decoded than encoded, and Vec grows by doubling.
     let mut decoded = Vec::with_capacity(body.len().saturating_mul(2).min(limit));
     // One byte more than allowed tells a long body from one that fits.
-    let most = limit as u64 + 1;
+    let most = (limit as u64).saturating_add(1);
     let read = match encoding.trim() {
         "" | "identity" => return Ok(None),
         "gzip" | "x-gzip" => MultiGzDecoder::new(body)

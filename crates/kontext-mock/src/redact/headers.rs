@@ -21,6 +21,15 @@ const KEPT_STARTS: &[&str] = &["ratelimit-", "x-ratelimit-"];
 
 /// The headers whose values are secrets.
 const SECRET: &[&str] = &[
+    "apikey",
+    "ocp-apim-subscription-key",
+    "x-access-key",
+    "x-auth",
+    "x-auth-key",
+    "x-forwarded-authorization",
+    "x-goog-api-key",
+    "x-jwt",
+    "x-password",
     "api-key",
     "authorization",
     "cookie",

@@ -3,6 +3,23 @@
 /// Their names; they are found in upper and in lower case. Those that limit
 /// what a signature allows (`X-Amz-Date`, `se`, `sp`, `Expires`) are none.
 const NAMES: &[&str] = &[
+    "__token__",
+    "access_key",
+    "accessKeyId",
+    "auth_key",
+    "credential",
+    "hdntl",
+    "hm",
+    "private_key",
+    "secret_key",
+    "txSecret",
+    "verify",
+    "wsSecret",
+    "X-Bce-Signature",
+    "X-Obs-Signature",
+    "X-Tos-Credential",
+    "X-Tos-Security-Token",
+    "X-Tos-Signature",
     "access-token",
     "access_token",
     "accesstoken",

@@ -17,6 +17,7 @@ use crate::{
     contract::{Contract, Operation},
     record::{RecordError, Upstream, is_good, words},
     recordings::Recording,
+    redact::{Redaction, Secret},
     shorten,
 };
 
@@ -221,15 +222,26 @@ async fn ask(
     if !is_good(status.as_u16()) {
         let message = serde_json::from_slice::<Value>(&body).unwrap_or_default();
         let message = message.get("message").and_then(Value::as_str);
+        let message = message.map_or_else(String::new, |text| format!(": {text}"));
+        // A server can repeat the key that it refuses.
+        let message = without_key(&message, key);
         return Err(format!(
             "the server answered {status}{}",
-            message.map_or_else(String::new, |text| format!(
-                ": {}",
-                shorten::text(text, 200)
-            ))
+            shorten::text(&message, 200)
         ));
     }
-    Ok(compare(operation, recording, status, &headers, &body))
+    let mut drift = compare(operation, recording, status, &headers, &body);
+    for one in &mut drift {
+        one.pointer = without_key(&one.pointer, key);
+        one.live = without_key(&one.live, key);
+    }
+    Ok(drift)
+}
+
+/// A text without the key, which no report may show.
+fn without_key(text: &str, key: Option<&str>) -> String {
+    let secrets: Vec<_> = key.and_then(Secret::new).into_iter().collect();
+    Redaction::default().text(text, &secrets).0.into_owned()
 }
 
 /// The operation of a recording whose request can be sent, and whose answer
