@@ -115,8 +115,8 @@ pub(crate) fn answer(
         answer.reply.set(VALIDATION_HEADER, &ascii);
     }
     for fault in faults {
-        let now = std::time::Instant::now();
-        exchange.plan.add_own(fault, now, 0.5);
+        let Exchange { session, plan, .. } = exchange;
+        session.state().plan_own(plan, fault, 0.5);
     }
     if let Some(failed) = early(exchange) {
         return failed;

@@ -41,7 +41,7 @@ impl Billed {
         Self {
             generations: 1,
             images,
-            credits: images * CREDITS_PER_IMAGE,
+            credits: images.saturating_mul(CREDITS_PER_IMAGE),
         }
     }
 
@@ -71,7 +71,7 @@ impl Billed {
 impl AddAssign for Billed {
     fn add_assign(&mut self, other: Self) {
         self.generations += other.generations;
-        self.images += other.images;
+        self.images = self.images.saturating_add(other.images);
         self.credits = self.credits.saturating_add(other.credits);
     }
 }

@@ -18,6 +18,13 @@ pub const JOURNAL_ENTRIES: usize = 1000;
 /// How many bytes of a request's body are kept.
 pub const JOURNAL_BODY: usize = 4096;
 
+/// How many bytes of a request's headers are kept; those that do not fit are
+/// left out.
+const JOURNAL_HEADERS: usize = 8192;
+
+/// How many bytes are kept of a request's path, and of its query.
+pub(crate) const JOURNAL_TARGET: usize = 2048;
+
 /// What stands in place of a header's secret value.
 const HIDDEN: &str = "[redacted]";
 
@@ -54,6 +61,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Headers {
     text: Box<str>,
+    left_out: usize,
 }
 
 /// The requests that are kept.
@@ -101,14 +109,20 @@ impl Entry {
 impl Headers {
     /// Copies headers, without the values that hold secrets.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        // As long as it will be, so that it is put into a box without a copy.
         let length = |(name, value): (&HeaderName, &HeaderValue)| {
             let is_secret = redact::is_secret_header(name.as_str());
             let value = if is_secret { HIDDEN.len() } else { value.len() };
             name.as_str().len() + value + ": \n".len()
         };
-        let mut text = String::with_capacity(headers.iter().map(length).sum());
+        // As long as it will be, so that it is put into a box without a copy.
+        let all: usize = headers.iter().map(length).sum();
+        let mut text = String::with_capacity(all.min(JOURNAL_HEADERS));
+        let mut left_out = 0;
         for (name, value) in headers {
+            if text.len() + length((name, value)) > JOURNAL_HEADERS {
+                left_out += 1;
+                continue;
+            }
             text.push_str(name.as_str());
             text.push_str(": ");
             if redact::is_secret_header(name.as_str()) {
@@ -121,7 +135,10 @@ impl Headers {
             }
             text.push('\n');
         }
-        Self { text: text.into() }
+        Self {
+            text: text.into(),
+            left_out,
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -172,6 +189,12 @@ impl Received {
     /// The headers, their names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.headers.iter()
+    }
+
+    /// How many headers are not kept, because 8 KiB of them are.
+    #[must_use]
+    pub fn headers_left_out(&self) -> usize {
+        self.0.headers.left_out
     }
 
     /// The first [`JOURNAL_BODY`] bytes of the body as it came; nothing of one
@@ -259,6 +282,7 @@ struct Written<'a> {
     path: &'a str,
     query: Option<&'a str>,
     headers: Vec<(&'a str, &'a str)>,
+    headers_left_out: usize,
     body: std::borrow::Cow<'a, str>,
     body_length: usize,
     body_is_cut: bool,
@@ -285,6 +309,7 @@ impl Serialize for Received {
             path: self.path(),
             query: self.query(),
             headers: self.headers().collect(),
+            headers_left_out: self.headers_left_out(),
             body: String::from_utf8_lossy(self.body()),
             body_length: self.body_length(),
             body_is_cut: self.body().len() < self.body_length(),

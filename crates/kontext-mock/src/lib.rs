@@ -37,6 +37,7 @@ mod judge;
 mod loaded;
 mod log;
 mod matching;
+mod members;
 mod mock;
 mod parallel;
 mod picture;
@@ -71,6 +72,7 @@ pub use generate::{Generate, Shape, UnknownShape};
 pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
 pub use judge::{UnknownValidation, Validation};
 pub use matching::{Match, MatchMode, UnknownMatchMode};
+pub use members::Members;
 pub use mock::FAULT_HEADER;
 #[cfg(feature = "record")]
 pub use record::{

@@ -1,6 +1,10 @@
 //! What the mock writes on standard error.
 
+mod writer;
+
 use std::{error::Error, fmt::Write as _, path::Path};
+
+pub(crate) use writer::{flush_soon, write};
 
 use axum::http::request::Parts;
 
@@ -46,7 +50,7 @@ pub(crate) fn record_command(folder: Option<&Path>) -> String {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {

@@ -1,14 +1,13 @@
 //! The mock as a function from a request to a response.
 
 use std::{
-    io::Write as _,
     net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
 use axum::{
@@ -25,7 +24,7 @@ use crate::{
     fault::{self, Early, Fault, Late, Plan},
     generate::Generate,
     headers,
-    journal::{Entry, Headers, JOURNAL_BODY, Journal},
+    journal::{Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET, Journal},
     judge::Validation,
     loaded::{Loaded, Set},
     log,
@@ -39,6 +38,7 @@ use crate::{
         connection::{Ending, Wire},
     },
     session::{Session, Sessions},
+    shorten,
 };
 
 /// Names the request header with faults for this one request, as they are
@@ -78,6 +78,9 @@ pub(crate) struct Mock {
     loaded: RwLock<Arc<Loaded>>,
     /// Why the recordings could not be read again, if they could not.
     reload_error: Mutex<Option<String>>,
+    /// Held while recordings are read again, so that of two who do the last one
+    /// wins.
+    reloading: Mutex<()>,
     /// How many requests there were.
     numbers: AtomicU64,
     misses: AtomicU64,
@@ -121,6 +124,7 @@ impl Mock {
             journal: Journal::default(),
             loaded: RwLock::new(Arc::new(Loaded::new(set))),
             reload_error: Mutex::default(),
+            reloading: Mutex::default(),
             numbers: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             forgotten_misses: AtomicU64::new(0),
@@ -136,6 +140,10 @@ impl Mock {
     /// Reads the recordings again. All of them are served from the next request
     /// on, or, if one of them is wrong, none.
     pub(crate) fn reload(&self) -> Result<usize, StartError> {
+        let _reloading = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let set = match &self.settings.folder {
             Some(folder) => Set::load(folder, &self.contract),
             None => Ok(self.loaded().set.clone()),
@@ -310,7 +318,7 @@ impl Mock {
                 let fault: Fault = text.trim().parse().map_err(|error| {
                     Refusal::new(Reason::Fault, format!("{FAULT_HEADER}: {error}"))
                 })?;
-                plan.add_own(fault, Instant::now(), random);
+                session.state().plan_own(plan, fault, random);
             }
         }
         session.state().plan(plan, random);
@@ -393,17 +401,18 @@ impl Mock {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
         if self.settings.log_requests {
-            let line = log::line(&parts, &answer, &plan);
-            // A log that no one reads any more must not stop the server.
-            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+            log::write(log::line(&parts, &answer, &plan));
         }
         let reply = answer.reply;
         self.journal.add(Entry {
             number,
             session: session.name.clone(),
             headers: Headers::of(&parts.headers),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().map(|query| self.redacted_query(query)),
+            path: shorten::text(parts.uri.path(), JOURNAL_TARGET),
+            query: parts.uri.query().map(|query| {
+                let query = self.redacted_query(query);
+                shorten::text(&query, JOURNAL_TARGET)
+            }),
             method: parts.method,
             body: body[..body.len().min(JOURNAL_BODY)].into(),
             body_length: body.len(),

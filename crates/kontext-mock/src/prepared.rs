@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     net::SocketAddr,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,13 +11,12 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderValue, Uri, header::HOST, request::Parts},
 };
-use memchr::memmem;
-use serde_json::Value;
+use memchr::memchr;
 
 use crate::{
     FILES_PATH, RECORDING_HEADER,
     billing::Billed,
-    canonical::Canonical,
+    canonical::{Canonical, blanks, string_end},
     headers::{self, MadeUp, REWRITTEN},
     recordings::Recording,
     reply::Reply,
@@ -167,20 +167,19 @@ impl<'a> Origin<'a> {
 fn pieces(recording: &Recording) -> Option<Vec<Piece>> {
     let body = recording.response_bytes();
     let mut cuts = Vec::new();
-    for file in recording.files() {
-        for spelt in spellings(file.url()) {
-            for start in memmem::find_iter(&body, spelt.as_bytes()) {
-                // Without its quotes.
-                cuts.push((start + 1..start + spelt.len() - 1, file.file()));
-            }
+    for range in string_values(&body) {
+        let string = decoded(&body[range.clone()]);
+        let file = recording.files().iter().find(|file| {
+            let url = string.as_deref();
+            url == Some(file.url())
+        });
+        if let Some(file) = file {
+            cuts.push((range, file.file()));
         }
     }
     if cuts.is_empty() {
         return None;
     }
-    cuts.sort_by_key(|(range, _)| range.start);
-    // A URL without a slash is spelled only one way, and found twice.
-    cuts.dedup_by(|(one, _), (other, _)| one.start < other.end);
     let mut pieces = Vec::new();
     let mut at = 0;
     for (range, file) in cuts {
@@ -193,18 +192,48 @@ fn pieces(recording: &Recording) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
-/// How a URL can stand in a JSON text: as serde_json writes it, and with its
-/// slashes escaped, as PHP does.
-fn spellings(url: &str) -> Vec<String> {
-    let plain = Value::from(url).to_string();
-    let escaped = plain.replace('/', "\\/");
-    vec![plain, escaped]
+/// Where the strings of a JSON text stand that are values and not keys, without
+/// their quotes, in order.
+fn string_values(json: &[u8]) -> Vec<Range<usize>> {
+    let mut values = Vec::new();
+    let mut at = 0;
+    while let Some(found) = memchr(b'"', json.get(at..).unwrap_or_default()) {
+        let start = at + found + 1;
+        at = string_end(json, start);
+        let is_key = json[at + blanks(&json[at..])..].starts_with(b":");
+        if !is_key && at > start {
+            values.push(start..at - 1);
+        }
+    }
+    values
+}
+
+/// What a string stands for, however it is spelled.
+fn decoded(spelled: &[u8]) -> Option<Cow<'_, str>> {
+    let spelled = std::str::from_utf8(spelled).ok()?;
+    if !spelled.contains('\\') {
+        return Some(spelled.into());
+    }
+    serde_json::from_str::<String>(&format!("\"{spelled}\""))
+        .ok()
+        .map(Cow::Owned)
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_string_is_found_however_it_is_spelled_and_a_key_is_none() {
+        let json = br#"{"https://a/b" : ["https:\/\/a\u002fb", "https://a/b"], "a":"a\"b", "":""}"#;
+        let values = string_values(json).into_iter();
+        let values: Vec<_> = values.map(|range| decoded(&json[range]).unwrap()).collect();
+        assert_eq!(values, ["https://a/b", "https://a/b", "a\"b", ""]);
+        for odd in ["", "\"", "\"\\", "[\"a", "\"\"\""] {
+            string_values(odd.as_bytes());
+        }
+    }
 
     #[test]
     fn an_origin_is_taken_only_in_its_usual_form() {

@@ -13,7 +13,9 @@ use crate::{
     canonical::Canonical,
     contract::{Contract, Operation},
     fault::Fault,
-    shorten, subset,
+    members::Members,
+    redact::Redaction,
+    shorten,
 };
 
 /// A rule: requests that it fits are answered by its answers, one after the
@@ -34,7 +36,7 @@ pub struct Rule {
     /// What the request's body must have: these members with these values, in
     /// objects at every depth; lists must be equal. Without it any body fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<Value>,
+    pub request: Option<Members>,
     /// Headers that the request must have, names in lower case, values equal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
@@ -202,7 +204,6 @@ pub(crate) fn judge_operations(rules: &[Rule], contract: &Contract) -> Result<()
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveRule {
     rule: Rule,
-    request: Option<Canonical>,
     answered: u64,
 }
 
@@ -225,7 +226,7 @@ impl Rule {
     /// [`request`](Self::request).
     #[must_use]
     pub fn request(mut self, members: Value) -> Self {
-        self.request = Some(members);
+        self.request = Some(members.into());
         self
     }
 
@@ -254,15 +255,7 @@ impl Rule {
 
 impl ActiveRule {
     pub(crate) fn new(rule: Rule) -> Self {
-        let request = rule
-            .request
-            .as_ref()
-            .and_then(|members| Canonical::of(&members.to_string()).ok());
-        Self {
-            rule,
-            request,
-            answered: 0,
-        }
+        Self { rule, answered: 0 }
     }
 
     /// The rule, and how many requests it has answered.
@@ -280,6 +273,7 @@ impl ActiveRule {
         operation: &str,
         headers: &HeaderMap,
         body: Option<&Canonical>,
+        redaction: &Redaction,
     ) -> bool {
         let rule = &self.rule;
         self.answered < self.times()
@@ -293,9 +287,9 @@ impl ActiveRule {
                     .iter()
                     .any(|other| other.as_bytes() == value.as_bytes())
             })
-            && match (&self.request, body) {
+            && match (&rule.request, body) {
                 (None, _) => true,
-                (Some(part), Some(body)) => subset::is_part(part.marked(), body.marked()),
+                (Some(members), Some(body)) => members.are_in(body, redaction),
                 (Some(_), None) => false,
             }
     }

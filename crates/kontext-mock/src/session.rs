@@ -14,6 +14,7 @@ use crate::{
     canonical::Canonical,
     fault::{ActiveFault, Fault, Plan},
     matching::Match,
+    redact::Redaction,
     script::{ActiveRule, Rule, RuleAnswer},
 };
 
@@ -28,6 +29,9 @@ pub const SESSION_HEADER: &str = "x-kontext-session";
 /// How many named sessions are kept; of more, the one that was used longest ago
 /// is forgotten.
 pub const SESSIONS: usize = 1000;
+
+/// How many rate limits of requests a session has at once.
+const BUCKETS: usize = 100;
 
 /// How the requests of a session ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -63,6 +67,9 @@ pub(crate) struct State {
     pub(crate) rules: Vec<ActiveRule>,
     pub(crate) billed: Billed,
     pub(crate) counts: Counts,
+    /// The buckets of rate limits that requests ask for themselves, by how they
+    /// are written.
+    buckets: HashMap<String, ActiveFault>,
 }
 
 /// All sessions of a mock.
@@ -198,6 +205,22 @@ impl State {
         }
     }
 
+    /// What a fault makes of a request that asks for it, by header or by its
+    /// rule. Requests that ask for the same rate limit share one bucket.
+    pub(crate) fn plan_own(&mut self, plan: &mut Plan, fault: Fault, random: f64) {
+        let now = Instant::now();
+        if !fault.is_rate_limit() {
+            return plan.add_own(fault, now, random);
+        }
+        let name = fault.to_string();
+        if self.buckets.len() >= BUCKETS && !self.buckets.contains_key(&name) {
+            self.buckets.clear();
+        }
+        let bucket = self.buckets.entry(name);
+        let bucket = bucket.or_insert_with(|| ActiveFault::new(fault));
+        plan.add(bucket, now, random);
+    }
+
     /// Whether the credits of a request have run out.
     pub(crate) fn run_out(&mut self, plan: &mut Plan) -> bool {
         plan.run_out(&mut self.faults, self.billed.images)
@@ -209,13 +232,14 @@ impl State {
         operation: &str,
         headers: &HeaderMap,
         body: Option<&Canonical>,
+        redaction: &Redaction,
     ) -> Option<RuleAnswer> {
         let mut best: Option<&mut ActiveRule> = None;
         for rule in &mut self.rules {
             let better = best
                 .as_ref()
                 .is_none_or(|best| rule.priority() > best.priority());
-            if better && rule.fits(operation, headers, body) {
+            if better && rule.fits(operation, headers, body, redaction) {
                 best = Some(rule);
             }
         }

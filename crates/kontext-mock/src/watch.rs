@@ -1,8 +1,7 @@
 //! Reads recordings again when their files change.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -140,7 +139,7 @@ impl Follower {
         if let Err(error) = self.watch() {
             if self.folder.exists() {
                 let problem = log::with_causes(&error);
-                say(&format!(
+                log::write(format!(
                     "recordings are not watched for changes: {problem}; POST {ADMIN_PATH}recordings/reload has them read again\n"
                 ));
                 return;
@@ -201,17 +200,12 @@ impl Follower {
         let mock = self.mock.upgrade()?;
         self.read_at = SystemTime::now();
         match mock.reload() {
-            Ok(count) => say(&format!("recordings read again: {count}\n")),
-            Err(error) => say(&format!(
+            Ok(count) => log::write(format!("recordings read again: {count}\n")),
+            Err(error) => log::write(format!(
                 "recordings not read again, the earlier ones are served: {}\n",
                 log::with_causes(&error)
             )),
         }
         Some(())
     }
-}
-
-/// Writes a line to standard error; where it is closed, nobody wants to know.
-fn say(line: &str) {
-    let _ = io::stderr().lock().write_all(line.as_bytes());
 }

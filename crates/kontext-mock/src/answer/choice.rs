@@ -45,6 +45,7 @@ impl Choice<'_> {
             self.operation.name(),
             &self.exchange.parts.headers,
             self.judged.canonical(),
+            &self.set().redaction,
         );
         let Some(RuleAnswer { answer, faults }) = scripted else {
             return Ok((self.matched(), Vec::new()));

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, LONGEST};
 
 /// A fault with what it remembers.
 #[derive(Clone, Debug)]
@@ -109,7 +109,8 @@ impl Plan {
         }
         let acts = match active.fault.kind {
             FaultKind::Delay { shortest, longest } => {
-                self.delay += shortest + (longest - shortest).mul_f64(random);
+                let spread = longest.saturating_sub(shortest).min(LONGEST);
+                self.delay += shortest.min(LONGEST) + spread.mul_f64(random);
                 true
             }
             FaultKind::ResetBefore => self.set_early(Early::Reset),
@@ -126,7 +127,9 @@ impl Plan {
             }
             // See `run_out`.
             FaultKind::OutOfCredits { .. } => false,
-            FaultKind::SlowBody { duration } => self.set_late(Late::SlowBody(duration)),
+            FaultKind::SlowBody { duration } => {
+                self.set_late(Late::SlowBody(duration.min(LONGEST)))
+            }
             FaultKind::ResetAfter => self.set_late(Late::Reset),
             FaultKind::EmptyReply => self.set_late(Late::EmptyReply),
             FaultKind::Garbage => self.set_late(Late::Garbage),
@@ -184,7 +187,7 @@ impl Plan {
 impl Bucket {
     /// Takes a token, or says in how many seconds there is one.
     fn take(bucket: &mut Option<Self>, per_minute: u32, burst: u32, now: Instant) -> Option<u32> {
-        let per_second = f64::from(per_minute) / 60.0;
+        let per_second = f64::from(per_minute.max(1)) / 60.0;
         let Self { tokens, filled } = bucket.get_or_insert(Self {
             tokens: f64::from(burst),
             filled: now,

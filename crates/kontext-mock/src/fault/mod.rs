@@ -10,6 +10,9 @@ pub(crate) use active::{ActiveFault, Early, Late, Plan};
 pub(crate) use apply::apply;
 pub use spell::ParseFaultError;
 
+/// The longest delay, so that a misspelt one does not look like a hang.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// Something that goes wrong on purpose.
 ///
 /// Faults act on requests to an operation of the contract with a good key. One
@@ -117,6 +120,10 @@ impl FaultKind {
 }
 
 impl Fault {
+    pub(crate) fn is_rate_limit(&self) -> bool {
+        matches!(self.kind, FaultKind::RateLimit { .. })
+    }
+
     /// Happens to the first requests only.
     #[must_use]
     pub fn times(self, times: u64) -> Self {

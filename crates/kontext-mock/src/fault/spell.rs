@@ -4,11 +4,8 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, LONGEST};
 use crate::shorten;
-
-/// The longest delay, so that a misspelt one does not look like a hang.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Says why a text is no [`Fault`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Takes requests, passes them on, and decides what is saved.
 
 use std::{
-    collections::VecDeque,
-    io::Write as _,
+    collections::{HashMap, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -16,7 +16,7 @@ use axum::{
     response::Response,
 };
 use tokio::{
-    sync::oneshot,
+    sync::{OwnedMutexGuard, oneshot},
     task::{JoinSet, spawn_blocking},
 };
 
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     ADMIN_PATH, DEFAULT_BODY_LIMIT, ERROR_HEADER, MATCH_HEADER, RECORDING_HEADER,
     contract::{Contract, Operation},
+    log,
     matching::Match,
     recordings::Recording,
     redact::Secret,
@@ -70,6 +71,8 @@ pub(crate) struct Proxy {
     lost: AtomicU64,
     numbers: AtomicU64,
     problems: Mutex<VecDeque<String>>,
+    /// Whose turn it is, by request.
+    turns: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// A request that has been read.
@@ -83,6 +86,33 @@ pub(crate) struct Asked {
     /// The index of the operation in the contract, where it has one.
     pub(crate) operation: Option<usize>,
     pub(crate) secrets: Vec<Secret>,
+    /// Held until the exchange is saved, where equal ones wait for it.
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Proxy {
+    /// Whether an exchange is one that this recorder saves, if it comes to an end.
+    pub(crate) fn is_to_be_saved(&self, asked: &Asked) -> bool {
+        asked.operation.is_some() && !asked.has_query() && asked.decoded.is_ok()
+    }
+
+    /// Waits until no exchange of the same request is under way: the answer of the
+    /// first is then there for the others.
+    async fn turn(&self, asked: &Asked) -> OwnedMutexGuard<()> {
+        let mut hasher = DefaultHasher::new();
+        (
+            asked.parts.method.as_str(),
+            asked.parts.uri.path(),
+            &asked.body,
+        )
+            .hash(&mut hasher);
+        let turn = {
+            let mut turns = lock(&self.turns);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(hasher.finish()).or_default().clone()
+        };
+        turn.lock_owned().await
+    }
 }
 
 impl Asked {
@@ -114,6 +144,7 @@ impl Proxy {
             lost: AtomicU64::new(0),
             numbers: AtomicU64::new(0),
             problems: Mutex::default(),
+            turns: Mutex::default(),
         }
     }
 
@@ -142,6 +173,7 @@ impl Proxy {
             secrets,
             parts,
             body,
+            turn: None,
         }
     }
 
@@ -258,10 +290,7 @@ impl Proxy {
 
     fn say(&self, line: &str) {
         if self.settings.log {
-            // A log that no one reads any more must not stop the recorder.
-            let _ = std::io::stderr()
-                .lock()
-                .write_all(format!("{line}\n").as_bytes());
+            log::write(format!("{line}\n"));
         }
     }
 
@@ -333,6 +362,7 @@ impl Service for Proxy {
         }
         let mut asked = self.read(number, parts, body);
         if self.mode() == RecordMode::Missing && asked.operation.is_some() {
+            asked.turn = Some(self.turn(&asked).await);
             let response;
             (asked, response) = self.replay(asked).await;
             if let Some(response) = response {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     contract::Contract,
+    log,
     redact::{Redaction, Secret},
     server::Running,
 };
@@ -140,6 +141,7 @@ impl Recorder {
         let rest = end.saturating_duration_since(Instant::now());
         let finished = tokio::time::timeout(rest, self.proxy.finish()).await;
         self.proxy.abort();
+        log::flush_soon().await;
         finished.is_ok()
     }
 }

@@ -24,6 +24,7 @@ use super::{
     store::{Saved, Unsaved, words},
 };
 use crate::{
+    log,
     redact::Secret,
     refusal::{Reason, Refusal},
     request,
@@ -62,6 +63,9 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: Asked, head: oneshot::Sender<R
                 "{} did not answer, {charged}: {error}",
                 proxy.upstream.origin()
             );
+            if error.was_sent && proxy.is_to_be_saved(&asked) {
+                proxy.count_lost();
+            }
             proxy.problem(&asked, &format!(": not saved: {reason}"));
             let refusal = Refusal::new(Reason::Upstream, reason);
             let _ = head.send(refuse(&refusal, parts.uri.path(), asked.number));
@@ -105,6 +109,9 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: Asked, head: oneshot::Sender<R
                 status.as_u16(),
                 words(&error.without_url())
             );
+            if proxy.is_to_be_saved(&asked) {
+                proxy.count_lost();
+            }
             proxy.problem(&asked, &reason);
             rest.break_off().await;
         }
@@ -198,15 +205,17 @@ fn report(proxy: &Proxy, asked: &Asked, status: StatusCode, saved: &Saved) {
     if place.shelf == Shelf::Served {
         return proxy.note(asked, &line);
     }
-    let folder = proxy.settings.folder.display();
     let (operation, case) = (&place.operation, &place.case);
+    let folder = &proxy.settings.folder;
+    let to = log::quoted(&folder.join(operation));
+    let from = log::quoted(&folder.join(place.to_string()));
+    let whole = log::quoted(&folder.join(operation).join(case));
     proxy.problem(
         asked,
         &format!(
             "{line}, which is not served: IT DISAGREES WITH THE CONTRACT\n{report}\n  next: if \
              the service does answer this, correct the contract (an overlay in openapi/ and cargo \
-             xtask codegen), and have it served: mkdir -p {folder}/{operation} && mv \
-             {folder}/{place} {folder}/{operation}/{case}"
+             xtask codegen), and have it served: mkdir -p {to} && mv {from} {whole}"
         ),
     );
 }

@@ -20,6 +20,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Rules {
     /// The text of the file, where there is one.
     text: Option<Vec<u8>>,
+    /// What the recorder was told, beside what the file has.
+    wanted: Wanted,
     redaction: Arc<Redaction>,
 }
 
@@ -33,6 +35,7 @@ impl Rules {
         };
         Ok(Self {
             text,
+            wanted: Wanted::default(),
             redaction: Arc::new(redaction),
         })
     }
@@ -45,7 +48,9 @@ impl Rules {
             return Ok(());
         }
         if let Some(text) = &now {
-            self.redaction = Arc::new(parse(root, text)?);
+            // What this recorder was told stays, whatever others write.
+            let redaction = added(parse(root, text)?, &self.wanted)?;
+            self.redaction = Arc::new(redaction);
         }
         // Where the file was deleted, its key is still the one that this
         // recorder has written with, and comes back with the next recording.
@@ -62,15 +67,18 @@ impl Rules {
         self.text.is_some() && self.redaction.has_key()
     }
 
-    /// The rules with others added, and with a key if they had none.
-    pub(crate) fn with(&self, wanted: &Wanted) -> Result<Redaction, RecordError> {
-        let mut redaction = Redaction::clone(&self.redaction);
-        for pattern in &wanted.patterns {
-            redaction = redaction.with_pattern(pattern)?;
-        }
-        for pointer in &wanted.pointers {
-            redaction = redaction.with_pointer(pointer)?;
-        }
+    /// Whether the file has all of the rules, and a key: with others the mock
+    /// would not find what is recorded.
+    pub(crate) fn are_written(&self) -> bool {
+        self.have_key() && self.text.as_deref() == Some(self.redaction.to_json().as_bytes())
+    }
+
+    /// The rules with others added, which are added from now on, and with a key if
+    /// they had none.
+    pub(crate) fn with(&mut self, wanted: &Wanted) -> Result<Redaction, RecordError> {
+        self.wanted.patterns.extend_from_slice(&wanted.patterns);
+        self.wanted.pointers.extend_from_slice(&wanted.pointers);
+        let mut redaction = added(Redaction::clone(&self.redaction), wanted)?;
         if !redaction.has_key() {
             redaction = redaction.with_random_key()?;
         }
@@ -98,6 +106,17 @@ impl Rules {
         self.redaction = Arc::new(redaction);
         Ok(())
     }
+}
+
+/// Rules with those that a recorder was told.
+fn added(mut redaction: Redaction, wanted: &Wanted) -> Result<Redaction, RecordError> {
+    for pattern in &wanted.patterns {
+        redaction = redaction.with_pattern(pattern)?;
+    }
+    for pointer in &wanted.pointers {
+        redaction = redaction.with_pointer(pointer)?;
+    }
+    Ok(redaction)
 }
 
 impl Wanted {

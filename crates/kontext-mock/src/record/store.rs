@@ -44,6 +44,9 @@ pub(crate) struct Store {
     workplace: Workplace,
     contract: Arc<Contract>,
     state: Mutex<State>,
+    /// The rules as they were last read or written, for those who must not wait
+    /// while the folder is used.
+    latest: Mutex<Arc<Redaction>>,
 }
 
 #[derive(Debug)]
@@ -109,6 +112,7 @@ impl Store {
             root: root.to_owned(),
             workplace,
             contract,
+            latest: Mutex::new(rules.redaction()),
             state: Mutex::new(State {
                 indexes: Default::default(),
                 rules,
@@ -116,9 +120,23 @@ impl Store {
         })
     }
 
-    /// The rules of redaction at the moment.
+    /// The rules of redaction, as they were when the folder was last used.
+    /// Whoever asks does not wait for the disk.
     pub(crate) fn redaction(&self) -> Arc<Redaction> {
-        self.state().rules.redaction()
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.clone()
+    }
+
+    /// Reads the rules again, if their file has changed.
+    fn refresh(&self, rules: &mut Rules) -> Result<(), String> {
+        rules.refresh(&self.root).map_err(|error| words(&error))?;
+        self.set_latest(rules);
+        Ok(())
+    }
+
+    fn set_latest(&self, rules: &Rules) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = rules.redaction();
     }
 
     /// Reads the recording of a request, if there is one; of two the one
@@ -131,10 +149,7 @@ impl Store {
     ) -> Result<Option<(Place, Recording)>, String> {
         let mut state = self.state();
         let _lock = self.lock()?;
-        state
-            .rules
-            .refresh(&self.root)
-            .map_err(|error| words(&error))?;
+        self.refresh(&mut state.rules)?;
         // What cannot be recorded has no recording.
         let Ok(asked) = asked(operation, body, &state.rules.redaction(), secrets) else {
             return Ok(None);
@@ -211,9 +226,9 @@ impl Store {
         rules: &mut Rules,
         lock: &Lock,
     ) -> Result<Draft, Unsaved> {
-        rules.refresh(&self.root).map_err(|error| words(&error))?;
+        self.refresh(rules)?;
         let draft = exchange.draft(&rules.redaction())?;
-        if draft.story.redacted.is_empty() || rules.have_key() {
+        if draft.story.redacted.is_empty() || rules.are_written() {
             return Ok(draft);
         }
         self.write_key(rules, lock)?;
@@ -226,7 +241,9 @@ impl Store {
         let keyed = rules.with(&Wanted::default());
         keyed
             .and_then(|keyed| rules.write(keyed, &self.root, &self.workplace, lock))
-            .map_err(|error| words(&error))
+            .map_err(|error| words(&error))?;
+        self.set_latest(rules);
+        Ok(())
     }
 
     /// Finds the recordings of a request on both shelves, in their order.

@@ -10,10 +10,14 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use fs4::FileExt;
 use tempfile::TempDir;
+
+use crate::log;
 
 use super::shelf::Shelf;
 
@@ -26,6 +30,12 @@ const ALIVE: &str = "alive";
 /// Where a recording waits that is being replaced, if the system cannot
 /// exchange two folders at once.
 const OLD: &str = "old";
+
+/// How long to wait for a lock without a word: a recording is saved sooner.
+const SOON: Duration = Duration::from_secs(2);
+
+/// How long to wait before the next attempt to lock.
+const BREATH: Duration = Duration::from_millis(2);
 
 /// The lock of a folder of recordings; it ends when this is dropped.
 #[derive(Debug)]
@@ -49,7 +59,20 @@ impl Lock {
             .truncate(false)
             .write(true)
             .open(root.join(".lock"))?;
-        FileExt::lock(&file)?;
+        if FileExt::try_lock(&file).is_err() {
+            let begun = Instant::now();
+            while FileExt::try_lock(&file).is_err() {
+                if begun.elapsed() >= SOON {
+                    log::write(format!(
+                        "waiting for another recorder that has locked {}\n",
+                        root.display()
+                    ));
+                    FileExt::lock(&file)?;
+                    break;
+                }
+                thread::sleep(BREATH);
+            }
+        }
         Ok(Self { _file: file })
     }
 }

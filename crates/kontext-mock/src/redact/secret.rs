@@ -38,7 +38,8 @@ impl Secret {
             };
             match name.as_str() {
                 "authorization" | "proxy-authorization" => {
-                    let token = value.split_once(' ').map_or(value, |(_, token)| token);
+                    let token = value.split_once([' ', '\t']);
+                    let token = token.map_or(value, |(_, token)| token);
                     secrets.extend(Self::new(token.trim()));
                 }
                 "cookie" => secrets.extend(value.split(';').flat_map(cookie)),

@@ -65,6 +65,12 @@ impl Wire {
         self.taken_over.store(true, Ordering::Release);
     }
 
+    /// Remembers that a request begins, whatever became of the one before.
+    pub(super) fn set_begun(&self) {
+        self.received.store(false, Ordering::Relaxed);
+        self.answered.store(false, Ordering::Relaxed);
+    }
+
     /// Remembers that all of a request is here that is to be read of it.
     pub(crate) fn set_received(&self) {
         self.received.store(true, Ordering::Relaxed);
@@ -73,6 +79,10 @@ impl Wire {
     /// Remembers that the answer only has to be written.
     pub(crate) fn set_answered(&self) {
         self.answered.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Whether the client has sent its request, and waits for what is left of

@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     builder::{Builder, StartError},
+    log,
     mock::Mock,
 };
 pub(crate) use accept::Service;
@@ -87,6 +88,7 @@ impl MockServer {
     pub async fn drain(&mut self, patience: Duration) {
         if let Some(mut running) = self.running.take() {
             running.drain(patience).await;
+            log::flush_soon().await;
         }
     }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::{
     billing::Billed,
     contract::{Contract, Operation},
+    generate::image_count,
     record::{RecordError, Upstream, is_good, words},
     recordings::Recording,
     redact::{Redaction, Secret},
@@ -104,8 +105,7 @@ pub fn verify_plan<'a>(
         if (200..300).contains(&recording.status()) {
             let request = recording.request().unwrap_or_default();
             let request = serde_json::from_slice::<Value>(request).unwrap_or_default();
-            let images = request.get("num_images").and_then(Value::as_u64);
-            plan.billed += Billed::images(images.unwrap_or(1));
+            plan.billed += Billed::images(image_count(&request).into());
         }
     }
     Ok(plan)

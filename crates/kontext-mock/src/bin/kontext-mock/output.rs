@@ -4,6 +4,9 @@ use std::{
     error::Error,
     io::{self, Write as _},
     process::ExitCode,
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// Recordings disagree with the contract.
@@ -40,10 +43,20 @@ pub(crate) fn finish(text: &str, code: u8) -> ExitCode {
     }
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error, and waits for at most a second until it is
+/// there: a pipe that nobody reads can be full, and must not keep a program that
+/// is to end.
 pub(crate) fn note(text: &str) {
-    // Where standard error is closed, nobody wants to know.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let line = format!("{text}\n");
+    let (done, is_done) = mpsc::sync_channel(1);
+    let writing = thread::Builder::new().spawn(move || {
+        // Where standard error is closed, nobody wants to know.
+        let _ = io::stderr().lock().write_all(line.as_bytes());
+        let _ = done.send(());
+    });
+    if writing.is_ok() {
+        let _ = is_done.recv_timeout(Duration::from_secs(1));
+    }
 }
 
 /// Puts the file before an error, and its causes behind.
