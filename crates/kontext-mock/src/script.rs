@@ -27,7 +27,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Rule {
-    /// Names the rule in the journal and in the admin API.
+    /// Names the rule in the admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The operation that it is for, in kebab case; without it every one.

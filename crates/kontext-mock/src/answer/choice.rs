@@ -225,7 +225,18 @@ impl Choice<'_> {
             let lines = self.add_differences(&mut facts, index);
             Some((prepared, lines))
         });
-        let record = log::record_command(self.mock.settings.folder.as_deref());
+        let command = log::record_command(self.mock.settings.folder.as_deref());
+        let (hint, record) = if self.query().is_some() {
+            (
+                "It cannot be recorded, because it has a query.".to_owned(),
+                "it cannot be recorded, because it has a query".to_owned(),
+            )
+        } else {
+            (
+                format!("To record it, send it to: {command}"),
+                format!("to record it: {command}"),
+            )
+        };
         let message = match nearest {
             Some((prepared, lines)) => {
                 let heading = format!(
@@ -238,10 +249,7 @@ impl Choice<'_> {
             }
             None => format!("No recording of {} is there.", self.operation.name()),
         };
-        let refusal = Refusal::new(
-            Reason::Miss,
-            format!("{message}\nTo record it, send it to: {record}"),
-        );
+        let refusal = Refusal::new(Reason::Miss, format!("{message}\n{hint}"));
         let path = self.exchange.parts.uri.path();
         let mut answer = Answer::refusal(&refusal, path, self.exchange.number);
         headers::set_match(&mut answer.reply.headers, Match::Miss);
@@ -249,7 +257,7 @@ impl Choice<'_> {
             found: Some(Match::Miss),
             recording: facts.recording,
             differences: facts.differences,
-            note: format!("{}; to record it: {record}", facts.note),
+            note: format!("{}; {record}", facts.note),
             ..answer
         }
     }

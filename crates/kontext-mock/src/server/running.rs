@@ -3,7 +3,7 @@
 use std::{
     io,
     net::TcpListener,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -21,9 +21,10 @@ pub(crate) struct Running {
     /// Gone when the server has been told to stop.
     stop: Option<oneshot::Sender<Order>>,
     /// Completes when the server has come to its end, for those who wait and
-    /// for those who block.
+    /// for those who block. Tests share a server among threads, which a receiver
+    /// alone would not let them.
     stopped: oneshot::Receiver<()>,
-    ended: mpsc::Receiver<()>,
+    ended: Mutex<mpsc::Receiver<()>>,
     /// Kept until then, because the server runs on it.
     _runtime: Arc<SharedRuntime>,
 }
@@ -48,7 +49,7 @@ impl Running {
         Ok(Self {
             stop: Some(stop),
             stopped,
-            ended,
+            ended: Mutex::new(ended),
             _runtime: runtime,
         })
     }
@@ -67,7 +68,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(Order::Now);
-            let _ = self.ended.recv();
+            let ended = self.ended.get_mut();
+            let _ = ended.unwrap_or_else(PoisonError::into_inner).recv();
         }
     }
 }

@@ -35,6 +35,7 @@ mod redact_command;
 mod reload;
 mod replay;
 mod requests;
+mod reviewed;
 mod scripts;
 mod secrets;
 mod server;

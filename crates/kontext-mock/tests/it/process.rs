@@ -28,6 +28,14 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// Sends a signal, and says whether it could be.
+pub(crate) fn signal(child: &Child, name: &str) -> bool {
+    let sent = Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status();
+    sent.unwrap().success()
+}
+
 /// Runs the binary to its end: its exit code and what it wrote.
 pub(crate) fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let Output {
@@ -100,12 +108,8 @@ impl Process {
     }
 
     /// Sends a signal.
-    pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{signal}"), self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(signal(&self.child, name));
     }
 
     /// Waits for its end: how it ended, and all that it wrote on its standard

@@ -140,7 +140,8 @@ pub(crate) struct ServeArguments {
     #[arg(long)]
     pub(crate) no_watch: bool,
 
-    /// Exit with 1 at the end if a request found no recording.
+    /// Exit with 1 at the end if a request that is in order found no recording;
+    /// best with --match strict, since the nearest recording is an answer.
     #[arg(long)]
     pub(crate) fail_on_miss: bool,
 
