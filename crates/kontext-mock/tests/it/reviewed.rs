@@ -51,31 +51,35 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     assert!(errors.len() >= 60_000, "the pipe was not full");
 }
 
+/// Half of a head and half of a body, after an answer of which the last part comes
+/// late.
 #[test]
 fn half_a_request_after_an_answer_that_came_bit_by_bit_holds_up_no_stop() {
     let upstream = Upstream::json(200, "{}");
     let folder = TempDir::new().unwrap();
-    let recorder = record::start(&upstream, &folder, &[]);
-    let serving = process::Process::start(
-        &mut process::command(&["serve", "--listen", "127.0.0.1:0"]),
-        "kontext-mock listening on",
-    );
-    let health = b"GET /__mock/health HTTP/1.1\r\nhost: mock\r\n\r\n".to_vec();
-    let slow = wire::request(
-        &[("x-kontext-fault", "slow-body=20ms")],
-        &add_bird_with(json!({})),
-    );
-    for (process, first) in [(recorder, health), (serving, slow)] {
-        let mut stream = http::connect(process.address);
-        stream.write_all(&first).unwrap();
-        assert_eq!(wire::next(&mut stream).status, 200);
-        let half = wire::request(&[], "{}");
-        stream.write_all(&half[..half.len() - 1]).unwrap();
-        let start = Instant::now();
-        process.signal("TERM");
-        let (status, errors) = process.end();
-        assert_eq!(status.code(), Some(0), "{errors}");
-        assert!(start.elapsed() < Duration::from_secs(10));
+    let body = add_bird_with(json!({}));
+    let half = wire::request(&[], &body);
+    for length in [20, half.len() - 1] {
+        let recorder = record::start(&upstream, &folder, &[]);
+        let serving = process::Process::start(
+            &mut process::command(&["serve", "--listen", "127.0.0.1:0"]),
+            "kontext-mock listening on",
+        );
+        let slow = [("x-kontext-fault", "slow-body=20ms")];
+        for (process, first) in [
+            (recorder, wire::request(&[], &body)),
+            (serving, wire::request(&slow, &body)),
+        ] {
+            let mut stream = http::connect(process.address);
+            stream.write_all(&first).unwrap();
+            assert_eq!(wire::next(&mut stream).status, 200);
+            stream.write_all(&half[..length]).unwrap();
+            let start = Instant::now();
+            process.signal("TERM");
+            let (status, errors) = process.end();
+            assert_eq!(status.code(), Some(0), "{errors}");
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
     }
 }
 
