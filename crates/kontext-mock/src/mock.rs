@@ -21,7 +21,7 @@ use crate::{
     ADMIN_PATH, StartError, admin,
     answer::{self, Answer},
     contract::Contract,
-    fault::{self, Early, Fault, Late, Plan},
+    fault::{self, Early, Fault, Plan},
     generate::Generate,
     headers,
     journal::{Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET, Journal},
@@ -255,11 +255,6 @@ impl Mock {
         let reply = self.finish(exchange, answer);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
-        }
-        if let Some(wire) = wire
-            && !matches!(late, Some(Late::SlowBody(_)))
-        {
-            wire.set_answered();
         }
         match late {
             _ if is_reset => reset(wire),

@@ -1,20 +1,8 @@
 //! Takes connections and serves them until it is told to stop.
 
-use std::{
-    convert::Infallible,
-    io,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
-use axum::{
-    body::{Body, Bytes, HttpBody},
-    http::Request,
-    response::Response,
-};
-use http_body::{Frame, SizeHint};
+use axum::{body::Body, http::Request, response::Response};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -98,11 +86,7 @@ async fn connection(
         let (service, wire) = (service.clone(), wire.clone());
         async move {
             wire.set_begun();
-            let mut response = service.serve(request.map(Body::new), &wire).await;
-            if !wire.is_answered() {
-                // Its body is yet to come, and tells when it has.
-                response = response.map(|body| Body::new(Answering { body, wire }));
-            }
+            let response = service.serve(request.map(Body::new), &wire).await;
             Ok::<_, Infallible>(response)
         }
     });
@@ -124,39 +108,6 @@ async fn connection(
                 let _ = connection.await;
             }
         }
-    }
-}
-
-/// A body that comes bit by bit; when the last of it is on its way, the request
-/// is answered.
-struct Answering {
-    body: Body,
-    wire: Arc<Wire>,
-}
-
-impl HttpBody for Answering {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.wire.set_answered();
     }
 }
 

@@ -36,8 +36,6 @@ pub(crate) struct Wire {
     address: Option<SocketAddr>,
     /// Whether all of a request is here.
     received: AtomicBool,
-    /// Whether its answer is made, so that what is read belongs to the next.
-    answered: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -68,7 +66,6 @@ impl Wire {
     /// Remembers that a request begins, whatever became of the one before.
     pub(super) fn set_begun(&self) {
         self.received.store(false, Ordering::Relaxed);
-        self.answered.store(false, Ordering::Relaxed);
     }
 
     /// Remembers that all of a request is here that is to be read of it.
@@ -76,26 +73,10 @@ impl Wire {
         self.received.store(true, Ordering::Relaxed);
     }
 
-    /// Remembers that the answer only has to be written.
-    pub(crate) fn set_answered(&self) {
-        self.answered.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_answered(&self) -> bool {
-        self.answered.load(Ordering::Relaxed)
-    }
-
     /// Whether the client has sent its request, and waits for what is left of
     /// the answer.
     pub(super) fn is_received(&self) -> bool {
         self.received.load(Ordering::Relaxed)
-    }
-
-    fn has_read(&self) {
-        if self.answered.load(Ordering::Relaxed) {
-            self.answered.store(false, Ordering::Relaxed);
-            self.received.store(false, Ordering::Relaxed);
-        }
     }
 
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
@@ -160,12 +141,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.wire.has_read();
-        }
-        read
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
