@@ -1,0 +1,197 @@
+//! An OpenAPI document as it was published, with its defects.
+
+use crate::json::{Id, NoTree, Position, ROOT, Tree};
+
+/// An OpenAPI 3.0 document, read from JSON, that can be compared.
+///
+/// It is read as the provider publishes it: what the specification requires and
+/// a comparison does not need (a response's description, say) may be missing.
+#[derive(Clone, Debug)]
+pub struct Document {
+    name: String,
+    tree: Tree,
+}
+
+/// Why a text can't be compared: no JSON, or no OpenAPI 3.0 document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{}:{}: {message}{}\n  help: {help}", position.line, position.column, at(pointer))]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// The name that the text was given.
+    pub file: String,
+    /// Where in the document, as a JSON pointer; empty for the whole of it.
+    pub pointer: String,
+    /// Where in the text.
+    pub position: Position,
+    /// What is wrong there.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+fn at(pointer: &str) -> String {
+    if pointer.is_empty() {
+        String::new()
+    } else {
+        format!(" (at {pointer})")
+    }
+}
+
+impl Document {
+    /// Reads a document; `name` is how messages call it, usually its path.
+    ///
+    /// # Errors
+    ///
+    /// The text is no JSON (as RFC 8259 has it, no name twice in an object, at
+    /// most 512 levels deep), or no OpenAPI 3.0 document with paths.
+    pub fn parse(name: impl Into<String>, text: &str) -> Result<Self, Unreadable> {
+        let name = name.into();
+        let tree = match Tree::parse(text) {
+            Ok(tree) => tree,
+            Err(NoTree { position, message }) => {
+                let is_yaml = text.trim_start().starts_with(|first| first != '{');
+                let help = if is_yaml {
+                    "documents are read as JSON; convert YAML first, and take the JSON out of a page"
+                } else {
+                    "repair the text there, or fetch it again: it may have been cut"
+                };
+                return Err(Unreadable {
+                    file: name,
+                    pointer: String::new(),
+                    position,
+                    message,
+                    help: help.to_owned(),
+                });
+            }
+        };
+        let document = Self { name, tree };
+        document.check()?;
+        Ok(document)
+    }
+
+    fn check(&self) -> Result<(), Unreadable> {
+        let tree = &self.tree;
+        if tree.object(ROOT).is_none() {
+            return Err(self.unreadable(
+                ROOT,
+                "no OpenAPI document: not an object",
+                "give the whole document",
+            ));
+        }
+        let Some(version) = tree.get(ROOT, "openapi") else {
+            let message = if tree.get(ROOT, "swagger").is_some() {
+                "a Swagger 2.0 document"
+            } else {
+                "no OpenAPI document: it has no member \"openapi\""
+            };
+            return Err(self.unreadable(ROOT, message, "OpenAPI 3.0 documents are compared"));
+        };
+        let text = tree.string(version).unwrap_or_default();
+        if text != "3.0" && !text.starts_with("3.0.") {
+            return Err(self.unreadable(
+                version,
+                &format!("OpenAPI {} is not compared", tree.canonical_text(version)),
+                "give a document of OpenAPI 3.0; 3.1 has other schemas",
+            ));
+        }
+        let paths = tree.get(ROOT, "paths");
+        if paths.and_then(|paths| tree.object(paths)).is_none() {
+            return Err(self.unreadable(
+                paths.unwrap_or(ROOT),
+                "no paths: \"paths\" has to be an object",
+                "give the whole document",
+            ));
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, at: Id, message: &str, help: &str) -> Unreadable {
+        Unreadable {
+            file: self.name.clone(),
+            pointer: self.tree.pointer(at),
+            position: self.tree.position(at),
+            message: message.to_owned(),
+            help: help.to_owned(),
+        }
+    }
+
+    /// The name that messages have for it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+}
+
+/// The longest chain of references that is followed.
+const CHAIN: usize = 64;
+
+/// What an object with `$ref` stands for, or the object itself.
+///
+/// # Errors
+///
+/// Why the reference leads nowhere, in words.
+pub(crate) fn resolve(tree: &Tree, id: Id) -> Result<Id, String> {
+    let mut at = id;
+    for _ in 0..CHAIN {
+        let Some(reference) = tree.get(at, "$ref") else {
+            return Ok(at);
+        };
+        let Some(text) = tree.string(reference) else {
+            return Err("a \"$ref\" that is no text".to_owned());
+        };
+        let Some(pointer) = text.strip_prefix('#') else {
+            return Err(format!("{text:?} is outside of the document"));
+        };
+        at = match tree.at(pointer) {
+            Some(target) => target,
+            None => return Err(format!("{text:?} does not exist")),
+        };
+    }
+    Err("a chain of references that does not end".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unreadable_is_said_with_its_place() {
+        let mut text = String::new();
+        for document in [
+            "",
+            "openapi: 3.0.0\npaths: {}",
+            "{\"openapi\": \"3.0.0\",\n \"paths\": }",
+            "[]",
+            "{\"swagger\": \"2.0\", \"paths\": {}}",
+            "{}",
+            "{\"openapi\": \"3.1.0\", \"paths\": {}}",
+            "{\"openapi\": 3, \"paths\": {}}",
+            "{\"openapi\": \"3.0.3\"}",
+            "{\n  \"openapi\": \"3.0.3\",\n  \"paths\": []\n}",
+            "{\"openapi\": \"3.0.3\", \"openapi\": \"3.0.3\", \"paths\": {}}",
+        ] {
+            let error = Document::parse("new.json", document).unwrap_err();
+            text.push_str(&format!("{document}\n=> {error}\n\n"));
+        }
+        insta::assert_snapshot!("unreadable", text);
+    }
+
+    #[test]
+    fn a_description_is_not_needed_and_no_title_either() {
+        assert!(Document::parse("a", "{\"openapi\": \"3.0.0\", \"paths\": {}}").is_ok());
+    }
+
+    #[test]
+    fn references_are_followed_to_their_end() {
+        let text = "{\"a\": {\"$ref\": \"#/b\"}, \"b\": {\"$ref\": \"#/c\"}, \"c\": {\"x\": 1},
+            \"loop\": {\"$ref\": \"#/loop\"}, \"out\": {\"$ref\": \"a.json\"}, \"gone\": {\"$ref\": \"#/z\"}}";
+        let tree = Tree::parse(text).unwrap();
+        let of = |name: &str| resolve(&tree, tree.at(name).unwrap());
+        assert_eq!(of("/a"), Ok(tree.at("/c").unwrap()));
+        assert!(of("/loop").is_err() && of("/out").is_err() && of("/gone").is_err());
+    }
+}

@@ -1,0 +1,218 @@
+//! Numbers of JSON as what they are: decimals of any size.
+
+use std::cmp::Ordering;
+
+/// A decimal number, exactly as it was written.
+///
+/// `1`, `1.0` and `10e-1` are one value; 2^64 and 2^64 + 1 are two. The value is
+/// `0.DIGITS` times ten to the power of `exponent`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Decimal {
+    negative: bool,
+    /// Without zeros at either end; none for zero.
+    digits: Box<[u8]>,
+    exponent: i64,
+}
+
+impl Decimal {
+    /// Reads a number of JSON. None if it is no such number, or one with an
+    /// exponent beyond 15 digits.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (negative, text) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, small_integer(exponent)?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let leading = digits.iter().take_while(|digit| **digit == b'0').count();
+        let trailing = digits
+            .iter()
+            .rev()
+            .take_while(|digit| **digit == b'0')
+            .count();
+        let Some(significant) = digits.get(leading..digits.len().saturating_sub(trailing)) else {
+            // Zeros only.
+            return Some(Self {
+                negative: false,
+                digits: Box::default(),
+                exponent: 0,
+            });
+        };
+        if significant.is_empty() {
+            return Some(Self {
+                negative: false,
+                digits: Box::default(),
+                exponent: 0,
+            });
+        }
+        let whole = i64::try_from(whole.len()).ok()?;
+        let leading = i64::try_from(leading).ok()?;
+        Some(Self {
+            negative,
+            digits: significant.into(),
+            exponent: exponent.checked_add(whole)?.checked_sub(leading)?,
+        })
+    }
+
+    /// The number of a whole.
+    pub(crate) fn from_i128(value: i128) -> Self {
+        // A whole number is a number of JSON.
+        Self::parse(&value.to_string()).unwrap_or(Self {
+            negative: false,
+            digits: Box::default(),
+            exponent: 0,
+        })
+    }
+
+    /// Whether there is nothing behind the point.
+    pub(crate) fn is_integer(&self) -> bool {
+        i64::try_from(self.digits.len()).is_ok_and(|digits| digits <= self.exponent.max(0))
+    }
+
+    /// The value, if it is a whole number of 128 bits.
+    pub(crate) fn to_i128(&self) -> Option<i128> {
+        if !self.is_integer() || self.exponent > 39 {
+            return None;
+        }
+        let mut value: i128 = 0;
+        for index in 0..usize::try_from(self.exponent).ok()? {
+            let digit = self.digits.get(index).map_or(0, |digit| digit - b'0');
+            value = value.checked_mul(10)?.checked_add(i128::from(digit))?;
+        }
+        Some(if self.negative { -value } else { value })
+    }
+
+    /// The nearest double.
+    pub(crate) fn to_f64(&self) -> f64 {
+        self.to_string().parse().unwrap_or(f64::NAN)
+    }
+
+    fn cmp_magnitude(&self, other: &Self) -> Ordering {
+        match (self.digits.is_empty(), other.digits.is_empty()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            (false, false) => self
+                .exponent
+                .cmp(&other.exponent)
+                .then_with(|| self.digits.cmp(&other.digits)),
+        }
+    }
+}
+
+/// An exponent, plus sign and leading zeros allowed.
+fn small_integer(text: &str) -> Option<i64> {
+    let value: i64 = text.strip_prefix('+').unwrap_or(text).parse().ok()?;
+    (value.abs() < 1_000_000_000_000_000).then_some(value)
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.negative, other.negative) {
+            (false, false) => self.cmp_magnitude(other),
+            (true, true) => other.cmp_magnitude(self),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The one spelling that every spelling of the value gets.
+impl std::fmt::Display for Decimal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = std::str::from_utf8(&self.digits).unwrap_or_default();
+        let sign = if self.negative { "-" } else { "" };
+        if digits.is_empty() {
+            return formatter.write_str("0");
+        }
+        let length = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+        let (exponent, point) = (self.exponent, usize::try_from(self.exponent).unwrap_or(0));
+        if exponent >= length && exponent <= 21 {
+            let zeros = "0".repeat(point.saturating_sub(digits.len()));
+            write!(formatter, "{sign}{digits}{zeros}")
+        } else if exponent > 0 && exponent < length {
+            let (whole, fraction) = digits.split_at(point);
+            write!(formatter, "{sign}{whole}.{fraction}")
+        } else if exponent <= 0 && exponent > -6 {
+            let zeros = "0".repeat(usize::try_from(-exponent).unwrap_or(0));
+            write!(formatter, "{sign}0.{zeros}{digits}")
+        } else {
+            let (first, rest) = digits.split_at(1);
+            let point = if rest.is_empty() { "" } else { "." };
+            write!(formatter, "{sign}{first}{point}{rest}e{}", exponent - 1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        Decimal::parse(text).unwrap()
+    }
+
+    #[test]
+    fn spellings_of_one_value_are_equal() {
+        for spellings in [
+            &["1", "1.0", "10e-1", "0.1e1", "1E+0", "1.000"][..],
+            &["0", "-0", "0.0", "0e5", "-0.00"],
+            &["100", "1e2", "100.0"],
+            &["-2.5", "-25e-1"],
+        ] {
+            for spelling in spellings {
+                assert_eq!(decimal(spelling), decimal(spellings[0]), "{spelling}");
+                let again = decimal(spelling).to_string();
+                assert_eq!(decimal(&again), decimal(spelling), "{spelling} as {again}");
+            }
+        }
+        assert_ne!(decimal("18446744073709551616"), decimal("18446744073709551617"));
+    }
+
+    #[test]
+    fn they_are_ordered() {
+        let ordered = [
+            "-1e300", "-20", "-3", "-2.5", "-0.1", "0", "1e-300", "0.09", "0.1", "1", "1.5", "2",
+            "10", "99", "100", "1e300",
+        ];
+        for pair in ordered.windows(2) {
+            assert!(decimal(pair[0]) < decimal(pair[1]), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_known() {
+        for (text, whole) in [
+            ("4000", Some(4000)),
+            ("4e3", Some(4000)),
+            ("-7.0", Some(-7)),
+            ("0", Some(0)),
+            ("1.5", None),
+            ("0.5", None),
+            ("1e400", None),
+        ] {
+            assert_eq!(decimal(text).to_i128(), whole, "{text}");
+        }
+        assert!(decimal("1e400").is_integer() && !decimal("1e-400").is_integer());
+    }
+
+    #[test]
+    fn what_is_no_number_is_none() {
+        for text in ["", "-", "1e", "1e99999999999999999999", "x", "+", "."] {
+            assert_eq!(Decimal::parse(text), None, "{text}");
+        }
+    }
+}

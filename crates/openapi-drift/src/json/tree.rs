@@ -1,0 +1,420 @@
+//! A JSON text as a tree of nodes that know where they stand.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::number::Decimal;
+
+/// The number of a node in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Id(u32);
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Null,
+    Boolean(bool),
+    Number(Decimal),
+    String(Arc<str>),
+    Array(Vec<Id>),
+    Object(BTreeMap<Arc<str>, Id>),
+}
+
+/// How a node's parent names it.
+#[derive(Clone, Debug)]
+enum Key {
+    Root,
+    Name(Arc<str>),
+    Index(usize),
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    kind: Kind,
+    parent: Id,
+    key: Key,
+    /// Where the member's name, or the item, begins: a byte of the text.
+    start: usize,
+}
+
+/// All nodes of a text, and the text's lines.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    nodes: Vec<Node>,
+    text: Arc<str>,
+    lines: Vec<usize>,
+}
+
+/// A place in a text, for people and editors: both numbers count from 1, the
+/// column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The character in the line.
+    pub column: usize,
+}
+
+/// What a tree can't be made of.
+#[derive(Debug)]
+pub(crate) struct NoTree {
+    pub(crate) position: Position,
+    pub(crate) message: String,
+}
+
+/// The root of every tree.
+pub(crate) const ROOT: Id = Id(0);
+
+impl Tree {
+    /// Reads a text that is JSON as RFC 8259 has it, and in which no object has
+    /// a name twice.
+    pub(crate) fn parse(text: &str) -> Result<Self, NoTree> {
+        let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
+        let lines = std::iter::once(0)
+            .chain(text.bytes().enumerate().filter_map(|(at, byte)| {
+                (byte == b'\n').then_some(at + 1)
+            }))
+            .collect();
+        let mut tree = Self {
+            nodes: Vec::new(),
+            text: Arc::clone(&text),
+            lines,
+        };
+        let parsed = jsonc_parser::parse_to_ast(&text, &Default::default(), &strict());
+        let value = match parsed {
+            Ok(parsed) => parsed.value,
+            Err(error) => {
+                let at = jsonc_parser::common::Ranged::start(&error.range());
+                return Err(tree.error(at, format!("no JSON: {}", error.kind())));
+            }
+        };
+        let Some(value) = value else {
+            return Err(tree.error(0, "no JSON: the text is empty".to_owned()));
+        };
+        tree.add(&value, ROOT, Key::Root, None)?;
+        Ok(tree)
+    }
+
+    fn error(&self, at: usize, message: String) -> NoTree {
+        NoTree {
+            position: self.position_of(at),
+            message,
+        }
+    }
+
+    /// The depth of the recursion is the parser's: at most 512.
+    fn add(
+        &mut self,
+        value: &jsonc_parser::ast::Value<'_>,
+        parent: Id,
+        key: Key,
+        start: Option<usize>,
+    ) -> Result<Id, NoTree> {
+        use jsonc_parser::{ast::Value, common::Ranged as _};
+        let start = start.unwrap_or_else(|| value.start());
+        let Ok(number) = u32::try_from(self.nodes.len()) else {
+            return Err(self.error(start, "more than 4 billion values".to_owned()));
+        };
+        let id = Id(number);
+        self.nodes.push(Node {
+            kind: Kind::Null,
+            parent,
+            key,
+            start,
+        });
+        let kind = match value {
+            Value::NullKeyword(_) => Kind::Null,
+            Value::BooleanLit(literal) => Kind::Boolean(literal.value),
+            Value::StringLit(literal) => Kind::String(literal.value.as_ref().into()),
+            Value::NumberLit(literal) => match Decimal::parse(literal.value) {
+                Some(number) => Kind::Number(number),
+                None => {
+                    let message = "a number beyond everything that is compared".to_owned();
+                    return Err(self.error(literal.range.start, message));
+                }
+            },
+            Value::Array(array) => {
+                let mut items = Vec::with_capacity(array.elements.len());
+                for (index, item) in array.elements.iter().enumerate() {
+                    items.push(self.add(item, id, Key::Index(index), None)?);
+                }
+                Kind::Array(items)
+            }
+            Value::Object(object) => {
+                let mut members = BTreeMap::new();
+                for property in &object.properties {
+                    let name: Arc<str> = property.name.as_str().into();
+                    let start = property.range.start;
+                    let key = Key::Name(Arc::clone(&name));
+                    let member = self.add(&property.value, id, key, Some(start))?;
+                    if members.insert(Arc::clone(&name), member).is_some() {
+                        let message = format!("the name {name:?} stands twice in one object");
+                        return Err(self.error(start, message));
+                    }
+                }
+                Kind::Object(members)
+            }
+        };
+        if let Some(node) = self.nodes.get_mut(id.index()) {
+            node.kind = kind;
+        }
+        Ok(id)
+    }
+
+    fn node(&self, id: Id) -> Option<&Node> {
+        self.nodes.get(id.index())
+    }
+
+    /// What a node is. An id is only ever used with its own tree; of another
+    /// one, it is null.
+    pub(crate) fn kind(&self, id: Id) -> &Kind {
+        self.node(id).map_or(&Kind::Null, |node| &node.kind)
+    }
+
+    pub(crate) fn object(&self, id: Id) -> Option<&BTreeMap<Arc<str>, Id>> {
+        match self.kind(id) {
+            Kind::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn array(&self, id: Id) -> Option<&[Id]> {
+        match self.kind(id) {
+            Kind::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn string(&self, id: Id) -> Option<&str> {
+        match self.kind(id) {
+            Kind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(&self, id: Id) -> Option<&Decimal> {
+        match self.kind(id) {
+            Kind::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn boolean(&self, id: Id) -> Option<bool> {
+        match self.kind(id) {
+            Kind::Boolean(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The member of an object.
+    pub(crate) fn get(&self, id: Id, name: &str) -> Option<Id> {
+        self.object(id)?.get(name).copied()
+    }
+
+    /// The node that holds a node; the root holds itself.
+    pub(crate) fn parent(&self, id: Id) -> Id {
+        self.node(id).map_or(ROOT, |node| node.parent)
+    }
+
+    /// The node's pointer, as RFC 6901 has it.
+    pub(crate) fn pointer(&self, id: Id) -> String {
+        let mut keys = Vec::new();
+        let mut at = id;
+        while let Some(node) = self.node(at) {
+            match &node.key {
+                Key::Root => break,
+                Key::Name(name) => keys.push(name.replace('~', "~0").replace('/', "~1")),
+                Key::Index(index) => keys.push(index.to_string()),
+            }
+            at = node.parent;
+        }
+        keys.iter().rev().fold(String::new(), |pointer, key| {
+            format!("{pointer}/{key}")
+        })
+    }
+
+    /// The node that a pointer names.
+    pub(crate) fn at(&self, pointer: &str) -> Option<Id> {
+        let mut at = ROOT;
+        if pointer.is_empty() {
+            return Some(at);
+        }
+        for key in pointer.strip_prefix('/')?.split('/') {
+            let key = key.replace("~1", "/").replace("~0", "~");
+            at = match self.kind(at) {
+                Kind::Object(members) => *members.get(key.as_str())?,
+                Kind::Array(items) => *items.get(key.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        Some(at)
+    }
+
+    /// Where a node begins: a member at its name.
+    pub(crate) fn position(&self, id: Id) -> Position {
+        self.position_of(self.node(id).map_or(0, |node| node.start))
+    }
+
+    fn position_of(&self, at: usize) -> Position {
+        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let before = self.text.get(start..at).unwrap_or_default();
+        Position {
+            line,
+            column: before.chars().count() + 1,
+        }
+    }
+
+    /// The node as a value of serde_json; numbers beyond it become doubles.
+    pub(crate) fn value(&self, id: Id) -> serde_json::Value {
+        use serde_json::Value;
+        match self.kind(id) {
+            Kind::Null => Value::Null,
+            Kind::Boolean(value) => Value::Bool(*value),
+            Kind::Number(number) => super::value_of(number),
+            Kind::String(text) => Value::String(text.to_string()),
+            Kind::Array(items) => items.iter().map(|item| self.value(*item)).collect(),
+            Kind::Object(members) => members
+                .iter()
+                .map(|(name, member)| (name.to_string(), self.value(*member)))
+                .collect(),
+        }
+    }
+
+    /// Appends the one text that every spelling of the value gets.
+    pub(crate) fn canonical(&self, id: Id, text: &mut String) {
+        use std::fmt::Write as _;
+        match self.kind(id) {
+            Kind::Null => text.push_str("null"),
+            Kind::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
+            Kind::Number(number) => {
+                // Writing to a string does not fail.
+                let _ = write!(text, "{number}");
+            }
+            Kind::String(string) => push_quoted(string, text),
+            Kind::Array(items) => {
+                text.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        text.push(',');
+                    }
+                    self.canonical(*item, text);
+                }
+                text.push(']');
+            }
+            Kind::Object(members) => {
+                text.push('{');
+                for (index, (name, member)) in members.iter().enumerate() {
+                    if index > 0 {
+                        text.push(',');
+                    }
+                    push_quoted(name, text);
+                    text.push(':');
+                    self.canonical(*member, text);
+                }
+                text.push('}');
+            }
+        }
+    }
+
+    /// The one text that every spelling of the value gets.
+    pub(crate) fn canonical_text(&self, id: Id) -> String {
+        let mut text = String::new();
+        self.canonical(id, &mut text);
+        text
+    }
+}
+
+fn push_quoted(string: &str, text: &mut String) {
+    text.push_str(&serde_json::Value::from(string).to_string());
+}
+
+impl Id {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// JSON, and none of what JSON with comments allows.
+fn strict() -> jsonc_parser::ParseOptions {
+    jsonc_parser::ParseOptions {
+        allow_comments: false,
+        allow_loose_object_property_names: false,
+        allow_trailing_commas: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
+    }
+}
+
+/// Whether two nodes are the same JSON: members in any order, numbers by value.
+pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
+    match (old.kind(left), new.kind(right)) {
+        (Kind::Null, Kind::Null) => true,
+        (Kind::Boolean(left), Kind::Boolean(right)) => left == right,
+        (Kind::Number(left), Kind::Number(right)) => left == right,
+        (Kind::String(left), Kind::String(right)) => left == right,
+        (Kind::Array(left), Kind::Array(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same(old, *left, new, *right))
+        }
+        (Kind::Object(left), Kind::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().zip(right).all(|((name, left), (other, right))| {
+                    name == other && same(old, *left, new, *right)
+                })
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_knows_its_pointer_and_position() {
+        let tree = Tree::parse("{\n  \"ä/b\": [1, {\"~\": null}]\n}").unwrap();
+        let id = tree.at("/ä~1b/1/~0").unwrap();
+        assert_eq!(tree.pointer(id), "/ä~1b/1/~0");
+        assert_eq!(tree.position(id), Position { line: 2, column: 15 });
+        assert_eq!(tree.position(ROOT), Position { line: 1, column: 1 });
+        assert_eq!(tree.at("/ä~1b/2"), None);
+    }
+
+    #[test]
+    fn no_json_is_said_with_its_place() {
+        for (text, line, column) in [
+            ("", 1, 1),
+            ("{\n\"a\": 1,\n}", 3, 1),
+            ("{\"a\": 1, \"a\": 2}", 1, 10),
+            ("[1e99999999999999999999]", 1, 2),
+            ("// a\n1", 1, 1),
+            ("{\"a\": 'b'}", 1, 7),
+            ("[1] [2]", 1, 5),
+        ] {
+            let error = Tree::parse(text).unwrap_err();
+            assert_eq!(error.position, Position { line, column }, "{text}: {}", error.message);
+        }
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let text = format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
+            assert!(Tree::parse(&text).is_err());
+        }
+    }
+
+    #[test]
+    fn every_spelling_is_one_value() {
+        let left = Tree::parse("{\"a\": [1.0, \"\\u0041\"], \"b\": null}").unwrap();
+        let right = Tree::parse("{\"b\":null,\"a\":[1,\"A\"]}").unwrap();
+        assert!(same(&left, ROOT, &right, ROOT));
+        assert_eq!(left.canonical_text(ROOT), right.canonical_text(ROOT));
+        let other = Tree::parse("{\"b\":null,\"a\":[2,\"A\"]}").unwrap();
+        assert!(!same(&left, ROOT, &other, ROOT));
+    }
+}

@@ -1,0 +1,25 @@
+//! Compares two OpenAPI 3.0 documents and says whom each change breaks.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )
+)]
+#![allow(dead_code, unused_imports)]
+
+mod compare;
+mod document;
+mod json;
+mod report;
+mod rules;
+mod schema;
+
+pub use compare::compare;
+pub use document::{Document, Unreadable};
+pub use json::Position;
+pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};
+pub use rules::{Direction, Rule, rule, rules};

@@ -1,0 +1,30 @@
+//! A schema as the set of values that it allows.
+//!
+//! A schema here is a list of nodes that all have to hold (a property that two
+//! parts of an `allOf` name has two). [`Schemas::expand`] makes of it a list of
+//! alternatives, each for one JSON type and without unions: that is the form in
+//! which two schemas are compared.
+
+mod apart;
+mod expand;
+mod facets;
+mod keywords;
+
+use std::rc::Rc;
+
+pub(crate) use expand::{Alternative, Expanded, Schemas, Type};
+pub(crate) use facets::{Additional, Bound, Enumerated, additional, enumerated, lower, numbers, properties, required, tightest, upper};
+pub(crate) use keywords::{is_annotation, is_known};
+
+use crate::json::Id;
+
+/// Nodes of one tree that all have to hold, in order, none twice.
+pub(crate) type Schema = Rc<[Id]>;
+
+/// A schema of some nodes.
+pub(crate) fn schema(nodes: impl IntoIterator<Item = Id>) -> Schema {
+    let mut nodes: Vec<Id> = nodes.into_iter().collect();
+    nodes.sort();
+    nodes.dedup();
+    nodes.into()
+}

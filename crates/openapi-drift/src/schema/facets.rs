@@ -1,0 +1,209 @@
+//! What the parts of an alternative say together.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use super::{Alternative, Schema, Type, keywords::keyword, schema};
+use crate::json::{Decimal, Id, Tree};
+
+/// A limit, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) value: Decimal,
+    pub(crate) is_exclusive: bool,
+    pub(crate) node: Id,
+}
+
+/// The values that an alternative lists.
+#[derive(Clone, Debug)]
+pub(crate) struct Enumerated {
+    /// The values of the alternative's type, each in its canonical text.
+    pub(crate) values: Vec<(String, Id)>,
+    /// The array that they stand in; the first, where several parts have one.
+    pub(crate) node: Id,
+}
+
+/// The values that all lists have, in the order of the first.
+pub(crate) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enumerated> {
+    let mut lists = alternative
+        .parts
+        .iter()
+        .filter_map(|part| keyword(tree, *part, "enum"));
+    let node = lists.next()?;
+    let texts = |list: Id| {
+        let mut seen = HashSet::new();
+        let values = tree.array(list).unwrap_or_default().iter();
+        values
+            .filter(|value| Type::of_node(tree, **value) == alternative.kind)
+            .map(|value| (tree.canonical_text(*value), *value))
+            .filter(|(text, _)| seen.insert(text.clone()))
+            .collect::<Vec<_>>()
+    };
+    let mut values = texts(node);
+    for list in lists {
+        let also: HashSet<String> = texts(list).into_iter().map(|(text, _)| text).collect();
+        values.retain(|(text, _)| also.contains(text));
+    }
+    Some(Enumerated { values, node })
+}
+
+/// The largest lower limit; `name` is `minimum`, or a length or count.
+pub(crate) fn lower(tree: &Tree, parts: &Schema, name: &str) -> Option<Bound> {
+    limits(tree, parts, name, "exclusiveMinimum").into_iter().max_by(|left, right| {
+        left.value
+            .cmp(&right.value)
+            .then(left.is_exclusive.cmp(&right.is_exclusive))
+    })
+}
+
+/// The smallest upper limit; `name` is `maximum`, or a length or count.
+pub(crate) fn upper(tree: &Tree, parts: &Schema, name: &str) -> Option<Bound> {
+    limits(tree, parts, name, "exclusiveMaximum").into_iter().min_by(|left, right| {
+        left.value
+            .cmp(&right.value)
+            .then(right.is_exclusive.cmp(&left.is_exclusive))
+    })
+}
+
+fn limits(tree: &Tree, parts: &Schema, name: &str, exclusive: &str) -> Vec<Bound> {
+    let is_number = matches!(name, "minimum" | "maximum");
+    let mut found = Vec::new();
+    for part in parts.iter() {
+        let beside = is_number.then(|| keyword(tree, *part, exclusive)).flatten();
+        if let Some(node) = keyword(tree, *part, name)
+            && let Some(value) = tree.number(node)
+        {
+            found.push(Bound {
+                value: value.clone(),
+                is_exclusive: beside.is_some_and(|flag| tree.boolean(flag) == Some(true)),
+                node,
+            });
+        }
+        // As JSON Schema has it since draft 6.
+        if let Some(node) = beside
+            && let Some(value) = tree.number(node)
+        {
+            found.push(Bound {
+                value: value.clone(),
+                is_exclusive: true,
+                node,
+            });
+        }
+        if is_number
+            && let Some(node) = keyword(tree, *part, "format")
+            && let Some((low, high)) = integer_format(tree.string(node).unwrap_or_default())
+        {
+            let value = if name == "minimum" { low } else { high };
+            found.push(Bound {
+                value: Decimal::from_i128(value),
+                is_exclusive: false,
+                node,
+            });
+        }
+    }
+    found
+}
+
+/// The integers that a format allows.
+pub(crate) fn integer_format(name: &str) -> Option<(i128, i128)> {
+    match name {
+        "int32" => Some((i32::MIN.into(), i32::MAX.into())),
+        "int64" => Some((i64::MIN.into(), i64::MAX.into())),
+        _ => None,
+    }
+}
+
+/// The nodes of a keyword in all parts.
+pub(crate) fn tightest<'a>(
+    tree: &'a Tree,
+    parts: &'a Schema,
+    name: &'a str,
+) -> impl Iterator<Item = Id> + 'a {
+    parts.iter().filter_map(move |part| keyword(tree, *part, name))
+}
+
+/// Where whole numbers are asked for, and the steps between numbers.
+pub(crate) fn numbers(tree: &Tree, parts: &Schema) -> (Option<Id>, Vec<(Decimal, Id)>) {
+    let integer = tightest(tree, parts, "type").find(|types| {
+        let named = tree.array(*types).unwrap_or(std::slice::from_ref(types));
+        let has = |wanted: &str| named.iter().any(|name| tree.string(*name) == Some(wanted));
+        has("integer") && !has("number")
+    });
+    let mut steps: Vec<(Decimal, Id)> = tightest(tree, parts, "multipleOf")
+        .filter_map(|node| Some((tree.number(node)?.clone(), node)))
+        .collect();
+    steps.sort();
+    steps.dedup_by(|left, right| left.0 == right.0);
+    (integer, steps)
+}
+
+/// The properties of an object, each with the schemas that all have to hold.
+pub(crate) fn properties(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Schema> {
+    let mut named: BTreeMap<Arc<str>, Vec<Id>> = BTreeMap::new();
+    for node in tightest(tree, parts, "properties") {
+        for (name, property) in tree.object(node).into_iter().flatten() {
+            named.entry(Arc::clone(name)).or_default().push(*property);
+        }
+    }
+    named
+        .into_iter()
+        .map(|(name, nodes)| (name, schema(nodes)))
+        .collect()
+}
+
+/// The members that have to be there, with the array that says so.
+pub(crate) fn required(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Id> {
+    let mut names = BTreeMap::new();
+    for node in tightest(tree, parts, "required") {
+        for name in tree.array(node).unwrap_or_default() {
+            if let Some(name) = tree.string(*name) {
+                names.entry(Arc::from(name)).or_insert(node);
+            }
+        }
+    }
+    names
+}
+
+/// What an object may have beside the properties that are named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Additional {
+    /// Nothing is said, and properties are named.
+    Unsaid,
+    /// Nothing is said, and no property is named either; or anything, by word.
+    Any(Option<Id>),
+    /// Nothing else, by word.
+    Nothing(Id),
+    /// Values of a schema.
+    Schema(Schema, Id),
+}
+
+/// What an object may have beside its properties.
+pub(crate) fn additional(tree: &Tree, parts: &Schema) -> Additional {
+    let mut schemas = Vec::new();
+    let mut first = None;
+    for node in tightest(tree, parts, "additionalProperties") {
+        first = first.or(Some(node));
+        match tree.boolean(node) {
+            Some(false) => return Additional::Nothing(node),
+            Some(true) => {}
+            None if tree.object(node).is_some_and(BTreeMap::is_empty) => {}
+            None => schemas.push(node),
+        }
+    }
+    match (first, schemas.first()) {
+        (Some(_), Some(node)) => Additional::Schema(schema(schemas.iter().copied()), *node),
+        (Some(node), None) => Additional::Any(Some(node)),
+        (None, _) => {
+            let names_any = tightest(tree, parts, "properties")
+                .any(|node| tree.object(node).is_some_and(|names| !names.is_empty()))
+                || !required(tree, parts).is_empty();
+            if names_any {
+                Additional::Unsaid
+            } else {
+                Additional::Any(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The keywords of OpenAPI 3.0 schemas, and what each may hold.
+
+use crate::json::{Id, Kind, Tree};
+
+/// Whether a keyword says nothing about which values are allowed.
+pub(crate) fn is_annotation(keyword: &str) -> bool {
+    matches!(
+        keyword,
+        "title"
+            | "description"
+            | "default"
+            | "example"
+            | "deprecated"
+            | "externalDocs"
+            | "discriminator"
+            | "xml"
+    ) || keyword.starts_with("x-")
+}
+
+/// Whether a keyword constrains values, and is one that is compared.
+pub(crate) fn is_known(keyword: &str) -> bool {
+    matches!(
+        keyword,
+        "$ref"
+            | "type"
+            | "nullable"
+            | "enum"
+            | "format"
+            | "pattern"
+            | "minLength"
+            | "maxLength"
+            | "minimum"
+            | "maximum"
+            | "exclusiveMinimum"
+            | "exclusiveMaximum"
+            | "multipleOf"
+            | "minItems"
+            | "maxItems"
+            | "uniqueItems"
+            | "items"
+            | "minProperties"
+            | "maxProperties"
+            | "properties"
+            | "required"
+            | "additionalProperties"
+            | "allOf"
+            | "anyOf"
+            | "oneOf"
+            | "readOnly"
+            | "writeOnly"
+    )
+}
+
+/// Whether a known keyword holds what the specification lets it hold. What does
+/// not constrains nothing here, and a change of it can't be decided.
+pub(crate) fn is_well_formed(tree: &Tree, keyword: &str, value: Id) -> bool {
+    let kind = tree.kind(value);
+    match keyword {
+        "$ref" | "format" | "pattern" => matches!(kind, Kind::String(_)),
+        "type" => match kind {
+            Kind::String(_) => is_type(tree, value),
+            Kind::Array(items) => {
+                !items.is_empty() && items.iter().all(|item| is_type(tree, *item))
+            }
+            _ => false,
+        },
+        "nullable" | "uniqueItems" | "readOnly" | "writeOnly" => matches!(kind, Kind::Boolean(_)),
+        // Numbers, as JSON Schema has them today, are taken as what they mean.
+        "exclusiveMinimum" | "exclusiveMaximum" => {
+            matches!(kind, Kind::Boolean(_) | Kind::Number(_))
+        }
+        "minimum" | "maximum" => matches!(kind, Kind::Number(_)),
+        "multipleOf" => tree
+            .number(value)
+            .is_some_and(|number| *number > crate::json::Decimal::from_i128(0)),
+        "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
+        | "maxProperties" => tree
+            .number(value)
+            .is_some_and(|number| number.to_i128().is_some_and(|whole| whole >= 0)),
+        "items" => matches!(kind, Kind::Object(_)),
+        "properties" => matches!(kind, Kind::Object(_)),
+        "additionalProperties" => matches!(kind, Kind::Boolean(_) | Kind::Object(_)),
+        "required" => matches!(kind, Kind::Array(items)
+            if items.iter().all(|item| tree.string(*item).is_some())),
+        "enum" => matches!(kind, Kind::Array(_)),
+        "allOf" | "anyOf" | "oneOf" => matches!(kind, Kind::Array(items) if !items.is_empty()),
+        _ => true,
+    }
+}
+
+fn is_type(tree: &Tree, value: Id) -> bool {
+    matches!(
+        tree.string(value),
+        Some("null" | "boolean" | "integer" | "number" | "string" | "array" | "object")
+    )
+}
+
+/// The value of a keyword that is there and well-formed.
+pub(crate) fn keyword(tree: &Tree, schema: Id, name: &str) -> Option<Id> {
+    tree.get(schema, name)
+        .filter(|value| is_well_formed(tree, name, *value))
+}
