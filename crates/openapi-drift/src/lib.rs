@@ -12,6 +12,7 @@
 
 mod compare;
 mod document;
+mod exchange;
 mod finish;
 mod json;
 mod report;
@@ -21,7 +22,8 @@ mod text;
 mod witness;
 
 pub use document::{Document, Unreadable};
-pub use finish::compare;
+pub use exchange::{Exchange, Message};
+pub use finish::{compare, compare_with};
 pub use json::Position;
 pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};

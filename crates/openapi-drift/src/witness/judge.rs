@@ -14,7 +14,7 @@ use crate::{
     compare::{Body, Sight},
     report::{Side, Witness},
     rules::{Direction, Effect},
-    schema::{Schema, Schemas},
+    schema::{Schema, Schemas, enumerated},
 };
 
 type Known = RefCell<HashMap<(Side, Schema, Direction, Objects), Option<Rc<Validator>>>>;
@@ -106,6 +106,42 @@ impl<'a, 'b> Judge<'a, 'b> {
         None
     }
 }
+
+impl Judge<'_, '_> {
+    /// Whether certainly no value feels a difference: those that there are on the
+    /// one side are few, and the other side allows each of them.
+    pub(crate) fn is_without_effect(&self, sight: &Sight) -> bool {
+        if sight.place.is_inexact {
+            return false;
+        }
+        let direction = sight.place.body.direction;
+        let (side, of, other, nodes) = match direction {
+            Direction::Request => (Side::Old, &sight.old, Side::New, &sight.schemas.1),
+            Direction::Response => (Side::New, &sight.new, Side::Old, &sight.schemas.0),
+        };
+        let tree = self.schemas(side).tree;
+        let own = match side {
+            Side::Old => &sight.schemas.0,
+            Side::New => &sight.schemas.1,
+        };
+        !of.is_empty()
+            && of.iter().all(|one| {
+                enumerated(tree, one).is_some_and(|list| {
+                    list.values.len() <= FEW
+                        && list.values.iter().all(|(_, id)| {
+                            let value = tree.value(*id);
+                            let allows = |side, nodes| {
+                                self.allows(side, nodes, direction, Objects::Open, &value)
+                            };
+                            allows(side, own) == Some(false) || allows(other, nodes) == Some(true)
+                        })
+                })
+            })
+    }
+}
+
+/// How many values are looked at one by one.
+const FEW: usize = 1000;
 
 /// A validator of a translated schema. Patterns are matched in time that is
 /// linear in the text; one that can't be is left out, on both sides alike.
