@@ -3,6 +3,7 @@
 mod bench_mock;
 mod ci;
 mod codegen;
+mod drift;
 mod files;
 mod workspace;
 
@@ -34,6 +35,13 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Says what changed between two OpenAPI 3.0 documents, and whom each change
+    /// breaks.
+    ///
+    /// The documents are JSON files, as the provider publishes them. Exit codes: 1 a
+    /// finding gates (see --fail-on); otherwise 2 something is undecided or could
+    /// not be read, whatever --fail-on; otherwise 0.
+    Drift(drift::Arguments),
     /// Runs everything that CI runs, in the same order.
     ///
     /// Exit codes: 0 all steps passed, 1 a step failed, 2 a step could not
@@ -49,6 +57,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // It works on the files that it is given, whichever workspace they are in.
+    if let Command::Drift(arguments) = &arguments.command {
+        return drift::run(arguments);
+    }
     let root = match arguments.root.map_or_else(workspace::root, Ok) {
         Ok(root) => root,
         Err(error) => {
@@ -58,6 +70,7 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Codegen { check } => codegen::run(&root, check),
+        Command::Drift(arguments) => drift::run(&arguments),
         Command::Ci => ci::run(&root),
         Command::BenchMock(arguments) => bench_mock::run(&root, &arguments),
     }

@@ -13,6 +13,9 @@
 
 mod compare;
 mod document;
+mod explain;
+pub mod format;
+mod ignore;
 mod json;
 mod report;
 mod rules;
@@ -20,6 +23,8 @@ mod schema;
 
 pub use compare::compare;
 pub use document::{Document, Unreadable};
+pub use explain::{explain, rules_table};
+pub use ignore::{Date, Expired, ExpiredEntry, IgnoreError, IgnoreFile, InvalidDate, Unused};
 pub use json::Position;
 pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};
