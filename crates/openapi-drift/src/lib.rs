@@ -9,21 +9,23 @@
         reason = "a test fails by panicking"
     )
 )]
-#![allow(dead_code, unused_imports)]
 
 mod compare;
 mod document;
 mod explain;
+mod finish;
 pub mod format;
 mod ignore;
 mod json;
 mod report;
 mod rules;
 mod schema;
+mod text;
+mod witness;
 
-pub use compare::compare;
 pub use document::{Document, Unreadable};
 pub use explain::{explain, rules_table};
+pub use finish::compare;
 pub use ignore::{Date, Expired, ExpiredEntry, IgnoreError, IgnoreFile, InvalidDate, Unused};
 pub use json::Position;
 pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};

@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path) -> Result<(String, String), String> {
         ("<stdin>".to_owned(), limited(io::stdin().lock()))
     } else {
         let bytes = File::open(path).and_then(limited);
-        (path.display().to_string(), bytes)
+        (printable(&path.display().to_string()), bytes)
     };
     let bytes = bytes.map_err(|error| {
         format!("{name}: cannot be read: {error}\n  help: paths begin at the current folder")
@@ -48,6 +48,19 @@ pub(super) fn read(path: &Path) -> Result<(String, String), String> {
             ))
         }
     }
+}
+
+/// A name on one line, whatever it is made of.
+fn printable(name: &str) -> String {
+    let mut shown = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 fn limited(source: impl Read) -> io::Result<Vec<u8>> {

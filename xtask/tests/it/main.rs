@@ -8,5 +8,6 @@
 )]
 
 mod codegen;
+mod drift;
 mod messages;
 mod support;

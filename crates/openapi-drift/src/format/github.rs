@@ -1,6 +1,9 @@
 //! Annotations of a GitHub workflow.
 
-use super::{shown, summary::Summary};
+use super::{
+    shown::{self, Change},
+    summary::Summary,
+};
 use crate::report::{Finding, Report, Wire};
 
 /// How much of a value is shown, in characters.
@@ -41,10 +44,11 @@ fn annotation(finding: &Finding, new_name: &str) -> String {
         Wire::Notice => "warning",
         Wire::NonBreaking | Wire::Docs => "notice",
     };
-    let (old, new) = shown::change(finding, VALUE);
+    let change = Change::of(finding, VALUE);
+    let change = change.map_or_else(String::new, |change| format!(": {change}"));
     let mut lines = vec![
         shown::shorten(&finding.reason, SENTENCE),
-        format!("{}: {old} -> {new}", shown::operation(finding)),
+        format!("{}{change}", shown::operation(finding)),
     ];
     if let Some(witness) = &finding.witness {
         let (exchange, judged) = shown::witness(witness, SENTENCE);

@@ -3,11 +3,11 @@
 mod escape;
 
 use super::{
-    shown,
+    shown::{self, Change},
     summary::{LEVELS, Summary},
 };
 use crate::report::{Finding, Ignored, Report, Wire};
-use escape::{code, prose};
+use escape::{code, prose, sentence};
 
 /// A size for [`markdown()`] that fits into a comment on GitHub, which takes
 /// 65,536 characters, and leaves room for a few words around it.
@@ -115,14 +115,18 @@ impl Page {
 }
 
 fn row(finding: &Finding, new_name: &str) -> String {
-    let (old, new) = shown::change(finding, VALUE);
+    let change = match Change::of(finding, VALUE) {
+        Some(Change::FromTo(old, new)) => format!("{} → {}", code(&old), code(&new)),
+        Some(Change::Same(value)) => format!("{}, as before", code(&value)),
+        None => String::new(),
+    };
     let place = format!(
         "{}:{}:{}",
         shown::shorten(new_name, 200),
         finding.new_position.line,
         finding.new_position.column
     );
-    let mut why = vec![prose(&shown::shorten(&finding.reason, SENTENCE))];
+    let mut why = vec![sentence(&shown::shorten(&finding.reason, SENTENCE))];
     if let Some(witness) = &finding.witness {
         let (exchange, judged) = shown::witness(witness, SENTENCE);
         why.push(format!("Witness: {}: {judged}", code(&exchange)));
@@ -137,13 +141,11 @@ fn row(finding: &Finding, new_name: &str) -> String {
         code(&finding.fingerprint)
     ));
     format!(
-        "| {} | {} | {}<br>{} | {} → {} | {} |\n",
+        "| {} | {} | {}<br>{} | {change} | {} |\n",
         wire(finding.wire),
         code(finding.rule.id),
         code(&shown::operation(finding)),
         code(&place),
-        code(&old),
-        code(&new),
         why.join("<br>")
     )
 }

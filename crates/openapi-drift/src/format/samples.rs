@@ -75,8 +75,7 @@ pub(crate) fn report() -> Report {
             ],
             old_pointer: format!("{pointer}/output_format/enum"),
             new_pointer: format!("{pointer}/output_format/enum"),
-            reason: "\"png\" was allowed and is not: old clients that send it are refused"
-                .to_owned(),
+            reason: "`output_format` can no longer be \"png\"".to_owned(),
             witness: Some(Witness {
                 accepted_by: Side::Old,
                 refused_by: Side::New,

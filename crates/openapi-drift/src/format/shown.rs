@@ -1,5 +1,7 @@
 //! Values of a document, made short and harmless for people.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::report::{Finding, Side, Witness};
@@ -63,35 +65,61 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
-/// Old and new value, as JSON, each shortened. What long ones begin with alike is
-/// left out, so that one sees in what they differ.
-pub(super) fn change(finding: &Finding, limit: usize) -> (String, String) {
-    let written = |value: &Option<Value>| value.as_ref().map(Value::to_string);
-    let (old, new) = (written(&finding.old), written(&finding.new));
-    let common = match (&old, &new) {
-        (Some(old), Some(new)) if old.chars().count().max(new.chars().count()) > limit => {
-            let alike = old.char_indices().zip(new.chars());
-            let common: Vec<usize> = alike
-                .take_while(|((_, left), right)| left == right)
-                .map(|((at, _), _)| at)
-                .collect();
-            let shown_from = common.len().checked_sub(CONTEXT);
-            shown_from
-                .and_then(|from| common.get(from))
-                .copied()
-                .unwrap_or(0)
+/// Old and new value, as JSON, each shortened.
+pub(super) enum Change {
+    /// They differ, or one of them is nothing.
+    FromTo(String, String),
+    /// They are the same; something around them changed.
+    Same(String),
+}
+
+impl Change {
+    /// Of a finding, each value with at most about `limit` characters; none where
+    /// there is no value on either side. What long ones begin with alike is left
+    /// out, so that one sees in what they differ.
+    pub(super) fn of(finding: &Finding, limit: usize) -> Option<Self> {
+        let written = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+        let (old, new) = match (written(&finding.old), written(&finding.new)) {
+            (None, None) => return None,
+            (Some(old), Some(new)) if old == new => {
+                return Some(Self::Same(shorten(&old, limit)));
+            }
+            other => other,
+        };
+        let common = match (&old, &new) {
+            (Some(old), Some(new)) if old.len().max(new.len()) > limit => common(old, new),
+            _ => 0,
+        };
+        let shown = |text: Option<String>| match text {
+            None => "nothing".to_owned(),
+            Some(text) if common == 0 => shorten(&text, limit),
+            Some(text) => format!(
+                "…{}",
+                shorten(text.get(common..).unwrap_or_default(), limit)
+            ),
+        };
+        Some(Self::FromTo(shown(old), shown(new)))
+    }
+}
+
+/// Where two texts should be shown from: a little before they differ, in bytes.
+fn common(old: &str, new: &str) -> usize {
+    let alike = old.char_indices().zip(new.chars());
+    let alike: Vec<usize> = alike
+        .take_while(|((_, left), right)| left == right)
+        .map(|((at, _), _)| at)
+        .collect();
+    let from = alike.len().saturating_sub(CONTEXT);
+    alike.get(from).copied().unwrap_or(0)
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FromTo(old, new) => write!(formatter, "{old} -> {new}"),
+            Self::Same(value) => write!(formatter, "{value}, as before"),
         }
-        _ => 0,
-    };
-    let shown = |text: Option<String>| match text {
-        None => "nothing".to_owned(),
-        Some(text) if common == 0 => shorten(&text, limit),
-        Some(text) => format!(
-            "…{}",
-            shorten(text.get(common..).unwrap_or_default(), limit)
-        ),
-    };
-    (shown(old), shown(new))
+    }
 }
 
 /// What a witness shows, and how each side takes it.
@@ -112,7 +140,8 @@ pub(super) fn witness(witness: &Witness, limit: usize) -> (String, &'static str)
     };
     let mut text = format!("{method} {path}");
     for (name, value) in members {
-        if name != "method" && name != "path" {
+        let says_nothing = value.as_object().is_some_and(serde_json::Map::is_empty);
+        if name != "method" && name != "path" && !says_nothing {
             text.push_str(&format!(", {name} {value}"));
         }
     }
@@ -156,20 +185,30 @@ mod tests {
         assert_eq!(shorten("äöüß", 3), "äöü… (4 characters)");
     }
 
+    fn change(finding: &Finding, limit: usize) -> String {
+        Change::of(finding, limit).unwrap().to_string()
+    }
+
     #[test]
     fn long_values_are_shown_from_where_they_differ() {
         let names: Vec<String> = (0..1000).map(|number| format!("value-{number}")).collect();
         let finding = samples::valued(json!(names), json!(names[..999]));
-        let (old, new) = change(&finding, 40);
-        assert_eq!(old, "…lue-997\",\"value-998\",\"value-999\"]");
-        assert_eq!(new, "…lue-997\",\"value-998\"]");
-        let (old, new) = change(&samples::valued(json!("a"), json!("b")), 40);
-        assert_eq!((old.as_str(), new.as_str()), ("\"a\"", "\"b\""));
+        assert_eq!(
+            change(&finding, 40),
+            "…lue-997\",\"value-998\",\"value-999\"] -> …lue-997\",\"value-998\"]"
+        );
+        assert_eq!(
+            change(&samples::valued(json!("a"), json!("b")), 40),
+            "\"a\" -> \"b\""
+        );
         let long = "x".repeat(50);
-        let (old, _) = change(&samples::valued(json!(long), json!("b")), 40);
-        assert!(
-            old.starts_with("\"xxx") && old.ends_with("… (52 characters)"),
-            "{old}"
+        assert_eq!(
+            change(&samples::valued(json!(long), json!("b")), 9),
+            "\"xxxxxxxx… (52 characters) -> \"b\""
+        );
+        assert_eq!(
+            change(&samples::valued(json!(1), json!(1)), 9),
+            "1, as before"
         );
     }
 
@@ -177,10 +216,35 @@ mod tests {
     fn nothing_and_null_are_two_things() {
         let mut finding = samples::valued(json!(null), json!(1));
         finding.new = None;
+        assert_eq!(change(&finding, 9), "null -> nothing");
+        finding.old = None;
+        assert!(Change::of(&finding, 9).is_none());
+    }
+
+    #[test]
+    fn a_witness_is_one_line() {
+        let mut finding = samples::report().findings.remove(0);
+        let shown = |finding: &Finding| witness(finding.witness.as_ref().unwrap(), 60);
         assert_eq!(
-            change(&finding, 9),
-            ("null".to_owned(), "nothing".to_owned())
+            shown(&finding),
+            (
+                "POST /a, request {\"body\":{\"output_format\":\"png\"},\"media_type… \
+                 (81 characters)"
+                    .to_owned(),
+                "the old document allows it, the new one does not"
+            )
         );
+        for (exchange, expected) in [
+            (
+                json!({"method": "PUT", "path": "/a", "request": {}}),
+                "PUT /a",
+            ),
+            (json!({"path": "/a"}), "{\"path\":\"/a\"}"),
+            (json!(null), "null"),
+        ] {
+            finding.witness.as_mut().unwrap().exchange = exchange;
+            assert_eq!(shown(&finding).0, expected);
+        }
     }
 
     proptest! {
@@ -191,10 +255,8 @@ mod tests {
 
         #[test]
         fn a_change_is_short(old in ".{0,300}", new in ".{0,300}", limit in 1_usize..100) {
-            let (old, new) = change(&samples::valued(json!(old), json!(new)), limit);
-            for text in [old, new] {
-                prop_assert!(text.chars().count() <= limit + 30, "{}", text);
-            }
+            let text = change(&samples::valued(json!(old), json!(new)), limit);
+            prop_assert!(text.chars().count() <= 2 * (limit + 30), "{}", text);
         }
     }
 }

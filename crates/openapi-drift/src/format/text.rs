@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    shown,
+    shown::{self, Change},
     summary::{LEVELS, Summary},
 };
 use crate::report::{AtRisk, Finding, Ignored, Report, Verdict, Wire};
@@ -121,11 +121,10 @@ impl Page {
         self.line(&format!("    {rule}: {reason}"));
         let old_at = place(&self.old_name, finding.old_position, &finding.old_pointer);
         let new_at = place(&self.new_name, finding.new_position, &finding.new_pointer);
-        let (old, new) = shown::change(finding, VALUE);
         self.labelled("old", &old_at);
         self.labelled("new", &new_at);
-        if finding.old.is_some() || finding.new.is_some() {
-            self.labelled("change", &format!("{old} -> {new}"));
+        if let Some(change) = Change::of(finding, VALUE) {
+            self.labelled("change", &change.to_string());
         }
         if let Some(witness) = &finding.witness {
             let (exchange, judged) = shown::witness(witness, SENTENCE);

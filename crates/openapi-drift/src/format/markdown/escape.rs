@@ -72,6 +72,25 @@ pub(super) fn code(text: &str) -> String {
     escaped
 }
 
+/// A text in which names may stand in backticks, which they keep.
+///
+/// Whatever stands in backticks is made harmless, too; so it does not matter who
+/// wrote them.
+pub(super) fn sentence(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('`') {
+        let Some((name, behind)) = after.split_once('`') else {
+            break;
+        };
+        escaped.push_str(&prose(before));
+        escaped.push_str(&code(name));
+        rest = behind;
+    }
+    escaped.push_str(&prose(rest));
+    escaped
+}
+
 fn entity(character: char, text: &mut String) {
     // Writing to a string does not fail.
     let _ = write!(text, "&#{};", u32::from(character));
@@ -116,7 +135,23 @@ mod tests {
         assert_eq!(code(""), "<code></code>");
     }
 
+    #[test]
+    fn names_in_backticks_are_code() {
+        assert_eq!(
+            sentence("`a_b` was `c|d`, or `e"),
+            "`a_b` was <code>c&#124;d</code>, or &#96;e"
+        );
+        assert_eq!(sentence("``"), "<code></code>");
+    }
+
     proptest! {
+        #[test]
+        fn a_sentence_keeps_pairs_of_backticks_only(text in "[`|<@a-c \\n]{0,20}") {
+            let escaped = sentence(&text);
+            prop_assert!(!escaped.contains(['|', '\n']));
+            prop_assert_eq!(escaped.matches('`').count() % 2, 0);
+        }
+
         #[test]
         fn no_text_keeps_a_meaning(text in any::<String>()) {
             let escaped = prose(&text);
