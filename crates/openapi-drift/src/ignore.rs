@@ -3,7 +3,10 @@
 mod date;
 mod read;
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{
     format::printable,
@@ -146,12 +149,13 @@ impl IgnoreFile {
                 entries,
             });
         }
+        let entries = self.entries.iter();
+        let by_fingerprint: BTreeMap<&str, &Entry> = entries
+            .map(|entry| (entry.fingerprint.as_str(), entry))
+            .collect();
         let mut used = BTreeSet::new();
         for finding in std::mem::take(&mut report.findings) {
-            let entry = self
-                .entries
-                .iter()
-                .find(|entry| entry.fingerprint == finding.fingerprint);
+            let entry = by_fingerprint.get(finding.fingerprint.as_str());
             let Some(entry) = entry else {
                 report.findings.push(finding);
                 continue;

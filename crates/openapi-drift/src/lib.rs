@@ -1,4 +1,4 @@
-//! Compares two OpenAPI 3.0 documents and says whom each change breaks.
+#![doc = include_str!("../README.md")]
 
 #![cfg_attr(
     test,

@@ -76,6 +76,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_comparison_finds_is_as_the_schema_says() {
+        let old = r#"{"openapi": "3.0.0", "paths": {"/a~": {"get": {"responses": {"200": {}}}},
+            "/b": {"post": {"requestBody": {"content": {"application/json": {"schema": {
+                "type": "object", "properties": {"a": {"enum": ["x", "y"], "format": "f"}}
+            }}}}, "responses": {"200": {}}}}}}"#;
+        let new = old
+            .replace("/a~", "/c/~1")
+            .replace("\"x\", ", "")
+            .replace("\"f\"", "\"g\"")
+            .replace("{\"200\"", "{\"description\": 1, \"201\"");
+        let document = |text: &str| crate::Document::parse("a", text).unwrap();
+        let report = crate::compare(&document(old), &document(&new));
+        assert!(
+            report
+                .findings
+                .iter()
+                .any(|finding| finding.witness.is_some())
+        );
+        assert_eq!(problems(&written(&report)), Vec::<String>::new());
+    }
+
+    #[test]
     fn the_schema_refuses_what_is_no_report() {
         let good = written(&samples::report());
         let changes: [fn(&mut Value); 12] = [

@@ -131,14 +131,14 @@ pub(super) fn witness(witness: &Witness, limit: usize) -> (String, &'static str)
         (Side::Old, Side::Old) | (Side::New, Side::New) => "one document allows it and does not",
     };
     let exchange = &witness.exchange;
-    let (Some(Value::String(method)), Some(Value::String(path)), Some(members)) = (
-        exchange.get("method"),
-        exchange.get("path"),
-        exchange.as_object(),
-    ) else {
+    let text = |name: &str| exchange.get(name).and_then(Value::as_str);
+    let (Some(path), Some(members)) = (text("path"), exchange.as_object()) else {
         return (shorten(&exchange.to_string(), limit), judged);
     };
-    let mut text = format!("{method} {path}");
+    let mut text = match text("method") {
+        Some(method) => format!("{method} {path}"),
+        None => path.to_owned(),
+    };
     for (name, value) in members {
         let says_nothing = value.as_object().is_some_and(serde_json::Map::is_empty);
         if name != "method" && name != "path" && !says_nothing {
@@ -239,7 +239,8 @@ mod tests {
                 json!({"method": "PUT", "path": "/a", "request": {}}),
                 "PUT /a",
             ),
-            (json!({"path": "/a"}), "{\"path\":\"/a\"}"),
+            (json!({"path": "/a", "request": {}}), "/a"),
+            (json!({"server": "/a"}), "{\"server\":\"/a\"}"),
             (json!(null), "null"),
         ] {
             finding.witness.as_mut().unwrap().exchange = exchange;

@@ -19,10 +19,15 @@ pub(super) fn prose(text: &str) -> String {
                 escaped.push(character);
                 escaped.push_str(BREAK);
             }
-            // www.example.org is a link, gh-1 an issue.
-            '.' | '-' => {
+            // www.example.org is a link, and would be one with anything behind www.
+            'w' | 'W' if is_pair(before, 'w', 'w') => {
+                escaped.push_str(BREAK);
                 escaped.push(character);
-                if is_pair(before, 'w', 'w') || is_pair(before, 'g', 'h') {
+            }
+            // gh-1 is an issue.
+            '-' => {
+                escaped.push(character);
+                if is_pair(before, 'g', 'h') {
                     escaped.push_str(BREAK);
                 }
             }
@@ -33,7 +38,7 @@ pub(super) fn prose(text: &str) -> String {
                     escaped.push_str(BREAK);
                 }
             }
-            ' ' | ',' | ';' | '\'' | '"' | '/' | '(' | ')' | '=' | '+' | '?' | '%' => {
+            ' ' | '.' | ',' | ';' | '\'' | '"' | '/' | '(' | ')' | '=' | '+' | '?' | '%' => {
                 escaped.push(character);
             }
             other if other.is_ascii_punctuation() || other.is_control() => {
@@ -62,7 +67,11 @@ pub(super) fn code(text: &str) -> String {
     }
     let mut escaped = String::from("<code>");
     for character in text.chars() {
-        if character.is_ascii_punctuation() || character.is_control() {
+        if character == '@' {
+            // What looks like an address becomes a link, even in HTML's code; a
+            // comment in the middle keeps it apart, and is not copied.
+            escaped.push_str("&#64;<!-- -->");
+        } else if character.is_ascii_punctuation() || character.is_control() {
             entity(character, &mut escaped);
         } else {
             escaped.push(character);
@@ -116,7 +125,7 @@ mod tests {
             ("@team #7", "@&#8203;team #&#8203;7"),
             ("GH-7 gh-7", "GH-&#8203;7 gh-&#8203;7"),
             ("https://a.b", "https:&#8203;//a.b"),
-            ("www.a.b", "www.&#8203;a.b"),
+            ("www.a.b", "ww&#8203;w.a.b"),
             (
                 "a|b`c`<b>*_~[x](y)",
                 "a&#124;b&#96;c&#96;&#60;b&#62;&#42;&#95;&#126;&#91;x&#93;(y)",
@@ -131,6 +140,7 @@ mod tests {
     fn code_that_backticks_cannot_hold_is_html() {
         assert_eq!(code("[\"png\",@a]"), "`[\"png\",@a]`");
         assert_eq!(code("a`|\\"), "<code>a&#96;&#124;&#92;</code>");
+        assert_eq!(code("a@b.c|"), "<code>a&#64;<!-- -->b&#46;c&#124;</code>");
         assert_eq!(code("</code>|"), "<code>&#60;&#47;code&#62;&#124;</code>");
         assert_eq!(code(""), "<code></code>");
     }
