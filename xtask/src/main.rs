@@ -7,7 +7,10 @@ mod drift;
 mod files;
 mod workspace;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -56,22 +59,24 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // It works on the files that it is given, whichever workspace they are in.
-    if let Command::Drift(arguments) = &arguments.command {
-        return drift::run(arguments);
+    let Arguments { root, command } = Arguments::parse();
+    match command {
+        // It works on the files that it is given, whichever workspace they are in.
+        Command::Drift(arguments) => drift::run(&arguments),
+        Command::Codegen { check } => in_workspace(root, |root| codegen::run(root, check)),
+        Command::Ci => in_workspace(root, ci::run),
+        Command::BenchMock(arguments) => {
+            in_workspace(root, |root| bench_mock::run(root, &arguments))
+        }
     }
-    let root = match arguments.root.map_or_else(workspace::root, Ok) {
-        Ok(root) => root,
+}
+
+fn in_workspace(root: Option<PathBuf>, run: impl FnOnce(&Path) -> ExitCode) -> ExitCode {
+    match root.map_or_else(workspace::root, Ok) {
+        Ok(root) => run(&root),
         Err(error) => {
             anstream::eprintln!("error: {error}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
-    match arguments.command {
-        Command::Codegen { check } => codegen::run(&root, check),
-        Command::Drift(arguments) => drift::run(&arguments),
-        Command::Ci => ci::run(&root),
-        Command::BenchMock(arguments) => bench_mock::run(&root, &arguments),
     }
 }
