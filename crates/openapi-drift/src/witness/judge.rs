@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     formats,
-    json_schema::{Objects, translate},
+    json_schema::{Objects, Translated, translate},
     sample::Sampler,
 };
 use crate::{
@@ -109,17 +109,18 @@ impl<'a, 'b> Judge<'a, 'b> {
 
 /// A validator of a translated schema. Patterns are matched in time that is
 /// linear in the text; one that can't be is left out, on both sides alike.
-fn validator(schema: &Value) -> Option<Validator> {
+fn validator(translated: &Translated) -> Option<Validator> {
     let build = |schema: &Value| {
-        jsonschema::draft202012::options()
+        jsonschema::options()
+            .with_draft(translated.draft)
             .should_validate_formats(true)
             .with_pattern_options(PatternOptions::regex())
             .with_format("byte", formats::is_base64)
             .build(schema)
             .ok()
     };
-    build(schema).or_else(|| {
-        let mut schema = schema.clone();
+    build(&translated.schema).or_else(|| {
+        let mut schema = translated.schema.clone();
         remove_odd_patterns(&mut schema);
         build(&schema)
     })
