@@ -173,6 +173,9 @@ document_rules! {
     SERVER_ADDED "server-added" None NonBreaking No
         "a server was added"
         "Old clients use the ones that they know.";
+    SERVER_CHANGED "server-changed" None Breaking No
+        "a server has another address"
+        "Old clients send to an address that the document no longer names. If the old address answers as well, say so with an entry in the ignore file.";
     SERVER_REMOVED "server-removed" None Breaking No
         "a server was removed"
         "Old clients send to an address that the document no longer names. If the new address answers for both, say so with an entry in the ignore file.";

@@ -14,6 +14,9 @@ use crate::{
     schema::{Alternative, Bound, lower, numbers, tightest, upper},
 };
 
+/// A `multipleOf`, and where it stands.
+type Step = (Decimal, Id);
+
 /// What a limit's change does to the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moved {
@@ -221,7 +224,7 @@ impl Comparison<'_> {
         old: &Alternative,
         new: &Alternative,
         task: &Task,
-        (before, after): (&[(Decimal, Id)], &[(Decimal, Id)]),
+        (before, after): (&[Step], &[Step]),
         is_whole: bool,
     ) {
         let one = (Decimal::from_i128(1), task.old_at.id);

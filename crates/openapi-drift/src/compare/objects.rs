@@ -13,7 +13,10 @@ use crate::{
     document::resolve,
     json::{Id, Tree},
     rules::{self, Direction, Pair},
-    schema::{Additional, Alternative, Schema, additional, properties, required, schema, tightest},
+    schema::{
+        Additional, Alternative, Schema, additional, is_annotation, properties, required, schema,
+        tightest,
+    },
 };
 
 /// What one side says of an object, in one direction.
@@ -61,11 +64,12 @@ impl<'a> Side<'a> {
     }
 
     /// The schema of members whose names are not given, if they are values of one.
-    fn other_members(&self) -> Option<(Schema, Spot)> {
+    fn other_members(&self, around: Id) -> Option<(Schema, Spot)> {
         match &self.additional {
             Additional::Schema(nodes, id) => Some((Schema::clone(nodes), Spot::at(*id))),
             Additional::Any(Some(id)) => Some((schema([]), Spot::at(*id))),
-            Additional::Any(None) | Additional::Unsaid | Additional::Nothing(_) => None,
+            Additional::Any(None) => Some((schema([]), Spot::missing_in(around))),
+            Additional::Unsaid | Additional::Nothing(_) => None,
         }
     }
 }
@@ -201,7 +205,7 @@ impl Comparison<'_> {
         task: &Task,
     ) {
         let old_at = before.spot(name, old_spot(old, task));
-        if let Some((others, new_at)) = after.other_members() {
+        if let Some((others, new_at)) = after.other_members(new_spot(new, task)) {
             // It may still be there, as one of the members that are not named.
             self.required(name, (before, after), (old, new), task);
             if let Some(nodes) = before.properties.get(name) {
@@ -234,7 +238,7 @@ impl Comparison<'_> {
         task: &Task,
     ) {
         let new_at = after.spot(name, new_spot(new, task));
-        if let Some((others, old_at)) = before.other_members() {
+        if let Some((others, old_at)) = before.other_members(old_spot(old, task)) {
             self.required(name, (before, after), (old, new), task);
             if let Some(nodes) = after.properties.get(name) {
                 self.later(Task {
@@ -330,11 +334,12 @@ impl Comparison<'_> {
     }
 
     /// Whether a schema certainly says nothing.
-    fn allows_all(&self, nodes: &Schema, is_old: bool) -> bool {
+    pub(crate) fn allows_all(&self, nodes: &Schema, is_old: bool) -> bool {
         let tree = if is_old { self.old.tree } else { self.new.tree };
-        nodes
-            .iter()
-            .all(|node| resolved_text(tree, *node, true) == "{}")
+        nodes.iter().all(|node| {
+            let members = resolve(tree, *node).ok().and_then(|id| tree.object(id));
+            members.is_some_and(|members| members.keys().all(|name| is_annotation(name)))
+        })
     }
 }
 
@@ -344,59 +349,69 @@ fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> Spot
     Spot::missing_in(node.unwrap_or(around))
 }
 
-/// Which of the properties that went came under another name: those whose
-/// schemas say the same, or have the same description, and that are needed or
+/// A property's old and new name.
+type Renaming = (Arc<str>, Arc<str>);
+
+/// What two properties have to have in common to be one, and whether it is needed.
+type Likeness = Option<(Vec<String>, bool)>;
+
+/// Which of the properties that went came under another name: those that have the
+/// same description, or else whose schemas say the same, and that are needed or
 /// not alike, where there is one such on each side.
 fn renamed(
     before: &Side<'_>,
     after: &Side<'_>,
     gone: &[Arc<str>],
     came: &[Arc<str>],
-) -> Vec<(Arc<str>, Arc<str>)> {
+) -> Vec<Renaming> {
     if gone.len().saturating_mul(came.len()) > 1024 {
         return Vec::new();
     }
-    let text = |side: &Side<'_>, name: &Arc<str>| {
-        let nodes = side.properties.get(name)?;
-        let mut texts: Vec<String> = nodes
-            .iter()
-            .map(|node| resolved_text(side.tree, *node, true))
-            .collect();
-        texts.sort();
-        Some((texts, side.required.contains_key(name)))
-    };
-    let description = |side: &Side<'_>, name: &Arc<str>| {
-        let node = side.properties.get(name)?.first().copied()?;
-        let target = resolve(side.tree, node).ok()?;
-        let text = side.tree.string(side.tree.get(target, "description")?)?;
-        (!text.is_empty()).then(|| (vec![text.to_owned()], side.required.contains_key(name)))
-    };
-    type Key = Option<(Vec<String>, bool)>;
-    let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-    let keys: [&dyn Fn(&Side<'_>, &Arc<str>) -> Key; 2] = [&description, &text];
-    for key in keys {
-        let free = |names: &[Arc<str>], pairs: &[(Arc<str>, Arc<str>)]| -> Vec<Arc<str>> {
+    let mut pairs: Vec<Renaming> = Vec::new();
+    let likenesses: [fn(&Side<'_>, &Arc<str>) -> Likeness; 2] = [
+        |side, name| side.description(name),
+        |side, name| side.text(name),
+    ];
+    for likeness in likenesses {
+        let alike = |side: &Side<'_>, names: &[Arc<str>]| -> Vec<(Arc<str>, Likeness)> {
             let is_free =
                 |name: &&Arc<str>| !pairs.iter().any(|(from, to)| from == *name || to == *name);
-            names.iter().filter(is_free).cloned().collect()
+            let free = names.iter().filter(is_free);
+            free.map(|name| (Arc::clone(name), likeness(side, name)))
+                .collect()
         };
-        let (gone, came) = (free(gone, &pairs), free(came, &pairs));
-        for from in &gone {
-            let Some(wanted) = key(before, from) else {
-                continue;
+        let (gone, came) = (alike(before, gone), alike(after, came));
+        for (from, wanted) in gone.iter().filter(|(_, wanted)| wanted.is_some()) {
+            let same = |list: &[(Arc<str>, Likeness)]| -> Vec<Arc<str>> {
+                let same = list.iter().filter(|(_, other)| other == wanted);
+                same.map(|(name, _)| Arc::clone(name)).collect()
             };
-            let matching: Vec<&Arc<str>> = came
-                .iter()
-                .filter(|to| key(after, to).as_ref() == Some(&wanted))
-                .collect();
-            let rivals = gone
-                .iter()
-                .filter(|name| key(before, name).as_ref() == Some(&wanted))
-                .count();
-            if let ([to], 1) = (&matching[..], rivals) {
+            if let ([_], [to]) = (&same(&gone)[..], &same(&came)[..]) {
                 pairs.push((Arc::clone(from), Arc::clone(to)));
             }
         }
     }
     pairs
+}
+
+impl Side<'_> {
+    /// What a property's schema says.
+    fn text(&self, name: &Arc<str>) -> Likeness {
+        let nodes = self.properties.get(name)?;
+        let texts = nodes
+            .iter()
+            .map(|node| resolved_text(self.tree, *node, true));
+        let mut texts: Vec<String> = texts.collect();
+        texts.sort();
+        Some((texts, self.required.contains_key(name)))
+    }
+
+    /// How a property is described.
+    fn description(&self, name: &Arc<str>) -> Likeness {
+        let node = self.properties.get(name)?.first().copied()?;
+        let target = resolve(self.tree, node).ok()?;
+        let text = self.tree.string(self.tree.get(target, "description")?)?;
+        let is_said = !text.is_empty();
+        is_said.then(|| (vec![text.to_owned()], self.required.contains_key(name)))
+    }
 }

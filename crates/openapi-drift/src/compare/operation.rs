@@ -122,31 +122,46 @@ impl Comparison<'_> {
     pub(crate) fn servers(&mut self, old: Id, new: Id, operation: Option<&Rc<Operation>>) {
         let (before, old_list) = servers(self.old.tree, old);
         let (after, new_list) = servers(self.new.tree, new);
+        let only = |these: &Servers, those: &Servers| -> Vec<((String, String), Id)> {
+            let only = these.iter().filter(|(key, _)| !those.contains_key(*key));
+            only.map(|(key, id)| (key.clone(), *id)).collect()
+        };
+        let (gone, came) = (only(&before, &after), only(&after, &before));
         for (key, server) in &before {
             if let Some(other) = after.get(key) {
                 self.members(*server, *other, &["url", "variables"], operation);
-                continue;
             }
+        }
+        if let ([(from, server)], [(to, other)]) = (&gone[..], &came[..]) {
+            let reason = format!("the server {} is {} now", from.0, to.0);
+            let exchange = Some(json!({"server": from.0, "request": {}}));
+            let spots = (Spot::at(*server), Spot::at(*other));
+            let rule = &rules::SERVER_CHANGED;
+            self.found(rule, spots.0, spots.1, operation, reason, exchange);
+            return;
+        }
+        for (key, server) in &gone {
             let reason = format!("the server {} is gone", key.0);
             let spots = (Spot::at(*server), Spot::missing_in(new_list));
             let exchange = Some(json!({"server": key.0, "request": {}}));
             let rule = &rules::SERVER_REMOVED;
             self.found(rule, spots.0, spots.1, operation, reason, exchange);
         }
-        for (key, server) in &after {
-            if !before.contains_key(key) {
-                let reason = format!("the server {} is new", key.0);
-                let spots = (Spot::missing_in(old_list), Spot::at(*server));
-                let rule = &rules::SERVER_ADDED;
-                self.found(rule, spots.0, spots.1, operation, reason, None);
-            }
+        for (key, server) in &came {
+            let reason = format!("the server {} is new", key.0);
+            let spots = (Spot::missing_in(old_list), Spot::at(*server));
+            let rule = &rules::SERVER_ADDED;
+            self.found(rule, spots.0, spots.1, operation, reason, None);
         }
     }
 }
 
+/// Servers by address and variables.
+type Servers = BTreeMap<(String, String), Id>;
+
 /// The servers that an object names, by address and variables, and where they
 /// are listed. Where none is named there is none: clients have to know better.
-fn servers(tree: &Tree, owner: Id) -> (BTreeMap<(String, String), Id>, Id) {
+fn servers(tree: &Tree, owner: Id) -> (Servers, Id) {
     let list = tree.get(owner, "servers");
     let servers = list.and_then(|list| tree.array(list)).unwrap_or_default();
     let named = servers.iter().map(|server| {

@@ -16,6 +16,9 @@ impl Comparison<'_> {
     pub(crate) fn schemas(&mut self, task: &Task) {
         let (old, new) = (self.old.expand(&task.old), self.new.expand(&task.new));
         self.annotations(&old.always, &new.always, task);
+        if self.everything(&old, &new, task) {
+            return;
+        }
         let is_clear = self.unclear(&old, &new, task);
         let is_inexact = !is_clear || old.is_inexact || new.is_inexact;
         let inner = Task {
@@ -35,6 +38,30 @@ impl Comparison<'_> {
             }
         }
         self.rewritten(&old, &new, &inner, found);
+    }
+
+    /// Whether one of the schemas allows everything: then that is the one thing to
+    /// say of the other.
+    fn everything(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> bool {
+        let was = self.allows_all(&task.old, true);
+        let is = self.allows_all(&task.new, false);
+        let name = task.place.name();
+        let (pair, reason): (&'static Pair, String) = match (was, is) {
+            (false, false) => return false,
+            (true, true) => return true,
+            (true, false) => {
+                let reason = format!("{name} could be anything, and can't any more");
+                (&rules::TYPE_NARROWED, reason)
+            }
+            (false, true) => (&rules::TYPE_WIDENED, format!("{name} can be anything now")),
+        };
+        let spots = (
+            keyword_spot(self.old, &old.always, "type", task.old_at),
+            keyword_spot(self.new, &new.always, "type", task.new_at),
+        );
+        let sides = (&old.alternatives[..], &new.alternatives[..]);
+        self.differ(pair, task, spots, sides, Show::Any, reason);
+        true
     }
 
     /// Compares two alternatives of one type.
@@ -80,28 +107,31 @@ impl Comparison<'_> {
         };
         let of = |kind: Type| (has(old, kind), has(new, kind));
         let values = Type::ALL.into_iter().filter(|kind| *kind != Type::Null);
-        let gone: Vec<Type> = values
-            .clone()
-            .filter(|kind| of(*kind) == (true, false))
-            .collect();
-        let came: Vec<Type> = values
-            .clone()
-            .filter(|kind| of(*kind) == (false, true))
-            .collect();
-        let is_common = values.clone().any(|kind| of(kind) == (true, true));
+        let with = |wanted: (bool, bool)| -> Vec<Type> {
+            values.clone().filter(|kind| of(*kind) == wanted).collect()
+        };
+        let (mut gone, mut came) = (with((true, false)), with((false, true)));
+        let is_common = !with((true, true)).is_empty();
+        let is_changed = !gone.is_empty() && !came.is_empty() && !is_common;
+        let null = self.null(old, new, task, of(Type::Null));
+        // Null that came or went with a type is one change.
+        match (of(Type::Null), &null) {
+            ((true, false), Some((keyword, _))) if !gone.is_empty() && *keyword != "nullable" => {
+                gone.push(Type::Null);
+            }
+            ((false, true), Some((keyword, _))) if !came.is_empty() && *keyword != "nullable" => {
+                came.push(Type::Null);
+            }
+            (_, None) => {}
+            (was, Some((_, spots))) => self.null_differs(was.0, *spots, (old, new), task),
+        }
         let name = task.place.name();
         let sides = (&old.alternatives[..], &new.alternatives[..]);
-        if !gone.is_empty() && !came.is_empty() && !is_common {
+        if is_changed {
             let reason = format!("{name} was {} and is {} now", names(&gone), names(&came));
-            self.differ(
-                &rules::TYPE_CHANGED,
-                task,
-                (task.old_at, task.new_at),
-                sides,
-                Show::Any,
-                reason,
-            );
-            self.null(old, new, task);
+            let spots = (task.old_at, task.new_at);
+            let pair = &rules::TYPE_CHANGED;
+            self.differ(pair, task, spots, sides, Show::Any, reason);
             return false;
         }
         let is_union = !old.unions.is_empty() || !new.unions.is_empty();
@@ -142,42 +172,50 @@ impl Comparison<'_> {
             let shown = only(sides.1, &came);
             self.differ(pair, task, spots, (sides.0, &shown), Show::Any, reason);
         }
-        self.null(old, new, task);
         true
     }
 
-    /// Null came or went.
-    fn null(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
-        let has = |expanded: &Expanded| {
-            expanded
-                .alternatives
-                .iter()
-                .any(|one| one.kind == Type::Null)
-        };
-        let (before, after) = (has(old), has(new));
-        if before == after {
-            return;
+    /// Which keyword makes null come or go, and where it stands. None if nothing
+    /// does, or if the values that are listed now, or were, say it.
+    fn null(
+        &self,
+        old: &Expanded,
+        new: &Expanded,
+        task: &Task,
+        (was, is): (bool, bool),
+    ) -> Option<(&'static str, (Spot, Spot))> {
+        if was == is {
+            return None;
         }
-        // Where it is said: by `nullable`, else by the values or the type.
-        let mut spots = (task.old_at, task.new_at);
+        let mut found = ("type", (task.old_at, task.new_at));
         for keyword in ["type", "enum", "nullable"] {
             let old = keyword_spot(self.old, &old.always, keyword, task.old_at);
             let new = keyword_spot(self.new, &new.always, keyword, task.new_at);
             let is_other = match (old.exists, new.exists) {
                 (true, true) => !crate::json::same(self.old.tree, old.id, self.new.tree, new.id),
                 (false, false) => false,
+                // Any value was or is allowed: that there is a list is said.
+                _ if keyword == "enum" => return None,
                 _ => true,
             };
             if is_other {
-                spots = (old, new);
+                found = (keyword, (old, new));
             }
         }
+        Some(found)
+    }
+
+    fn null_differs(
+        &mut self,
+        was: bool,
+        spots: (Spot, Spot),
+        (old, new): (&Expanded, &Expanded),
+        task: &Task,
+    ) {
         let name = task.place.name();
-        let (pair, reason): (&'static Pair, String) = if before {
-            (
-                &rules::NULLABLE_REMOVED,
-                format!("{name} can no longer be null"),
-            )
+        let (pair, reason): (&'static Pair, String) = if was {
+            let reason = format!("{name} can no longer be null");
+            (&rules::NULLABLE_REMOVED, reason)
         } else {
             (&rules::NULLABLE_ADDED, format!("{name} can be null now"))
         };

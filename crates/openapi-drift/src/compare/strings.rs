@@ -22,16 +22,15 @@ impl Comparison<'_> {
     }
 
     fn patterns(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        let of = |tree: &Tree, alternative: &Alternative| -> Vec<(String, Id)> {
+        let of = |tree: &Tree, alternative: &Alternative, matches_all: bool| {
             let mut found: Vec<(String, Id)> = tightest(tree, &alternative.parts, "pattern")
                 .filter_map(|id| Some((tree.string(id)?.to_owned(), id)))
-                .filter(|(pattern, _)| !patterns::matches_all(pattern))
+                .filter(|(pattern, _)| patterns::matches_all(pattern) == matches_all)
                 .collect();
             found.sort();
             found.dedup_by(|left, right| left.0 == right.0);
             found
         };
-        let (before, after) = (of(self.old.tree, old), of(self.new.tree, new));
         let only = |these: &[(String, Id)], those: &[(String, Id)]| -> Vec<(String, Id)> {
             let is_there = |pattern: &String| those.iter().any(|(other, _)| other == pattern);
             these
@@ -40,8 +39,26 @@ impl Comparison<'_> {
                 .cloned()
                 .collect()
         };
-        let (gone, came) = (only(&before, &after), only(&after, &before));
+        let differ = |matches_all: bool| {
+            let before = of(self.old.tree, old, matches_all);
+            let after = of(self.new.tree, new, matches_all);
+            (only(&before, &after), only(&after, &before))
+        };
         let name = task.place.name();
+        let spots = |gone: &[(String, Id)], came: &[(String, Id)]| {
+            (
+                Spot::of(gone.first().map(|(_, id)| *id), old_spot(old, task)),
+                Spot::of(came.first().map(|(_, id)| *id), new_spot(new, task)),
+            )
+        };
+        let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
+        let (gone, came) = differ(true);
+        if !gone.is_empty() || !came.is_empty() {
+            let reason = format!("a pattern of {name} changed, which every text matches");
+            let pair = &rules::WITHOUT_EFFECT;
+            self.differ(pair, task, spots(&gone, &came), sides, Show::Any, reason);
+        }
+        let (gone, came) = differ(false);
         let (pair, reason): (&'static Pair, _) = match (gone.first(), came.first()) {
             (None, None) => return,
             (None, Some((new, _))) => (
@@ -57,12 +74,7 @@ impl Comparison<'_> {
                 format!("{name} had to match {old:?}, and has to match {new:?} now"),
             ),
         };
-        let spots = (
-            Spot::of(gone.first().map(|(_, id)| *id), old_spot(old, task)),
-            Spot::of(came.first().map(|(_, id)| *id), new_spot(new, task)),
-        );
-        let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(pair, task, spots, sides, Show::Any, reason);
+        self.differ(pair, task, spots(&gone, &came), sides, Show::Any, reason);
     }
 
     fn string_formats(&mut self, old: &Alternative, new: &Alternative, task: &Task) {

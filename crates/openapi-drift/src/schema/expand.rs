@@ -184,7 +184,8 @@ impl<'a> Schemas<'a> {
                 .iter()
                 .filter_map(|name| Type::of(tree.string(*name)?))
                 .any(|one| one == kind);
-            if !is_named && !(is_nullable && kind == Type::Null) {
+            let is_null = is_nullable && kind == Type::Null;
+            if !is_named && !is_null {
                 return false;
             }
         } else if is_nullable && kind == Type::Null {

@@ -175,9 +175,9 @@ pub(crate) fn required(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Id> {
 /// What an object may have beside the properties that are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Additional {
-    /// Nothing is said, and properties are named.
+    /// Nothing is said, and there is a list of properties, which may be empty.
     Unsaid,
-    /// Nothing is said, and no property is named either; or anything, by word.
+    /// Nothing is said, and of properties neither; or anything, by word.
     Any(Option<Id>),
     /// Nothing else, by word.
     Nothing(Id),
@@ -202,8 +202,7 @@ pub(crate) fn additional(tree: &Tree, parts: &Schema) -> Additional {
         (Some(_), Some(node)) => Additional::Schema(schema(schemas.iter().copied()), *node),
         (Some(node), None) => Additional::Any(Some(node)),
         (None, _) => {
-            let names_any = tightest(tree, parts, "properties")
-                .any(|node| tree.object(node).is_some_and(|names| !names.is_empty()))
+            let names_any = tightest(tree, parts, "properties").next().is_some()
                 || !required(tree, parts).is_empty();
             if names_any {
                 Additional::Unsaid
