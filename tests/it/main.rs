@@ -10,6 +10,7 @@
 
 mod changes;
 mod contract;
+mod drift;
 mod example_batch;
 mod example_edit;
 mod example_process;

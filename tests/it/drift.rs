@@ -1,0 +1,92 @@
+//! What changed between documents, and whom it broke: from the published document
+//! to ours, and from each edit of the provider's to the next.
+
+use std::{fs, path::Path};
+
+use contract_tests::{frozen_inputs, inputs};
+use kontext_codegen::generate;
+use openapi_drift::{Document, Report, RustEffect, Verdict, Wire, compare, format};
+
+use crate::support::snapshot;
+
+/// Our overlays are changes like any other: a reviewer sees here what each one does
+/// to a client made from the document as published.
+#[test]
+fn from_published_to_effective() {
+    let inputs = inputs().unwrap();
+    let published = &inputs.published[0];
+    let effective = generate(&inputs).unwrap().effective;
+    let old = Document::parse("published", &published.text).unwrap();
+    let new = Document::parse("effective", &format!("{effective:#}")).unwrap();
+    let report = compare(&old, &new);
+    // An overlay whose effect can't be told would hide behind itself.
+    let undecided = report.findings.iter().filter(|one| one.wire == Wire::Undecided);
+    assert_eq!(undecided.count(), 0, "{}", shown(&report));
+    snapshot("drift_published_to_effective", shown(&report));
+}
+
+/// Each edit by itself. Eleven edits, of which four mattered, and these alone are
+/// more than documentation.
+#[test]
+fn over_the_history_of_the_document() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/history");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 12);
+    let documents: Vec<Document> = files
+        .iter()
+        .map(|file| {
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            Document::parse(name, &fs::read_to_string(file).unwrap()).unwrap()
+        })
+        .collect();
+    let mut text = String::new();
+    let mut mattered = Vec::new();
+    for pair in documents.windows(2) {
+        let report = compare(&pair[0], &pair[1]);
+        text.push_str(&format!("# {}\n{}\n", pair[1].name(), shown(&report)));
+        if report.verdict <= Verdict::NonBreaking {
+            mattered.push((pair[1].name().to_owned(), report.verdict, report.rust));
+        }
+    }
+    snapshot("drift_history", text);
+    let mattered: Vec<_> = mattered
+        .iter()
+        .map(|(name, verdict, rust)| (&name[..2], *verdict, *rust))
+        .collect();
+    assert_eq!(
+        mattered,
+        [
+            ("02", Verdict::Breaking, RustEffect::Major),
+            ("05", Verdict::Breaking, RustEffect::Major),
+            // Nothing of a name is sent; but whoever calls it has another name.
+            ("08", Verdict::NonBreaking, RustEffect::Major),
+            ("10", Verdict::Breaking, RustEffect::Major),
+        ]
+    );
+}
+
+/// The last of the history is the document that we have.
+#[test]
+fn the_history_ends_with_the_published_document() {
+    let inputs = frozen_inputs().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/history");
+    let last = fs::read_to_string(folder.join("11-as-published.json")).unwrap();
+    let old = Document::parse("last", &last).unwrap();
+    let new = Document::parse("published", &inputs.published[0].text).unwrap();
+    assert_eq!(compare(&old, &new).verdict, Verdict::None);
+}
+
+/// What people read, without places: those change with every line.
+fn shown(report: &Report) -> String {
+    let text = format::text(report, "old", "new", false);
+    let lines = text.lines().filter(|line| {
+        let line = line.trim_start();
+        !["old  ", "new  ", "fingerprint "].iter().any(|start| line.starts_with(start))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
