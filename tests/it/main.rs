@@ -10,6 +10,7 @@
 
 mod changes;
 mod contract;
+mod drift_rust;
 mod example_batch;
 mod example_edit;
 mod example_process;
