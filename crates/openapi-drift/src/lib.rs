@@ -9,17 +9,19 @@
         reason = "a test fails by panicking"
     )
 )]
-#![allow(dead_code, unused_imports)]
 
 mod compare;
 mod document;
+mod finish;
 mod json;
 mod report;
 mod rules;
 mod schema;
+mod text;
+mod witness;
 
-pub use compare::compare;
 pub use document::{Document, Unreadable};
+pub use finish::compare;
 pub use json::Position;
 pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};

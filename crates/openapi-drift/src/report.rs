@@ -187,7 +187,12 @@ impl Report {
     pub(crate) fn judge(&mut self) {
         self.findings.sort_by(|left, right| {
             let key = |finding: &Finding| {
-                (finding.wire, finding.operation.clone(), finding.old_position, finding.new_position)
+                (
+                    finding.wire,
+                    finding.operation.clone(),
+                    finding.old_position,
+                    finding.new_position,
+                )
             };
             key(left)
                 .cmp(&key(right))

@@ -230,6 +230,9 @@ document_rules! {
     RESPONSE_MEDIA_TYPE_ADDED "response-media-type-added" Response Breaking No
         "a response may come in another media type"
         "An old client may get what it cannot read, even where it does not ask for it.";
+    ERROR_MEDIA_TYPE_ADDED "error-media-type-added" Response NonBreaking No
+        "an error may come in another media type"
+        "An old client meets errors in forms that no document names anyway.";
     RESPONSE_MEDIA_TYPE_REMOVED "response-media-type-removed" Response NonBreaking Responses
         "a media type of a response was removed"
         "Clients that read the others are as before. A client that can read this one alone reads nothing: then another media type was added, which is a finding of its own.";

@@ -13,8 +13,11 @@ mod keywords;
 use std::rc::Rc;
 
 pub(crate) use expand::{Alternative, Expanded, Schemas, Type};
-pub(crate) use facets::{Additional, Bound, Enumerated, additional, enumerated, lower, numbers, properties, required, tightest, upper};
-pub(crate) use keywords::{is_annotation, is_known};
+pub(crate) use facets::{
+    Additional, Bound, Enumerated, additional, enumerated, integer_format, lower, numbers,
+    properties, required, tightest, upper,
+};
+pub(crate) use keywords::{is_annotation, is_known, is_well_formed, keyword};
 
 use crate::json::Id;
 
@@ -27,4 +30,14 @@ pub(crate) fn schema(nodes: impl IntoIterator<Item = Id>) -> Schema {
     nodes.sort();
     nodes.dedup();
     nodes.into()
+}
+
+/// Whether no value is certainly of both alternatives.
+pub(crate) fn apart(
+    old: &Schemas<'_>,
+    left: &Alternative,
+    new: &Schemas<'_>,
+    right: &Alternative,
+) -> bool {
+    apart::alternatives(old, left, new, right, 2)
 }

@@ -89,6 +89,47 @@ impl Decimal {
         Some(if self.negative { -value } else { value })
     }
 
+    /// The largest whole number that is not above it; none beyond 128 bits.
+    pub(crate) fn floor(&self) -> Option<i128> {
+        if self.is_integer() {
+            return self.to_i128();
+        }
+        if self.exponent > 38 {
+            return None;
+        }
+        let mut whole: i128 = 0;
+        for index in 0..usize::try_from(self.exponent).unwrap_or(0) {
+            let digit = self.digits.get(index).map_or(0, |digit| digit - b'0');
+            whole = whole.checked_mul(10)?.checked_add(i128::from(digit))?;
+        }
+        Some(if self.negative { -whole - 1 } else { whole })
+    }
+
+    /// Whether it is a whole number of times another. False also where that is
+    /// beyond 128 bits.
+    pub(crate) fn is_multiple_of(&self, step: &Self) -> bool {
+        if self == step || self.digits.is_empty() {
+            return true;
+        }
+        let scale = |number: &Self| {
+            let length = i64::try_from(number.digits.len()).ok()?;
+            number.exponent.checked_sub(length)
+        };
+        let (Some(own), Some(other)) = (scale(self), scale(step)) else {
+            return false;
+        };
+        let least = own.min(other);
+        let shifted = |number: &Self| {
+            let mut number = number.clone();
+            number.exponent = number.exponent.checked_sub(least)?;
+            number.to_i128()
+        };
+        match (shifted(self), shifted(step)) {
+            (Some(own), Some(step)) if step != 0 => own % step == 0,
+            _ => false,
+        }
+    }
+
     /// The nearest double.
     pub(crate) fn to_f64(&self) -> f64 {
         self.to_string().parse().unwrap_or(f64::NAN)
@@ -179,7 +220,10 @@ mod tests {
                 assert_eq!(decimal(&again), decimal(spelling), "{spelling} as {again}");
             }
         }
-        assert_ne!(decimal("18446744073709551616"), decimal("18446744073709551617"));
+        assert_ne!(
+            decimal("18446744073709551616"),
+            decimal("18446744073709551617")
+        );
     }
 
     #[test]
@@ -207,6 +251,24 @@ mod tests {
             assert_eq!(decimal(text).to_i128(), whole, "{text}");
         }
         assert!(decimal("1e400").is_integer() && !decimal("1e-400").is_integer());
+    }
+
+    #[test]
+    fn floors_and_multiples() {
+        for (text, floor) in [("1.5", 1), ("-1.5", -2), ("0.2", 0), ("-0.2", -1), ("7", 7)] {
+            assert_eq!(decimal(text).floor(), Some(floor), "{text}");
+        }
+        for (text, step, is_multiple) in [
+            ("4", "2", true),
+            ("2", "4", false),
+            ("0.3", "0.1", true),
+            ("0.25", "0.1", false),
+            ("1e2", "0.5", true),
+            ("0", "7", true),
+        ] {
+            let found = decimal(text).is_multiple_of(&decimal(step));
+            assert_eq!(found, is_multiple, "{text} of {step}");
+        }
     }
 
     #[test]

@@ -70,9 +70,11 @@ impl Tree {
     pub(crate) fn parse(text: &str) -> Result<Self, NoTree> {
         let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
         let lines = std::iter::once(0)
-            .chain(text.bytes().enumerate().filter_map(|(at, byte)| {
-                (byte == b'\n').then_some(at + 1)
-            }))
+            .chain(
+                text.bytes()
+                    .enumerate()
+                    .filter_map(|(at, byte)| (byte == b'\n').then_some(at + 1)),
+            )
             .collect();
         let mut tree = Self {
             nodes: Vec::new(),
@@ -227,9 +229,9 @@ impl Tree {
             }
             at = node.parent;
         }
-        keys.iter().rev().fold(String::new(), |pointer, key| {
-            format!("{pointer}/{key}")
-        })
+        keys.iter()
+            .rev()
+            .fold(String::new(), |pointer, key| format!("{pointer}/{key}"))
     }
 
     /// The node that a pointer names.
@@ -366,9 +368,12 @@ pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
         }
         (Kind::Object(left), Kind::Object(right)) => {
             left.len() == right.len()
-                && left.iter().zip(right).all(|((name, left), (other, right))| {
-                    name == other && same(old, *left, new, *right)
-                })
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|((name, left), (other, right))| {
+                        name == other && same(old, *left, new, *right)
+                    })
         }
         _ => false,
     }
@@ -383,7 +388,13 @@ mod tests {
         let tree = Tree::parse("{\n  \"ä/b\": [1, {\"~\": null}]\n}").unwrap();
         let id = tree.at("/ä~1b/1/~0").unwrap();
         assert_eq!(tree.pointer(id), "/ä~1b/1/~0");
-        assert_eq!(tree.position(id), Position { line: 2, column: 15 });
+        assert_eq!(
+            tree.position(id),
+            Position {
+                line: 2,
+                column: 15
+            }
+        );
         assert_eq!(tree.position(ROOT), Position { line: 1, column: 1 });
         assert_eq!(tree.at("/ä~1b/2"), None);
     }
@@ -400,7 +411,12 @@ mod tests {
             ("[1] [2]", 1, 5),
         ] {
             let error = Tree::parse(text).unwrap_err();
-            assert_eq!(error.position, Position { line, column }, "{text}: {}", error.message);
+            assert_eq!(
+                error.position,
+                Position { line, column },
+                "{text}: {}",
+                error.message
+            );
         }
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let text = format!("{}1{}", open.repeat(20_000), close.repeat(20_000));

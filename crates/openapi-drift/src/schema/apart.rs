@@ -47,7 +47,11 @@ pub(crate) fn alternatives(
     let right_values = enumerated(new.tree, right);
     if let (Some(left), Some(right)) = (&left_values, &right_values) {
         let known: HashSet<&str> = left.values.iter().map(|(text, _)| text.as_str()).collect();
-        if !right.values.iter().any(|(text, _)| known.contains(text.as_str())) {
+        if !right
+            .values
+            .iter()
+            .any(|(text, _)| known.contains(text.as_str()))
+        {
             return true;
         }
     }

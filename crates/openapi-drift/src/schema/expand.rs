@@ -192,7 +192,9 @@ impl<'a> Schemas<'a> {
         }
         keyword(tree, part, "enum").is_none_or(|values| {
             let values = tree.array(values).unwrap_or_default();
-            values.iter().any(|value| Type::of_node(tree, *value) == kind)
+            values
+                .iter()
+                .any(|value| Type::of_node(tree, *value) == kind)
         })
     }
 }
@@ -302,14 +304,15 @@ impl Walk<'_, '_> {
             .map(|branch| self.schemas.expand_apart(*branch, &self.open))
             .collect();
         expanded.iter().enumerate().all(|(index, left)| {
-            expanded.iter().skip(index + 1).all(|right| {
-                match (left, right) {
+            expanded
+                .iter()
+                .skip(index + 1)
+                .all(|right| match (left, right) {
                     (Some(left), Some(right)) => {
                         apart::schemas(self.schemas, left, self.schemas, right, 2)
                     }
                     _ => false,
-                }
-            })
+                })
         })
     }
 }

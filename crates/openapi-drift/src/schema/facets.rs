@@ -51,20 +51,24 @@ pub(crate) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enume
 
 /// The largest lower limit; `name` is `minimum`, or a length or count.
 pub(crate) fn lower(tree: &Tree, parts: &Schema, name: &str) -> Option<Bound> {
-    limits(tree, parts, name, "exclusiveMinimum").into_iter().max_by(|left, right| {
-        left.value
-            .cmp(&right.value)
-            .then(left.is_exclusive.cmp(&right.is_exclusive))
-    })
+    limits(tree, parts, name, "exclusiveMinimum")
+        .into_iter()
+        .max_by(|left, right| {
+            left.value
+                .cmp(&right.value)
+                .then(left.is_exclusive.cmp(&right.is_exclusive))
+        })
 }
 
 /// The smallest upper limit; `name` is `maximum`, or a length or count.
 pub(crate) fn upper(tree: &Tree, parts: &Schema, name: &str) -> Option<Bound> {
-    limits(tree, parts, name, "exclusiveMaximum").into_iter().min_by(|left, right| {
-        left.value
-            .cmp(&right.value)
-            .then(right.is_exclusive.cmp(&left.is_exclusive))
-    })
+    limits(tree, parts, name, "exclusiveMaximum")
+        .into_iter()
+        .min_by(|left, right| {
+            left.value
+                .cmp(&right.value)
+                .then(right.is_exclusive.cmp(&left.is_exclusive))
+        })
 }
 
 fn limits(tree: &Tree, parts: &Schema, name: &str, exclusive: &str) -> Vec<Bound> {
@@ -121,7 +125,9 @@ pub(crate) fn tightest<'a>(
     parts: &'a Schema,
     name: &'a str,
 ) -> impl Iterator<Item = Id> + 'a {
-    parts.iter().filter_map(move |part| keyword(tree, *part, name))
+    parts
+        .iter()
+        .filter_map(move |part| keyword(tree, *part, name))
 }
 
 /// Where whole numbers are asked for, and the steps between numbers.

@@ -73,10 +73,10 @@ pub(crate) fn is_well_formed(tree: &Tree, keyword: &str, value: Id) -> bool {
         "multipleOf" => tree
             .number(value)
             .is_some_and(|number| *number > crate::json::Decimal::from_i128(0)),
-        "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
-        | "maxProperties" => tree
-            .number(value)
-            .is_some_and(|number| number.to_i128().is_some_and(|whole| whole >= 0)),
+        "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties" => {
+            tree.number(value)
+                .is_some_and(|number| number.to_i128().is_some_and(|whole| whole >= 0))
+        }
         "items" => matches!(kind, Kind::Object(_)),
         "properties" => matches!(kind, Kind::Object(_)),
         "additionalProperties" => matches!(kind, Kind::Boolean(_) | Kind::Object(_)),

@@ -1,0 +1,186 @@
+//! An operation, outside of its schemas.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use serde_json::json;
+
+use super::{Comparison, Operation, Spot};
+use crate::{
+    json::{Id, ROOT, Tree},
+    rules,
+};
+
+/// One operation in both documents.
+pub(crate) struct Pair {
+    pub(crate) operation: Rc<Operation>,
+    pub(crate) new_path: String,
+    pub(crate) old: Id,
+    pub(crate) new: Id,
+    pub(crate) old_item: Id,
+    pub(crate) new_item: Id,
+}
+
+impl Comparison<'_> {
+    pub(crate) fn operation(&mut self, pair: &Pair) {
+        let operation = Some(&pair.operation);
+        let known = [
+            "operationId",
+            "deprecated",
+            "servers",
+            "security",
+            "parameters",
+            "requestBody",
+            "responses",
+            "callbacks",
+        ];
+        self.members(pair.old, pair.new, &known, operation);
+        let id = |tree: &Tree, at: Id| Spot::of(tree.get(at, "operationId"), at);
+        let spots = (id(self.old.tree, pair.old), id(self.new.tree, pair.new));
+        let names = (spots.0.value(self.old.tree), spots.1.value(self.new.tree));
+        if names.0 != names.1 {
+            let said = |name: &Option<serde_json::Value>| {
+                name.as_ref()
+                    .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+            };
+            let reason = format!(
+                "the operation was named {} and is {} now",
+                said(&names.0),
+                said(&names.1)
+            );
+            let rule = &rules::OPERATION_ID_CHANGED;
+            self.found(rule, spots.0, spots.1, operation, reason, None);
+        }
+        self.deprecated(pair);
+        let has_servers = |tree: &Tree, at: Id, item: Id| {
+            tree.get(at, "servers").is_some() || tree.get(item, "servers").is_some()
+        };
+        if has_servers(self.old.tree, pair.old, pair.old_item)
+            || has_servers(self.new.tree, pair.new, pair.new_item)
+        {
+            let of = |tree: &Tree, at: Id, item: Id| {
+                [at, item]
+                    .into_iter()
+                    .find(|owner| tree.get(*owner, "servers").is_some())
+                    .unwrap_or(ROOT)
+            };
+            let old = of(self.old.tree, pair.old, pair.old_item);
+            let new = of(self.new.tree, pair.new, pair.new_item);
+            self.servers(old, new, operation);
+        }
+        self.security(pair);
+        self.parameters(pair);
+        self.request_body(pair);
+        self.responses(pair);
+        let callbacks = (
+            self.old.tree.get(pair.old, "callbacks"),
+            self.new.tree.get(pair.new, "callbacks"),
+        );
+        let text = |tree: &Tree, id: Option<Id>| {
+            id.map(|id| super::members::resolved_text(tree, id, false))
+        };
+        if text(self.old.tree, callbacks.0) != text(self.new.tree, callbacks.1) {
+            let spots = (
+                Spot::of(callbacks.0, pair.old),
+                Spot::of(callbacks.1, pair.new),
+            );
+            let reason = "the callbacks changed, which are not compared".to_owned();
+            let rule = &rules::CALLBACKS_CHANGED;
+            self.found(rule, spots.0, spots.1, operation, reason, None);
+        }
+    }
+
+    fn deprecated(&mut self, pair: &Pair) {
+        let flag = |tree: &Tree, at: Id| {
+            let id = tree.get(at, "deprecated");
+            (
+                id.is_some_and(|id| tree.boolean(id) == Some(true)),
+                Spot::of(id, at),
+            )
+        };
+        let (was, before) = flag(self.old.tree, pair.old);
+        let (is, after) = flag(self.new.tree, pair.new);
+        let (rule, reason) = match (was, is) {
+            (false, true) => (
+                &rules::OPERATION_DEPRECATED,
+                "the operation is deprecated now",
+            ),
+            (true, false) => (
+                &rules::OPERATION_UNDEPRECATED,
+                "the operation is no longer deprecated",
+            ),
+            _ => return,
+        };
+        self.found(
+            rule,
+            before,
+            after,
+            Some(&pair.operation),
+            reason.to_owned(),
+            None,
+        );
+    }
+
+    /// Compares the servers that two objects name.
+    pub(crate) fn servers(&mut self, old: Id, new: Id, operation: Option<&Rc<Operation>>) {
+        let of = |tree: &Tree, owner: Id| -> (BTreeMap<String, Id>, Id) {
+            let list = tree.get(owner, "servers");
+            let servers = list.and_then(|list| tree.array(list)).unwrap_or_default();
+            let mut named = BTreeMap::new();
+            for server in servers {
+                let url = tree.get(*server, "url").and_then(|url| tree.string(url));
+                let url = url.unwrap_or("/");
+                let variables = tree.get(*server, "variables");
+                let variables = variables.map(|id| super::members::resolved_text(tree, id, true));
+                // A slash at the end says nothing: paths begin with one.
+                let key = format!(
+                    "{} {}",
+                    url.trim_end_matches('/'),
+                    variables.unwrap_or_default()
+                );
+                named.insert(key, *server);
+            }
+            if named.is_empty() {
+                // As the specification has it where none is named.
+                named.insert(" ".to_owned(), list.unwrap_or(owner));
+            }
+            (named, list.unwrap_or(owner))
+        };
+        let (before, old_list) = of(self.old.tree, old);
+        let (after, new_list) = of(self.new.tree, new);
+        for (key, server) in &before {
+            match after.get(key) {
+                Some(other) => self.members(
+                    *server,
+                    *other,
+                    &["url", "variables", "servers"],
+                    operation_known(operation),
+                ),
+                None => {
+                    let reason = format!("the server {} is gone", key.trim());
+                    let spots = (Spot::at(*server), Spot::missing_in(new_list));
+                    let exchange = Some(json!({"server": key.trim(), "request": {}}));
+                    let rule = &rules::SERVER_REMOVED;
+                    self.found(rule, spots.0, spots.1, operation, reason, exchange);
+                }
+            }
+        }
+        for (key, server) in &after {
+            if !before.contains_key(key) {
+                let reason = format!("the server {} is new", key.trim());
+                let spots = (Spot::missing_in(old_list), Spot::at(*server));
+                self.found(
+                    &rules::SERVER_ADDED,
+                    spots.0,
+                    spots.1,
+                    operation,
+                    reason,
+                    None,
+                );
+            }
+        }
+    }
+}
+
+fn operation_known(operation: Option<&Rc<Operation>>) -> Option<&Rc<Operation>> {
+    operation
+}

@@ -1,0 +1,156 @@
+//! From differences to findings: what is certain, what shows it, what it is
+//! known by.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    compare::{self, Difference, Spot},
+    document::Document,
+    report::{Finding, Report, RustEffect, Side, Wire, Witness},
+    rules::{Direction, Effect},
+    schema::Schemas,
+    witness::Judge,
+};
+
+/// Compares two documents.
+///
+/// Both are taken as they are: old is what clients are made from, new is what
+/// the server follows. What nothing reaches from an operation is not compared.
+#[must_use]
+pub fn compare(old: &Document, new: &Document) -> Report {
+    let old_schemas = compare::schemas_of(old);
+    let new_schemas = compare::schemas_of(new);
+    let differences = compare::differences(&old_schemas, &new_schemas);
+    let judge = Judge::new(&old_schemas, &new_schemas);
+    let mut seen = HashSet::new();
+    let mut findings: Vec<Finding> = Vec::new();
+    for difference in &differences {
+        // A component that several operations use differs once.
+        if seen.insert((difference.rule.id, difference.old.id, difference.new.id)) {
+            findings.push(finding(difference, &old_schemas, &new_schemas, &judge));
+        }
+    }
+    Report::of(findings)
+}
+
+fn finding(
+    difference: &Difference,
+    old: &Schemas<'_>,
+    new: &Schemas<'_>,
+    judge: &Judge<'_, '_>,
+) -> Finding {
+    let rule = difference.rule;
+    let (wire, witness, reason) = wire(difference, judge);
+    let values = (
+        difference.old.value(old.tree),
+        difference.new.value(new.tree),
+    );
+    let pointer = |schemas: &Schemas<'_>, spot: Spot| schemas.tree.pointer(spot.id);
+    let position = |schemas: &Schemas<'_>, spot: Spot| schemas.tree.position(spot.id);
+    let (old_pointer, new_pointer) = (pointer(old, difference.old), pointer(new, difference.new));
+    let canonical = |schemas: &Schemas<'_>, spot: Spot| {
+        if spot.exists {
+            schemas.tree.canonical_text(spot.id)
+        } else {
+            "nothing".to_owned()
+        }
+    };
+    let fingerprint = fingerprint(&[
+        rule.id,
+        &old_pointer,
+        &new_pointer,
+        &canonical(old, difference.old),
+        &canonical(new, difference.new),
+    ]);
+    Finding {
+        rule,
+        fingerprint,
+        wire,
+        rust: RustEffect::None,
+        recordings_at_risk: rule.recordings_at_risk,
+        recordings: Vec::new(),
+        old_pointer,
+        new_pointer,
+        old_position: position(old, difference.old),
+        new_position: position(new, difference.new),
+        old: values.0,
+        new: values.1,
+        reason,
+        witness,
+        exists: (difference.old.exists, difference.new.exists),
+        operation: difference.operation.as_ref().map(ToString::to_string),
+    }
+}
+
+/// What a difference does, and what shows it.
+fn wire(difference: &Difference, judge: &Judge<'_, '_>) -> (Wire, Option<Witness>, String) {
+    let rule = difference.rule;
+    let reason = difference.reason.clone();
+    let Some(sight) = &difference.sight else {
+        let witness = difference.exchange.clone().map(|exchange| {
+            let (accepted_by, refused_by) = sides(difference);
+            Witness {
+                accepted_by,
+                refused_by,
+                exchange,
+            }
+        });
+        return (rule.wire, witness, reason);
+    };
+    match rule.wire {
+        Wire::Breaking => match judge.witness(sight, rule.effect) {
+            Some(witness) => (Wire::Breaking, Some(witness), reason),
+            None => {
+                let reason = format!("{reason}; no exchange was found that shows a break");
+                (Wire::Undecided, None, reason)
+            }
+        },
+        Wire::NonBreaking
+            if sight.place.is_inexact
+                && matches!(rule.effect, Effect::Narrowed | Effect::Widened) =>
+        {
+            let reason =
+                format!("{reason}; forms of a union overlap, so it may break all the same");
+            (Wire::Undecided, None, reason)
+        }
+        other => (other, None, reason),
+    }
+}
+
+/// Who accepts the exchange of a difference that is not about values.
+fn sides(difference: &Difference) -> (Side, Side) {
+    let is_new = matches!(
+        difference.rule.id,
+        "success-status-added"
+            | "success-status-changed"
+            | "response-media-type-added"
+            | "response-body-added"
+            | "response-header-became-optional"
+    );
+    if is_new {
+        (Side::New, Side::Old)
+    } else {
+        (Side::Old, Side::New)
+    }
+}
+
+/// A short hash of some texts.
+fn fingerprint(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text.as_bytes());
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[allow(dead_code)]
+fn unused(_: Direction, _: Value) {}

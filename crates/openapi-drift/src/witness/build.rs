@@ -1,0 +1,173 @@
+//! Whole values with something at a place in them.
+
+use serde_json::{Value, json};
+
+use super::sample::{Sampler, names};
+use crate::{
+    compare::{Key, Show},
+    schema::{
+        Additional, Alternative, Schema, Type, additional, lower, properties, schema, tightest,
+    },
+};
+
+/// How many values are tried.
+const TRIED: usize = 400;
+
+impl Sampler<'_, '_> {
+    /// Values that may show a difference, at its place.
+    pub(crate) fn shown(&self, show: &Show, alternatives: &[Alternative]) -> Vec<Value> {
+        match show {
+            Show::Values(values) => {
+                let listed = values.iter().cloned();
+                // Where none of them does, any other may.
+                let others = alternatives
+                    .iter()
+                    .take(8)
+                    .flat_map(|one| self.values(one, 0));
+                listed.chain(others).take(TRIED).collect()
+            }
+            Show::Lengths(lengths) => alternatives
+                .iter()
+                .take(8)
+                .flat_map(|one| {
+                    lengths.iter().flat_map(|length| {
+                        usize::try_from(*length)
+                            .map_or_else(|_| Vec::new(), |length| self.of_length(one, length, 0))
+                    })
+                })
+                .take(TRIED)
+                .collect(),
+            Show::Object { with, without } => {
+                let (with, without) = (names(with), names(without));
+                let count = |one: &Alternative| {
+                    let least = lower(self.schemas.tree, &one.parts, "minProperties");
+                    let least = least.and_then(|bound| bound.value.to_i128()).unwrap_or(0);
+                    usize::try_from(least).unwrap_or(0)
+                };
+                let objects = alternatives
+                    .iter()
+                    .filter(|one| one.kind == Type::Object)
+                    .take(8);
+                objects
+                    .filter_map(|one| self.object(one, &with, &without, count(one), 0))
+                    .collect()
+            }
+            Show::Twice => alternatives
+                .iter()
+                .take(8)
+                .filter_map(|one| self.twice(one, 0))
+                .collect(),
+            Show::Unnamed => alternatives
+                .iter()
+                .take(8)
+                .flat_map(|one| self.unnamed(one))
+                .collect(),
+            Show::Any => alternatives
+                .iter()
+                .take(32)
+                .flat_map(|one| self.values(one, 0))
+                .take(TRIED)
+                .collect(),
+        }
+    }
+
+    /// Objects with a member that is not named.
+    fn unnamed(&self, of: &Alternative) -> Vec<Value> {
+        let values = match additional(self.schemas.tree, &of.parts) {
+            Additional::Schema(nodes, _) => self.any(&nodes, 0).into_iter().collect(),
+            _ => vec![
+                json!({}),
+                json!("a"),
+                json!(1),
+                json!(null),
+                json!([]),
+                json!(true),
+                json!(0.5),
+            ],
+        };
+        let Some(Value::Object(object)) = self.object(of, &[], &[], 0, 0) else {
+            return Vec::new();
+        };
+        let with = |value: Value| {
+            let mut object = object.clone();
+            object.insert("member".to_owned(), value);
+            Value::Object(object)
+        };
+        values.into_iter().map(with).collect()
+    }
+
+    /// Values of a schema that have a value at the end of some steps.
+    pub(crate) fn around(&self, of: &Schema, keys: &[Key], value: &Value) -> Vec<Value> {
+        let Some((key, rest)) = keys.split_first() else {
+            return vec![value.clone()];
+        };
+        let tree = self.schemas.tree;
+        let expanded = self.schemas.expand(of);
+        let mut found = Vec::new();
+        for one in expanded.alternatives.iter().take(64) {
+            match (key, one.kind) {
+                (Key::Property(name), Type::Object) => {
+                    let named = properties(tree, &one.parts);
+                    let inner = named.get(name).cloned().or_else(|| self.others(one));
+                    let Some(inner) = inner else {
+                        continue;
+                    };
+                    self.with_member(one, name, &inner, rest, value, &mut found);
+                }
+                (Key::Member, Type::Object) => {
+                    if let Some(inner) = self.others(one) {
+                        self.with_member(one, "member", &inner, rest, value, &mut found);
+                    }
+                }
+                (Key::Item, Type::Array) => {
+                    let items = schema(tightest(tree, &one.parts, "items"));
+                    for inner in self.around(&items, rest, value) {
+                        let least = lower(tree, &one.parts, "minItems");
+                        let least = least.and_then(|bound| bound.value.to_i128()).unwrap_or(0);
+                        let more = usize::try_from(least).unwrap_or(0).saturating_sub(1);
+                        let Some(Value::Array(mut list)) = self.list(one, more, 0) else {
+                            continue;
+                        };
+                        list.insert(0, inner);
+                        found.push(Value::Array(list));
+                    }
+                }
+                _ => {}
+            }
+            if found.len() >= 8 {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The schema of members that are not named.
+    fn others(&self, of: &Alternative) -> Option<Schema> {
+        match additional(self.schemas.tree, &of.parts) {
+            Additional::Schema(nodes, _) => Some(nodes),
+            Additional::Any(_) => Some(schema([])),
+            Additional::Unsaid | Additional::Nothing(_) => None,
+        }
+    }
+
+    fn with_member(
+        &self,
+        of: &Alternative,
+        name: &str,
+        inner: &Schema,
+        rest: &[Key],
+        value: &Value,
+        found: &mut Vec<Value>,
+    ) {
+        // The member itself need not be makeable: it is put in afterwards.
+        let without = [std::rc::Rc::from(name)];
+        let Some(Value::Object(object)) = self.object(of, &[], &without, 0, 0) else {
+            return;
+        };
+        for inner in self.around(inner, rest, value) {
+            let mut object = object.clone();
+            object.insert(name.to_owned(), inner);
+            found.push(Value::Object(object));
+        }
+    }
+}

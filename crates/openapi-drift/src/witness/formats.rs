@@ -1,0 +1,107 @@
+//! Formats of texts: which are checked, which imply which, and texts of each.
+
+/// Whether a validator here checks it.
+pub(crate) fn is_checked(name: &str) -> bool {
+    example(name).is_some()
+}
+
+/// Whether every text of the one format is one of the other.
+pub(crate) fn implies(name: &str, other: &str) -> bool {
+    name == other
+        || matches!(
+            (name, other),
+            ("uri", "uri-reference" | "iri" | "iri-reference")
+                | ("uri-reference" | "iri", "iri-reference")
+                | ("email", "idn-email")
+                | ("hostname", "idn-hostname")
+        )
+}
+
+/// A text of a format that is checked.
+pub(crate) fn example(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "uri" | "iri" | "uri-reference" | "iri-reference" => "https://example.com/a",
+        "date-time" => "2026-01-31T12:00:00Z",
+        "date" => "2026-01-31",
+        "time" => "12:00:00Z",
+        "duration" => "P1D",
+        "email" | "idn-email" => "someone@example.com",
+        "hostname" | "idn-hostname" => "example.com",
+        "ipv4" => "192.0.2.1",
+        "ipv6" => "2001:db8::1",
+        "uuid" => "6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b",
+        "byte" => "YWJj",
+        "json-pointer" => "/a",
+        "regex" => "a",
+        _ => return None,
+    })
+}
+
+/// Texts of many forms: for each format there are some that are not of it.
+pub(crate) fn odd_texts() -> impl Iterator<Item = &'static str> {
+    const ODD: [&str; 16] = [
+        "a b",
+        "",
+        "a",
+        "A",
+        "0",
+        "-",
+        " ",
+        "ä",
+        "%",
+        "\n",
+        "a-b_c.d",
+        "1.5",
+        "/a",
+        "[",
+        "~!@#$%^&*()",
+        "not of any format \u{2603}",
+    ];
+    const FORMATS: [&str; 12] = [
+        "uri",
+        "date-time",
+        "date",
+        "time",
+        "duration",
+        "email",
+        "hostname",
+        "ipv4",
+        "ipv6",
+        "uuid",
+        "byte",
+        "json-pointer",
+    ];
+    ODD.into_iter()
+        .chain(FORMATS.into_iter().filter_map(example))
+}
+
+/// Whether a text is base64, as the format `byte` has it.
+pub(crate) fn is_base64(text: &str) -> bool {
+    let unpadded = text.trim_end_matches('=');
+    let padding = text.len() - unpadded.len();
+    padding <= 2
+        && text.len().is_multiple_of(4)
+        && unpadded
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_known() {
+        for (text, is) in [
+            ("", true),
+            ("YWJj", true),
+            ("YWI=", true),
+            ("YQ==", true),
+            ("a b", false),
+            ("abc", false),
+            ("====", false),
+        ] {
+            assert_eq!(is_base64(text), is, "{text}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Validators of both sides, and what they say of a value.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
+
+use super::{
+    formats,
+    json_schema::{Objects, translate},
+    sample::Sampler,
+};
+use crate::{
+    compare::{Body, Sight},
+    report::{Side, Witness},
+    rules::{Direction, Effect},
+    schema::{Schema, Schemas},
+};
+
+type Known = RefCell<HashMap<(Side, Schema, Direction, Objects), Option<Rc<Validator>>>>;
+
+/// Judges values by both documents.
+pub(crate) struct Judge<'a, 'b> {
+    old: &'b Schemas<'a>,
+    new: &'b Schemas<'a>,
+    known: Known,
+}
+
+impl<'a, 'b> Judge<'a, 'b> {
+    pub(crate) fn new(old: &'b Schemas<'a>, new: &'b Schemas<'a>) -> Self {
+        Self {
+            old,
+            new,
+            known: RefCell::default(),
+        }
+    }
+
+    fn schemas(&self, side: Side) -> &'b Schemas<'a> {
+        match side {
+            Side::Old => self.old,
+            Side::New => self.new,
+        }
+    }
+
+    /// Whether a side allows a value; none if there is no validator for it.
+    pub(crate) fn allows(
+        &self,
+        side: Side,
+        schema: &Schema,
+        direction: Direction,
+        objects: Objects,
+        value: &Value,
+    ) -> Option<bool> {
+        let key = (side, Rc::clone(schema), direction, objects);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.as_ref().map(|validator| validator.is_valid(value));
+        }
+        let validator = translate(self.schemas(side), schema, direction, objects)
+            .and_then(|schema| validator(&schema))
+            .map(Rc::new);
+        let answer = validator
+            .as_ref()
+            .map(|validator| validator.is_valid(value));
+        self.known.borrow_mut().insert(key, validator);
+        answer
+    }
+
+    /// An exchange that shows a difference of an effect.
+    pub(crate) fn witness(&self, sight: &Sight, effect: Effect) -> Option<Witness> {
+        if sight.place.is_far {
+            return None;
+        }
+        let body: &Body = &sight.place.body;
+        let (accepted_by, refused_by, objects) = match (body.direction, effect) {
+            (Direction::Request, _) => (Side::Old, Side::New, Objects::Closed),
+            (Direction::Response, Effect::Removed) => (Side::Old, Side::New, Objects::Closed),
+            (Direction::Response, _) => (Side::New, Side::Old, Objects::Open),
+        };
+        let (alternatives, root) = match accepted_by {
+            Side::Old => (&sight.old, &body.old),
+            Side::New => (&sight.new, &body.new),
+        };
+        let refusing = match refused_by {
+            Side::Old => &body.old,
+            Side::New => &body.new,
+        };
+        let sampler = Sampler {
+            schemas: self.schemas(accepted_by),
+            direction: body.direction,
+        };
+        let keys = sight.place.keys();
+        for shown in sampler.shown(&sight.show, alternatives) {
+            for value in sampler.around(root, &keys, &shown) {
+                let is = |side, schema, wanted| {
+                    self.allows(side, schema, body.direction, objects, &value) == Some(wanted)
+                };
+                if is(refused_by, refusing, false) && is(accepted_by, root, true) {
+                    return Some(Witness {
+                        accepted_by,
+                        refused_by,
+                        exchange: body.exchange(value),
+                    });
+                }
+            }
+        }
+        None
+    }
+}
+
+/// A validator of a translated schema. Patterns are matched in time that is
+/// linear in the text; one that can't be is left out, on both sides alike.
+fn validator(schema: &Value) -> Option<Validator> {
+    let build = |schema: &Value| {
+        jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            .with_pattern_options(PatternOptions::regex())
+            .with_format("byte", formats::is_base64)
+            .build(schema)
+            .ok()
+    };
+    build(schema).or_else(|| {
+        let mut schema = schema.clone();
+        remove_odd_patterns(&mut schema);
+        build(&schema)
+    })
+}
+
+fn remove_odd_patterns(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let is_odd = members.get("pattern").is_some_and(|pattern| {
+                pattern.is_string()
+                    && jsonschema::draft202012::options()
+                        .with_pattern_options(PatternOptions::regex())
+                        .build(&serde_json::json!({ "pattern": pattern }))
+                        .is_err()
+            });
+            if is_odd {
+                members.remove("pattern");
+            }
+            members.values_mut().for_each(remove_odd_patterns);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_odd_patterns),
+        _ => {}
+    }
+}
