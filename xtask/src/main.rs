@@ -3,10 +3,14 @@
 mod bench_mock;
 mod ci;
 mod codegen;
+mod drift;
 mod files;
 mod workspace;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +38,13 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Says what changed between two OpenAPI 3.0 documents, and whom each change
+    /// breaks.
+    ///
+    /// The documents are JSON files, as the provider publishes them. Exit codes: 1 a
+    /// finding gates (see --fail-on); otherwise 2 something is undecided or could
+    /// not be read, whatever --fail-on; otherwise 0.
+    Drift(drift::Arguments),
     /// Runs everything that CI runs, in the same order.
     ///
     /// Exit codes: 0 all steps passed, 1 a step failed, 2 a step could not
@@ -48,17 +59,24 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let root = match arguments.root.map_or_else(workspace::root, Ok) {
-        Ok(root) => root,
+    let Arguments { root, command } = Arguments::parse();
+    match command {
+        // It works on the files that it is given, whichever workspace they are in.
+        Command::Drift(arguments) => drift::run(&arguments),
+        Command::Codegen { check } => in_workspace(root, |root| codegen::run(root, check)),
+        Command::Ci => in_workspace(root, ci::run),
+        Command::BenchMock(arguments) => {
+            in_workspace(root, |root| bench_mock::run(root, &arguments))
+        }
+    }
+}
+
+fn in_workspace(root: Option<PathBuf>, run: impl FnOnce(&Path) -> ExitCode) -> ExitCode {
+    match root.map_or_else(workspace::root, Ok) {
+        Ok(root) => run(&root),
         Err(error) => {
             anstream::eprintln!("error: {error}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
-    match arguments.command {
-        Command::Codegen { check } => codegen::run(&root, check),
-        Command::Ci => ci::run(&root),
-        Command::BenchMock(arguments) => bench_mock::run(&root, &arguments),
     }
 }

@@ -1,40 +1,71 @@
 //! From differences to findings: what is certain, what shows it, what it is
 //! known by.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     compare::{self, Difference, Spot},
     document::Document,
-    report::{Finding, Report, RustEffect, Side, Wire, Witness},
-    rules::{Direction, Effect},
+    exchange::{self, Exchange},
+    json::{self, Id},
+    report::{AtRisk, Finding, Report, RustEffect, Side, Wire, Witness},
+    rules::Effect,
     schema::Schemas,
     witness::Judge,
 };
 
 /// Compares two documents.
 ///
-/// Both are taken as they are: old is what clients are made from, new is what
-/// the server follows. What nothing reaches from an operation is not compared.
+/// Old is what clients are made from, new is what the server follows. What no
+/// operation reaches is not compared.
 #[must_use]
 pub fn compare(old: &Document, new: &Document) -> Report {
+    compare_with(old, new, &[])
+}
+
+/// As [`compare`], and says which recorded exchanges agreed with the old document
+/// and disagree with the new one.
+#[must_use]
+pub fn compare_with(old: &Document, new: &Document, exchanges: &[Exchange]) -> Report {
+    if json::same(old.tree(), json::ROOT, new.tree(), json::ROOT) {
+        // Also where the documents can't be understood.
+        return Report::of(Vec::new());
+    }
     let old_schemas = compare::schemas_of(old);
     let new_schemas = compare::schemas_of(new);
     let differences = compare::differences(&old_schemas, &new_schemas);
     let judge = Judge::new(&old_schemas, &new_schemas);
-    let mut seen = HashSet::new();
-    let mut findings: Vec<Finding> = Vec::new();
+    let lost = exchange::lost(exchanges, old.tree(), new.tree(), &judge);
+    let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
     for difference in &differences {
-        // A component that several operations use differs once.
-        if seen.insert((difference.rule.id, difference.old.id, difference.new.id)) {
-            findings.push(finding(difference, &old_schemas, &new_schemas, &judge));
+        let key = (difference.rule.id, difference.old.id, difference.new.id);
+        if let Some(known) = found.get(&key)
+            && known.wire <= Wire::Undecided
+        {
+            continue; // A component that several operations use differs once.
         }
+        let mut finding = finding(difference, &old_schemas, &new_schemas, &judge);
+        finding.recordings = exchange::names(&lost, difference, &judge);
+        if let Some(known) = found.get(&key) {
+            finding.recordings.extend(known.recordings.iter().cloned());
+            finding.recordings.sort();
+            finding.recordings.dedup();
+            if known.wire <= finding.wire {
+                finding = Finding {
+                    recordings: finding.recordings,
+                    ..known.clone()
+                };
+            }
+        }
+        found.insert(key, finding);
     }
-    Report::of(findings)
+    Report::of(found.into_values().collect())
 }
+
+/// What makes two differences one.
+type Key = (&'static str, Id, Id);
 
 fn finding(
     difference: &Difference,
@@ -70,7 +101,10 @@ fn finding(
         fingerprint,
         wire,
         rust: RustEffect::None,
-        recordings_at_risk: rule.recordings_at_risk,
+        recordings_at_risk: match wire {
+            Wire::Notice => AtRisk::No,
+            _ => rule.recordings_at_risk,
+        },
         recordings: Vec::new(),
         old_pointer,
         new_pointer,
@@ -103,6 +137,10 @@ fn wire(difference: &Difference, judge: &Judge<'_, '_>) -> (Wire, Option<Witness
     match rule.wire {
         Wire::Breaking => match judge.witness(sight, rule.effect) {
             Some(witness) => (Wire::Breaking, Some(witness), reason),
+            None if judge.is_without_effect(sight) => {
+                let reason = format!("{reason}; none of the values that there are feels it");
+                (Wire::Notice, None, reason)
+            }
             None => {
                 let reason = format!("{reason}; no exchange was found that shows a break");
                 (Wire::Undecided, None, reason)
@@ -151,6 +189,3 @@ fn fingerprint(texts: &[&str]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
-
-#[allow(dead_code)]
-fn unused(_: Direction, _: Value) {}

@@ -1,5 +1,4 @@
-//! Compares two OpenAPI 3.0 documents and says whom each change breaks.
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(
     test,
     allow(
@@ -12,7 +11,11 @@
 
 mod compare;
 mod document;
+mod exchange;
+mod explain;
 mod finish;
+pub mod format;
+mod ignore;
 mod json;
 mod report;
 mod rules;
@@ -21,7 +24,11 @@ mod text;
 mod witness;
 
 pub use document::{Document, Unreadable};
+pub use exchange::{Exchange, Message};
+pub use finish::{compare, compare_with};
+pub use explain::{explain, rules_table};
 pub use finish::compare;
+pub use ignore::{Date, Expired, ExpiredEntry, IgnoreError, IgnoreFile, InvalidDate, Unused};
 pub use json::Position;
 pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};

@@ -12,4 +12,5 @@ mod judge;
 pub(crate) mod patterns;
 mod sample;
 
+pub(crate) use json_schema::Objects;
 pub(crate) use judge::Judge;

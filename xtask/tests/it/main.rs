@@ -1,4 +1,4 @@
-//! `cargo xtask codegen` as its user runs it: the real binary on real files.
+//! The commands as their users run them: the real binary on real files.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,5 +8,6 @@
 )]
 
 mod codegen;
+mod drift;
 mod messages;
 mod support;

@@ -72,8 +72,7 @@ impl Comparison<'_> {
                 let rule = &rules::REQUEST_BODY_REMOVED;
                 self.found(rule, spots.0, spots.1, operation, reason, Some(exchange));
             }
-            (Some((old_at, Ok(old))), Some((new_at, Ok(new)))) => {
-                let _ = (old_at, new_at);
+            (Some((_, Ok(old))), Some((_, Ok(new)))) => {
                 self.members(old, new, &["required", "content"], operation);
                 let (was, before) = is_required(self.old.tree, old);
                 let (is, after) = is_required(self.new.tree, new);
@@ -212,6 +211,15 @@ pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, Id> {
             (name.to_ascii_lowercase(), *id)
         })
         .collect()
+}
+
+/// What a body or response says of a media type.
+pub(crate) fn media_type(tree: &Tree, owner: Id, name: &str) -> Option<Id> {
+    let name: String = name.chars().filter(|one| !one.is_whitespace()).collect();
+    let types = media_types(tree, owner);
+    let essence = name.split(';').next().unwrap_or(&name).to_ascii_lowercase();
+    let found = covering(&types, &name.to_ascii_lowercase()).or_else(|| covering(&types, &essence));
+    found.map(|(_, id)| id)
 }
 
 /// The entry for a media type: itself, or a range that it is in.

@@ -8,7 +8,7 @@ use super::{Comparison, Operation, Place, Task};
 use crate::{
     json::{Id, Tree},
     rules::{self, Pair, Rule},
-    schema::Alternative,
+    schema::{Alternative, Schema},
 };
 
 /// A place in one of the documents.
@@ -63,6 +63,8 @@ pub(crate) enum Show {
 #[derive(Clone, Debug)]
 pub(crate) struct Sight {
     pub(crate) place: Place,
+    /// The schemas at this place, old and new.
+    pub(crate) schemas: (Schema, Schema),
     pub(crate) old: Vec<Alternative>,
     pub(crate) new: Vec<Alternative>,
     pub(crate) show: Show,
@@ -80,8 +82,6 @@ pub(crate) struct Difference {
     pub(crate) sight: Option<Sight>,
     /// What shows it, if it is not: it follows from the documents by itself.
     pub(crate) exchange: Option<Value>,
-    /// The properties that were renamed: the names, for who looks at recordings.
-    pub(crate) members: Vec<Arc<str>>,
 }
 
 impl Comparison<'_> {
@@ -103,7 +103,6 @@ impl Comparison<'_> {
             operation: operation.cloned(),
             sight: None,
             exchange,
-            members: Vec::new(),
         });
     }
 
@@ -117,10 +116,6 @@ impl Comparison<'_> {
         show: Show,
         reason: String,
     ) {
-        let members = match &show {
-            Show::Object { with, without } => with.iter().chain(without).cloned().collect(),
-            _ => Vec::new(),
-        };
         self.differences.push(Difference {
             rule: rules::of(pair, task.place.body.direction),
             old: spots.0,
@@ -129,12 +124,12 @@ impl Comparison<'_> {
             operation: Some(Rc::clone(&task.place.body.operation)),
             sight: Some(Sight {
                 place: task.place.clone(),
+                schemas: (Rc::clone(&task.old), Rc::clone(&task.new)),
                 old: alternatives.0.to_vec(),
                 new: alternatives.1.to_vec(),
                 show,
             }),
             exchange: None,
-            members,
         });
     }
 

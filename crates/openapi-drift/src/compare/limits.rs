@@ -61,7 +61,7 @@ impl Comparison<'_> {
         self.number_formats(old, new, task);
     }
 
-    /// Compares a length or count; `what` is what is counted.
+    /// Compares a length or count.
     pub(crate) fn limit(
         &mut self,
         old: &Alternative,
@@ -69,9 +69,7 @@ impl Comparison<'_> {
         task: &Task,
         low: &str,
         high: &str,
-        what: &str,
     ) {
-        let _ = what;
         self.interval(old, new, task, (low, high), true);
     }
 

@@ -79,7 +79,7 @@ fn has_flag(tree: &Tree, node: Id, name: &str) -> bool {
 impl Comparison<'_> {
     /// Compares two sets of objects.
     pub(crate) fn objects(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        self.limit(old, new, task, "minProperties", "maxProperties", "members");
+        self.limit(old, new, task, "minProperties", "maxProperties");
         let direction = task.place.body.direction;
         let before = Side::of(self.old.tree, old, direction);
         let after = Side::of(self.new.tree, new, direction);

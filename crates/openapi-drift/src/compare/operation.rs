@@ -149,12 +149,9 @@ impl Comparison<'_> {
         let (after, new_list) = of(self.new.tree, new);
         for (key, server) in &before {
             match after.get(key) {
-                Some(other) => self.members(
-                    *server,
-                    *other,
-                    &["url", "variables", "servers"],
-                    operation_known(operation),
-                ),
+                Some(other) => {
+                    self.members(*server, *other, &["url", "variables", "servers"], operation)
+                }
                 None => {
                     let reason = format!("the server {} is gone", key.trim());
                     let spots = (Spot::at(*server), Spot::missing_in(new_list));
@@ -179,8 +176,4 @@ impl Comparison<'_> {
             }
         }
     }
-}
-
-fn operation_known(operation: Option<&Rc<Operation>>) -> Option<&Rc<Operation>> {
-    operation
 }

@@ -39,7 +39,7 @@ impl Comparison<'_> {
 
     /// Compares two alternatives of one type.
     pub(crate) fn alternatives(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        self.annotations(&branch_parts(old, task), &branch_parts(new, task), task);
+        self.annotations(&branch_parts(old), &branch_parts(new), task);
         match old.kind {
             Type::Null => return,
             Type::Boolean => {}
@@ -53,7 +53,7 @@ impl Comparison<'_> {
 
     /// Items of arrays, and their number.
     fn arrays(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        self.limit(old, new, task, "minItems", "maxItems", "items");
+        self.limit(old, new, task, "minItems", "maxItems");
         self.unique_items(old, new, task);
         let items = |tree: &Tree, parts| -> Vec<Id> {
             crate::schema::tightest(tree, parts, "items").collect()
@@ -373,8 +373,7 @@ fn odd_keywords(
 }
 
 /// The schema objects that are an alternative's own, and not the whole schema's.
-fn branch_parts(alternative: &Alternative, task: &Task) -> Vec<Id> {
-    let _ = task;
+fn branch_parts(alternative: &Alternative) -> Vec<Id> {
     if alternative.branches.is_empty() {
         return Vec::new();
     }

@@ -16,7 +16,7 @@ use crate::{
 impl Comparison<'_> {
     /// Compares two sets of texts.
     pub(crate) fn strings(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        self.limit(old, new, task, "minLength", "maxLength", "characters");
+        self.limit(old, new, task, "minLength", "maxLength");
         self.patterns(old, new, task);
         self.string_formats(old, new, task);
     }

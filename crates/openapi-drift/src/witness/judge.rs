@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use super::{
     formats,
-    json_schema::{Objects, translate},
+    json_schema::{Objects, Translated, translate},
     sample::Sampler,
 };
 use crate::{
     compare::{Body, Sight},
     report::{Side, Witness},
     rules::{Direction, Effect},
-    schema::{Schema, Schemas},
+    schema::{Schema, Schemas, enumerated},
 };
 
 type Known = RefCell<HashMap<(Side, Schema, Direction, Objects), Option<Rc<Validator>>>>;
@@ -107,19 +107,56 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 }
 
+impl Judge<'_, '_> {
+    /// Whether certainly no value feels a difference: those that there are on the
+    /// one side are few, and the other side allows each of them.
+    pub(crate) fn is_without_effect(&self, sight: &Sight) -> bool {
+        if sight.place.is_inexact {
+            return false;
+        }
+        let direction = sight.place.body.direction;
+        let (side, of, other, nodes) = match direction {
+            Direction::Request => (Side::Old, &sight.old, Side::New, &sight.schemas.1),
+            Direction::Response => (Side::New, &sight.new, Side::Old, &sight.schemas.0),
+        };
+        let tree = self.schemas(side).tree;
+        let own = match side {
+            Side::Old => &sight.schemas.0,
+            Side::New => &sight.schemas.1,
+        };
+        !of.is_empty()
+            && of.iter().all(|one| {
+                enumerated(tree, one).is_some_and(|list| {
+                    list.values.len() <= FEW
+                        && list.values.iter().all(|(_, id)| {
+                            let value = tree.value(*id);
+                            let allows = |side, nodes| {
+                                self.allows(side, nodes, direction, Objects::Open, &value)
+                            };
+                            allows(side, own) == Some(false) || allows(other, nodes) == Some(true)
+                        })
+                })
+            })
+    }
+}
+
+/// How many values are looked at one by one.
+const FEW: usize = 1000;
+
 /// A validator of a translated schema. Patterns are matched in time that is
 /// linear in the text; one that can't be is left out, on both sides alike.
-fn validator(schema: &Value) -> Option<Validator> {
+fn validator(translated: &Translated) -> Option<Validator> {
     let build = |schema: &Value| {
-        jsonschema::draft202012::options()
+        jsonschema::options()
+            .with_draft(translated.draft)
             .should_validate_formats(true)
             .with_pattern_options(PatternOptions::regex())
             .with_format("byte", formats::is_base64)
             .build(schema)
             .ok()
     };
-    build(schema).or_else(|| {
-        let mut schema = schema.clone();
+    build(&translated.schema).or_else(|| {
+        let mut schema = translated.schema.clone();
         remove_odd_patterns(&mut schema);
         build(&schema)
     })

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{formats, patterns};
 use crate::{
     document::resolve,
-    json::{Decimal, Id, Tree, value_of},
+    json::{Decimal, Tree, value_of},
     rules::Direction,
     schema::{
         Additional, Alternative, Schema, Schemas, Type, additional, enumerated, lower, numbers,
@@ -346,6 +346,3 @@ fn number_values(tree: &Tree, of: &Alternative) -> Vec<Value> {
 pub(crate) fn names(names: &[std::sync::Arc<str>]) -> Vec<Rc<str>> {
     names.iter().map(|name| Rc::from(&**name)).collect()
 }
-
-#[allow(dead_code)]
-fn unused(_: Id) {}

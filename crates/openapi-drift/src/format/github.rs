@@ -1,0 +1,134 @@
+//! Annotations of a GitHub workflow.
+
+use super::{
+    shown::{self, Change},
+    summary::Summary,
+};
+use crate::report::{Finding, Report, Wire};
+
+/// How much of a value is shown, in characters.
+const VALUE: usize = 160;
+
+/// How much of a reason or witness is shown, in characters.
+const SENTENCE: usize = 500;
+
+/// Writes a report as workflow commands, one line each: the summary, then the
+/// findings, the worst first.
+///
+/// Breaking and undecided findings are errors, notices are warnings, the rest
+/// and the summary are notices. They stand in the new document, at the place
+/// where the change is or was. `new_name` has to be its path in the repository
+/// for GitHub to show them there; it shows ten errors and ten warnings of a step,
+/// and has the rest in the log.
+#[must_use]
+pub fn github(report: &Report, old_name: &str, new_name: &str) -> String {
+    let summary = Summary::of(report).line();
+    let mut text = format!(
+        "::notice title={}::{}\n",
+        property(&format!("openapi-drift: {}", report.verdict)),
+        message(&format!(
+            "{} -> {}: {summary}",
+            shown::printable(old_name),
+            shown::printable(new_name)
+        ))
+    );
+    for finding in &report.findings {
+        text.push_str(&annotation(finding, new_name));
+    }
+    text
+}
+
+fn annotation(finding: &Finding, new_name: &str) -> String {
+    let command = match finding.wire {
+        Wire::Breaking | Wire::Undecided => "error",
+        Wire::Notice => "warning",
+        Wire::NonBreaking | Wire::Docs => "notice",
+    };
+    let change = Change::of(finding, VALUE);
+    let change = change.map_or_else(String::new, |change| format!(": {change}"));
+    let mut lines = vec![
+        shown::shorten(&finding.reason, SENTENCE),
+        format!("{}{change}", shown::operation(finding)),
+    ];
+    if let Some(witness) = &finding.witness {
+        let (exchange, judged) = shown::witness(witness, SENTENCE);
+        lines.push(format!("witness: {exchange} ({judged})"));
+    }
+    if !finding.recordings.is_empty() {
+        lines.push(format!(
+            "recordings that disagree now: {}",
+            shown::names(&finding.recordings, 10)
+        ));
+    }
+    lines.push(format!(
+        "Rust client: {}; fingerprint: {}",
+        finding.rust, finding.fingerprint
+    ));
+    format!(
+        "::{command} file={},line={},col={},title={}::{}\n",
+        property(&shown::printable(new_name)),
+        finding.new_position.line,
+        finding.new_position.column,
+        property(&format!("{}: {}", finding.wire, finding.rule.id)),
+        message(&lines.join("\n"))
+    )
+}
+
+/// A text as the message of a workflow command.
+fn message(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// A text as a property of a workflow command.
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::format::samples;
+
+    #[test]
+    fn the_annotations_are_as_github_reads_them() {
+        let text = github(&samples::report(), "old.json", "openapi/new.json");
+        insta::assert_snapshot!("github", text);
+    }
+
+    #[test]
+    fn a_name_is_a_path_and_no_property() {
+        let text = github(&samples::report(), "a", "b,line=9::c%0A\n::error::d");
+        for line in text.lines().skip(1) {
+            assert!(
+                line.contains(" file=b%2Cline=9%3A%3Ac%250A\\u{a}%3A%3Aerror%3A%3Ad,line="),
+                "{line}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_document_gives_no_commands(
+            reason in "(?s)(.|\n::error::x|%0A|\r){0,40}",
+            value in any::<String>(),
+        ) {
+            let mut finding = samples::valued(json!(value), json!(1));
+            finding.reason = reason.clone();
+            finding.operation = Some(reason.clone());
+            finding.recordings = vec![value.clone(), reason];
+            let text = github(&samples::of(vec![finding]), "a", &value);
+            prop_assert_eq!(text.lines().count(), 2, "{}", text);
+            prop_assert!(text.lines().all(|line| line.starts_with("::")));
+            // What remains of % are escapes.
+            let known = ["%25", "%0D", "%0A", "%3A", "%2C"];
+            for (at, _) in text.match_indices('%') {
+                prop_assert!(known.contains(&&text[at..at + 3]));
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The format for programs.
+
+use std::fmt::Write as _;
+
+use super::shown::is_hidden;
+use crate::report::Report;
+
+/// The JSON Schema (2020-12) of what [`json()`] writes.
+pub const REPORT_SCHEMA: &str = include_str!("../../report.schema.json");
+
+/// Writes a report as JSON that [`REPORT_SCHEMA`] describes, over several lines
+/// and with a line end.
+///
+/// Characters that a terminal would act on are written as escapes, so the text
+/// can be printed as it is.
+///
+/// # Errors
+///
+/// None in practice: serde_json's, for values that JSON does not have. A report
+/// has none of them.
+pub fn json(report: &Report) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string_pretty(report)?;
+    let mut escaped = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        // Beyond ASCII there is nothing but the contents of strings; the line
+        // ends are serde_json's, those in strings are escaped already.
+        if is_hidden(character) && character != '\n' {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.push('\n');
+    Ok(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json as value};
+
+    use super::*;
+    use crate::format::samples;
+
+    fn written(report: &Report) -> Value {
+        serde_json::from_str(&json(report).unwrap()).unwrap()
+    }
+
+    fn problems(instance: &Value) -> Vec<String> {
+        let schema: Value = serde_json::from_str(REPORT_SCHEMA).unwrap();
+        jsonschema::meta::validate(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        validator
+            .iter_errors(instance)
+            .map(|error| error.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn the_json_is_as_documented() {
+        insta::assert_snapshot!("json", json(&samples::report()).unwrap());
+    }
+
+    #[test]
+    fn every_report_is_as_the_schema_says() {
+        for report in [
+            samples::of(Vec::new()),
+            samples::report(),
+            samples::hostile(),
+            samples::of(samples::every_rule()),
+        ] {
+            assert_eq!(problems(&written(&report)), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn what_a_comparison_finds_is_as_the_schema_says() {
+        let old = r#"{"openapi": "3.0.0", "paths": {"/a~": {"get": {"responses": {"200": {}}}},
+            "/b": {"post": {"requestBody": {"content": {"application/json": {"schema": {
+                "type": "object", "properties": {"a": {"enum": ["x", "y"], "format": "f"}}
+            }}}}, "responses": {"200": {}}}}}}"#;
+        let new = old
+            .replace("/a~", "/c/~1")
+            .replace("\"x\", ", "")
+            .replace("\"f\"", "\"g\"")
+            .replace("{\"200\"", "{\"description\": 1, \"201\"");
+        let document = |text: &str| crate::Document::parse("a", text).unwrap();
+        let report = crate::compare(&document(old), &document(&new));
+        assert!(
+            report
+                .findings
+                .iter()
+                .any(|finding| finding.witness.is_some())
+        );
+        assert_eq!(problems(&written(&report)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_schema_refuses_what_is_no_report() {
+        let good = written(&samples::report());
+        let changes: [fn(&mut Value); 12] = [
+            |report| report["format"] = value!(2),
+            |report| report["verdict"] = value!("notice"),
+            |report| report["rust"] = value!("patch"),
+            |report| report["more"] = value!(1),
+            |report| _ = report.as_object_mut().unwrap().remove("ignored"),
+            |report| report["findings"][0]["wire"] = value!("none"),
+            |report| report["findings"][0]["recordings_at_risk"] = value!("yes"),
+            |report| report["findings"][0]["more"] = value!(1),
+            |report| _ = report["findings"][0].as_object_mut().unwrap().remove("old"),
+            |report| report["findings"][0]["old_position"]["line"] = value!(0),
+            |report| report["findings"][0]["witness"]["accepted_by"] = value!("both"),
+            |report| report["ignored"][0]["expires"] = value!("soon"),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut report = good.clone();
+            change(&mut report);
+            assert_ne!(problems(&report), Vec::<String>::new(), "change {index}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_hidden_and_nothing_is_lost() {
+        let report = samples::hostile();
+        let text = json(&report).unwrap();
+        assert!(
+            !text.chars().any(|one| one != '\n' && is_hidden(one)),
+            "{text}"
+        );
+        assert_eq!(written(&report), serde_json::to_value(&report).unwrap());
+    }
+}

@@ -1,0 +1,244 @@
+//! The format for a comment on a pull request.
+
+mod escape;
+
+use super::{
+    shown::{self, Change},
+    summary::{LEVELS, Summary},
+};
+use crate::report::{Finding, Ignored, Report, Wire};
+use escape::{code, prose, sentence};
+
+/// A size for [`markdown()`] that fits into a comment on GitHub, which takes
+/// 65,536 characters, and leaves room for a few words around it.
+pub const COMMENT_LIMIT: usize = 60_000;
+
+/// How much of a value is shown, in characters.
+const VALUE: usize = 120;
+
+/// How much of a reason or witness is shown, in characters.
+const SENTENCE: usize = 400;
+
+/// Room for what says that something is left out, and for closing a section.
+const RESERVE: usize = 200;
+
+const FINDINGS: &str = "| wire | rule | where | change | why |\n|---|---|---|---|---|\n";
+const IGNORED: &str = "| rule | fingerprint | until | why |\n|---|---|---|---|\n";
+
+/// Writes a report as Markdown: a summary, a table of the findings that are
+/// breaking or undecided, and what else there is in sections that are folded.
+///
+/// `limit` is the greatest length in bytes, which a text never has fewer of than
+/// characters; [`COMMENT_LIMIT`] suits GitHub. Whole rows are left out from the
+/// end where the limit is met, and the last line says how many. The summary is
+/// always there, even where the limit is shorter than it.
+#[must_use]
+pub fn markdown(report: &Report, old_name: &str, new_name: &str, limit: usize) -> String {
+    let summary = Summary::of(report);
+    let mut page = Page {
+        text: format!(
+            "### openapi-drift: {}\n\n{} · Rust client: **{}** · recordings at risk: {}\n\n{} → {}\n",
+            report.verdict,
+            prose(&summary.counts),
+            summary.rust,
+            prose(&summary.recordings),
+            code(&shown::shorten(old_name, 200)),
+            code(&shown::shorten(new_name, 200)),
+        ),
+        limit,
+        is_full: false,
+        left_out: 0,
+    };
+    for (title, levels) in [
+        (None, &LEVELS[..2]),
+        (Some("notices"), &LEVELS[2..3]),
+        (Some("non-breaking"), &LEVELS[3..4]),
+        (Some("docs"), &LEVELS[4..]),
+    ] {
+        let findings = report
+            .findings
+            .iter()
+            .filter(|one| levels.contains(&one.wire));
+        let rows: Vec<String> = findings.map(|finding| row(finding, new_name)).collect();
+        page.section(title, FINDINGS, &rows);
+    }
+    let rows: Vec<String> = report.ignored.iter().map(ignored_row).collect();
+    page.section(Some("ignored"), IGNORED, &rows);
+    if page.left_out > 0 {
+        page.text.push_str(&format!(
+            "\n**Left out here, because a comment can't be longer: {}.** The formats `text` and `json` have all.\n",
+            page.left_out
+        ));
+    }
+    page.text
+}
+
+struct Page {
+    text: String,
+    limit: usize,
+    /// Whether a row was left out, after which no other one is written: what is
+    /// there is the worst.
+    is_full: bool,
+    left_out: usize,
+}
+
+impl Page {
+    /// A table, folded where it has a title.
+    fn section(&mut self, title: Option<&str>, header: &str, rows: &[String]) {
+        if rows.is_empty() {
+            return;
+        }
+        let (open, close) = match title {
+            None => ("\n".to_owned(), ""),
+            Some(title) => (
+                format!("\n<details><summary>{title} ({})</summary>\n\n", rows.len()),
+                "\n</details>\n",
+            ),
+        };
+        let mut section = open + header;
+        let mut written = 0;
+        for row in rows {
+            let length = self.text.len() + section.len() + row.len() + RESERVE;
+            if self.is_full || length > self.limit {
+                self.is_full = true;
+                break;
+            }
+            section.push_str(row);
+            written += 1;
+        }
+        self.left_out += rows.len() - written;
+        if written > 0 {
+            self.text.push_str(&section);
+            self.text.push_str(close);
+        }
+    }
+}
+
+fn row(finding: &Finding, new_name: &str) -> String {
+    let change = match Change::of(finding, VALUE) {
+        Some(Change::FromTo(old, new)) => format!("{} → {}", code(&old), code(&new)),
+        Some(Change::Same(value)) => format!("{}, as before", code(&value)),
+        None => String::new(),
+    };
+    let place = format!(
+        "{}:{}:{}",
+        shown::shorten(new_name, 200),
+        finding.new_position.line,
+        finding.new_position.column
+    );
+    let mut why = vec![sentence(&shown::shorten(&finding.reason, SENTENCE))];
+    if let Some(witness) = &finding.witness {
+        let (exchange, judged) = shown::witness(witness, SENTENCE);
+        why.push(format!("Witness: {}: {judged}", code(&exchange)));
+    }
+    if !finding.recordings.is_empty() {
+        let names = shown::names(&finding.recordings, 5);
+        why.push(format!("Recordings that disagree now: {}", prose(&names)));
+    }
+    why.push(format!(
+        "Rust client: {}; fingerprint: {}",
+        finding.rust,
+        code(&finding.fingerprint)
+    ));
+    format!(
+        "| {} | {} | {}<br>{} | {change} | {} |\n",
+        wire(finding.wire),
+        code(finding.rule.id),
+        code(&shown::operation(finding)),
+        code(&place),
+        why.join("<br>")
+    )
+}
+
+fn wire(wire: Wire) -> String {
+    match wire {
+        Wire::Breaking | Wire::Undecided => format!("**{wire}**"),
+        other => other.to_string(),
+    }
+}
+
+fn ignored_row(ignored: &Ignored) -> String {
+    format!(
+        "| {} | {} | {} | {} |\n",
+        code(ignored.rule.id),
+        code(&shown::shorten(&ignored.fingerprint, 80)),
+        prose(&shown::shorten(&ignored.expires, 20)),
+        prose(&shown::shorten(&ignored.reason, SENTENCE)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::format::samples;
+
+    #[test]
+    fn the_comment_is_read_by_reviewers() {
+        let text = markdown(&samples::report(), "old.json", "new.json", COMMENT_LIMIT);
+        insta::assert_snapshot!("markdown", text);
+    }
+
+    #[test]
+    fn a_hostile_document_writes_no_markdown() {
+        let text = markdown(
+            &samples::hostile(),
+            "o|`.json",
+            "@n</code>.json",
+            COMMENT_LIMIT,
+        );
+        insta::assert_snapshot!("markdown_hostile", text);
+    }
+
+    #[test]
+    fn what_is_cut_is_counted_and_never_half() {
+        let report = samples::of(samples::every_rule());
+        let all = report.findings.len();
+        let whole = markdown(&report, "o", "n", usize::MAX);
+        let whole_lines: Vec<&str> = whole.lines().collect();
+        for limit in (0..whole.len() + 500).step_by(97) {
+            let text = markdown(&report, "o", "n", limit);
+            let rows = text
+                .lines()
+                .filter(|line| line.contains("fingerprint:"))
+                .count();
+            let left_out: usize = text.split_once("can't be longer: ").map_or(0, |(_, rest)| {
+                rest.split_once('.').unwrap().0.parse().unwrap()
+            });
+            assert_eq!(rows + left_out, all, "limit {limit}");
+            assert!(
+                text.len() <= limit.max(450),
+                "limit {limit}: {}",
+                text.len()
+            );
+            let opened = text.matches("<details>").count();
+            assert_eq!(opened, text.matches("</details>").count(), "limit {limit}");
+            for line in text.lines().filter(|line| line.starts_with('|')) {
+                assert!(whole_lines.contains(&line), "limit {limit}: {line}");
+            }
+        }
+        assert_eq!(markdown(&report, "o", "n", whole.len() + RESERVE), whole);
+    }
+
+    proptest! {
+        #[test]
+        fn no_document_breaks_the_table(
+            reason in "(?s)(.|[|`<>@\\\\\n]){0,60}",
+            value in "(?s)(.|[|`<>@\\\\\n]){0,60}",
+        ) {
+            let mut finding = samples::valued(json!(value), json!({ reason.clone(): value.clone() }));
+            finding.reason = reason.clone();
+            finding.operation = Some(value.clone());
+            finding.recordings = vec![reason.clone()];
+            let text = markdown(&samples::of(vec![finding]), &reason, &value, COMMENT_LIMIT);
+            let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+            prop_assert_eq!(rows.len(), 3, "{}", text);
+            for row in rows {
+                prop_assert_eq!(row.matches('|').count(), 6, "{}", row);
+            }
+            prop_assert_eq!(text.lines().count(), 9, "{}", text);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! `cargo xtask drift`: the real binary on small documents.
+
+mod documents;
+mod ignoring;
+mod inputs;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::Run;
+
+/// A folder with documents, in which the command runs.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// A folder with the pair `old.json` and `new.json` of a name.
+    fn pair(name: &str) -> Self {
+        let folder = Self::new();
+        let (old, new) = documents::pair(name);
+        folder.write("old.json", &format!("{old:#}\n"));
+        folder.write("new.json", &format!("{new:#}\n"));
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, file: &str, text: &str) -> PathBuf {
+        let path = self.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .arg("drift")
+            .args(arguments)
+            .current_dir(self.path());
+        // What decides on colours is set by the test that is about them.
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(&mut self.command(arguments))
+    }
+
+    /// Compares `old.json` with `new.json`.
+    fn drift(&self, arguments: &[&str]) -> Run {
+        self.run(&[&["old.json", "new.json"], arguments].concat())
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.drift(&["--format", "json"]).stdout).unwrap()
+    }
+}
+
+/// A run in which nothing was compared, and why.
+fn stopped(run: &Run) -> &str {
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+    &run.stderr
+}
+
+#[test]
+fn the_exit_code_says_what_gates() {
+    for (pair, breaking, any, never) in [
+        ("none", 0, 0, 0),
+        ("docs", 0, 1, 0),
+        ("notice", 0, 1, 0),
+        ("non-breaking", 0, 1, 0),
+        ("undecided", 2, 1, 2),
+        ("breaking", 1, 1, 0),
+        ("breaking and undecided", 1, 1, 2),
+    ] {
+        let folder = Folder::pair(pair);
+        assert_eq!(folder.drift(&[]).code, breaking, "{pair}");
+        for format in ["text", "json", "markdown", "github"] {
+            for (fail_on, code) in [("breaking", breaking), ("any", any), ("never", never)] {
+                let run = folder.drift(&["--fail-on", fail_on, "--format", format]);
+                assert_eq!(run.code, code, "{pair}, {fail_on}, {format}");
+                assert_eq!(run.stderr, "", "{pair}, {fail_on}, {format}");
+                assert!(run.stdout.ends_with('\n'), "{pair}, {fail_on}, {format}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_verdict_is_the_worst() {
+    for (pair, verdict) in [
+        ("none", "none"),
+        ("docs", "docs-only"),
+        ("notice", "non-breaking"),
+        ("non-breaking", "non-breaking"),
+        ("undecided", "undecided"),
+        ("breaking", "breaking"),
+        ("breaking and undecided", "breaking"),
+    ] {
+        let folder = Folder::pair(pair);
+        assert_eq!(folder.json()["verdict"], verdict);
+        let text = folder.drift(&[]).stdout;
+        assert!(text.starts_with(&format!("{verdict}: ")), "{text}");
+        let markdown = folder.drift(&["--format", "markdown"]).stdout;
+        assert!(
+            markdown.starts_with(&format!("### openapi-drift: {verdict}\n")),
+            "{markdown}"
+        );
+        let github = folder.drift(&["--format", "github"]).stdout;
+        let first = format!("::notice title=openapi-drift%3A {verdict}::");
+        assert!(github.starts_with(&first), "{github}");
+    }
+}
+
+#[test]
+fn the_formats_are_read_by_people() {
+    let folder = Folder::pair("all");
+    for format in ["text", "json", "markdown", "github"] {
+        let run = folder.drift(&["--format", format]);
+        insta::assert_snapshot!(format!("drift_{format}"), run.stdout);
+        assert_eq!(
+            folder.drift(&["--format", format]).stdout,
+            run.stdout,
+            "twice the same"
+        );
+    }
+}
+
+#[test]
+fn the_help_names_the_exit_codes() {
+    insta::assert_snapshot!("drift_help", Folder::new().run(&["--help"]).stdout);
+}
+
+#[test]
+fn colors_are_for_terminals() {
+    let folder = Folder::pair("all");
+    let plain = folder.drift(&[]).stdout;
+    assert!(!plain.contains('\u{1b}'));
+    let colored = |format: &str, name: &str| {
+        let mut command = folder.command(&["old.json", "new.json", "--format", format]);
+        Run::of(command.env("CLICOLOR_FORCE", "1").env(name, "1")).stdout
+    };
+    assert!(colored("text", "OTHER").starts_with("\u{1b}[1m"));
+    assert_eq!(colored("text", "NO_COLOR"), plain);
+    for format in ["json", "markdown", "github"] {
+        assert!(!colored(format, "OTHER").contains('\u{1b}'), "{format}");
+    }
+}
+
+#[test]
+fn nobody_has_to_read_to_the_end() {
+    let folder = Folder::pair("all");
+    for format in ["text", "json", "markdown", "github"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = folder.command(&["old.json", "new.json", "--format", format]);
+        let output = command.stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{format}");
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = folder.command(&["missing.json", "new.json"]);
+    assert_eq!(
+        command.stderr(writer).output().unwrap().status.code(),
+        Some(2)
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_written_is_no_result() {
+    let folder = Folder::pair("none");
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = folder
+        .command(&["old.json", "new.json"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.starts_with("standard output: cannot be written: "),
+        "{message}"
+    );
+}
+
+#[test]
+fn rules_are_explained() {
+    let folder = Folder::new();
+    let run = folder.run(&["--explain", "request-enum-narrowed"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(
+        run.stdout.starts_with("request-enum-narrowed: "),
+        "{}",
+        run.stdout
+    );
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/openapi-drift/RULES.md");
+    let page = fs::read_to_string(page).unwrap().replace("\r\n", "\n");
+    let run = folder.run(&["--rules"]);
+    assert_eq!((run.code, run.stdout), (0, page));
+    for (name, help) in [
+        (
+            "request-enum-narowed",
+            "did you mean request-enum-narrowed?",
+        ),
+        (
+            "pattern-added",
+            "did you mean request-pattern-added, response-pattern-added?",
+        ),
+        ("what is this", "`cargo xtask drift --rules` prints all"),
+        ("", "`cargo xtask drift --rules` prints all"),
+    ] {
+        let run = folder.run(&["--explain", name]);
+        assert_eq!(stopped(&run), format!("no rule {name:?}\n  help: {help}\n"));
+    }
+}
+
+#[test]
+fn every_rule_of_a_report_can_be_explained() {
+    let folder = Folder::pair("all");
+    for finding in folder.json()["findings"].as_array().unwrap() {
+        let rule = finding["rule"].as_str().unwrap();
+        assert_eq!(folder.run(&["--explain", rule]).code, 0, "{rule}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Findings that somebody has acknowledged.
+
+use serde_json::json;
+
+use super::{Folder, stopped};
+
+/// Writes an ignore file for the findings of a rule, and of one that is not there.
+fn ignore(folder: &Folder, rules: &[&str], expires: &str) {
+    let report = folder.json();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let mut entries: Vec<_> = findings
+        .filter(|finding| rules.contains(&finding["rule"].as_str().unwrap()))
+        .map(|finding| finding["fingerprint"].clone())
+        .collect();
+    assert!(entries.len() >= rules.len(), "{report}");
+    entries.push(json!("0000000000000000"));
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|fingerprint| json!({"fingerprint": fingerprint, "reason": "we know", "expires": expires}))
+        .collect();
+    folder.write(
+        "ignore.json",
+        &format!("{:#}\n", json!({"format": 1, "ignore": entries})),
+    );
+}
+
+#[test]
+fn what_is_acknowledged_does_not_gate() {
+    let folder = Folder::pair("breaking and undecided");
+    let unused = "note: ignore.json:9:5: no finding has the fingerprint \"0000000000000000\" (ignored \
+                  because: we know)\n  help: delete the entry\n";
+    ignore(&folder, &["request-enum-narrowed"], "9999-12-31");
+    let run = folder.drift(&["--ignore", "ignore.json"]);
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (2, unused),
+        "what is undecided is left"
+    );
+    assert!(
+        run.stdout
+            .starts_with("undecided: 1 undecided, 1 ignored; "),
+        "{}",
+        run.stdout
+    );
+
+    ignore(
+        &folder,
+        &["request-enum-narrowed", "request-format-unknown"],
+        "9999-12-31",
+    );
+    for (fail_on, format) in [("any", "text"), ("breaking", "json"), ("never", "markdown")] {
+        let run = folder.drift(&[
+            "--ignore",
+            "ignore.json",
+            "--fail-on",
+            fail_on,
+            "--format",
+            format,
+        ]);
+        assert_eq!(run.code, 0, "{fail_on}");
+        assert_eq!(run.stderr, unused.replace(":9:", ":14:"));
+        assert!(run.stdout.contains("we know"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn what_is_over_fails_loudly() {
+    for pair in ["breaking", "none"] {
+        let folder = Folder::pair(pair);
+        let rules: &[&str] = if pair == "none" {
+            &[]
+        } else {
+            &["request-enum-narrowed"]
+        };
+        ignore(&folder, rules, "2001-02-03");
+        let run = folder.drift(&["--ignore", "ignore.json", "--fail-on", "never"]);
+        let message = stopped(&run);
+        assert!(
+            message.starts_with("ignore.json:4:5: the entry for the fingerprint \""),
+            "{message}"
+        );
+        assert!(
+            message.contains("was valid through 2001-02-03, and today is 2"),
+            "{message}"
+        );
+        assert!(message.contains("we know"), "{message}");
+    }
+}
+
+#[test]
+fn a_file_that_is_none_ignores_nothing() {
+    let folder = Folder::pair("breaking");
+    let run = folder.drift(&["--ignore", "missing.json", "--fail-on", "never"]);
+    assert!(
+        stopped(&run).starts_with("missing.json: cannot be read: "),
+        "{}",
+        run.stderr
+    );
+    folder.write("ignore.json", "{\"format\": 1, \"ignores\": []}");
+    let run = folder.drift(&["--ignore", "ignore.json", "--fail-on", "never"]);
+    assert_eq!(
+        stopped(&run),
+        "ignore.json:1:15: a member \"ignores\" that is not known (at /ignores)\n  \
+         help: delete or correct it; there are format, ignore\n"
+    );
+}
