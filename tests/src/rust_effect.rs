@@ -21,6 +21,8 @@ pub struct PublicItems {
     items: BTreeMap<String, String>,
     /// The fields that a builder does not build without: `Type.field`.
     required: BTreeSet<String>,
+    /// Those of them that it sets by itself.
+    preset: BTreeSet<String>,
 }
 
 impl PublicItems {
@@ -142,8 +144,7 @@ impl PublicItems {
     /// `builder` sets those that can have one value only; nobody has to.
     fn preset(&mut self, owner: &str, block: &Block) {
         for field in Matched::of(block).preset {
-            self.required.remove(&format!("{owner}.{field}"));
-            self.add(format!("{owner}.{field} is set already"), String::new());
+            self.preset.insert(format!("{owner}.{field}"));
         }
     }
 
@@ -170,7 +171,11 @@ impl PublicItems {
                 say(RustEffect::Minor, format!("+ {path}: {what}"));
             }
         }
-        for path in new.required.difference(&self.required) {
+        let asked: BTreeSet<&String> = self.required.difference(&self.preset).collect();
+        for path in new.required.difference(&new.preset) {
+            if asked.contains(path) {
+                continue;
+            }
             let owner = path.split('.').next().unwrap_or_default();
             // A new type asks nothing of a program that does not know it.
             if self.items.contains_key(&format!("types::{owner}")) {
@@ -215,13 +220,14 @@ impl Matched {
 impl<'ast> Visit<'ast> for Matched {
     fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
         if let Expr::Tuple(tuple) = &*expression.expr {
-            self.fields.extend(tuple.elems.iter().filter_map(|element| match element {
-                Expr::Field(field) => match &field.member {
-                    Member::Named(name) => Some(name.to_string()),
-                    Member::Unnamed(_) => None,
-                },
-                _ => None,
-            }));
+            self.fields
+                .extend(tuple.elems.iter().filter_map(|element| match element {
+                    Expr::Field(field) => match &field.member {
+                        Member::Named(name) => Some(name.to_string()),
+                        Member::Unnamed(_) => None,
+                    },
+                    _ => None,
+                }));
         }
         visit::visit_expr_match(self, expression);
     }
@@ -274,9 +280,8 @@ fn serde(attributes: &[Attribute]) -> String {
     let mut told = BTreeSet::new();
     for attribute in attributes {
         if attribute.path().is_ident("serde") {
-            let list = attribute.parse_args_with(
-                Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated,
-            );
+            let list = attribute
+                .parse_args_with(Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated);
             told.extend(list.into_iter().flatten().map(|meta| text(&meta)));
         }
     }
@@ -299,10 +304,16 @@ mod tests {
             (old.to_owned(), RustEffect::None),
             (old.replace("b: u8", "c: u16"), RustEffect::None),
             (old.replace("fn g()", "fn h()"), RustEffect::None),
-            (old.replace("pub a: u64", "pub a: u64, pub c: u64"), RustEffect::Minor),
+            (
+                old.replace("pub a: u64", "pub a: u64, pub c: u64"),
+                RustEffect::Minor,
+            ),
             (format!("{old} pub enum B {{ C }}"), RustEffect::Minor),
             (old.replace("u64", "i64"), RustEffect::Major),
-            (old.replace("pub a", "#[serde(rename = \"A\")] pub a"), RustEffect::Major),
+            (
+                old.replace("pub a", "#[serde(rename = \"A\")] pub a"),
+                RustEffect::Major,
+            ),
             (old.replace("&self", "self"), RustEffect::Major),
             (old.replace("pub fn f", "fn f"), RustEffect::Major),
             (old.replace("impl Clone for A {}", ""), RustEffect::Major),

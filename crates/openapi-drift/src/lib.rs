@@ -19,15 +19,15 @@ mod ignore;
 mod json;
 mod report;
 mod rules;
+mod rust;
 mod schema;
 mod text;
 mod witness;
 
 pub use document::{Document, Unreadable};
 pub use exchange::{Exchange, Message};
-pub use finish::{compare, compare_with};
 pub use explain::{explain, rules_table};
-pub use finish::compare;
+pub use finish::{compare, compare_with};
 pub use ignore::{Date, Expired, ExpiredEntry, IgnoreError, IgnoreFile, InvalidDate, Unused};
 pub use json::Position;
 pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};
