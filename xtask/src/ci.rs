@@ -95,6 +95,8 @@ const STEPS: [Step; 9] = [
             "kontext-api",
             "--package",
             "kontext-mock",
+            "--package",
+            "openapi-drift",
             "--allow-dirty",
         ],
         environment: &[],

@@ -1,8 +1,11 @@
 //! `cargo xtask codegen`: reads, generates, then writes or compares.
 
+mod summary;
+
 use std::{path::Path, process::ExitCode};
 
 use kontext_codegen::{Outputs, generate};
+use summary::Before;
 
 use crate::{
     files::{self, Stale},
@@ -28,6 +31,7 @@ fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
         return Ok(report_check(&stale));
     }
     report_steps(&outputs);
+    let before = Before::read(root);
     if let Err(error) = files::write(&stale) {
         anstream::eprintln!("{error}");
         return Ok(ExitCode::from(2));
@@ -36,6 +40,9 @@ fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
         let was_stale = stale.iter().any(|one| one.file == output.file);
         let state = if was_stale { "updated" } else { "current" };
         anstream::println!("{state}: {}", output.file);
+    }
+    if let Some(summary) = before.and_then(|before| before.summary(&outputs.effective)) {
+        anstream::println!("{summary}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 mod input;
 mod output;
+mod recordings;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +15,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 use openapi_drift::{
-    Date, Document, IgnoreFile, Report, Wire, compare, explain,
+    Date, Document, IgnoreFile, Report, Wire, compare_with, explain,
     format::{self, COMMENT_LIMIT, Format},
     rule, rules, rules_table,
 };
@@ -65,6 +66,9 @@ pub(crate) struct Arguments {
 
     /// Recorded exchanges; findings then name those that disagree with the new
     /// document and agreed with the old one.
+    ///
+    /// The folder is one of kontext-mock: FOLDER/<operation>/<case>/recording.json,
+    /// with request.json and response.json beside it.
     #[arg(long, value_name = "FOLDER")]
     recordings: Option<PathBuf>,
 
@@ -133,9 +137,10 @@ fn outcome(arguments: &Arguments) -> Result<Done, String> {
     let (Some(old), Some(new)) = (&arguments.old, &arguments.new) else {
         return Err("name two documents: OLD and NEW".to_owned());
     };
-    if let Some(folder) = &arguments.recordings {
-        exchanges(folder)?;
-    }
+    let exchanges = match &arguments.recordings {
+        Some(folder) => recordings::read(folder)?,
+        None => Vec::new(),
+    };
     let given = [Some(old), Some(new), arguments.ignore.as_ref()];
     if given
         .into_iter()
@@ -148,7 +153,7 @@ fn outcome(arguments: &Arguments) -> Result<Done, String> {
     }
     let ignore = arguments.ignore.as_deref().map(ignore_file).transpose()?;
     let (old, new) = documents(old, new)?;
-    let mut report = compare(&old, &new);
+    let mut report = compare_with(&old, &new, &exchanges);
     let mut notes = Vec::new();
     if let Some(ignore) = ignore {
         let today = Date::of(SystemTime::now());
@@ -182,17 +187,6 @@ fn documents(old: &Path, new: &Path) -> Result<(Document, Document), String> {
 fn ignore_file(path: &Path) -> Result<IgnoreFile, String> {
     let (name, text) = input::read(path)?;
     IgnoreFile::parse(name, &text).map_err(|error| error.to_string())
-}
-
-/// The recorded exchanges of a folder.
-///
-/// PLACEHOLDER: to be filled in with `openapi_drift::recordings`. Until then the
-/// option is refused, so that nobody takes silence for agreement.
-fn exchanges(folder: &Path) -> Result<(), String> {
-    Err(format!(
-        "{}: recordings are not compared yet\n  help: leave --recordings out",
-        folder.display()
-    ))
 }
 
 fn written(report: &Report, format: Format, old: &str, new: &str) -> Result<String, String> {

@@ -63,7 +63,7 @@ impl Comparison<'_> {
                 Some(other) => {
                     let spots = (Spot::at(item.at), Spot::at(other.at));
                     let reason = format!("{} is {} now", item.path, other.path);
-                    let exchange = Some(json!({"path": item.path.as_ref(), "request": {}}));
+                    let exchange = Some(self.request_to(&item));
                     self.found(
                         &rules::PATH_CHANGED,
                         spots.0,
@@ -77,7 +77,7 @@ impl Comparison<'_> {
                 None => {
                     let spots = (Spot::at(item.at), self.missing_path(false));
                     let reason = format!("{} is gone", item.path);
-                    let exchange = Some(json!({"path": item.path.as_ref(), "request": {}}));
+                    let exchange = Some(self.request_to(&item));
                     self.found(
                         &rules::PATH_REMOVED,
                         spots.0,
@@ -96,6 +96,14 @@ impl Comparison<'_> {
         }
     }
 
+    /// A request to an old path, with the first method that it has.
+    fn request_to(&self, item: &Item) -> serde_json::Value {
+        let operations = item.operations(self.old.tree);
+        let method = operations.keys().next().map_or("get", |method| *method);
+        let operation = operation_of(method, item);
+        json!({"method": operation.method, "path": operation.path, "request": {}})
+    }
+
     fn missing_path(&self, is_old: bool) -> Spot {
         let tree = if is_old { self.old.tree } else { self.new.tree };
         Spot::missing_in(tree.get(ROOT, "paths").unwrap_or(ROOT))
@@ -107,14 +115,16 @@ impl Comparison<'_> {
         let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
         let mut items = BTreeMap::new();
         for (path, at) in paths.into_iter().flatten() {
-            if path.starts_with("x-") {
-                continue;
-            }
             let item = Item {
                 path: Arc::clone(path),
                 at: *at,
                 id: resolve(tree, *at).unwrap_or(*at),
             };
+            // An extension, or what nobody can ask for.
+            let is_empty = item.operations(tree).is_empty() && item.id == *at;
+            if path.starts_with("x-") || (is_empty && tree.get(*at, "$ref").is_none()) {
+                continue;
+            }
             let mut key = without_names(path);
             while items.contains_key(&key) {
                 // Two templates that only differ in names: told apart by them.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::json;
 
-use super::{Comparison, Operation, Spot};
+use super::{Comparison, Operation, Spot, members::resolved_text};
 use crate::{
     json::{Id, ROOT, Tree},
     rules,
@@ -75,9 +75,7 @@ impl Comparison<'_> {
             self.old.tree.get(pair.old, "callbacks"),
             self.new.tree.get(pair.new, "callbacks"),
         );
-        let text = |tree: &Tree, id: Option<Id>| {
-            id.map(|id| super::members::resolved_text(tree, id, false))
-        };
+        let text = |tree: &Tree, id: Option<Id>| id.map(|id| resolved_text(tree, id, false));
         if text(self.old.tree, callbacks.0) != text(self.new.tree, callbacks.1) {
             let spots = (
                 Spot::of(callbacks.0, pair.old),
@@ -122,58 +120,43 @@ impl Comparison<'_> {
 
     /// Compares the servers that two objects name.
     pub(crate) fn servers(&mut self, old: Id, new: Id, operation: Option<&Rc<Operation>>) {
-        let of = |tree: &Tree, owner: Id| -> (BTreeMap<String, Id>, Id) {
-            let list = tree.get(owner, "servers");
-            let servers = list.and_then(|list| tree.array(list)).unwrap_or_default();
-            let mut named = BTreeMap::new();
-            for server in servers {
-                let url = tree.get(*server, "url").and_then(|url| tree.string(url));
-                let url = url.unwrap_or("/");
-                let variables = tree.get(*server, "variables");
-                let variables = variables.map(|id| super::members::resolved_text(tree, id, true));
-                // A slash at the end says nothing: paths begin with one.
-                let key = format!(
-                    "{} {}",
-                    url.trim_end_matches('/'),
-                    variables.unwrap_or_default()
-                );
-                named.insert(key, *server);
-            }
-            if named.is_empty() {
-                // As the specification has it where none is named.
-                named.insert(" ".to_owned(), list.unwrap_or(owner));
-            }
-            (named, list.unwrap_or(owner))
-        };
-        let (before, old_list) = of(self.old.tree, old);
-        let (after, new_list) = of(self.new.tree, new);
+        let (before, old_list) = servers(self.old.tree, old);
+        let (after, new_list) = servers(self.new.tree, new);
         for (key, server) in &before {
-            match after.get(key) {
-                Some(other) => {
-                    self.members(*server, *other, &["url", "variables", "servers"], operation)
-                }
-                None => {
-                    let reason = format!("the server {} is gone", key.trim());
-                    let spots = (Spot::at(*server), Spot::missing_in(new_list));
-                    let exchange = Some(json!({"server": key.trim(), "request": {}}));
-                    let rule = &rules::SERVER_REMOVED;
-                    self.found(rule, spots.0, spots.1, operation, reason, exchange);
-                }
+            if let Some(other) = after.get(key) {
+                self.members(*server, *other, &["url", "variables"], operation);
+                continue;
             }
+            let reason = format!("the server {} is gone", key.0);
+            let spots = (Spot::at(*server), Spot::missing_in(new_list));
+            let exchange = Some(json!({"server": key.0, "request": {}}));
+            let rule = &rules::SERVER_REMOVED;
+            self.found(rule, spots.0, spots.1, operation, reason, exchange);
         }
         for (key, server) in &after {
             if !before.contains_key(key) {
-                let reason = format!("the server {} is new", key.trim());
+                let reason = format!("the server {} is new", key.0);
                 let spots = (Spot::missing_in(old_list), Spot::at(*server));
-                self.found(
-                    &rules::SERVER_ADDED,
-                    spots.0,
-                    spots.1,
-                    operation,
-                    reason,
-                    None,
-                );
+                let rule = &rules::SERVER_ADDED;
+                self.found(rule, spots.0, spots.1, operation, reason, None);
             }
         }
     }
+}
+
+/// The servers that an object names, by address and variables, and where they
+/// are listed. Where none is named there is none: clients have to know better.
+fn servers(tree: &Tree, owner: Id) -> (BTreeMap<(String, String), Id>, Id) {
+    let list = tree.get(owner, "servers");
+    let servers = list.and_then(|list| tree.array(list)).unwrap_or_default();
+    let named = servers.iter().map(|server| {
+        let url = tree.get(*server, "url").and_then(|url| tree.string(url));
+        // A slash at the end says nothing: paths begin with one.
+        let url = url.unwrap_or_default().trim_end_matches('/');
+        let url = if url.is_empty() { "/" } else { url };
+        let variables = tree.get(*server, "variables");
+        let variables = variables.map(|id| resolved_text(tree, id, true));
+        ((url.to_owned(), variables.unwrap_or_default()), *server)
+    });
+    (named.collect(), list.unwrap_or(owner))
 }

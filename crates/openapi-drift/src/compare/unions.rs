@@ -24,6 +24,20 @@ impl Comparison<'_> {
 
     fn pair_many(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
         let (old_left, new_left) = self.unequal(old, new);
+        // What may break is that the union of the one side is not in the other
+        // side; where that is one form, each of the union's has to be in it.
+        let (whole, whole_left) = match task.place.body.direction {
+            Direction::Request => (new, &new_left),
+            Direction::Response => (old, &old_left),
+        };
+        if let ([_], [_]) = (whole, &whole_left[..]) {
+            for one in old {
+                for other in new {
+                    self.alternatives(one, other, task);
+                }
+            }
+            return;
+        }
         let is_small = old.len().saturating_mul(new.len()) <= PAIRS;
         if let ([one], [other]) = (&old_left[..], &new_left[..]) {
             let is_alone = is_small && self.is_alone(one, other, old, new);
