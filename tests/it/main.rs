@@ -11,6 +11,7 @@
 mod changes;
 mod contract;
 mod drift;
+mod drift_rust;
 mod example_batch;
 mod example_edit;
 mod example_process;

@@ -12,6 +12,7 @@ use crate::{
     json::{self, Id},
     report::{AtRisk, Finding, Report, RustEffect, Side, Wire, Witness},
     rules::Effect,
+    rust::Clients,
     schema::Schemas,
     witness::Judge,
 };
@@ -37,6 +38,7 @@ pub fn compare_with(old: &Document, new: &Document, exchanges: &[Exchange]) -> R
     let new_schemas = compare::schemas_of(new);
     let differences = compare::differences(&old_schemas, &new_schemas);
     let judge = Judge::new(&old_schemas, &new_schemas);
+    let clients = Clients::new(old.tree(), new.tree());
     let lost = exchange::lost(exchanges, old.tree(), new.tree(), &judge);
     let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
     for difference in &differences {
@@ -47,6 +49,7 @@ pub fn compare_with(old: &Document, new: &Document, exchanges: &[Exchange]) -> R
             continue; // A component that several operations use differs once.
         }
         let mut finding = finding(difference, &old_schemas, &new_schemas, &judge);
+        finding.rust = clients.effect(difference.rule, difference.old, difference.new);
         finding.recordings = exchange::names(&lost, difference, &judge);
         if let Some(known) = found.get(&key) {
             finding.recordings.extend(known.recordings.iter().cloned());
@@ -61,7 +64,7 @@ pub fn compare_with(old: &Document, new: &Document, exchanges: &[Exchange]) -> R
         }
         found.insert(key, finding);
     }
-    Report::of(found.into_values().collect())
+    Report::of(found.into_values().collect()).with_types(clients.types())
 }
 
 /// What makes two differences one.

@@ -19,6 +19,7 @@ mod ignore;
 mod json;
 mod report;
 mod rules;
+mod rust;
 mod schema;
 mod text;
 mod witness;

@@ -22,16 +22,27 @@ pub enum Wire {
     Docs,
 }
 
-/// What a change does to the Rust client that `cargo xtask codegen` generates.
+/// What a change does to the Rust client that `cargo xtask codegen` would generate
+/// from the documents as they are given, without overlays.
+///
+/// It is about the client's public items: its types with their fields, what the
+/// fields are called when they are sent, its builders and its methods. The private
+/// code (paths, methods, servers, security, statuses) and the limits, which are
+/// data that a builder checks, change none of them: what they do is said by
+/// [`Wire`]. The order of an enum's values is none, either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RustEffect {
-    /// Code that uses the old client may not compile with the new one, or means
-    /// something else: a new major version.
+    /// Something public went, was renamed, or has another type or another name
+    /// when it is sent; or a builder asks for a field that it did not ask for. Code
+    /// that uses the old client may not compile with the new one, or its requests
+    /// can't be built: a new major version.
     Major,
-    /// What it is is not known; look at the generated code.
+    /// What it is can't be told: codegen refuses one of the documents, so that there
+    /// is no client of it, or it is a kind of schema whose Rust is not known here.
+    /// Look at the generated code.
     Undecided,
-    /// Something public was added: a new minor version.
+    /// Something public was added, and nothing else happened: a new minor version.
     Minor,
     /// The public items are the same.
     None,
@@ -161,13 +172,17 @@ pub struct Report {
     pub format: u32,
     /// The worst of all findings on the wire.
     pub verdict: Verdict,
-    /// The worst of all findings for the generated Rust client.
+    /// The worst of all findings for the generated Rust client, and of what is no
+    /// finding: another name of a type, or a type that travels another way now.
     #[serde(rename = "rust")]
     pub rust: RustEffect,
     /// The findings, the worst first.
     pub findings: Vec<Finding>,
     /// What an ignore file acknowledges; it counts for neither verdict.
     pub ignored: Vec<Ignored>,
+    /// What became of the types of the generated Rust client that no finding says.
+    #[serde(skip)]
+    pub(crate) types: RustEffect,
 }
 
 impl Report {
@@ -178,9 +193,20 @@ impl Report {
             rust: RustEffect::None,
             findings,
             ignored: Vec::new(),
+            types: RustEffect::None,
         };
         report.judge();
         report
+    }
+
+    /// The same, with what became of the generated types, where that is worse than
+    /// all findings say: a name that changed alone is none.
+    pub(crate) fn with_types(mut self, types: RustEffect) -> Self {
+        if types < self.rust {
+            self.types = types;
+            self.rust = types;
+        }
+        self
     }
 
     /// Sorts the findings, and says the worst of them again.
@@ -207,7 +233,7 @@ impl Report {
         });
         self.verdict = verdicts.min().unwrap_or(Verdict::None);
         let effects = self.findings.iter().map(|finding| finding.rust);
-        self.rust = effects.min().unwrap_or(RustEffect::None);
+        self.rust = effects.min().unwrap_or(RustEffect::None).min(self.types);
     }
 }
 
