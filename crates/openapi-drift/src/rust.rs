@@ -69,10 +69,21 @@ impl<'a> Clients<'a> {
 
     /// What a difference of a rule does, at its places in both documents.
     pub(crate) fn effect(&self, rule: &Rule, old: Spot, new: Spot) -> RustEffect {
-        if self.is_refused() {
-            return RustEffect::Undecided;
-        }
         let decided = decided(rule.id);
+        if self.is_refused() {
+            // What is not in a client's items changes nothing of one that there is
+            // not, before and after.
+            let is_both = self.old.refused.is_some() && self.new.refused.is_some();
+            let is_none = matches!(
+                decided,
+                Decided::By(RustEffect::None) | Decided::ByExtension
+            );
+            return if is_both && is_none {
+                RustEffect::None
+            } else {
+                RustEffect::Undecided
+            };
+        }
         match decided {
             Decided::By(effect) => return effect,
             Decided::ByName => return self.operation_id(old, new),
@@ -257,6 +268,7 @@ fn decided(id: &str) -> Decided {
         "operation-deprecated"
         | "operation-undeprecated"
         | "server-added"
+        | "server-changed"
         | "server-removed"
         | "security-added"
         | "security-removed"

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::shown;
-use crate::report::{AtRisk, Report, Verdict, Wire};
+use crate::report::{AtRisk, Report, RustEffect, Verdict, Wire};
 
 /// All levels on the wire, the worst first.
 pub(super) const LEVELS: [Wire; 5] = [
@@ -31,7 +31,7 @@ impl Summary {
     pub(super) fn of(report: &Report) -> Self {
         Self {
             counts: counts(report),
-            rust: report.rust.to_string(),
+            rust: rust(report),
             recordings: recordings(report),
         }
     }
@@ -42,6 +42,19 @@ impl Summary {
             "{}; Rust client: {}; recordings at risk: {}",
             self.counts, self.rust, self.recordings
         )
+    }
+}
+
+/// The effect on the Rust client; where no finding has it, why it is there.
+fn rust(report: &Report) -> String {
+    let of_findings = report.findings.iter().map(|finding| finding.rust).min();
+    if report.rust < of_findings.unwrap_or(RustEffect::None) {
+        format!(
+            "{} (types have other names or shapes; nothing of that is sent)",
+            report.rust
+        )
+    } else {
+        report.rust.to_string()
     }
 }
 

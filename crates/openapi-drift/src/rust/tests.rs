@@ -193,7 +193,11 @@ fn another_name_of_a_type_is_major_and_no_finding() {
     let new = with(&[(&property, named)]);
     let document = |text: &str| Document::parse("document.json", text).unwrap();
     let report = compare(&document(&old), &document(&new));
-    let rules: Vec<&str> = report.findings.iter().map(|one| one.reason.as_str()).collect();
+    let rules: Vec<&str> = report
+        .findings
+        .iter()
+        .map(|one| one.reason.as_str())
+        .collect();
     assert_eq!((rules, report.rust), (Vec::new(), RustEffect::Major));
 }
 
