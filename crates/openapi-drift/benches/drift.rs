@@ -1,0 +1,123 @@
+//! How long a comparison takes of its own, texts read included: this page's
+//! pairs, a document that is mostly unreachable, and how it grows with the number
+//! of operations.
+//!
+//! `cargo bench --profile dev --package openapi-drift`: the dev profile is the
+//! one that `cargo xtask drift` runs in.
+
+use std::{fs, path::Path};
+
+use openapi_drift::{Document, Report, compare};
+use serde_json::{Value, json};
+
+fn main() {
+    divan::main();
+}
+
+/// The provider's page, and the same with one change: in a request, in a response,
+/// and none.
+#[divan::bench(args = ["base.json", "m17-req-maxItems-tightened.json", "m45-resp-items-union-added.json"], sample_count = 50, sample_size = 1)]
+fn page(bencher: divan::Bencher<'_, '_>, new: &str) {
+    let read = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/drift-cases")
+            .join(name);
+        fs::read_to_string(path).unwrap_or_default()
+    };
+    run(bencher, &read("base.json"), &read(new));
+}
+
+/// Two documents of 2.3 MB with 257 schemas, of which an operation reaches 7 kB:
+/// what an older version of the provider's page had.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn mostly_unreachable(bencher: divan::Bencher<'_, '_>) {
+    let text = |limit: u64| {
+        let mut document = document(4, limit);
+        for index in 0..257 {
+            let properties: Value = (0..70)
+                .map(|field| {
+                    (
+                        format!("field_{field}"),
+                        json!({"type": "string", "description": "x".repeat(80)}),
+                    )
+                })
+                .collect();
+            document["components"]["schemas"][format!("Unreachable{index}")] =
+                json!({"type": "object", "properties": properties});
+        }
+        let text = format!("{document:#}");
+        assert!(text.len() > 2_200_000, "{} bytes", text.len());
+        text
+    };
+    run(bencher, &text(4000), &text(3000));
+}
+
+/// Each operation's request has a limit that is tighter: the most that there is
+/// to find, and to show.
+#[divan::bench(args = [10, 100, 1000], sample_count = 5, sample_size = 1)]
+fn operations_that_changed(bencher: divan::Bencher<'_, '_>, count: usize) {
+    run(
+        bencher,
+        &document(count, 4000).to_string(),
+        &document(count, 3000).to_string(),
+    );
+}
+
+/// One of the operations is deprecated, the others are as they were.
+#[divan::bench(args = [10, 100, 1000], sample_count = 5, sample_size = 1)]
+fn operations(bencher: divan::Bencher<'_, '_>, count: usize) {
+    let old = document(count, 4000);
+    let mut new = old.clone();
+    new["paths"]["/v1/operation-7"]["post"]["deprecated"] = json!(true);
+    run(bencher, &old.to_string(), &new.to_string());
+}
+
+fn run(bencher: divan::Bencher<'_, '_>, old: &str, new: &str) {
+    if compared(old, new).is_none() {
+        // A bench of a failure would measure nothing.
+        eprintln!("a document is unreadable");
+        std::process::exit(2);
+    }
+    bencher.bench_local(|| compared(divan::black_box(old), divan::black_box(new)));
+}
+
+fn compared(old: &str, new: &str) -> Option<Report> {
+    let old = Document::parse("old.json", old).ok()?;
+    let new = Document::parse("new.json", new).ok()?;
+    Some(compare(&old, &new))
+}
+
+/// A document of operations that each have a request and a response like those
+/// of the provider's page.
+fn document(operations: usize, limit: u64) -> Value {
+    let paths: Value = (0..operations)
+        .map(|index| {
+            let request = json!({"type": "object", "required": ["prompt"], "properties": {
+                "prompt": {"type": "string", "maxLength": limit},
+                "count": {"type": "integer", "minimum": 1, "maximum": 4, "default": 1},
+                "format": {"type": "string", "enum": ["jpeg", "png"], "default": "jpeg"},
+                "urls": {"anyOf": [
+                    {"type": "string", "format": "uri"},
+                    {"type": "array", "items": {"type": "string", "format": "uri"}, "maxItems": 4}
+                ]}
+            }});
+            let response = json!({"type": "object", "properties": {
+                "data": {"type": "array", "nullable": true, "items": {"type": "object", "properties": {
+                    "url": {"type": "string", "nullable": true}
+                }}}
+            }});
+            let operation = json!({
+                "operationId": format!("operation{index}"),
+                "requestBody": {"required": true, "content": {"application/json": {"schema": request}}},
+                "responses": {"200": {"content": {"application/json": {"schema": response}}}}
+            });
+            (format!("/v1/operation-{index}"), json!({"post": operation}))
+        })
+        .collect();
+    json!({
+        "openapi": "3.0.0",
+        "info": {"title": "Generated", "version": "1.0.0"},
+        "servers": [{"url": "https://example.com"}],
+        "paths": paths
+    })
+}

@@ -1,0 +1,264 @@
+//! Documents that are broken, huge, or made to hurt: each pair ends in an answer
+//! or an error, soon.
+
+use std::{
+    fs,
+    path::Path,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use openapi_drift::{Document, Report, Unreadable, Verdict, compare};
+use proptest::{prelude::*, sample::Index};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    documents::{document, read},
+    edit,
+};
+
+mod generated;
+mod keywords;
+
+/// Ten times what is promised, so that a busy machine fails nothing.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Pairs that have no answer in time, or a wrong one: left out, and told to the
+/// authors. Each has to come back.
+const LEFT_OUT: &[&str] = &[];
+
+fn is_left_out(name: &str) -> bool {
+    let more = std::env::var("HOSTILE_SKIP")
+        .ok()
+        .and_then(|file| fs::read_to_string(file).ok())
+        .unwrap_or_default();
+    LEFT_OUT.contains(&name) || more.lines().any(|line| line == name)
+}
+
+/// What came of a pair.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Compared(Box<Report>),
+    Unreadable(Unreadable),
+}
+
+impl Outcome {
+    /// The verdict, if it was compared.
+    fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Compared(report) => Some(report.verdict),
+            Self::Unreadable(_) => None,
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Compared(report) => {
+                let mut rules: Vec<String> = report
+                    .findings
+                    .iter()
+                    .map(|finding| format!("{} {}", finding.wire, finding.rule.id))
+                    .collect();
+                rules.dedup();
+                let more = rules.len().saturating_sub(3);
+                rules.truncate(3);
+                let more = if more == 0 {
+                    String::new()
+                } else {
+                    format!(", and {more} more")
+                };
+                format!("{} ({}{more})", report.verdict, rules.join(", "))
+            }
+            Self::Unreadable(error) => {
+                format!(
+                    "unreadable {}:{}: {}",
+                    error.position.line, error.position.column, error.message
+                )
+            }
+        }
+    }
+}
+
+/// Compares in a thread like any other, with the stack that such a thread has.
+///
+/// # Panics
+///
+/// It panicked, or took ten times as long as it may.
+pub(crate) fn compared(name: &str, old: &str, new: &str) -> Outcome {
+    let (sender, receiver) = mpsc::channel();
+    let (old, new) = (old.to_owned(), new.to_owned());
+    let started = Instant::now();
+    let thread = thread::spawn(move || {
+        let outcome = Document::parse("old.json", &old)
+            .and_then(|old| Ok((old, Document::parse("new.json", &new)?)))
+            .map_or_else(Outcome::Unreadable, |(old, new)| {
+                Outcome::Compared(Box::new(compare(&old, &new)))
+            });
+        let _ = sender.send(outcome);
+    });
+    match receiver.recv_timeout(DEADLINE) {
+        Ok(outcome) => {
+            let took = started.elapsed();
+            if took > DEADLINE / 10 {
+                eprintln!("slow: {name} took {took:?}");
+            }
+            outcome
+        }
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name}: no answer after {DEADLINE:?}"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            panic!(
+                "{name}: {:?}",
+                thread.join().unwrap_err().downcast_ref::<String>()
+            )
+        }
+    }
+}
+
+/// Both documents against themselves and each other. Of two that differ, and can
+/// be read, it may not be said that nothing changed.
+pub(crate) fn both_ways(name: &str, old: &str, new: &str) {
+    if is_left_out(name) {
+        return;
+    }
+    for (what, text) in [("old", old), ("new", new)] {
+        let outcome = compared(&format!("{name}: {what} with itself"), text, text);
+        let verdict = outcome.verdict();
+        assert!(
+            verdict.is_none_or(|verdict| verdict == Verdict::None),
+            "{name}: {what} with itself is {}",
+            outcome.shown()
+        );
+    }
+    for (what, old, new) in [("", old, new), (" backwards", new, old)] {
+        let outcome = compared(&format!("{name}{what}"), old, new);
+        assert_ne!(
+            outcome.verdict(),
+            Some(Verdict::None),
+            "{name}: nothing changed{what}"
+        );
+    }
+}
+
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read(&path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Every file of the corpus with itself, and with a harmless document both ways.
+/// What is said of them is kept, for people to read.
+#[test]
+fn the_corpus() {
+    let harmless = document(
+        &json!({"type": "boolean"}),
+        &json!({"type": "boolean"}),
+        &json!({}),
+    );
+    let harmless = harmless.to_string();
+    let files = corpus();
+    assert!(files.len() > 200, "{}", files.len());
+    let mut said = String::new();
+    for (name, bytes) in files.into_iter().filter(|(name, _)| !is_left_out(name)) {
+        let text = String::from_utf8(bytes).unwrap();
+        let itself = compared(&name, &text, &text);
+        if let Some(verdict) = itself.verdict() {
+            assert_eq!(
+                verdict,
+                Verdict::None,
+                "{name} with itself is {}",
+                itself.shown()
+            );
+        }
+        let new = compared(&name, &harmless, &text);
+        let old = compared(&name, &text, &harmless);
+        for outcome in [&old, &new] {
+            // They differ at least in the title of the document.
+            assert_ne!(outcome.verdict(), Some(Verdict::None), "{name}");
+        }
+        said.push_str(&format!(
+            "{name}\n  new: {}\n  old: {}\n",
+            new.shown(),
+            old.shown()
+        ));
+    }
+    insta::assert_snapshot!("corpus", said);
+}
+
+/// Bytes that are no UTF-8 never reach the library, as its text is a `&str`.
+#[test]
+fn a_document_cut_anywhere_is_unreadable() {
+    let whole = read("drift-cases/base.json");
+    let end = whole.trim_end().len();
+    for at in (0..end).step_by(50) {
+        let Some(cut) = whole.get(..at) else { continue };
+        for (old, new) in [(cut, whole.as_str()), (&whole, cut), (cut, cut)] {
+            let outcome = compared(&format!("cut at {at}"), old, new);
+            assert!(matches!(outcome, Outcome::Unreadable(_)), "cut at {at}");
+        }
+    }
+    // What is behind the document's last brace is no part of it.
+    assert_eq!(
+        compared("whole", &whole, whole.trim_end()).verdict(),
+        Some(Verdict::None)
+    );
+}
+
+#[test]
+fn unreadable_says_which_document() {
+    let good = read("drift-cases/base.json");
+    for (old, new, file) in [("{", good.as_str(), "old.json"), (&good, "{", "new.json")] {
+        match compared("half", old, new) {
+            Outcome::Unreadable(error) => {
+                assert_eq!(error.file, file);
+                assert!(!error.help.is_empty());
+            }
+            Outcome::Compared(_) => panic!("half a document was compared"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+
+    /// Bytes that are other bytes now, were lost, or were doubled.
+    #[test]
+    fn damaged_documents_end_in_an_answer(
+        damage in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4_u8), 1..4)
+    ) {
+        let whole = read("cases/small.json");
+        let mut text: Vec<char> = whole.chars().collect();
+        for (at, other, kind) in damage {
+            let (at, other) = (at.index(text.len()), other.index(text.len()));
+            match kind {
+                0 => text[at] = text[other],
+                1 => {
+                    text.remove(at);
+                }
+                2 => text.insert(at, text[other]),
+                _ => {
+                    let (low, high) = (at.min(other), at.max(other));
+                    let part: Vec<char> = text[low..high.min(low + 40)].to_vec();
+                    text.splice(at..at, part);
+                }
+            }
+        }
+        let damaged: String = text.into_iter().collect();
+        compared("damaged", &whole, &damaged);
+        compared("damaged", &damaged, &whole);
+        let itself = compared("damaged", &damaged, &damaged);
+        prop_assert!(itself.verdict().is_none_or(|verdict| verdict == Verdict::None));
+    }
+}

@@ -1,0 +1,19 @@
+//! What the comparison says, judged by expectations and a validator that do not
+//! come from its authors.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod cases;
+mod documents;
+mod edit;
+mod hostile;
+mod instances;
+mod properties;
+mod schema_cases;
+mod schemas;
+mod validator;

@@ -1,0 +1,785 @@
+//! Pairs of schemas, at every place where a schema can stand, in both directions
+//! of travel and of time.
+
+use openapi_drift::Wire;
+use serde_json::{Value, json};
+
+use crate::{
+    cases::{Expected, judge, settle},
+    documents::{REQUEST, RESPONSE, compare_values, document, read_json},
+    edit::escaped,
+};
+
+/// Cases in which the comparison and the expectation differ, each with the
+/// reason why the expectation stands.
+const DISPUTED: &[(&str, &str)] = &[
+    (
+        "enum-outgrows-the-other-limit in a Response",
+        "the value that went was not allowed before, for its length",
+    ),
+    (
+        "limit-beyond-the-enum in a Request",
+        "no value that is listed feels the limit",
+    ),
+    (
+        "limit-beyond-the-enum backwards in a Request",
+        "no value that is listed feels the limit",
+    ),
+    (
+        "limit-beyond-the-enum in a Response",
+        "no value that is listed feels the limit",
+    ),
+    (
+        "limit-beyond-the-enum backwards in a Response",
+        "no value that is listed feels the limit",
+    ),
+    (
+        "pattern-tightened in a Request",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "pattern-tightened backwards in a Response",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "type-dropped in a Request as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "type-dropped backwards in a Request as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "type-dropped in a Response as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "type-dropped backwards in a Response as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "type-of-integer-dropped in a Request as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "type-of-integer-dropped backwards in a Request as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "type-of-integer-dropped in a Response as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "type-of-integer-dropped backwards in a Response as Map",
+        "one change is one finding, which may tell of null as well",
+    ),
+    (
+        "null-added in a Request as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "null-added backwards in a Request as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "null-added in a Response as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "null-added backwards in a Response as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "null-added-to-object in a Request as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "null-added-to-object backwards in a Request as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "null-added-to-object in a Response as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "null-added-to-object backwards in a Response as Branch",
+        "the change stands at `nullable` in the branch",
+    ),
+    (
+        "read-only-marked backwards in a Response",
+        "a mark that goes or comes is a change, also where nothing travels; and one of a required property",
+    ),
+    (
+        "read-only-marked in a Request as Reference",
+        "a mark that goes or comes is a change, also where nothing travels; and one of a required property",
+    ),
+    (
+        "write-only-marked backwards in a Request",
+        "a mark that goes or comes is a change, also where nothing travels; and one of a required property",
+    ),
+    (
+        "write-only-marked in a Response as Reference",
+        "a mark that goes or comes is a change, also where nothing travels; and one of a required property",
+    ),
+    (
+        "any-of-to-one-of-overlapping in a Request",
+        "a whole number is of both forms, and refused now",
+    ),
+    (
+        "any-of-to-one-of-overlapping backwards in a Response",
+        "a whole number is of both forms, and refused now",
+    ),
+    (
+        "objects-told-apart-one-dropped backwards in a Request",
+        "no value is of two of the forms, so that one went narrows and one that comes widens",
+    ),
+    (
+        "objects-told-apart-one-dropped in a Response",
+        "no value is of two of the forms, so that one went narrows and one that comes widens",
+    ),
+    (
+        "branch-covered-by-another backwards in a Request",
+        "in anyOf a branch less only narrows, here not even that",
+    ),
+    (
+        "branch-covered-by-another in a Response",
+        "in anyOf a branch less only narrows, here not even that",
+    ),
+    (
+        "enum-in-branches-joined backwards in a Request",
+        "the same values in other words",
+    ),
+    (
+        "enum-in-branches-joined in a Response",
+        "the same values in other words",
+    ),
+    (
+        "enum-in-branches-joined backwards in a Response",
+        "the same values in other words",
+    ),
+    (
+        "discriminator in a Request as Branch",
+        "a changed discriminator is a notice in a union inside of a union, too",
+    ),
+    (
+        "discriminator backwards in a Request as Branch",
+        "a changed discriminator is a notice in a union inside of a union, too",
+    ),
+    (
+        "discriminator in a Response as Branch",
+        "a changed discriminator is a notice in a union inside of a union, too",
+    ),
+    (
+        "discriminator backwards in a Response as Branch",
+        "a changed discriminator is a notice in a union inside of a union, too",
+    ),
+    (
+        "limit-that-is-text in a Request",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards in a Request",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text in a Response",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards in a Response",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "type-that-is-none in a Request",
+        "which values the unknown type allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "type-that-is-none backwards in a Request",
+        "which values the unknown type allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "type-that-is-none in a Response",
+        "which values the unknown type allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "type-that-is-none backwards in a Response",
+        "which values the unknown type allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-nothing in a Request",
+        "what stood there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-nothing backwards in a Request",
+        "what stood there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-nothing in a Response",
+        "what stood there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-nothing backwards in a Response",
+        "what stood there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-elsewhere in a Request",
+        "what stands there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-elsewhere backwards in a Request",
+        "what stands there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-elsewhere in a Response",
+        "what stands there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-elsewhere backwards in a Response",
+        "what stands there is not known, so there is one finding, and it is undecided",
+    ),
+];
+
+/// The same, of components that requests and responses share.
+const DISPUTED_SHARED: &[(&str, &str)] = &[
+    (
+        "enum-outgrows-the-other-limit",
+        "the value that went was not allowed before, for its length",
+    ),
+    (
+        "limit-beyond-the-enum",
+        "no value that is listed feels the limit",
+    ),
+    (
+        "limit-beyond-the-enum backwards",
+        "no value that is listed feels the limit",
+    ),
+    ("pattern-tightened", "`z` shows it, and is easily found"),
+    (
+        "pattern-tightened backwards",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "read-only-marked",
+        "a mark that goes or comes is a change, also where nothing travels; and one of a required property",
+    ),
+    (
+        "write-only-marked",
+        "a mark that goes or comes is a change, also where nothing travels; and one of a required property",
+    ),
+    (
+        "branch-covered-by-another",
+        "in anyOf a branch less only narrows, here not even that",
+    ),
+    ("enum-in-branches-joined", "the same values in other words"),
+    (
+        "enum-in-branches-joined backwards",
+        "the same values in other words",
+    ),
+    (
+        "limit-that-is-text",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "type-that-is-none",
+        "which values the unknown type allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "type-that-is-none backwards",
+        "which values the unknown type allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-nothing",
+        "what stood there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-nothing backwards",
+        "what stood there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-elsewhere",
+        "what stands there is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "reference-to-elsewhere backwards",
+        "what stands there is not known, so there is one finding, and it is undecided",
+    ),
+];
+
+/// The same, of parameters and headers.
+const DISPUTED_TEXTS: &[(&str, &str)] = &[
+    (
+        "enum-outgrows-the-other-limit in a response header",
+        "the value that went was not allowed before, for its length",
+    ),
+    (
+        "pattern-tightened in a query",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "pattern-tightened in a path",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "pattern-tightened in a header",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "pattern-tightened in a cookie",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "pattern-tightened backwards in a response header",
+        "`z` shows it, and is easily found",
+    ),
+    (
+        "limit-that-is-text in a query",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards in a query",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text in a path",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards in a path",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text in a header",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards in a header",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text in a cookie",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards in a cookie",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text in a response header",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+    (
+        "limit-that-is-text backwards in a response header",
+        "which values the text as a limit allows is not known, so there is one finding, and it is undecided",
+    ),
+];
+
+/// Which way a value travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Request,
+    Response,
+}
+
+/// What happens from one schema to the other, in the words of the data.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) effect: String,
+    pub(crate) rule: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SchemaCase {
+    pub(crate) name: String,
+    pub(crate) old: Value,
+    pub(crate) new: Value,
+    pub(crate) there: Change,
+    pub(crate) back: Change,
+    at: Option<String>,
+}
+
+impl Change {
+    fn of(value: &Value) -> Self {
+        Self {
+            effect: value[0].as_str().unwrap().to_owned(),
+            rule: value[1].as_str().map(str::to_owned),
+        }
+    }
+
+    /// The verdict and the recordings at risk.
+    fn meaning(&self, way: Way) -> (&'static str, Option<&'static str>) {
+        let own = Some(match way {
+            Way::Request => "requests",
+            Way::Response => "responses",
+        });
+        let no = Some("no");
+        match (self.effect.as_str(), way) {
+            ("narrows", Way::Request) | ("changes" | "removes", _) => ("breaking", own),
+            ("narrows", Way::Response) => ("non-breaking", own),
+            ("widens", Way::Request) | ("adds" | "notices", _) => ("non-breaking", no),
+            ("widens", Way::Response) => ("breaking", no),
+            ("docs", _) => ("docs-only", no),
+            ("same", _) => ("none", no),
+            ("undecided", _) => ("undecided", own),
+            ("gates", _) => ("gates", None),
+            ("harmless", _) => ("harmless", no),
+            // A pattern that allows less, which nobody but a person sees.
+            ("tightens", Way::Request) => ("breaking", own),
+            ("tightens", Way::Response) => ("undecided", own),
+            ("loosens", Way::Request) => ("undecided", own),
+            ("loosens", Way::Response) => ("breaking", None),
+            ("narrowing-gates", Way::Request) | ("widening-gates", Way::Response) => {
+                ("gates", None)
+            }
+            ("narrowing-gates", Way::Response) | ("widening-gates", Way::Request) => {
+                ("not-breaking", None)
+            }
+            // Names that are not given: silence is a no in requests, a yes in responses.
+            ("adds-quietly", Way::Request) => ("non-breaking", no),
+            ("adds-quietly", Way::Response) => ("harmless", no),
+            ("removes-quietly", Way::Request) => ("breaking", own),
+            ("removes-quietly", Way::Response) => ("any", None),
+            // Properties that travel one way only.
+            ("read-only", Way::Request) | ("write-only", Way::Response) => ("gates", None),
+            ("read-only", Way::Response) | ("write-only", Way::Request) => ("not-breaking", None),
+            ("any", _) => ("not-clean", None),
+            (other, _) => panic!("no effect {other:?}"),
+        }
+    }
+
+    fn rule(&self, way: Way) -> Option<String> {
+        let rule = self.rule.as_deref()?;
+        Some(match (self.effect.as_str(), way) {
+            ("docs", _) => rule.to_owned(),
+            (_, Way::Request) => format!("request-{rule}"),
+            (_, Way::Response) => format!("response-{rule}"),
+        })
+    }
+
+    fn expected(&self, way: Way, at: Option<&str>) -> Expected {
+        let (verdict, risk) = self.meaning(way);
+        let (rules, docs) = match (verdict, self.rule(way)) {
+            ("none", _) => (Some(Vec::new()), None),
+            ("docs-only", rule) => (Some(Vec::new()), rule),
+            (_, rule) => (rule.map(|rule| vec![rule]), None),
+        };
+        Expected {
+            verdict: verdict.to_owned(),
+            at_risk: risk.map(str::to_owned),
+            rules,
+            docs,
+            at: at.map(str::to_owned),
+        }
+    }
+}
+
+impl SchemaCase {
+    pub(crate) fn rules(&self) -> Vec<String> {
+        [&self.there, &self.back]
+            .into_iter()
+            .flat_map(|change| [change.rule(Way::Request), change.rule(Way::Response)])
+            .flatten()
+            .collect()
+    }
+
+    /// Whether anything about it is.
+    pub(crate) fn is_disputed(&self) -> bool {
+        DISPUTED.iter().any(|(name, _)| {
+            let rest = name.strip_prefix(self.name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        })
+    }
+
+    fn kinds(&self) -> [&Value; 2] {
+        [&self.old["type"], &self.new["type"]]
+    }
+
+    fn is_scalar(&self) -> bool {
+        let [old, new] = self.kinds();
+        old == new
+            && matches!(old.as_str(), Some("string" | "integer" | "number"))
+            && !self.old.to_string().contains("nul")
+            && !self.new.to_string().contains("nul")
+            // A parameter's own keyword says that it is deprecated, or what it means.
+            && !matches!(self.there.effect.as_str(), "docs" | "notices")
+    }
+}
+
+pub(crate) fn all() -> Vec<SchemaCase> {
+    let cases = read_json("cases/schemas.json");
+    let cases = cases.as_array().unwrap().iter();
+    cases
+        .map(|case| SchemaCase {
+            name: case["name"].as_str().unwrap().to_owned(),
+            old: case["old"].clone(),
+            new: case["new"].clone(),
+            there: Change::of(&case["there"]),
+            back: Change::of(&case["back"]),
+            at: case["at"].as_str().map(str::to_owned),
+        })
+        .collect()
+}
+
+/// Where a schema stands within a body: what is around it, and the pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Body,
+    Property,
+    RequiredProperty,
+    Items,
+    Map,
+    Branch,
+    AllOf,
+    Reference,
+    Nested,
+}
+
+impl Place {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Body,
+        Self::Property,
+        Self::RequiredProperty,
+        Self::Items,
+        Self::Map,
+        Self::Branch,
+        Self::AllOf,
+        Self::Reference,
+        Self::Nested,
+    ];
+
+    /// The schema around one, the schema's pointer in it, and components.
+    pub(crate) fn around(self, schema: &Value) -> (Value, &'static str, Value) {
+        let none = json!({});
+        match self {
+            Self::Body => (schema.clone(), "", none),
+            Self::Property => (
+                json!({"type": "object", "properties": {"other": {"type": "integer"}, "it": schema}}),
+                "/properties/it",
+                none,
+            ),
+            Self::RequiredProperty => (
+                json!({"type": "object", "required": ["it"], "properties": {"it": schema}}),
+                "/properties/it",
+                none,
+            ),
+            Self::Items => (json!({"type": "array", "items": schema}), "/items", none),
+            Self::Map => (
+                json!({"type": "object", "additionalProperties": schema}),
+                "/additionalProperties",
+                none,
+            ),
+            Self::Branch => (
+                json!({"anyOf": [{"type": "boolean"}, schema]}),
+                "/anyOf/1",
+                none,
+            ),
+            Self::AllOf => (json!({"allOf": [schema]}), "/allOf/0", none),
+            Self::Reference => (
+                json!({"type": "object", "properties": {"it": {"$ref": "#/components/schemas/It"}}}),
+                "",
+                json!({"It": schema}),
+            ),
+            Self::Nested => (
+                json!({"type": "object", "properties": {"list": {"type": "array", "items": {"oneOf": [
+                    {"type": "boolean"},
+                    {"type": "object", "required": ["it"], "properties": {"it": schema}}
+                ]}}}}),
+                "/properties/list/items/oneOf/1/properties/it",
+                none,
+            ),
+        }
+    }
+
+    /// Whether a pair means here what it means alone.
+    pub(crate) fn suits(self, old: &Value, new: &Value) -> bool {
+        self != Self::Branch
+            || [old, new].iter().all(|schema| {
+                let is_typed = |schema: &Value| {
+                    schema["type"].is_string() && schema["type"] != json!("boolean")
+                };
+                is_typed(schema)
+                    || ["anyOf", "oneOf"].iter().any(|name| {
+                        schema[*name]
+                            .as_array()
+                            .is_some_and(|branches| branches.iter().all(is_typed))
+                    })
+            })
+    }
+}
+
+fn in_a_document(way: Way, body: &Value, components: &Value) -> Value {
+    let other = json!({"type": "object"});
+    match way {
+        Way::Request => document(body, &other, components),
+        Way::Response => document(&other, body, components),
+    }
+}
+
+#[test]
+fn pairs_of_schemas_at_every_place() {
+    let mut results = Vec::new();
+    for case in all() {
+        for place in Place::ALL {
+            if !place.suits(&case.old, &case.new) {
+                continue;
+            }
+            for way in [Way::Request, Way::Response] {
+                let (old, inner, components) = place.around(&case.old);
+                let old = in_a_document(way, &old, &components);
+                let (new, _, components) = place.around(&case.new);
+                let new = in_a_document(way, &new, &components);
+                let position = match (place, way) {
+                    (Place::Reference, _) => "/components/schemas/It",
+                    (_, Way::Request) => REQUEST,
+                    (_, Way::Response) => RESPONSE,
+                };
+                let at = case.at.as_ref().map(|at| format!("{position}{inner}{at}"));
+                for (time, old, new, change) in [
+                    ("", &old, &new, &case.there),
+                    (" backwards", &new, &old, &case.back),
+                ] {
+                    let name = format!("{}{time} in a {way:?} as {place:?}", case.name);
+                    let mut expected = change.expected(way, at.as_deref());
+                    let is_of_types = change.rule.as_ref().is_some_and(|rule| {
+                        rule.starts_with("type-") || rule.starts_with("union-")
+                    });
+                    if matches!(place, Place::Branch | Place::AllOf) && is_of_types {
+                        // There it may as well be a finding on the union.
+                        expected.rules = None;
+                    }
+                    let report = compare_values(old, new);
+                    let mut difference = judge(&name, old, new, &report, &expected);
+                    // What is about the whole of a component may stand at the reference.
+                    let is_inside = |pointer: &str| {
+                        pointer.starts_with(position)
+                            || (place == Place::Reference && pointer.ends_with("/properties/it"))
+                    };
+                    let outside = report.findings.iter().find(|finding| {
+                        !is_inside(&finding.old_pointer) && !is_inside(&finding.new_pointer)
+                    });
+                    if let (None, Some(outside)) = (&difference, outside) {
+                        difference = Some(format!("{name}: a finding at {}", outside.old_pointer));
+                    }
+                    results.push((name, difference));
+                }
+            }
+        }
+    }
+    settle(DISPUTED, &results);
+}
+
+#[test]
+fn pairs_of_schemas_of_both_ways_at_once() {
+    let mut results = Vec::new();
+    for case in all() {
+        let reference = json!({"$ref": "#/components/schemas/It"});
+        let old = document(&reference, &reference, &json!({"It": case.old}));
+        let new = document(&reference, &reference, &json!({"It": case.new}));
+        for (time, old, new, change) in [
+            ("", &old, &new, &case.there),
+            (" backwards", &new, &old, &case.back),
+        ] {
+            let name = format!("{}{time}", case.name);
+            let report = compare_values(old, new);
+            let mut wanted: Vec<String> = Vec::new();
+            let mut expected = change.expected(Way::Request, None);
+            let other = change.expected(Way::Response, None);
+            for one in [&expected, &other] {
+                wanted.extend(one.rules.iter().flatten().cloned());
+            }
+            wanted.sort();
+            expected.rules = (change.rule.is_some()).then_some(wanted);
+            let worse = |left: &str, right: &str| {
+                let order = ["breaking", "undecided", "non-breaking", "docs-only", "none"];
+                let rank = |verdict: &str| order.iter().position(|known| *known == verdict);
+                match (rank(left), rank(right)) {
+                    (Some(left), Some(right)) => order[left.min(right)].to_owned(),
+                    _ => "any".to_owned(),
+                }
+            };
+            expected.verdict = worse(&expected.verdict, &other.verdict);
+            if expected.at_risk.as_deref() == Some("no") {
+                expected.at_risk = other.at_risk.clone();
+            }
+            results.push((name.clone(), judge(&name, old, new, &report, &expected)));
+        }
+    }
+    settle(DISPUTED_SHARED, &results);
+}
+
+/// Where a value is a text in a request line or a header.
+#[test]
+fn pairs_of_schemas_in_parameters_and_headers() {
+    let mut results = Vec::new();
+    for case in all().into_iter().filter(SchemaCase::is_scalar) {
+        for (kind, way) in [
+            ("query", Way::Request),
+            ("path", Way::Request),
+            ("header", Way::Request),
+            ("cookie", Way::Request),
+            ("response header", Way::Response),
+        ] {
+            let of = |schema: &Value| {
+                let mut document = document(
+                    &json!({"type": "object"}),
+                    &json!({"type": "object"}),
+                    &json!({}),
+                );
+                if way == Way::Response {
+                    document["paths"]["/a"]["post"]["responses"]["200"]["headers"] =
+                        json!({"X-It": {"schema": schema}});
+                    return document;
+                }
+                let item = document["paths"]["/a"].take();
+                let path = if kind == "path" { "/b/{it}" } else { "/b" };
+                document["paths"] = json!({path: item});
+                document["paths"][path]["post"]["parameters"] = json!([{"name": "it", "in": kind, "required": kind == "path", "schema": schema}]);
+                document
+            };
+            let (old, new) = (of(&case.old), of(&case.new));
+            let path = old["paths"].as_object().unwrap().keys().next().unwrap();
+            let inner = match way {
+                Way::Request => "parameters/0/schema",
+                Way::Response => "responses/200/headers/X-It/schema",
+            };
+            let at = case
+                .at
+                .as_ref()
+                .map(|at| format!("/paths/{}/post/{inner}{at}", escaped(path)));
+            for (time, old, new, change) in [
+                ("", &old, &new, &case.there),
+                (" backwards", &new, &old, &case.back),
+            ] {
+                let name = format!("{}{time} in a {kind}", case.name);
+                let expected = change.expected(way, at.as_deref());
+                let report = compare_values(old, new);
+                results.push((name.clone(), judge(&name, old, new, &report, &expected)));
+            }
+        }
+    }
+    assert!(results.len() > 300, "{}", results.len());
+    settle(DISPUTED_TEXTS, &results);
+}
+
+/// The data holds what it promises.
+#[test]
+fn the_pairs_are_many_and_differ() {
+    let all = all();
+    assert!(all.len() > 100);
+    for case in &all {
+        assert_ne!(case.old, case.new, "{}", case.name);
+    }
+    let report = compare_values(
+        &document(&json!({}), &json!({}), &json!({})),
+        &document(&json!({}), &json!({}), &json!({})),
+    );
+    assert!(
+        report
+            .findings
+            .iter()
+            .all(|finding| finding.wire == Wire::Docs)
+    );
+}
