@@ -193,12 +193,12 @@ fn another_name_of_a_type_is_major_and_no_finding() {
     let new = with(&[(&property, named)]);
     let document = |text: &str| Document::parse("document.json", text).unwrap();
     let report = compare(&document(&old), &document(&new));
-    let rules: Vec<&str> = report
+    let reasons: Vec<&str> = report
         .findings
         .iter()
         .map(|one| one.reason.as_str())
         .collect();
-    assert_eq!((rules, report.rust), (Vec::new(), RustEffect::Major));
+    assert_eq!((reasons, report.rust), (Vec::new(), RustEffect::Major));
 }
 
 /// Deep and cyclic schemas end.
