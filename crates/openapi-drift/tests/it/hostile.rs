@@ -89,7 +89,9 @@ pub(crate) fn compared(name: &str, old: &str, new: &str) -> Outcome {
     let (sender, receiver) = mpsc::channel();
     let (old, new) = (old.to_owned(), new.to_owned());
     let started = Instant::now();
-    let thread = thread::spawn(move || {
+    // A stack that overflows ends the process, and says no more than the name.
+    let named = thread::Builder::new().name(name.to_owned());
+    let spawned = named.spawn(move || {
         let outcome = Document::parse("old.json", &old)
             .and_then(|old| Ok((old, Document::parse("new.json", &new)?)))
             .map_or_else(Outcome::Unreadable, |(old, new)| {
@@ -97,6 +99,7 @@ pub(crate) fn compared(name: &str, old: &str, new: &str) -> Outcome {
             });
         let _ = sender.send(outcome);
     });
+    let thread = spawned.unwrap();
     match receiver.recv_timeout(DEADLINE) {
         Ok(outcome) => {
             let took = started.elapsed();
