@@ -126,8 +126,9 @@ impl Document {
     }
 }
 
-/// The longest chain of references that is followed.
-const CHAIN: usize = 64;
+/// The longest chain of references that is followed. Shorter ones that do not end
+/// are followed just as far.
+const CHAIN: usize = 100_000;
 
 /// What an object with `$ref` stands for, or the object itself.
 ///

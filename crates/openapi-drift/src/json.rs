@@ -5,7 +5,7 @@ mod tree;
 
 pub(crate) use number::Decimal;
 pub use tree::Position;
-pub(crate) use tree::{Id, Kind, NoTree, ROOT, Tree, same};
+pub(crate) use tree::{Id, Kind, NoTree, ROOT, Tree, same, same_here};
 
 /// A number as serde_json has it: exact where 64 bits hold it, otherwise the
 /// nearest double.

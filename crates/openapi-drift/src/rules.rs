@@ -401,6 +401,9 @@ schema_rules! {
     UNION_REWRITTEN "union-rewritten" Notice
         "a union is written in another way"
         "The same values are allowed as before. Generators may make another type of it.";
+    UNION_OVERLAPPING "union-overlapping" Changed
+        "a union changed whose forms overlap"
+        "With oneOf, a value that two forms allow is refused, so one more form, or one that allows more, can refuse what was allowed.";
     DISCRIMINATOR_CHANGED "discriminator-changed" Notice
         "the discriminator of a union changed"
         "It allows and forbids nothing. Generators may decode the union in another way.";

@@ -321,6 +321,7 @@ fn decided(id: &str) -> Decided {
             | "union-narrowed"
             | "union-widened"
             | "union-rewritten"
+            | "union-overlapping"
             | "limit-without-effect" => Decided::ByType,
             "additional-properties-narrowed"
             | "additional-properties-widened"

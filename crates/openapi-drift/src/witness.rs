@@ -10,6 +10,7 @@ pub(crate) mod formats;
 mod json_schema;
 mod judge;
 pub(crate) mod patterns;
+mod price;
 mod sample;
 
 pub(crate) use json_schema::Objects;

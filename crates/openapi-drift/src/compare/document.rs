@@ -1,6 +1,10 @@
 //! Which path and operation of the one document is which of the other.
 
-use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 use serde_json::json;
 
@@ -52,18 +56,22 @@ impl Comparison<'_> {
                 None => gone.push(item.clone()),
             }
         }
-        let mut came: Vec<Item> = after
+        let came: Vec<Item> = after
             .iter()
             .filter(|(key, _)| !before.contains_key(*key))
             .map(|(_, item)| item.clone())
             .collect();
-        for item in gone {
-            let successor = self.successor(&item, &came);
-            match successor.map(|index| came.remove(index)) {
+        let successors = successors(
+            &Likeness::of_all(self.old.tree, &gone),
+            &Likeness::of_all(self.new.tree, &came),
+        );
+        for (index, item) in gone.iter().enumerate() {
+            let successor = successors.get(&index).and_then(|index| came.get(*index));
+            match successor.cloned() {
                 Some(other) => {
                     let spots = (Spot::at(item.at), Spot::at(other.at));
                     let reason = format!("{} is {} now", item.path, other.path);
-                    let exchange = Some(self.request_to(&item));
+                    let exchange = Some(self.request_to(item));
                     self.found(
                         &rules::PATH_CHANGED,
                         spots.0,
@@ -72,12 +80,12 @@ impl Comparison<'_> {
                         reason,
                         exchange,
                     );
-                    self.path(&item, &other);
+                    self.path(item, &other);
                 }
                 None => {
                     let spots = (Spot::at(item.at), self.missing_path(false));
                     let reason = format!("{} is gone", item.path);
-                    let exchange = Some(self.request_to(&item));
+                    let exchange = Some(self.request_to(item));
                     self.found(
                         &rules::PATH_REMOVED,
                         spots.0,
@@ -89,7 +97,9 @@ impl Comparison<'_> {
                 }
             }
         }
-        for item in came {
+        let taken: HashSet<usize> = successors.into_values().collect();
+        let others = came.into_iter().enumerate();
+        for (_, item) in others.filter(|(index, _)| !taken.contains(index)) {
             let spots = (self.missing_path(true), Spot::at(item.at));
             let reason = format!("{} is new", item.path);
             self.found(&rules::PATH_ADDED, spots.0, spots.1, None, reason, None);
@@ -133,34 +143,6 @@ impl Comparison<'_> {
             items.insert(key, item);
         }
         items
-    }
-
-    /// The new path that has the same operations, if there is one alone.
-    fn successor(&self, item: &Item, came: &[Item]) -> Option<usize> {
-        let text = |tree: &Tree, item: &Item| resolved_text(tree, item.id, true);
-        let ids = |tree: &Tree, item: &Item| -> Vec<String> {
-            let operations = item.operations(tree);
-            let ids = operations.values().filter_map(|id| {
-                tree.string(tree.get(*id, "operationId")?)
-                    .map(str::to_owned)
-            });
-            ids.collect()
-        };
-        let wanted = text(self.old.tree, item);
-        let names = ids(self.old.tree, item);
-        let matching: Vec<usize> = came
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| {
-                let others = ids(self.new.tree, other);
-                text(self.new.tree, other) == wanted || (!names.is_empty() && names == others)
-            })
-            .map(|(index, _)| index)
-            .collect();
-        match matching[..] {
-            [only] => Some(only),
-            _ => None,
-        }
     }
 
     fn path(&mut self, old: &Item, new: &Item) {
@@ -261,6 +243,61 @@ impl Comparison<'_> {
             resolved_text(tree, *other, true) == wanted || (name.is_some() && name == other_name)
         })
     }
+}
+
+/// What tells that two paths have the same operations.
+struct Likeness {
+    text: String,
+    ids: Vec<String>,
+}
+
+impl Likeness {
+    fn of_all(tree: &Tree, items: &[Item]) -> Vec<Self> {
+        let of = |item: &Item| {
+            let operations = item.operations(tree);
+            let ids = operations.values().filter_map(|id| {
+                let name = tree.string(tree.get(*id, "operationId")?)?;
+                Some(name.to_owned())
+            });
+            Self {
+                text: resolved_text(tree, item.id, true),
+                ids: ids.collect(),
+            }
+        };
+        items.iter().map(of).collect()
+    }
+}
+
+/// Which of the paths that came has the operations of one that went: by their names
+/// or by all that is said of them, where there is one such on each side.
+fn successors(gone: &[Likeness], came: &[Likeness]) -> HashMap<usize, usize> {
+    let mut pairs = HashMap::new();
+    let mut taken = HashSet::new();
+    let keys: [fn(&Likeness) -> Option<String>; 2] = [
+        |one| (!one.ids.is_empty()).then(|| one.ids.join("\n")),
+        |one| Some(one.text.clone()),
+    ];
+    for key in keys {
+        let mut before: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut after: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, one) in gone.iter().enumerate() {
+            if let Some(key) = key(one).filter(|_| !pairs.contains_key(&index)) {
+                before.entry(key).or_default().push(index);
+            }
+        }
+        for (index, one) in came.iter().enumerate() {
+            if let Some(key) = key(one).filter(|_| !taken.contains(&index)) {
+                after.entry(key).or_default().push(index);
+            }
+        }
+        for (key, from) in before {
+            if let ([from], Some([to])) = (&from[..], after.get(&key).map(Vec::as_slice)) {
+                pairs.insert(*from, *to);
+                taken.insert(*to);
+            }
+        }
+    }
+    pairs
 }
 
 fn operation_of(method: &str, item: &Item) -> Rc<Operation> {

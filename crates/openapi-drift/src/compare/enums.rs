@@ -90,7 +90,11 @@ fn listed(values: &[Value]) -> String {
     let said: Vec<String> = values
         .iter()
         .take(SAID)
-        .map(|value| crate::text::short(&json!(value).to_string(), 60))
+        .map(|value| match value {
+            // Only what is shown of it is spelled.
+            Value::String(text) => json!(crate::text::short(text, 60)).to_string(),
+            other => crate::text::short(&other.to_string(), 60),
+        })
         .collect();
     let more = values.len().saturating_sub(SAID);
     if more > 0 {

@@ -1,7 +1,10 @@
 //! What is not a constraint: documentation, extensions, defaults; and texts that
 //! are equal where schemas are.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use super::{Comparison, Operation, Show, Spot, Task};
 use crate::{
@@ -161,7 +164,7 @@ fn annotations_of(tree: &Tree, parts: &[Id], at: Spot) -> BTreeMap<String, Vec<I
 }
 
 /// How many values a text of a schema is made of at most.
-const LONGEST: usize = 20_000;
+const LONGEST: usize = 10_000;
 
 /// A text that is equal for schemas that are: references stand for what they
 /// refer to. Texts that would be too long are equal to none.
@@ -171,6 +174,7 @@ pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
         text: String::new(),
         open: Vec::new(),
         left: LONGEST,
+        targets: HashMap::new(),
         is_bare,
     };
     writer.value(id, false);
@@ -185,6 +189,7 @@ pub(crate) fn own_text(tree: &Tree, id: Id) -> String {
         text: String::new(),
         open: vec![id],
         left: LONGEST,
+        targets: HashMap::new(),
         is_bare: true,
     };
     for (name, value) in tree.object(id).into_iter().flatten() {
@@ -205,6 +210,8 @@ struct Writer<'a> {
     text: String,
     open: Vec<Id>,
     left: usize,
+    /// Where references lead, as far as they were followed.
+    targets: HashMap<Id, Result<Id, String>>,
     /// Without annotations, and with sets in one order.
     is_bare: bool,
 }
@@ -236,8 +243,11 @@ impl Writer<'_> {
                         continue;
                     }
                     self.text.push_str(&format!("{name:?}:"));
-                    if !is_map && self.is_bare && matches!(&**name, "enum" | "required") {
+                    let is_own = !is_map && self.is_bare;
+                    if is_own && matches!(&**name, "enum" | "required") {
                         self.set(*value);
+                    } else if is_own && matches!(&**name, "allOf" | "anyOf" | "oneOf") {
+                        self.schemas(*value);
                     } else {
                         self.value(*value, !is_map && &**name == "properties");
                     }
@@ -264,9 +274,27 @@ impl Writer<'_> {
         self.text.push_str(&texts.join(","));
     }
 
+    /// Schemas whose order says nothing.
+    fn schemas(&mut self, id: Id) {
+        let items = self.tree.array(id).unwrap_or_default().to_vec();
+        let mut texts: Vec<String> = Vec::new();
+        for item in items {
+            if self.left == 0 {
+                return;
+            }
+            let start = self.text.len();
+            self.value(item, false);
+            texts.push(self.text.split_off(start));
+        }
+        texts.sort();
+        self.text.push_str(&texts.join(","));
+    }
+
     /// What a reference leads to, or how far up it leads back.
     fn reference(&mut self, id: Id) {
-        match resolve(self.tree, id) {
+        let tree = self.tree;
+        let target = self.targets.entry(id).or_insert_with(|| resolve(tree, id));
+        match target.clone() {
             Err(_) => self.tree.canonical(id, &mut self.text),
             Ok(target) => match self.open.iter().rposition(|open| *open == target) {
                 Some(index) => {

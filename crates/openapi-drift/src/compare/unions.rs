@@ -1,11 +1,14 @@
 //! Which branch of a union belongs to which.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use super::{Comparison, Difference, Show, Spot, Task, members::own_text};
+use super::{
+    Comparison, Difference, Show, Spot, Task,
+    members::{own_text, resolved_text},
+};
 use crate::{
     json::Tree,
-    rules::{self, Direction, Effect},
+    rules::{self, Direction, Effect, Pair},
     schema::{self, Alternative, Expanded, Type},
 };
 
@@ -83,31 +86,21 @@ impl Comparison<'_> {
         old: &[Alternative],
         new: &[Alternative],
     ) -> (Vec<Alternative>, Vec<Alternative>) {
-        let mut known: HashMap<String, Vec<&Alternative>> = HashMap::new();
-        for one in new {
-            known.entry(text(self.new.tree, one)).or_default().push(one);
-        }
-        let mut old_left = Vec::new();
-        for one in old {
-            let equal = known.get_mut(&text(self.old.tree, one));
-            if equal.and_then(Vec::pop).is_none() {
-                old_left.push(one.clone());
-            }
-        }
-        let left = known.into_values().flatten().cloned();
-        let mut new_left: Vec<Alternative> = left.collect();
-        new_left.sort_by(|left, right| left.parts.cmp(&right.parts));
-        // A branch that stands twice says nothing more the second time.
-        let is_known =
-            |tree: &Tree, one: &Alternative, others: &[Alternative], other_tree: &Tree| {
-                others.len() * 2 <= PAIRS
-                    && others
-                        .iter()
-                        .any(|other| text(other_tree, other) == text(tree, one))
-            };
-        old_left.retain(|one| !is_known(self.old.tree, one, new, self.new.tree));
-        new_left.retain(|one| !is_known(self.new.tree, one, old, self.old.tree));
-        (old_left, new_left)
+        let texts = |tree: &Tree, all: &[Alternative]| -> Vec<String> {
+            all.iter().map(|one| text(tree, one)).collect()
+        };
+        let before = texts(self.old.tree, old);
+        let after = texts(self.new.tree, new);
+        // A form that stands twice says nothing more the second time.
+        let left = |all: &[Alternative], own: &[String], others: &[String]| {
+            let others: HashSet<&String> = others.iter().collect();
+            let left = all
+                .iter()
+                .zip(own)
+                .filter(|(_, text)| !others.contains(text));
+            left.map(|(one, _)| one.clone()).collect()
+        };
+        (left(old, &before, &after), left(new, &after, &before))
     }
 
     /// Whether two alternatives have nothing in common with any other one.
@@ -227,7 +220,8 @@ impl Comparison<'_> {
         found.is_some_and(|found| !found.iter().any(is_break))
     }
 
-    /// A union that is written in another way and says the same.
+    /// A union that is written in another way: one that says the same, or one whose
+    /// forms overlap, so that it need not.
     pub(crate) fn rewritten(&mut self, old: &Expanded, new: &Expanded, task: &Task, found: usize) {
         let form = |tree: &Tree, expanded: &Expanded| {
             let mut form: Vec<(String, usize)> = expanded
@@ -242,7 +236,13 @@ impl Comparison<'_> {
             form.sort();
             form
         };
-        if form(self.old.tree, old) == form(self.new.tree, new) {
+        let is_overlapping = old.is_inexact || new.is_inexact;
+        let is_same = if is_overlapping {
+            branch_texts(self.old.tree, old) == branch_texts(self.new.tree, new)
+        } else {
+            form(self.old.tree, old) == form(self.new.tree, new)
+        };
+        if is_same {
             return;
         }
         let is_said = self
@@ -254,21 +254,40 @@ impl Comparison<'_> {
         if is_said {
             return;
         }
-        let reason = format!(
-            "the union of {} is written in another way",
-            task.place.name()
-        );
+        let name = task.place.name();
+        let (pair, reason): (&'static Pair, String) = if is_overlapping {
+            let reason = format!("the union of {name} changed, and its forms overlap");
+            (&rules::UNION_OVERLAPPING, reason)
+        } else {
+            let reason = format!("the union of {name} is written in another way");
+            (&rules::UNION_REWRITTEN, reason)
+        };
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         let spots = (task.old_at, task.new_at);
-        self.differ(
-            &rules::UNION_REWRITTEN,
-            task,
-            spots,
-            sides,
-            Show::Any,
-            reason,
-        );
+        self.differ(pair, task, spots, sides, Show::Any, reason);
     }
+}
+
+/// The forms of all unions, each as a text that is equal for equals, in one order.
+fn branch_texts(tree: &Tree, expanded: &Expanded) -> Vec<Vec<String>> {
+    let unions = expanded.unions.iter().map(|union| {
+        let branches = tree.array(*union).unwrap_or_default().iter();
+        let mut texts: Vec<String> = branches
+            .map(|branch| resolved_text(tree, *branch, true))
+            .collect();
+        texts.sort();
+        texts.push(
+            tree.pointer(*union)
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        );
+        texts
+    });
+    let mut texts: Vec<Vec<String>> = unions.collect();
+    texts.sort();
+    texts
 }
 
 /// Whether a difference may break somebody.

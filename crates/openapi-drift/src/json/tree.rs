@@ -327,7 +327,19 @@ impl Tree {
 }
 
 fn push_quoted(string: &str, text: &mut String) {
-    text.push_str(&serde_json::Value::from(string).to_string());
+    text.push('"');
+    let mut rest = string;
+    while let Some(at) = rest.find(|one: char| one == '"' || one == '\\' || one.is_control()) {
+        let (plain, special) = rest.split_at(at);
+        text.push_str(plain);
+        let mut characters = special.chars();
+        if let Some(special) = characters.next() {
+            text.extend(special.escape_default());
+        }
+        rest = characters.as_str();
+    }
+    text.push_str(rest);
+    text.push('"');
 }
 
 impl Id {
@@ -376,6 +388,29 @@ pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
                     })
         }
         _ => false,
+    }
+}
+
+/// As [`same`], and nothing in them refers to another place.
+pub(crate) fn same_here(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
+    match (old.kind(left), new.kind(right)) {
+        (Kind::Array(left), Kind::Array(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same_here(old, *left, new, *right))
+        }
+        (Kind::Object(left), Kind::Object(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|((name, left), (other, right))| {
+                        name == other && &**name != "$ref" && same_here(old, *left, new, *right)
+                    })
+        }
+        _ => same(old, left, new, right),
     }
 }
 

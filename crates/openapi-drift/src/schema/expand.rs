@@ -1,8 +1,18 @@
 //! From a schema to its alternatives.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+    sync::Arc,
+};
 
-use super::{Schema, apart, keywords::keyword, schema};
+use super::{
+    Schema, apart,
+    facets::{properties, required},
+    keywords::keyword,
+    schema,
+};
 use crate::{
     document::resolve,
     json::{Id, Tree},
@@ -97,6 +107,14 @@ pub(crate) struct Expanded {
 pub(crate) struct Schemas<'a> {
     pub(crate) tree: &'a Tree,
     expanded: RefCell<HashMap<Schema, Rc<Expanded>>>,
+    named: RefCell<HashMap<Schema, Rc<Named>>>,
+}
+
+/// The properties of an object, and which of them it needs.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) properties: BTreeMap<Arc<str>, Schema>,
+    pub(crate) required: BTreeMap<Arc<str>, Id>,
 }
 
 /// The most alternatives that unions inside of unions are multiplied to.
@@ -122,7 +140,22 @@ impl<'a> Schemas<'a> {
         Self {
             tree,
             expanded: RefCell::default(),
+            named: RefCell::default(),
         }
+    }
+
+    /// What an object of some parts has.
+    pub(crate) fn named(&self, parts: &Schema) -> Rc<Named> {
+        if let Some(known) = self.named.borrow().get(parts) {
+            return Rc::clone(known);
+        }
+        let named = Rc::new(Named {
+            properties: properties(self.tree, parts),
+            required: required(self.tree, parts),
+        });
+        let key = Rc::clone(parts);
+        self.named.borrow_mut().insert(key, Rc::clone(&named));
+        named
     }
 
     /// The alternatives of a schema.
@@ -134,6 +167,7 @@ impl<'a> Schemas<'a> {
             schemas: self,
             expanded: Expanded::default(),
             open: Vec::new(),
+            known: HashMap::new(),
         };
         let mut choices = vec![Choice::default()];
         for id in of.iter() {
@@ -205,6 +239,9 @@ struct Walk<'a, 'b> {
     schemas: &'b Schemas<'a>,
     expanded: Expanded,
     open: Vec<Id>,
+    /// What was found before: schemas may share parts in more ways than can be
+    /// walked.
+    known: HashMap<(Id, bool), Vec<Choice>>,
 }
 
 impl Walk<'_, '_> {
@@ -227,6 +264,10 @@ impl Walk<'_, '_> {
         }
         if self.open.len() >= DEPTH {
             return unclear(self, "a schema made of schemas more than 64 deep");
+        }
+        let key = (target, is_always);
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
         }
         self.open.push(target);
         if is_always && !self.expanded.always.contains(&target) {
@@ -271,6 +312,7 @@ impl Walk<'_, '_> {
             });
         }
         self.open.pop();
+        self.known.insert(key, choices.clone());
         choices
     }
 
@@ -286,8 +328,8 @@ impl Walk<'_, '_> {
         for one in left {
             for other in right {
                 product.push(Choice {
-                    parts: [&one.parts[..], &other.parts[..]].concat(),
-                    branches: [&one.branches[..], &other.branches[..]].concat(),
+                    parts: joined(&one.parts, &other.parts),
+                    branches: joined(&one.branches, &other.branches),
                     is_null: one.is_null || other.is_null,
                 });
             }
@@ -327,6 +369,19 @@ impl Schemas<'_> {
         }
         Some(self.expand(&schema([branch])))
     }
+}
+
+/// What is in one of two lists, each once.
+fn joined(left: &[Id], right: &[Id]) -> Vec<Id> {
+    let mut joined = left.to_vec();
+    if left.len().saturating_add(right.len()) > 64 {
+        joined.extend(right);
+        joined.sort();
+        joined.dedup();
+    } else {
+        joined.extend(right.iter().filter(|id| !left.contains(id)));
+    }
+    joined
 }
 
 /// The schemas in an array of them.

@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use super::sample::{Sampler, names};
 use crate::{
     compare::{Key, Show},
-    schema::{
-        Additional, Alternative, Schema, Type, additional, lower, properties, schema, tightest,
-    },
+    schema::{Additional, Alternative, Schema, Type, additional, lower, schema, tightest},
 };
 
 /// How many values are tried.
@@ -107,8 +105,12 @@ impl Sampler<'_, '_> {
         for one in expanded.alternatives.iter().take(64) {
             match (key, one.kind) {
                 (Key::Property(name), Type::Object) => {
-                    let named = properties(tree, &one.parts);
-                    let inner = named.get(name).cloned().or_else(|| self.others(one));
+                    let named = self.schemas.named(&one.parts);
+                    let inner = named
+                        .properties
+                        .get(name)
+                        .cloned()
+                        .or_else(|| self.others(one));
                     let Some(inner) = inner else {
                         continue;
                     };

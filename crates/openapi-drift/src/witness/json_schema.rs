@@ -27,8 +27,11 @@ pub(crate) enum Objects {
     Closed,
 }
 
-/// The most schemas that are translated.
-const MOST: usize = 20_000;
+/// The most schemas and names that are translated.
+const MOST: usize = 10_000;
+
+/// The longest pattern that values are matched with.
+const LONGEST_PATTERN: usize = 2_000;
 
 /// A translated schema, and the draft that it is written in.
 pub(crate) struct Translated {
@@ -51,6 +54,7 @@ pub(crate) fn translate(
         names: BTreeMap::new(),
         waiting: Vec::new(),
         draft: Draft::Draft7,
+        count: 0,
     };
     let whole = translator.used(root);
     let mut definitions = Map::new();
@@ -58,7 +62,7 @@ pub(crate) fn translate(
         let name = translator.names.get(&(id, objects)).cloned();
         let definition = translator.one(id, objects);
         definitions.insert(name.unwrap_or_default(), definition);
-        if definitions.len() > MOST {
+        if translator.count > MOST {
             return None;
         }
     }
@@ -78,6 +82,7 @@ struct Translator<'a, 'b> {
     names: BTreeMap<(Id, Objects), String>,
     waiting: Vec<(Id, Objects)>,
     draft: Draft,
+    count: usize,
 }
 
 impl Translator<'_, '_> {
@@ -161,8 +166,23 @@ impl Translator<'_, '_> {
         let Some(members) = self.tree.object(id) else {
             return json!({});
         };
+        self.count += 1;
         for (name, value) in members {
-            if is_well_formed(self.tree, name, *value) {
+            let names = match &**name {
+                "properties" => self.tree.object(*value).map_or(0, BTreeMap::len),
+                "required" => self.tree.array(*value).map_or(0, <[_]>::len),
+                _ => 0,
+            };
+            self.count = self.count.saturating_add(names);
+            if self.count > MOST {
+                return json!({});
+            }
+            let is_long = &**name == "pattern"
+                && self
+                    .tree
+                    .string(*value)
+                    .is_some_and(|text| text.len() > LONGEST_PATTERN);
+            if !is_long && is_well_formed(self.tree, name, *value) {
                 self.member(name, *value, id, objects, &mut translated);
             }
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     formats,
     json_schema::{Objects, Translated, translate},
+    price,
     sample::Sampler,
 };
 use crate::{
@@ -17,7 +18,16 @@ use crate::{
     schema::{Schema, Schemas, enumerated},
 };
 
-type Known = RefCell<HashMap<(Side, Schema, Direction, Objects), Option<Rc<Validator>>>>;
+/// A validator, and about how many steps a small value costs it.
+struct Priced {
+    validator: Validator,
+    price: u64,
+}
+
+type Known = RefCell<HashMap<(Side, Schema, Direction, Objects), Option<Rc<Priced>>>>;
+
+/// How many steps are spent on the search for one witness.
+const STEPS: u64 = 4_000_000;
 
 /// Judges values by both documents.
 pub(crate) struct Judge<'a, 'b> {
@@ -51,18 +61,32 @@ impl<'a, 'b> Judge<'a, 'b> {
         objects: Objects,
         value: &Value,
     ) -> Option<bool> {
+        let priced = self.priced(side, schema, direction, objects)?;
+        Some(priced.validator.is_valid(value))
+    }
+
+    fn priced(
+        &self,
+        side: Side,
+        schema: &Schema,
+        direction: Direction,
+        objects: Objects,
+    ) -> Option<Rc<Priced>> {
         let key = (side, Rc::clone(schema), direction, objects);
         if let Some(known) = self.known.borrow().get(&key) {
-            return known.as_ref().map(|validator| validator.is_valid(value));
+            return known.clone();
         }
-        let validator = translate(self.schemas(side), schema, direction, objects)
-            .and_then(|schema| validator(&schema))
-            .map(Rc::new);
-        let answer = validator
-            .as_ref()
-            .map(|validator| validator.is_valid(value));
-        self.known.borrow_mut().insert(key, validator);
-        answer
+        let translated = translate(self.schemas(side), schema, direction, objects);
+        let priced = translated.and_then(|translated| {
+            let price = price::price(&translated.schema);
+            if price > STEPS {
+                return None;
+            }
+            let validator = validator(&translated)?;
+            Some(Rc::new(Priced { validator, price }))
+        });
+        self.known.borrow_mut().insert(key, priced.clone());
+        priced
     }
 
     /// An exchange that shows a difference of an effect.
@@ -89,8 +113,15 @@ impl<'a, 'b> Judge<'a, 'b> {
             direction: body.direction,
         };
         let keys = sight.place.keys();
+        let price = |side, schema| {
+            let priced = self.priced(side, schema, body.direction, objects);
+            priced.map(|priced| priced.price)
+        };
+        let price = price(accepted_by, root)?.max(price(refused_by, refusing)?);
+        let mut tries = STEPS / price.max(1);
         for shown in sampler.shown(&sight.show, alternatives) {
             for value in sampler.around(root, &keys, &shown) {
+                tries = tries.checked_sub(1)?;
                 let is = |side, schema, wanted| {
                     self.allows(side, schema, body.direction, objects, &value) == Some(wanted)
                 };
@@ -150,7 +181,7 @@ fn validator(translated: &Translated) -> Option<Validator> {
         jsonschema::options()
             .with_draft(translated.draft)
             .should_validate_formats(true)
-            .with_pattern_options(PatternOptions::regex())
+            .with_pattern_options(patterns())
             .with_format("byte", formats::is_base64)
             .build(schema)
             .ok()
@@ -162,13 +193,20 @@ fn validator(translated: &Translated) -> Option<Validator> {
     })
 }
 
+/// Patterns of a size that can be matched many times.
+fn patterns() -> PatternOptions<jsonschema::Regex> {
+    PatternOptions::regex()
+        .size_limit(1 << 20)
+        .dfa_size_limit(1 << 21)
+}
+
 fn remove_odd_patterns(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
             let is_odd = members.get("pattern").is_some_and(|pattern| {
                 pattern.is_string()
                     && jsonschema::draft202012::options()
-                        .with_pattern_options(PatternOptions::regex())
+                        .with_pattern_options(patterns())
                         .build(&serde_json::json!({ "pattern": pattern }))
                         .is_err()
             });

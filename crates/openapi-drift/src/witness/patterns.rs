@@ -65,8 +65,16 @@ fn write(hir: &Hir, repeat: usize, text: &mut String) -> bool {
         HirKind::Repetition(repetition) => {
             let least = repetition.min as usize;
             let most = repetition.max.map_or(usize::MAX, |most| most as usize);
-            (0..repeat.clamp(least, most.max(least)))
-                .all(|_| write(&repetition.sub, repeat.min(1), text))
+            for _ in 0..repeat.clamp(least, most.max(least)) {
+                let before = text.len();
+                if !write(&repetition.sub, repeat.min(1), text) {
+                    return false;
+                }
+                if text.len() == before {
+                    break; // Nothing, as often as you like.
+                }
+            }
+            true
         }
         HirKind::Capture(capture) => write(&capture.sub, repeat, text),
         HirKind::Concat(parts) => parts.iter().all(|part| write(part, repeat, text)),

@@ -11,7 +11,7 @@ use crate::{
     rules::Direction,
     schema::{
         Additional, Alternative, Schema, Schemas, Type, additional, enumerated, lower, numbers,
-        properties, required, schema, tightest, upper,
+        schema, tightest, upper,
     },
 };
 
@@ -227,11 +227,12 @@ impl Sampler<'_, '_> {
         depth: usize,
     ) -> Option<Value> {
         let tree = self.schemas.tree;
-        let named = properties(tree, &of.parts);
+        let about = self.schemas.named(&of.parts);
+        let named = &about.properties;
         let mut object = Map::new();
         let is_out = |name: &str| without.iter().any(|other| **other == *name);
-        let needed = required(tree, &of.parts);
-        let names = needed
+        let names = about
+            .required
             .keys()
             .map(AsRef::as_ref)
             .chain(with.iter().map(AsRef::as_ref));
@@ -242,7 +243,7 @@ impl Sampler<'_, '_> {
             let nodes = named.get(name).cloned().unwrap_or_else(|| schema([]));
             object.insert(name.to_owned(), self.any(&nodes, depth + 1)?);
         }
-        for (name, nodes) in &named {
+        for (name, nodes) in named {
             if object.len() >= count {
                 break;
             }
