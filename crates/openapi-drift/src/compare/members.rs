@@ -174,10 +174,13 @@ pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
         text: String::new(),
         open: Vec::new(),
         left: LONGEST,
-        targets: HashMap::new(),
         is_bare,
     };
-    writer.value(id, false);
+    if writer.is_small(id) {
+        writer.value(id, false);
+    } else {
+        writer.left = 0;
+    }
     writer.done()
 }
 
@@ -189,13 +192,15 @@ pub(crate) fn own_text(tree: &Tree, id: Id) -> String {
         text: String::new(),
         open: vec![id],
         left: LONGEST,
-        targets: HashMap::new(),
         is_bare: true,
     };
     for (name, value) in tree.object(id).into_iter().flatten() {
         let is_composed = matches!(&**name, "allOf" | "anyOf" | "oneOf" | "$ref");
         if is_composed || is_annotation(name) {
             continue;
+        }
+        if !writer.is_small(*value) {
+            writer.left = 0;
         }
         writer.text.push_str(name);
         writer.text.push(':');
@@ -210,8 +215,6 @@ struct Writer<'a> {
     text: String,
     open: Vec<Id>,
     left: usize,
-    /// Where references lead, as far as they were followed.
-    targets: HashMap<Id, Result<Id, String>>,
     /// Without annotations, and with sets in one order.
     is_bare: bool,
 }
@@ -292,9 +295,7 @@ impl Writer<'_> {
 
     /// What a reference leads to, or how far up it leads back.
     fn reference(&mut self, id: Id) {
-        let tree = self.tree;
-        let target = self.targets.entry(id).or_insert_with(|| resolve(tree, id));
-        match target.clone() {
+        match resolve(self.tree, id) {
             Err(_) => self.tree.canonical(id, &mut self.text),
             Ok(target) => match self.open.iter().rposition(|open| *open == target) {
                 Some(index) => {
@@ -309,6 +310,45 @@ impl Writer<'_> {
                 }
             },
         }
+    }
+
+    /// Whether a text is short enough, before it is written: references that fork
+    /// make it longer than anything.
+    fn is_small(&mut self, id: Id) -> bool {
+        let mut sizes = HashMap::new();
+        self.size(id, &mut sizes, 0) <= LONGEST
+    }
+
+    fn size(&mut self, id: Id, sizes: &mut HashMap<Id, usize>, depth: usize) -> usize {
+        if depth > 600 {
+            return LONGEST + 1;
+        }
+        let tree = self.tree;
+        let inner: usize = match tree.kind(id) {
+            Kind::Array(items) => {
+                let items = items.iter();
+                items.fold(0, |sum: usize, item| {
+                    sum.saturating_add(self.size(*item, sizes, depth + 1))
+                })
+            }
+            Kind::Object(members) if members.contains_key("$ref") => match resolve(tree, id) {
+                Err(_) => 0,
+                Ok(target) => match sizes.get(&target) {
+                    Some(size) => *size,
+                    None => {
+                        sizes.insert(target, 1);
+                        let size = self.size(target, sizes, depth + 1);
+                        sizes.insert(target, size);
+                        size
+                    }
+                },
+            },
+            Kind::Object(members) => members.values().fold(0, |sum: usize, member| {
+                sum.saturating_add(self.size(*member, sizes, depth + 1))
+            }),
+            _ => 0,
+        };
+        inner.saturating_add(1)
     }
 
     fn done(self) -> String {

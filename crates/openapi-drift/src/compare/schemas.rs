@@ -231,11 +231,7 @@ impl Comparison<'_> {
         }
         let texts = |tree: &Tree, unclear: &[(Id, String)]| {
             let texts = unclear.iter().map(|(id, why)| {
-                let text = if tree.get(*id, "$ref").is_some() || tree.object(*id).is_none() {
-                    tree.canonical_text(*id)
-                } else {
-                    super::members::resolved_text(tree, *id, false)
-                };
+                let text = super::members::resolved_text(tree, *id, false);
                 (why.clone(), text)
             });
             let mut texts: Vec<_> = texts.collect();

@@ -1,6 +1,9 @@
 //! A JSON text as a tree of nodes that know where they stand.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::number::Decimal;
 
@@ -42,6 +45,8 @@ pub(crate) struct Tree {
     nodes: Vec<Node>,
     text: Arc<str>,
     lines: Vec<usize>,
+    /// Where each object with `$ref` leads at last, or why it does not.
+    references: HashMap<Id, Result<Id, String>>,
 }
 
 /// A place in a text, for people and editors: both numbers count from 1, the
@@ -80,6 +85,7 @@ impl Tree {
             nodes: Vec::new(),
             text: Arc::clone(&text),
             lines,
+            references: HashMap::new(),
         };
         let parsed = jsonc_parser::parse_to_ast(&text, &Default::default(), &strict());
         let value = match parsed {
@@ -93,7 +99,13 @@ impl Tree {
             return Err(tree.error(0, "no JSON: the text is empty".to_owned()));
         };
         tree.add(&value, ROOT, Key::Root, None)?;
+        tree.references = references(&tree);
         Ok(tree)
+    }
+
+    /// Where an object with `$ref` leads; none for all others.
+    pub(crate) fn reference(&self, id: Id) -> Option<&Result<Id, String>> {
+        self.references.get(&id)
     }
 
     fn error(&self, at: usize, message: String) -> NoTree {
@@ -251,6 +263,18 @@ impl Tree {
         Some(at)
     }
 
+    /// What the value of a `$ref` names.
+    fn target(&self, reference: Id) -> Result<Id, String> {
+        let Some(text) = self.string(reference) else {
+            return Err("a \"$ref\" that is no text".to_owned());
+        };
+        let Some(pointer) = text.strip_prefix('#') else {
+            return Err(format!("{text:?} is outside of the document"));
+        };
+        let target = self.at(pointer);
+        target.ok_or_else(|| format!("{text:?} does not exist"))
+    }
+
     /// Where a node begins: a member at its name.
     pub(crate) fn position(&self, id: Id) -> Position {
         self.position_of(self.node(id).map_or(0, |node| node.start))
@@ -324,6 +348,37 @@ impl Tree {
         self.canonical(id, &mut text);
         text
     }
+}
+
+/// Follows all references of a tree, each link once.
+fn references(tree: &Tree) -> HashMap<Id, Result<Id, String>> {
+    let mut known: HashMap<Id, Result<Id, String>> = HashMap::new();
+    for number in 0..tree.nodes.len() {
+        let start = Id(u32::try_from(number).unwrap_or(u32::MAX));
+        let mut chain = Vec::new();
+        let mut open = HashSet::new();
+        let mut at = start;
+        let end = loop {
+            if let Some(end) = known.get(&at) {
+                break end.clone();
+            }
+            let Some(reference) = tree.get(at, "$ref") else {
+                break Ok(at);
+            };
+            if !open.insert(at) {
+                break Err("references that lead back to themselves".to_owned());
+            }
+            chain.push(at);
+            match tree.target(reference) {
+                Ok(target) => at = target,
+                Err(why) => break Err(why),
+            }
+        };
+        for link in chain {
+            known.insert(link, end.clone());
+        }
+    }
+    known
 }
 
 fn push_quoted(string: &str, text: &mut String) {

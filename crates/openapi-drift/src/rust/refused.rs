@@ -182,13 +182,19 @@ struct Reached {
     schemas: Vec<Id>,
     /// The components that each component refers to, and each request body.
     edges: HashMap<Id, Vec<Id>>,
+    /// How many values were looked at.
+    count: usize,
 }
+
+/// The most values that are looked at to tell what becomes of a document.
+const MOST: usize = 100_000;
 
 impl Reached {
     fn of(tree: &Tree) -> Result<Self, &'static str> {
         let mut reached = Self {
             schemas: Vec::new(),
             edges: HashMap::new(),
+            count: 0,
         };
         let mut seen = HashSet::new();
         let mut waiting: Vec<Id> = tree.get(ROOT, "paths").into_iter().collect();
@@ -219,6 +225,10 @@ impl Reached {
         // A node, and whether its members are names: one may be called `example`.
         let mut waiting = vec![(start, false)];
         while let Some((node, are_names)) = waiting.pop() {
+            self.count += 1;
+            if self.count > MOST {
+                return Err("more than is looked at");
+            }
             let items = tree.array(node).unwrap_or_default();
             waiting.extend(items.iter().map(|item| (*item, false)));
             for (name, member) in tree.object(node).into_iter().flatten() {

@@ -21,6 +21,9 @@ const DEPTH: usize = 24;
 /// The longest text, list or object that is made.
 pub(crate) const LONGEST: usize = 2_000_000;
 
+/// The most values that one value holds.
+const LARGEST: usize = 100_000;
+
 /// Makes values of one document's schemas.
 pub(crate) struct Sampler<'a, 'b> {
     pub(crate) schemas: &'b Schemas<'a>,
@@ -168,6 +171,9 @@ impl Sampler<'_, '_> {
         }
         let items = self.items(of);
         let first = self.any(&items, depth + 1)?;
+        if size(&first).saturating_mul(length) > LARGEST {
+            return None; // Each level may hold the one below many times.
+        }
         if !self.is_unique(of) {
             return Some(Value::Array(vec![first; length]));
         }
@@ -230,6 +236,7 @@ impl Sampler<'_, '_> {
         let about = self.schemas.named(&of.parts);
         let named = &about.properties;
         let mut object = Map::new();
+        let mut left = LARGEST;
         let is_out = |name: &str| without.iter().any(|other| **other == *name);
         let names = about
             .required
@@ -241,14 +248,18 @@ impl Sampler<'_, '_> {
                 continue;
             }
             let nodes = named.get(name).cloned().unwrap_or_else(|| schema([]));
-            object.insert(name.to_owned(), self.any(&nodes, depth + 1)?);
+            let value = self.any(&nodes, depth + 1)?;
+            left = left.checked_sub(size(&value))?;
+            object.insert(name.to_owned(), value);
         }
         for (name, nodes) in named {
             if object.len() >= count {
                 break;
             }
             if !is_out(name) && !object.contains_key(&**name) && !self.is_one_way(Some(nodes)) {
-                object.insert(name.to_string(), self.any(nodes, depth + 1)?);
+                let value = self.any(nodes, depth + 1)?;
+                left = left.checked_sub(size(&value))?;
+                object.insert(name.to_string(), value);
             }
         }
         if object.len() < count {
@@ -282,6 +293,15 @@ impl Sampler<'_, '_> {
                     .is_some_and(|flag| tree.boolean(flag) == Some(true))
             })
         })
+    }
+}
+
+/// How many values a value holds, itself included.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(size).sum::<usize>() + 1,
+        Value::Object(members) => members.values().map(size).sum::<usize>() + 1,
+        _ => 1,
     }
 }
 
