@@ -1,7 +1,7 @@
 //! From a schema to its alternatives.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
     rc::Rc,
     sync::Arc,
@@ -108,6 +108,8 @@ pub(crate) struct Schemas<'a> {
     pub(crate) tree: &'a Tree,
     expanded: RefCell<HashMap<Schema, Rc<Expanded>>>,
     named: RefCell<HashMap<Schema, Rc<Named>>>,
+    /// How many schemas are being expanded to tell whether branches overlap.
+    nesting: Cell<usize>,
 }
 
 /// The properties of an object, and which of them it needs.
@@ -122,6 +124,9 @@ const BRANCHES: usize = 256;
 
 /// The deepest nesting of `allOf`, unions and references in one schema.
 const DEPTH: usize = 64;
+
+/// How deep unions in unions are looked into to tell whether they overlap.
+const NESTING: usize = 4;
 
 /// The `oneOf` with more branches than these is not searched for overlaps.
 const PAIRS: usize = 32;
@@ -141,6 +146,7 @@ impl<'a> Schemas<'a> {
             tree,
             expanded: RefCell::default(),
             named: RefCell::default(),
+            nesting: Cell::new(0),
         }
     }
 
@@ -364,10 +370,14 @@ impl Schemas<'_> {
     /// A branch by itself, unless it leads back to what is being expanded.
     fn expand_apart(&self, branch: Id, open: &[Id]) -> Option<Rc<Expanded>> {
         let target = resolve(self.tree, branch).ok()?;
-        if open.contains(&target) {
+        let nesting = self.nesting.get();
+        if open.contains(&target) || nesting >= NESTING {
             return None;
         }
-        Some(self.expand(&schema([branch])))
+        self.nesting.set(nesting + 1);
+        let expanded = self.expand(&schema([branch]));
+        self.nesting.set(nesting);
+        Some(expanded)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// A kind of schema, by name, made of what is inside of it.
+type Made<T> = (&'static str, fn(T) -> Value);
+
 /// A document whose request and success are a schema given as text.
 fn of_text(schema: &str, components: &str) -> String {
     let document = document(&json!("@schema"), &json!("@schema"), &json!("@components"));
@@ -77,7 +80,7 @@ fn chain(length: usize, link: impl Fn(Value) -> Value, end: &Value) -> (Value, V
 #[test]
 fn chains_of_references() {
     for length in [10, 60, 70, 1_000, 10_000] {
-        let links: [(&str, fn(Value) -> Value); 8] = [
+        let links: [Made<Value>; 8] = [
             ("alone", |next| next),
             (
                 "property",
@@ -121,7 +124,7 @@ fn chains_of_references() {
 /// 2^40 ways through 40 schemas.
 #[test]
 fn references_that_fork() {
-    let forks: [(&str, fn(Value) -> Value); 6] = [
+    let forks: [Made<Value>; 6] = [
         (
             "properties",
             |next| json!({"type": "object", "properties": {"a": next, "b": next}}),
@@ -313,7 +316,7 @@ fn many_changes() {
 
 #[test]
 fn many_branches() {
-    let kinds: [(&str, fn(usize) -> Value); 4] = [
+    let kinds: [Made<usize>; 4] = [
         (
             "of one value",
             |index| json!({"type": "string", "enum": [format!("v{index}")]}),
