@@ -131,12 +131,22 @@ mod tests {
     fn document(length: u32, hash: &str) -> Value {
         json!({
             "openapi": "3.0.0",
+            "info": {"title": "A test", "version": "1"},
             "x-generated": {"inputs": hash},
-            "paths": {"/a": {"post": {"operationId": "make", "requestBody": {"content": {
-                "application/json": {"schema": {"type": "object", "properties": {
-                    "prompt": {"type": "string", "maxLength": length}
-                }}}
-            }}}}},
+            "paths": {"/a": {"post": {
+                "operationId": "make",
+                "requestBody": {"content": {"application/json": {"schema": {
+                    "type": "object",
+                    "properties": {"prompt": {"type": "string", "maxLength": length}}
+                }}}},
+                "responses": {"200": {
+                    "description": "OK",
+                    "content": {"application/json": {"schema": {
+                        "type": "object",
+                        "properties": {"url": {"type": "string"}}
+                    }}}
+                }}
+            }}},
         })
     }
 

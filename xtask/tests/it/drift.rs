@@ -3,6 +3,7 @@
 mod documents;
 mod ignoring;
 mod inputs;
+mod recordings;
 
 use std::{
     fs,

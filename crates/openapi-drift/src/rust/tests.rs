@@ -175,9 +175,18 @@ fn where_codegen_refuses_one_document_nothing_is_decided() {
         ("/paths/~1a/parameters", json!([{}])),
         ("/info/description", json!("d")),
     ]);
+    let tighter = with(&[
+        ("/paths/~1a/parameters", json!([{}])),
+        (
+            "/components/schemas/B",
+            json!({"type": "string", "maxLength": 3}),
+        ),
+    ]);
     assert_eq!(effect(&taken, &refused), RustEffect::Undecided);
     assert_eq!(effect(&refused, &taken), RustEffect::Undecided);
-    assert_eq!(effect(&refused, &more), RustEffect::Undecided);
+    assert_eq!(effect(&refused, &tighter), RustEffect::Undecided);
+    // A text changes nothing of a client that there is not.
+    assert_eq!(effect(&refused, &more), RustEffect::None);
     assert_eq!(effect(&refused, &refused), RustEffect::None);
 }
 

@@ -80,17 +80,6 @@ fn a_command_line_that_is_none_is_refused() {
 }
 
 #[test]
-fn recordings_are_refused_until_they_are_compared() {
-    let folder = Folder::pair("none");
-    fs::create_dir(folder.path().join("recordings")).unwrap();
-    let run = folder.drift(&["--recordings", "recordings"]);
-    assert_eq!(
-        stopped(&run),
-        "recordings: recordings are not compared yet\n  help: leave --recordings out\n"
-    );
-}
-
-#[test]
 fn paths_begin_at_the_current_folder() {
     let folder = Folder::pair("breaking");
     let inside = folder.path().join("a/b");
