@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     /// Recorded exchanges; findings then name those that disagree with the new
     /// document and agreed with the old one.
     ///
-    /// The folder is one of kontext-mock: FOLDER/<operation>/<case>/recording.json,
+    /// The folder is one of kontext-mock: FOLDER/OPERATION/CASE/recording.json,
     /// with request.json and response.json beside it.
     #[arg(long, value_name = "FOLDER")]
     recordings: Option<PathBuf>,

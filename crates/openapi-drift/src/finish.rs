@@ -11,7 +11,7 @@ use crate::{
     exchange::{self, Exchange},
     json::{self, Id},
     report::{AtRisk, Finding, Report, RustEffect, Side, Wire, Witness},
-    rules::Effect,
+    rules::{self, Effect, Rule},
     rust::Clients,
     schema::Schemas,
     witness::Judge,
@@ -76,8 +76,12 @@ fn finding(
     new: &Schemas<'_>,
     judge: &Judge<'_, '_>,
 ) -> Finding {
-    let rule = difference.rule;
-    let (wire, witness, reason) = wire(difference, judge);
+    let Judged {
+        rule,
+        wire,
+        witness,
+        reason,
+    } = judged(difference, judge);
     let values = (
         difference.old.value(old.tree),
         difference.new.value(new.tree),
@@ -123,9 +127,22 @@ fn finding(
 }
 
 /// What a difference does, and what shows it.
-fn wire(difference: &Difference, judge: &Judge<'_, '_>) -> (Wire, Option<Witness>, String) {
+struct Judged {
+    rule: &'static Rule,
+    wire: Wire,
+    witness: Option<Witness>,
+    reason: String,
+}
+
+fn judged(difference: &Difference, judge: &Judge<'_, '_>) -> Judged {
     let rule = difference.rule;
-    let reason = difference.reason.clone();
+    let reason = &difference.reason;
+    let with = |wire: Wire, witness: Option<Witness>, more: &str| Judged {
+        rule,
+        wire,
+        witness,
+        reason: format!("{reason}{more}"),
+    };
     let Some(sight) = &difference.sight else {
         let witness = difference.exchange.clone().map(|exchange| {
             let (accepted_by, refused_by) = sides(difference);
@@ -135,29 +152,35 @@ fn wire(difference: &Difference, judge: &Judge<'_, '_>) -> (Wire, Option<Witness
                 exchange,
             }
         });
-        return (rule.wire, witness, reason);
+        return with(rule.wire, witness, "");
     };
+    let is_set = matches!(
+        rule.effect,
+        Effect::Narrowed | Effect::Widened | Effect::Changed
+    );
+    if is_set && judge.is_without_effect(sight) {
+        return Judged {
+            rule: rules::of(&rules::WITHOUT_EFFECT, sight.place.body.direction),
+            wire: Wire::Notice,
+            witness: None,
+            reason: format!("{reason}; none of the values that are listed feels it"),
+        };
+    }
     match rule.wire {
         Wire::Breaking => match judge.witness(sight, rule.effect) {
-            Some(witness) => (Wire::Breaking, Some(witness), reason),
-            None if judge.is_without_effect(sight) => {
-                let reason = format!("{reason}; none of the values that there are feels it");
-                (Wire::Notice, None, reason)
-            }
-            None => {
-                let reason = format!("{reason}; no exchange was found that shows a break");
-                (Wire::Undecided, None, reason)
-            }
+            Some(witness) => with(Wire::Breaking, Some(witness), ""),
+            None => with(
+                Wire::Undecided,
+                None,
+                "; no exchange was found that shows a break",
+            ),
         },
-        Wire::NonBreaking
-            if sight.place.is_inexact
-                && matches!(rule.effect, Effect::Narrowed | Effect::Widened) =>
-        {
-            let reason =
-                format!("{reason}; forms of a union overlap, so it may break all the same");
-            (Wire::Undecided, None, reason)
-        }
-        other => (other, None, reason),
+        Wire::NonBreaking if sight.place.is_inexact && is_set => with(
+            Wire::Undecided,
+            None,
+            "; forms of a union overlap, so it may break all the same",
+        ),
+        other => with(other, None, ""),
     }
 }
 

@@ -410,6 +410,9 @@ schema_rules! {
     DEFAULT_CHANGED "default-changed" Notice
         "a default changed"
         "The same values are allowed. What the server does where nothing is sent may be something else now.";
+    ACCESS_CHANGED "access-changed" Notice
+        "whether a property is only read or only written is said in another way"
+        "In this direction it travels as before. In the other one it may have come or gone, which is a finding of its own.";
     DEPRECATED "deprecated" Notice
         "deprecated now"
         "It works as before; the provider announces that it will not always.";

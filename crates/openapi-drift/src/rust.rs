@@ -300,6 +300,7 @@ fn decided(id: &str) -> Decided {
             | "pattern-removed"
             | "pattern-changed"
             | "discriminator-changed"
+            | "access-changed"
             | "default-changed"
             | "deprecated"
             | "undeprecated" => Decided::By(None),

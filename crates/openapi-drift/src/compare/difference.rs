@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Comparison, Operation, Place, Task};
 use crate::{
+    document::resolve,
     json::{Id, Tree},
     rules::{self, Pair, Rule},
     schema::{Alternative, Schema},
@@ -95,6 +96,7 @@ impl Comparison<'_> {
         reason: String,
         exchange: Option<Value>,
     ) {
+        let (old, new) = self.around(old, new);
         self.differences.push(Difference {
             rule,
             old,
@@ -116,6 +118,7 @@ impl Comparison<'_> {
         show: Show,
         reason: String,
     ) {
+        let spots = self.around(spots.0, spots.1);
         self.differences.push(Difference {
             rule: rules::of(pair, task.place.body.direction),
             old: spots.0,
@@ -131,6 +134,15 @@ impl Comparison<'_> {
             }),
             exchange: None,
         });
+    }
+
+    /// Where something is missing, what a reference leads to is around it.
+    fn around(&self, old: Spot, new: Spot) -> (Spot, Spot) {
+        let of = |tree: &Tree, spot: Spot| match resolve(tree, spot.id) {
+            Ok(id) if !spot.exists => Spot::missing_in(id),
+            _ => spot,
+        };
+        (of(self.old.tree, old), of(self.new.tree, new))
     }
 
     /// What is left is not compared.

@@ -47,6 +47,7 @@ impl Comparison<'_> {
         let known = ["paths", "components", "servers", "security"];
         self.members(ROOT, ROOT, &known, None);
         self.servers(ROOT, ROOT, None);
+        self.other_paths();
         let before = self.items(true);
         let after = self.items(false);
         let mut gone = Vec::new();
@@ -106,6 +107,49 @@ impl Comparison<'_> {
         }
     }
 
+    /// What stands among the paths and is none, or leads nowhere.
+    fn other_paths(&mut self) {
+        let of = |tree: &Tree| -> BTreeMap<Arc<str>, Id> {
+            let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
+            let paths = paths.into_iter().flatten();
+            let others = paths.filter(|(path, at)| {
+                path.starts_with("x-")
+                    || resolve(tree, **at).is_err()
+                    || tree.object(**at).is_none()
+            });
+            others.map(|(path, at)| (Arc::clone(path), *at)).collect()
+        };
+        let (before, after) = (of(self.old.tree), of(self.new.tree));
+        for name in before
+            .keys()
+            .chain(after.keys())
+            .cloned()
+            .collect::<HashSet<_>>()
+        {
+            let of = |tree: &Tree| {
+                let paths = tree.get(ROOT, "paths")?;
+                tree.get(paths, &name)
+            };
+            let (old, new) = (of(self.old.tree), of(self.new.tree));
+            if self.is_same(old, new) {
+                continue;
+            }
+            let (rule, reason) = if name.starts_with("x-") {
+                (&rules::EXTENSION_CHANGED, format!("`{name}` changed"))
+            } else {
+                (
+                    &rules::NOT_COMPARED,
+                    format!("{name} is no path, in one of the documents"),
+                )
+            };
+            let spots = (
+                old.map_or_else(|| self.missing_path(true), Spot::at),
+                new.map_or_else(|| self.missing_path(false), Spot::at),
+            );
+            self.found(rule, spots.0, spots.1, None, reason, None);
+        }
+    }
+
     /// A request to an old path, with the first method that it has.
     fn request_to(&self, item: &Item) -> serde_json::Value {
         let operations = item.operations(self.old.tree);
@@ -130,9 +174,13 @@ impl Comparison<'_> {
                 at: *at,
                 id: resolve(tree, *at).unwrap_or(*at),
             };
-            // An extension, or what nobody can ask for.
-            let is_empty = item.operations(tree).is_empty() && item.id == *at;
-            if path.starts_with("x-") || (is_empty && tree.get(*at, "$ref").is_none()) {
+            // What nobody can ask for; whatever else it is, is compared elsewhere.
+            if path.starts_with("x-")
+                || resolve(tree, *at).is_err()
+                || METHODS
+                    .iter()
+                    .all(|method| tree.get(item.id, method).is_none())
+            {
                 continue;
             }
             let mut key = without_names(path);
@@ -162,6 +210,20 @@ impl Comparison<'_> {
                 reason,
                 None,
             );
+        }
+        for method in METHODS {
+            let (before, after) = (
+                self.old.tree.get(old.id, method),
+                self.new.tree.get(new.id, method),
+            );
+            let is_odd =
+                |tree: &Tree, id: Option<Id>| id.is_some_and(|id| tree.object(id).is_none());
+            let is_any_odd = is_odd(self.old.tree, before) || is_odd(self.new.tree, after);
+            if is_any_odd && !self.is_same(before, after) {
+                let reason = format!("`{method}` is no operation");
+                let spots = (Spot::of(before, old.id), Spot::of(after, new.id));
+                self.found(&rules::NOT_COMPARED, spots.0, spots.1, None, reason, None);
+            }
         }
         let before = old.operations(self.old.tree);
         let after = new.operations(self.new.tree);

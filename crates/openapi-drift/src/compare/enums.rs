@@ -60,19 +60,32 @@ impl Comparison<'_> {
                 gone.retain(|(text, _)| !wanted.contains(text));
                 let mut came = after.values;
                 came.retain(|(text, _)| !known.contains(text));
-                if !gone.is_empty() {
-                    let gone = values(self.old.tree, &gone);
-                    let reason = format!("{name} can no longer be {}", listed(&gone));
-                    let show = Show::Values(gone.into_iter().take(SHOWN).collect());
-                    self.differ(&rules::ENUM_NARROWED, task, spots, sides, show, reason);
-                }
-                if !came.is_empty() {
-                    let came = values(self.new.tree, &came);
-                    let reason = format!("{name} can be {} now", listed(&came));
-                    let show = Show::Values(came.into_iter().take(SHOWN).collect());
-                    self.differ(&rules::ENUM_WIDENED, task, spots, sides, show, reason);
-                }
+                self.values_differ(&gone, &came, spots, sides, task);
             }
+        }
+    }
+
+    /// Values that are no longer listed, and values that are now.
+    pub(crate) fn values_differ(
+        &mut self,
+        gone: &[(String, crate::json::Id)],
+        came: &[(String, crate::json::Id)],
+        spots: (Spot, Spot),
+        sides: (&[Alternative], &[Alternative]),
+        task: &Task,
+    ) {
+        let name = task.place.name();
+        if !gone.is_empty() {
+            let gone = values(self.old.tree, gone);
+            let reason = format!("{name} can no longer be {}", listed(&gone));
+            let show = Show::Values(gone.into_iter().take(SHOWN).collect());
+            self.differ(&rules::ENUM_NARROWED, task, spots, sides, show, reason);
+        }
+        if !came.is_empty() {
+            let came = values(self.new.tree, came);
+            let reason = format!("{name} can be {} now", listed(&came));
+            let show = Show::Values(came.into_iter().take(SHOWN).collect());
+            self.differ(&rules::ENUM_WIDENED, task, spots, sides, show, reason);
         }
     }
 }

@@ -92,6 +92,14 @@ impl Comparison<'_> {
                     &rules::DEFAULT_CHANGED,
                     format!("the default of {name} changed"),
                 ),
+                "readOnly" | "writeOnly" => {
+                    let is = |tree: &Tree, nodes: &[Id]| is_true(tree, nodes);
+                    if is(self.old.tree, old_nodes) == is(self.new.tree, new_nodes) {
+                        continue;
+                    }
+                    let reason = format!("`{keyword}` of {name} changed");
+                    (&rules::ACCESS_CHANGED, reason)
+                }
                 "discriminator" => (
                     &rules::DISCRIMINATOR_CHANGED,
                     format!("the discriminator of {name} changed"),
@@ -155,7 +163,7 @@ fn annotations_of(tree: &Tree, parts: &[Id], at: Spot) -> BTreeMap<String, Vec<I
     let beside = at.exists && tree.get(at.id, "$ref").is_some();
     for part in parts.iter().chain(beside.then_some(&at.id)) {
         for (name, value) in tree.object(*part).into_iter().flatten() {
-            if is_annotation(name) {
+            if is_annotation(name) || matches!(&**name, "readOnly" | "writeOnly") {
                 found.entry(name.to_string()).or_default().push(*value);
             }
         }

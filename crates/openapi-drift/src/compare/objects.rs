@@ -300,14 +300,17 @@ impl Comparison<'_> {
                 &rules::ADDITIONAL_ADDED,
                 format!("{name} can have members of any name now"),
             ),
+            // `{}` is a schema like any other.
+            (Values(nodes, _), Any(Some(id))) if after.tree.object(*id).is_some() => {
+                self.member(nodes, &schema([*id]), spots, task);
+                return;
+            }
+            (Any(Some(id)), Values(nodes, _)) if before.tree.object(*id).is_some() => {
+                self.member(&schema([*id]), nodes, spots, task);
+                return;
+            }
             (Values(nodes, _), Values(others, _)) => {
-                self.later(Task {
-                    old: Schema::clone(nodes),
-                    new: Schema::clone(others),
-                    old_at: spots.0,
-                    new_at: spots.1,
-                    place: task.place.step(Key::Member),
-                });
+                self.member(nodes, others, spots, task);
                 return;
             }
             (Values(nodes, _), Any(_)) => {
@@ -331,6 +334,17 @@ impl Comparison<'_> {
         };
         let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
         self.differ(pair, task, spots, sides, Show::Unnamed, reason);
+    }
+
+    /// Compares the schemas of members whose names are not given, later.
+    fn member(&mut self, old: &Schema, new: &Schema, spots: (Spot, Spot), task: &Task) {
+        self.later(Task {
+            old: Schema::clone(old),
+            new: Schema::clone(new),
+            old_at: spots.0,
+            new_at: spots.1,
+            place: task.place.step(Key::Member),
+        });
     }
 
     /// Whether a schema certainly says nothing.

@@ -126,7 +126,15 @@ impl Comparison<'_> {
             let only = these.iter().filter(|(key, _)| !those.contains_key(*key));
             only.map(|(key, id)| (key.clone(), *id)).collect()
         };
-        let (gone, came) = (only(&before, &after), only(&after, &before));
+        let (mut gone, mut came) = (only(&before, &after), only(&after, &before));
+        // None is the server `/`, as the specification has it.
+        let is_default = |key: &(String, String)| key.0 == "/" && key.1.is_empty();
+        if before.is_empty() {
+            came.retain(|(key, _)| !is_default(key));
+        }
+        if after.is_empty() {
+            gone.retain(|(key, _)| !is_default(key));
+        }
         for (key, server) in &before {
             if let Some(other) = after.get(key) {
                 self.members(*server, *other, &["url", "variables"], operation);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Comparison, Show, Spot, Task, place::Key};
 use crate::{
     json::{Id, Tree},
-    rules::{self, Pair},
+    rules::{self, Effect, Pair},
     schema::{
         Alternative, Expanded, Schemas, Type, is_annotation, is_known, is_well_formed, schema,
     },
@@ -19,13 +19,15 @@ impl Comparison<'_> {
         if self.everything(&old, &new, task) {
             return;
         }
-        let is_clear = self.unclear(&old, &new, task);
+        let Some(is_clear) = self.unclear(&old, &new, task) else {
+            return; // What stood there, or stands there, is not known.
+        };
         let is_inexact = !is_clear || old.is_inexact || new.is_inexact;
         let inner = Task {
             place: task.place.inexact(is_inexact),
             ..task.clone()
         };
-        self.unknown_keywords(&old, &new, task);
+        let odd = self.unknown_keywords(&old, &new, task);
         self.idle_keywords(&old, &new, task);
         let found = self.differences.len();
         if self.types(&old, &new, &inner) {
@@ -38,6 +40,30 @@ impl Comparison<'_> {
             }
         }
         self.rewritten(&old, &new, &inner, found);
+        self.forget(found, &odd);
+    }
+
+    /// Takes out what was found of keywords whose values are not understood: that
+    /// they count for nothing is nothing to conclude from.
+    fn forget(&mut self, from: usize, odd: &[String]) {
+        if odd.is_empty() {
+            return;
+        }
+        let is_odd = |tree: &Tree, spot: Spot| {
+            let pointer = tree.pointer(spot.id);
+            let name = pointer.rsplit('/').next().unwrap_or_default();
+            spot.exists && odd.iter().any(|keyword| keyword == name)
+        };
+        let is_type = odd.iter().any(|keyword| keyword == "type");
+        let (old, new) = (self.old.tree, self.new.tree);
+        let rest = self.differences.split_off(from);
+        self.differences.extend(rest.into_iter().filter(|one| {
+            let id = one.rule.id;
+            let kinds = ["-type-", "-nullable-", "-union-"];
+            let is_of_type = is_type && kinds.iter().any(|kind| id.contains(kind));
+            one.rule.effect == Effect::Unknown
+                || !(is_of_type || is_odd(old, one.old) || is_odd(new, one.new))
+        }));
     }
 
     /// Whether one of the schemas allows everything: then that is the one thing to
@@ -189,8 +215,13 @@ impl Comparison<'_> {
         }
         let mut found = ("type", (task.old_at, task.new_at));
         for keyword in ["type", "enum", "nullable"] {
-            let old = keyword_spot(self.old, &old.always, keyword, task.old_at);
-            let new = keyword_spot(self.new, &new.always, keyword, task.new_at);
+            // In a branch, `nullable` is the only one that tells.
+            let parts = |expanded: &Expanded| match keyword {
+                "nullable" => all_parts(expanded),
+                _ => expanded.always.clone(),
+            };
+            let old = keyword_spot(self.old, &parts(old), keyword, task.old_at);
+            let new = keyword_spot(self.new, &parts(new), keyword, task.new_at);
             let is_other = match (old.exists, new.exists) {
                 (true, true) => !crate::json::same(self.old.tree, old.id, self.new.tree, new.id),
                 (false, false) => false,
@@ -224,10 +255,11 @@ impl Comparison<'_> {
         self.differ(pair, task, spots, sides, show, reason);
     }
 
-    /// What can't be understood. True if there is nothing of that kind.
-    fn unclear(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> bool {
+    /// What can't be understood: whether there is nothing of that kind. None if it
+    /// is not the same on both sides.
+    fn unclear(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> Option<bool> {
         if old.unclear.is_empty() && new.unclear.is_empty() {
-            return true;
+            return Some(true);
         }
         let texts = |tree: &Tree, unclear: &[(Id, String)]| {
             let texts = unclear.iter().map(|(id, why)| {
@@ -239,7 +271,7 @@ impl Comparison<'_> {
             texts
         };
         if texts(self.old.tree, &old.unclear) == texts(self.new.tree, &new.unclear) {
-            return false;
+            return Some(false);
         }
         let spot = |unclear: &[(Id, String)], at: Spot| {
             unclear.first().map_or(at, |(id, _)| Spot::at(*id))
@@ -257,12 +289,13 @@ impl Comparison<'_> {
             Show::Any,
             format!("{} has {why}", task.place.name()),
         );
-        false
+        None
     }
 
     /// Keywords that OpenAPI 3.0 does not have, or with values that they can't
-    /// have: they are compared as text.
-    fn unknown_keywords(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
+    /// have: they are compared as text. Gives those that differ.
+    fn unknown_keywords(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> Vec<String> {
+        let mut odd = Vec::new();
         let old_found = odd_keywords(self.old.tree, old);
         let new_found = odd_keywords(self.new.tree, new);
         for (text, (keyword, id)) in &old_found {
@@ -276,6 +309,7 @@ impl Comparison<'_> {
                     |(_, id)| Spot::at(*id),
                 );
                 self.odd(keyword, Spot::at(*id), new, task);
+                odd.push(keyword.clone());
             }
         }
         for (text, (keyword, id)) in &new_found {
@@ -286,8 +320,10 @@ impl Comparison<'_> {
                     ..task.old_at
                 };
                 self.odd(keyword, old, Spot::at(*id), task);
+                odd.push(keyword.clone());
             }
         }
+        odd
     }
 
     fn odd(&mut self, keyword: &str, old: Spot, new: Spot, task: &Task) {

@@ -1,6 +1,6 @@
 //! Which branch of a union belongs to which.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     Comparison, Difference, Show, Spot, Task,
@@ -12,6 +12,9 @@ use crate::{
     schema::{self, Alternative, Expanded, Type},
 };
 
+/// Alternatives that allow the same.
+type Equal = Vec<(Alternative, Alternative)>;
+
 /// The most pairs that are looked at one by one.
 const PAIRS: usize = 1024;
 
@@ -21,12 +24,17 @@ impl Comparison<'_> {
         match (old, new) {
             ([old], [new]) => self.alternatives(old, new, task),
             ([], _) | (_, []) => {} // A type that came or went, which is said already.
+            _ if self.are_lists(old, new) => self.lists(old, new, task),
             _ => self.pair_many(old, new, task),
         }
     }
 
     fn pair_many(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
-        let (old_left, new_left) = self.unequal(old, new);
+        let (equal, old_left, new_left) = self.unequal(old, new);
+        for (one, other) in equal {
+            // They allow the same; what else they say may be something else.
+            self.alternatives(&one, &other, task);
+        }
         // What may break is that the union of the one side is not in the other
         // side; where that is one form, each of the union's has to be in it.
         let (whole, whole_left) = match task.place.body.direction {
@@ -80,19 +88,19 @@ impl Comparison<'_> {
         }
     }
 
-    /// What is left when those that say the same are taken out.
+    /// Those that say the same, and what is left.
     fn unequal(
         &mut self,
         old: &[Alternative],
         new: &[Alternative],
-    ) -> (Vec<Alternative>, Vec<Alternative>) {
+    ) -> (Equal, Vec<Alternative>, Vec<Alternative>) {
         let texts = |tree: &Tree, all: &[Alternative]| -> Vec<String> {
             all.iter().map(|one| text(tree, one)).collect()
         };
         let before = texts(self.old.tree, old);
         let after = texts(self.new.tree, new);
         // A form that stands twice says nothing more the second time.
-        let left = |all: &[Alternative], own: &[String], others: &[String]| {
+        let left = |all: &[Alternative], own: &[String], others: &[String]| -> Vec<Alternative> {
             let others: HashSet<&String> = others.iter().collect();
             let left = all
                 .iter()
@@ -100,7 +108,60 @@ impl Comparison<'_> {
                 .filter(|(_, text)| !others.contains(text));
             left.map(|(one, _)| one.clone()).collect()
         };
-        (left(old, &before, &after), left(new, &after, &before))
+        let mut known: HashMap<&String, Vec<&Alternative>> = HashMap::new();
+        for (one, text) in new.iter().zip(&after).rev() {
+            known.entry(text).or_default().push(one);
+        }
+        let mut equal = Vec::new();
+        for (one, text) in old.iter().zip(&before) {
+            if let Some(other) = known.get_mut(text).and_then(Vec::pop) {
+                equal.push((one.clone(), other.clone()));
+            }
+        }
+        let old_left = left(old, &before, &after);
+        (equal, old_left, left(new, &after, &before))
+    }
+
+    /// Whether all alternatives list their values and say nothing more of them.
+    fn are_lists(&self, old: &[Alternative], new: &[Alternative]) -> bool {
+        let is_list = |tree: &Tree, one: &Alternative| {
+            schema::enumerated(tree, one).is_some()
+                && one.parts.iter().all(|part| {
+                    let mut names = tree.object(*part).into_iter().flat_map(BTreeMap::keys);
+                    names.all(|name| {
+                        schema::is_annotation(name)
+                            || matches!(
+                                &**name,
+                                "type" | "enum" | "nullable" | "anyOf" | "oneOf" | "allOf"
+                            )
+                    })
+                })
+        };
+        old.iter().all(|one| is_list(self.old.tree, one))
+            && new.iter().all(|one| is_list(self.new.tree, one))
+    }
+
+    /// Compares values that are listed in several branches.
+    fn lists(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
+        let values = |tree: &Tree, all: &[Alternative]| -> Vec<(String, crate::json::Id)> {
+            let lists = all.iter().filter_map(|one| schema::enumerated(tree, one));
+            lists.flat_map(|list| list.values).collect()
+        };
+        let (before, after) = (values(self.old.tree, old), values(self.new.tree, new));
+        for (one, other) in old.iter().zip(new) {
+            self.annotations(&one.parts, &other.parts, task);
+        }
+        let only = |these: &[(String, crate::json::Id)], those: &[(String, crate::json::Id)]| {
+            let those: HashSet<&String> = those.iter().map(|(text, _)| text).collect();
+            let only = these.iter().filter(|(text, _)| !those.contains(text));
+            only.cloned().collect::<Vec<_>>()
+        };
+        let spots = (
+            union_spot(self.old.tree, old, task.old_at),
+            union_spot(self.new.tree, new, task.new_at),
+        );
+        let (gone, came) = (only(&before, &after), only(&after, &before));
+        self.values_differ(&gone, &came, spots, (old, new), task);
     }
 
     /// Whether two alternatives have nothing in common with any other one.
@@ -146,9 +207,7 @@ impl Comparison<'_> {
     }
 
     fn branch_gone(&mut self, one: &Alternative, new: &[Alternative], task: &Task) {
-        let is_covered = task.place.body.direction == Direction::Request
-            && self.is_covered(one, new, task, true);
-        if is_covered {
+        if self.is_covered(one, new, task, true) {
             return; // Said as a union that was rewritten.
         }
         let branch = one.branches.last().map_or(task.old_at, |id| Spot::at(*id));
@@ -157,7 +216,7 @@ impl Comparison<'_> {
         let reason = format!("a form of {} is no longer allowed", task.place.name());
         self.differ(
             &rules::UNION_NARROWED,
-            &inexact(task),
+            task,
             (
                 if one.branches.is_empty() {
                     task.old_at
@@ -173,9 +232,7 @@ impl Comparison<'_> {
     }
 
     fn branch_came(&mut self, one: &Alternative, old: &[Alternative], task: &Task) {
-        let is_covered = task.place.body.direction == Direction::Response
-            && self.is_covered(one, old, task, false);
-        if is_covered {
+        if self.is_covered(one, old, task, false) {
             return;
         }
         let branch = one.branches.last().map_or(task.new_at, |id| Spot::at(*id));
@@ -184,7 +241,7 @@ impl Comparison<'_> {
         let reason = format!("{} has another form", task.place.name());
         self.differ(
             &rules::UNION_WIDENED,
-            &inexact(task),
+            task,
             (
                 old_at,
                 if one.branches.is_empty() {
@@ -210,14 +267,15 @@ impl Comparison<'_> {
         others.len() <= 64
             && others.iter().any(|other| {
                 let (old, new) = if is_old { (one, other) } else { (other, one) };
-                self.includes(old, new, task)
+                self.includes(old, new, task, is_old)
             })
     }
 
-    /// Whether nothing breaks between two alternatives of one type.
-    fn includes(&self, old: &Alternative, new: &Alternative, task: &Task) -> bool {
+    /// Whether the one of two alternatives of one type allows all that the other
+    /// allows: the new one what the old one does, or the other way round.
+    fn includes(&self, old: &Alternative, new: &Alternative, task: &Task, is_old: bool) -> bool {
         let found = self.asked(|inner| inner.alternatives(old, new, task));
-        found.is_some_and(|found| !found.iter().any(is_break))
+        found.is_some_and(|found| !found.iter().any(|one| is_outside(one, is_old)))
     }
 
     /// A union that is written in another way: one that says the same, or one whose
@@ -290,17 +348,14 @@ fn branch_texts(tree: &Tree, expanded: &Expanded) -> Vec<Vec<String>> {
     texts
 }
 
-/// Whether a difference may break somebody.
-fn is_break(difference: &Difference) -> bool {
-    use crate::report::Wire;
-    matches!(difference.rule.wire, Wire::Breaking | Wire::Undecided)
-}
-
-/// A branch that came or went may overlap with one that is there.
-fn inexact(task: &Task) -> Task {
-    Task {
-        place: task.place.inexact(true),
-        ..task.clone()
+/// Whether a difference leaves values of the old side outside of the new one, or,
+/// where `is_old` is false, the other way round.
+fn is_outside(difference: &Difference, is_old: bool) -> bool {
+    match difference.rule.effect {
+        Effect::Changed | Effect::Unknown => true,
+        Effect::Narrowed | Effect::Removed => is_old,
+        Effect::Widened | Effect::Added => !is_old,
+        Effect::Notice | Effect::Docs => false,
     }
 }
 

@@ -39,7 +39,11 @@ pub(crate) fn example(name: &str) -> Option<&'static str> {
 
 /// Texts of many forms: for each format there are some that are not of it.
 pub(crate) fn odd_texts() -> impl Iterator<Item = &'static str> {
-    const ODD: [&str; 16] = [
+    const ODD: [&str; 20] = [
+        "z",
+        "Z",
+        "9",
+        "zzz",
         "a b",
         "",
         "a",

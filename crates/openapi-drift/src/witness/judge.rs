@@ -139,35 +139,30 @@ impl<'a, 'b> Judge<'a, 'b> {
 }
 
 impl Judge<'_, '_> {
-    /// Whether certainly no value feels a difference: those that there are on the
-    /// one side are few, and the other side allows each of them.
+    /// Whether certainly no value feels a difference: both sides list their values,
+    /// and each of them is allowed by both or by none.
     pub(crate) fn is_without_effect(&self, sight: &Sight) -> bool {
-        if sight.place.is_inexact {
+        if sight.place.is_inexact || sight.old.is_empty() || sight.new.is_empty() {
             return false;
         }
         let direction = sight.place.body.direction;
-        let (side, of, other, nodes) = match direction {
-            Direction::Request => (Side::Old, &sight.old, Side::New, &sight.schemas.1),
-            Direction::Response => (Side::New, &sight.new, Side::Old, &sight.schemas.0),
-        };
-        let tree = self.schemas(side).tree;
-        let own = match side {
-            Side::Old => &sight.schemas.0,
-            Side::New => &sight.schemas.1,
-        };
-        !of.is_empty()
-            && of.iter().all(|one| {
-                enumerated(tree, one).is_some_and(|list| {
-                    list.values.len() <= FEW
-                        && list.values.iter().all(|(_, id)| {
-                            let value = tree.value(*id);
-                            let allows = |side, nodes| {
-                                self.allows(side, nodes, direction, Objects::Open, &value)
-                            };
-                            allows(side, own) == Some(false) || allows(other, nodes) == Some(true)
-                        })
+        let sides = [(Side::Old, &sight.old), (Side::New, &sight.new)];
+        sides.into_iter().all(|(side, alternatives)| {
+            let tree = self.schemas(side).tree;
+            alternatives.iter().all(|one| {
+                let Some(list) = enumerated(tree, one).filter(|list| list.values.len() <= FEW)
+                else {
+                    return false;
+                };
+                list.values.iter().all(|(_, id)| {
+                    let value = tree.value(*id);
+                    let allows =
+                        |side, nodes| self.allows(side, nodes, direction, Objects::Open, &value);
+                    let before = allows(Side::Old, &sight.schemas.0);
+                    before.is_some() && before == allows(Side::New, &sight.schemas.1)
                 })
             })
+        })
     }
 }
 

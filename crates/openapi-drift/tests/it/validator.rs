@@ -68,7 +68,8 @@ fn names(document: &Value, schema: &Value, seen: &mut Vec<String>) -> bool {
             .is_some_and(|target| names(document, target, seen));
     }
     let own = schema["properties"].as_object();
-    own.is_some_and(|properties| !properties.is_empty())
+    // An empty list says that there are none; no list says nothing.
+    own.is_some()
         || ["allOf", "anyOf", "oneOf"]
             .iter()
             .filter_map(|name| schema[*name].as_array())
@@ -92,7 +93,7 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
         );
     }
     let own = schema["properties"].as_object();
-    let named = named || own.is_some_and(|properties| !properties.is_empty());
+    let named = named || own.is_some();
     let mut translated = Map::new();
     for (keyword, value) in members {
         let value = match keyword.as_str() {
