@@ -19,7 +19,7 @@ struct Pair {
     new: String,
 }
 
-const CASES: &str = "tests/fixtures/drift-cases";
+const CASES: &str = "crates/openapi-drift/tests/drift-cases";
 const CHANGES: &str = "tests/fixtures/drift-rust";
 
 /// The cases of the provider's document, and a list of changes to one that has

@@ -19,6 +19,9 @@ mod responses;
 mod schemas;
 mod security;
 mod strings;
+mod texts;
+mod types;
+mod understood;
 mod unions;
 
 use std::{

@@ -1,6 +1,7 @@
 //! JSON with what serde_json leaves out: places, and numbers of any size.
 
 mod number;
+mod references;
 mod tree;
 
 pub(crate) use number::Decimal;

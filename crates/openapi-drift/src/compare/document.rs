@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Comparison, Operation, Spot, members::resolved_text, operation::Pair};
+use super::{Comparison, Operation, Spot, operation::Pair, texts::resolved_text};
 use crate::{
     document::resolve,
     json::{Id, ROOT, Tree},

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Comparison, Show, Spot, Task,
-    members::resolved_text,
     place::Key,
     schemas::{new_spot, old_spot},
+    texts::resolved_text,
 };
 use crate::{
     document::resolve,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::json;
 
-use super::{Comparison, Operation, Spot, members::resolved_text};
+use super::{Comparison, Operation, Spot, texts::resolved_text};
 use crate::{
     json::{Id, ROOT, Tree},
     rules,

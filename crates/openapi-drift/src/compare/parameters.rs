@@ -78,10 +78,7 @@ impl Comparison<'_> {
                 !matches!(&***name, "name" | "description" | "example" | "examples")
             });
             rest.map(|(name, value)| {
-                format!(
-                    "{name} {}",
-                    super::members::resolved_text(tree, *value, true)
-                )
+                format!("{name} {}", super::texts::resolved_text(tree, *value, true))
             })
             .collect::<Vec<_>>()
         };

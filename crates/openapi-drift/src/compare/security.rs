@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Comparison, Spot, members::resolved_text, operation::Pair};
+use super::{Comparison, Spot, operation::Pair, texts::resolved_text};
 use crate::{
     document::resolve,
     json::{Id, ROOT, Tree},

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     Comparison, Difference, Show, Spot, Task,
-    members::{own_text, resolved_text},
+    texts::{own_text, resolved_text},
 };
 use crate::{
     json::Tree,

@@ -1,11 +1,11 @@
 //! A JSON text as a tree of nodes that know where they stand.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
-use super::number::Decimal;
+use super::{number::Decimal, references};
 
 /// The number of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ impl Tree {
             return Err(tree.error(0, "no JSON: the text is empty".to_owned()));
         };
         tree.add(&value, ROOT, Key::Root, None)?;
-        tree.references = references(&tree);
+        tree.references = references::follow(&tree);
         Ok(tree)
     }
 
@@ -172,6 +172,12 @@ impl Tree {
             node.kind = kind;
         }
         Ok(id)
+    }
+
+    /// All nodes.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = Id> + use<> {
+        let count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        (0..count).map(Id)
     }
 
     fn node(&self, id: Id) -> Option<&Node> {
@@ -263,18 +269,6 @@ impl Tree {
         Some(at)
     }
 
-    /// What the value of a `$ref` names.
-    fn target(&self, reference: Id) -> Result<Id, String> {
-        let Some(text) = self.string(reference) else {
-            return Err("a \"$ref\" that is no text".to_owned());
-        };
-        let Some(pointer) = text.strip_prefix('#') else {
-            return Err(format!("{text:?} is outside of the document"));
-        };
-        let target = self.at(pointer);
-        target.ok_or_else(|| format!("{text:?} does not exist"))
-    }
-
     /// Where a node begins: a member at its name.
     pub(crate) fn position(&self, id: Id) -> Position {
         self.position_of(self.node(id).map_or(0, |node| node.start))
@@ -348,37 +342,6 @@ impl Tree {
         self.canonical(id, &mut text);
         text
     }
-}
-
-/// Follows all references of a tree, each link once.
-fn references(tree: &Tree) -> HashMap<Id, Result<Id, String>> {
-    let mut known: HashMap<Id, Result<Id, String>> = HashMap::new();
-    for number in 0..tree.nodes.len() {
-        let start = Id(u32::try_from(number).unwrap_or(u32::MAX));
-        let mut chain = Vec::new();
-        let mut open = HashSet::new();
-        let mut at = start;
-        let end = loop {
-            if let Some(end) = known.get(&at) {
-                break end.clone();
-            }
-            let Some(reference) = tree.get(at, "$ref") else {
-                break Ok(at);
-            };
-            if !open.insert(at) {
-                break Err("references that lead back to themselves".to_owned());
-            }
-            chain.push(at);
-            match tree.target(reference) {
-                Ok(target) => at = target,
-                Err(why) => break Err(why),
-            }
-        };
-        for link in chain {
-            known.insert(link, end.clone());
-        }
-    }
-    known
 }
 
 fn push_quoted(string: &str, text: &mut String) {

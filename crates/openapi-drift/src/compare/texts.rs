@@ -1,0 +1,206 @@
+//! Texts that are equal where schemas are.
+
+use std::collections::HashMap;
+
+use crate::{
+    document::resolve,
+    json::{Id, Kind, Tree},
+    schema::is_annotation,
+};
+
+/// How many values a text of a schema is made of at most.
+const LONGEST: usize = 10_000;
+
+/// A text that is equal for schemas that are: references stand for what they
+/// refer to. Texts that would be too long are equal to none.
+pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
+    let mut writer = Writer {
+        tree,
+        text: String::new(),
+        open: Vec::new(),
+        left: LONGEST,
+        is_bare,
+    };
+    if writer.is_small(id) {
+        writer.value(id, false);
+    } else {
+        writer.left = 0;
+    }
+    writer.done()
+}
+
+/// As [`resolved_text`], without annotations, and without what the schema is
+/// made of by `allOf`, unions and references.
+pub(crate) fn own_text(tree: &Tree, id: Id) -> String {
+    let mut writer = Writer {
+        tree,
+        text: String::new(),
+        open: vec![id],
+        left: LONGEST,
+        is_bare: true,
+    };
+    for (name, value) in tree.object(id).into_iter().flatten() {
+        let is_composed = matches!(&**name, "allOf" | "anyOf" | "oneOf" | "$ref");
+        if is_composed || is_annotation(name) {
+            continue;
+        }
+        if !writer.is_small(*value) {
+            writer.left = 0;
+        }
+        writer.text.push_str(name);
+        writer.text.push(':');
+        writer.value(*value, &**name == "properties");
+        writer.text.push(',');
+    }
+    writer.done()
+}
+
+struct Writer<'a> {
+    tree: &'a Tree,
+    text: String,
+    open: Vec<Id>,
+    left: usize,
+    /// Without annotations, and with sets in one order.
+    is_bare: bool,
+}
+
+impl Writer<'_> {
+    fn value(&mut self, id: Id, is_map: bool) {
+        let Some(left) = self.left.checked_sub(1) else {
+            return;
+        };
+        self.left = left;
+        match self.tree.kind(id) {
+            Kind::Array(items) => {
+                let items: Vec<Id> = items.clone();
+                self.text.push('[');
+                for item in items {
+                    self.value(item, false);
+                    self.text.push(',');
+                }
+                self.text.push(']');
+            }
+            Kind::Object(members) => {
+                if !is_map && self.tree.get(id, "$ref").is_some() {
+                    self.reference(id);
+                    return;
+                }
+                self.text.push('{');
+                for (name, value) in members {
+                    if !is_map && self.is_bare && is_annotation(name) {
+                        continue;
+                    }
+                    self.text.push_str(&format!("{name:?}:"));
+                    let is_own = !is_map && self.is_bare;
+                    if is_own && matches!(&**name, "enum" | "required") {
+                        self.set(*value);
+                    } else if is_own && matches!(&**name, "allOf" | "anyOf" | "oneOf") {
+                        self.schemas(*value);
+                    } else {
+                        self.value(*value, !is_map && &**name == "properties");
+                    }
+                    self.text.push(',');
+                }
+                self.text.push('}');
+            }
+            _ => self.tree.canonical(id, &mut self.text),
+        }
+    }
+
+    /// Items whose order says nothing.
+    fn set(&mut self, id: Id) {
+        let Some(items) = self.tree.array(id) else {
+            return self.value(id, false);
+        };
+        let mut texts: Vec<String> = items
+            .iter()
+            .map(|item| self.tree.canonical_text(*item))
+            .collect();
+        texts.sort();
+        texts.dedup();
+        self.left = self.left.saturating_sub(texts.len() / 100);
+        self.text.push_str(&texts.join(","));
+    }
+
+    /// Schemas whose order says nothing.
+    fn schemas(&mut self, id: Id) {
+        let items = self.tree.array(id).unwrap_or_default().to_vec();
+        let mut texts: Vec<String> = Vec::new();
+        for item in items {
+            if self.left == 0 {
+                return;
+            }
+            let start = self.text.len();
+            self.value(item, false);
+            texts.push(self.text.split_off(start));
+        }
+        texts.sort();
+        self.text.push_str(&texts.join(","));
+    }
+
+    /// What a reference leads to, or how far up it leads back.
+    fn reference(&mut self, id: Id) {
+        match resolve(self.tree, id) {
+            Err(_) => self.tree.canonical(id, &mut self.text),
+            Ok(target) => match self.open.iter().rposition(|open| *open == target) {
+                Some(index) => {
+                    let up = self.open.len() - index;
+                    self.text.push_str(&format!("^{up}"));
+                }
+                None if self.open.len() >= 64 => self.left = 0,
+                None => {
+                    self.open.push(target);
+                    self.value(target, false);
+                    self.open.pop();
+                }
+            },
+        }
+    }
+
+    /// Whether a text is short enough, before it is written: references that fork
+    /// make it longer than anything.
+    fn is_small(&mut self, id: Id) -> bool {
+        let mut sizes = HashMap::new();
+        self.size(id, &mut sizes, 0) <= LONGEST
+    }
+
+    fn size(&mut self, id: Id, sizes: &mut HashMap<Id, usize>, depth: usize) -> usize {
+        if depth > 600 {
+            return LONGEST + 1;
+        }
+        let tree = self.tree;
+        let inner: usize = match tree.kind(id) {
+            Kind::Array(items) => {
+                let items = items.iter();
+                items.fold(0, |sum: usize, item| {
+                    sum.saturating_add(self.size(*item, sizes, depth + 1))
+                })
+            }
+            Kind::Object(members) if members.contains_key("$ref") => match resolve(tree, id) {
+                Err(_) => 0,
+                Ok(target) => match sizes.get(&target) {
+                    Some(size) => *size,
+                    None => {
+                        sizes.insert(target, 1);
+                        let size = self.size(target, sizes, depth + 1);
+                        sizes.insert(target, size);
+                        size
+                    }
+                },
+            },
+            Kind::Object(members) => members.values().fold(0, |sum: usize, member| {
+                sum.saturating_add(self.size(*member, sizes, depth + 1))
+            }),
+            _ => 0,
+        };
+        inner.saturating_add(1)
+    }
+
+    fn done(self) -> String {
+        if self.left > 0 {
+            return self.text;
+        }
+        // Two trees are at two addresses: no text of the one is one of the other.
+        format!("too long, in {:p}", self.tree)
+    }
+}

@@ -1,0 +1,224 @@
+//! What is not understood, and what says nothing: compared as text, so that
+//! nothing is concluded from it.
+
+use std::collections::BTreeMap;
+
+use super::{Comparison, Show, Spot, Task, texts::resolved_text};
+use crate::{
+    json::{Id, Tree},
+    rules::{self, Effect},
+    schema::{Expanded, Schemas, Type, is_annotation, is_known, is_well_formed},
+};
+
+impl Comparison<'_> {
+    /// Takes out what was found of keywords whose values are not understood: that
+    /// they count for nothing is nothing to conclude from.
+    pub(crate) fn forget(&mut self, from: usize, odd: &[String]) {
+        if odd.is_empty() {
+            return;
+        }
+        let is_odd = |tree: &Tree, spot: Spot| {
+            let pointer = tree.pointer(spot.id);
+            let name = pointer.rsplit('/').next().unwrap_or_default();
+            spot.exists && odd.iter().any(|keyword| keyword == name)
+        };
+        let is_type = odd.iter().any(|keyword| keyword == "type");
+        let (old, new) = (self.old.tree, self.new.tree);
+        let rest = self.differences.split_off(from);
+        self.differences.extend(rest.into_iter().filter(|one| {
+            let id = one.rule.id;
+            let kinds = ["-type-", "-nullable-", "-union-"];
+            let is_of_type = is_type && kinds.iter().any(|kind| id.contains(kind));
+            one.rule.effect == Effect::Unknown
+                || !(is_of_type || is_odd(old, one.old) || is_odd(new, one.new))
+        }));
+    }
+
+    /// What can't be understood: whether there is nothing of that kind. None if it
+    /// is not the same on both sides.
+    pub(crate) fn unclear(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> Option<bool> {
+        if old.unclear.is_empty() && new.unclear.is_empty() {
+            return Some(true);
+        }
+        let texts = |tree: &Tree, unclear: &[(Id, String)]| {
+            let texts = unclear.iter().map(|(id, why)| {
+                let text = resolved_text(tree, *id, false);
+                (why.clone(), text)
+            });
+            let mut texts: Vec<_> = texts.collect();
+            texts.sort();
+            texts
+        };
+        if texts(self.old.tree, &old.unclear) == texts(self.new.tree, &new.unclear) {
+            return Some(false);
+        }
+        let spot = |unclear: &[(Id, String)], at: Spot| {
+            unclear.first().map_or(at, |(id, _)| Spot::at(*id))
+        };
+        let why = new.unclear.first().or(old.unclear.first());
+        let why = why.map_or("", |(_, why)| why.as_str());
+        self.differ(
+            &rules::NOT_UNDERSTOOD,
+            task,
+            (
+                spot(&old.unclear, task.old_at),
+                spot(&new.unclear, task.new_at),
+            ),
+            (&[], &[]),
+            Show::Any,
+            format!("{} has {why}", task.place.name()),
+        );
+        None
+    }
+
+    /// Keywords that OpenAPI 3.0 does not have, or with values that they can't
+    /// have: they are compared as text. Gives those that differ.
+    pub(crate) fn unknown_keywords(
+        &mut self,
+        old: &Expanded,
+        new: &Expanded,
+        task: &Task,
+    ) -> Vec<String> {
+        let mut odd = Vec::new();
+        let old_found = odd_keywords(self.old.tree, old);
+        let new_found = odd_keywords(self.new.tree, new);
+        for (text, (keyword, id)) in &old_found {
+            if !new_found.contains_key(text) {
+                let beside = new_found.values().find(|(other, _)| other == keyword);
+                let new = beside.map_or(
+                    Spot {
+                        exists: false,
+                        ..task.new_at
+                    },
+                    |(_, id)| Spot::at(*id),
+                );
+                self.odd(keyword, Spot::at(*id), new, task);
+                odd.push(keyword.clone());
+            }
+        }
+        for (text, (keyword, id)) in &new_found {
+            let is_paired = old_found.values().any(|(other, _)| other == keyword);
+            if !old_found.contains_key(text) && !is_paired {
+                let old = Spot {
+                    exists: false,
+                    ..task.old_at
+                };
+                self.odd(keyword, old, Spot::at(*id), task);
+                odd.push(keyword.clone());
+            }
+        }
+        odd
+    }
+
+    fn odd(&mut self, keyword: &str, old: Spot, new: Spot, task: &Task) {
+        let why = if is_known(keyword) {
+            "has a value that it can't have"
+        } else if keyword == "not" {
+            "is not compared as a set"
+        } else {
+            "is no keyword of OpenAPI 3.0"
+        };
+        let reason = format!("of {}, `{keyword}` changed, which {why}", task.place.name());
+        self.differ(
+            &rules::NOT_UNDERSTOOD,
+            task,
+            (old, new),
+            (&[], &[]),
+            Show::Any,
+            reason,
+        );
+    }
+
+    /// Limits on types that the values do not have: nobody feels them.
+    pub(crate) fn idle_keywords(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
+        for (keyword, kind) in TYPED {
+            let is_felt =
+                |expanded: &Expanded| expanded.alternatives.iter().any(|one| one.kind == kind);
+            if is_felt(old) || is_felt(new) {
+                continue;
+            }
+            let nodes = |schemas: &Schemas<'_>, expanded: &Expanded| -> Vec<(String, Id)> {
+                let parts = all_parts(expanded);
+                let parts = parts.iter();
+                parts
+                    .filter_map(|part| schemas.tree.get(*part, keyword))
+                    .map(|id| (resolved_text(schemas.tree, id, false), id))
+                    .collect()
+            };
+            let (before, after) = (nodes(self.old, old), nodes(self.new, new));
+            let texts = |nodes: &[(String, Id)]| {
+                let mut texts: Vec<String> = nodes.iter().map(|(text, _)| text.clone()).collect();
+                texts.sort();
+                texts.dedup();
+                texts
+            };
+            if texts(&before) == texts(&after) {
+                continue;
+            }
+            let spot = |nodes: &[(String, Id)], at: Spot| {
+                Spot::of(nodes.first().map(|(_, id)| *id), at.id)
+            };
+            let reason = format!(
+                "of {}, `{keyword}` changed, which is about values of type {} and never applies",
+                task.place.name(),
+                kind.name()
+            );
+            self.differ(
+                &rules::WITHOUT_EFFECT,
+                task,
+                (spot(&before, task.old_at), spot(&after, task.new_at)),
+                (&[], &[]),
+                Show::Any,
+                reason,
+            );
+        }
+    }
+}
+
+/// Which type each limit is about.
+const TYPED: [(&str, Type); 16] = [
+    ("minimum", Type::Number),
+    ("maximum", Type::Number),
+    ("exclusiveMinimum", Type::Number),
+    ("exclusiveMaximum", Type::Number),
+    ("multipleOf", Type::Number),
+    ("minLength", Type::String),
+    ("maxLength", Type::String),
+    ("pattern", Type::String),
+    ("minItems", Type::Array),
+    ("maxItems", Type::Array),
+    ("uniqueItems", Type::Array),
+    ("items", Type::Array),
+    ("minProperties", Type::Object),
+    ("maxProperties", Type::Object),
+    ("properties", Type::Object),
+    ("additionalProperties", Type::Object),
+];
+
+/// All schema objects of all alternatives.
+pub(crate) fn all_parts(expanded: &Expanded) -> Vec<Id> {
+    let parts = expanded
+        .alternatives
+        .iter()
+        .flat_map(|one| one.parts.iter());
+    let mut parts: Vec<Id> = parts.chain(&expanded.always).copied().collect();
+    parts.sort();
+    parts.dedup();
+    parts
+}
+
+/// Keywords that are not compared as sets, by a text that is equal for equals.
+fn odd_keywords(tree: &Tree, expanded: &Expanded) -> BTreeMap<String, (String, Id)> {
+    let mut found = BTreeMap::new();
+    for part in all_parts(expanded) {
+        for (keyword, value) in tree.object(part).into_iter().flatten() {
+            let is_odd = !is_annotation(keyword)
+                && (!is_known(keyword) || !is_well_formed(tree, keyword, *value));
+            if is_odd {
+                let text = resolved_text(tree, *value, false);
+                found.insert(format!("{keyword} {text}"), (keyword.to_string(), *value));
+            }
+        }
+    }
+    found
+}
