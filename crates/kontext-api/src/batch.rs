@@ -9,34 +9,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use budget::CreditBudget;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{Instrument, warn};
 
-use crate::answer::GeneratedImages;
-use crate::call::CallOptions;
 use crate::client::Client;
+use crate::client::call::{CallOptions, ClientRequestId};
 use crate::error::Error;
-use crate::request_id::ClientRequestId;
+use crate::response::answer::GeneratedImages;
 
-mod error;
-mod handle;
+mod budget;
 mod job;
-mod spending;
 
-pub use error::BatchError;
-pub use handle::{BatchHandle, BatchProgress};
-pub use job::{BatchJob, BatchResult, Starting};
-
-use spending::Spending;
+pub use job::{BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob};
 
 /// What a documented call costs per image, in credits.
 const CREDITS_PER_IMAGE: u64 = 91_000;
 
 /// A function that is called before a job is sent.
 type BeforeEach =
-    Arc<dyn Fn(&Starting<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
+    Arc<dyn Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
 
 /// Makes a [`Batch`]; see [`Client::batch`].
 #[must_use = "a batch does nothing before it is started"]
@@ -140,7 +134,7 @@ impl BatchBuilder {
     /// ```
     pub fn before_each(
         mut self,
-        function: impl Fn(&Starting<'_>) -> Result<(), Box<dyn StdError + Send + Sync>>
+        function: impl Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>>
         + Send
         + Sync
         + 'static,
@@ -151,7 +145,7 @@ impl BatchBuilder {
 
     /// Makes the batch. The first [`Batch::next`] sends the first requests.
     pub fn start(self) -> Batch {
-        let spending = Spending::new(
+        let budget = CreditBudget::new(
             self.spend_limit,
             self.credits_per_image,
             self.client.charges_per_call(),
@@ -165,7 +159,7 @@ impl BatchBuilder {
             before_each: self.before_each,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            spending,
+            budget,
             handle: BatchHandle::default(),
         }
     }
@@ -199,7 +193,7 @@ pub struct Batch {
     before_each: Option<BeforeEach>,
     tasks: JoinSet<Result<GeneratedImages, Error>>,
     running: HashMap<Id, Running>,
-    spending: Spending,
+    budget: CreditBudget,
     handle: BatchHandle,
 }
 
@@ -279,7 +273,7 @@ impl Batch {
                 Next::End => return None,
                 Next::Panicked => return Some(self.no_job()),
             };
-            if let Err(left) = self.spending.reserve(waiting.estimate) {
+            if let Err(left) = self.budget.reserve(waiting.estimate) {
                 if !self.tasks.is_empty() {
                     // Those under way may turn out to cost less.
                     self.next_job = Some(waiting);
@@ -308,7 +302,7 @@ impl Batch {
         };
         let index = self.taken;
         self.taken += 1;
-        let estimate = self.spending.estimate(&job.request);
+        let estimate = self.budget.estimate(&job.request);
         Next::Job(Waiting {
             index,
             job,
@@ -331,7 +325,7 @@ impl Batch {
     fn send(&mut self, mut waiting: Waiting) -> Option<BatchResult> {
         let id = waiting.job.client_request_id.take();
         let id = id.unwrap_or_else(|| self.client.new_client_request_id());
-        let starting = Starting {
+        let starting = PendingJob {
             index: waiting.index,
             client_request_id: &id,
             request: &waiting.job.request,
@@ -344,7 +338,7 @@ impl Batch {
         let runtime = match may_start {
             Ok(runtime) => runtime,
             Err(source) => {
-                self.spending.settle(waiting.estimate, 0);
+                self.budget.settle(waiting.estimate, 0);
                 waiting.job.client_request_id = Some(id);
                 return Some(self.not_sent(waiting, BatchError::NotStarted { source }));
             }
@@ -364,12 +358,12 @@ impl Batch {
         };
         self.running.insert(task.id(), running);
         self.handle.update(|progress| progress.running += 1);
-        self.report_spending();
+        self.report_budget();
         None
     }
 
     /// Asks the caller's function whether a job may be sent.
-    fn ask(&self, starting: &Starting<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    fn ask(&self, starting: &PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
         let Some(before_each) = &self.before_each else {
             return Ok(());
         };
@@ -403,10 +397,10 @@ impl Batch {
         // Every task was noted when it was spawned.
         let running = self.running.remove(&id)?;
         let cost = match &result {
-            Ok(answer) => self.spending.cost_of_answer(answer, running.estimate),
-            Err(error) => self.spending.cost_of_error(error, running.estimate),
+            Ok(answer) => self.budget.cost_of_answer(answer, running.estimate),
+            Err(error) => self.budget.cost_of_error(error, running.estimate),
         };
-        self.spending.settle(running.estimate, cost);
+        self.budget.settle(running.estimate, cost);
         self.handle.update(|progress| {
             progress.running -= 1;
             match &result {
@@ -414,7 +408,7 @@ impl Batch {
                 Err(_) => progress.failed += 1,
             }
         });
-        self.report_spending();
+        self.report_budget();
         Some(BatchResult {
             index: running.index,
             client_request_id: Some(running.client_request_id),
@@ -422,8 +416,8 @@ impl Batch {
         })
     }
 
-    fn report_spending(&self) {
-        let (spent, reserved) = self.spending.state();
+    fn report_budget(&self) {
+        let (spent, reserved) = self.budget.state();
         self.handle.update(|progress| {
             progress.credits_spent = spent;
             progress.credits_reserved = reserved;

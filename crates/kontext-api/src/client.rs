@@ -1,32 +1,34 @@
 //! The client: one call, one answer, and as few requests as it takes.
 
+use crate::client::receive::{End, Pieces, receive};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 use http::{HeaderMap, StatusCode};
 use progenitor_client::ResponseValue;
 use tracing::Instrument;
 
-use crate::answer::GeneratedImages;
-use crate::attempt::{Operation, Outcome};
-use crate::build_error::BuildError;
-use crate::builder::ClientBuilder;
-use crate::call::{Call, CallOptions};
-use crate::decode_error::{DecodeError, Problem};
+use crate::client::builder::{BuildError, ClientBuilder};
+use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId};
+use crate::client::retry::{Budget, RetryPolicy, Schedule};
+use crate::client::telemetry::{Observer, Operation, Outcome};
 use crate::download::Downloads;
 use crate::error::Error;
 use crate::generated::{self, limits::GENERATE_IMAGE_REQUEST};
-use crate::hooks::Attempting;
-use crate::observe::Observer;
-use crate::random::Random;
-use crate::receive::{End, Pieces, receive};
 use crate::redact::Redactor;
-use crate::reply::Reply;
-use crate::request_id::ClientRequestId;
-use crate::retry::{Budget, RetryPolicy, Schedule};
-use crate::stop::Stop;
+use crate::response::answer::GeneratedImages;
+use crate::response::decode_error::{DecodeError, Problem};
+use crate::response::error_body::Reply;
 use crate::types::GenerateImageRequest;
+
+pub(crate) mod base_url;
+pub(crate) mod builder;
+pub(crate) mod call;
+mod receive;
+pub(crate) mod retry;
+pub(crate) mod telemetry;
 
 /// How much of the body of an error is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -50,7 +52,6 @@ pub(crate) struct Shared {
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Budget,
-    pub(crate) random: Random,
     pub(crate) downloads: Downloads,
     pub(crate) observer: Observer,
 }
@@ -80,7 +81,7 @@ impl Client {
 
     /// A name for a call that no other call has.
     pub(crate) fn new_client_request_id(&self) -> ClientRequestId {
-        ClientRequestId::random(&self.shared.random)
+        ClientRequestId::random()
     }
 
     /// How often a call may be charged at most.
@@ -153,13 +154,13 @@ impl Client {
         &self,
         request: GenerateImageRequest,
         mut call: Call,
-        stop: Option<Stop>,
+        stop: Option<CancellationToken>,
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
         // The fields are public, so a request can have changed since it was built.
         crate::limits::check(&request, &GENERATE_IMAGE_REQUEST)
             .map_err(|invalid| Error::from(invalid).in_call(&call))?;
-        let mut schedule = Schedule::start(&shared.retry, &shared.budget, &shared.random);
+        let mut schedule = Schedule::start(&shared.retry, &shared.budget);
         // An attempt that begins when the time is nearly up would be cut off, and its
         // outcome unknown.
         let least = shared.attempt_timeout / 2;
@@ -208,7 +209,7 @@ impl Client {
             match &stop {
                 None => tokio::time::sleep(delay).await,
                 Some(stop) => {
-                    if tokio::time::timeout(delay, stop.said()).await.is_ok() {
+                    if tokio::time::timeout(delay, stop.cancelled()).await.is_ok() {
                         return Err(error);
                     }
                 }
@@ -227,7 +228,7 @@ impl Client {
         let api = generated::Client {
             baseurl: shared.base_url.clone(),
             client: shared.http.clone(),
-            inner: Attempting::new(id.header().clone(), time),
+            inner: AttemptHooks::new(id.header().clone(), time),
         };
         let response = match api.generate_image(request).await {
             Ok(response) => response,
@@ -265,7 +266,7 @@ impl Client {
         let redactor = self.shared.redactor.clone();
         let received = receive(&headers, pieces, limit, None).await;
         match received.end {
-            End::Whole => {}
+            End::Complete => {}
             End::TooLong => {
                 let reply = Reply::new(status, headers, received.bytes, true, redactor);
                 return Err(Error::Decode(DecodeError::new(
@@ -300,7 +301,7 @@ impl Client {
         let patience = ERROR_BODY_TIME.min(self.shared.attempt_timeout / 4);
         let deadline = Instant::now() + patience;
         let received = receive(&headers, pieces, MAX_ERROR_BYTES, Some(deadline.into())).await;
-        let is_cut = !matches!(received.end, End::Whole);
+        let is_cut = !matches!(received.end, End::Complete);
         let redactor = self.shared.redactor.clone();
         let reply = Reply::new(status, headers, received.bytes, is_cut, redactor);
         Error::from_reply(reply.read_as_error())

@@ -1,31 +1,28 @@
 //! Downloads: an image of an answer, to bytes, to a writer or to a file.
 
+use crate::response::base64::Decoder;
+use file::{Memory, Target, Writer};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fetch::Fetch;
 use tokio::io::AsyncWrite;
 use tracing::Instrument;
 
-use crate::attempt::{Operation, Outcome};
+use crate::client::retry::{Cause, Schedule};
+use crate::client::telemetry::{Operation, Outcome};
 use crate::client::{Client, Shared};
-use crate::image::{Decoder, Image};
-use crate::retry::{Cause, Schedule};
+use crate::response::image::Image;
 use crate::sniff::{self, Format};
-use fetch::Fetch;
-use target::{Memory, Target, Writer};
 
-mod address;
 mod error;
 mod fetch;
 mod file;
-mod gate;
-mod http;
-mod resolve;
-mod target;
+mod ssrf;
 
 pub use error::DownloadError;
-pub(crate) use http::{Downloads, Settings};
+pub(crate) use fetch::{Downloads, Settings};
 
 /// The least time that another attempt is worth.
 const LEAST: Duration = Duration::from_millis(500);
@@ -306,7 +303,7 @@ impl Download<'_> {
         let shared = self.shared;
         let fetch = Fetch {
             http: &shared.downloads.http,
-            gate: shared.downloads.gate,
+            policy: shared.downloads.policy.clone(),
             redactor: &shared.redactor,
             url: self.url()?,
             file_size: self.image.file_size(),
@@ -315,7 +312,7 @@ impl Download<'_> {
         };
         let observed = shared.observer.begin_call(Operation::Download, None);
         let budget = &shared.downloads.budget;
-        let mut schedule = Schedule::start(&shared.retry, budget, &shared.random);
+        let mut schedule = Schedule::start(&shared.retry, budget);
         let result = self.attempts(&fetch, target, &mut schedule);
         let result = result.instrument(observed.span()).await;
         let outcome = match &result {
@@ -350,7 +347,7 @@ impl Download<'_> {
                 },
             };
             let delay = match error.is_retryable() && target.is_repeatable() {
-                true => schedule.next(Cause::Harmless, error.retry_after(), LEAST),
+                true => schedule.next(Cause::TransientDownload, error.retry_after(), LEAST),
                 false => None,
             };
             observed.end(Outcome::DownloadFailed(&error), delay);

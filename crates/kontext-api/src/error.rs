@@ -6,14 +6,13 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error as ThisError;
 
-use crate::answer::GeneratedImages;
-use crate::call::Call;
-use crate::cost;
-use crate::decode_error::DecodeError;
-use crate::invalid_request::InvalidRequest;
-use crate::reply::Reply;
-use crate::request_id::ClientRequestId;
-use crate::retry::Cause;
+use crate::client::call::{Call, ClientRequestId};
+use crate::client::retry::Cause;
+use crate::request::InvalidRequest;
+use crate::response::answer::GeneratedImages;
+use crate::response::decode_error::DecodeError;
+use crate::response::error_body::Reply;
+use crate::response::number;
 
 /// The error of a call: one variant per outcome that a caller treats differently.
 ///
@@ -316,8 +315,8 @@ impl Error {
     /// The cost in credits that the answer names.
     pub(crate) fn named_cost(&self) -> Option<u64> {
         match self {
-            Self::NoImages(answer) => cost::named(answer.headers(), answer.usage()),
-            other => cost::named(other.reply()?.headers(), None),
+            Self::NoImages(answer) => number::named_cost(answer.headers(), answer.usage()),
+            other => number::named_cost(other.reply()?.headers(), None),
         }
     }
 
@@ -376,7 +375,7 @@ impl Error {
 
 /// Whether an answer that is no success leaves open that the request was carried out.
 fn may_be_charged(reply: &Reply) -> bool {
-    if cost::named(reply.headers(), None).is_some_and(|credits| credits > 0) {
+    if number::named_cost(reply.headers(), None).is_some_and(|credits| credits > 0) {
         return true;
     }
     match reply.status().as_u16() {

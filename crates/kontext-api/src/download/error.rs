@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::image::InvalidBase64;
-use crate::reply::Reply;
-use crate::text;
+use crate::redact;
+use crate::response::error_body::Reply;
+use crate::response::image::InvalidBase64;
 
 /// What a person does after a failure that may pass.
 const AGAIN: &str = "the image is paid for and still at its url: download it again";
@@ -222,7 +222,7 @@ fn is_coded(content_encoding: &Option<String>) -> String {
 
 /// A path on one line.
 fn shown(path: &Path) -> String {
-    text::one_line(&path.to_string_lossy(), 500)
+    redact::one_line(&path.to_string_lossy(), 500)
 }
 
 #[cfg(test)]

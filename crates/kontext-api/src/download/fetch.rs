@@ -1,5 +1,7 @@
 //! One attempt to fetch an image by its URL.
 
+use super::file::Target;
+use super::ssrf::{NoAllowedAddress, Resolver, UrlPolicy};
 use std::error::Error as StdError;
 use std::future::Future;
 use std::time::Duration;
@@ -14,12 +16,12 @@ use url::{Position, Url};
 
 use super::Received;
 use super::error::DownloadError;
-use super::gate::Gate;
-use super::resolve::NoAllowedAddress;
-use super::target::Target;
-use crate::headers;
+use crate::client::base_url::BaseUrl;
+use crate::client::builder::{self, Configure, USER_AGENT};
+use crate::client::retry::{Budget, RetryPolicy};
 use crate::redact::Redactor;
-use crate::reply::Reply;
+use crate::response::error_body::Reply;
+use crate::response::headers;
 use crate::sniff;
 
 /// How many redirects are followed.
@@ -31,7 +33,7 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// What an attempt needs to know.
 pub(super) struct Fetch<'a> {
     pub(super) http: &'a reqwest::Client,
-    pub(super) gate: Gate,
+    pub(super) policy: UrlPolicy,
     pub(super) redactor: &'a Redactor,
     pub(super) url: &'a str,
     /// The size of the file, where the answer of the API gives it.
@@ -136,7 +138,7 @@ impl Fetch<'_> {
         if self.redactor.finds(url.as_str()) {
             return Err(refused(&self.shown(url), "it has the api key in it"));
         }
-        let checked = self.gate.check(url);
+        let checked = self.policy.check(url);
         checked.map_err(|problem| refused(&self.shown(url), &problem))
     }
 
@@ -298,5 +300,79 @@ pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
         _ if head.is_empty() => String::new(),
         true => format!("\"{}\"", redactor.shown(&text, 40)),
         false => sniff::shown_beginning(head),
+    }
+}
+
+/// What a caller sets before the client is made.
+pub(crate) struct Settings {
+    pub(crate) max_bytes: u64,
+    pub(crate) stall_timeout: Duration,
+    configure: Option<Configure>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_bytes: 32 * 1024 * 1024,
+            stall_timeout: Duration::from_secs(20),
+            configure: None,
+        }
+    }
+}
+
+/// What downloads of one client have in common.
+pub(crate) struct Downloads {
+    pub(super) http: reqwest::Client,
+    pub(super) policy: UrlPolicy,
+    /// Of their own, so that a host of images that is down takes no retry from the API.
+    pub(super) budget: Budget,
+    pub(super) max_bytes: u64,
+    pub(super) stall_timeout: Duration,
+}
+
+impl Settings {
+    /// Changes the HTTP client, going on from earlier changes.
+    pub(crate) fn configure(
+        &mut self,
+        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+    ) {
+        self.configure = Some(match self.configure.take() {
+            Some(earlier) => Box::new(move |http| configure(earlier(http))),
+            None => Box::new(configure),
+        });
+    }
+
+    /// Makes the HTTP client.
+    pub(crate) fn build(
+        self,
+        base_url: &BaseUrl,
+        connect_timeout: Duration,
+        retry: &RetryPolicy,
+    ) -> Result<Downloads, reqwest::Error> {
+        let policy = UrlPolicy::new(base_url.is_loopback());
+        let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
+        // What the caller may choose otherwise. A proxy resolves names itself, so with
+        // one nobody judges the addresses.
+        let preset = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .no_proxy()
+            .http1_ignore_invalid_headers_in_responses(true);
+        let http = configure(preset)
+            .https_only(!base_url.is_loopback())
+            .dns_resolver(Resolver(policy.clone()));
+        // Redirects are followed one by one, because each is checked, and reqwest cannot
+        // tell why one was refused.
+        let mut http = builder::strict(http, connect_timeout);
+        if base_url.is_loopback() {
+            // Plain http is allowed to it, so it must be this machine.
+            http = builder::with_localhost_here(http);
+        }
+        Ok(Downloads {
+            http: http.build()?,
+            policy,
+            budget: Budget::new(retry),
+            max_bytes: self.max_bytes,
+            stall_timeout: self.stall_timeout,
+        })
     }
 }

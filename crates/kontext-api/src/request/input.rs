@@ -1,19 +1,17 @@
 //! Images of the caller's own, as `data:` URIs for a request.
 
-use std::fmt;
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::input_error::InputError;
-use crate::sniff::HEAD;
-use crate::uri::Uri;
-
-mod encode;
-
-use encode::Encoder;
+use crate::redact;
+use crate::request::uri::Uri;
+use crate::sniff::{HEAD, image_format, shown_beginning};
 
 /// The most bytes that an image may have unless the caller says otherwise.
 const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
@@ -283,5 +281,236 @@ impl fmt::Debug for InputImage {
             .field("media_type", &self.media_type)
             .field("size", &self.size)
             .finish_non_exhaustive()
+    }
+}
+
+/// A `data:` URI in the making.
+struct Encoder<'a> {
+    text: String,
+    media_type: &'static str,
+    size: u64,
+    /// The file that the image is from, for messages.
+    path: Option<&'a Path>,
+}
+
+impl<'a> Encoder<'a> {
+    /// Begins the URI of the image that begins with `head`, with room for the
+    /// `expected` bytes of it. Nothing is encoded yet.
+    fn new(head: &[u8], expected: u64, path: Option<&'a Path>) -> Result<Self, InputError> {
+        if head.is_empty() {
+            return Err(InputError::empty(path));
+        }
+        let Some(format) = image_format(head) else {
+            return Err(InputError::NotAnImage {
+                path: path.map(Into::into),
+                beginning: shown_beginning(head),
+            });
+        };
+        let prefix = format!("data:{};base64,", format.media_type);
+        let mut text = String::new();
+        let room = encoded(expected).saturating_add(prefix.len());
+        text.try_reserve_exact(room)
+            .map_err(|error| InputError::read(path, io::Error::from(error)))?;
+        text.push_str(&prefix);
+        Ok(Self {
+            text,
+            media_type: format.media_type,
+            size: 0,
+            path,
+        })
+    }
+
+    /// Adds bytes: a multiple of three, unless they are the last ones.
+    fn encode(&mut self, bytes: &[u8]) -> Result<(), InputError> {
+        let count = bytes.len() as u64;
+        // Where the size was not known, the string grows by doubling: it is a large
+        // one, which the system moves by its pages and not by its bytes.
+        self.text
+            .try_reserve(encoded(count))
+            .map_err(|error| InputError::read(self.path, io::Error::from(error)))?;
+        STANDARD.encode_string(bytes, &mut self.text);
+        self.size += count;
+        Ok(())
+    }
+
+    /// The image with all the bytes that were added.
+    fn finish(mut self) -> InputImage {
+        self.text.shrink_to_fit();
+        InputImage {
+            uri: Uri::from_valid(self.text),
+            media_type: self.media_type,
+            size: self.size,
+        }
+    }
+}
+
+/// How many characters this many bytes become; what no memory can hold stays at
+/// the bound.
+fn encoded(bytes: u64) -> usize {
+    usize::try_from(bytes)
+        .ok()
+        .and_then(|bytes| base64::encoded_len(bytes, true))
+        .unwrap_or(usize::MAX)
+}
+
+/// How many characters of a path a message shows.
+const SHOWN: usize = 300;
+
+/// Why an image of the caller's could not be taken. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// It could not be read: there is no such file, it may not be read, or
+    /// reading failed. The source says which.
+    #[error("{} cannot be read", named(path.as_deref()))]
+    Read {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path is that of a directory, a pipe, a socket or a device.
+    #[error("{} is {}", named(Some(path)), other_kind(*is_directory))]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// Whether it is a directory.
+        is_directory: bool,
+    },
+    /// It has no bytes.
+    #[error("{} is empty", named(path.as_deref()))]
+    Empty {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+    },
+    /// Its first bytes are those of no image.
+    #[error("{} is no image, it begins with {beginning}", named(path.as_deref()))]
+    NotAnImage {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// Its first bytes, as text where they are text.
+        beginning: String,
+    },
+    /// It is larger than the limit.
+    #[error(
+        "{} has {}, the limit is {limit} bytes, which `InputOptions::max_bytes` can raise",
+        named(path.as_deref()),
+        counted(*size, *limit)
+    )]
+    TooLarge {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// Its size in bytes, if it was known before it was read.
+        size: Option<u64>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+impl InputError {
+    pub(crate) fn read(path: Option<&Path>, source: io::Error) -> Self {
+        Self::Read {
+            path: path.map(Into::into),
+            source,
+        }
+    }
+
+    pub(crate) fn empty(path: Option<&Path>) -> Self {
+        Self::Empty {
+            path: path.map(Into::into),
+        }
+    }
+
+    pub(crate) fn too_large(path: Option<&Path>, size: Option<u64>, limit: u64) -> Self {
+        Self::TooLarge {
+            path: path.map(Into::into),
+            size,
+            limit,
+        }
+    }
+
+    /// The file that the image should have come from, if it was one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NotAFile { path, .. } => Some(path),
+            Self::Read { path, .. }
+            | Self::Empty { path }
+            | Self::NotAnImage { path, .. }
+            | Self::TooLarge { path, .. } => path.as_deref(),
+        }
+    }
+}
+
+fn named(path: Option<&Path>) -> String {
+    match path {
+        Some(path) => redact::quoted(&path.display().to_string(), SHOWN),
+        None => "the input".to_owned(),
+    }
+}
+
+fn other_kind(is_directory: bool) -> &'static str {
+    match is_directory {
+        true => "a directory, not a file",
+        false => "a pipe, a socket or a device, which `InputImage::from_reader` can read",
+    }
+}
+
+fn counted(size: Option<u64>, limit: u64) -> String {
+    match size {
+        Some(size) => format!("{size} bytes"),
+        None => format!("more than {limit} bytes"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod encode_tests {
+    use super::*;
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+    #[test]
+    fn a_string_of_known_size_is_made_once() {
+        for size in [8, 9, 10, 1_000, 3_000_000] {
+            let mut encoder = Encoder::new(PNG, size, None).unwrap();
+            let (place, room) = (encoder.text.as_ptr(), encoder.text.capacity());
+            let mut left = usize::try_from(size).unwrap();
+            while left > 0 {
+                let piece = left.min(3 * 1_000);
+                encoder.encode(&vec![7; piece]).unwrap();
+                left -= piece;
+            }
+            assert_eq!(encoder.text.as_ptr(), place);
+            assert_eq!(encoder.text.capacity(), room);
+            assert_eq!(encoder.text.len(), room, "{size} bytes");
+            let image = encoder.finish();
+            assert_eq!(image.uri.as_str().as_ptr(), place);
+            assert_eq!(image.size, size);
+        }
+    }
+
+    #[test]
+    fn what_no_memory_can_hold_is_an_error() {
+        for size in [u64::MAX, u64::MAX / 2] {
+            let error = Encoder::new(PNG, size, None).err().unwrap();
+            assert!(matches!(error, InputError::Read { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_it_writes_is_a_uri_that_needs_no_normalising() {
+        for head in [
+            PNG,
+            b"\0\0\x01\0\x01\0",
+            b"8BPS",
+            b"II*\0\x08\0\0\0\0\0\0\0",
+            b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0",
+        ] {
+            let mut encoder = Encoder::new(head, 0, None).unwrap();
+            encoder.encode(head).unwrap();
+            let uri = encoder.finish().uri;
+            assert!(uri.is_valid(), "{uri}");
+            assert_eq!(Uri::from(uri.as_str()), uri);
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! What a server answered when it was not an image: the evidence of an error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode};
+use serde_json::value::RawValue;
 
-use crate::call::Call;
-use crate::headers;
+use crate::client::call::{Call, ClientRequestId};
 use crate::redact::Redactor;
-use crate::request_id::ClientRequestId;
-use crate::told::Told;
+use crate::response::headers;
+use crate::response::json::{self, Pointer};
+use crate::response::number::Number;
 
 /// An answer as it came: status, headers, body and what the body says.
 ///
@@ -27,7 +29,7 @@ pub struct Reply {
     headers: HeaderMap,
     body: Vec<u8>,
     is_cut: bool,
-    told: Told,
+    told: ErrorBody,
     redactor: Redactor,
     retry_after: Option<Duration>,
     pub(crate) call: Option<Call>,
@@ -48,7 +50,7 @@ impl Reply {
             headers,
             body,
             is_cut,
-            told: Told::default(),
+            told: ErrorBody::default(),
             redactor,
             call: None,
         }
@@ -56,7 +58,7 @@ impl Reply {
 
     /// Reads the body of an error.
     pub(crate) fn read_as_error(mut self) -> Self {
-        self.told = Told::read(&self.body, &self.redactor);
+        self.told = ErrorBody::read(&self.body, &self.redactor);
         self
     }
 
@@ -192,5 +194,74 @@ impl fmt::Debug for Reply {
             .field("body_bytes", &self.body.len())
             .field("is_cut", &self.is_cut)
             .finish()
+    }
+}
+
+/// What a body in the provider's error shape says.
+#[derive(Clone, Default)]
+pub(crate) struct ErrorBody {
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) status_code: Option<u64>,
+}
+
+impl ErrorBody {
+    /// Reads as much as there is: a body may be cut, begin with a byte order mark,
+    /// have a byte that is not UTF-8, or be no JSON at all. The message counts for
+    /// what a caller may do, so it is not lost over something beside it.
+    pub(crate) fn read(body: &[u8], redactor: &Redactor) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let mut told = Self::default();
+        let mut nested = None;
+        for (name, raw) in json::whole_members(json::without_mark(&text)) {
+            match &*name {
+                _ if json::is_null(raw) => {}
+                "message" => told.message = shown(raw),
+                "error" => nested = error_message(raw),
+                "requestId" => told.request_id = identifier(raw),
+                "statusCode" => told.status_code = status_code(raw),
+                _ => {}
+            }
+        }
+        let without_key = |text: String| redactor.redact(&text);
+        told.message = told.message.or(nested).map(without_key);
+        told.request_id = told.request_id.map(without_key);
+        told
+    }
+}
+
+fn string(raw: &RawValue) -> Option<String> {
+    json::string(raw, &Pointer::Root).ok().map(Cow::into_owned)
+}
+
+/// A message; a list of them is shown as it is written. An empty one is none.
+fn shown(raw: &RawValue) -> Option<String> {
+    let message = string(raw).unwrap_or_else(|| raw.get().to_owned());
+    Some(message).filter(|message| !message.trim().is_empty())
+}
+
+/// The message of `error`, which gateways write as text or as an object.
+fn error_message(raw: &RawValue) -> Option<String> {
+    if let Some(text) = string(raw) {
+        return Some(text).filter(|text| !text.trim().is_empty());
+    }
+    let members = json::whole_members(raw.get());
+    let mut last_first = members.iter().rev();
+    let (_, message) = last_first.find(|(name, raw)| name == "message" && !json::is_null(raw))?;
+    shown(message)
+}
+
+/// A name of a request: text, or a number as it is written. An empty one is none.
+fn identifier(raw: &RawValue) -> Option<String> {
+    let number = || json::is_number(raw).then(|| raw.get().to_owned());
+    string(raw)
+        .or_else(number)
+        .filter(|name| !name.trim().is_empty())
+}
+
+fn status_code(raw: &RawValue) -> Option<u64> {
+    match string(raw) {
+        Some(text) => text.trim().parse().ok(),
+        None => Number::from_json(raw.get()).as_u64(),
     }
 }

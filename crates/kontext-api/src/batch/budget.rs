@@ -1,14 +1,14 @@
 //! How much a batch has spent, and how much it may.
 
-use crate::answer::GeneratedImages;
 use crate::batch::BatchError;
-use crate::call::Call;
-use crate::cost;
+use crate::client::call::Call;
+use crate::response::answer::GeneratedImages;
+use crate::response::number;
 use crate::types::GenerateImageRequest;
 
 /// The account of a batch, in credits.
 #[derive(Debug)]
-pub(crate) struct Spending {
+pub(crate) struct CreditBudget {
     limit: Option<u64>,
     per_image: u64,
     /// How often a call may be charged, at least 1.
@@ -17,7 +17,7 @@ pub(crate) struct Spending {
     reserved: u64,
 }
 
-impl Spending {
+impl CreditBudget {
     pub(crate) fn new(limit: Option<u64>, per_image: u64, charges_per_call: u64) -> Self {
         Self {
             limit,
@@ -65,7 +65,7 @@ impl Spending {
     pub(crate) fn cost_of_answer(&self, answer: &GeneratedImages, estimate: u64) -> u64 {
         let images = u64::try_from(answer.images().len()).unwrap_or(u64::MAX);
         let attempt = estimate / self.charges_per_call;
-        let last = cost::named(answer.headers(), answer.usage())
+        let last = number::named_cost(answer.headers(), answer.usage())
             .unwrap_or_else(|| attempt.max(images.saturating_mul(self.per_image)));
         self.with_earlier(answer.call(), attempt, last)
     }
@@ -108,7 +108,7 @@ mod tests {
     fn an_answer_costs_what_it_says_else_what_was_estimated() {
         let cost = |body: &str| {
             let answer = GeneratedImages::from_json(body).unwrap();
-            Spending::new(None, 100, 1).cost_of_answer(&answer, 200)
+            CreditBudget::new(None, 100, 1).cost_of_answer(&answer, 200)
         };
         assert_eq!(
             cost(r#"{"meta": {"usage": {"credits_used": 91000}}}"#),
@@ -123,17 +123,17 @@ mod tests {
 
     #[test]
     fn what_is_under_way_counts() {
-        let mut spending = Spending::new(Some(300), 100, 1);
-        assert_eq!(spending.reserve(200), Ok(()));
-        assert_eq!(spending.reserve(101), Err(100));
-        assert_eq!(spending.reserve(100), Ok(()));
-        spending.settle(200, 50);
-        assert_eq!(spending.state(), (50, 100));
-        assert_eq!(spending.reserve(151), Err(150));
+        let mut budget = CreditBudget::new(Some(300), 100, 1);
+        assert_eq!(budget.reserve(200), Ok(()));
+        assert_eq!(budget.reserve(101), Err(100));
+        assert_eq!(budget.reserve(100), Ok(()));
+        budget.settle(200, 50);
+        assert_eq!(budget.state(), (50, 100));
+        assert_eq!(budget.reserve(151), Err(150));
         // The provider may charge more than anybody thought.
-        spending.settle(100, 1_000);
-        assert_eq!(spending.reserve(1), Err(0));
-        assert_eq!(spending.reserve(0), Ok(()));
-        assert_eq!(Spending::new(None, 100, 1).reserve(u64::MAX), Ok(()));
+        budget.settle(100, 1_000);
+        assert_eq!(budget.reserve(1), Err(0));
+        assert_eq!(budget.reserve(0), Ok(()));
+        assert_eq!(CreditBudget::new(None, 100, 1).reserve(u64::MAX), Ok(()));
     }
 }

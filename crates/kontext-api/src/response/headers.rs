@@ -7,8 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, DATE, LOCATION, RETRY_AFTER};
 use url::Url;
 
-use crate::redact::Redactor;
-use crate::text::First;
+use crate::redact::{First, Redactor};
 
 /// The longest delay that is taken from a server: a day.
 const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,5 +1,6 @@
 //! One image of an answer.
 
+use crate::response::base64::Decoder;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -7,12 +8,8 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use crate::json;
 use crate::redact::Redactor;
-
-mod decoder;
-
-pub(crate) use decoder::Decoder;
+use crate::response::json;
 
 /// A generated image: a URL, its bytes as base64, or both, and what is known of it.
 ///
@@ -187,5 +184,5 @@ impl fmt::Debug for Image {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the base64 of the image is not valid: {problem}")]
 pub struct InvalidBase64 {
-    problem: String,
+    pub(super) problem: String,
 }

@@ -1,17 +1,19 @@
 //! Tells a hook and the trace what happens on the way.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use tracing::field::Empty;
 use tracing::{Span, debug, debug_span, info, info_span, trace, warn};
 
-use crate::attempt::{Attempt, Operation, Outcome};
+use crate::client::call::ClientRequestId;
 use crate::download::DownloadError;
 use crate::error::Error;
 use crate::redact::Redactor;
-use crate::request_id::ClientRequestId;
+use crate::response::answer::GeneratedImages;
 
 /// A function that sees every attempt.
 pub(crate) type Hook = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;
@@ -32,7 +34,7 @@ impl Observer {
         &self,
         operation: Operation,
         id: Option<&ClientRequestId>,
-    ) -> BegunCall<'_> {
+    ) -> CallSpan<'_> {
         let span = info_span!(
             "kontext_call",
             operation = operation.as_str(),
@@ -45,7 +47,7 @@ impl Observer {
             usd_spent = Empty,
             duration_ms = Empty,
         );
-        BegunCall {
+        CallSpan {
             observer: self,
             begin: Instant::now(),
             span,
@@ -59,7 +61,7 @@ impl Observer {
         operation: Operation,
         id: Option<&'a ClientRequestId>,
         number: u32,
-    ) -> Begun<'a> {
+    ) -> AttemptSpan<'a> {
         let span = debug_span!(
             "kontext_attempt",
             operation = operation.as_str(),
@@ -73,7 +75,7 @@ impl Observer {
             duration_ms = Empty,
             next_in_ms = Empty,
         );
-        Begun {
+        AttemptSpan {
             observer: self,
             operation,
             id,
@@ -100,20 +102,20 @@ impl Observer {
 
     fn call_hook(&self, attempt: &Attempt<'_>) {
         if let Some(hook) = &self.hook {
-            kept_here(|| hook(attempt));
+            catch_panic(|| hook(attempt));
         }
     }
 }
 
 /// A call that is under way.
-pub(crate) struct BegunCall<'a> {
+pub(crate) struct CallSpan<'a> {
     observer: &'a Observer,
     begin: Instant,
     span: Span,
     has_ended: bool,
 }
 
-impl BegunCall<'_> {
+impl CallSpan<'_> {
     /// The span that the call runs in.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
@@ -122,7 +124,7 @@ impl BegunCall<'_> {
     /// Tells how it ended, after so many attempts.
     pub(crate) fn end(mut self, outcome: &Outcome<'_>, attempts: Option<u32>) {
         self.has_ended = true;
-        kept_here(|| {
+        catch_panic(|| {
             self.span.record("attempts", attempts);
             self.observer
                 .record(&self.span, outcome, self.begin.elapsed());
@@ -130,11 +132,11 @@ impl BegunCall<'_> {
     }
 }
 
-impl Drop for BegunCall<'_> {
+impl Drop for CallSpan<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
             let duration = self.begin.elapsed();
-            kept_here(|| {
+            catch_panic(|| {
                 self.observer
                     .record(&self.span, &Outcome::Dropped, duration)
             });
@@ -143,7 +145,7 @@ impl Drop for BegunCall<'_> {
 }
 
 /// An attempt that is under way.
-pub(crate) struct Begun<'a> {
+pub(crate) struct AttemptSpan<'a> {
     observer: &'a Observer,
     operation: Operation,
     id: Option<&'a ClientRequestId>,
@@ -153,7 +155,7 @@ pub(crate) struct Begun<'a> {
     has_ended: bool,
 }
 
-impl Begun<'_> {
+impl AttemptSpan<'_> {
     /// The span that the attempt runs in.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
@@ -167,7 +169,7 @@ impl Begun<'_> {
 
     fn tell(&self, outcome: Outcome<'_>, next_in: Option<Duration>) {
         let duration = self.begin.elapsed();
-        kept_here(|| {
+        catch_panic(|| {
             self.observer.record(&self.span, &outcome, duration);
             self.span.record("next_in_ms", next_in.map(milliseconds));
             self.span.in_scope(|| self.log(&outcome, next_in));
@@ -258,7 +260,7 @@ impl Begun<'_> {
     }
 }
 
-impl Drop for Begun<'_> {
+impl Drop for AttemptSpan<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
             self.tell(Outcome::Dropped, None);
@@ -268,10 +270,125 @@ impl Drop for Begun<'_> {
 
 /// Runs code of the caller's, a hook or a subscriber. An image may have been paid for, so
 /// a panic in it stays there; whoever panics prints that.
-fn kept_here(run: impl FnOnce()) {
+fn catch_panic(run: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(run));
 }
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What an attempt tries to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// `generate_image`: a POST that is paid for.
+    GenerateImage,
+    /// The download of an image, which costs nothing.
+    Download,
+}
+
+impl Operation {
+    /// The name in traces: `generate_image`, `download`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GenerateImage => "generate_image",
+            Self::Download => "download",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An attempt that has ended, as [`ClientBuilder::on_attempt`] sees it.
+///
+/// [`ClientBuilder::on_attempt`]: crate::ClientBuilder::on_attempt
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attempt<'a> {
+    /// What was tried.
+    pub operation: Operation,
+    /// The `X-Client-Request-Id` of the call; nothing for a download, which has none.
+    pub client_request_id: Option<&'a ClientRequestId>,
+    /// 1 for the first attempt of a call.
+    pub number: u32,
+    /// How long it took, from connecting to the last byte.
+    pub duration: Duration,
+    /// How it ended.
+    pub outcome: Outcome<'a>,
+    /// When the next attempt of the same call begins, counted from now; nothing if
+    /// this was the last. It is not made if the future is dropped, or a batch stopped,
+    /// while it waits.
+    pub next_in: Option<Duration>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// With images.
+    Generated(&'a GeneratedImages),
+    /// With an error of the call.
+    Failed(&'a Error),
+    /// With an image on this side.
+    Downloaded,
+    /// Without the image; it is still where it was.
+    DownloadFailed(&'a DownloadError),
+    /// The caller dropped the future. If it was a generation, its outcome is unknown:
+    /// the image may be made, and charged.
+    Dropped,
+}
+
+impl Outcome<'_> {
+    /// The name in traces, such as `generated` or `outcome_unknown`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Generated(_) => "generated",
+            Self::Failed(error) => error.kind(),
+            Self::Downloaded => "downloaded",
+            Self::DownloadFailed(error) => error.kind(),
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// The HTTP status, if an answer arrived that is not an image.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Generated(answer) => Some(answer.status()),
+            Self::Failed(error) => error.status(),
+            Self::DownloadFailed(error) => error.status(),
+            Self::Downloaded | Self::Dropped => None,
+        }
+    }
+
+    /// The provider's name for the request.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Generated(answer) => answer.request_id(),
+            Self::Failed(error) => error.request_id(),
+            _ => None,
+        }
+    }
+
+    /// The cost in credits, as the answer says.
+    pub fn credits_used(&self) -> Option<u64> {
+        match self {
+            Self::Generated(answer) => answer.credits_used(),
+            Self::Failed(error) => error.credits_used(),
+            _ => None,
+        }
+    }
+
+    /// The cost in US dollars, as the answer says.
+    pub fn usd_spent(&self) -> Option<&str> {
+        match self {
+            Self::Generated(answer) => answer.usd_spent(),
+            Self::Failed(error) => error.usd_spent(),
+            _ => None,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use url::{Host, Position, Url};
 
-use crate::build_error::BuildError;
+use crate::client::builder::BuildError;
 
 /// Where the API is unless told otherwise.
 pub(crate) const DEFAULT: &str = "https://api.aimlapi.com";

@@ -1,5 +1,6 @@
 //! Reads a body, one level at a time, and checks the type of every known field.
 
+use crate::response::answer::{Content, Timings, Unknown, Usage};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,12 +8,11 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Content, Timings, Unknown, Usage};
-use crate::decode_error::Problem;
-use crate::image::{Image, Parts, Text, holds_nothing};
-use crate::json::{self, Member, Mismatch, Pointer};
-use crate::number::Whole;
 use crate::redact::Redactor;
+use crate::response::decode_error::Problem;
+use crate::response::image::{Image, Parts, Text, holds_nothing};
+use crate::response::json::{self, Member, Mismatch, Pointer};
+use crate::response::number::Whole;
 
 /// Texts of up to this many bytes are looked at for whether they hold anything.
 const LONGEST_NOTHING: usize = 1024;

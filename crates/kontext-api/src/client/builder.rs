@@ -1,25 +1,21 @@
 //! How a client is made, and the rules that no setting can lift.
 
+use crate::client::{Client, Shared};
 use std::env::VarError;
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue};
+use thiserror::Error;
 
-use crate::api_key::ApiKey;
-use crate::attempt::Attempt;
-use crate::base_url::{self, BaseUrl};
-use crate::build_error::BuildError;
-use crate::client::{Client, Shared};
+use crate::client::base_url::{self, BaseUrl};
+use crate::client::retry::{Budget, RetryPolicy};
+use crate::client::telemetry::{Attempt, Hook, Observer};
 use crate::download;
-use crate::environment::{self, variable};
-use crate::http_rules;
-use crate::observe::{Hook, Observer};
-use crate::random::Random;
 use crate::redact::Redactor;
-use crate::retry::{Budget, RetryPolicy};
 
 /// What the client calls itself to the provider.
 pub(crate) const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
@@ -74,9 +70,9 @@ impl ClientBuilder {
     fn from_variables(
         look_up: &dyn Fn(&str) -> Result<String, VarError>,
     ) -> Result<Self, BuildError> {
-        let api_key = variable(environment::API_KEY, look_up)?.ok_or(BuildError::MissingKey)?;
+        let api_key = variable(API_KEY, look_up)?.ok_or(BuildError::MissingKey)?;
         let builder = Self::default().api_key(api_key);
-        Ok(match variable(environment::BASE_URL, look_up)? {
+        Ok(match variable(BASE_URL, look_up)? {
             Some(base_url) => builder.base_url(base_url),
             None => builder,
         })
@@ -246,10 +242,10 @@ impl ClientBuilder {
                 (HOST, base_url.host_header()),
             ]))
             .timeout(attempt_timeout);
-        let mut http = http_rules::strict(http, connect_timeout);
+        let mut http = strict(http, connect_timeout);
         if base_url.is_loopback() {
             // The key may go in the clear to this machine, so it must get nowhere else.
-            http = http_rules::with_localhost_here(http.no_proxy());
+            http = with_localhost_here(http.no_proxy());
         }
         let http = http
             .build()
@@ -265,7 +261,6 @@ impl ClientBuilder {
             attempt_timeout,
             budget: Budget::new(&self.retry),
             retry: self.retry,
-            random: Random::default(),
             downloads: downloads.map_err(|error| BuildError::Http(error.without_url()))?,
             observer: Observer::new(self.on_attempt, redactor.clone()),
             redactor,
@@ -285,6 +280,134 @@ impl fmt::Debug for ClientBuilder {
             .field("download_stall_timeout", &self.downloads.stall_timeout)
             .finish_non_exhaustive()
     }
+}
+
+/// An API key that can be sent. It has no print of any sort.
+pub(crate) struct ApiKey(String);
+
+impl ApiKey {
+    /// Takes a key as it was handed out, without `Bearer`.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::MissingKey`] if it is empty, [`BuildError::InvalidKey`] if
+    /// it has anything but visible ASCII characters: a trailing line end, for one.
+    pub(crate) fn new(key: impl Into<String>) -> Result<Self, BuildError> {
+        let key = key.into();
+        match key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            _ if key.is_empty() => Err(BuildError::MissingKey),
+            true => Ok(Self(key)),
+            false => Err(BuildError::InvalidKey),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of the authorization header, marked so that no log prints it.
+    pub(crate) fn authorization(&self) -> Result<HeaderValue, BuildError> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))
+            .map_err(|_| BuildError::InvalidKey)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// Why a client could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// There is no key.
+    #[error("there is no api key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
+    MissingKey,
+    /// The key cannot stand in a header.
+    #[error(
+        "the api key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) has a space, a line end or \
+         another character that cannot be in a header"
+    )]
+    InvalidKey,
+    /// A variable is not valid Unicode.
+    #[error("the variable {variable} is not valid Unicode")]
+    NotUnicode {
+        /// The name of the variable.
+        variable: &'static str,
+    },
+    /// The base URL is not an origin.
+    #[error(
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
+         give an origin, such as https://api.aimlapi.com"
+    )]
+    InvalidBaseUrl {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The key would be sent in the clear to another machine.
+    #[error(
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is plain http to \
+         {origin}, which is allowed to this machine only: use https"
+    )]
+    PlainHttp {
+        /// The origin that was asked for.
+        origin: String,
+    },
+    /// The crate was built without TLS.
+    #[error(
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
+         needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
+    )]
+    NoTls {
+        /// The origin that was asked for.
+        origin: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("the http client could not be made")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Holds the API key.
+pub(crate) const API_KEY: &str = "AIMLAPI_KEY";
+/// Holds the origin of the API, if it is another one.
+pub(crate) const BASE_URL: &str = "AIMLAPI_BASE_URL";
+
+/// Looks one variable up. Tests pass their own function, because a process
+/// cannot change its environment safely.
+pub(crate) fn variable(
+    name: &'static str,
+    look_up: &dyn Fn(&str) -> Result<String, VarError>,
+) -> Result<Option<String>, BuildError> {
+    match look_up(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(BuildError::NotUnicode { variable: name }),
+    }
+}
+
+/// Sends nothing by itself, follows nothing by itself, changes no body and logs none.
+pub(crate) fn strict(
+    http: reqwest::ClientBuilder,
+    connect_timeout: Duration,
+) -> reqwest::ClientBuilder {
+    http.redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        // Another crate of the same build may have turned these on.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        // It logs every byte, and so the key.
+        .connection_verbose(false)
+        .connect_timeout(connect_timeout)
+}
+
+/// Takes `localhost` for this machine, wherever a resolver thinks that it is.
+pub(crate) fn with_localhost_here(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    let addresses = [
+        (Ipv4Addr::LOCALHOST, 0).into(),
+        (Ipv6Addr::LOCALHOST, 0).into(),
+    ];
+    http.resolve_to_addrs("localhost", &addresses)
 }
 
 #[cfg(test)]

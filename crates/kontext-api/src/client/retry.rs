@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::random::Random;
-
 /// What is tried again, how often and how soon.
 ///
 /// The API has no idempotency key: a request that is sent again may be paid for
@@ -178,7 +176,7 @@ impl RetryPolicy {
             Cause::Unavailable => earlier_503 < self.max_503,
             Cause::InternalError => self.on_500,
             Cause::BadGateway => self.on_502,
-            Cause::Harmless => true,
+            Cause::TransientDownload => true,
         }
     }
 }
@@ -197,7 +195,7 @@ pub(crate) enum Cause {
     /// 502.
     BadGateway,
     /// Any failure of a download that may pass.
-    Harmless,
+    TransientDownload,
 }
 
 /// The retries that a client and its clones have in reserve, in fifths of a retry.
@@ -245,7 +243,6 @@ impl Budget {
 pub(crate) struct Schedule<'a> {
     policy: &'a RetryPolicy,
     budget: &'a Budget,
-    random: &'a Random,
     /// Nothing where the policy allows more time than a clock can count.
     end: Option<Instant>,
     attempts: u32,
@@ -254,11 +251,10 @@ pub(crate) struct Schedule<'a> {
 
 impl<'a> Schedule<'a> {
     /// Starts the clock; the first attempt is next.
-    pub(crate) fn start(policy: &'a RetryPolicy, budget: &'a Budget, random: &'a Random) -> Self {
+    pub(crate) fn start(policy: &'a RetryPolicy, budget: &'a Budget) -> Self {
         Self {
             policy,
             budget,
-            random,
             end: Instant::now().checked_add(policy.total()),
             attempts: 1,
             retries_of_503: 0,
@@ -293,9 +289,8 @@ impl<'a> Schedule<'a> {
         {
             return None;
         }
-        let jitter = self
-            .random
-            .duration_up_to(self.policy.longest_delay(self.attempts + 1));
+        let longest = self.policy.longest_delay(self.attempts + 1);
+        let jitter = longest.mul_f64(fastrand::f64());
         // What the server asks for is the least; the jitter keeps clients apart
         // that were told the same.
         let delay = retry_after.unwrap_or_default().saturating_add(jitter);
@@ -319,8 +314,8 @@ mod tests {
 
     /// The delays that a call gets when every attempt fails like this.
     fn delays(policy: &RetryPolicy, cause: Cause, retry_after: Option<Duration>) -> Vec<Duration> {
-        let (budget, random) = (Budget::new(policy), Random::default());
-        let mut schedule = Schedule::start(policy, &budget, &random);
+        let budget = Budget::new(policy);
+        let mut schedule = Schedule::start(policy, &budget);
         std::iter::from_fn(|| schedule.next(cause, retry_after, SECOND)).collect()
     }
 
@@ -336,14 +331,14 @@ mod tests {
         assert_eq!(count(&policy, Cause::Unavailable), 1);
         assert_eq!(count(&policy, Cause::InternalError), 0);
         assert_eq!(count(&policy, Cause::BadGateway), 0);
-        assert_eq!(count(&policy, Cause::Harmless), 2);
+        assert_eq!(count(&policy, Cause::TransientDownload), 2);
         assert_eq!(policy.total(), Duration::from_secs(330));
     }
 
     #[test]
     fn every_setting_counts() {
         let policy = RetryPolicy::default;
-        assert_eq!(count(&RetryPolicy::never(), Cause::Harmless), 0);
+        assert_eq!(count(&RetryPolicy::never(), Cause::TransientDownload), 0);
         assert_eq!(count(&policy().max_attempts(0), Cause::NotSent), 0);
         assert_eq!(count(&policy().max_attempts(5), Cause::NotSent), 4);
         assert_eq!(count(&policy().retry_not_sent(false), Cause::NotSent), 0);
@@ -399,9 +394,9 @@ mod tests {
     #[test]
     fn clones_share_a_budget_that_successes_refill() {
         let policy = RetryPolicy::default().budget(2);
-        let (budget, random) = (Budget::new(&policy), Random::default());
+        let budget = Budget::new(&policy);
         let retries = || {
-            let mut schedule = Schedule::start(&policy, &budget, &random);
+            let mut schedule = Schedule::start(&policy, &budget);
             std::iter::from_fn(|| schedule.next(Cause::NotSent, None, SECOND)).count()
         };
         assert_eq!((retries(), retries()), (2, 0));
@@ -423,8 +418,8 @@ mod tests {
             .total_timeout(10 * SECOND)
             .max_attempts(100)
             .budget(100);
-        let (budget, random) = (Budget::new(&policy), Random::default());
-        let mut schedule = Schedule::start(&policy, &budget, &random);
+        let budget = Budget::new(&policy);
+        let mut schedule = Schedule::start(&policy, &budget);
         assert_eq!(schedule.attempt(), 1);
         tokio::time::advance(7 * SECOND).await;
         assert!(

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::headers;
-use crate::reply::Reply;
+use crate::response::error_body::Reply;
+use crate::response::headers;
 
 /// Why an answer with a 2xx status did not decode, with the whole answer.
 ///

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::number::{Number, Whole, whole};
+use crate::response::number::{Number, Whole, whole};
 
 /// A value that is not of the type that its place has.
 pub(crate) struct Mismatch<'a> {

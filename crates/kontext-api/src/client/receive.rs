@@ -25,7 +25,7 @@ pub(crate) struct Received {
 /// How a body ended.
 pub(crate) enum End {
     /// As it should.
-    Whole,
+    Complete,
     /// It is longer than the limit.
     TooLong,
     /// The connection broke, or time was up.
@@ -56,7 +56,7 @@ pub(crate) async fn receive(
             },
         };
         match next {
-            None => break End::Whole,
+            None => break End::Complete,
             Some(Err(error)) => break End::Broken(Box::new(error.without_url())),
             Some(Ok(piece)) if piece.len() > limit - bytes.len() => {
                 bytes.extend_from_slice(&piece[..limit - bytes.len()]);

@@ -1,25 +1,20 @@
 //! The answer to a request: the images, and everything that came with them.
 
+use crate::response::read;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::call::Call;
-use crate::decode_error::{DecodeError, Problem};
-use crate::headers;
-use crate::image::{Image, Text};
-use crate::json;
-use crate::number::Number;
-use crate::redact::Redactor;
-use crate::reply::Reply;
-use crate::request_id::ClientRequestId;
-use crate::text::First;
-use crate::told::Told;
+use crate::client::call::{Call, ClientRequestId};
+use crate::redact::{First, Redactor};
+use crate::response::decode_error::{DecodeError, Problem};
+use crate::response::error_body::{ErrorBody, Reply};
+use crate::response::image::{Image, Text};
+use crate::response::number::Number;
+use crate::response::{headers, json};
 use crate::types::GenerateImageResponse;
-
-mod read;
 
 /// Generated images, as the provider answered.
 ///
@@ -39,22 +34,22 @@ pub struct GeneratedImages {
 
 /// What was read from a body.
 #[derive(Clone, Default)]
-struct Content {
-    images: Vec<Image>,
-    seed: Option<u64>,
-    prompt: Option<Text>,
-    model: Option<Text>,
-    nsfw: Option<Vec<Option<bool>>>,
-    timings: Option<Timings>,
-    usage: Option<Usage>,
-    unknown: Vec<Unknown>,
+pub(super) struct Content {
+    pub(super) images: Vec<Image>,
+    pub(super) seed: Option<u64>,
+    pub(super) prompt: Option<Text>,
+    pub(super) model: Option<Text>,
+    pub(super) nsfw: Option<Vec<Option<bool>>>,
+    pub(super) timings: Option<Timings>,
+    pub(super) usage: Option<Usage>,
+    pub(super) unknown: Vec<Unknown>,
 }
 
 /// A value that no accessor reads.
 #[derive(Clone)]
-struct Unknown {
-    pointer: String,
-    raw: Range<usize>,
+pub(super) struct Unknown {
+    pub(super) pointer: String,
+    pub(super) raw: Range<usize>,
 }
 
 /// What a generation cost, as the body says.
@@ -72,8 +67,8 @@ pub struct Usage {
 /// How long the steps of a generation took. Its names and units are not documented.
 #[derive(Clone, Default)]
 pub struct Timings {
-    entries: Vec<(String, Box<str>)>,
-    redactor: Redactor,
+    pub(super) entries: Vec<(String, Box<str>)>,
+    pub(super) redactor: Redactor,
 }
 
 impl Timings {
@@ -88,7 +83,7 @@ impl Timings {
     pub fn get(&self, name: &str) -> Option<Number> {
         let (_, raw) = self.entries.iter().find(|(entry, _)| entry == name)?;
         let raw = serde_json::from_str(raw).ok()?;
-        crate::json::is_number(raw).then(|| Number::from_json(raw.get()))
+        crate::response::json::is_number(raw).then(|| Number::from_json(raw.get()))
     }
 
     /// Whether there are none.
@@ -235,7 +230,7 @@ impl GeneratedImages {
     /// What a body in the provider's error shape says: a success may have that
     /// shape too.
     pub(crate) fn message(&self) -> Option<String> {
-        Told::read(self.body.as_bytes(), &self.redactor).message
+        ErrorBody::read(self.body.as_bytes(), &self.redactor).message
     }
 
     /// What the server wrote, fit for a message.
