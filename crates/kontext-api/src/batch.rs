@@ -7,12 +7,13 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use budget::CreditBudget;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout;
 use tracing::{Instrument, warn};
 
 use crate::client::Client;
@@ -49,6 +50,14 @@ impl Client {
     /// The requests are taken one by one, when there is room for another, so there can be
     /// more of them than fit in memory; an iterator that waits for the next one holds up
     /// [`next`](Batch::next). One that fails does not stop the others.
+    ///
+    /// A 429 pauses the whole batch: for as long as its `Retry-After` asks, up to
+    /// [`RetryPolicy::max_retry_after`](crate::RetryPolicy::max_retry_after), or without one
+    /// for a time that doubles up to 60 s. The job is then sent again, as often as it
+    /// takes, and no budget of retries is used up. It ends with
+    /// [`Error::RateLimited`](crate::Error::RateLimited) where the provider asks for more time,
+    /// where the message is about a quota or billing, or where every answer has been a 429
+    /// for [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
@@ -161,6 +170,7 @@ impl BatchBuilder {
             running: HashMap::new(),
             budget,
             handle: BatchHandle::default(),
+            pausing: None,
         }
     }
 }
@@ -195,6 +205,8 @@ pub struct Batch {
     running: HashMap<Id, Running>,
     budget: CreditBudget,
     handle: BatchHandle,
+    /// Ends when a rate limit does, or when the batch is stopped.
+    pausing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// A job that was taken and not sent.
@@ -246,6 +258,17 @@ impl Batch {
                     None => continue,
                 }
             }
+            if self.poll_pause(context).is_pending() {
+                // At the end there is nothing to wait for.
+                if self.tasks.is_empty() && self.next_job.is_none() {
+                    match self.take() {
+                        Next::Job(waiting) => self.next_job = Some(waiting),
+                        Next::End => return Poll::Ready(None),
+                        Next::Panicked => return Poll::Ready(Some(self.no_job())),
+                    }
+                }
+                return Poll::Pending;
+            }
             // A job that is not sent is a result at once.
             let before = self.tasks.len();
             if let Some(result) = self.start_more() {
@@ -257,6 +280,29 @@ impl Batch {
                 after if after > before => {}
                 _ => return Poll::Pending,
             }
+        }
+    }
+
+    /// Ready when no rate limit keeps jobs from being sent, or when the batch is stopped.
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let shared = self.handle.shared();
+            let Some(left) = shared
+                .rate_limit
+                .pause()
+                .filter(|_| !self.handle.is_stopped())
+            else {
+                self.pausing = None;
+                return Poll::Ready(());
+            };
+            let stopped = shared.stop.clone().cancelled_owned();
+            let pausing = self.pausing.get_or_insert_with(|| {
+                Box::pin(async move {
+                    let _ = timeout(left, stopped).await;
+                })
+            });
+            ready!(pausing.as_mut().poll(context));
+            self.pausing = None;
         }
     }
 
@@ -346,7 +392,7 @@ impl Batch {
         let client = self.client.clone();
         let options = CallOptions {
             client_request_id: Some(id.clone()),
-            stop: Some(self.handle.stop_of_calls()),
+            batch: Some(self.handle.shared().clone()),
         };
         let request = waiting.job.request;
         let call = async move { client.generate_with(request, options).await };

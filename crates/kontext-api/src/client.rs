@@ -4,15 +4,14 @@ use crate::client::receive::{End, Pieces, receive};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 use http::{HeaderMap, StatusCode};
 use progenitor_client::ResponseValue;
 use tracing::Instrument;
 
 use crate::client::builder::{BuildError, ClientBuilder};
-use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId};
-use crate::client::retry::{Budget, RetryPolicy, Schedule};
+use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
+use crate::client::retry::{Budget, Cause, RetryPolicy, Schedule};
 use crate::client::telemetry::{Observer, Operation, Outcome};
 use crate::download::Downloads;
 use crate::error::Error;
@@ -137,7 +136,7 @@ impl Client {
         let id = call.client_request_id.clone();
         let observer = &self.shared.observer;
         let observed = observer.begin_call(Operation::GenerateImage, Some(&id));
-        let attempts = self.attempts(request.into(), call, options.stop);
+        let attempts = self.attempts(request.into(), call, options.batch);
         let result = attempts.instrument(observed.span()).await;
         match &result {
             Ok(answer) => observed.end(
@@ -154,7 +153,7 @@ impl Client {
         &self,
         request: GenerateImageRequest,
         mut call: Call,
-        stop: Option<CancellationToken>,
+        batch: Option<InBatch>,
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
         // The fields are public, so a request can have changed since it was built.
@@ -166,7 +165,8 @@ impl Client {
         let least = shared.attempt_timeout / 2;
         let id = call.client_request_id.clone();
         loop {
-            call.attempts = schedule.attempt();
+            call.attempts += 1;
+            let sent_at = tokio::time::Instant::now();
             let observed =
                 shared
                     .observer
@@ -182,6 +182,9 @@ impl Client {
                     let result = self.success(head).instrument(observed.span()).await;
                     return match result {
                         Ok(mut answer) => {
+                            if let Some(batch) = &batch {
+                                batch.rate_limit.lifted();
+                            }
                             answer.call = Some(call);
                             shared.budget.succeeded();
                             observed.end(Outcome::Generated(&answer), None);
@@ -198,21 +201,35 @@ impl Client {
                 Err(error) => error,
             };
             let error = error.in_call(&call);
-            let delay = error
-                .cause()
-                .and_then(|cause| schedule.next(cause, error.retry_after(), least));
+            let (cause, retry_after) = (error.cause(), error.retry_after());
+            if let Some(batch) = &batch
+                && error.status().is_some()
+                && !matches!(error, Error::RateLimited(_))
+            {
+                batch.rate_limit.lifted();
+            }
+            let delay = match (&batch, cause) {
+                (Some(batch), Some(Cause::RateLimited)) => {
+                    let rate_limit = &batch.rate_limit;
+                    rate_limit.refused(&shared.retry, sent_at, retry_after)
+                }
+                _ => cause.and_then(|cause| schedule.next(cause, retry_after, least)),
+            };
             observed.end(Outcome::Failed(&error), delay);
             let Some(delay) = delay else {
                 return Err(error);
             };
             call.earlier_may_be_charged = error.may_have_been_charged();
-            match &stop {
-                None => tokio::time::sleep(delay).await,
-                Some(stop) => {
-                    if tokio::time::timeout(delay, stop.cancelled()).await.is_ok() {
-                        return Err(error);
-                    }
-                }
+            let Some(batch) = &batch else {
+                tokio::time::sleep(delay).await;
+                continue;
+            };
+            let begin = Instant::now();
+            if !batch.wait(delay).await {
+                return Err(error);
+            }
+            if cause == Some(Cause::RateLimited) {
+                schedule.extend(begin.elapsed());
             }
         }
     }

@@ -18,7 +18,8 @@ use std::{
 };
 
 use kontext_api::{
-    Batch, BatchError, BatchHandle, BatchJob, BatchResult, Client, Error, GeneratedImages, PendingJob,
+    Batch, BatchError, BatchHandle, BatchJob, BatchResult, Client, Error, GeneratedImages,
+    PendingJob,
 };
 use tokio::task::{JoinError, JoinSet};
 

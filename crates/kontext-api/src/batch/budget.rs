@@ -3,7 +3,6 @@
 use crate::batch::BatchError;
 use crate::client::call::Call;
 use crate::response::answer::GeneratedImages;
-use crate::response::number;
 use crate::types::GenerateImageRequest;
 
 /// The account of a batch, in credits.
@@ -65,7 +64,8 @@ impl CreditBudget {
     pub(crate) fn cost_of_answer(&self, answer: &GeneratedImages, estimate: u64) -> u64 {
         let images = u64::try_from(answer.images().len()).unwrap_or(u64::MAX);
         let attempt = estimate / self.charges_per_call;
-        let last = number::named_cost(answer.headers(), answer.usage())
+        let last = answer
+            .credits_used()
             .unwrap_or_else(|| attempt.max(images.saturating_mul(self.per_image)));
         self.with_earlier(answer.call(), attempt, last)
     }
@@ -81,7 +81,7 @@ impl CreditBudget {
             };
         };
         let last = error
-            .named_cost()
+            .credits_used()
             .unwrap_or(match error.this_may_be_charged() {
                 true => attempt,
                 false => 0,

@@ -2,11 +2,10 @@
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio_util::sync::CancellationToken;
 
 use thiserror::Error as ThisError;
 
-use crate::client::call::ClientRequestId;
+use crate::client::call::{ClientRequestId, InBatch};
 use crate::error::Error;
 use crate::response::answer::GeneratedImages;
 use crate::types::GenerateImageRequest;
@@ -124,7 +123,7 @@ pub struct BatchHandle(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    stop: CancellationToken,
+    shared: InBatch,
     progress: Mutex<BatchProgress>,
 }
 
@@ -156,12 +155,12 @@ impl BatchHandle {
     /// and not sent, because it waits for credits, ends with
     /// [`BatchError::Stopped`](crate::BatchError::Stopped).
     pub fn stop(&self) {
-        self.0.stop.cancel();
+        self.0.shared.stop.cancel();
     }
 
     /// Whether [`stop`](Self::stop) was called.
     pub fn is_stopped(&self) -> bool {
-        self.0.stop.is_cancelled()
+        self.0.shared.stop.is_cancelled()
     }
 
     /// How far the batch is.
@@ -169,9 +168,9 @@ impl BatchHandle {
         *self.lock()
     }
 
-    /// What ends the calls that wait to be tried again.
-    pub(crate) fn stop_of_calls(&self) -> CancellationToken {
-        self.0.stop.clone()
+    /// What the calls of the batch share.
+    pub(crate) fn shared(&self) -> &InBatch {
+        &self.0.shared
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut BatchProgress)) {

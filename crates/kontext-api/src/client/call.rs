@@ -2,15 +2,17 @@
 
 use std::process;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fmt, mem};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use thiserror::Error;
 
+use crate::client::retry::SharedRateLimit;
 use crate::generated::Client;
 use crate::redact;
 use crate::response::headers::CLIENT_REQUEST_ID;
@@ -55,8 +57,7 @@ impl Call {
 #[must_use = "options do nothing before they are given to a call"]
 pub struct CallOptions {
     pub(crate) client_request_id: Option<ClientRequestId>,
-    /// Ends the call where it waits to be tried again.
-    pub(crate) stop: Option<CancellationToken>,
+    pub(crate) batch: Option<InBatch>,
 }
 
 impl CallOptions {
@@ -65,6 +66,29 @@ impl CallOptions {
     pub fn client_request_id(mut self, id: ClientRequestId) -> Self {
         self.client_request_id = Some(id);
         self
+    }
+}
+
+/// What a call shares with the other calls of its batch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InBatch {
+    /// Ends the call where it waits to be tried again.
+    pub(crate) stop: CancellationToken,
+    pub(crate) rate_limit: Arc<SharedRateLimit>,
+}
+
+impl InBatch {
+    /// Waits, and on while the batch pauses. False if it is stopped before that.
+    pub(crate) async fn wait(&self, mut delay: Duration) -> bool {
+        loop {
+            if timeout(delay, self.stop.cancelled()).await.is_ok() {
+                return false;
+            }
+            match self.rate_limit.pause() {
+                Some(left) => delay = left,
+                None => return true,
+            }
+        }
     }
 }
 

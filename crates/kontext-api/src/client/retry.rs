@@ -21,6 +21,9 @@ use tokio::time::Instant;
 /// gives back 0.2; so when everything fails, the calls that follow are made once each.
 /// Downloads have a budget of the same size of their own.
 ///
+/// A [`Batch`](crate::Batch) waits for a rate limit differently: a 429 pauses all of its
+/// jobs, and takes neither an attempt nor anything of the budget.
+///
 /// Downloads of images are safe to repeat: there, every failure that may pass is
 /// tried again, also a cut answer and any 5xx.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +126,8 @@ impl RetryPolicy {
         self
     }
 
-    /// How often to try again after a 503: once unless it is set.
+    /// How often to try again after a 503 that the provider itself wrote: once unless it
+    /// is set. Any other 503 is an unknown outcome, and never sent again.
     pub fn max_503_retries(mut self, times: u32) -> Self {
         self.max_503 = times;
         self
@@ -131,8 +135,8 @@ impl RetryPolicy {
 
     /// Whether to try again after a 500: no unless it is set.
     ///
-    /// The provider says that failed requests are not charged, and a 500 with a message is
-    /// taken for its word. One without comes from a gateway, which does not know what the
+    /// The provider says that failed requests are not charged, and a 500 in its own shape is
+    /// taken for its word. Any other comes from a gateway, which does not know what the
     /// service behind it did: **the image may be made, and paid for, twice**. A 500 whose
     /// message is about maintenance is not tried again.
     pub fn retry_500(mut self, yes: bool) -> Self {
@@ -238,6 +242,83 @@ impl Budget {
     }
 }
 
+/// The longest pause after a 429 that does not say how long to wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The rate limit that calls of a batch run into together: while one waits, all do.
+#[derive(Debug, Default)]
+pub(crate) struct SharedRateLimit(Mutex<Pauses>);
+
+/// The pauses since the last answer that was no 429.
+#[derive(Debug, Default)]
+struct Pauses {
+    /// Nothing is sent before.
+    until: Option<Instant>,
+    count: u32,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl SharedRateLimit {
+    /// For how long nothing may be sent.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        let until = self.lock().until?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
+    /// The provider has taken a request.
+    pub(crate) fn lifted(&self) {
+        let mut pauses = self.lock();
+        let until = pauses.until;
+        *pauses = Pauses {
+            until,
+            ..Pauses::default()
+        };
+    }
+
+    /// Begins a pause after a 429, and gives how long it is; nothing if the call ends: the
+    /// policy does not try again, the provider asks for more time than it allows, or for
+    /// the time of a whole call every answer has been a 429.
+    pub(crate) fn refused(
+        &self,
+        policy: &RetryPolicy,
+        sent: Instant,
+        retry_after: Option<Duration>,
+    ) -> Option<Duration> {
+        let is_too_long = retry_after.is_some_and(|delay| delay > policy.max_retry_after);
+        if !policy.rate_limits || policy.max_attempts <= 1 || is_too_long {
+            return None;
+        }
+        let now = Instant::now();
+        let mut pauses = self.lock();
+        let first = *pauses.first.get_or_insert(now);
+        if now.duration_since(first) > policy.total_timeout {
+            return None;
+        }
+        // What was under way when a pause began says nothing new.
+        if pauses.last.is_none_or(|last| sent >= last) {
+            pauses.count = pauses.count.saturating_add(1);
+            pauses.last = Some(now);
+        }
+        let doublings = (pauses.count - 1).min(31);
+        let longest = policy.base_delay.max(Duration::from_millis(1));
+        let longest = longest.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        let delay = match retry_after {
+            Some(delay) => delay.saturating_add(policy.longest_delay(2).mul_f64(fastrand::f64())),
+            None => longest.mul_f64(0.5 + fastrand::f64() / 2.0),
+        };
+        let until = now.checked_add(delay)?;
+        let until = pauses.until.map_or(until, |earlier| earlier.max(until));
+        pauses.until = Some(until);
+        Some(until.saturating_duration_since(now))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pauses> {
+        // Each of its values is whole whatever happened to the thread that held it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The attempts of one call.
 #[derive(Debug)]
 pub(crate) struct Schedule<'a> {
@@ -259,6 +340,11 @@ impl<'a> Schedule<'a> {
             attempts: 1,
             retries_of_503: 0,
         }
+    }
+
+    /// Leaves a pause that was not the call's own out of its time.
+    pub(crate) fn extend(&mut self, pause: Duration) {
+        self.end = self.end.and_then(|end| end.checked_add(pause));
     }
 
     /// The number of the attempt that is under way, from 1.

@@ -12,7 +12,7 @@ use crate::redact::{First, Redactor};
 use crate::response::decode_error::{DecodeError, Problem};
 use crate::response::error_body::{ErrorBody, Reply};
 use crate::response::image::{Image, Text};
-use crate::response::number::Number;
+use crate::response::number::{self, Number};
 use crate::response::{headers, json};
 use crate::types::GenerateImageResponse;
 
@@ -27,6 +27,8 @@ pub struct GeneratedImages {
     status: StatusCode,
     headers: HeaderMap,
     body: Arc<String>,
+    /// The body as it came, where it is not UTF-8.
+    original: Option<Arc<[u8]>>,
     content: Content,
     redactor: Redactor,
     pub(crate) call: Option<Call>,
@@ -117,8 +119,8 @@ impl GeneratedImages {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if it is not UTF-8 or not JSON, or if a field that is read
-    /// here has another type than the API documents. It names the place.
+    /// [`DecodeError`] if it is not JSON, or if something stands where images should and
+    /// none of it can be read. It names the place.
     pub fn from_json(body: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
         let redactor = Redactor::default();
         Self::from_parts(StatusCode::OK, HeaderMap::new(), body.into(), &redactor)
@@ -130,28 +132,37 @@ impl GeneratedImages {
         body: Vec<u8>,
         redactor: &Redactor,
     ) -> Result<Self, DecodeError> {
-        let failed = |headers, body, problem| {
-            let reply = Reply::new(status, headers, body, false, redactor.clone());
-            Err(DecodeError::new(reply, problem))
-        };
-        let body = match String::from_utf8(body) {
-            Ok(body) => Arc::new(body),
+        let (body, original) = match String::from_utf8(body) {
+            Ok(body) => (body, None),
             Err(error) => {
-                let problem = Problem::Utf8(error.utf8_error().valid_up_to());
-                return failed(headers, error.into_bytes(), problem);
+                let valid = error.utf8_error().valid_up_to();
+                let bytes = error.into_bytes();
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                (text, Some((bytes, valid)))
             }
         };
-        match read::content(&body, redactor) {
-            Ok(content) => Ok(Self {
-                status,
-                headers,
-                body,
-                content,
-                redactor: redactor.clone(),
-                call: None,
-            }),
-            Err(problem) => failed(headers, Arc::unwrap_or_clone(body).into_bytes(), problem),
-        }
+        let body = Arc::new(body);
+        let problem = match read::content(&body, original.is_some(), redactor) {
+            Ok(content) => {
+                return Ok(Self {
+                    status,
+                    headers,
+                    body,
+                    original: original.map(|(bytes, _)| bytes.into()),
+                    content,
+                    redactor: redactor.clone(),
+                    call: None,
+                });
+            }
+            Err(problem) => problem,
+        };
+        let (body, problem) = match (original, problem) {
+            (Some((bytes, _)), problem @ Problem::Mismatch { .. }) => (bytes, problem),
+            (Some((bytes, valid)), _) => (bytes, Problem::Utf8(valid)),
+            (None, problem) => (Arc::unwrap_or_clone(body).into_bytes(), problem),
+        };
+        let reply = Reply::new(status, headers, body, false, redactor.clone());
+        Err(DecodeError::new(reply, problem))
     }
 
     /// The images, in the order of the answer. One that the answer lists twice,
@@ -199,18 +210,28 @@ impl GeneratedImages {
         self.content.usage.as_ref()
     }
 
-    /// The body as it came. This costs nothing.
+    /// The body as it came, but for bytes that are not UTF-8, which are U+FFFD here and
+    /// as they were in [`body`](Self::body). This costs nothing.
     pub fn raw(&self) -> &str {
         &self.body
+    }
+
+    /// The body as it came, byte for byte.
+    pub fn body(&self) -> &[u8] {
+        match &self.original {
+            Some(original) => original,
+            None => self.body.as_bytes(),
+        }
     }
 
     /// Everything that no other method gives: a JSON pointer into the body, and
     /// the JSON text there.
     ///
-    /// These are fields that this version does not know, entries without an
-    /// image, URLs and base64 that hold nothing, and what one of two entries for the same image says
-    /// otherwise than the other. Where a name occurs twice in one object, only
-    /// the last value counts.
+    /// These are fields that this version does not know, values of another type than
+    /// the API documents (a seed that is text, a size that is negative), entries without
+    /// an image, URLs and base64 that hold nothing, and what one of two entries for the
+    /// same image says otherwise than the other. A text with bytes that are not UTF-8 is
+    /// here too. Where a name occurs twice in one object, only the last value counts.
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.content
             .unknown
@@ -227,10 +248,9 @@ impl GeneratedImages {
         serde_json::from_str(json::without_mark(&self.body))
     }
 
-    /// What a body in the provider's error shape says: a success may have that
-    /// shape too.
-    pub(crate) fn message(&self) -> Option<String> {
-        ErrorBody::read(self.body.as_bytes(), &self.redactor).message
+    /// What the body says as an error: a success may have that shape too.
+    pub(crate) fn read_as_error(&self) -> ErrorBody {
+        ErrorBody::read(self.body.as_bytes(), &self.redactor)
     }
 
     /// What the server wrote, fit for a message.
@@ -265,15 +285,13 @@ impl GeneratedImages {
         self.call().map(Call::client_request_id)
     }
 
-    /// The cost in credits; 2,000,000 credits are 1 US dollar. It is the header
-    /// `x-aimlapi-credits-used`, else what the body's [`usage`](Self::usage) says where
-    /// that is a whole number.
+    /// The cost in whole credits, rounded up; 2,000,000 credits are 1 US dollar.
+    ///
+    /// It is the header `x-aimlapi-credits-used`, else the header `x-aimlapi-usd-spent`,
+    /// else `credits_used`, `tokens_used` or `usd_spent` of the body's
+    /// [`usage`](Self::usage). A [`Batch`](crate::Batch) counts the same number.
     pub fn credits_used(&self) -> Option<u64> {
-        let header = headers::text(&self.headers, headers::CREDITS_USED);
-        header.and_then(|text| text.parse().ok()).or_else(|| {
-            let usage = self.usage()?;
-            usage.credits_used.as_ref()?.as_u64()
-        })
+        number::named_cost(&self.headers, self.usage())
     }
 
     /// The cost in US dollars, as it is written: the header `x-aimlapi-usd-spent`, else

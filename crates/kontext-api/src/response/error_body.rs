@@ -1,6 +1,5 @@
 //! What a server answered when it was not an image: the evidence of an error.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -10,8 +9,7 @@ use serde_json::value::RawValue;
 use crate::client::call::{Call, ClientRequestId};
 use crate::redact::Redactor;
 use crate::response::headers;
-use crate::response::json::{self, Pointer};
-use crate::response::number::Number;
+use crate::response::{json, number};
 
 /// An answer as it came: status, headers, body and what the body says.
 ///
@@ -29,7 +27,8 @@ pub struct Reply {
     headers: HeaderMap,
     body: Vec<u8>,
     is_cut: bool,
-    told: ErrorBody,
+    error: ErrorBody,
+    is_providers_word: bool,
     redactor: Redactor,
     retry_after: Option<Duration>,
     pub(crate) call: Option<Call>,
@@ -50,7 +49,8 @@ impl Reply {
             headers,
             body,
             is_cut,
-            told: ErrorBody::default(),
+            error: ErrorBody::default(),
+            is_providers_word: false,
             redactor,
             call: None,
         }
@@ -58,8 +58,25 @@ impl Reply {
 
     /// Reads the body of an error.
     pub(crate) fn read_as_error(mut self) -> Self {
-        self.told = ErrorBody::read(&self.body, &self.redactor);
+        self.error = ErrorBody::read(&self.body, &self.redactor);
+        self.is_providers_word = !self.is_cut && is_providers_word(&self.body, self.status);
         self
+    }
+
+    /// Whether the provider itself answered, and not a gateway in front of it.
+    pub(crate) fn is_providers_word(&self) -> bool {
+        self.is_providers_word
+    }
+
+    /// Whether Cloudflare wants to see a browser.
+    fn is_challenge(&self) -> bool {
+        let title = self.message().unwrap_or_default();
+        self.headers.contains_key("cf-mitigated")
+            || headers::text(&self.headers, "server")
+                .is_some_and(|server| server.eq_ignore_ascii_case("cloudflare"))
+                && ["Just a moment", "Attention Required!"]
+                    .iter()
+                    .any(|beginning| title.starts_with(beginning))
     }
 
     /// What a server wrote, fit for a message.
@@ -90,26 +107,29 @@ impl Reply {
         self.is_cut
     }
 
-    /// What the provider says went wrong, in full; the API key is removed from
-    /// it. It is `message` of the body, else `error.message`, else `error`.
+    /// What the provider says went wrong, in full; the API key is removed from it.
     ///
-    /// It can hold an upstream provider's JSON as text, and a list of messages is
-    /// given as JSON.
+    /// It is `message` of the body, else what gateways and other services have in its
+    /// place: `error` (text, or an object with a `message`), `detail` (text, or a list
+    /// with `msg`), `errors` or `title`, else the title of an HTML page.
+    ///
+    /// It can hold an upstream provider's JSON as text, and a list that is the `message`
+    /// is given as JSON.
     pub fn message(&self) -> Option<&str> {
-        self.told.message.as_deref()
+        self.error.message.as_deref()
     }
 
     /// The status that the body names, which may differ from the HTTP status.
     ///
     /// The provider writes it as a number or as a string.
     pub fn reported_status(&self) -> Option<u64> {
-        self.told.status_code
+        self.error.status_code
     }
 
     /// The provider's name for the request, for its support: `requestId` of the
     /// body, without the API key, else the header `x-inference-id`.
     pub fn request_id(&self) -> Option<&str> {
-        self.told
+        self.error
             .request_id
             .as_deref()
             .or_else(|| self.inference_id())
@@ -131,11 +151,10 @@ impl Reply {
         self.call().map(Call::client_request_id)
     }
 
-    /// The header `x-aimlapi-credits-used`; 2,000,000 credits are 1 US dollar.
+    /// The cost in whole credits, rounded up: the header `x-aimlapi-credits-used`, else
+    /// `x-aimlapi-usd-spent`; 2,000,000 credits are 1 US dollar.
     pub fn credits_used(&self) -> Option<u64> {
-        headers::text(&self.headers, headers::CREDITS_USED)?
-            .parse()
-            .ok()
+        number::named_cost(&self.headers, None)
     }
 
     /// The header `x-aimlapi-usd-spent`, in US dollars, as it is written.
@@ -168,6 +187,12 @@ impl fmt::Display for Reply {
         {
             write!(f, ", a redirect to {target} that was not followed")?;
         }
+        if self.is_challenge() {
+            f.write_str(
+                ", a Cloudflare challenge, which only a browser can pass: call from another \
+                 network, or ask the provider's support to let this one through",
+            )?;
+        }
         if let Some(message) = self.message() {
             write!(f, ": {}", self.shown(message, 300))?;
         }
@@ -197,12 +222,14 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// What a body in the provider's error shape says.
+/// What the body of an error says.
 #[derive(Clone, Default)]
 pub(crate) struct ErrorBody {
     pub(crate) message: Option<String>,
     pub(crate) request_id: Option<String>,
     pub(crate) status_code: Option<u64>,
+    /// A member `status`, as jobs that are not done have it.
+    pub(crate) state: Option<String>,
 }
 
 impl ErrorBody {
@@ -211,57 +238,118 @@ impl ErrorBody {
     /// what a caller may do, so it is not lost over something beside it.
     pub(crate) fn read(body: &[u8], redactor: &Redactor) -> Self {
         let text = String::from_utf8_lossy(body);
-        let mut told = Self::default();
-        let mut nested = None;
-        for (name, raw) in json::whole_members(json::without_mark(&text)) {
+        let text = json::without_mark(&text);
+        let mut error = Self::default();
+        // Gateways and other services have other names for the message. The first of
+        // these that there is counts.
+        let mut others = [const { None }; 4];
+        for (name, raw) in json::whole_members(text) {
             match &*name {
                 _ if json::is_null(raw) => {}
-                "message" => told.message = shown(raw),
-                "error" => nested = error_message(raw),
-                "requestId" => told.request_id = identifier(raw),
-                "statusCode" => told.status_code = status_code(raw),
+                "message" => error.message = message(raw),
+                "error" => others[0] = any_message(raw, 0),
+                "detail" => others[1] = any_message(raw, 0),
+                "errors" => others[2] = any_message(raw, 0),
+                "title" => others[3] = any_message(raw, 0),
+                "requestId" => error.request_id = identifier(raw),
+                "statusCode" => error.status_code = status_code(raw),
+                "status" => error.state = identifier(raw),
                 _ => {}
             }
         }
         let without_key = |text: String| redactor.redact(&text);
-        told.message = told.message.or(nested).map(without_key);
-        told.request_id = told.request_id.map(without_key);
-        told
+        let message = error
+            .message
+            .or_else(|| others.into_iter().flatten().next());
+        error.message = message.or_else(|| html_title(text)).map(without_key);
+        error.request_id = error.request_id.map(without_key);
+        error.state = error.state.map(without_key);
+        error
     }
 }
 
-fn string(raw: &RawValue) -> Option<String> {
-    json::string(raw, &Pointer::Root).ok().map(Cow::into_owned)
+/// Whether a body is the provider's own word on this status: a whole JSON object with a
+/// `requestId` and a `message` that are text and not empty, and this status as its
+/// `statusCode`, each of them once.
+///
+/// A gateway answers in other words. It does not know what the service behind it did.
+fn is_providers_word(body: &[u8], status: StatusCode) -> bool {
+    let Some(members) = str::from_utf8(body).ok().and_then(json::all_members) else {
+        return false;
+    };
+    let only = |wanted: &str| {
+        let mut found = members.iter().filter(|(name, _)| name == wanted);
+        let (_, raw) = found.next()?;
+        found.next().is_none().then_some(*raw)
+    };
+    let has_text = |name| {
+        let text = only(name).and_then(json::string);
+        text.is_some_and(|text| !text.trim().is_empty())
+    };
+    let names_status = |raw| match json::string(raw) {
+        Some(text) => text == status.as_str(),
+        None => json::count(raw) == Some(status.as_u16().into()),
+    };
+    has_text("requestId") && has_text("message") && only("statusCode").is_some_and(names_status)
+}
+
+/// The title of an HTML page.
+fn html_title(text: &str) -> Option<String> {
+    if !text.trim_start().starts_with('<') {
+        return None;
+    }
+    // Of ASCII alone, so that places stay.
+    let lower = text.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let start = start + lower[start..].find('>')? + 1;
+    let end = start + lower[start..].find("</title")?;
+    let words: Vec<&str> = text[start..end].split_whitespace().collect();
+    Some(words.join(" ")).filter(|title| !title.is_empty())
+}
+
+fn text(raw: &RawValue) -> Option<String> {
+    let text = json::string(raw)?.into_owned();
+    Some(text).filter(|text| !text.trim().is_empty())
 }
 
 /// A message; a list of them is shown as it is written. An empty one is none.
-fn shown(raw: &RawValue) -> Option<String> {
-    let message = string(raw).unwrap_or_else(|| raw.get().to_owned());
-    Some(message).filter(|message| !message.trim().is_empty())
+fn message(raw: &RawValue) -> Option<String> {
+    match raw.get().starts_with('"') {
+        true => text(raw),
+        false => Some(raw.get().to_owned()),
+    }
 }
 
-/// The message of `error`, which gateways write as text or as an object.
-fn error_message(raw: &RawValue) -> Option<String> {
-    if let Some(text) = string(raw) {
-        return Some(text).filter(|text| !text.trim().is_empty());
+/// The messages in what other services write: text, an object with one in it, or a list.
+fn any_message(raw: &RawValue, depth: usize) -> Option<String> {
+    const DEEPEST: usize = 3;
+    if depth > DEEPEST {
+        return None;
+    }
+    if let Some(items) = json::list(raw) {
+        let messages = items
+            .into_iter()
+            .filter_map(|raw| any_message(raw, depth + 1));
+        let messages: Vec<String> = messages.collect();
+        return Some(messages.join("; ")).filter(|text| !text.is_empty());
     }
     let members = json::whole_members(raw.get());
-    let mut last_first = members.iter().rev();
-    let (_, message) = last_first.find(|(name, raw)| name == "message" && !json::is_null(raw))?;
-    shown(message)
+    let inner = ["message", "msg", "detail", "error", "title"].iter();
+    let inner = inner.filter_map(|wanted| {
+        let (_, raw) = members.iter().rev().find(|(name, _)| name == wanted)?;
+        any_message(raw, depth + 1)
+    });
+    text(raw).or_else(|| inner.into_iter().next())
 }
 
 /// A name of a request: text, or a number as it is written. An empty one is none.
 fn identifier(raw: &RawValue) -> Option<String> {
-    let number = || json::is_number(raw).then(|| raw.get().to_owned());
-    string(raw)
-        .or_else(number)
-        .filter(|name| !name.trim().is_empty())
+    text(raw).or_else(|| json::is_number(raw).then(|| raw.get().to_owned()))
 }
 
 fn status_code(raw: &RawValue) -> Option<u64> {
-    match string(raw) {
+    match json::string(raw) {
         Some(text) => text.trim().parse().ok(),
-        None => Number::from_json(raw.get()).as_u64(),
+        None => json::count(raw),
     }
 }

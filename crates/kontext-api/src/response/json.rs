@@ -11,15 +11,7 @@ use std::fmt;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::response::number::{Number, Whole, whole};
-
-/// A value that is not of the type that its place has.
-pub(crate) struct Mismatch<'a> {
-    pub(crate) pointer: String,
-    pub(crate) expected: &'static str,
-    /// The value as it stands in the body.
-    pub(crate) found: &'a str,
-}
+use crate::response::number::{Number, whole};
 
 /// A JSON pointer that is put together only when it is printed.
 #[derive(Clone, Copy)]
@@ -30,17 +22,6 @@ pub(crate) enum Pointer<'a> {
     Member(&'a Pointer<'a>, &'a str),
     /// An item of a list.
     Item(&'a Pointer<'a>, usize),
-}
-
-impl Pointer<'_> {
-    /// A value here is not what was expected.
-    pub(crate) fn mismatch<'a>(&self, expected: &'static str, found: &'a RawValue) -> Mismatch<'a> {
-        Mismatch {
-            pointer: self.to_string(),
-            expected,
-            found: found.get(),
-        }
-    }
 }
 
 impl fmt::Display for Pointer<'_> {
@@ -72,25 +53,22 @@ pub(crate) type Member<'a> = (Cow<'a, str>, &'a RawValue);
 const FEW: usize = 16;
 
 /// The members of an object; of a name that occurs twice, the last one counts.
-pub(crate) fn object<'a>(
-    raw: &'a RawValue,
-    at: &Pointer<'_>,
-) -> Result<Vec<Member<'a>>, Mismatch<'a>> {
-    let mut members = Vec::new();
-    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    deserializer
-        .deserialize_map(Members(&mut members))
-        .map_err(|_| at.mismatch("an object", raw))?;
-    Ok(last_of_each(members))
+pub(crate) fn object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
+    whole_object(raw.get())
 }
 
 /// The members of an object that is all of `text`; nothing if it is not that.
 pub(crate) fn whole_object(text: &str) -> Option<Vec<Member<'_>>> {
+    all_members(text).map(last_of_each)
+}
+
+/// The same, with every member of a name that occurs twice.
+pub(crate) fn all_members(text: &str) -> Option<Vec<Member<'_>>> {
     let mut members = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.deserialize_map(Members(&mut members)).ok()?;
     deserializer.end().ok()?;
-    Some(last_of_each(members))
+    Some(members)
 }
 
 /// Of members with the same name, the last one counts.
@@ -134,19 +112,13 @@ pub(crate) fn whole_members(text: &str) -> Vec<Member<'_>> {
 }
 
 /// The items of a list.
-pub(crate) fn list<'a>(
-    raw: &'a RawValue,
-    at: &Pointer<'_>,
-) -> Result<Vec<&'a RawValue>, Mismatch<'a>> {
-    serde_json::from_str(raw.get()).map_err(|_| at.mismatch("a list", raw))
+pub(crate) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// The characters of a string, decoded. Half of a surrogate pair becomes U+FFFD.
-pub(crate) fn string<'a>(
-    raw: &'a RawValue,
-    at: &Pointer<'_>,
-) -> Result<Cow<'a, str>, Mismatch<'a>> {
-    decoded(raw.get()).ok_or_else(|| at.mismatch("a string", raw))
+pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    decoded(raw.get())
 }
 
 /// The characters of a string that stands in its quotes.
@@ -156,40 +128,26 @@ pub(crate) fn decoded(quoted: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The text between the quotes of a string, as it stands, escapes included.
-pub(crate) fn between_quotes<'a>(
-    raw: &'a RawValue,
-    at: &Pointer<'_>,
-) -> Result<&'a str, Mismatch<'a>> {
-    let inside = raw
-        .get()
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    inside.ok_or_else(|| at.mismatch("a string", raw))
+pub(crate) fn between_quotes(raw: &RawValue) -> Option<&str> {
+    raw.get().strip_prefix('"')?.strip_suffix('"')
 }
 
-pub(crate) fn boolean<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<bool, Mismatch<'a>> {
-    match raw.get() {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(at.mismatch("true or false", raw)),
-    }
+pub(crate) fn boolean(raw: &RawValue) -> Option<bool> {
+    raw.get().parse().ok()
 }
 
-pub(crate) fn number<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Number, Mismatch<'a>> {
-    match is_number(raw) {
-        true => Ok(Number::from_json(raw.get())),
-        false => Err(at.mismatch("a number", raw)),
-    }
+pub(crate) fn number(raw: &RawValue) -> Option<Number> {
+    is_number(raw).then(|| Number::from_json(raw.get()))
+}
+
+/// A number, or a string with nothing but one in it.
+pub(crate) fn number_or_text(raw: &RawValue) -> Option<Number> {
+    number(raw).or_else(|| number(serde_json::from_str(string(raw)?.trim()).ok()?))
 }
 
 /// A whole number that is not negative, in any spelling.
-pub(crate) fn count<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Whole, Mismatch<'a>> {
-    let count = if is_number(raw) {
-        whole(raw.get())
-    } else {
-        None
-    };
-    count.ok_or_else(|| at.mismatch("a whole number that is not negative", raw))
+pub(crate) fn count(raw: &RawValue) -> Option<u64> {
+    is_number(raw).then(|| whole(raw.get()))?
 }
 
 /// Whether a value that a parser accepted is a number.

@@ -27,10 +27,7 @@ impl Number {
 
     /// The number, if it is whole and fits: `7`, `7.0` and `70e-1` are all 7.
     pub fn as_u64(&self) -> Option<u64> {
-        match whole(&self.0)? {
-            Whole::Fits(number) => Some(number),
-            Whole::TooLarge => None,
-        }
+        whole(&self.0)
     }
 
     /// The nearest double, or nothing where the number is beyond its range.
@@ -54,72 +51,37 @@ impl fmt::Debug for Number {
     }
 }
 
-/// A whole number that is not negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whole {
-    Fits(u64),
-    /// It is 2^64 or more.
-    TooLarge,
-}
-
-/// Reads a JSON number as a whole number that is not negative, exactly, without a
-/// double between. Nothing if it is not one.
-pub(crate) fn whole(text: &str) -> Option<Whole> {
+/// Reads a JSON number as a whole number that is not negative, exactly, without a double
+/// between.
+pub(crate) fn whole(text: &str) -> Option<u64> {
     // Nearly all numbers are written plainly.
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(parse(text));
+    if let Ok(number) = text.parse() {
+        return Some(number);
     }
-    let (negative, unsigned) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (unsigned, None),
-    };
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let fraction = fraction.trim_end_matches('0');
-    let mut digits = format!("{integer}{fraction}");
-    digits.drain(..digits.len() - digits.trim_start_matches('0').len());
+    let digits = format!("{}{fraction}", integer.trim_start_matches('-'));
+    let digits = digits.trim_start_matches('0');
     if digits.is_empty() {
-        return Some(Whole::Fits(0));
+        return Some(0);
     }
-    if negative {
+    if integer.starts_with('-') {
         return None;
     }
-    let shift =
-        read_exponent(exponent.unwrap_or("0")).saturating_sub(i64::try_from(fraction.len()).ok()?);
+    // One beyond an i64 is beyond any u64.
+    let exponent: i64 = exponent.parse().ok()?;
+    let shift = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+    let zeros = usize::try_from(shift.unsigned_abs()).ok()?;
     if shift < 0 {
-        let zeros = usize::try_from(shift.unsigned_abs()).ok()?;
-        let kept = digits.len().checked_sub(zeros)?;
-        if digits[kept..].bytes().any(|digit| digit != b'0') {
-            return None;
-        }
-        digits.truncate(kept);
-    } else {
-        // The largest u64 has 20 digits: more cannot fit, so none are written.
-        let fitting = usize::try_from(shift)
-            .ok()
-            .filter(|zeros| digits.len().saturating_add(*zeros) <= 20);
-        let Some(zeros) = fitting else {
-            return Some(Whole::TooLarge);
-        };
-        digits.extend(std::iter::repeat_n('0', zeros));
+        let (kept, dropped) = digits.split_at_checked(digits.len().checked_sub(zeros)?)?;
+        let is_whole = dropped.bytes().all(|digit| digit == b'0');
+        return kept.parse().ok().filter(|_| is_whole);
     }
-    Some(parse(&digits))
-}
-
-/// Reads digits, at least one.
-fn parse(digits: &str) -> Whole {
-    digits.parse().map_or(Whole::TooLarge, Whole::Fits)
-}
-
-/// An exponent; one too large for an i64 stays at its bound, far beyond any u64.
-fn read_exponent(text: &str) -> i64 {
-    match text.parse() {
-        Ok(exponent) => exponent,
-        Err(_) if text.starts_with('-') => i64::MIN,
-        Err(_) => i64::MAX,
+    // The largest u64 has 20 digits.
+    match digits.len().checked_add(zeros)? {
+        ..=20 => format!("{digits}{}", "0".repeat(zeros)).parse().ok(),
+        _ => None,
     }
 }
 
@@ -129,7 +91,10 @@ const CREDITS_PER_USD: f64 = 2_000_000.0;
 /// The cost that headers name, else the one that the body's usage names: in credits,
 /// else in what they were called before, else in US dollars. Rounded up.
 pub(crate) fn named_cost(headers: &HeaderMap, usage: Option<&Usage>) -> Option<u64> {
-    let header = |name| parse_number(headers::text(headers, name)?);
+    let header = |name| {
+        let raw: &RawValue = serde_json::from_str(headers::text(headers, name)?.trim()).ok()?;
+        json::number(raw)
+    };
     let credits = header(headers::CREDITS_USED).as_ref().and_then(up);
     credits
         .or_else(|| dollars(&header(headers::USD_SPENT)?))
@@ -138,20 +103,21 @@ pub(crate) fn named_cost(headers: &HeaderMap, usage: Option<&Usage>) -> Option<u
         .or_else(|| dollars(usage?.usd_spent.as_ref()?))
 }
 
-/// A number as JSON writes one.
-fn parse_number(text: &str) -> Option<Number> {
-    let raw: &RawValue = serde_json::from_str(text).ok()?;
-    json::is_number(raw).then(|| Number::from_json(raw.get()))
-}
-
-fn up(number: &Number) -> Option<u64> {
-    number
+/// Whole credits.
+fn up(credits: &Number) -> Option<u64> {
+    credits
         .as_u64()
-        .or_else(|| positive(number.as_f64()?.ceil()))
+        .or_else(|| positive(credits.as_f64()?.ceil()))
 }
 
-fn dollars(number: &Number) -> Option<u64> {
-    positive((number.as_f64()? * CREDITS_PER_USD).ceil())
+fn dollars(dollars: &Number) -> Option<u64> {
+    let credits = dollars.as_f64()? * CREDITS_PER_USD;
+    // A double is not exact, and 0.07 US dollars are not 140,001 credits.
+    let nearest = credits.round();
+    match (credits - nearest).abs() < 0.001 {
+        true => positive(nearest),
+        false => positive(credits.ceil()),
+    }
 }
 
 fn positive(number: f64) -> Option<u64> {
@@ -161,36 +127,37 @@ fn positive(number: f64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Whole::{self, Fits, TooLarge};
-    use super::whole;
+    use super::Number;
 
     #[test]
-    fn whole_numbers_in_every_spelling() {
+    fn whole_numbers_are_read_in_every_spelling() {
         for (text, expected) in [
-            ("0", Some(Fits(0))),
-            ("-0", Some(Fits(0))),
-            ("-0.0e5", Some(Fits(0))),
-            ("7", Some(Fits(7))),
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            ("-0.0e5", Some(0)),
+            ("7", Some(7)),
             ("-7", None),
-            ("1184.0", Some(Fits(1184))),
+            ("1184.0", Some(1184)),
             ("1184.5", None),
-            ("1.184e3", Some(Fits(1184))),
-            ("1.184E+3", Some(Fits(1184))),
-            ("70e-1", Some(Fits(7))),
+            ("1.184e3", Some(1184)),
+            ("1.184E+3", Some(1184)),
+            ("70e-1", Some(7)),
             ("75e-1", None),
             ("5e-1", None),
-            ("3959063143", Some(Fits(3_959_063_143))),
-            ("18446744073709551615", Some(Fits(u64::MAX))),
-            ("18446744073709551616", Some(TooLarge)),
-            ("1e400", Some(TooLarge)),
-            ("2e20", Some(TooLarge)),
+            ("3959063143", Some(3_959_063_143)),
+            ("9007199254740992.0", Some(1 << 53)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("9007199254740993.0E-00", Some((1 << 53) + 1)),
+            ("18446744073709551615.0", Some(u64::MAX)),
             ("20000000000000000000.5", None),
-            ("0e99999999999999999999", Some(Fits(0))),
-            ("1e99999999999999999999", Some(TooLarge)),
+            ("2e20", None),
+            ("1e99999999999999999999", None),
             ("1e-99999999999999999999", None),
+            ("18446744073709551616", None),
+            ("1e400", None),
+            ("0e99999999999999999999", Some(0)),
         ] {
-            let expected: Option<Whole> = expected;
-            assert_eq!(whole(text), expected, "{text}");
+            assert_eq!(Number::from_json(text).as_u64(), expected, "{text}");
         }
     }
 }
@@ -234,6 +201,9 @@ mod cost_tests {
         assert_eq!(cost(None, usage("credits", "1e30")), Some(u64::MAX));
         assert_eq!(cost(None, usage("tokens", "300000")), Some(300_000));
         assert_eq!(cost(None, usage("dollars", "0.0455")), Some(91_000));
+        assert_eq!(cost(None, usage("dollars", "0.07")), Some(140_000));
+        assert_eq!(cost(None, usage("dollars", "0.00000025")), Some(1));
+        assert_eq!(cost(None, usage("dollars", "-1")), None);
         assert_eq!(cost(None, usage("credits", "-5")), None);
         let odd = Some(("x-aimlapi-credits-used", "many"));
         assert_eq!(cost(odd, Usage::default()), None);

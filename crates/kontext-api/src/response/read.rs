@@ -1,4 +1,4 @@
-//! Reads a body, one level at a time, and checks the type of every known field.
+//! Reads a body, one level at a time, and notes what has another type than it should.
 
 use crate::response::answer::{Content, Timings, Unknown, Usage};
 use std::borrow::Cow;
@@ -9,24 +9,34 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::redact::Redactor;
+use crate::response::base64::Decoder;
 use crate::response::decode_error::Problem;
 use crate::response::image::{Image, Parts, Text, holds_nothing};
-use crate::response::json::{self, Member, Mismatch, Pointer};
-use crate::response::number::Whole;
+use crate::response::json::{self, Member, Pointer};
+use crate::sniff;
 
 /// Texts of up to this many bytes are looked at for whether they hold anything.
 const LONGEST_NOTHING: usize = 1024;
 
-/// Reads a whole body.
-pub(super) fn content(body: &Arc<String>, redactor: &Redactor) -> Result<Content, Problem> {
+/// Reads a whole body. `is_lossy` where it had bytes that are not UTF-8, which are
+/// U+FFFD now.
+///
+/// Nothing but the images can fail: what has an unexpected type is noted.
+pub(super) fn content(
+    body: &Arc<String>,
+    is_lossy: bool,
+    redactor: &Redactor,
+) -> Result<Content, Problem> {
     let text = json::without_mark(body);
-    let wrong_type = |mismatch: Mismatch<'_>| Problem::Mismatch {
-        pointer: mismatch.pointer,
-        expected: mismatch.expected,
-        found: redactor.shown(mismatch.found, 60),
+    let mut reader = Reader {
+        body,
+        is_lossy,
+        redactor,
+        unknown: Vec::new(),
+        unreadable: None,
     };
-    let members = match json::whole_object(text) {
-        Some(members) => members,
+    let mut content = match json::whole_object(text) {
+        Some(members) => reader.answer(members),
         // Another look finds what is wrong, and where.
         None => {
             let raw: &RawValue =
@@ -37,69 +47,68 @@ pub(super) fn content(body: &Arc<String>, redactor: &Redactor) -> Result<Content
                         begin: redactor.shown(begin, 40),
                     },
                 })?;
-            json::object(raw, &Pointer::Root).map_err(wrong_type)?
+            reader.unreadable(&Pointer::Root, "an object", raw);
+            let images = match json::list(raw) {
+                Some(_) => reader.entries(raw, &Pointer::Root, List::Data),
+                None => Vec::new(),
+            };
+            Content {
+                images: reader.into_images(images),
+                ..Content::default()
+            }
         }
     };
-    let mut reader = Reader {
-        body,
-        redactor,
-        unknown: Vec::new(),
-    };
-    let mut content = reader.answer(members).map_err(wrong_type)?;
-    content.unknown = reader.unknown;
-    Ok(content)
+    match reader.unreadable {
+        Some(problem) if content.images.is_empty() => Err(problem),
+        _ => {
+            content.unknown = reader.unknown;
+            Ok(content)
+        }
+    }
 }
 
 /// Reads values of one body, and notes those that it does not know.
 struct Reader<'a> {
     body: &'a Arc<String>,
+    is_lossy: bool,
     redactor: &'a Redactor,
     unknown: Vec<Unknown>,
+    /// The first value that stands where an image should and is none.
+    unreadable: Option<Problem>,
 }
 
 /// One of the two lists of images.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum List {
     Images,
     Data,
 }
 
-impl List {
-    /// Whether the document gives this member of the list's entries a type. The
-    /// members of both lists are read in both; one that the document does not know
-    /// there may be anything, which is no reason to refuse a paid image.
-    fn documents(self, member: &str) -> bool {
-        match self {
-            Self::Images => member != "b64_json",
-            Self::Data => matches!(member, "url" | "b64_json"),
-        }
-    }
-}
-
 /// An entry of `images` or `data` that is an image.
 struct Entry<'a> {
-    index: usize,
+    /// Its place in the list, unless it stands in the list's place.
+    index: Option<usize>,
     raw: &'a RawValue,
     parts: Parts,
 }
 
 impl<'a> Reader<'a> {
-    fn answer(&mut self, members: Vec<Member<'a>>) -> Result<Content, Mismatch<'a>> {
+    fn answer(&mut self, members: Vec<Member<'a>>) -> Content {
         let mut content = Content::default();
         let (mut images, mut data) = (Vec::new(), Vec::new());
         for (name, raw) in members {
             let at = Pointer::Member(&Pointer::Root, &name);
             match &*name {
                 _ if json::is_null(raw) => {}
-                "images" => images = self.entries(raw, &at, List::Images)?,
-                "data" => data = self.entries(raw, &at, List::Data)?,
-                "seed" => content.seed = self.count(raw, &at)?,
-                "prompt" => content.prompt = Some(self.text(raw, &at)?),
-                "model" => content.model = Some(self.text(raw, &at)?),
-                "has_nsfw_concepts" => content.nsfw = Some(flags(raw, &at)?),
-                "timings" => content.timings = Some(self.timings(raw, &at)?),
-                "meta" => content.usage = self.meta(raw, &at)?,
-                _ => self.note(at.to_string(), raw),
+                "images" => images = self.entries(raw, &at, List::Images),
+                "data" => data = self.entries(raw, &at, List::Data),
+                "seed" => content.seed = self.read(raw, &at, json::count),
+                "prompt" => content.prompt = self.text(raw, &at),
+                "model" => content.model = self.text(raw, &at),
+                "has_nsfw_concepts" => content.nsfw = self.flags(raw, &at),
+                "timings" => content.timings = self.timings(raw, &at),
+                "meta" => content.usage = self.meta(raw, &at),
+                _ => self.note(&at, raw),
             }
         }
         for entry in if images.is_empty() {
@@ -107,102 +116,119 @@ impl<'a> Reader<'a> {
         } else {
             &mut images
         } {
-            let flag = content
-                .nsfw
-                .as_ref()
-                .and_then(|flags| flags.get(entry.index));
+            let flags = content.nsfw.as_ref();
+            let flag = flags.and_then(|flags| flags.get(entry.index.unwrap_or(0)));
             entry.parts.is_nsfw = flag.copied().flatten();
         }
         self.merge(&mut images, data);
-        content.images = images
-            .into_iter()
+        content.images = self.into_images(images);
+        content
+    }
+
+    fn into_images(&self, entries: Vec<Entry<'a>>) -> Vec<Image> {
+        let entries = entries.into_iter();
+        entries
             .map(|entry| Image {
                 body: Arc::clone(self.body),
                 redactor: self.redactor.clone(),
                 parts: entry.parts,
             })
-            .collect();
-        Ok(content)
+            .collect()
     }
 
-    /// The images of a list; an entry that is none is noted as a whole.
-    fn entries(
+    /// The value at a place, or a note of it where it has another type.
+    fn read<T>(
         &mut self,
         raw: &'a RawValue,
         at: &Pointer<'_>,
-        of: List,
-    ) -> Result<Vec<Entry<'a>>, Mismatch<'a>> {
-        let list = json::list(raw, at)?;
+        read: impl FnOnce(&'a RawValue) -> Option<T>,
+    ) -> Option<T> {
+        let value = read(raw);
+        if value.is_none() {
+            self.note(at, raw);
+        }
+        value
+    }
+
+    /// The images of a list; an entry that is none is noted as a whole. What stands in
+    /// the place of a list is taken for its only entry.
+    fn entries(&mut self, raw: &'a RawValue, at: &Pointer<'_>, of: List) -> Vec<Entry<'a>> {
+        let Some(list) = json::list(raw) else {
+            return self.entry(None, raw, at, of).into_iter().collect();
+        };
         // A list can have a million entries that are no image; few have more than four.
         let mut entries = Vec::with_capacity(list.len().min(4));
         for (index, raw) in list.into_iter().enumerate() {
-            if json::is_null(raw) {
-                continue;
-            }
-            let at = Pointer::Item(at, index);
-            let noted = self.unknown.len();
-            let parts = self.parts(raw, &at, of)?;
-            if parts.url.is_some() || parts.base64.is_some() {
-                entries.push(Entry { index, raw, parts });
-            } else {
-                self.unknown.truncate(noted);
-                self.note(at.to_string(), raw);
-            }
+            entries.extend(self.entry(Some(index), raw, &Pointer::Item(at, index), of));
         }
-        Ok(entries)
+        entries
     }
 
-    fn parts(
+    fn entry(
         &mut self,
+        index: Option<usize>,
         raw: &'a RawValue,
         at: &Pointer<'_>,
         of: List,
-    ) -> Result<Parts, Mismatch<'a>> {
+    ) -> Option<Entry<'a>> {
+        if json::is_null(raw) {
+            return None;
+        }
+        let noted = self.unknown.len();
+        let parts = match json::object(raw) {
+            Some(members) => self.parts(members, at, of),
+            None => self.plain(raw, at),
+        };
+        if parts.url.is_some() || parts.base64.is_some() {
+            return Some(Entry { index, raw, parts });
+        }
+        self.unknown.truncate(noted);
+        self.note(at, raw);
+        None
+    }
+
+    /// An entry that is no object: a URL, or base64 that begins as an image does.
+    fn plain(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Parts {
         let mut parts = Parts::default();
-        for (name, raw) in json::object(raw, at)? {
+        match json::string(raw) {
+            Some(text) if is_url(&text) => parts.url = self.text(raw, at),
+            Some(text) if is_base64_image(&text) => {
+                parts.base64 = json::between_quotes(raw).map(|inside| self.range(inside));
+            }
+            Some(text) if text.trim().is_empty() => {}
+            _ => self.unreadable(at, "an image", raw),
+        }
+        parts
+    }
+
+    fn parts(&mut self, members: Vec<Member<'a>>, at: &Pointer<'_>, of: List) -> Parts {
+        let mut parts = Parts::default();
+        for (name, raw) in members {
             let at = Pointer::Member(at, &name);
-            match self.part(&mut parts, &name, raw, &at) {
-                Err(mismatch) if of.documents(&name) => return Err(mismatch),
-                Err(_) => self.note(at.to_string(), raw),
-                Ok(()) => {}
+            match &*name {
+                _ if json::is_null(raw) => {}
+                // A URL that holds nothing is none, but it was there.
+                "url" | "b64_json" if is_nothing(raw) => self.note(&at, raw),
+                "url" | "b64_json" if json::between_quotes(raw).is_none() => {
+                    // The document has no base64 in `images`, so it may be anything.
+                    if name == "url" || of == List::Data {
+                        self.unreadable(&at, "a string", raw);
+                    }
+                    self.note(&at, raw);
+                }
+                "url" => parts.url = self.text(raw, &at),
+                "b64_json" => {
+                    parts.base64 = json::between_quotes(raw).map(|inside| self.range(inside));
+                }
+                "content_type" => parts.content_type = self.text(raw, &at),
+                "file_name" => parts.file_name = self.text(raw, &at),
+                "file_size" => parts.file_size = self.read(raw, &at, json::count),
+                "width" => parts.width = self.read(raw, &at, json::count),
+                "height" => parts.height = self.read(raw, &at, json::count),
+                _ => self.note(&at, raw),
             }
         }
-        Ok(parts)
-    }
-
-    fn part(
-        &mut self,
-        parts: &mut Parts,
-        name: &str,
-        raw: &'a RawValue,
-        at: &Pointer<'_>,
-    ) -> Result<(), Mismatch<'a>> {
-        match name {
-            _ if json::is_null(raw) => {}
-            // A URL that holds nothing is none, but it was there.
-            "url" | "b64_json" if is_nothing(raw) => self.note(at.to_string(), raw),
-            "url" => parts.url = Some(self.text(raw, at)?),
-            "b64_json" => parts.base64 = Some(self.range(json::between_quotes(raw, at)?)),
-            "content_type" => parts.content_type = Some(self.text(raw, at)?),
-            "file_name" => parts.file_name = Some(self.text(raw, at)?),
-            "file_size" => parts.file_size = self.count(raw, at)?,
-            "width" => parts.width = self.count(raw, at)?,
-            "height" => parts.height = self.count(raw, at)?,
-            _ => self.note(at.to_string(), raw),
-        }
-        Ok(())
-    }
-
-    /// A number of things. One beyond 64 bits is noted, because the document sets no
-    /// bound, and an image is worth more than its size.
-    fn count(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Option<u64>, Mismatch<'a>> {
-        Ok(match json::count(raw, at)? {
-            Whole::Fits(count) => Some(count),
-            Whole::TooLarge => {
-                self.note(at.to_string(), raw);
-                None
-            }
-        })
+        parts
     }
 
     /// Adds `data` to `images`: what is the same image fills in what is missing.
@@ -274,53 +300,79 @@ impl<'a> Reader<'a> {
         if agreements.iter().all(|(_, agrees)| *agrees) {
             return;
         }
-        for (name, raw) in json::object(entry.raw, &Pointer::Root).unwrap_or_default() {
+        let list = Pointer::Member(&Pointer::Root, "data");
+        let at = match entry.index {
+            Some(index) => Pointer::Item(&list, index),
+            None => list,
+        };
+        for (name, raw) in json::object(entry.raw).unwrap_or_default() {
             if agreements.contains(&(&*name, false)) {
-                self.note(format!("/data/{}/{name}", entry.index), raw);
+                self.note(&Pointer::Member(&at, &name), raw);
             }
         }
     }
 
-    fn meta(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Option<Usage>, Mismatch<'a>> {
+    fn meta(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Option<Usage> {
         let mut usage = None;
-        for (name, raw) in json::object(raw, at)? {
+        for (name, raw) in self.read(raw, at, json::object)? {
             let at = Pointer::Member(at, &name);
             match &*name {
                 _ if json::is_null(raw) => {}
-                "usage" => usage = Some(self.usage(raw, &at)?),
-                _ => self.note(at.to_string(), raw),
+                "usage" => usage = self.usage(raw, &at),
+                _ => self.note(&at, raw),
             }
         }
-        Ok(usage)
+        usage
     }
 
-    fn usage(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Usage, Mismatch<'a>> {
+    fn usage(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Option<Usage> {
         let mut usage = Usage::default();
-        for (name, raw) in json::object(raw, at)? {
+        for (name, raw) in self.read(raw, at, json::object)? {
             let at = Pointer::Member(at, &name);
-            match &*name {
-                _ if json::is_null(raw) => {}
-                "credits_used" => usage.credits_used = Some(json::number(raw, &at)?),
-                "tokens_used" => usage.tokens_used = Some(json::number(raw, &at)?),
-                "usd_spent" => usage.usd_spent = Some(json::number(raw, &at)?),
-                _ => self.note(at.to_string(), raw),
-            }
+            let field = match &*name {
+                _ if json::is_null(raw) => continue,
+                "credits_used" => &mut usage.credits_used,
+                "tokens_used" => &mut usage.tokens_used,
+                "usd_spent" => &mut usage.usd_spent,
+                _ => {
+                    self.note(&at, raw);
+                    continue;
+                }
+            };
+            *field = self.read(raw, &at, json::number_or_text);
         }
-        Ok(usage)
+        Some(usage)
     }
 
     /// A string, by its place in the body where it has no escapes.
-    fn text(&self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Text, Mismatch<'a>> {
-        let inside = json::between_quotes(raw, at)?;
-        if inside.contains('\\') {
-            return json::string(raw, at).map(|text| Text::Decoded(text.into()));
+    fn text(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Option<Text> {
+        let inside = self.read(raw, at, json::between_quotes)?;
+        if self.is_lossy && inside.contains(char::REPLACEMENT_CHARACTER) {
+            // It was something else.
+            self.note(at, raw);
         }
-        Ok(Text::Within(self.range(inside)))
+        match inside.contains('\\') {
+            true => json::string(raw).map(|text| Text::Decoded(text.into())),
+            false => Some(Text::Within(self.range(inside))),
+        }
     }
 
-    fn timings(&self, raw: &'a RawValue, at: &Pointer<'_>) -> Result<Timings, Mismatch<'a>> {
-        let members = json::object(raw, at)?.into_iter();
-        Ok(Timings {
+    fn flags(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Option<Vec<Option<bool>>> {
+        // As they nearly always are.
+        if let Ok(flags) = serde_json::from_str(raw.get()) {
+            return Some(flags);
+        }
+        let flags = self.read(raw, at, json::list)?.into_iter().enumerate();
+        let flag = |(index, raw)| match json::is_null(raw) {
+            true => None,
+            false => self.read(raw, &Pointer::Item(at, index), json::boolean),
+        };
+        Some(flags.map(flag).collect())
+    }
+
+    fn timings(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Option<Timings> {
+        let members = self.read(raw, at, json::object)?.into_iter();
+        Some(Timings {
             entries: members
                 .map(|(name, raw)| (name.into(), raw.get().into()))
                 .collect(),
@@ -328,9 +380,19 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn note(&mut self, pointer: String, raw: &'a RawValue) {
-        let raw = self.range(raw.get());
+    fn note(&mut self, at: &Pointer<'_>, raw: &'a RawValue) {
+        let (pointer, raw) = (at.to_string(), self.range(raw.get()));
         self.unknown.push(Unknown { pointer, raw });
+    }
+
+    fn unreadable(&mut self, at: &Pointer<'_>, expected: &'static str, found: &RawValue) {
+        if self.unreadable.is_none() {
+            self.unreadable = Some(Problem::Mismatch {
+                pointer: at.to_string(),
+                expected,
+                found: self.redactor.shown(found.get(), 60),
+            });
+        }
     }
 
     /// Where a part of the body stands in it.
@@ -370,16 +432,19 @@ fn is_nothing(raw: &RawValue) -> bool {
         && json::decoded(raw.get()).is_some_and(|text| holds_nothing(&text))
 }
 
-fn flags<'a>(raw: &'a RawValue, at: &Pointer<'_>) -> Result<Vec<Option<bool>>, Mismatch<'a>> {
-    // As they nearly always are; another look finds what is wrong, and where.
-    if let Ok(flags) = serde_json::from_str(raw.get()) {
-        return Ok(flags);
-    }
-    let flags = json::list(raw, at)?.into_iter().enumerate();
-    flags
-        .map(|(index, raw)| match json::is_null(raw) {
-            true => Ok(None),
-            false => json::boolean(raw, &Pointer::Item(at, index)).map(Some),
-        })
-        .collect()
+fn is_url(text: &str) -> bool {
+    let text = text.trim_start();
+    ["http://", "https://", "data:"].iter().any(|scheme| {
+        let start = text.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
+}
+
+/// Whether a text begins as the base64 of an image does.
+fn is_base64_image(text: &str) -> bool {
+    // Enough for every format.
+    const ENOUGH: usize = 684;
+    let head = text.get(..ENOUGH).unwrap_or(text);
+    let bytes = Decoder::new(head.into()).all();
+    bytes.is_ok_and(|bytes| sniff::image_format(&bytes).is_some())
 }
