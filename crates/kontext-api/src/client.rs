@@ -12,6 +12,7 @@ use tracing::Instrument;
 use crate::client::builder::{BuildError, ClientBuilder};
 use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
 use crate::client::retry::{Budget, Cause, RetryPolicy, Schedule};
+use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Observer, Operation, Outcome};
 use crate::download::Downloads;
 use crate::error::Error;
@@ -27,6 +28,7 @@ pub(crate) mod builder;
 pub(crate) mod call;
 mod receive;
 pub(crate) mod retry;
+pub(crate) mod runtimes;
 pub(crate) mod telemetry;
 
 /// How much of the body of an error is kept, in bytes.
@@ -37,6 +39,10 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A client of the API. Clones are cheap and share their connections and their
 /// budget of retries.
+///
+/// It can be used in several tokio runtimes, but is best used in one: connections live in
+/// the runtime that made them. A call waits up to 5 s where connections of a runtime that
+/// nobody drives, such as one that was left with `block_on`, might be used.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
@@ -53,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) downloads: Downloads,
     pub(crate) observer: Observer,
+    pub(crate) runtimes: Runtimes,
 }
 
 /// The head of an answer, and its body as it arrives.
@@ -109,6 +116,10 @@ impl Client {
     ///
     /// [`Error`]; its variants say what a caller can do.
     /// [`Error::is_retryable`] and [`Error::may_have_been_charged`] say it in a word.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside of a tokio runtime that has its IO and its clock.
     pub async fn generate(
         &self,
         request: impl Into<GenerateImageRequest>,
@@ -119,6 +130,10 @@ impl Client {
     /// Like [`generate`](Self::generate), under a name of the caller's.
     ///
     /// # Errors
+    ///
+    /// As [`generate`](Self::generate).
+    ///
+    /// # Panics
     ///
     /// As [`generate`](Self::generate).
     pub async fn generate_with(
@@ -136,7 +151,10 @@ impl Client {
         let id = call.client_request_id.clone();
         let observer = &self.shared.observer;
         let observed = observer.begin_call(Operation::GenerateImage, Some(&id));
-        let attempts = self.attempts(request.into(), call, options.batch);
+        let attempts = async {
+            let _runtime = self.shared.runtimes.enter().await;
+            self.attempts(request.into(), call, options.batch).await
+        };
         let result = attempts.instrument(observed.span()).await;
         match &result {
             Ok(answer) => observed.end(
@@ -304,7 +322,7 @@ impl Client {
         if answer.images().is_empty() {
             return Err(Error::NoImages(Box::new(answer)));
         }
-        Ok(answer)
+        Ok(answer.received_now())
     }
 
     /// Reads an answer that is an error. One that breaks off is still that error.

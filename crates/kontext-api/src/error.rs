@@ -7,7 +7,7 @@ use http::StatusCode;
 use thiserror::Error as ThisError;
 
 use crate::client::call::{Call, ClientRequestId};
-use crate::client::retry::Cause;
+use crate::client::retry::{Cause, is_permanent};
 use crate::request::InvalidRequest;
 use crate::response::answer::GeneratedImages;
 use crate::response::decode_error::DecodeError;
@@ -322,9 +322,8 @@ impl Error {
     ///
     /// True for a 429 whose message is not about a quota or billing, for a 503 that the
     /// provider itself wrote and that is not about maintenance, and for a connection that could not
-    /// be made: there nothing was charged, but a proxy that refuses or a certificate
-    /// that is not trusted will be no better the next time. The client has tried these
-    /// again already, as its [`RetryPolicy`](crate::RetryPolicy) says.
+    /// be made, unless no attempt will make it: a certificate that is not trusted, a proxy
+    /// that wants a password. The client has tried these again already, as its [`RetryPolicy`](crate::RetryPolicy) says.
     /// False for everything else: for a 502 or 504, because the work may have been done,
     /// and for a 500, which the provider does not charge but does not mend in a moment
     /// either. False also where an earlier attempt of the call may have been
@@ -344,10 +343,11 @@ impl Error {
             return None;
         }
         match self {
-            Self::NotSent { source, .. } => source
-                .downcast_ref()
-                .is_some_and(reqwest::Error::is_connect)
-                .then_some(Cause::NotSent),
+            Self::NotSent { source, .. } => {
+                let error = source.downcast_ref();
+                let is_connect = error.is_some_and(reqwest::Error::is_connect);
+                (is_connect && !is_permanent(&**source)).then_some(Cause::NotSent)
+            }
             Self::RateLimited(reply) => match reply.message() {
                 Some(message) if is_about_quota(message) => None,
                 _ => Some(Cause::RateLimited),

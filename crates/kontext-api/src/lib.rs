@@ -33,6 +33,8 @@ pub use client::builder::{BuildError, ClientBuilder};
 pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestId};
 pub use client::retry::RetryPolicy;
 pub use client::telemetry::{Attempt, Operation, Outcome};
+#[doc(hidden)]
+pub use download::HiddenUrl;
 pub use download::{Download, DownloadError, Downloaded, DownloadedImage, SavedImage};
 pub use error::Error;
 pub use generated::types;

@@ -186,9 +186,13 @@ impl fmt::Display for Violation {
             &self.field
         };
         write!(f, "{field}: {}", self.limit)?;
-        match &self.value {
-            Some(value) => write!(f, ", got {value}"),
-            None => Ok(()),
+        let Some(value) = &self.value else {
+            return Ok(());
+        };
+        write!(f, ", got {value}")?;
+        match self.limit == uri::RULE && uri::is_path(value.trim_matches('"')) {
+            true => f.write_str(" (`InputImage::from_file` makes a data URI of a file)"),
+            false => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::client::base_url::{self, BaseUrl};
 use crate::client::retry::{Budget, RetryPolicy};
+use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Attempt, Hook, Observer};
 use crate::download;
 use crate::redact::Redactor;
@@ -20,21 +21,37 @@ use crate::redact::Redactor;
 /// What the client calls itself to the provider.
 pub(crate) const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
 
-/// How long a connection waits for the next request.
-const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+/// How long a request may take unless the caller says otherwise.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a connection waits for the next request. A server that closes one at the same
+/// moment leaves the outcome of a request on it unknown, and those of Node.js do after 5 s.
+pub(crate) const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 
 /// Changes the settings of the HTTP client.
 pub(crate) type Configure =
     Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
+
+/// Goes on from an earlier change.
+fn after(
+    earlier: Option<Configure>,
+    configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+) -> Configure {
+    match earlier {
+        Some(earlier) => Box::new(move |http| configure(earlier(http))),
+        None => Box::new(configure),
+    }
+}
 
 /// Makes a [`Client`].
 pub struct ClientBuilder {
     api_key: Option<String>,
     base_url: String,
     connect_timeout: Duration,
-    attempt_timeout: Duration,
+    attempt_timeout: Option<Duration>,
     max_answer_bytes: usize,
     retry: RetryPolicy,
+    proxy: Option<reqwest::Proxy>,
     on_attempt: Option<Hook>,
     downloads: download::Settings,
     configure: Option<Configure>,
@@ -46,9 +63,10 @@ impl Default for ClientBuilder {
             api_key: None,
             base_url: base_url::DEFAULT.to_owned(),
             connect_timeout: Duration::from_secs(5),
-            attempt_timeout: Duration::from_secs(300),
+            attempt_timeout: None,
             max_answer_bytes: 64 * 1024 * 1024,
             retry: RetryPolicy::default(),
+            proxy: None,
             on_attempt: None,
             downloads: download::Settings::default(),
             configure: None,
@@ -73,8 +91,9 @@ impl ClientBuilder {
         let api_key = variable(API_KEY, look_up)?.ok_or(BuildError::MissingKey)?;
         let builder = Self::default().api_key(api_key);
         Ok(match variable(BASE_URL, look_up)? {
-            Some(base_url) => builder.base_url(base_url),
-            None => builder,
+            // Shells and containers have no other way to unset one.
+            Some(base_url) if !base_url.is_empty() => builder.base_url(base_url),
+            _ => builder,
         })
     }
 
@@ -103,10 +122,10 @@ impl ClientBuilder {
     /// answer: 300 seconds unless it is set. Generating takes long, and after
     /// this time-out nobody knows whether the image was made and charged.
     ///
-    /// It is never more than [`RetryPolicy::total_timeout`], which is 330 seconds unless
+    /// It cannot be more than [`RetryPolicy::total_timeout`], which is 330 seconds unless
     /// it is set: raise that too.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
-        self.attempt_timeout = limit;
+        self.attempt_timeout = Some(limit);
         self
     }
 
@@ -160,40 +179,69 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client that downloads images: a certificate, a proxy. It is
-    /// another one than the API's, with other connections and without the key, and
-    /// [`configure_http`](Self::configure_http) does not change it. A second call goes
-    /// on from the first.
+    /// The proxy of the API and of downloads, instead of the one that the environment
+    /// names (`HTTPS_PROXY` and its like, which count for both as well).
+    ///
+    /// An API on this machine has no proxy, nor have downloads with one.
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Networks that images may be fetched from although they are not public, such as
+    /// `10.0.0.0/8`, `fd00::/8` or a single address: for a resolver that gives made-up
+    /// addresses (198.18.0.0/15), a network with NAT64 of its own (64:ff9b:1::/48), or a
+    /// store of images on a private network. A second call adds to the first.
+    ///
+    /// It is the check of addresses alone that this lifts: URLs still have to be https, and
+    /// redirects are judged likewise. Link-local addresses and those at which clouds keep a
+    /// machine's secrets (169.254.0.0/16, fe80::/10, 168.63.129.16 and others) are allowed
+    /// only by a network that lies inside of these.
+    ///
+    /// An image's URL is what a server wrote: whoever can write into an answer can make this
+    /// machine ask these networks for something.
+    pub fn download_networks(mut self, networks: impl IntoIterator<Item: Into<String>>) -> Self {
+        let networks = networks.into_iter().map(Into::into);
+        self.downloads.networks.extend(networks);
+        self
+    }
+
+    /// Changes the HTTP client that downloads images: a certificate, another proxy than the
+    /// API's. It is another one than the API's, with other connections and without the
+    /// key, and [`configure_http`](Self::configure_http) does not change it. A second call
+    /// goes on from the first.
     ///
     /// Afterwards this crate sets what it answers for: the time to connect, the headers
     /// `host`, `accept` and `accept-encoding`, no retries and no redirects but its own,
-    /// no referer, no compression, no `connection_verbose`, https only, and a resolver
-    /// that gives only addresses on the public internet (with the API on this machine,
-    /// loopback addresses and plain http to them too).
+    /// no referer, no compression, no `connection_verbose`, https only, idle connections
+    /// for 4 s, and a resolver that gives an image's host only addresses on the public
+    /// internet and in [`download_networks`](Self::download_networks) (with the API on this
+    /// machine, loopback addresses and plain http to them too).
     ///
     /// What the closure sets beyond that is the caller's business:
     ///
     /// - Default headers go to every host that an image's URL names: no secrets there.
     /// - **A proxy resolves names itself, so nothing stops it from asking its own
-    ///   network.** None is used unless the closure sets one, not even the one of the
-    ///   environment. Give it by its address: a name would be resolved here, and not be
-    ///   allowed to lead to a private address.
+    ///   network.** The connection to the proxy is not judged. `no_proxy` is one way to do
+    ///   without.
     /// - An address that `resolve` gives to a name is not checked.
     pub fn configure_download_http(
         mut self,
         configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
     ) -> Self {
-        self.downloads.configure(configure);
+        let earlier = self.downloads.configure.take();
+        self.downloads.configure = Some(after(earlier, configure));
         self
     }
 
-    /// Changes the HTTP client: a proxy, a certificate, a user agent, default
-    /// headers. A second call goes on from the first.
+    /// Changes the HTTP client: a certificate, a user agent, default headers, or a proxy
+    /// that downloads are not to use ([`proxy`](Self::proxy) is for both). A second call
+    /// goes on from the first.
     ///
     /// Afterwards this crate sets what it answers for: the key, the time-outs, the
     /// headers `host`, `accept` and `accept-encoding`, no retries, no redirects, no
     /// referer, no compression, no `connection_verbose` (it logs every byte, and so
-    /// the key), and to this machine no proxy.
+    /// the key), idle connections for 4 s, and to this machine no proxy.
     ///
     /// Headers of an answer that are not valid are skipped, unless the closure says
     /// otherwise. An answer with more than 100 headers cannot be read; its outcome
@@ -202,10 +250,7 @@ impl ClientBuilder {
         mut self,
         configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
     ) -> Self {
-        self.configure = Some(match self.configure.take() {
-            Some(earlier) => Box::new(move |http| configure(earlier(http))),
-            None => Box::new(configure),
-        });
+        self.configure = Some(after(self.configure.take(), configure));
         self
     }
 
@@ -215,23 +260,32 @@ impl ClientBuilder {
     ///
     /// [`BuildError`] if the key is missing or cannot be in a header, if the base
     /// URL is not an origin, if it is plain http to another machine or https
-    /// without a TLS feature, or if reqwest cannot be set up.
+    /// without a TLS feature, if an attempt may take longer than all of them, if a network
+    /// is none, or if reqwest cannot be set up.
     pub fn build(self) -> Result<Client, BuildError> {
         let base_url = BaseUrl::new(&self.base_url)?;
         let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
         // No part of a call may be cut in a way that leaves open whether it was sent
         // while it still connects.
-        let attempt_timeout = self.attempt_timeout.min(self.retry.total());
+        let total = self.retry.total();
+        let attempt_timeout = match self.attempt_timeout {
+            Some(attempt) if attempt > total => {
+                return Err(BuildError::AttemptTimeout { attempt, total });
+            }
+            Some(attempt) => attempt,
+            None => ATTEMPT_TIMEOUT.min(total),
+        };
         let connect_timeout = self.connect_timeout.min(attempt_timeout / 2);
         // What the caller may choose otherwise. Gateways in front of an API refuse
-        // clients without a name. One bad header is no reason to lose an image. A
-        // connection that a gateway gave up while it was idle is an unknown outcome
-        // for the next request on it; most keep one for a minute.
+        // clients without a name. One bad header is no reason to lose an image.
         let preset = reqwest::Client::builder()
             .user_agent(USER_AGENT)
-            .pool_idle_timeout(IDLE_CONNECTION)
             .http1_ignore_invalid_headers_in_responses(true);
+        let preset = match &self.proxy {
+            Some(proxy) => preset.proxy(proxy.clone()),
+            None => preset,
+        };
         let http = configure(preset)
             // Each of them replaces the one that the closure may have set: another host
             // would get the key, and a coding would make the answer unreadable.
@@ -251,9 +305,9 @@ impl ClientBuilder {
             .build()
             .map_err(|error| BuildError::Http(error.without_url()))?;
         let redactor = Redactor::hiding(&api_key);
-        let downloads = self
-            .downloads
-            .build(&base_url, connect_timeout, &self.retry);
+        let downloads =
+            self.downloads
+                .build(&base_url, self.proxy, connect_timeout, &self.retry)?;
         Ok(Client::new(Shared {
             http,
             base_url: base_url.as_str().to_owned(),
@@ -261,7 +315,8 @@ impl ClientBuilder {
             attempt_timeout,
             budget: Budget::new(&self.retry),
             retry: self.retry,
-            downloads: downloads.map_err(|error| BuildError::Http(error.without_url()))?,
+            downloads,
+            runtimes: Runtimes::default(),
             observer: Observer::new(self.on_attempt, redactor.clone()),
             redactor,
         }))
@@ -360,6 +415,26 @@ pub enum BuildError {
         /// The origin that was asked for.
         origin: String,
     },
+    /// One attempt may take longer than all of them together.
+    #[error(
+        "an attempt may take {attempt:?} (`ClientBuilder::attempt_timeout`), and all attempts \
+         together only {total:?}: raise `RetryPolicy::total_timeout`"
+    )]
+    AttemptTimeout {
+        /// What an attempt may take.
+        attempt: Duration,
+        /// What all attempts may take.
+        total: Duration,
+    },
+    /// What should be a network is none.
+    #[error(
+        "{network:?} is no network (`ClientBuilder::download_networks`): write an address, or \
+         one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
+    )]
+    InvalidNetwork {
+        /// What it is.
+        network: String,
+    },
     /// The HTTP client could not be made.
     #[error("the http client could not be made")]
     Http(#[source] reqwest::Error),
@@ -396,6 +471,7 @@ pub(crate) fn strict(
         .no_brotli()
         .no_zstd()
         .no_deflate()
+        .pool_idle_timeout(IDLE_CONNECTION)
         // It logs every byte, and so the key.
         .connection_verbose(false)
         .connect_timeout(connect_timeout)
@@ -437,6 +513,52 @@ mod tests {
         );
     }
 
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    #[test]
+    fn an_empty_base_url_is_the_default() {
+        let client = from(Some("key-7"), Some("")).unwrap();
+        assert!(format!("{client:?}").contains(base_url::DEFAULT));
+    }
+
+    #[test]
+    fn an_attempt_cannot_take_longer_than_all_of_them() {
+        let builder = || {
+            Client::builder()
+                .api_key("key")
+                .base_url("http://127.0.0.1")
+                .attempt_timeout(Duration::from_secs(600))
+        };
+        let error = builder().build().unwrap_err().to_string();
+        assert!(error.contains("600s") && error.contains("330s"), "{error}");
+        assert!(error.contains("`RetryPolicy::total_timeout`"), "{error}");
+        let patient = RetryPolicy::default().total_timeout(Duration::from_secs(600));
+        let client = builder().retry(patient).build().unwrap();
+        assert_eq!(client.shared.attempt_timeout, Duration::from_secs(600));
+        // What nobody set is no contradiction.
+        let hasty = RetryPolicy::default().total_timeout(Duration::from_secs(9));
+        let builder = Client::builder()
+            .api_key("key")
+            .base_url("http://127.0.0.1");
+        let client = builder.retry(hasty).build().unwrap();
+        assert_eq!(client.shared.attempt_timeout, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn what_is_no_network_is_named() {
+        for network in ["10.0.0.0/33", "fd00::/8x", "", "localhost"] {
+            let builder = Client::builder()
+                .api_key("key")
+                .base_url("http://127.0.0.1");
+            let error = builder.download_networks([network]).build().unwrap_err();
+            assert!(error.to_string().contains("download_networks"), "{error}");
+        }
+        let builder = Client::builder()
+            .api_key("key")
+            .base_url("http://127.0.0.1");
+        let networks = ["10.0.0.0/8", " fd00::/8", "192.168.0.7", "::1"];
+        builder.download_networks(networks).build().unwrap();
+    }
+
     #[test]
     fn what_is_wrong_with_the_environment_is_named() {
         for (key, base_url, problem) in [
@@ -445,7 +567,6 @@ mod tests {
             (Some("key\n"), Some("http://127.0.0.1"), "AIMLAPI_KEY"),
             (Some("kéy"), Some("http://127.0.0.1"), "AIMLAPI_KEY"),
             (Some("key"), Some("http://127.0.0.1/v1"), "AIMLAPI_BASE_URL"),
-            (Some("key"), Some(""), "AIMLAPI_BASE_URL"),
             (Some("key"), Some("http://192.0.2.1"), "AIMLAPI_BASE_URL"),
         ] {
             let error = from(key, base_url).unwrap_err().to_string();

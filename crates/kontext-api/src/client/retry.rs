@@ -1,5 +1,6 @@
 //! When to try again, how long to wait before, and when to stop.
 
+use std::error::Error as StdError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -202,6 +203,23 @@ pub(crate) enum Cause {
     TransientDownload,
 }
 
+/// Whether no attempt will make a connection: a certificate that is not trusted, a proxy
+/// that wants a password, or one of a sort that nobody speaks.
+///
+/// The libraries below have no types for these, so it goes by their words.
+pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let words = error.to_string().to_lowercase();
+        let marks = ["certificate", "proxy auth", "scheme"];
+        if marks.iter().any(|mark| words.contains(mark)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// The retries that a client and its clones have in reserve, in fifths of a retry.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -327,6 +345,8 @@ pub(crate) struct Schedule<'a> {
     /// Nothing where the policy allows more time than a clock can count.
     end: Option<Instant>,
     attempts: u32,
+    /// Those that the policy does not count.
+    extra: u32,
     retries_of_503: u32,
 }
 
@@ -338,6 +358,7 @@ impl<'a> Schedule<'a> {
             budget,
             end: Instant::now().checked_add(policy.total()),
             attempts: 1,
+            extra: 0,
             retries_of_503: 0,
         }
     }
@@ -349,7 +370,24 @@ impl<'a> Schedule<'a> {
 
     /// The number of the attempt that is under way, from 1.
     pub(crate) fn attempt(&self) -> u32 {
-        self.attempts
+        self.attempts.saturating_add(self.extra)
+    }
+
+    /// Another attempt after `delay`, or what the server asks for if that is more, which
+    /// the policy does not count. Nothing if there is no time for it, or if there are to be
+    /// no retries at all.
+    pub(crate) fn next_extra(
+        &mut self,
+        delay: Duration,
+        retry_after: Option<Duration>,
+        least: Duration,
+    ) -> Option<Duration> {
+        let delay = delay.max(retry_after.unwrap_or_default());
+        let is_allowed = self.policy.max_attempts > 1
+            && retry_after.is_none_or(|delay| delay <= self.policy.max_retry_after)
+            && delay.saturating_add(least) <= self.time_left();
+        self.extra += u32::from(is_allowed);
+        is_allowed.then_some(delay)
     }
 
     /// How much time is left for all attempts.

@@ -247,7 +247,7 @@ impl AttemptSpan<'_> {
             Outcome::Failed(
                 Error::NotSent { source, .. } | Error::OutcomeUnknown { source, .. },
             )
-            | Outcome::DownloadFailed(DownloadError::Transport { source }) => source,
+            | Outcome::DownloadFailed(DownloadError::Transport { source, .. }) => source,
             _ => return None,
         };
         let mut text = source.to_string();

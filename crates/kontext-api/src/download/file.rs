@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::error::DownloadError;
+use super::error::{DownloadError, HiddenUrl};
 use crate::sniff::Format;
 
 /// Writes to a temporary file beside the one that will be.
@@ -33,7 +33,11 @@ impl File {
         let names_folder = matches!(last_first.next(), Some(b"" | b"."));
         let failed = |path: &Path, source| {
             let path = path.to_owned();
-            Err(DownloadError::File { path, source })
+            Err(DownloadError::File {
+                path,
+                source,
+                image: HiddenUrl::default(),
+            })
         };
         if path.file_name().is_none() || names_folder {
             let problem = "the path has no file name";
@@ -51,9 +55,10 @@ impl File {
                 open: None,
             }),
             Ok(_) => failed(&folder, io::ErrorKind::NotADirectory.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(DownloadError::NoFolder { path: folder })
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DownloadError::NoFolder {
+                path: folder,
+                image: HiddenUrl::default(),
+            }),
             Err(error) => failed(&folder, error),
         }
     }
@@ -70,12 +75,14 @@ impl File {
             return Err(DownloadError::File {
                 path: self.path,
                 source,
+                image: HiddenUrl::default(),
             });
         };
         let path = name.clone();
         let failed = |source| DownloadError::File {
             path: path.clone(),
             source,
+            image: HiddenUrl::default(),
         };
         // Writing goes on in the background, and here it tells how it went.
         file.flush().await.map_err(failed)?;
@@ -94,7 +101,10 @@ impl File {
         };
         match blocking(put).await {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !overwrite => {
-                Err(DownloadError::Exists { path })
+                Err(DownloadError::Exists {
+                    path,
+                    image: HiddenUrl::default(),
+                })
             }
             other => other.map_err(failed),
         }
@@ -107,7 +117,10 @@ impl Target for File {
         self.open = None;
         let name = with_extension(&self.path, format.extension);
         if !self.overwrite && tokio::fs::symlink_metadata(&name).await.is_ok() {
-            return Err(DownloadError::Exists { path: name });
+            return Err(DownloadError::Exists {
+                path: name,
+                image: HiddenUrl::default(),
+            });
         }
         let folder = self.folder.clone();
         // If the future is dropped meanwhile, so is what this gives, with the file.
@@ -115,6 +128,7 @@ impl Target for File {
         let (file, temporary) = created.map_err(|source| DownloadError::File {
             path: self.folder.clone(),
             source,
+            image: HiddenUrl::default(),
         })?;
         self.open = Some(Open {
             name,
@@ -132,6 +146,7 @@ impl Target for File {
         written.map_err(|source| DownloadError::File {
             path: open.name.clone(),
             source,
+            image: HiddenUrl::default(),
         })
     }
 }
@@ -279,7 +294,10 @@ impl<'a, W: AsyncWrite + Unpin> Writer<'a, W> {
     /// Passes on what the writer holds back.
     pub(super) async fn finish(self) -> Result<(), DownloadError> {
         let flushed = self.writer.flush().await;
-        flushed.map_err(|source| DownloadError::Writer { source })
+        flushed.map_err(|source| DownloadError::Writer {
+            source,
+            image: HiddenUrl::default(),
+        })
     }
 }
 
@@ -291,7 +309,10 @@ impl<W: AsyncWrite + Unpin> Target for Writer<'_, W> {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
         self.has_begun = true;
         let written = self.writer.write_all(bytes).await;
-        written.map_err(|source| DownloadError::Writer { source })
+        written.map_err(|source| DownloadError::Writer {
+            source,
+            image: HiddenUrl::default(),
+        })
     }
 
     fn is_repeatable(&self) -> bool {

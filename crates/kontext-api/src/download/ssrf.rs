@@ -1,9 +1,11 @@
 //! Where an image may be fetched from, so that nobody who can write into an answer makes
 //! this machine ask its own network for something.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
@@ -25,7 +27,8 @@ const UNIQUE_LOCAL: Kind = Kind::Other("a unique local address");
 const LINK_LOCAL: Kind = Kind::Other("a link-local address");
 const RESERVED: Kind = Kind::Other("a reserved address");
 const DOCUMENTATION: Kind = Kind::Other("an address for documentation");
-const BENCHMARKING: Kind = Kind::Other("an address for benchmarks");
+const BENCHMARKING: Kind =
+    Kind::Other("an address for benchmarks, or a made-up one of a VPN or a proxy (fake IP)");
 const MULTICAST: Kind = Kind::Other("a multicast address");
 const TUNNEL: Kind = Kind::Other("a way to an IPv4 address that is not public");
 
@@ -125,7 +128,7 @@ fn kind_6(address: Ipv6Addr) -> Kind {
 
 /// The IPv4 addresses that an IPv6 address leads to.
 fn tunnelled(address: Ipv6Addr) -> Vec<Ipv4Addr> {
-    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    let v4 = ipv4_of;
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
         // Compatible, NAT64 and 6to4.
@@ -140,27 +143,100 @@ fn tunnelled(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     }
 }
 
+fn ipv4_of(high: u16, low: u16) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))
+}
+
+/// An address and those behind it, of NAT64 of one network alone included, whose prefix
+/// can have 48 or 96 bits.
+fn leads_to(address: IpAddr) -> Vec<IpAddr> {
+    let address = address.to_canonical();
+    let mut reached = vec![address];
+    if let IpAddr::V6(v6) = address {
+        reached.extend(tunnelled(v6).into_iter().map(IpAddr::V4));
+        if let [0x64, 0xff9b, 1, a, bc, de, high, low] = v6.segments() {
+            let after_48 = ipv4_of(a, (bc << 8) | (de >> 8));
+            reached.extend([after_48, ipv4_of(high, low)].map(IpAddr::V4));
+        }
+    }
+    reached
+}
+
+/// Link-local networks, and the addresses at which clouds tell a machine its secrets. A
+/// network that a caller allows opens them only if it lies inside of one of these.
+const SENSITIVE: [IpNet; 7] = [
+    IpNet::V4(v4(169, 254, 0, 0, 16)),
+    IpNet::V6(v6(0xfe80, 0, 0, 10)),
+    // Azure, Alibaba, Oracle, AWS and Google.
+    IpNet::V4(v4(168, 63, 129, 16, 32)),
+    IpNet::V4(v4(100, 100, 100, 200, 32)),
+    IpNet::V4(v4(192, 0, 0, 192, 32)),
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+        128,
+    )),
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+        128,
+    )),
+];
+
 /// What a URL and an address must be, so that nobody who can write into an answer
 /// makes this machine ask its own network for something.
 #[derive(Clone, Debug)]
 pub(crate) struct UrlPolicy {
     allow_loopback: bool,
+    networks: Arc<[IpNet]>,
 }
 
 impl UrlPolicy {
-    /// With loopback allowed, plain http is allowed to this machine too.
-    pub(crate) fn new(allow_loopback: bool) -> Self {
-        Self { allow_loopback }
+    /// With loopback allowed, plain http is allowed to this machine too. Addresses in
+    /// `networks` are allowed, public or not.
+    pub(crate) fn new(allow_loopback: bool, networks: Vec<IpNet>) -> Self {
+        Self {
+            allow_loopback,
+            networks: networks.into(),
+        }
     }
 
     /// Why an address may not be connected to.
     pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), String> {
-        match kind(address) {
-            Kind::Public => Ok(()),
-            Kind::Loopback if self.allow_loopback => Ok(()),
-            Kind::Loopback => Err(format!("{address} is a loopback address")),
-            Kind::Other(what) => Err(format!("{address} is {what}")),
-        }
+        let what = match kind(address) {
+            Kind::Public => return Ok(()),
+            Kind::Loopback if self.allow_loopback => return Ok(()),
+            _ if self.is_allowed(address) => return Ok(()),
+            Kind::Loopback => "a loopback address",
+            Kind::Other(what) => what,
+        };
+        let reached = leads_to(address);
+        let sensitive = SENSITIVE
+            .iter()
+            .find(|network| reached.iter().any(|address| network.contains(address)));
+        let advice = match sensitive {
+            Some(network) => format!("only naming a network inside of {network}"),
+            None => "naming its network".to_owned(),
+        };
+        Err(format!(
+            "{address} is {what}; {advice} with `ClientBuilder::download_networks` allows it"
+        ))
+    }
+
+    /// Whether the caller has named a network for an address.
+    fn is_allowed(&self, address: IpAddr) -> bool {
+        let is_named = |address: &IpAddr| {
+            let sensitive = SENSITIVE.iter().find(|network| network.contains(address));
+            self.networks.iter().any(|network| {
+                let is_inside = sensitive.is_none_or(|sensitive| sensitive.contains(network));
+                network.contains(address) && is_inside
+            })
+        };
+        let is_sensitive =
+            |address: &IpAddr| SENSITIVE.iter().any(|network| network.contains(address));
+        let address = address.to_canonical();
+        is_named(&address)
+            && leads_to(address)
+                .iter()
+                .all(|address| !is_sensitive(address) || is_named(address))
     }
 
     /// Why a URL may not be fetched. The addresses of a name are judged when it is
@@ -196,12 +272,55 @@ impl UrlPolicy {
     }
 }
 
-/// The system's resolver, without the addresses that the policy refuses.
+/// The hosts that images are being fetched from, and how often each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Targets(Arc<Mutex<HashMap<String, usize>>>);
+
+/// A host of an image, as long as this lives.
+#[derive(Debug)]
+pub(super) struct TargetHost {
+    targets: Targets,
+    host: String,
+}
+
+impl Targets {
+    pub(super) fn enter(&self, url: &Url) -> TargetHost {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        *self.lock().entry(host.clone()).or_default() += 1;
+        TargetHost {
+            targets: self.clone(),
+            host,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        // A count is whole whatever happened to the thread that held it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for TargetHost {
+    fn drop(&mut self) {
+        let mut targets = self.targets.lock();
+        if let Some(count) = targets.get_mut(&self.host) {
+            *count -= 1;
+            if *count == 0 {
+                targets.remove(&self.host);
+            }
+        }
+    }
+}
+
+/// The system's resolver, without the addresses that the policy refuses to a target.
 ///
 /// What is judged here is what is connected to: a name that resolves to something
-/// else the next time is judged the next time.
+/// else the next time is judged the next time. A name that is no target's is that of a
+/// proxy, which the caller has chosen, and not who wrote the answer.
 #[derive(Clone, Debug)]
-pub(super) struct Resolver(pub(super) UrlPolicy);
+pub(super) struct Resolver {
+    pub(super) policy: UrlPolicy,
+    pub(super) targets: Targets,
+}
 
 /// A name has addresses, and none of them is allowed.
 #[derive(Debug, thiserror::Error)]
@@ -213,11 +332,15 @@ pub(super) struct NoAllowedAddress {
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0.clone();
+        let is_target = self.targets.lock().contains_key(name.as_str());
+        let policy = self.policy.clone();
         Box::pin(async move {
             let host = name.as_str();
             // The port is of no account: the one of the URL is used.
             let found = tokio::net::lookup_host((host, 0)).await?;
+            if !is_target {
+                return Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs);
+            }
             let allowed = allowed(&policy, host, found)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -402,6 +525,62 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_is_named_is_allowed_and_opens_no_metadata() {
+        let check = |networks: &[&str], address: &str| {
+            let networks = networks.iter().map(|network| network.parse().unwrap());
+            UrlPolicy::new(false, networks.collect()).check_address(address.parse().unwrap())
+        };
+        for (network, address) in [
+            ("10.0.0.0/8", "10.1.2.3"),
+            ("10.0.0.0/8", "::ffff:10.1.2.3"),
+            ("198.18.0.0/15", "198.18.0.7"),
+            ("100.64.0.0/10", "100.64.0.1"),
+            ("127.0.0.0/8", "127.0.0.1"),
+            ("fd00::/8", "fd00::1"),
+            ("64:ff9b:1::/48", "64:ff9b:1::808:808"),
+            ("64:ff9b::/96", "64:ff9b::10.0.0.1"),
+            ("169.254.0.0/16", "169.254.169.254"),
+            ("169.254.169.254/32", "169.254.169.254"),
+            ("169.254.169.254/32", "::ffff:169.254.169.254"),
+            ("168.63.129.16/32", "168.63.129.16"),
+            ("fe80::/10", "fe80::1"),
+            ("fd00:ec2::254/128", "fd00:ec2::254"),
+        ] {
+            assert_eq!(check(&[network], address), Ok(()), "{network} {address}");
+            check(&[], address).unwrap_err();
+        }
+        for (network, address) in [
+            ("10.0.0.0/8", "192.168.0.1"),
+            ("10.0.0.0/8", "64:ff9b::10.0.0.1"),
+            ("0.0.0.0/0", "169.254.169.254"),
+            ("169.0.0.0/8", "169.254.169.254"),
+            ("0.0.0.0/0", "::ffff:169.254.169.254"),
+            ("0.0.0.0/0", "168.63.129.16"),
+            ("168.63.129.0/24", "168.63.129.16"),
+            ("100.64.0.0/10", "100.100.100.200"),
+            ("::/0", "fe80::1"),
+            ("fd00::/8", "fd00:ec2::254"),
+            ("::/0", "10.0.0.1"),
+            ("64:ff9b::/96", "64:ff9b::169.254.169.254"),
+            ("64:ff9b:1::/48", "64:ff9b:1::169.254.169.254"),
+            ("64:ff9b:1::/48", "64:ff9b:1:a9fe:a9:fe00::"),
+        ] {
+            check(&[network], address).unwrap_err();
+        }
+        let problem = check(&["0.0.0.0/0"], "169.254.169.254").unwrap_err();
+        assert_eq!(
+            problem,
+            "169.254.169.254 is a link-local address; only naming a network inside of \
+             169.254.0.0/16 with `ClientBuilder::download_networks` allows it"
+        );
+        let problem = check(&[], "198.18.0.1").unwrap_err();
+        assert!(
+            problem.contains("an address for benchmarks, or a made-up one"),
+            "{problem}"
+        );
+    }
+
+    #[test]
     fn every_block_of_ipv6_ends_where_it_should() {
         const PUBLIC: Kind = Kind::Public;
         const LOOPBACK: Kind = Kind::Loopback;
@@ -491,7 +670,7 @@ mod gate_tests {
     use super::*;
 
     fn check(allow_loopback: bool, url: &str) -> Result<(), String> {
-        UrlPolicy::new(allow_loopback).check(&Url::parse(url).unwrap())
+        UrlPolicy::new(allow_loopback, Vec::new()).check(&Url::parse(url).unwrap())
     }
 
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -518,7 +697,7 @@ mod gate_tests {
             "https://[::ffff:127.0.0.1]/",
         ] {
             let problem = check(false, url).unwrap_err();
-            assert!(problem.ends_with(" is a loopback address"), "{problem}");
+            assert!(problem.contains(" is a loopback address; "), "{problem}");
             assert_eq!(check(true, url), Ok(()), "{url}");
         }
     }
@@ -568,7 +747,7 @@ mod resolve_tests {
     fn only_allowed_addresses_pass() {
         let of = |allow_loopback, list: &[&str]| {
             let list: Vec<SocketAddr> = list.iter().map(|text| text.parse().unwrap()).collect();
-            let policy = UrlPolicy::new(allow_loopback);
+            let policy = UrlPolicy::new(allow_loopback, Vec::new());
             let allowed = allowed(&policy, "cdn.example.com", list.into_iter());
             allowed.map(|list| list.iter().map(SocketAddr::to_string).collect::<Vec<_>>())
         };
@@ -584,7 +763,8 @@ mod resolve_tests {
             let error = of(allow_loopback, &["10.0.0.1:0", "[fe80::1%3]:0"]).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "its host cdn.example.com has no address that is allowed: 10.0.0.1 is a private address"
+                "its host cdn.example.com has no address that is allowed: 10.0.0.1 is a private \
+                 address; naming its network with `ClientBuilder::download_networks` allows it"
             );
         }
         assert!(of(false, &["127.0.0.1:0", "[::1]:0"]).is_err());

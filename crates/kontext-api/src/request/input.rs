@@ -15,13 +15,15 @@ use crate::sniff::{HEAD, image_format, shown_beginning};
 
 /// The most bytes that an image may have unless the caller says otherwise.
 const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
+/// What the provider's models take, as far as is known.
+const ACCEPTED: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 /// How many bytes are read at once.
 const PIECE: usize = 192 * 1024;
 
 /// An image of the caller's own, as the `data:` URI that a request sends.
 ///
 /// What sort of image it is, is told by its first bytes and not by its name; what
-/// is no image is refused. The bytes are encoded as they are read, into one
+/// is no JPEG, PNG, WebP or GIF is refused ([`options`](Self::options) accept others). The bytes are encoded as they are read, into one
 /// string that moves into the request: the image is in memory once, as base64,
 /// which is a third larger than the image.
 ///
@@ -63,6 +65,7 @@ pub struct InputImage {
 #[must_use = "options do nothing before an image is read with them"]
 pub struct InputOptions {
     max_bytes: u64,
+    also_accepted: &'static [&'static str],
 }
 
 impl InputImage {
@@ -117,6 +120,7 @@ impl Default for InputOptions {
     fn default() -> Self {
         Self {
             max_bytes: DEFAULT_MAX_BYTES,
+            also_accepted: &[],
         }
     }
 }
@@ -125,6 +129,13 @@ impl InputOptions {
     /// The most bytes that an image may have: 20 MiB unless it is set.
     pub fn max_bytes(mut self, limit: u64) -> Self {
         self.max_bytes = limit;
+        self
+    }
+
+    /// Media types to accept beside JPEG, PNG, WebP and GIF, such as `image/avif`. Which
+    /// others the provider takes is not documented.
+    pub fn also_accept(mut self, media_types: &'static [&'static str]) -> Self {
+        self.also_accepted = media_types;
         self
     }
 
@@ -157,7 +168,7 @@ impl InputOptions {
             return Err(InputError::too_large(None, Some(size), self.max_bytes));
         }
         let head = &bytes[..bytes.len().min(HEAD)];
-        let mut encoder = Encoder::new(head, size, None)?;
+        let mut encoder = Encoder::new(head, size, None, self.also_accepted)?;
         encoder.encode(bytes)?;
         Ok(encoder.finish())
     }
@@ -199,7 +210,12 @@ impl InputOptions {
         let mut source = Source::new(reader, self.max_bytes, path);
         // What is no image is refused before more of it is read.
         while source.filled < HEAD && source.read(HEAD).await? {}
-        let mut encoder = Encoder::new(&source.buffer[..source.filled], expected, path)?;
+        let mut encoder = Encoder::new(
+            &source.buffer[..source.filled],
+            expected,
+            path,
+            self.also_accepted,
+        )?;
         loop {
             // Three bytes are four characters; what is less waits for the next piece.
             let whole = source.filled - source.filled % 3;
@@ -296,7 +312,12 @@ struct Encoder<'a> {
 impl<'a> Encoder<'a> {
     /// Begins the URI of the image that begins with `head`, with room for the
     /// `expected` bytes of it. Nothing is encoded yet.
-    fn new(head: &[u8], expected: u64, path: Option<&'a Path>) -> Result<Self, InputError> {
+    fn new(
+        head: &[u8],
+        expected: u64,
+        path: Option<&'a Path>,
+        also_accepted: &[&str],
+    ) -> Result<Self, InputError> {
         if head.is_empty() {
             return Err(InputError::empty(path));
         }
@@ -306,6 +327,13 @@ impl<'a> Encoder<'a> {
                 beginning: shown_beginning(head),
             });
         };
+        let is = |accepted: &&str| accepted.eq_ignore_ascii_case(format.media_type);
+        if !ACCEPTED.iter().any(is) && !also_accepted.iter().any(is) {
+            return Err(InputError::UnsupportedFormat {
+                path: path.map(Into::into),
+                media_type: format.media_type,
+            });
+        }
         let prefix = format!("data:{};base64,", format.media_type);
         let mut text = String::new();
         let room = encoded(expected).saturating_add(prefix.len());
@@ -391,6 +419,18 @@ pub enum InputError {
         /// Its first bytes, as text where they are text.
         beginning: String,
     },
+    /// It is an image, of a format that the provider is not known to take.
+    #[error(
+        "{} is {media_type}, and the provider is not known to take other images than JPEG, PNG, \
+         WebP and GIF: convert it, or name the media type with `InputOptions::also_accept`",
+        named(path.as_deref())
+    )]
+    UnsupportedFormat {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// Its media type, such as `image/heif`.
+        media_type: &'static str,
+    },
     /// It is larger than the limit.
     #[error(
         "{} has {}, the limit is {limit} bytes, which `InputOptions::max_bytes` can raise",
@@ -436,6 +476,7 @@ impl InputError {
             Self::Read { path, .. }
             | Self::Empty { path }
             | Self::NotAnImage { path, .. }
+            | Self::UnsupportedFormat { path, .. }
             | Self::TooLarge { path, .. } => path.as_deref(),
         }
     }
@@ -472,7 +513,7 @@ mod encode_tests {
     #[test]
     fn a_string_of_known_size_is_made_once() {
         for size in [8, 9, 10, 1_000, 3_000_000] {
-            let mut encoder = Encoder::new(PNG, size, None).unwrap();
+            let mut encoder = Encoder::new(PNG, size, None, &[]).unwrap();
             let (place, room) = (encoder.text.as_ptr(), encoder.text.capacity());
             let mut left = usize::try_from(size).unwrap();
             while left > 0 {
@@ -492,21 +533,21 @@ mod encode_tests {
     #[test]
     fn what_no_memory_can_hold_is_an_error() {
         for size in [u64::MAX, u64::MAX / 2] {
-            let error = Encoder::new(PNG, size, None).err().unwrap();
+            let error = Encoder::new(PNG, size, None, &[]).err().unwrap();
             assert!(matches!(error, InputError::Read { .. }), "{error:?}");
         }
     }
 
     #[test]
     fn what_it_writes_is_a_uri_that_needs_no_normalising() {
-        for head in [
-            PNG,
-            b"\0\0\x01\0\x01\0",
-            b"8BPS",
-            b"II*\0\x08\0\0\0\0\0\0\0",
-            b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0",
+        for (head, media_type) in [
+            (PNG, "image/png"),
+            (b"\0\0\x01\0\x01\0", "image/vnd.microsoft.icon"),
+            (b"8BPS", "image/vnd.adobe.photoshop"),
+            (b"II*\0\x08\0\0\0\0\0\0\0", "image/tiff"),
+            (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0", "image/bmp"),
         ] {
-            let mut encoder = Encoder::new(head, 0, None).unwrap();
+            let mut encoder = Encoder::new(head, 0, None, &[media_type]).unwrap();
             encoder.encode(head).unwrap();
             let uri = encoder.finish().uri;
             assert!(uri.is_valid(), "{uri}");

@@ -7,6 +7,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
+/// What a request asks of an image's URI, in the words of its check.
+pub(crate) const RULE: &str = "must be an http, https or data URI";
+
 /// Where an image is: an http or https URL, or a `data:` URI.
 ///
 /// What people write is brought into the spelling of RFC 3986 when the value is
@@ -159,6 +162,14 @@ impl schemars::JsonSchema for Uri {
 pub(crate) fn is_valid(text: &str) -> bool {
     let uri = Uri::from(text);
     uri.is_valid && uri.text == text
+}
+
+/// Whether a text that is no valid URI is more likely to be the path of a file.
+pub(crate) fn is_path(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    // A drive of Windows is no scheme.
+    let has_scheme = scheme.len() > 1 && scheme != "file" && !scheme.contains(['/', '\\', '.']);
+    !has_scheme && text.contains(['/', '\\', '.'])
 }
 
 /// What URL parsers ignore at both ends: spaces and control characters.

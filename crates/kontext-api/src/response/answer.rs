@@ -4,6 +4,7 @@ use crate::response::read;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
 
@@ -163,6 +164,15 @@ impl GeneratedImages {
         };
         let reply = Reply::new(status, headers, body, false, redactor.clone());
         Err(DecodeError::new(reply, problem))
+    }
+
+    /// The same answer, which came just now.
+    pub(crate) fn received_now(mut self) -> Self {
+        let now = Instant::now();
+        for image in &mut self.content.images {
+            image.received = Some(now);
+        }
+        self
     }
 
     /// The images, in the order of the answer. One that the answer lists twice,

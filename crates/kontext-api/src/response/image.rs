@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
 
+use crate::download::HiddenUrl;
 use crate::redact::Redactor;
 use crate::response::json;
 
@@ -20,6 +22,8 @@ pub struct Image {
     pub(crate) body: Arc<String>,
     pub(crate) redactor: Redactor,
     pub(crate) parts: Parts,
+    /// When the answer came; nothing where the body was at hand.
+    pub(crate) received: Option<Instant>,
 }
 
 /// What the entries of an answer say about one image.
@@ -94,6 +98,11 @@ impl Image {
     /// Decodes the bytes of the image piece by piece; nothing where there is only a URL.
     pub(crate) fn decoder(&self) -> Option<Decoder<'_>> {
         self.base64().map(Decoder::new)
+    }
+
+    /// How old the answer is that the image is from.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.received.map(|received| received.elapsed())
     }
 
     /// The width in pixels.
@@ -185,4 +194,5 @@ impl fmt::Debug for Image {
 #[error("the base64 of the image is not valid: {problem}")]
 pub struct InvalidBase64 {
     pub(super) problem: String,
+    pub(crate) image: HiddenUrl,
 }

@@ -132,6 +132,7 @@ impl<'a> Reader<'a> {
                 body: Arc::clone(self.body),
                 redactor: self.redactor.clone(),
                 parts: entry.parts,
+                received: None,
             })
             .collect()
     }
