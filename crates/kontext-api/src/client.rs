@@ -1,6 +1,5 @@
 //! The client: one call, one answer, and as few requests as it takes.
 
-use crate::client::receive::{End, Pieces, receive};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use tracing::Instrument;
 
 use crate::client::builder::{BuildError, ClientBuilder};
 use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
+use crate::client::receive::{End, Pieces, receive};
 use crate::client::retry::{Budget, Cause, RetryPolicy, Schedule};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Observer, Operation, Outcome};

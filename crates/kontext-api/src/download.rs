@@ -1,18 +1,18 @@
 //! Downloads: an image of an answer, to bytes, to a writer or to a file.
 
-use crate::response::base64::Decoder;
-use file::{Memory, Target, Writer};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fetch::Fetch;
+use file::{Memory, Target, Writer};
 use tokio::io::AsyncWrite;
 use tracing::Instrument;
 
 use crate::client::retry::{Cause, Schedule};
 use crate::client::telemetry::{Operation, Outcome};
 use crate::client::{Client, Shared};
+use crate::response::base64::Decoder;
 use crate::response::image::Image;
 use crate::sniff::{self, Format};
 

@@ -8,14 +8,14 @@ use std::fmt;
 
 use url::Url;
 
-pub(crate) mod input;
-pub(crate) mod uri;
-
 use crate::client::call::Call;
 use crate::generated::limits::GENERATE_IMAGE_REQUEST;
 use crate::request::input::InputImage;
 use crate::request::uri::Uri;
 use crate::types::{GenerateImageRequest, ImageUrl};
+
+pub(crate) mod input;
+pub(crate) mod uri;
 
 impl GenerateImageRequest {
     /// Checks every limit of the API, as sending the request does first: for one that

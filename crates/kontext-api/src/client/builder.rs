@@ -1,6 +1,5 @@
 //! How a client is made, and the rules that no setting can lift.
 
-use crate::client::{Client, Shared};
 use std::env::VarError;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -15,6 +14,7 @@ use crate::client::base_url::{self, BaseUrl};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Attempt, Hook, Observer};
+use crate::client::{Client, Shared};
 use crate::download;
 use crate::redact::Redactor;
 

@@ -1,16 +1,15 @@
 //! What the client knows of a call, whatever came of it.
 
-use std::process;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use std::{fmt, mem};
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use std::{fmt, mem, process};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use thiserror::Error;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::client::retry::SharedRateLimit;
 use crate::generated::Client;

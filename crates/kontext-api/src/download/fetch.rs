@@ -1,7 +1,5 @@
 //! One attempt to fetch an image by its URL.
 
-use super::file::Target;
-use super::ssrf::{NoAllowedAddress, Resolver, Targets, UrlPolicy};
 use std::error::Error as StdError;
 use std::future::Future;
 use std::net::IpAddr;
@@ -18,6 +16,8 @@ use url::{Position, Url};
 
 use super::Received;
 use super::error::{DownloadError, HiddenUrl};
+use super::file::Target;
+use super::ssrf::{NoAllowedAddress, Resolver, Targets, UrlPolicy};
 use crate::client::base_url::BaseUrl;
 use crate::client::builder::{self, BuildError, Configure, USER_AGENT};
 use crate::client::retry::{Budget, RetryPolicy};

@@ -74,8 +74,12 @@ impl InputImage {
     /// # Errors
     ///
     /// [`InputError`], with the path: if there is no such file, if it is none but
-    /// a directory, a pipe or a device, if it is empty, no image, or too large. A
-    /// file that is too large is not read.
+    /// a directory, a pipe or a device, if it is empty, no image, one of another format, or
+    /// too large. A file that is too large is not read.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside of a tokio runtime.
     pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, InputError> {
         Self::options().from_file(path).await
     }

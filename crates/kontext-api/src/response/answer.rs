@@ -1,6 +1,5 @@
 //! The answer to a request: the images, and everything that came with them.
 
-use crate::response::read;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use crate::response::decode_error::{DecodeError, Problem};
 use crate::response::error_body::{ErrorBody, Reply};
 use crate::response::image::{Image, Text};
 use crate::response::number::{self, Number};
-use crate::response::{headers, json};
+use crate::response::{headers, json, read};
 use crate::types::GenerateImageResponse;
 
 /// Generated images, as the provider answered.

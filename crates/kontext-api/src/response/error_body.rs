@@ -9,8 +9,7 @@ use serde_json::value::RawValue;
 use crate::client::call::{Call, ClientRequestId};
 use crate::download::HiddenUrl;
 use crate::redact::Redactor;
-use crate::response::headers;
-use crate::response::{json, number};
+use crate::response::{headers, json, number};
 
 /// An answer as it came: status, headers, body and what the body says.
 ///

@@ -1,6 +1,5 @@
 //! One image of an answer.
 
-use crate::response::base64::Decoder;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -11,6 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::download::HiddenUrl;
 use crate::redact::Redactor;
+use crate::response::base64::Decoder;
 use crate::response::json;
 
 /// A generated image: a URL, its bytes as base64, or both, and what is known of it.

@@ -1,6 +1,5 @@
 //! Reads a body, one level at a time, and notes what has another type than it should.
 
-use crate::response::answer::{Content, Timings, Unknown, Usage};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::redact::Redactor;
+use crate::response::answer::{Content, Timings, Unknown, Usage};
 use crate::response::base64::Decoder;
 use crate::response::decode_error::Problem;
 use crate::response::image::{Image, Parts, Text, holds_nothing};
@@ -53,7 +53,7 @@ pub(super) fn content(
                 None => Vec::new(),
             };
             Content {
-                images: reader.into_images(images),
+                images: reader.images(images),
                 ..Content::default()
             }
         }
@@ -121,11 +121,11 @@ impl<'a> Reader<'a> {
             entry.parts.is_nsfw = flag.copied().flatten();
         }
         self.merge(&mut images, data);
-        content.images = self.into_images(images);
+        content.images = self.images(images);
         content
     }
 
-    fn into_images(&self, entries: Vec<Entry<'a>>) -> Vec<Image> {
+    fn images(&self, entries: Vec<Entry<'a>>) -> Vec<Image> {
         let entries = entries.into_iter();
         entries
             .map(|entry| Image {
