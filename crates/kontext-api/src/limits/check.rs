@@ -11,7 +11,7 @@ use serde::ser;
 
 use super::scalar::{self, Broken};
 use super::{ArrayLimits, Field, Limits};
-use crate::invalid_request::{InvalidRequest, Violation};
+use crate::request::{InvalidRequest, Violation};
 
 /// Checks `value`; absent fields are ignored unless they are required.
 ///
@@ -296,6 +296,6 @@ impl std::error::Error for Unreadable {}
 
 impl ser::Error for Unreadable {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(crate::text::one_line(&message.to_string(), 200))
+        Self(crate::redact::one_line(&message.to_string(), 200))
     }
 }

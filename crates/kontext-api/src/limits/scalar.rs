@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{ArrayLimits, Format, IntegerLimits, Limits, NumberLimits, StringLimits};
-use crate::text;
+use crate::redact;
 
 /// How many characters of a string a message shows.
 const SHOWN: usize = 60;
@@ -54,7 +54,7 @@ impl fmt::Display for Limits {
 
 /// A string for a message: quoted, shortened, with its length if it was.
 pub(super) fn shown(value: &str) -> String {
-    let quoted = text::quoted(value, SHOWN);
+    let quoted = redact::quoted(value, SHOWN);
     match value.char_indices().nth(SHOWN) {
         Some(_) => format!("{quoted} ({} bytes)", value.len()),
         None => quoted,
@@ -91,7 +91,7 @@ pub(super) fn string(value: &str, is_valid_uri: bool, limits: &Limits) -> Vec<Br
     }
     if let Some(Format::Uri) = format
         && !is_valid_uri
-        && !crate::uri::is_valid(value)
+        && !crate::request::uri::is_valid(value)
     {
         broken.push(Broken {
             limit: "must be an http, https or data URI".to_owned(),
@@ -101,7 +101,7 @@ pub(super) fn string(value: &str, is_valid_uri: bool, limits: &Limits) -> Vec<Br
     if !values.is_empty() && !values.contains(&value) {
         let allowed: Vec<_> = values
             .iter()
-            .map(|allowed| text::quoted(allowed, SHOWN))
+            .map(|allowed| redact::quoted(allowed, SHOWN))
             .collect();
         broken.push(Broken {
             limit: format!("must be one of {}", allowed.join(", ")),

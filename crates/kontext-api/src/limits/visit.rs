@@ -5,7 +5,7 @@ use serde::ser::{self, Impossible};
 
 use super::check::{Check, Kind, List, Object, Unreadable, Visit};
 use super::scalar;
-use crate::uri;
+use crate::request::uri;
 
 /// Forwards every width of whole number to one place.
 macro_rules! whole_numbers {
