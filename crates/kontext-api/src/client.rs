@@ -246,9 +246,12 @@ impl Client {
             if !batch.wait(delay).await {
                 return Err(error);
             }
-            if cause == Some(Cause::RateLimited) {
-                schedule.extend(begin.elapsed());
-            }
+            // A pause of the batch is not the call's own time.
+            let own = match cause {
+                Some(Cause::RateLimited) => Duration::ZERO,
+                _ => delay,
+            };
+            schedule.extend(begin.elapsed().saturating_sub(own));
         }
     }
 

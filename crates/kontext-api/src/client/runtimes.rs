@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes(Mutex<Vec<Used>>);
 
-/// A runtime, and when a call last ended in it.
+/// A runtime, and when a call last began or ended in it.
 #[derive(Clone, Debug)]
 struct Used {
     runtime: Handle,
@@ -47,17 +47,18 @@ impl Runtimes {
             id: current.id(),
         };
         for other in self.others(current) {
-            let ran = timeout(PATIENCE, other.runtime.spawn(async {})).await;
-            match ran {
+            // From then on the pool does not give out what was made there.
+            let end = other.last + IDLE_CONNECTION + Duration::from_millis(100);
+            if Instant::now() > end {
+                continue;
+            }
+            match timeout(PATIENCE, other.runtime.spawn(async {})).await {
                 Ok(Ok(())) => {}
                 // It is gone, and its connections are.
                 Ok(Err(_)) => self
                     .lock()
                     .retain(|used| used.runtime.id() != other.runtime.id()),
-                Err(_) => {
-                    let margin = Duration::from_millis(100);
-                    sleep_until(other.last + IDLE_CONNECTION + margin).await;
-                }
+                Err(_) => sleep_until(end).await,
             }
         }
         entered
@@ -67,20 +68,15 @@ impl Runtimes {
     fn others(&self, current: Handle) -> Vec<Used> {
         let mut all = self.lock();
         let id = current.id();
-        if let [only] = &mut all[..]
-            && only.runtime.id() == id
-        {
-            return Vec::new();
-        }
-        let others = all.iter().filter(|used| used.runtime.id() != id);
-        let others = others.cloned().collect();
-        if all.iter().all(|used| used.runtime.id() != id) {
-            all.push(Used {
+        match all.iter_mut().find(|used| used.runtime.id() == id) {
+            Some(used) => used.last = Instant::now(),
+            None => all.push(Used {
                 runtime: current,
                 last: Instant::now(),
-            });
+            }),
         }
-        others
+        let others = all.iter().filter(|used| used.runtime.id() != id);
+        others.cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Used>> {

@@ -288,10 +288,9 @@ fn advice(reply: &Reply) -> String {
     const OLD: Duration = Duration::from_secs(60 * 60);
     match (reply.status().as_u16(), reply.image_age) {
         (202 | 425, _) => "; the image is not there yet: download it again later".to_owned(),
-        (401 | 403 | 404 | 410, Some(age)) if age < OLD => format!(
-            "; the answer with the url is only {} s old: download it again",
-            age.as_secs()
-        ),
+        (401 | 403 | 404 | 410, Some(age)) if age < OLD => {
+            "; the answer is recent, so the url has not expired: download it again later".to_owned()
+        }
         (401 | 403 | 404 | 410, _) => {
             "; the url has probably expired, and how long one lives is not documented".to_owned()
         }

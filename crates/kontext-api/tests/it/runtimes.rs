@@ -87,3 +87,24 @@ fn a_runtime_that_is_gone_or_driven_by_others_is_not_waited_for() {
         begin.elapsed()
     );
 }
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_before_a_server_closes_it() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        stream
+            .write_all(&response("200 OK", "", ONE_IMAGE))
+            .await
+            .unwrap();
+        stream
+    };
+    let (answer, mut stream) = tokio::join!(client.generate(request()), serve);
+    answer.unwrap();
+    let mut byte = [0];
+    let closed = tokio::io::AsyncReadExt::read(&mut stream, &mut byte);
+    let closed = tokio::time::timeout(Duration::from_secs(15), closed).await;
+    assert_eq!(closed.expect("it stays open").unwrap(), 0);
+}
