@@ -16,7 +16,7 @@ use crate::call::{Call, CallOptions};
 use crate::decode_error::{DecodeError, Problem};
 use crate::download::Downloads;
 use crate::error::Error;
-use crate::generated::{self, limits::GENERATE_IMAGE_REQUEST};
+use crate::generated;
 use crate::hooks::Attempting;
 use crate::observe::Observer;
 use crate::random::Random;
@@ -157,8 +157,8 @@ impl Client {
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
         // The fields are public, so a request can have changed since it was built.
-        crate::limits::check(&request, &GENERATE_IMAGE_REQUEST)
-            .map_err(|invalid| Error::from(invalid).in_call(&call))?;
+        let checked = request.check();
+        checked.map_err(|invalid| Error::from(invalid).in_call(&call))?;
         let mut schedule = Schedule::start(&shared.retry, &shared.budget, &shared.random);
         // An attempt that begins when the time is nearly up would be cut off, and its
         // outcome unknown.

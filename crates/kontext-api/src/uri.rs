@@ -19,10 +19,6 @@ pub struct Uri {
     is_valid: bool,
 }
 
-/// What a valid URI calls itself when it is serialized, so that the check before sending
-/// need not look at the text again. JSON, which is what is sent, has no such names.
-pub(crate) const VALID: &str = "kontext_api::ValidUri";
-
 impl Uri {
     /// The URI as it will be sent.
     pub fn as_str(&self) -> &str {
@@ -129,10 +125,7 @@ impl fmt::Debug for Uri {
 
 impl Serialize for Uri {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.is_valid {
-            true => serializer.serialize_newtype_struct(VALID, &self.text),
-            false => serializer.serialize_str(&self.text),
-        }
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -155,18 +148,6 @@ impl schemars::JsonSchema for Uri {
     fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "format": "uri" })
     }
-}
-
-/// Whether `text` is in the form that [`Uri`] writes valid URLs in.
-pub(crate) fn is_valid(text: &str) -> bool {
-    is_plain_url(text)
-        || match text.strip_prefix("data:") {
-            Some(rest) => has_comma(rest) && is_clean(rest),
-            None => Url::parse(text)
-                .ok()
-                .and_then(normalise_url)
-                .is_some_and(|normal| normal == text),
-        }
 }
 
 /// Whether `text` is a URL as most are, which a parser would leave as it is: a name

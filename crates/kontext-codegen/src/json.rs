@@ -11,7 +11,7 @@ pub fn child(pointer: &str, key: &str) -> String {
 /// The canonical text of a generated JSON file: keys in alphabetical order,
 /// two spaces, a final newline.
 #[must_use]
-pub fn canonical_text(value: &Value) -> String {
+pub(crate) fn canonical_text(value: &Value) -> String {
     let mut sorted = value.clone();
     sorted.sort_all_objects();
     format!("{sorted:#}\n")
@@ -19,7 +19,7 @@ pub fn canonical_text(value: &Value) -> String {
 
 /// The value as one short line for a message.
 #[must_use]
-pub fn short(value: &Value) -> String {
+pub(crate) fn short(value: &Value) -> String {
     const LIMIT: usize = 120;
     let text = value.to_string();
     match text.char_indices().nth(LIMIT) {
@@ -53,7 +53,11 @@ pub fn same(left: &Value, right: &Value) -> bool {
 ///
 /// Each child is passed with the JSON pointer to it. Whatever walks schemas
 /// uses this one list, so that no walker forgets a place.
-pub fn each_child<'a>(schema: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'a Value, String)) {
+pub(crate) fn each_child<'a>(
+    schema: &'a Value,
+    pointer: &str,
+    visit: &mut dyn FnMut(&'a Value, String),
+) {
     let Some(schema) = schema.as_object() else {
         return;
     };
@@ -77,7 +81,7 @@ pub fn each_child<'a>(schema: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'
 }
 
 /// As [`each_child`], for changing the children in place.
-pub fn each_child_mut(
+pub(crate) fn each_child_mut(
     schema: &mut Value,
     pointer: &str,
     visit: &mut dyn FnMut(&mut Value, String),
@@ -107,7 +111,7 @@ pub fn each_child_mut(
 }
 
 /// The HTTP methods of OpenAPI 3.0 path items, in the specification's order.
-pub const METHODS: [&str; 8] = [
+pub(crate) const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
@@ -122,7 +126,9 @@ pub fn each_operation<'a>(
     for (path, item) in paths {
         let at = child("/paths", path);
         for (method, operation) in item.as_object().into_iter().flatten() {
-            if METHODS.contains(&method.as_str()) {
+            let is_operation = METHODS.contains(&method.as_str());
+            // An extension holds no operation, whatever its members are called.
+            if is_operation && !path.starts_with("x-") {
                 visit(path, method, operation, child(&at, method));
             }
         }
@@ -131,7 +137,10 @@ pub fn each_operation<'a>(
 
 /// Visits the outermost schemas of a document for changing: those of
 /// components, parameters, headers, bodies and responses.
-pub fn each_root_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, String)) {
+pub(crate) fn each_root_schema_mut(
+    document: &mut Value,
+    visit: &mut dyn FnMut(&mut Value, String),
+) {
     fn walk(value: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, String)) {
         match value {
             Value::Object(members) => {
@@ -163,7 +172,7 @@ pub fn each_root_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Val
 }
 
 /// Visits every schema of a document, parents before children, for changing.
-pub fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &str)) {
+pub(crate) fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &str)) {
     fn descend(schema: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, &str)) {
         visit(schema, pointer);
         each_child_mut(schema, pointer, &mut |inner, at| {
@@ -182,9 +191,16 @@ pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
+/// The schema that a local reference means.
+#[must_use]
+pub(crate) fn referenced<'a>(document: &'a Value, schema: &Value) -> Option<&'a Value> {
+    let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+    document.pointer(pointer)
+}
+
 /// The component that a local reference names.
 #[must_use]
-pub fn component_name(reference: &str) -> Option<&str> {
+pub(crate) fn component_name(reference: &str) -> Option<&str> {
     reference.strip_prefix("#/components/schemas/")
 }
 

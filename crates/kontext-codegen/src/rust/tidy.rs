@@ -28,6 +28,11 @@ pub(super) fn tidy(file: &mut syn::File) {
     NoVersionHeader.visit_file_mut(file);
 }
 
+/// Brings the docs of what was added later in the same form.
+pub(super) fn docs(file: &mut syn::File) {
+    Docs.visit_file_mut(file);
+}
+
 /// Adds items to the module of types.
 pub(super) fn add_to_types(
     file: &mut syn::File,
@@ -40,6 +45,17 @@ pub(super) fn add_to_types(
     };
     all.extend(more.items);
     Ok(())
+}
+
+/// The generated types.
+pub(super) fn types_of(file: &syn::File) -> Result<&[Item], Problems> {
+    let module = file.items.iter().find_map(|item| match item {
+        Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
+        _ => None,
+    });
+    let (_, items) =
+        module.ok_or_else(|| gap("the generated code has no module of types".to_owned()))?;
+    Ok(items)
 }
 
 /// The module that holds the generated types.
@@ -137,6 +153,10 @@ impl VisitMut for Docs {
             match doc(&attribute) {
                 Some(text) => {
                     first.get_or_insert(others.len());
+                    let text = crate::docs::printable(&text);
+                    if text.is_empty() {
+                        lines.push(String::new());
+                    }
                     lines.extend(text.lines().map(|line| line.trim().to_owned()));
                 }
                 None => others.push(attribute),
