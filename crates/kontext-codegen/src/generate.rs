@@ -105,9 +105,9 @@ pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
 
 fn run(inputs: &Inputs) -> Result<Outputs, Problems> {
     let effective = effective::effective(&inputs.published, &inputs.overlays)?;
+    let mut view = view::view(&effective)?;
+    let rust = rust::rust(&effective, &mut view)?;
     let contract = contract::contract(&effective.document);
-    let view = view::view(&effective)?;
-    let rust = rust::rust(&effective, &view)?;
     let files = vec![
         Output {
             file: "openapi/effective.json",

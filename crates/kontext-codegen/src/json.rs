@@ -135,6 +135,29 @@ pub fn each_operation<'a>(
     }
 }
 
+/// What a walk from the outside of a document meets at one of its members.
+enum Member {
+    Schema,
+    /// The components that are schemas.
+    Schemas,
+    /// Values, among which no schema is.
+    Values,
+    Other,
+}
+
+impl Member {
+    fn of(parent: &str, name: &str) -> Self {
+        match name {
+            "schema" => Self::Schema,
+            // Examples hold values, not schemas.
+            "example" | "examples" => Self::Values,
+            _ if name.starts_with("x-") => Self::Values,
+            "schemas" if parent == "/components" => Self::Schemas,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Visits the outermost schemas of a document for changing: those of
 /// components, parameters, headers, bodies and responses.
 pub(crate) fn each_root_schema_mut(
@@ -146,17 +169,15 @@ pub(crate) fn each_root_schema_mut(
             Value::Object(members) => {
                 for (name, member) in members {
                     let at = child(pointer, name);
-                    match name.as_str() {
-                        "schema" => visit(member, at),
-                        // Examples hold values, not schemas.
-                        "example" | "examples" => {}
-                        _ if name.starts_with("x-") => {}
-                        "schemas" if pointer == "/components" => {
+                    match Member::of(pointer, name) {
+                        Member::Schema => visit(member, at),
+                        Member::Values => {}
+                        Member::Schemas => {
                             for (name, schema) in member.as_object_mut().into_iter().flatten() {
                                 visit(schema, child(&at, name));
                             }
                         }
-                        _ => walk(member, &at, visit),
+                        Member::Other => walk(member, &at, visit),
                     }
                 }
             }
@@ -180,6 +201,40 @@ pub(crate) fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut V
         });
     }
     each_root_schema_mut(document, &mut |schema, at| descend(schema, &at, visit));
+}
+
+/// Visits every schema of a document, parents before children.
+pub(crate) fn each_schema<'a>(document: &'a Value, visit: &mut dyn FnMut(&'a Value, &str)) {
+    fn descend<'a>(schema: &'a Value, at: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
+        visit(schema, at);
+        each_child(schema, at, &mut |inner, at| descend(inner, &at, visit));
+    }
+    fn walk<'a>(value: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let at = child(pointer, name);
+                    match Member::of(pointer, name) {
+                        Member::Schema => descend(member, &at, visit),
+                        Member::Values => {}
+                        Member::Schemas => {
+                            for (name, schema) in member.as_object().into_iter().flatten() {
+                                descend(schema, &child(&at, name), visit);
+                            }
+                        }
+                        Member::Other => walk(member, &at, visit),
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(item, &child(pointer, &index.to_string()), visit);
+                }
+            }
+            _ => {}
+        }
+    }
+    walk(document, "", visit);
 }
 
 /// The array at a member, or an empty one.
@@ -232,8 +287,12 @@ mod tests {
             }}}
         });
         let mut seen = Vec::new();
-        each_schema_mut(&mut document, &mut |_, at| seen.push(at.to_owned()));
+        each_schema(&document, &mut |_, at| seen.push(at.to_owned()));
         seen.sort();
+        let mut seen_mut = Vec::new();
+        each_schema_mut(&mut document, &mut |_, at| seen_mut.push(at.to_owned()));
+        seen_mut.sort();
+        assert_eq!(seen, seen_mut);
         assert_eq!(
             seen,
             [

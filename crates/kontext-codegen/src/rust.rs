@@ -45,16 +45,22 @@ pub(crate) struct Rust {
 ///
 /// The generators refuse the view, or panic: whatever [`crate::supported`] did
 /// not find first. The message says so, in their words.
-pub(crate) fn rust(effective: &Effective, view: &View) -> Result<Rust, Problems> {
-    let mut file = parsed(progenitor(view)?)?;
+pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Problems> {
+    // It is large, and nothing after this needs it.
+    let document = view.document.take();
+    let mut file = parsed(progenitor(document, view)?)?;
+    let view = &*view;
     tidy::tidy(&mut file);
-    let types = tidy::types_of(&file)?.to_vec();
-    let checks = Checks::new(&effective.document, view, &types);
-    let ours = builder::builders(&types, view, &checks);
-    let (builders, struct_checks) = (ours.builders, ours.checks);
-    let other_checks = checks.of_other_types();
+    let (ours, unchecked) = {
+        let types = tidy::types_of(&file)?;
+        let checks = Checks::new(&effective.document, view, types);
+        let mut ours = builder::builders(types, view, &checks);
+        ours.checks.extend(checks.of_other_types());
+        (ours, checks.into_unchecked())
+    };
+    let (builders, checks) = (ours.builders, ours.checks);
     let enums = enums::enums(&view.enums);
-    tidy::add_to_types(&mut file, quote!(#enums #struct_checks #other_checks))?;
+    tidy::add_to_types(&mut file, quote!(#enums #checks))?;
     let ours = quote! {
         /// Builders of the requests.
         pub mod builder {
@@ -69,13 +75,13 @@ pub(crate) fn rust(effective: &Effective, view: &View) -> Result<Rust, Problems>
     Problems::none_or(problems.into_iter().map(|one| refused(view, one)).collect())?;
     Ok(Rust {
         text: prettyplease::unparse(&file),
-        unchecked: checks.into_unchecked(),
+        unchecked,
     })
 }
 
 /// Runs progenitor on the view.
-fn progenitor(view: &View) -> Result<TokenStream, Problems> {
-    let document: openapiv3::OpenAPI = serde_json::from_value(view.document.clone())
+fn progenitor(document: Value, view: &View) -> Result<TokenStream, Problems> {
+    let document: openapiv3::OpenAPI = serde_json::from_value(document)
         .map_err(|error| gap(format!("the generator cannot read the document: {error}")))?;
     let mut settings = GenerationSettings::default();
     settings

@@ -40,16 +40,16 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         parts.insert(name, targets);
     }
     let problems = found.problems.len();
-    let mut reported = BTreeSet::new();
+    let mut done = BTreeSet::new();
     for name in parts.keys().copied() {
-        if !reported.contains(name)
-            && let Some(cycle) = cycle_of(name, &parts)
-        {
-            reported.extend(cycle.iter().copied());
-            let cycle = cycle.join(" → ");
+        if let Some(cycle) = first_cycle(name, &parts, &mut Vec::new(), &mut done) {
+            let start = cycle.first().copied().unwrap_or(name);
             found.add(
-                &child("/components/schemas", name),
-                format!("refers to itself without ever describing a value: {cycle}"),
+                &child("/components/schemas", start),
+                format!(
+                    "refers to itself without ever describing a value: {}",
+                    cycle.join(" → ")
+                ),
                 "correct the reference with an overlay",
             );
         }
@@ -96,7 +96,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             {
                 found.add(
                     at,
-                    format!("the request contains itself: {cycle}"),
+                    format!("the request contains itself: {}", cycle.join(" → ")),
                     "a request of any depth can't be checked before sending; close the cycle \
                      with an overlay",
                 );
@@ -134,34 +134,6 @@ fn part_references<'a>(
             part_references(schemas, part, targets);
         }
     }
-}
-
-/// The path from a component back to itself, if there is one: the shortest, found level by
-/// level.
-fn cycle_of<'a>(start: &'a str, edges: &Edges<'a>) -> Option<Vec<&'a str>> {
-    let mut from: BTreeMap<&str, &'a str> = BTreeMap::new();
-    let mut level = vec![start];
-    while !level.is_empty() {
-        let mut next = Vec::new();
-        for name in level {
-            for target in edges.get(name).into_iter().flatten().copied() {
-                if target == start {
-                    let mut path = vec![start, name];
-                    while let Some(before) = path.last().and_then(|last| from.get(last)) {
-                        path.push(before);
-                    }
-                    path.reverse();
-                    return Some(path);
-                }
-                if from.get(target).is_none() {
-                    from.insert(target, name);
-                    next.push(target);
-                }
-            }
-        }
-        level = next;
-    }
-    None
 }
 
 /// How many components follow one another from here; none if they are too many. What
@@ -206,25 +178,23 @@ fn count_parts<'a>(name: &'a str, edges: &Edges<'a>, counts: &mut BTreeMap<&'a s
     count
 }
 
-/// A path of references from a component that meets itself, if any.
+/// A path of references from a component that meets itself, if any: from the first
+/// component of the cycle back to it.
 fn first_cycle<'a>(
     name: &'a str,
     edges: &Edges<'a>,
     path: &mut Vec<&'a str>,
     done: &mut BTreeSet<&'a str>,
-) -> Option<String> {
-    if let Some(start) = path.iter().position(|earlier| *earlier == name) {
-        let mut names = path[start..].to_vec();
-        names.push(name);
-        return Some(names.join(" → "));
-    }
+) -> Option<Vec<&'a str>> {
     if !done.insert(name) {
-        return None;
+        let start = path.iter().position(|earlier| *earlier == name)?;
+        let mut cycle = path[start..].to_vec();
+        cycle.push(name);
+        return Some(cycle);
     }
     path.push(name);
-    let targets = edges.get(name).into_iter().flatten();
-    let mut cycles = targets.map(|next| first_cycle(next, edges, path, done));
-    let found = cycles.find_map(|found| found);
+    let mut targets = edges.get(name).into_iter().flatten();
+    let found = targets.find_map(|next| first_cycle(next, edges, path, done));
     path.pop();
     found
 }

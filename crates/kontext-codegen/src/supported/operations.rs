@@ -288,6 +288,12 @@ fn responses(document: &Value, operation: &Value, at: &str, found: &mut Found<'_
                 ),
                 _ => json_only(response, &at, found),
             }
+        } else if response.get("$ref").is_some() {
+            found.add(
+                &at,
+                format!("a reference to a reference: {}", short(&response["$ref"])),
+                "refer to what is meant with an overlay",
+            );
         } else if !response["content"].is_null() && !response["content"].is_object() {
             found.add(
                 &child(&at, "content"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Found;
 use crate::{
     contract,
-    json::{array, child, each_child, each_operation, each_schema_mut, referenced, same, short},
+    json::{array, child, each_child, each_operation, each_schema, referenced, same, short},
     names,
     rust::check::{whole_maximum, whole_minimum},
 };
@@ -29,13 +29,7 @@ const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "ob
 
 /// Finds what is wrong with the schemas of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
-    // The one walker over all schemas changes in place; this is a look only.
-    let mut copy = document.clone();
-    let mut schemas = Vec::new();
-    each_schema_mut(&mut copy, &mut |schema, at| {
-        schemas.push((at.to_owned(), schema.clone()));
-    });
-    for (at, schema) in &schemas {
+    each_schema(document, &mut |schema, at| {
         let Some(members) = schema.as_object() else {
             found.add(
                 at,
@@ -45,7 +39,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
                 ),
                 "correct it with an overlay",
             );
-            continue;
+            return;
         };
         keywords(members, at, found);
         properties(members, at, found);
@@ -54,7 +48,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         empty_range(members, at, found);
         parts(document, schema, at, found);
         values(document, schema, members, at, found);
-    }
+    });
     each_operation(document, &mut |_, _, operation, at| {
         let at = child(&at, "requestBody");
         Requests {
@@ -305,14 +299,7 @@ fn parts(document: &Value, schema: &Value, at: &str, found: &mut Found<'_>) {
     }
     let mut all = AllOf::default();
     all.add(document, schema);
-    let problem = if all.types.as_ref().is_some_and(Vec::is_empty) {
-        Some("the parts have different types".to_owned())
-    } else if all.values.as_ref().is_some_and(Vec::is_empty) {
-        Some("the parts have no value of an enum in common".to_owned())
-    } else {
-        contradiction(&all.limits).map(|(_, message)| message)
-    };
-    if let Some(problem) = problem {
+    if let Some(problem) = all.problem(document, 0) {
         found.add(
             &child(at, "allOf"),
             format!("{problem}, so no value is allowed"),
@@ -323,17 +310,45 @@ fn parts(document: &Value, schema: &Value, at: &str, found: &mut Found<'_>) {
 
 /// What all the parts of a schema allow.
 #[derive(Default)]
-struct AllOf {
+struct AllOf<'a> {
     /// The types in common; none if no part says any.
     types: Option<Vec<&'static str>>,
     /// The values of enums in common.
     values: Option<Vec<Value>>,
     /// The tightest limits.
     limits: Map<String, Value>,
+    /// What each part says of a property.
+    properties: BTreeMap<&'a str, Vec<&'a Value>>,
 }
 
-impl AllOf {
-    fn add(&mut self, document: &Value, schema: &Value) {
+impl<'a> AllOf<'a> {
+    /// Why no value is all of the parts, in words.
+    fn problem(&self, document: &'a Value, depth: usize) -> Option<String> {
+        // Objects may contain themselves.
+        const DEEPEST: usize = 8;
+        if self.types.as_ref().is_some_and(Vec::is_empty) {
+            return Some("the parts have different types".to_owned());
+        }
+        if self.values.as_ref().is_some_and(Vec::is_empty) {
+            return Some("the parts have no value of an enum in common".to_owned());
+        }
+        if let Some((_, message)) = contradiction(&self.limits) {
+            return Some(message);
+        }
+        self.properties.iter().find_map(|(name, schemas)| {
+            if schemas.len() < 2 || depth == DEEPEST {
+                return None;
+            }
+            let mut all = AllOf::default();
+            for schema in schemas {
+                all.add(document, schema);
+            }
+            let problem = all.problem(document, depth + 1)?;
+            Some(format!("property {name}: {problem}"))
+        })
+    }
+
+    fn add(&mut self, document: &'a Value, schema: &'a Value) {
         if let Some(target) = referenced(document, schema) {
             return self.add(document, target);
         }
@@ -389,6 +404,10 @@ impl AllOf {
                 self.limits
                     .insert(exclusive.to_owned(), flag.unwrap_or(json!(false)));
             }
+        }
+        let properties = members.get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            self.properties.entry(name).or_default().push(property);
         }
         for part in array(members, "allOf") {
             self.add(document, part);
