@@ -16,7 +16,7 @@ use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Observer, Operation, Outcome};
 use crate::download::Downloads;
 use crate::error::Error;
-use crate::generated::{self, limits::GENERATE_IMAGE_REQUEST};
+use crate::generated;
 use crate::redact::Redactor;
 use crate::response::answer::GeneratedImages;
 use crate::response::decode_error::{DecodeError, Problem};
@@ -175,8 +175,8 @@ impl Client {
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
         // The fields are public, so a request can have changed since it was built.
-        crate::limits::check(&request, &GENERATE_IMAGE_REQUEST)
-            .map_err(|invalid| Error::from(invalid).in_call(&call))?;
+        let checked = request.check();
+        checked.map_err(|invalid| Error::from(invalid).in_call(&call))?;
         let mut schedule = Schedule::start(&shared.retry, &shared.budget);
         // An attempt that begins when the time is nearly up would be cut off, and its
         // outcome unknown.

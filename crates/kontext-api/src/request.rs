@@ -1,4 +1,4 @@
-//! What a request can do that is not generated: plain values as image URLs, and a check.
+//! What a request can do that is not generated: plain values as image URLs.
 //!
 //! Everything goes by way of the conversions that the generator writes, from one
 //! [`Uri`] and from a list of them. No field of a request is named here, so a
@@ -9,25 +9,12 @@ use std::fmt;
 use url::Url;
 
 use crate::client::call::Call;
-use crate::generated::limits::GENERATE_IMAGE_REQUEST;
 use crate::request::input::InputImage;
 use crate::request::uri::Uri;
-use crate::types::{GenerateImageRequest, ImageUrl};
+use crate::types::ImageUrl;
 
 pub(crate) mod input;
 pub(crate) mod uri;
-
-impl GenerateImageRequest {
-    /// Checks every limit of the API, as sending the request does first: for one that
-    /// was read from a file, or changed since it was built.
-    ///
-    /// # Errors
-    ///
-    /// Every field that is outside its limits, at once.
-    pub fn check(&self) -> Result<(), InvalidRequest> {
-        crate::limits::check(self, &GENERATE_IMAGE_REQUEST)
-    }
-}
 
 /// One URL, and vectors. Vectors are listed by type because the generator writes
 /// the one of [`Uri`], which a general conversion would contradict.
@@ -221,7 +208,7 @@ impl std::error::Error for InvalidRequest {}
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::*;
+    use crate::GenerateImageRequest;
 
     #[test]
     fn a_request_that_changed_since_it_was_built_can_be_checked() {

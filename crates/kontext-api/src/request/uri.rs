@@ -23,10 +23,6 @@ pub struct Uri {
     is_valid: bool,
 }
 
-/// What a valid URI calls itself when it is serialized, so that the check before sending
-/// need not look at the text again. JSON, which is what is sent, has no such names.
-pub(crate) const VALID: &str = "kontext_api::ValidUri";
-
 impl Uri {
     /// The URI as it will be sent.
     pub fn as_str(&self) -> &str {
@@ -130,10 +126,7 @@ impl fmt::Debug for Uri {
 
 impl Serialize for Uri {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.is_valid {
-            true => serializer.serialize_newtype_struct(VALID, &self.text),
-            false => serializer.serialize_str(&self.text),
-        }
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -156,12 +149,6 @@ impl schemars::JsonSchema for Uri {
     fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "format": "uri" })
     }
-}
-
-/// Whether `text` is in the form that [`Uri`] writes valid URLs in.
-pub(crate) fn is_valid(text: &str) -> bool {
-    let uri = Uri::from(text);
-    uri.is_valid && uri.text == text
 }
 
 /// Whether a text that is no valid URI is more likely to be the path of a file.
