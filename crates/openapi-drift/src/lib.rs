@@ -25,7 +25,7 @@ mod witness;
 pub use document::{Document, Unreadable};
 pub use explain::{explain, rules_table};
 pub use finish::compare;
-pub use ignore::{Date, Expired, ExpiredEntry, IgnoreError, IgnoreFile, InvalidDate, Unused};
+pub use ignore::{Expired, IgnoreError, IgnoreFile, Unused};
 pub use json::Position;
 pub use report::{Finding, Ignored, Report, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};
