@@ -19,7 +19,7 @@ pub(crate) const FORMAT: u64 = 1;
 
 /// Makes the contract of an effective document.
 #[must_use]
-pub(crate) fn contract(effective: &Value) -> Value {
+pub fn contract(effective: &Value) -> Value {
     let mut operations = Vec::new();
     each_operation(effective, &mut |path, method, operation, at| {
         operations.push(one(effective, path, method, operation, &at));

@@ -15,7 +15,8 @@
 //!    become one, in canonical order.
 //! 6. `contract`, `view`, `rust`: the three things made from it.
 //!
-//! [`generate`] runs all of them.
+//! [`generate`] runs all of them. [`surface`] compares what they made with what they
+//! made before.
 
 #![cfg_attr(
     test,
@@ -41,8 +42,10 @@ mod problem;
 mod prune;
 mod rust;
 mod supported;
+pub mod surface;
 mod view;
 
+pub use contract::contract;
 pub use effective::Steps;
 pub use generate::{GENERATORS, Input, Inputs, Output, Outputs, generate};
 pub use json::{array, child, each_operation, same};

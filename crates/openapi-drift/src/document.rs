@@ -1,6 +1,6 @@
 //! An OpenAPI document as it was published, with its defects.
 
-use crate::json::{Id, NoTree, Position, ROOT, Tree};
+pub(crate) use crate::json::{Id, NoTree, Position, ROOT, Tree};
 
 /// An OpenAPI 3.0 document, read from JSON, that can be compared.
 ///
