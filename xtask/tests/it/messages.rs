@@ -43,7 +43,9 @@ const PROBLEMS: [(&str, Break); 38] = [
     ("nested too deep", |w| {
         w.write(PUBLISHED, &format!("{{\"x\": {}", "[".repeat(200)))
     }),
-    ("Swagger 2.0", |w| w.write(PUBLISHED, "{\"swagger\": \"2.0\"}")),
+    ("Swagger 2.0", |w| {
+        w.write(PUBLISHED, "{\"swagger\": \"2.0\"}")
+    }),
     ("not UTF-8", |w| {
         fs::write(w.path(PUBLISHED), b"{\"a\": \"\xff\"}").unwrap()
     }),
@@ -63,7 +65,10 @@ const PROBLEMS: [(&str, Break); 38] = [
         fs::remove_file(w.path("openapi/overlays/04-security.json")).unwrap();
         fs::remove_file(w.path("openapi/overlays/05-errors.json")).unwrap();
         w.publish(|document| {
-            document["servers"].as_array_mut().unwrap().push(json!({"url": "https://api.aimlapi.com/v2"}))
+            document["servers"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"url": "https://api.aimlapi.com/v2"}))
         });
     }),
     ("a success without content", |w| {
@@ -267,8 +272,7 @@ fn what_can_be_taken_is_taken() {
     workspace.publish(|document| {
         let properties = &mut request(document)["properties"];
         properties["output_format"]["enum"] = json!(["jpeg", "png", "jpeg"]);
-        properties["style"] =
-            json!({"type": ["string", "null"], "enum": ["a b", "c/d", "16:9"]});
+        properties["style"] = json!({"type": ["string", "null"], "enum": ["a b", "c/d", "16:9"]});
         properties["mood"] = json!({"oneOf": [{"type": "string"}, {"type": "null"}]});
         let responses = document
             .pointer_mut(&format!("{OPERATION}/responses"))
@@ -311,7 +315,8 @@ fn operation_that_the_client_does_not_send_is_named() {
     let run = workspace.run(&["codegen"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(
-        run.stdout.contains("not sent: makeVideo (/paths/~1v1~1videos/post); kontext-api has"),
+        run.stdout
+            .contains("not sent: makeVideo (/paths/~1v1~1videos/post); kontext-api has"),
         "{}",
         run.stdout
     );

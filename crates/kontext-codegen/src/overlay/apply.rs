@@ -779,8 +779,7 @@ mod tests {
         let both = json!({"properties": {"ratio": {}, "aspect": {"default": "16:9"}}});
         let advice = advice_on_default(both);
         assert!(
-            advice
-                .contains("the same value is at /properties/aspect/default: look at it first"),
+            advice.contains("the same value is at /properties/aspect/default: look at it first"),
             "{advice}"
         );
     }

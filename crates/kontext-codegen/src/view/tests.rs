@@ -233,7 +233,8 @@ fn one_name_is_one_type() {
 
 #[test]
 fn no_property_has_the_name_of_the_field_that_keeps_the_rest() {
-    let request = json!({"type": "object", "additionalProperties": true, "properties": {"Extra": {}}});
+    let request =
+        json!({"type": "object", "additionalProperties": true, "properties": {"Extra": {}}});
     let response = object(json!({"extra": {}}));
     let document = document(request, response, json!({}));
     let error = view(&document).unwrap_err();
