@@ -663,17 +663,26 @@ impl Client {
 pub mod builder {
     use super::types::*;
     /// Builds a [`GenerateImageRequest`] step by step; see [`GenerateImageRequest::builder`].
-    #[derive(Clone, Debug)]
+    #[derive(Clone, Debug, ::serde::Serialize)]
     #[must_use = "a builder does nothing before it is built"]
     pub struct GenerateImageRequestBuilder {
+        #[serde(skip_serializing_if = "Option::is_none")]
         aspect_ratio: Option<AspectRatio>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         guidance_scale: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         image_url: Option<ImageUrl>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<Model>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         num_images: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         output_format: Option<OutputFormat>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         prompt: Option<::std::string::String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         safety_tolerance: Option<SafetyTolerance>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         seed: Option<u64>,
     }
     impl GenerateImageRequest {

@@ -14,20 +14,26 @@ mod strict;
 ///
 /// # Errors
 ///
-/// The text is empty, not JSON (with line and column), not an object, or not
-/// OpenAPI 3.0.
+/// The text is empty, not JSON (with line and column), not an object, not OpenAPI 3.0,
+/// or has no operation.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Value, Problems> {
     let value = parse_json(
         file,
         text,
         "import the document again, or restore it with git",
     )?;
-    let problem = |place: &str, message: String, help: &str| -> Result<Value, Problems> {
+    version(file, &value)?;
+    outline(file, &value)?;
+    Ok(value)
+}
+
+fn version(file: &str, value: &Value) -> Result<(), Problems> {
+    let problem = |place: &str, message: String, help: &str| -> Result<(), Problems> {
         Err(Problem::new(file, place, message, help).into())
     };
     let convert = "convert the document to OpenAPI 3.0 before importing it";
     match &value["openapi"] {
-        Value::String(version) if version == "3.0" || version.starts_with("3.0.") => Ok(value),
+        Value::String(version) if version == "3.0" || version.starts_with("3.0.") => Ok(()),
         Value::String(version) => problem(
             "/openapi",
             format!("OpenAPI {version} is not supported, expected 3.0.x"),
@@ -59,12 +65,8 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Value, Problems> {
     }
 }
 
-/// Checks the outline of a document, its overlays applied.
-///
-/// # Errors
-///
-/// It has no title, version or paths, no operation, or one without responses.
-pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
+/// Title, version, paths and operations: without them, no overlay has a target.
+fn outline(file: &str, document: &Value) -> Result<(), Problems> {
     let mut problems = Vec::new();
     for (name, is_right, expected) in [
         (
@@ -88,9 +90,29 @@ pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     }
     Problems::none_or(problems)?;
     let mut operations = 0;
+    json::each_operation(document, &mut |_, _, _, _| operations += 1);
+    if operations == 0 {
+        return Err(Problem::new(
+            file,
+            "/paths",
+            "no operation, so there is nothing to generate",
+            "check that the whole document was imported",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Checks the outline of a document again, its overlays applied, and that each operation
+/// has responses.
+///
+/// # Errors
+///
+/// What is missing.
+pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
+    outline(file, document)?;
     let mut problems = Vec::new();
     json::each_operation(document, &mut |_, _, operation, at| {
-        operations += 1;
         if !operation["responses"].is_object() {
             problems.push(Problem::new(
                 file,
@@ -103,14 +125,6 @@ pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
             ));
         }
     });
-    if operations == 0 {
-        problems.push(Problem::new(
-            file,
-            "/paths",
-            "no operation, so there is nothing to generate",
-            "check that the whole document was imported",
-        ));
-    }
     Problems::none_or(problems)
 }
 

@@ -327,9 +327,15 @@ impl Types<'_> {
     /// Transforms the schemas inside one, and moves those that are types of
     /// their own to the components.
     fn parts(&mut self, owner: &str, schema: &mut Value, direction: Direction, at: &str) {
-        let extra = child(&child(at, "properties"), "extra");
-        if is_open(schema, direction) && schema["properties"].get("extra").is_some() {
-            let (file, extra) = self.made.origin(&extra);
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        // Fields are named in snake case: `Extra` is one of them.
+        let extra = properties
+            .map(|(name, _)| name)
+            .find(|name| names::snake(name) == "extra");
+        if let Some(extra) = extra
+            && is_open(schema, direction)
+        {
+            let (file, extra) = self.made.origin(&child(&child(at, "properties"), extra));
             self.problems.push(Problem::new(
                 file,
                 extra,

@@ -25,7 +25,7 @@ fn overlay(workspace: &Workspace, name: &str, actions: &Value) {
     workspace.write(&format!("openapi/overlays/{name}"), &text.to_string());
 }
 
-const PROBLEMS: [(&str, Break); 27] = [
+const PROBLEMS: [(&str, Break); 38] = [
     ("no folder", |w| {
         fs::remove_dir_all(w.path("openapi/published")).unwrap()
     }),
@@ -33,6 +33,18 @@ const PROBLEMS: [(&str, Break); 27] = [
     ("an empty file", |w| w.write(PUBLISHED, "")),
     ("not JSON", |w| {
         w.write(PUBLISHED, "{\n  \"openapi\": \"3.0.0\",\n  oops\n}")
+    }),
+    ("YAML", |w| {
+        w.write(PUBLISHED, "openapi: 3.0.0\ninfo:\n  title: AIML API\n")
+    }),
+    ("a number beyond a double", |w| {
+        w.write(PUBLISHED, "{\"openapi\": \"3.0.0\", \"x\": 1e400}")
+    }),
+    ("nested too deep", |w| {
+        w.write(PUBLISHED, &format!("{{\"x\": {}", "[".repeat(200)))
+    }),
+    ("Swagger 2.0", |w| {
+        w.write(PUBLISHED, "{\"swagger\": \"2.0\"}")
     }),
     ("not UTF-8", |w| {
         fs::write(w.path(PUBLISHED), b"{\"a\": \"\xff\"}").unwrap()
@@ -43,6 +55,31 @@ const PROBLEMS: [(&str, Break); 27] = [
     }),
     ("OpenAPI 3.1", |w| {
         w.publish(|document| document["openapi"] = json!("3.1.0"))
+    }),
+    ("a path without a leading slash", |w| {
+        w.publish(|document| {
+            document["paths"]["v2/images"] = document["paths"]["/v1/images/generations"].clone()
+        });
+    }),
+    ("a server with a base path", |w| {
+        fs::remove_file(w.path("openapi/overlays/04-security.json")).unwrap();
+        fs::remove_file(w.path("openapi/overlays/05-errors.json")).unwrap();
+        w.publish(|document| {
+            document["servers"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"url": "https://api.aimlapi.com/v2"}))
+        });
+    }),
+    ("a success without content", |w| {
+        fs::remove_file(w.path("openapi/overlays/01-response-shape.json")).unwrap();
+        fs::remove_file(w.path("openapi/overlays/20-component-names.json")).unwrap();
+        w.publish(|document| {
+            let responses = document
+                .pointer_mut(&format!("{OPERATION}/responses"))
+                .unwrap();
+            *responses = json!({"201": {"description": "made"}});
+        });
     }),
     ("a dangling $ref", |w| {
         w.publish(|document| {
@@ -149,6 +186,18 @@ const PROBLEMS: [(&str, Break); 27] = [
             properties["look_style"] = json!({"type": "string", "enum": ["b"]});
         });
     }),
+    ("two values that would be one variant", |w| {
+        w.publish(|document| {
+            request(document)["properties"]["style"] =
+                json!({"type": "string", "enum": ["a b", "a-b"]});
+        });
+    }),
+    ("limits that no value keeps to", |w| {
+        w.publish(|document| {
+            request(document)["properties"]["seed"] =
+                json!({"type": "integer", "minimum": 9, "maximum": 8});
+        });
+    }),
     ("a limit that would not be checked", |w| {
         w.publish(|document| {
             request(document)["properties"]["seed"] =
@@ -161,6 +210,20 @@ const PROBLEMS: [(&str, Break); 27] = [
             "openapi/overlays/09-operation-id.json",
             &text.replace("pro-image", "max-image"),
         );
+    }),
+    ("a property that overlays correct is renamed", |w| {
+        w.publish(|document| {
+            let properties = request(document)["properties"].as_object_mut().unwrap();
+            let ratio = properties.remove("aspect_ratio").unwrap();
+            properties.insert("ratio".to_owned(), ratio);
+        });
+    }),
+    ("several overlays have problems", |w| {
+        w.write("openapi/overlays/99-test.json", "{");
+        w.publish(|document| {
+            request(document)["properties"]["num_images"]["type"] = json!("string");
+            document.pointer_mut(OPERATION).unwrap()["operationId"] = json!("makeImage");
+        });
     }),
     ("the provider fixes a defect", |w| {
         w.publish(|document| {
@@ -209,8 +272,8 @@ fn what_can_be_taken_is_taken() {
     workspace.publish(|document| {
         let properties = &mut request(document)["properties"];
         properties["output_format"]["enum"] = json!(["jpeg", "png", "jpeg"]);
-        properties["style"] =
-            json!({"type": ["string", "null"], "enum": ["a b", "a-b", "a_b", "A-b"]});
+        properties["style"] = json!({"type": ["string", "null"], "enum": ["a b", "c/d", "16:9"]});
+        properties["mood"] = json!({"oneOf": [{"type": "string"}, {"type": "null"}]});
         let responses = document
             .pointer_mut(&format!("{OPERATION}/responses"))
             .unwrap();
@@ -219,23 +282,61 @@ fn what_can_be_taken_is_taken() {
     let run = workspace.run(&["codegen"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     for line in [
-        "normalised: /paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties/output_format/enum: a value that stood twice went",
+        "normalised: /paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties/output_format/enum: 1 duplicate value removed",
         "normalised: /paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties/style/type: [\"string\",\"null\"] became \"string\"",
-        "named after its place: GenerateImageRequestStyle (/components/schemas/GenerateImageRequest/properties/style); x-component",
+        "schema/properties/mood/oneOf: the branch that is null became nullable: true",
+        "named after its place: GenerateImageRequestStyle (/paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties/style); x-component",
     ] {
         assert!(run.stdout.contains(line), "{}", run.stdout);
     }
-    // Values that collide as Rust names have distinct ones.
+    // Values that are no names have natural ones.
     let generated = workspace.read("crates/kontext-api/src/generated.rs");
     let start = generated
         .find("pub enum GenerateImageRequestStyle {")
         .unwrap();
     let body = generated[start..].split('}').next().unwrap();
-    let names: std::collections::BTreeSet<&str> = body
+    let names: Vec<&str> = body
         .lines()
         .filter(|line| line.ends_with(','))
         .map(str::trim)
         .collect();
-    assert_eq!(names.len(), 4, "{body}");
-    assert!(names.contains("AB,"), "{body}");
+    assert_eq!(names, ["AB,", "CD,", "X16x9,"]);
+}
+
+/// The types of an operation that the client does not send are of no use: it is said.
+#[test]
+fn operation_that_the_client_does_not_send_is_named() {
+    let workspace = Workspace::new();
+    workspace.publish(|document| {
+        let mut operation = document.pointer(OPERATION).unwrap().clone();
+        operation["operationId"] = json!("makeVideo");
+        document["paths"]["/v1/videos"] = json!({"post": operation});
+    });
+    let run = workspace.run(&["codegen"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(
+        run.stdout
+            .contains("not sent: makeVideo (/paths/~1v1~1videos/post); kontext-api has"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("not sent: generateImage"));
+}
+
+/// One word of a description is a change of the documentation and of nothing else.
+#[test]
+fn edit_of_a_description_keeps_the_hash_of_the_contract() {
+    let hash = |text: &str| -> Value {
+        let workspace = Workspace::new();
+        workspace.publish(|document| {
+            request(document)["properties"]["prompt"]["description"] = json!(text);
+            document.pointer_mut(OPERATION).unwrap()["summary"] = json!(text);
+        });
+        let run = workspace.run(&["codegen"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let contract = workspace.read("crates/kontext-mock/contract.json");
+        let contract: Value = serde_json::from_str(&contract).unwrap();
+        contract["operations"][0]["sha256"].clone()
+    };
+    assert_eq!(hash("One."), hash("Two."));
 }

@@ -185,9 +185,9 @@ impl Application<'_> {
         };
         let [parent] = &parents[..] else {
             let hint = match &elsewhere("")[..] {
-                [] if parents.is_empty() => " (what it stood in is gone, too)".to_owned(),
+                [] if parents.is_empty() => " (its parent is gone, too)".to_owned(),
                 [] => String::new(),
-                places => format!(" (the same value stands at {})", places.join(", ")),
+                places => format!(" (the same value is at {})", places.join(", ")),
             };
             return self.problem(message, look(&hint));
         };
@@ -197,7 +197,7 @@ impl Application<'_> {
         }
         let inside = elsewhere(parent);
         if !inside.is_empty() {
-            let hint = format!(" (the same value stands at {})", inside.join(", "));
+            let hint = format!(" (the same value is at {})", inside.join(", "));
             return self.problem(message, look(&hint));
         }
         let stands = match document.pointer(parent) {
@@ -216,7 +216,7 @@ impl Application<'_> {
         let help = match &elsewhere(beside)[..] {
             [] => self.obsolete(1, 1),
             places => format!(
-                "the same value stands at {}: look at it first. Or else {}",
+                "the same value is at {}: look at it first. Or else {}",
                 places.join(", "),
                 self.obsolete(1, 1)
             ),
@@ -386,7 +386,7 @@ impl Application<'_> {
         }
         let first = standing.first()?;
         let message = format!(
-            "writes what stands at {first} of {} already",
+            "writes what is at {first} of {} already",
             self.document_file
         );
         Some(if standing.len() == leaves.len() {
@@ -691,7 +691,7 @@ mod tests {
                 "o.json: /actions/0: nothing at $.n of openapi/published/p.json\n  help: look at what the provider changed in openapi/published/p.json, then adapt the target; delete o.json only if the defect is gone",
                 "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"string\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
                 "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"integer\"\n  help: the provider has corrected this: delete o.json",
-                "o.json: /actions/0: writes what stands at /n/type of openapi/published/p.json already\n  help: the provider has corrected this: delete o.json",
+                "o.json: /actions/0: writes what is at /n/type of openapi/published/p.json already\n  help: the provider has corrected this: delete o.json",
                 "o.json: /actions/0: would write over 7 at /n/maximum of openapi/published/p.json, which it does not expect\n  help: the provider has added this: look at it, then name it in x-expect, or delete o.json",
                 "o.json: /actions/0: changes nothing at $.n of openapi/published/p.json\n  help: the provider has corrected this: delete o.json",
                 "o.json: /actions/0: expected nothing at /n/type of openapi/published/p.json, found \"number\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
@@ -741,22 +741,22 @@ mod tests {
             // Renamed: the wrong default stands under the new name.
             (
                 json!({"properties": {"aspect": {"type": "string", "default": "16:9"}}}),
-                "the same value stands at /properties/aspect/default",
+                "the same value is at /properties/aspect/default",
             ),
             // Renamed, and the default with it: nothing is known.
             (
                 json!({"properties": {"aspect": {"type": "string"}}}),
-                "what it stood in is gone, too",
+                "its parent is gone, too",
             ),
             // Moved away from its parent.
             (
                 json!({"properties": {}, "parts": [{"default": "16:9"}]}),
-                "the same value stands at /parts/0/default",
+                "the same value is at /parts/0/default",
             ),
             // Moved into a branch, or behind a reference.
             (
                 ratio(json!({"anyOf": [{"default": "16:9"}]})),
-                "the same value stands at /properties/ratio/anyOf/0/default",
+                "the same value is at /properties/ratio/anyOf/0/default",
             ),
             (
                 ratio(json!({"$ref": "#/components/schemas/Ratio"})),
@@ -779,8 +779,7 @@ mod tests {
         let both = json!({"properties": {"ratio": {}, "aspect": {"default": "16:9"}}});
         let advice = advice_on_default(both);
         assert!(
-            advice
-                .contains("the same value stands at /properties/aspect/default: look at it first"),
+            advice.contains("the same value is at /properties/aspect/default: look at it first"),
             "{advice}"
         );
     }

@@ -242,7 +242,7 @@ impl Reader<'_> {
                 self.problem(
                     &child(at, "target"),
                     format!(
-                        "{target} is not a JSONPath: not understood from {:?}",
+                        "{target} is not a JSONPath: unexpected {:?}",
                         target.get(error.position()..).unwrap_or(&target)
                     ),
                     "see RFC 9535; names with slashes are written ['/v1/images']",
@@ -356,7 +356,7 @@ mod tests {
                 "/info/version: expected a string that is not empty",
                 "/x-reason: expected a string that is not empty",
                 "/x-evidence: expected a list of strings that is not empty",
-                "/actions/0/target: $.paths[ is not a JSONPath: not understood from \"[\"",
+                "/actions/0/target: $.paths[ is not a JSONPath: unexpected \"[\"",
                 "/actions/0/update: the update is empty, so it changes nothing",
                 "/actions/1/remove: needs x-expect-exact, all of what it removes",
                 "/actions/2/update: the update is empty, so it changes nothing",

@@ -69,8 +69,15 @@ fn builder(
     };
     let idents: Vec<_> = properties.iter().map(|property| &property.ident).collect();
     let fields = properties.iter().map(|property| {
-        let Property { ident, inner, .. } = property;
-        quote!(#ident: Option<#inner>)
+        let Property {
+            ident, inner, name, ..
+        } = property;
+        let rename = (ident != name).then(|| quote!(#[serde(rename = #name)]));
+        quote! {
+            #rename
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #ident: Option<#inner>
+        }
     });
     let presets = properties.iter().map(|property| match &property.preset {
         Some(value) => quote!(Some(#value)),
@@ -131,7 +138,7 @@ fn builder(
     let doc = format!(" Builds a [`{request}`] step by step; see [`{request}::builder`].");
     let builder = quote! {
         #[doc = #doc]
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, ::serde::Serialize)]
         #[must_use = "a builder does nothing before it is built"]
         pub struct #name {
             #(#fields,)*

@@ -230,7 +230,10 @@ fn parts_that_no_value_can_be_are_found() {
             "minimum 5 is above maximum 4",
         ),
         (
-            json!([property(json!({"type": "string"})), property(json!({"type": "integer"}))]),
+            json!([
+                property(json!({"type": "string"})),
+                property(json!({"type": "integer"}))
+            ]),
             "property p: the parts have different types",
         ),
     ] {

@@ -232,11 +232,38 @@ fn one_name_is_one_type() {
 }
 
 #[test]
-fn a_response_has_no_property_of_the_name_that_keeps_the_rest() {
-    let document = document(object(json!({})), object(json!({"extra": {}})), json!({}));
-    let error = view(&document).unwrap_err().to_string();
-    assert!(
-        error.starts_with("openapi/published/p.json: /paths/~1x/post/responses/201/content/application~1json/schema/properties/extra: a field of this name"),
-        "{error}"
+fn no_property_has_the_name_of_the_field_that_keeps_the_rest() {
+    let request =
+        json!({"type": "object", "additionalProperties": true, "properties": {"Extra": {}}});
+    let response = object(json!({"extra": {}}));
+    let document = document(request, response, json!({}));
+    let error = view(&document).unwrap_err();
+    let places: Vec<&str> = error.0.iter().map(|one| one.place.as_str()).collect();
+    let post = "/paths/~1x/post";
+    let schema = "content/application~1json/schema/properties";
+    assert_eq!(
+        places,
+        [
+            format!("{post}/requestBody/{schema}/Extra"),
+            format!("{post}/responses/201/{schema}/extra"),
+        ]
     );
+    assert_eq!(error.0[0].file, "openapi/published/p.json");
+    assert_eq!(
+        error.0[0].message,
+        "a field of this name holds the members that have no property"
+    );
+}
+
+#[test]
+fn request_that_allows_other_members_keeps_them() {
+    let request = |rest: Value| {
+        let mut schema = object(json!({"p": {"type": "string"}}));
+        schema["additionalProperties"] = rest;
+        let view = of(schema, object(json!({})), json!({}));
+        view.document["components"]["schemas"]["MakeThingRequest"]["additionalProperties"].clone()
+    };
+    assert_eq!(request(json!(true)), json!({}));
+    assert_eq!(request(json!({})), json!({}));
+    assert_eq!(request(json!(false)), json!(false));
 }
