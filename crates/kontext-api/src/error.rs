@@ -77,7 +77,7 @@ pub enum Error {
     OutcomeUnknown {
         /// The beginning of a successful answer, whose body is cut, or the 503.
         reply: Option<Box<Reply>>,
-        /// What happened: a `reqwest::Error` without its URL.
+        /// What happened: a `reqwest::Error` without its URL, or that a gateway answered.
         source: Box<dyn StdError + Send + Sync>,
         /// The call.
         call: Option<Call>,
@@ -415,35 +415,40 @@ fn may_be_charged(reply: &Reply) -> bool {
 /// Whether the message of a 403 says that there are no credits left. One that is only
 /// about billing says something else, such as that a member of a team may not see it.
 fn says_out_of_credits(message: &str) -> bool {
-    let message = message.to_lowercase();
-    let has_any = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    has_any(&[
-        "out of credit",
-        "out of balance",
-        "out of funds",
-        "top up",
-        "payment required",
-        "negative balance",
-    ]) || (has_any(&["credit", "balance", "fund"])
-        && has_any(&[
-            "insufficient",
-            "not enough",
-            "not have enough",
-            "n't have enough",
+    has_any(
+        message,
+        &[
+            "out of credit",
+            "out of balance",
+            "out of funds",
+            "top up",
+            "payment required",
+            "insufficient credit",
+            "insufficient balance",
+            "insufficient account balance",
+            "insufficient fund",
+            "enough credit",
+            "enough balance",
+            "enough fund",
             "no credit",
             "no more credit",
-            "no balance",
-            "no funds",
-            "no remaining",
-            "exhausted",
-            "depleted",
-            "used up",
-            "too low",
-            "is empty",
-            "ran out",
-            "run out",
-        ])
-        && !message.contains("load balancer"))
+            "no remaining credit",
+            "credits exhausted",
+            "credits are exhausted",
+            "credits have been exhausted",
+            "credits are used up",
+            "credits have run out",
+            "credits ran out",
+            "negative balance",
+            "zero balance",
+            "low balance",
+            "balance too low",
+            "balance is too low",
+            "balance is empty",
+            "balance is exhausted",
+            "credit limit",
+        ],
+    )
 }
 
 /// Whether the message of a 429 is about a quota or money: waiting a little is no use.

@@ -43,8 +43,8 @@ pub(crate) fn without_key(limits: &Limits) -> Result<Client, BuildError> {
     let key = env::var(KEY).ok().filter(is_usable);
     let builder = Client::builder().api_key(key.as_deref().unwrap_or("no-key-for-downloads"));
     let builder = match env::var(BASE_URL) {
-        Ok(base_url) => builder.base_url(base_url),
-        Err(VarError::NotPresent) => builder,
+        Ok(base_url) if !base_url.is_empty() => builder.base_url(base_url),
+        Ok(_) | Err(VarError::NotPresent) => builder,
         Err(VarError::NotUnicode(_)) => {
             return Err(BuildError::NotUnicode { variable: BASE_URL });
         }

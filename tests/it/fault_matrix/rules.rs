@@ -15,7 +15,8 @@ fn is_refusal(answer: &Response) -> bool {
         let body: serde_json::Value = serde_json::from_slice(answer.body()).ok()?;
         let text = |name: &str| body[name].as_str().map(str::trim);
         let code = &body["statusCode"];
-        let names_status = *code == answer.status() || *code == answer.status().to_string();
+        let status = answer.status().to_string();
+        let names_status = *code == answer.status() || code.as_str() == Some(&status);
         let has_both = !text("requestId")?.is_empty() && !text("message")?.is_empty();
         Some(has_both && names_status)
     };

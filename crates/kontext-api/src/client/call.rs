@@ -1,5 +1,6 @@
 //! What the client knows of a call, whatever came of it.
 
+use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -146,7 +147,9 @@ impl ClientRequestId {
     /// off draws the same numbers.
     pub(crate) fn random() -> Self {
         let number = fastrand::u128(..) >> 32;
-        let name = format!("kontext-{:08x}{number:024x}", process::id());
+        let mut name = String::with_capacity(40);
+        // Writing to a string can't fail.
+        let _ = write!(name, "kontext-{:08x}{number:024x}", process::id());
         // These characters can be in a header.
         Self(HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("kontext")))
     }

@@ -20,11 +20,20 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes(Mutex<Vec<Used>>);
 
-/// A runtime, and when a call last began or ended in it.
+/// A runtime with the calls that are under way in it.
 #[derive(Clone, Debug)]
 struct Used {
     runtime: Handle,
+    calls: usize,
+    /// When a call last began or ended.
     last: Instant,
+}
+
+impl Used {
+    /// From then on the pool gives out no connection that was made here.
+    fn end(&self) -> Instant {
+        self.last + IDLE_CONNECTION + Duration::from_millis(100)
+    }
 }
 
 /// A call that is under way in a runtime.
@@ -47,36 +56,36 @@ impl Runtimes {
             id: current.id(),
         };
         for other in self.others(current) {
-            // From then on the pool does not give out what was made there.
-            let end = other.last + IDLE_CONNECTION + Duration::from_millis(100);
-            if Instant::now() > end {
-                continue;
-            }
             match timeout(PATIENCE, other.runtime.spawn(async {})).await {
                 Ok(Ok(())) => {}
                 // It is gone, and its connections are.
                 Ok(Err(_)) => self
                     .lock()
                     .retain(|used| used.runtime.id() != other.runtime.id()),
-                Err(_) => sleep_until(end).await,
+                Err(_) => sleep_until(other.end()).await,
             }
         }
         entered
     }
 
-    /// Notes the current runtime, and gives the others.
+    /// Notes a call in the current runtime, and gives the others that were used lately.
     fn others(&self, current: Handle) -> Vec<Used> {
         let mut all = self.lock();
-        let id = current.id();
+        let (id, now) = (current.id(), Instant::now());
+        all.retain(|used| used.calls > 0 || used.end() > now);
         match all.iter_mut().find(|used| used.runtime.id() == id) {
-            Some(used) => used.last = Instant::now(),
+            Some(used) => {
+                used.calls += 1;
+                used.last = now;
+            }
             None => all.push(Used {
                 runtime: current,
-                last: Instant::now(),
+                calls: 1,
+                last: now,
             }),
         }
         let others = all.iter().filter(|used| used.runtime.id() != id);
-        others.cloned().collect()
+        others.filter(|used| used.end() > now).cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Used>> {
@@ -89,6 +98,7 @@ impl Drop for InRuntime<'_> {
     fn drop(&mut self) {
         let mut all = self.runtimes.lock();
         if let Some(used) = all.iter_mut().find(|used| used.runtime.id() == self.id) {
+            used.calls = used.calls.saturating_sub(1);
             used.last = Instant::now();
         }
     }

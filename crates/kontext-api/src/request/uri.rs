@@ -37,6 +37,19 @@ impl Uri {
         }
     }
 
+    fn read(text: Cow<'_, str>) -> Self {
+        if is_data(&text) {
+            return match has_comma(&text) {
+                true => Self::from_valid(normalise_data(text.into_owned())),
+                false => Self::invalid(text.into_owned()),
+            };
+        }
+        match Url::parse(&text).ok().and_then(normalise_url) {
+            Some(url) => Self::from_valid(url),
+            None => Self::invalid(text.into_owned()),
+        }
+    }
+
     fn invalid(text: String) -> Self {
         Self {
             text,
@@ -53,28 +66,19 @@ impl Uri {
 
 impl From<String> for Uri {
     fn from(text: String) -> Self {
-        if is_data(&text) {
-            return match has_comma(&text) {
-                true => Self::from_valid(normalise_data(text)),
-                false => Self::invalid(text),
-            };
-        }
-        match Url::parse(&text).ok().and_then(normalise_url) {
-            Some(url) => Self::from_valid(url),
-            None => Self::invalid(text),
-        }
+        Self::read(text.into())
     }
 }
 
 impl From<&str> for Uri {
     fn from(text: &str) -> Self {
-        Self::from(text.to_owned())
+        Self::read(text.into())
     }
 }
 
 impl From<&String> for Uri {
     fn from(text: &String) -> Self {
-        Self::from(text.clone())
+        Self::from(text.as_str())
     }
 }
 
@@ -206,9 +210,12 @@ fn normalise_url(url: Url) -> Option<String> {
     let (scheme, after) = url.as_str().split_once("://")?;
     let (authority, path) = after.split_at(after.find('/')?);
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let user = encode(user);
+    let (user, path) = (encode(user), encode(path));
+    if matches!((&user, &path), (Cow::Borrowed(_), Cow::Borrowed(_))) {
+        return Some(url.into());
+    }
     let at = if user.is_empty() { "" } else { "@" };
-    Some(format!("{scheme}://{user}{at}{host}{}", encode(path)))
+    Some(format!("{scheme}://{user}{at}{host}{path}"))
 }
 
 /// What RFC 3986 does not have in a path, a query or a fragment. Percent signs are

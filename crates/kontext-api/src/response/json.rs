@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::response::number::{Number, whole};
@@ -116,6 +116,12 @@ pub(crate) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
+/// Visits the items of a list, which takes no memory; nothing if it is none.
+pub(crate) fn for_each<'a>(raw: &'a RawValue, visit: impl FnMut(&'a RawValue)) -> Option<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    deserializer.deserialize_seq(Items(visit)).ok()
+}
+
 /// The characters of a string, decoded. Half of a surrogate pair becomes U+FFFD.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     decoded(raw.get())
@@ -173,6 +179,24 @@ impl<'de> Visitor<'de> for Members<'_, 'de> {
                 self.0.reserve(FEW / 2);
             }
             self.0.push((name, map.next_value()?));
+        }
+        Ok(())
+    }
+}
+
+/// Visits the items of a list.
+struct Items<F>(F);
+
+impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Items<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(item) = list.next_element()? {
+            (self.0)(item);
         }
         Ok(())
     }

@@ -154,15 +154,15 @@ impl<'a> Reader<'a> {
     /// The images of a list; an entry that is none is noted as a whole. What stands in
     /// the place of a list is taken for its only entry.
     fn entries(&mut self, raw: &'a RawValue, at: &Pointer<'_>, of: List) -> Vec<Entry<'a>> {
-        let Some(list) = json::list(raw) else {
-            return self.entry(None, raw, at, of).into_iter().collect();
-        };
-        // A list can have a million entries that are no image; few have more than four.
-        let mut entries = Vec::with_capacity(list.len().min(4));
-        for (index, raw) in list.into_iter().enumerate() {
+        let (mut entries, mut index) = (Vec::new(), 0);
+        let is_list = json::for_each(raw, |raw| {
             entries.extend(self.entry(Some(index), raw, &Pointer::Item(at, index), of));
+            index += 1;
+        });
+        match is_list {
+            Some(()) => entries,
+            None => self.entry(None, raw, at, of).into_iter().collect(),
         }
-        entries
     }
 
     fn entry(

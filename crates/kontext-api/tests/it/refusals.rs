@@ -333,6 +333,7 @@ async fn a_403_is_out_of_credits_only_if_it_says_so() {
     }
     for message in [
         "You may not see the billing page of this team.",
+        "Insufficient permissions to see the credits of this team.",
         "Please confirm your billing address.",
         "Only the owner can change the payment method.",
         "This model is not available for accounts with promotional credits.",
