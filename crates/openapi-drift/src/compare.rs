@@ -7,13 +7,13 @@
 
 mod bodies;
 mod difference;
-mod document;
 mod enums;
 mod limits;
 mod members;
 mod objects;
 mod operation;
 mod parameters;
+mod paths;
 mod place;
 mod responses;
 mod schemas;
@@ -21,7 +21,7 @@ mod security;
 mod strings;
 mod texts;
 mod types;
-mod understood;
+mod unsupported;
 mod unions;
 
 use std::{
@@ -31,13 +31,13 @@ use std::{
 };
 
 pub(crate) use bodies::media_type;
-pub(crate) use difference::{Difference, Show, Sight, Spot};
+pub(crate) use difference::{Difference, SampleHint, ValueContext, NodeRef};
 pub(crate) use place::{Body, Key, Operation, Part, Place};
 pub(crate) use responses::response_for;
 
 use crate::{
     document::Document,
-    json,
+    document,
     rules::Direction,
     schema::{Schema, Schemas},
 };
@@ -51,8 +51,8 @@ pub(crate) struct Task {
     pub(crate) old: Schema,
     pub(crate) new: Schema,
     /// Where to point at where there is nothing more exact.
-    pub(crate) old_at: Spot,
-    pub(crate) new_at: Spot,
+    pub(crate) old_at: NodeRef,
+    pub(crate) new_at: NodeRef,
     pub(crate) place: Place,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Comparison<'a> {
     /// Compares two schemas, later: nesting may be deeper than a stack.
     pub(crate) fn later(&mut self, task: Task) {
         if let ([old], [new]) = (&task.old[..], &task.new[..])
-            && json::same_here(self.old.tree, *old, self.new.tree, *new)
+            && document::same_here(self.old.tree, *old, self.new.tree, *new)
         {
             return; // Most of two documents.
         }

@@ -1,6 +1,12 @@
 //! An OpenAPI document as it was published, with its defects.
 
-use crate::json::{Id, NoTree, Position, ROOT, Tree};
+mod decimal;
+mod references;
+mod tree;
+
+pub(crate) use decimal::{Decimal, value_of};
+pub use tree::Position;
+pub(crate) use tree::{Id, Kind, NoTree, ROOT, Tree, same, same_here};
 
 /// An OpenAPI 3.0 document, read from JSON, that can be compared.
 ///

@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use crate::{
-    compare::{Body, Difference, Key, Part, Show, Sight, media_type, response_for},
+    compare::{Body, Difference, Key, Part, SampleHint, ValueContext, media_type, response_for},
     document::resolve,
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree},
     report::{AtRisk, Side},
     rules::{Direction, Effect},
     schema::schema,
@@ -223,7 +223,7 @@ fn is_about(exchange: &Exchange, difference: &Difference, judge: &Judge<'_, '_>)
 }
 
 /// Whether what a difference is about is in an exchange, and disagrees there.
-fn is_in_sight(exchange: &Exchange, sight: &Sight, effect: Effect, judge: &Judge<'_, '_>) -> bool {
+fn is_in_sight(exchange: &Exchange, sight: &ValueContext, effect: Effect, judge: &Judge<'_, '_>) -> bool {
     let body: &Body = &sight.place.body;
     let message = match &body.part {
         Part::RequestBody { .. } => &exchange.request,
@@ -249,10 +249,10 @@ fn is_in_sight(exchange: &Exchange, sight: &Sight, effect: Effect, judge: &Judge
     at(value, &sight.place.keys())
         .into_iter()
         .any(|value| match &sight.show {
-            Show::Object { with, .. } if effect == Effect::Removed => {
+            SampleHint::Object { with, .. } if effect == Effect::Removed => {
                 with.iter().any(|name| value.get(&**name).is_some())
             }
-            Show::Object { without, .. } => {
+            SampleHint::Object { without, .. } => {
                 value.is_object() && without.iter().any(|name| value.get(&**name).is_none())
             }
             _ => {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    compare::{self, Difference, Spot},
+    compare::{self, Difference, NodeRef},
     document::Document,
     exchange::{self, Exchange},
-    json::{self, Id},
+    document::{self, Id},
     report::{AtRisk, Finding, Report, RustEffect, Side, Wire, Witness},
     rules::{self, Effect, Rule},
     rust::Clients,
@@ -30,7 +30,7 @@ pub fn compare(old: &Document, new: &Document) -> Report {
 /// and disagree with the new one.
 #[must_use]
 pub fn compare_with(old: &Document, new: &Document, exchanges: &[Exchange]) -> Report {
-    if json::same(old.tree(), json::ROOT, new.tree(), json::ROOT) {
+    if document::same(old.tree(), document::ROOT, new.tree(), document::ROOT) {
         // Also where the documents can't be understood.
         return Report::of(Vec::new());
     }
@@ -86,10 +86,10 @@ fn finding(
         difference.old.value(old.tree),
         difference.new.value(new.tree),
     );
-    let pointer = |schemas: &Schemas<'_>, spot: Spot| schemas.tree.pointer(spot.id);
-    let position = |schemas: &Schemas<'_>, spot: Spot| schemas.tree.position(spot.id);
+    let pointer = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.pointer(spot.id);
+    let position = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.position(spot.id);
     let (old_pointer, new_pointer) = (pointer(old, difference.old), pointer(new, difference.new));
-    let canonical = |schemas: &Schemas<'_>, spot: Spot| {
+    let canonical = |schemas: &Schemas<'_>, spot: NodeRef| {
         if spot.exists {
             schemas.tree.canonical_text(spot.id)
         } else {

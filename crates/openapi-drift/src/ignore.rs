@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     format::printable,
-    json::Position,
+    document::Position,
     report::{Ignored, Report},
 };
 

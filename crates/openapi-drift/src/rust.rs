@@ -21,8 +21,8 @@ mod refused;
 mod shape;
 
 use crate::{
-    compare::Spot,
-    json::{Id, Tree},
+    compare::NodeRef,
+    document::{Id, Tree},
     report::RustEffect,
     rules::Rule,
 };
@@ -68,7 +68,7 @@ impl<'a> Clients<'a> {
     }
 
     /// What a difference of a rule does, at its places in both documents.
-    pub(crate) fn effect(&self, rule: &Rule, old: Spot, new: Spot) -> RustEffect {
+    pub(crate) fn effect(&self, rule: &Rule, old: NodeRef, new: NodeRef) -> RustEffect {
         let decided = decided(rule.id);
         if self.is_refused() {
             // What is not in a client's items changes nothing of one that there is
@@ -88,7 +88,7 @@ impl<'a> Clients<'a> {
             Decided::By(effect) => return effect,
             Decided::ByName => return self.operation_id(old, new),
             Decided::ByExtension => {
-                let marks = |tree: &Tree, spot: Spot| {
+                let marks = |tree: &Tree, spot: NodeRef| {
                     spot.exists && tree.pointer(spot.id).ends_with("/x-component")
                 };
                 let is_name = marks(self.old.tree, old) || marks(self.new.tree, new);
@@ -151,8 +151,8 @@ impl<'a> Clients<'a> {
         }
     }
 
-    fn operation_id(&self, old: Spot, new: Spot) -> RustEffect {
-        let names = |tree: &Tree, spot: Spot| {
+    fn operation_id(&self, old: NodeRef, new: NodeRef) -> RustEffect {
+        let names = |tree: &Tree, spot: NodeRef| {
             let id = tree.string(spot.id).filter(|_| spot.exists)?;
             Some((
                 names::snake_case(id),
@@ -167,7 +167,7 @@ impl<'a> Clients<'a> {
     }
 
     /// A property that came; `new` is where it is, `before` what it came into.
-    fn added(&self, before: Id, after: Id, new: Spot, is_required: bool) -> RustEffect {
+    fn added(&self, before: Id, after: Id, new: NodeRef, is_required: bool) -> RustEffect {
         let Some(name) = property_name(self.new.tree, new.id) else {
             return RustEffect::Undecided;
         };
@@ -192,7 +192,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    fn removed(&self, before: Id, after: Id, old: Spot) -> RustEffect {
+    fn removed(&self, before: Id, after: Id, old: NodeRef) -> RustEffect {
         let name = property_name(self.old.tree, old.id);
         let kept = name.and_then(|name| self.new.property(after, &name));
         kept.map_or(RustEffect::Major, |kept| self.changed(before, kept))
@@ -226,7 +226,7 @@ impl<'a> Clients<'a> {
 }
 
 /// The node that a place is about.
-fn around(tree: &Tree, spot: Spot, is_of_others: bool) -> Id {
+fn around(tree: &Tree, spot: NodeRef, is_of_others: bool) -> Id {
     if is_of_others && spot.exists {
         tree.parent(spot.id)
     } else {
@@ -235,7 +235,7 @@ fn around(tree: &Tree, spot: Spot, is_of_others: bool) -> Id {
 }
 
 /// Whether a place is in a response as it stands in the paths.
-fn in_response(tree: &Tree, spot: Spot) -> bool {
+fn in_response(tree: &Tree, spot: NodeRef) -> bool {
     let pointer = tree.pointer(spot.id);
     pointer.starts_with("/paths/") && pointer.split('/').nth(4) == Some("responses")
 }

@@ -5,7 +5,7 @@
 //! alternatives, each for one JSON type and without unions: that is the form in
 //! which two schemas are compared.
 
-mod apart;
+mod disjoint;
 mod expand;
 mod facets;
 mod keywords;
@@ -19,7 +19,7 @@ pub(crate) use facets::{
 };
 pub(crate) use keywords::{is_annotation, is_known, is_well_formed, keyword};
 
-use crate::json::Id;
+use crate::document::Id;
 
 /// Nodes of one tree that all have to hold, in order, none twice.
 pub(crate) type Schema = Rc<[Id]>;
@@ -33,11 +33,11 @@ pub(crate) fn schema(nodes: impl IntoIterator<Item = Id>) -> Schema {
 }
 
 /// Whether no value is certainly of both alternatives.
-pub(crate) fn apart(
+pub(crate) fn are_disjoint(
     old: &Schemas<'_>,
     left: &Alternative,
     new: &Schemas<'_>,
     right: &Alternative,
 ) -> bool {
-    apart::alternatives(old, left, new, right, 2)
+    disjoint::alternatives(old, left, new, right, 2)
 }

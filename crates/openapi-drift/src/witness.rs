@@ -8,10 +8,10 @@
 mod build;
 pub(crate) mod formats;
 mod json_schema;
-mod judge;
+mod validate;
 pub(crate) mod patterns;
 mod price;
 mod sample;
 
 pub(crate) use json_schema::Objects;
-pub(crate) use judge::Judge;
+pub(crate) use validate::Judge;

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::json;
 
-use super::{Body, Comparison, Part, Spot, operation::Pair};
+use super::{Body, Comparison, Part, NodeRef, operation::Pair};
 use crate::{
     document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Direction, Rule},
     schema::schema,
 };
@@ -37,7 +37,7 @@ impl Comparison<'_> {
             let flag = tree.get(body, "required");
             (
                 flag.is_some_and(|flag| tree.boolean(flag) == Some(true)),
-                Spot::of(flag, body),
+                NodeRef::of(flag, body),
             )
         };
         let (method, path) = (&pair.operation.method, &pair.operation.path);
@@ -45,7 +45,7 @@ impl Comparison<'_> {
         match (before, after) {
             (None, None) => {}
             (None, Some((at, body))) => {
-                let spots = (Spot::missing_in(pair.old), Spot::at(at));
+                let spots = (NodeRef::missing_in(pair.old), NodeRef::at(at));
                 let needed = body.is_ok_and(|body| is_required(self.new.tree, body).0);
                 let (rule, reason, exchange) = if needed {
                     (
@@ -67,7 +67,7 @@ impl Comparison<'_> {
             }
             (Some((at, _)), None) => {
                 let exchange = json!({"method": method, "path": path, "request": {"body": "…"}});
-                let spots = (Spot::at(at), Spot::missing_in(pair.new));
+                let spots = (NodeRef::at(at), NodeRef::missing_in(pair.new));
                 let reason = "the request has no body any more".to_owned();
                 let rule = &rules::REQUEST_BODY_REMOVED;
                 self.found(rule, spots.0, spots.1, operation, reason, Some(exchange));
@@ -108,7 +108,7 @@ impl Comparison<'_> {
             return;
         }
         let reason = "a reference leads nowhere, in one of the documents at least".to_owned();
-        let spots = (Spot::at(old), Spot::at(new));
+        let spots = (NodeRef::at(old), NodeRef::at(new));
         let rule = &rules::NOT_COMPARED;
         self.found(rule, spots.0, spots.1, Some(&pair.operation), reason, None);
     }
@@ -118,7 +118,7 @@ impl Comparison<'_> {
         let before = media_types(self.old.tree, contents.old);
         let after = media_types(self.new.tree, contents.new);
         let around =
-            |tree: &Tree, owner: Id| Spot::missing_in(tree.get(owner, "content").unwrap_or(owner));
+            |tree: &Tree, owner: Id| NodeRef::missing_in(tree.get(owner, "content").unwrap_or(owner));
         let exchange = |name: &str| {
             let part = match contents.status {
                 None => ("request", json!({"media_type": name})),
@@ -134,7 +134,7 @@ impl Comparison<'_> {
                 Some((_, other)) => self.media_type(contents, name, *id, other),
                 None => {
                     let reason = format!("{name} is gone");
-                    let spots = (Spot::at(*id), around(self.new.tree, contents.new));
+                    let spots = (NodeRef::at(*id), around(self.new.tree, contents.new));
                     let exchange = exchange(name);
                     self.found(
                         contents.removed,
@@ -155,7 +155,7 @@ impl Comparison<'_> {
                 Some((_, other)) => self.media_type(contents, name, other, *id),
                 None => {
                     let reason = format!("{name} is new");
-                    let spots = (around(self.old.tree, contents.old), Spot::at(*id));
+                    let spots = (around(self.old.tree, contents.old), NodeRef::at(*id));
                     let exchange = exchange(name);
                     self.found(
                         contents.added,
@@ -195,7 +195,7 @@ impl Comparison<'_> {
             old: schema(schemas.0),
             new: schema(schemas.1),
         };
-        self.root(body, Spot::of(schemas.0, old), Spot::of(schemas.1, new));
+        self.root(body, NodeRef::of(schemas.0, old), NodeRef::of(schemas.1, new));
     }
 }
 

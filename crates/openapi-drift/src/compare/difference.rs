@@ -7,20 +7,20 @@ use serde_json::Value;
 use super::{Comparison, Operation, Place, Task};
 use crate::{
     document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Pair, Rule},
     schema::{Alternative, Schema},
 };
 
 /// A place in one of the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct NodeRef {
     pub(crate) id: Id,
     /// False where what is meant is not there, and `id` is what is around it.
     pub(crate) exists: bool,
 }
 
-impl Spot {
+impl NodeRef {
     pub(crate) fn at(id: Id) -> Self {
         Self { id, exists: true }
     }
@@ -42,7 +42,7 @@ impl Spot {
 
 /// Which values show a difference of two schemas.
 #[derive(Clone, Debug)]
-pub(crate) enum Show {
+pub(crate) enum SampleHint {
     /// One of these.
     Values(Vec<Value>),
     /// A text, list or object of one of these lengths.
@@ -62,25 +62,25 @@ pub(crate) enum Show {
 
 /// Where in an exchange a difference can be seen.
 #[derive(Clone, Debug)]
-pub(crate) struct Sight {
+pub(crate) struct ValueContext {
     pub(crate) place: Place,
     /// The schemas at this place, old and new.
     pub(crate) schemas: (Schema, Schema),
     pub(crate) old: Vec<Alternative>,
     pub(crate) new: Vec<Alternative>,
-    pub(crate) show: Show,
+    pub(crate) show: SampleHint,
 }
 
 /// One difference.
 #[derive(Clone, Debug)]
 pub(crate) struct Difference {
     pub(crate) rule: &'static Rule,
-    pub(crate) old: Spot,
-    pub(crate) new: Spot,
+    pub(crate) old: NodeRef,
+    pub(crate) new: NodeRef,
     pub(crate) reason: String,
     pub(crate) operation: Option<Rc<Operation>>,
     /// Where it can be seen, if it is about values.
-    pub(crate) sight: Option<Sight>,
+    pub(crate) sight: Option<ValueContext>,
     /// What shows it, if it is not: it follows from the documents by itself.
     pub(crate) exchange: Option<Value>,
 }
@@ -90,8 +90,8 @@ impl Comparison<'_> {
     pub(crate) fn found(
         &mut self,
         rule: &'static Rule,
-        old: Spot,
-        new: Spot,
+        old: NodeRef,
+        new: NodeRef,
         operation: Option<&Rc<Operation>>,
         reason: String,
         exchange: Option<Value>,
@@ -113,9 +113,9 @@ impl Comparison<'_> {
         &mut self,
         pair: &'static Pair,
         task: &Task,
-        spots: (Spot, Spot),
+        spots: (NodeRef, NodeRef),
         alternatives: (&[Alternative], &[Alternative]),
-        show: Show,
+        show: SampleHint,
         reason: String,
     ) {
         let spots = self.around(spots.0, spots.1);
@@ -125,7 +125,7 @@ impl Comparison<'_> {
             new: spots.1,
             reason,
             operation: Some(Rc::clone(&task.place.body.operation)),
-            sight: Some(Sight {
+            sight: Some(ValueContext {
                 place: task.place.clone(),
                 schemas: (Rc::clone(&task.old), Rc::clone(&task.new)),
                 old: alternatives.0.to_vec(),
@@ -137,9 +137,9 @@ impl Comparison<'_> {
     }
 
     /// Where something is missing, what a reference leads to is around it.
-    fn around(&self, old: Spot, new: Spot) -> (Spot, Spot) {
-        let of = |tree: &Tree, spot: Spot| match resolve(tree, spot.id) {
-            Ok(id) if !spot.exists => Spot::missing_in(id),
+    fn around(&self, old: NodeRef, new: NodeRef) -> (NodeRef, NodeRef) {
+        let of = |tree: &Tree, spot: NodeRef| match resolve(tree, spot.id) {
+            Ok(id) if !spot.exists => NodeRef::missing_in(id),
             _ => spot,
         };
         (of(self.old.tree, old), of(self.new.tree, new))
@@ -152,7 +152,7 @@ impl Comparison<'_> {
             task,
             (task.old_at, task.new_at),
             (&[], &[]),
-            Show::Any,
+            SampleHint::Any,
             "there are more schemas than are compared: what is not compared yet stays undecided"
                 .to_owned(),
         );

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::{
-    Comparison, Show, Spot, Task,
+    Comparison, SampleHint, NodeRef, Task,
     schemas::{new_spot, old_spot},
 };
 use crate::{
-    json::Tree,
+    document::Tree,
     rules,
     schema::{Alternative, Type, enumerated},
 };
@@ -20,8 +20,8 @@ impl Comparison<'_> {
         let before = enumerated(self.old.tree, old);
         let after = enumerated(self.new.tree, new);
         let spots = (
-            Spot::of(before.as_ref().map(|list| list.node), old_spot(old, task)),
-            Spot::of(after.as_ref().map(|list| list.node), new_spot(new, task)),
+            NodeRef::of(before.as_ref().map(|list| list.node), old_spot(old, task)),
+            NodeRef::of(after.as_ref().map(|list| list.node), new_spot(new, task)),
         );
         let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
         let name = task.place.name();
@@ -36,7 +36,7 @@ impl Comparison<'_> {
                         old.kind.name(),
                         listed(&values(self.new.tree, &list.values))
                     );
-                    let show = Show::Any;
+                    let show = SampleHint::Any;
                     self.differ(&rules::ENUM_NARROWED, task, spots, sides, show, reason);
                 }
             }
@@ -47,7 +47,7 @@ impl Comparison<'_> {
                         listed(&values(self.old.tree, &list.values)),
                         old.kind.name(),
                     );
-                    let show = Show::Any;
+                    let show = SampleHint::Any;
                     self.differ(&rules::ENUM_WIDENED, task, spots, sides, show, reason);
                 }
             }
@@ -68,9 +68,9 @@ impl Comparison<'_> {
     /// Values that are no longer listed, and values that are now.
     pub(crate) fn values_differ(
         &mut self,
-        gone: &[(String, crate::json::Id)],
-        came: &[(String, crate::json::Id)],
-        spots: (Spot, Spot),
+        gone: &[(String, crate::document::Id)],
+        came: &[(String, crate::document::Id)],
+        spots: (NodeRef, NodeRef),
         sides: (&[Alternative], &[Alternative]),
         task: &Task,
     ) {
@@ -78,13 +78,13 @@ impl Comparison<'_> {
         if !gone.is_empty() {
             let gone = values(self.old.tree, gone);
             let reason = format!("{name} can no longer be {}", listed(&gone));
-            let show = Show::Values(gone.into_iter().take(SHOWN).collect());
+            let show = SampleHint::Values(gone.into_iter().take(SHOWN).collect());
             self.differ(&rules::ENUM_NARROWED, task, spots, sides, show, reason);
         }
         if !came.is_empty() {
             let came = values(self.new.tree, came);
             let reason = format!("{name} can be {} now", listed(&came));
-            let show = Show::Values(came.into_iter().take(SHOWN).collect());
+            let show = SampleHint::Values(came.into_iter().take(SHOWN).collect());
             self.differ(&rules::ENUM_WIDENED, task, spots, sides, show, reason);
         }
     }
@@ -93,7 +93,7 @@ impl Comparison<'_> {
 /// How many values are tried as a witness.
 const SHOWN: usize = 64;
 
-fn values(tree: &Tree, list: &[(String, crate::json::Id)]) -> Vec<Value> {
+fn values(tree: &Tree, list: &[(String, crate::document::Id)]) -> Vec<Value> {
     list.iter().map(|(_, id)| tree.value(*id)).collect()
 }
 

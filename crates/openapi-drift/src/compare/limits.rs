@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::{
-    Comparison, Show, Spot, Task,
+    Comparison, SampleHint, NodeRef, Task,
     schemas::{new_spot, old_spot},
 };
 use crate::{
-    json::{Decimal, Id, Tree, value_of},
+    document::{Decimal, Id, Tree, value_of},
     rules::{self, Pair},
     schema::{Alternative, Bound, lower, numbers, tightest, upper},
 };
@@ -34,11 +34,11 @@ impl Comparison<'_> {
                 integer.or_else(|| tightest(tree, &alternative.parts, "type").next())
             };
             let spots = (
-                Spot::of(
+                NodeRef::of(
                     type_of(self.old.tree, old, old_integer),
                     old_spot(old, task),
                 ),
-                Spot::of(
+                NodeRef::of(
                     type_of(self.new.tree, new, new_integer),
                     new_spot(new, task),
                 ),
@@ -56,7 +56,7 @@ impl Comparison<'_> {
                 )
             };
             let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-            self.differ(pair, task, spots, sides, Show::Any, reason);
+            self.differ(pair, task, spots, sides, SampleHint::Any, reason);
         }
         let is_whole = old_integer.is_some() && new_integer.is_some();
         self.interval(old, new, task, ("minimum", "maximum"), is_whole);
@@ -158,8 +158,8 @@ impl Comparison<'_> {
         };
         let (old_node, new_node) = self.bound_nodes(&before, &after);
         let spots = (
-            Spot::of(old_node, old_spot(old, task)),
-            Spot::of(new_node, new_spot(new, task)),
+            NodeRef::of(old_node, old_spot(old, task)),
+            NodeRef::of(new_node, new_spot(new, task)),
         );
         let said = |bound: &Option<Bound>| {
             bound.as_ref().map_or_else(
@@ -182,9 +182,9 @@ impl Comparison<'_> {
         );
         let is_number = matches!(keyword, "minimum" | "maximum");
         let show = if is_number {
-            Show::Values(numbers_about(&before, &after))
+            SampleHint::Values(numbers_about(&before, &after))
         } else {
-            Show::Lengths(lengths_about(&before, &after))
+            SampleHint::Lengths(lengths_about(&before, &after))
         };
         let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
         self.differ(pair, task, spots, sides, show, reason);
@@ -250,14 +250,14 @@ impl Comparison<'_> {
             (true, true) => (&rules::BOUND_CHANGED, "changed"),
         };
         let spots = (
-            Spot::of(before.first().map(|(_, id)| *id), old_spot(old, task)),
-            Spot::of(after.first().map(|(_, id)| *id), new_spot(new, task)),
+            NodeRef::of(before.first().map(|(_, id)| *id), old_spot(old, task)),
+            NodeRef::of(after.first().map(|(_, id)| *id), new_spot(new, task)),
         );
         let reason = format!(
             "the steps (multipleOf) between values of {} {verb}",
             task.place.name()
         );
-        let show = Show::Values(
+        let show = SampleHint::Values(
             before
                 .iter()
                 .chain(after)
@@ -317,8 +317,8 @@ impl Comparison<'_> {
             &rules::FORMAT_UNKNOWN
         };
         let spots = (
-            Spot::of(before.first().map(|(_, id)| *id), old_spot(old, task)),
-            Spot::of(after.first().map(|(_, id)| *id), new_spot(new, task)),
+            NodeRef::of(before.first().map(|(_, id)| *id), old_spot(old, task)),
+            NodeRef::of(after.first().map(|(_, id)| *id), new_spot(new, task)),
         );
         let said = |names: &[String]| {
             if names.is_empty() {
@@ -334,7 +334,7 @@ impl Comparison<'_> {
             said(&new_names)
         );
         let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(pair, task, spots, sides, Show::Any, reason);
+        self.differ(pair, task, spots, sides, SampleHint::Any, reason);
     }
 
     /// Compares whether items may be equal.
@@ -365,11 +365,11 @@ impl Comparison<'_> {
             )
         };
         let spots = (
-            Spot::of(before, old_spot(old, task)),
-            Spot::of(after, new_spot(new, task)),
+            NodeRef::of(before, old_spot(old, task)),
+            NodeRef::of(after, new_spot(new, task)),
         );
         let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(pair, task, spots, sides, Show::Twice, reason);
+        self.differ(pair, task, spots, sides, SampleHint::Twice, reason);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::{Comparison, Operation, Show, Spot, Task};
+use super::{Comparison, Operation, SampleHint, NodeRef, Task};
 use crate::{
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Rule},
     schema::is_annotation,
 };
@@ -35,8 +35,8 @@ impl Comparison<'_> {
             };
             self.found(
                 rule,
-                Spot::of(before, old),
-                Spot::of(after, new),
+                NodeRef::of(before, old),
+                NodeRef::of(after, new),
                 operation,
                 format!("`{name}` {what}"),
                 None,
@@ -48,7 +48,7 @@ impl Comparison<'_> {
     pub(crate) fn is_same(&self, old: Option<Id>, new: Option<Id>) -> bool {
         match (old, new) {
             (None, None) => true,
-            (Some(old), Some(new)) => crate::json::same(self.old.tree, old, self.new.tree, new),
+            (Some(old), Some(new)) => crate::document::same(self.old.tree, old, self.new.tree, new),
             _ => false,
         }
     }
@@ -76,8 +76,8 @@ impl Comparison<'_> {
                 continue;
             }
             let spots = (
-                Spot::of(old_nodes.first().copied(), task.old_at.id),
-                Spot::of(new_nodes.first().copied(), task.new_at.id),
+                NodeRef::of(old_nodes.first().copied(), task.old_at.id),
+                NodeRef::of(new_nodes.first().copied(), task.new_at.id),
             );
             let name = task.place.name();
             let is_true =
@@ -120,7 +120,7 @@ impl Comparison<'_> {
                     continue;
                 }
             };
-            self.differ(pair, task, spots, (&[], &[]), Show::Any, reason);
+            self.differ(pair, task, spots, (&[], &[]), SampleHint::Any, reason);
         }
     }
 }
@@ -153,7 +153,7 @@ fn names(old: &Tree, left: Id, new: &Tree, right: Id) -> Vec<String> {
 
 /// The annotations of parts. What stands beside a reference counts, too: the
 /// specification ignores it, and people do not.
-fn annotations_of(tree: &Tree, parts: &[Id], at: Spot) -> BTreeMap<String, Vec<Id>> {
+fn annotations_of(tree: &Tree, parts: &[Id], at: NodeRef) -> BTreeMap<String, Vec<Id>> {
     let mut found: BTreeMap<String, Vec<Id>> = BTreeMap::new();
     let beside = at.exists && tree.get(at.id, "$ref").is_some();
     for part in parts.iter().chain(beside.then_some(&at.id)) {

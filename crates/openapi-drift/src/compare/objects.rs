@@ -4,14 +4,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Comparison, Show, Spot, Task,
+    Comparison, SampleHint, NodeRef, Task,
     place::Key,
     schemas::{new_spot, old_spot},
     texts::resolved_text,
 };
 use crate::{
     document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Direction, Pair},
     schema::{
         Additional, Alternative, Schema, additional, is_annotation, properties, required, schema,
@@ -57,18 +57,18 @@ impl<'a> Side<'a> {
     }
 
     /// Where a property stands, even if it travels the other way alone.
-    fn spot(&self, name: &Arc<str>, around: Id) -> Spot {
+    fn spot(&self, name: &Arc<str>, around: Id) -> NodeRef {
         let node = self.properties.get(name).and_then(|nodes| nodes.first());
         let node = node.or_else(|| self.required.get(name));
-        Spot::of(node.copied(), around)
+        NodeRef::of(node.copied(), around)
     }
 
     /// The schema of members whose names are not given, if they are values of one.
-    fn other_members(&self, around: Id) -> Option<(Schema, Spot)> {
+    fn other_members(&self, around: Id) -> Option<(Schema, NodeRef)> {
         match &self.additional {
-            Additional::Schema(nodes, id) => Some((Schema::clone(nodes), Spot::at(*id))),
-            Additional::Any(Some(id)) => Some((schema([]), Spot::at(*id))),
-            Additional::Any(None) => Some((schema([]), Spot::missing_in(around))),
+            Additional::Schema(nodes, id) => Some((Schema::clone(nodes), NodeRef::at(*id))),
+            Additional::Any(Some(id)) => Some((schema([]), NodeRef::at(*id))),
+            Additional::Any(None) => Some((schema([]), NodeRef::missing_in(around))),
             Additional::Unsaid | Additional::Nothing(_) => None,
         }
     }
@@ -139,7 +139,7 @@ impl Comparison<'_> {
         }
         let list = |tree: &Tree, alternative: &Alternative, node: Option<&Id>, around: Id| {
             let any = tightest(tree, &alternative.parts, "required").next();
-            Spot::of(node.copied().or(any), around)
+            NodeRef::of(node.copied().or(any), around)
         };
         let spots = (
             list(before.tree, old, was, old_spot(old, task)),
@@ -154,7 +154,7 @@ impl Comparison<'_> {
                 format!("{member} is optional now"),
             )
         };
-        let show = Show::Object {
+        let show = SampleHint::Object {
             with: Vec::new(),
             without: vec![Arc::clone(name)],
         };
@@ -174,7 +174,7 @@ impl Comparison<'_> {
             before.spot(from, old_spot(old, task)),
             after.spot(to, new_spot(new, task)),
         );
-        let show = Show::Object {
+        let show = SampleHint::Object {
             with: vec![Arc::clone(from)],
             without: vec![Arc::clone(to)],
         };
@@ -221,7 +221,7 @@ impl Comparison<'_> {
         }
         let new_at = around_properties(after.tree, new, new_spot(new, task));
         let reason = format!("{} has no `{name}` any more", task.place.name());
-        let show = Show::Object {
+        let show = SampleHint::Object {
             with: vec![Arc::clone(name)],
             without: Vec::new(),
         };
@@ -259,7 +259,7 @@ impl Comparison<'_> {
         };
         let old_at = around_properties(before.tree, old, old_spot(old, task));
         let reason = format!("{} has another {word} property `{name}`", task.place.name());
-        let show = Show::Object {
+        let show = SampleHint::Object {
             with: Vec::new(),
             without: vec![Arc::clone(name)],
         };
@@ -280,8 +280,8 @@ impl Comparison<'_> {
             Any(Some(id)) | Nothing(id) | Values(_, id) => Some(*id),
         };
         let spots = (
-            Spot::of(node(&before.additional), old_spot(old, task)),
-            Spot::of(node(&after.additional), new_spot(new, task)),
+            NodeRef::of(node(&before.additional), old_spot(old, task)),
+            NodeRef::of(node(&after.additional), new_spot(new, task)),
         );
         let name = task.place.name();
         let (pair, reason): (&'static Pair, String) = match (&before.additional, &after.additional)
@@ -333,11 +333,11 @@ impl Comparison<'_> {
             }
         };
         let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(pair, task, spots, sides, Show::Unnamed, reason);
+        self.differ(pair, task, spots, sides, SampleHint::Unnamed, reason);
     }
 
     /// Compares the schemas of members whose names are not given, later.
-    fn member(&mut self, old: &Schema, new: &Schema, spots: (Spot, Spot), task: &Task) {
+    fn member(&mut self, old: &Schema, new: &Schema, spots: (NodeRef, NodeRef), task: &Task) {
         self.later(Task {
             old: Schema::clone(old),
             new: Schema::clone(new),
@@ -358,9 +358,9 @@ impl Comparison<'_> {
 }
 
 /// Where a property would stand.
-fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> Spot {
+fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> NodeRef {
     let node = tightest(tree, &alternative.parts, "properties").next();
-    Spot::missing_in(node.unwrap_or(around))
+    NodeRef::missing_in(node.unwrap_or(around))
 }
 
 /// A property's old and new name.

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::json;
 
-use super::{Comparison, Operation, Spot, texts::resolved_text};
+use super::{Comparison, Operation, NodeRef, texts::resolved_text};
 use crate::{
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree},
     rules,
 };
 
@@ -34,7 +34,7 @@ impl Comparison<'_> {
             "callbacks",
         ];
         self.members(pair.old, pair.new, &known, operation);
-        let id = |tree: &Tree, at: Id| Spot::of(tree.get(at, "operationId"), at);
+        let id = |tree: &Tree, at: Id| NodeRef::of(tree.get(at, "operationId"), at);
         let spots = (id(self.old.tree, pair.old), id(self.new.tree, pair.new));
         let names = (spots.0.value(self.old.tree), spots.1.value(self.new.tree));
         if names.0 != names.1 {
@@ -78,8 +78,8 @@ impl Comparison<'_> {
         let text = |tree: &Tree, id: Option<Id>| id.map(|id| resolved_text(tree, id, false));
         if text(self.old.tree, callbacks.0) != text(self.new.tree, callbacks.1) {
             let spots = (
-                Spot::of(callbacks.0, pair.old),
-                Spot::of(callbacks.1, pair.new),
+                NodeRef::of(callbacks.0, pair.old),
+                NodeRef::of(callbacks.1, pair.new),
             );
             let reason = "the callbacks changed, which are not compared".to_owned();
             let rule = &rules::CALLBACKS_CHANGED;
@@ -92,7 +92,7 @@ impl Comparison<'_> {
             let id = tree.get(at, "deprecated");
             (
                 id.is_some_and(|id| tree.boolean(id) == Some(true)),
-                Spot::of(id, at),
+                NodeRef::of(id, at),
             )
         };
         let (was, before) = flag(self.old.tree, pair.old);
@@ -143,21 +143,21 @@ impl Comparison<'_> {
         if let ([(from, server)], [(to, other)]) = (&gone[..], &came[..]) {
             let reason = format!("the server {} is {} now", from.0, to.0);
             let exchange = Some(json!({"server": from.0, "request": {}}));
-            let spots = (Spot::at(*server), Spot::at(*other));
+            let spots = (NodeRef::at(*server), NodeRef::at(*other));
             let rule = &rules::SERVER_CHANGED;
             self.found(rule, spots.0, spots.1, operation, reason, exchange);
             return;
         }
         for (key, server) in &gone {
             let reason = format!("the server {} is gone", key.0);
-            let spots = (Spot::at(*server), Spot::missing_in(new_list));
+            let spots = (NodeRef::at(*server), NodeRef::missing_in(new_list));
             let exchange = Some(json!({"server": key.0, "request": {}}));
             let rule = &rules::SERVER_REMOVED;
             self.found(rule, spots.0, spots.1, operation, reason, exchange);
         }
         for (key, server) in &came {
             let reason = format!("the server {} is new", key.0);
-            let spots = (Spot::missing_in(old_list), Spot::at(*server));
+            let spots = (NodeRef::missing_in(old_list), NodeRef::at(*server));
             let rule = &rules::SERVER_ADDED;
             self.found(rule, spots.0, spots.1, operation, reason, None);
         }

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::{Value, json};
 
-use super::{Body, Comparison, Part, Place, Spot, Task, operation::Pair};
+use super::{Body, Comparison, Part, Place, NodeRef, Task, operation::Pair};
 use crate::{
     document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Direction},
     schema::schema,
 };
@@ -34,8 +34,8 @@ impl Comparison<'_> {
         };
         if texts(self.old.tree, &old_odd) != texts(self.new.tree, &new_odd) {
             let spots = (
-                Spot::of(old_odd.first().copied(), pair.old),
-                Spot::of(new_odd.first().copied(), pair.new),
+                NodeRef::of(old_odd.first().copied(), pair.old),
+                NodeRef::of(new_odd.first().copied(), pair.new),
             );
             let reason = "a parameter without a name or place changed".to_owned();
             let rule = &rules::NOT_COMPARED;
@@ -97,13 +97,13 @@ impl Comparison<'_> {
         match successor {
             Some(new) => {
                 let reason = format!("{called} is `{}` now", new.name);
-                let spots = (Spot::at(old.at), Spot::at(new.at));
+                let spots = (NodeRef::at(old.at), NodeRef::at(new.at));
                 let rule = &rules::PARAMETER_RENAMED;
                 self.found(rule, spots.0, spots.1, operation, reason, exchange);
             }
             None => {
                 let reason = format!("{called} is gone");
-                let spots = (Spot::at(old.at), Spot::missing_in(around));
+                let spots = (NodeRef::at(old.at), NodeRef::missing_in(around));
                 let rule = &rules::PARAMETER_REMOVED;
                 self.found(rule, spots.0, spots.1, operation, reason, exchange);
             }
@@ -116,7 +116,7 @@ impl Comparison<'_> {
             .tree
             .get(pair.old, "parameters")
             .unwrap_or(pair.old);
-        let spots = (Spot::missing_in(around), Spot::at(new.at));
+        let spots = (NodeRef::missing_in(around), NodeRef::at(new.at));
         let operation = Some(&pair.operation);
         let called = new.called();
         if new.is_required {
@@ -152,7 +152,7 @@ impl Comparison<'_> {
         ];
         self.members(old.id, new.id, &known, operation);
         let flag = |tree: &Tree, parameter: &Parameter, name: &str| {
-            Spot::of(tree.get(parameter.id, name), parameter.id)
+            NodeRef::of(tree.get(parameter.id, name), parameter.id)
         };
         let called = old.called();
         if old.is_required != new.is_required {
@@ -175,7 +175,7 @@ impl Comparison<'_> {
             };
             self.found(rule, spots.0, spots.1, operation, reason, exchange);
         }
-        let is_true = |tree: &Tree, spot: Spot| spot.exists && tree.boolean(spot.id) == Some(true);
+        let is_true = |tree: &Tree, spot: NodeRef| spot.exists && tree.boolean(spot.id) == Some(true);
         let spots = (
             flag(self.old.tree, old, "deprecated"),
             flag(self.new.tree, new, "deprecated"),
@@ -242,13 +242,13 @@ impl Comparison<'_> {
         );
         self.root(
             body(before, after),
-            Spot::of(before, old.id),
-            Spot::of(after, new.id),
+            NodeRef::of(before, old.id),
+            NodeRef::of(after, new.id),
         );
     }
 
     /// Compares two outermost schemas, later.
-    pub(crate) fn root(&mut self, body: Body, old_at: Spot, new_at: Spot) {
+    pub(crate) fn root(&mut self, body: Body, old_at: NodeRef, new_at: NodeRef) {
         self.later(Task {
             old: Rc::clone(&body.old),
             new: Rc::clone(&body.new),

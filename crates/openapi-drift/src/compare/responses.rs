@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, rc::Rc};
 use serde_json::{Value, json};
 
 use super::{
-    Body, Comparison, Part, Spot,
+    Body, Comparison, Part, NodeRef,
     bodies::{Contents, media_types},
     operation::Pair,
 };
 use crate::{
     document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Direction, Rule},
     schema::schema,
 };
@@ -61,7 +61,7 @@ impl Comparison<'_> {
         };
         if let ([from], [to]) = (&success(&gone)[..], &success(&came)[..]) {
             let ((old_status, old), (new_status, new)) = (gone.remove(*from), came.remove(*to));
-            let spots = (Spot::at(old), Spot::at(new));
+            let spots = (NodeRef::at(old), NodeRef::at(new));
             let reason = format!("the success was {old_status} and is {new_status} now");
             let exchange = Some(exchange(pair, new_status));
             let rule = &rules::SUCCESS_STATUS_CHANGED;
@@ -82,7 +82,7 @@ impl Comparison<'_> {
                 (false, true) => (&rules::SUCCESS_STATUS_REMOVED, None),
                 (false, false) => (&rules::ONLY_SUCCESS_REMOVED, Some(exchange(pair, status))),
             };
-            let spots = (Spot::at(id), Spot::missing_in(around.1));
+            let spots = (NodeRef::at(id), NodeRef::missing_in(around.1));
             let reason = format!("the response {status} is gone");
             self.found(
                 rule,
@@ -105,7 +105,7 @@ impl Comparison<'_> {
             } else {
                 ""
             };
-            let spots = (Spot::missing_in(around.0), Spot::at(id));
+            let spots = (NodeRef::missing_in(around.0), NodeRef::at(id));
             let reason = format!("the response {status} is new{more}");
             self.found(
                 rule,
@@ -144,8 +144,8 @@ impl Comparison<'_> {
         let has_body = |tree: &Tree, id: Id| !media_types(tree, id).is_empty();
         let spots = |old_tree: &Tree, new_tree: &Tree| {
             (
-                Spot::of(old_tree.get(old, "content"), old),
-                Spot::of(new_tree.get(new, "content"), new),
+                NodeRef::of(old_tree.get(old, "content"), old),
+                NodeRef::of(new_tree.get(new, "content"), new),
             )
         };
         let spots = spots(self.old.tree, self.new.tree);
@@ -202,12 +202,12 @@ impl Comparison<'_> {
         };
         let (before, after) = (of(self.old.tree, old), of(self.new.tree, new));
         let around =
-            |tree: &Tree, owner: Id| Spot::missing_in(tree.get(owner, "headers").unwrap_or(owner));
+            |tree: &Tree, owner: Id| NodeRef::missing_in(tree.get(owner, "headers").unwrap_or(owner));
         let is_required = |tree: &Tree, id: Id| {
             let flag = tree.get(id, "required");
             (
                 flag.is_some_and(|flag| tree.boolean(flag) == Some(true)),
-                Spot::of(flag, id),
+                NodeRef::of(flag, id),
             )
         };
         let exchange = |name: &str, value: Value| {
@@ -218,7 +218,7 @@ impl Comparison<'_> {
         for (name, (at, id)) in &before {
             let Some((_, other)) = after.get(name) else {
                 let reason = format!("the header `{name}` of the {status} response is gone");
-                let spots = (Spot::at(*at), around(self.new.tree, new));
+                let spots = (NodeRef::at(*at), around(self.new.tree, new));
                 let exchange = exchange(name, json!("…"));
                 let rule = &rules::HEADER_REMOVED;
                 self.found(rule, spots.0, spots.1, operation, reason, exchange);
@@ -264,12 +264,12 @@ impl Comparison<'_> {
                 old: schema(schemas.0),
                 new: schema(schemas.1),
             };
-            self.root(body, Spot::of(schemas.0, *id), Spot::of(schemas.1, *other));
+            self.root(body, NodeRef::of(schemas.0, *id), NodeRef::of(schemas.1, *other));
         }
         for (name, (at, _)) in &after {
             if !before.contains_key(name) {
                 let reason = format!("the header `{name}` of the {status} response is new");
-                let spots = (around(self.old.tree, old), Spot::at(*at));
+                let spots = (around(self.old.tree, old), NodeRef::at(*at));
                 self.found(
                     &rules::HEADER_ADDED,
                     spots.0,

@@ -1,8 +1,8 @@
 //! Two schemas.
 
-use super::{Comparison, Show, Spot, Task, place::Key, types::keyword_spot};
+use super::{Comparison, SampleHint, NodeRef, Task, place::Key, types::keyword_spot};
 use crate::{
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Pair},
     schema::{Alternative, Expanded, Type, schema},
 };
@@ -59,7 +59,7 @@ impl Comparison<'_> {
             keyword_spot(self.new, &new.always, "type", task.new_at),
         );
         let sides = (&old.alternatives[..], &new.alternatives[..]);
-        self.differ(pair, task, spots, sides, Show::Any, reason);
+        self.differ(pair, task, spots, sides, SampleHint::Any, reason);
         true
     }
 
@@ -90,8 +90,8 @@ impl Comparison<'_> {
             return;
         }
         self.later(Task {
-            old_at: Spot::of(old_items.first().copied(), old_spot(old, task)),
-            new_at: Spot::of(new_items.first().copied(), new_spot(new, task)),
+            old_at: NodeRef::of(old_items.first().copied(), old_spot(old, task)),
+            new_at: NodeRef::of(new_items.first().copied(), new_spot(new, task)),
             old: schema(old_items),
             new: schema(new_items),
             place: task.place.step(Key::Item),

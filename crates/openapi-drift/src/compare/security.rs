@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Comparison, Spot, operation::Pair, texts::resolved_text};
+use super::{Comparison, NodeRef, operation::Pair, texts::resolved_text};
 use crate::{
     document::resolve,
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree},
     rules,
 };
 
@@ -17,7 +17,7 @@ type Way = BTreeSet<String>;
 /// All ways in, and where they are listed.
 struct Ways {
     ways: BTreeSet<Way>,
-    spot: Spot,
+    spot: NodeRef,
     /// Names that no scheme is defined for.
     undefined: BTreeSet<String>,
     /// The schemes that are named, for their documentation.
@@ -30,7 +30,7 @@ impl Ways {
         let list = own.or_else(|| tree.get(ROOT, "security"));
         let mut ways = Self {
             ways: BTreeSet::new(),
-            spot: Spot::of(list, operation),
+            spot: NodeRef::of(list, operation),
             undefined: BTreeSet::new(),
             schemes: BTreeMap::new(),
         };

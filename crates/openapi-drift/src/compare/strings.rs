@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    Comparison, Show, Spot, Task,
+    Comparison, SampleHint, NodeRef, Task,
     schemas::{new_spot, old_spot},
 };
 use crate::{
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Pair},
     schema::{Alternative, tightest},
     witness::{formats, patterns},
@@ -47,8 +47,8 @@ impl Comparison<'_> {
         let name = task.place.name();
         let spots = |gone: &[(String, Id)], came: &[(String, Id)]| {
             (
-                Spot::of(gone.first().map(|(_, id)| *id), old_spot(old, task)),
-                Spot::of(came.first().map(|(_, id)| *id), new_spot(new, task)),
+                NodeRef::of(gone.first().map(|(_, id)| *id), old_spot(old, task)),
+                NodeRef::of(came.first().map(|(_, id)| *id), new_spot(new, task)),
             )
         };
         let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
@@ -56,7 +56,7 @@ impl Comparison<'_> {
         if !gone.is_empty() || !came.is_empty() {
             let reason = format!("a pattern of {name} changed, which every text matches");
             let pair = &rules::WITHOUT_EFFECT;
-            self.differ(pair, task, spots(&gone, &came), sides, Show::Any, reason);
+            self.differ(pair, task, spots(&gone, &came), sides, SampleHint::Any, reason);
         }
         let (gone, came) = differ(false);
         let (pair, reason): (&'static Pair, _) = match (gone.first(), came.first()) {
@@ -74,7 +74,7 @@ impl Comparison<'_> {
                 format!("{name} had to match {old:?}, and has to match {new:?} now"),
             ),
         };
-        self.differ(pair, task, spots(&gone, &came), sides, Show::Any, reason);
+        self.differ(pair, task, spots(&gone, &came), sides, SampleHint::Any, reason);
     }
 
     fn string_formats(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
@@ -115,12 +115,12 @@ impl Comparison<'_> {
         };
         if let Some(pair) = pair {
             let spots = (
-                Spot::of(before.first().map(|(_, id)| *id), old_spot(old, task)),
-                Spot::of(after.first().map(|(_, id)| *id), new_spot(new, task)),
+                NodeRef::of(before.first().map(|(_, id)| *id), old_spot(old, task)),
+                NodeRef::of(after.first().map(|(_, id)| *id), new_spot(new, task)),
             );
             let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
             let pool = formats::odd_texts().map(Value::from).collect();
-            self.differ(pair, task, spots, sides, Show::Values(pool), reason);
+            self.differ(pair, task, spots, sides, SampleHint::Values(pool), reason);
         }
         let before = of(self.old.tree, old, false);
         let after = of(self.new.tree, new, false);

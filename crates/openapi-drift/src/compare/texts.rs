@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     document::resolve,
-    json::{Id, Kind, Tree},
+    document::{Id, Kind, Tree},
     schema::is_annotation,
 };
 

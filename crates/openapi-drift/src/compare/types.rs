@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Comparison, Show, Spot, Task, understood::all_parts};
+use super::{Comparison, SampleHint, NodeRef, Task, unsupported::all_parts};
 use crate::{
-    json::Id,
+    document::Id,
     rules::{self, Pair},
     schema::{Alternative, Expanded, Schemas, Type},
 };
@@ -42,14 +42,14 @@ impl Comparison<'_> {
             let reason = format!("{name} was {} and is {} now", names(&gone), names(&came));
             let spots = (task.old_at, task.new_at);
             let pair = &rules::TYPE_CHANGED;
-            self.differ(pair, task, spots, sides, Show::Any, reason);
+            self.differ(pair, task, spots, sides, SampleHint::Any, reason);
             return false;
         }
         let is_union = !old.unions.is_empty() || !new.unions.is_empty();
         let spots = if is_union {
             (
-                old.unions.first().map_or(task.old_at, |id| Spot::at(*id)),
-                new.unions.first().map_or(task.new_at, |id| Spot::at(*id)),
+                old.unions.first().map_or(task.old_at, |id| NodeRef::at(*id)),
+                new.unions.first().map_or(task.new_at, |id| NodeRef::at(*id)),
             )
         } else {
             (
@@ -71,7 +71,7 @@ impl Comparison<'_> {
             };
             let reason = format!("{name} can no longer be {}", names(&gone));
             let shown = only(sides.0, &gone);
-            self.differ(pair, task, spots, (&shown, sides.1), Show::Any, reason);
+            self.differ(pair, task, spots, (&shown, sides.1), SampleHint::Any, reason);
         }
         if !came.is_empty() {
             let pair = if is_union {
@@ -81,7 +81,7 @@ impl Comparison<'_> {
             };
             let reason = format!("{name} can be {} now", names(&came));
             let shown = only(sides.1, &came);
-            self.differ(pair, task, spots, (sides.0, &shown), Show::Any, reason);
+            self.differ(pair, task, spots, (sides.0, &shown), SampleHint::Any, reason);
         }
         true
     }
@@ -94,7 +94,7 @@ impl Comparison<'_> {
         new: &Expanded,
         task: &Task,
         (was, is): (bool, bool),
-    ) -> Option<(&'static str, (Spot, Spot))> {
+    ) -> Option<(&'static str, (NodeRef, NodeRef))> {
         if was == is {
             return None;
         }
@@ -108,7 +108,7 @@ impl Comparison<'_> {
             let old = keyword_spot(self.old, &parts(old), keyword, task.old_at);
             let new = keyword_spot(self.new, &parts(new), keyword, task.new_at);
             let is_other = match (old.exists, new.exists) {
-                (true, true) => !crate::json::same(self.old.tree, old.id, self.new.tree, new.id),
+                (true, true) => !crate::document::same(self.old.tree, old.id, self.new.tree, new.id),
                 (false, false) => false,
                 // Any value was or is allowed: that there is a list is said.
                 _ if keyword == "enum" => return None,
@@ -124,7 +124,7 @@ impl Comparison<'_> {
     fn null_differs(
         &mut self,
         was: bool,
-        spots: (Spot, Spot),
+        spots: (NodeRef, NodeRef),
         (old, new): (&Expanded, &Expanded),
         task: &Task,
     ) {
@@ -135,7 +135,7 @@ impl Comparison<'_> {
         } else {
             (&rules::NULLABLE_ADDED, format!("{name} can be null now"))
         };
-        let show = Show::Values(vec![Value::Null]);
+        let show = SampleHint::Values(vec![Value::Null]);
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         self.differ(pair, task, spots, sides, show, reason);
     }
@@ -146,12 +146,12 @@ pub(crate) fn keyword_spot(
     schemas: &Schemas<'_>,
     parts: &[Id],
     keyword: &str,
-    around: Spot,
-) -> Spot {
+    around: NodeRef,
+) -> NodeRef {
     let mut nodes = parts
         .iter()
         .filter_map(|part| schemas.tree.get(*part, keyword));
-    Spot::of(nodes.next(), around.id)
+    NodeRef::of(nodes.next(), around.id)
 }
 
 /// "a string", "a string, number or object".

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    Comparison, Difference, Show, Spot, Task,
+    Comparison, Difference, SampleHint, NodeRef, Task,
     texts::{own_text, resolved_text},
 };
 use crate::{
-    json::Tree,
+    document::Tree,
     rules::{self, Direction, Effect, Pair},
     schema::{self, Alternative, Expanded, Type},
 };
@@ -63,7 +63,7 @@ impl Comparison<'_> {
         for one in old_left {
             let found = new_left.iter().position(|other| {
                 is_small
-                    && !schema::apart(self.old, &one, self.new, other)
+                    && !schema::are_disjoint(self.old, &one, self.new, other)
                     && self.is_alone(&one, other, old, new)
             });
             let found = found.or_else(|| {
@@ -143,7 +143,7 @@ impl Comparison<'_> {
 
     /// Compares values that are listed in several branches.
     fn lists(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
-        let values = |tree: &Tree, all: &[Alternative]| -> Vec<(String, crate::json::Id)> {
+        let values = |tree: &Tree, all: &[Alternative]| -> Vec<(String, crate::document::Id)> {
             let lists = all.iter().filter_map(|one| schema::enumerated(tree, one));
             lists.flat_map(|list| list.values).collect()
         };
@@ -151,7 +151,7 @@ impl Comparison<'_> {
         for (one, other) in old.iter().zip(new) {
             self.annotations(&one.parts, &other.parts, task);
         }
-        let only = |these: &[(String, crate::json::Id)], those: &[(String, crate::json::Id)]| {
+        let only = |these: &[(String, crate::document::Id)], those: &[(String, crate::document::Id)]| {
             let those: HashSet<&String> = those.iter().map(|(text, _)| text).collect();
             let only = these.iter().filter(|(text, _)| !those.contains(text));
             only.cloned().collect::<Vec<_>>()
@@ -174,11 +174,11 @@ impl Comparison<'_> {
     ) -> bool {
         new.iter()
             .filter(|new| *new != other)
-            .all(|new| schema::apart(self.old, one, self.new, new))
+            .all(|new| schema::are_disjoint(self.old, one, self.new, new))
             && old
                 .iter()
                 .filter(|old| *old != one)
-                .all(|old| schema::apart(self.old, old, self.new, other))
+                .all(|old| schema::are_disjoint(self.old, old, self.new, other))
     }
 
     /// Whether two branches look like versions of one: the same component, title
@@ -210,8 +210,8 @@ impl Comparison<'_> {
         if self.is_covered(one, new, task, true) {
             return; // Said as a union that was rewritten.
         }
-        let branch = one.branches.last().map_or(task.old_at, |id| Spot::at(*id));
-        let at = Spot::at(self.old.tree.parent(branch.id));
+        let branch = one.branches.last().map_or(task.old_at, |id| NodeRef::at(*id));
+        let at = NodeRef::at(self.old.tree.parent(branch.id));
         let new_at = union_spot(self.new.tree, new, task.new_at);
         let reason = format!("a form of {} is no longer allowed", task.place.name());
         self.differ(
@@ -226,7 +226,7 @@ impl Comparison<'_> {
                 new_at,
             ),
             (std::slice::from_ref(one), new),
-            Show::Any,
+            SampleHint::Any,
             reason,
         );
     }
@@ -235,8 +235,8 @@ impl Comparison<'_> {
         if self.is_covered(one, old, task, false) {
             return;
         }
-        let branch = one.branches.last().map_or(task.new_at, |id| Spot::at(*id));
-        let at = Spot::at(self.new.tree.parent(branch.id));
+        let branch = one.branches.last().map_or(task.new_at, |id| NodeRef::at(*id));
+        let at = NodeRef::at(self.new.tree.parent(branch.id));
         let old_at = union_spot(self.old.tree, old, task.old_at);
         let reason = format!("{} has another form", task.place.name());
         self.differ(
@@ -251,7 +251,7 @@ impl Comparison<'_> {
                 },
             ),
             (old, std::slice::from_ref(one)),
-            Show::Any,
+            SampleHint::Any,
             reason,
         );
     }
@@ -322,7 +322,7 @@ impl Comparison<'_> {
         };
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         let spots = (task.old_at, task.new_at);
-        self.differ(pair, task, spots, sides, Show::Any, reason);
+        self.differ(pair, task, spots, sides, SampleHint::Any, reason);
     }
 }
 
@@ -359,9 +359,9 @@ fn is_outside(difference: &Difference, is_old: bool) -> bool {
     }
 }
 
-fn union_spot(tree: &Tree, alternatives: &[Alternative], at: Spot) -> Spot {
+fn union_spot(tree: &Tree, alternatives: &[Alternative], at: NodeRef) -> NodeRef {
     let branch = alternatives.iter().find_map(|one| one.branches.last());
-    branch.map_or(at, |branch| Spot::at(tree.parent(*branch)))
+    branch.map_or(at, |branch| NodeRef::at(tree.parent(*branch)))
 }
 
 /// A text that is equal for alternatives that say the same.

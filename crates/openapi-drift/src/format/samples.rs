@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    json::Position,
+    document::Position,
     report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Wire, Witness},
     rules::{rule, rules},
 };

@@ -171,7 +171,7 @@ fn recordings(finding: &Finding) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn place(name: &str, position: crate::json::Position, pointer: &str) -> String {
+fn place(name: &str, position: crate::document::Position, pointer: &str) -> String {
     let pointer = if pointer.is_empty() {
         "(the whole)"
     } else {

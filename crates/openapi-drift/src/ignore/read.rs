@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Date, Entry, IgnoreError, IgnoreFile};
-use crate::json::{Id, NoTree, Position, ROOT, Tree};
+use crate::document::{Id, NoTree, Position, ROOT, Tree};
 
 const SHAPE: &str = "expected {\"format\": 1, \"ignore\": [{\"fingerprint\": \"…\", \"reason\": \"…\", \
                      \"expires\": \"2026-12-31\"}]}";

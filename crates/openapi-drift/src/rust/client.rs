@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     document::resolve,
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree},
 };
 
 /// What is made of one schema.

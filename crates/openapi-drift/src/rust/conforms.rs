@@ -2,7 +2,7 @@
 
 use crate::{
     document::resolve,
-    json::{Id, Kind, Tree},
+    document::{Id, Kind, Tree},
     schema::keyword,
 };
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     document::resolve,
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree},
 };
 
 /// Why codegen refuses a document, if it does.

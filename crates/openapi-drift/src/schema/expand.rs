@@ -8,14 +8,14 @@ use std::{
 };
 
 use super::{
-    Schema, apart,
+    Schema, disjoint,
     facets::{properties, required},
     keywords::keyword,
     schema,
 };
 use crate::{
     document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree},
 };
 
 /// The types of JSON. Whole numbers are numbers with a condition.
@@ -65,7 +65,7 @@ impl Type {
     }
 
     pub(crate) fn of_node(tree: &Tree, id: Id) -> Self {
-        use crate::json::Kind;
+        use crate::document::Kind;
         match tree.kind(id) {
             Kind::Null => Self::Null,
             Kind::Boolean(_) => Self::Boolean,
@@ -306,7 +306,7 @@ impl Walk<'_, '_> {
                 }
             }
             choices = self.multiply(&choices, &of_union, target);
-            if name == "oneOf" && !self.are_apart(&branches) {
+            if name == "oneOf" && !self.are_disjoint(&branches) {
                 self.expanded.is_inexact = true;
             }
         }
@@ -344,7 +344,7 @@ impl Walk<'_, '_> {
     }
 
     /// Whether no value can be of two branches.
-    fn are_apart(&self, branches: &[Id]) -> bool {
+    fn are_disjoint(&self, branches: &[Id]) -> bool {
         if branches.len() > PAIRS || self.open.len() > 8 {
             return false;
         }
@@ -358,7 +358,7 @@ impl Walk<'_, '_> {
                 .skip(index + 1)
                 .all(|right| match (left, right) {
                     (Some(left), Some(right)) => {
-                        apart::schemas(self.schemas, left, self.schemas, right, 2)
+                        disjoint::schemas(self.schemas, left, self.schemas, right, 2)
                     }
                     _ => false,
                 })

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Alternative, Schema, Type, keywords::keyword, schema};
-use crate::json::{Decimal, Id, Tree};
+use crate::document::{Decimal, Id, Tree};
 
 /// A limit, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::sample::{Sampler, names};
 use crate::{
-    compare::{Key, Show},
+    compare::{Key, SampleHint},
     schema::{Additional, Alternative, Schema, Type, additional, lower, schema, tightest},
 };
 
@@ -13,9 +13,9 @@ const TRIED: usize = 400;
 
 impl Sampler<'_, '_> {
     /// Values that may show a difference, at its place.
-    pub(crate) fn shown(&self, show: &Show, alternatives: &[Alternative]) -> Vec<Value> {
+    pub(crate) fn shown(&self, show: &SampleHint, alternatives: &[Alternative]) -> Vec<Value> {
         match show {
-            Show::Values(values) => {
+            SampleHint::Values(values) => {
                 let listed = values.iter().cloned();
                 // Where none of them does, any other may.
                 let others = alternatives
@@ -24,7 +24,7 @@ impl Sampler<'_, '_> {
                     .flat_map(|one| self.values(one, 0));
                 listed.chain(others).take(TRIED).collect()
             }
-            Show::Lengths(lengths) => alternatives
+            SampleHint::Lengths(lengths) => alternatives
                 .iter()
                 .take(8)
                 .flat_map(|one| {
@@ -35,7 +35,7 @@ impl Sampler<'_, '_> {
                 })
                 .take(TRIED)
                 .collect(),
-            Show::Object { with, without } => {
+            SampleHint::Object { with, without } => {
                 let (with, without) = (names(with), names(without));
                 let count = |one: &Alternative| {
                     let least = lower(self.schemas.tree, &one.parts, "minProperties");
@@ -50,17 +50,17 @@ impl Sampler<'_, '_> {
                     .filter_map(|one| self.object(one, &with, &without, count(one), 0))
                     .collect()
             }
-            Show::Twice => alternatives
+            SampleHint::Twice => alternatives
                 .iter()
                 .take(8)
                 .filter_map(|one| self.twice(one, 0))
                 .collect(),
-            Show::Unnamed => alternatives
+            SampleHint::Unnamed => alternatives
                 .iter()
                 .take(8)
                 .flat_map(|one| self.unnamed(one))
                 .collect(),
-            Show::Any => alternatives
+            SampleHint::Any => alternatives
                 .iter()
                 .take(32)
                 .flat_map(|one| self.values(one, 0))

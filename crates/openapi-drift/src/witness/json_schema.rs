@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     document::resolve,
-    json::{Decimal, Id, Tree, value_of},
+    document::{Decimal, Id, Tree, value_of},
     rules::Direction,
     schema::{
         Additional, Schemas, Type, additional, integer_format, is_well_formed, keyword, schema,

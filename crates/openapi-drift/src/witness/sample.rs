@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{formats, patterns};
 use crate::{
     document::resolve,
-    json::{Decimal, Tree, value_of},
+    document::{Decimal, Tree, value_of},
     rules::Direction,
     schema::{
         Additional, Alternative, Schema, Schemas, Type, additional, enumerated, lower, numbers,

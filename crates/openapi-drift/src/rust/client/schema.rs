@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Client;
-use crate::{json::Id, rust::names};
+use crate::{document::Id, rust::names};
 
 impl Client<'_> {
     /// The name of the type that a node is a reference to, and where it stands.

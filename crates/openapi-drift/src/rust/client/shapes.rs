@@ -2,7 +2,7 @@
 
 use super::Client;
 use crate::{
-    json::{Decimal, Id},
+    document::{Decimal, Id},
     rust::shape::{Place, Shape},
 };
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::{
     document::resolve,
-    json::{Id, Kind, Tree},
+    document::{Id, Kind, Tree},
     rust::{
         client::{json_schema, operations},
         conforms::conforms,

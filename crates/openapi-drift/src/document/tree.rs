@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{number::Decimal, references};
+use super::{decimal::Decimal, references};
 
 /// The number of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -290,7 +290,7 @@ impl Tree {
         match self.kind(id) {
             Kind::Null => Value::Null,
             Kind::Boolean(value) => Value::Bool(*value),
-            Kind::Number(number) => super::value_of(number),
+            Kind::Number(number) => super::decimal::value_of(number),
             Kind::String(text) => Value::String(text.to_string()),
             Kind::Array(items) => items.iter().map(|item| self.value(*item)).collect(),
             Kind::Object(members) => members

@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::json;
 
-use super::{Comparison, Operation, Spot, operation::Pair, texts::resolved_text};
+use super::{Comparison, Operation, NodeRef, operation::Pair, texts::resolved_text};
 use crate::{
     document::resolve,
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree},
     rules,
 };
 
@@ -70,7 +70,7 @@ impl Comparison<'_> {
             let successor = successors.get(&index).and_then(|index| came.get(*index));
             match successor.cloned() {
                 Some(other) => {
-                    let spots = (Spot::at(item.at), Spot::at(other.at));
+                    let spots = (NodeRef::at(item.at), NodeRef::at(other.at));
                     let reason = format!("{} is {} now", item.path, other.path);
                     let exchange = Some(self.request_to(item));
                     self.found(
@@ -84,7 +84,7 @@ impl Comparison<'_> {
                     self.path(item, &other);
                 }
                 None => {
-                    let spots = (Spot::at(item.at), self.missing_path(false));
+                    let spots = (NodeRef::at(item.at), self.missing_path(false));
                     let reason = format!("{} is gone", item.path);
                     let exchange = Some(self.request_to(item));
                     self.found(
@@ -101,7 +101,7 @@ impl Comparison<'_> {
         let taken: HashSet<usize> = successors.into_values().collect();
         let others = came.into_iter().enumerate();
         for (_, item) in others.filter(|(index, _)| !taken.contains(index)) {
-            let spots = (self.missing_path(true), Spot::at(item.at));
+            let spots = (self.missing_path(true), NodeRef::at(item.at));
             let reason = format!("{} is new", item.path);
             self.found(&rules::PATH_ADDED, spots.0, spots.1, None, reason, None);
         }
@@ -143,8 +143,8 @@ impl Comparison<'_> {
                 )
             };
             let spots = (
-                old.map_or_else(|| self.missing_path(true), Spot::at),
-                new.map_or_else(|| self.missing_path(false), Spot::at),
+                old.map_or_else(|| self.missing_path(true), NodeRef::at),
+                new.map_or_else(|| self.missing_path(false), NodeRef::at),
             );
             self.found(rule, spots.0, spots.1, None, reason, None);
         }
@@ -158,9 +158,9 @@ impl Comparison<'_> {
         json!({"method": operation.method, "path": operation.path, "request": {}})
     }
 
-    fn missing_path(&self, is_old: bool) -> Spot {
+    fn missing_path(&self, is_old: bool) -> NodeRef {
         let tree = if is_old { self.old.tree } else { self.new.tree };
-        Spot::missing_in(tree.get(ROOT, "paths").unwrap_or(ROOT))
+        NodeRef::missing_in(tree.get(ROOT, "paths").unwrap_or(ROOT))
     }
 
     /// The paths of a document, by what is the same for all names in braces.
@@ -201,7 +201,7 @@ impl Comparison<'_> {
             old.path != new.path && without_names(&old.path) == without_names(&new.path);
         if is_template {
             let reason = format!("{} is written {} now", old.path, new.path);
-            let spots = (Spot::at(old.at), Spot::at(new.at));
+            let spots = (NodeRef::at(old.at), NodeRef::at(new.at));
             self.found(
                 &rules::PATH_PARAMETER_RENAMED,
                 spots.0,
@@ -221,7 +221,7 @@ impl Comparison<'_> {
             let is_any_odd = is_odd(self.old.tree, before) || is_odd(self.new.tree, after);
             if is_any_odd && !self.is_same(before, after) {
                 let reason = format!("`{method}` is no operation");
-                let spots = (Spot::of(before, old.id), Spot::of(after, new.id));
+                let spots = (NodeRef::of(before, old.id), NodeRef::of(after, new.id));
                 self.found(&rules::NOT_COMPARED, spots.0, spots.1, None, reason, None);
             }
         }
@@ -248,7 +248,7 @@ impl Comparison<'_> {
                 Some((other, other_id)) => {
                     let upper = other.to_ascii_uppercase();
                     let reason = format!("{operation} is {upper} now");
-                    let spots = (Spot::at(id), Spot::at(other_id));
+                    let spots = (NodeRef::at(id), NodeRef::at(other_id));
                     let rule = &rules::METHOD_CHANGED;
                     self.found(
                         rule,
@@ -262,7 +262,7 @@ impl Comparison<'_> {
                 }
                 None => {
                     let reason = format!("{operation} is gone");
-                    let spots = (Spot::at(id), Spot::missing_in(new.at));
+                    let spots = (NodeRef::at(id), NodeRef::missing_in(new.at));
                     let rule = &rules::METHOD_REMOVED;
                     self.found(
                         rule,
@@ -278,7 +278,7 @@ impl Comparison<'_> {
         for (method, id) in came {
             let operation = operation_of(method, new);
             let reason = format!("{operation} is new");
-            let spots = (Spot::missing_in(old.at), Spot::at(id));
+            let spots = (NodeRef::missing_in(old.at), NodeRef::at(id));
             self.found(
                 &rules::METHOD_ADDED,
                 spots.0,

@@ -12,7 +12,7 @@ use super::{
     sample::Sampler,
 };
 use crate::{
-    compare::{Body, Sight},
+    compare::{Body, ValueContext},
     report::{Side, Witness},
     rules::{Direction, Effect},
     schema::{Schema, Schemas, enumerated},
@@ -90,7 +90,7 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 
     /// An exchange that shows a difference of an effect.
-    pub(crate) fn witness(&self, sight: &Sight, effect: Effect) -> Option<Witness> {
+    pub(crate) fn witness(&self, sight: &ValueContext, effect: Effect) -> Option<Witness> {
         if sight.place.is_far {
             return None;
         }
@@ -141,7 +141,7 @@ impl<'a, 'b> Judge<'a, 'b> {
 impl Judge<'_, '_> {
     /// Whether certainly no value feels a difference: both sides list their values,
     /// and each of them is allowed by both or by none.
-    pub(crate) fn is_without_effect(&self, sight: &Sight) -> bool {
+    pub(crate) fn is_without_effect(&self, sight: &ValueContext) -> bool {
         if sight.place.is_inexact || sight.old.is_empty() || sight.new.is_empty() {
             return false;
         }
