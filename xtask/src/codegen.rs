@@ -41,7 +41,7 @@ fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
         let state = if was_stale { "updated" } else { "current" };
         anstream::println!("{state}: {}", output.file);
     }
-    if let Some(summary) = before.and_then(|before| before.summary(&outputs.effective)) {
+    if let Some(summary) = before.and_then(|before| before.summary(&outputs)) {
         anstream::println!("{summary}");
     }
     Ok(ExitCode::SUCCESS)

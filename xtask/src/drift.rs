@@ -2,7 +2,6 @@
 
 mod input;
 mod output;
-mod recordings;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +14,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 use openapi_drift::{
-    Date, Document, IgnoreFile, Report, Wire, compare_with, explain,
+    Date, Document, IgnoreFile, Report, Wire, compare, explain,
     format::{self, COMMENT_LIMIT, Format},
     rule, rules, rules_table,
 };
@@ -63,14 +62,6 @@ pub(crate) struct Arguments {
     /// the command fails until somebody has looked at it again.
     #[arg(long, value_name = "FILE")]
     ignore: Option<PathBuf>,
-
-    /// Recorded exchanges; findings then name those that disagree with the new
-    /// document and agreed with the old one.
-    ///
-    /// The folder is one of kontext-mock: FOLDER/OPERATION/CASE/recording.json,
-    /// with request.json and response.json beside it.
-    #[arg(long, value_name = "FOLDER")]
-    recordings: Option<PathBuf>,
 
     /// Says what a rule is about, instead of comparing.
     #[arg(long, value_name = "RULE", conflicts_with_all = ["old", "new", "rules"])]
@@ -137,10 +128,6 @@ fn outcome(arguments: &Arguments) -> Result<Done, String> {
     let (Some(old), Some(new)) = (&arguments.old, &arguments.new) else {
         return Err("name two documents: OLD and NEW".to_owned());
     };
-    let exchanges = match &arguments.recordings {
-        Some(folder) => recordings::read(folder)?,
-        None => Vec::new(),
-    };
     let given = [Some(old), Some(new), arguments.ignore.as_ref()];
     if given
         .into_iter()
@@ -153,7 +140,7 @@ fn outcome(arguments: &Arguments) -> Result<Done, String> {
     }
     let ignore = arguments.ignore.as_deref().map(ignore_file).transpose()?;
     let (old, new) = documents(old, new)?;
-    let mut report = compare_with(&old, &new, &exchanges);
+    let mut report = compare(&old, &new);
     let mut notes = Vec::new();
     if let Some(ignore) = ignore {
         let today = Date::of(SystemTime::now());

@@ -18,6 +18,9 @@ pub const GENERATORS: &str =
 
 const COMMAND: &str = "cargo xtask codegen";
 
+/// The generated client.
+pub(crate) const RUST_FILE: &str = "crates/kontext-api/src/generated.rs";
+
 /// One input file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
@@ -80,7 +83,7 @@ pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
             text: with_header(&effective.document, "x-generated", inputs),
         },
         Output {
-            file: "crates/kontext-api/src/generated.rs",
+            file: RUST_FILE,
             text: format!("{}\n{}", rust_header(inputs), rust.text),
         },
         Output {

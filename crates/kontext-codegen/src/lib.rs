@@ -15,7 +15,8 @@
 //!    become one, in canonical order.
 //! 6. [`contract`], [`view`], [`rust`]: the three things made from it.
 //!
-//! [`generate`] runs all of them.
+//! [`generate`] runs all of them. [`surface`] compares what they made with what they
+//! made before.
 
 #![cfg_attr(
     test,
@@ -40,6 +41,7 @@ pub mod problem;
 pub mod prune;
 pub mod rust;
 pub mod supported;
+pub mod surface;
 pub mod view;
 
 mod generate;

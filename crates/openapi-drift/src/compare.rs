@@ -30,10 +30,8 @@ use std::{
     rc::Rc,
 };
 
-pub(crate) use bodies::media_type;
 pub(crate) use difference::{Difference, SampleHint, ValueContext, NodeRef};
 pub(crate) use place::{Body, Key, Operation, Part, Place};
-pub(crate) use responses::response_for;
 
 use crate::{
     document::Document,

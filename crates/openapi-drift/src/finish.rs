@@ -8,11 +8,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     compare::{self, Difference, NodeRef},
     document::Document,
-    exchange::{self, Exchange},
     document::{self, Id},
-    report::{AtRisk, Finding, Report, RustEffect, Side, Wire, Witness},
+    report::{Finding, Report, Side, Wire, Witness},
     rules::{self, Effect, Rule},
-    rust::Clients,
     schema::Schemas,
     witness::Judge,
 };
@@ -23,13 +21,6 @@ use crate::{
 /// operation reaches is not compared.
 #[must_use]
 pub fn compare(old: &Document, new: &Document) -> Report {
-    compare_with(old, new, &[])
-}
-
-/// As [`compare`], and says which recorded exchanges agreed with the old document
-/// and disagree with the new one.
-#[must_use]
-pub fn compare_with(old: &Document, new: &Document, exchanges: &[Exchange]) -> Report {
     if document::same(old.tree(), document::ROOT, new.tree(), document::ROOT) {
         // Also where the documents can't be understood.
         return Report::of(Vec::new());
@@ -38,33 +29,44 @@ pub fn compare_with(old: &Document, new: &Document, exchanges: &[Exchange]) -> R
     let new_schemas = compare::schemas_of(new);
     let differences = compare::differences(&old_schemas, &new_schemas);
     let judge = Judge::new(&old_schemas, &new_schemas);
-    let clients = Clients::new(old.tree(), new.tree());
-    let lost = exchange::lost(exchanges, old.tree(), new.tree(), &judge);
     let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
     for difference in &differences {
         let key = (difference.rule.id, difference.old.id, difference.new.id);
-        if let Some(known) = found.get(&key)
+        if let Some(known) = found.get_mut(&key)
             && known.wire <= Wire::Undecided
         {
-            continue; // A component that several operations use differs once.
+            // A component that several operations use differs once.
+            add(&mut known.operations, operations(difference));
+            continue;
         }
         let mut finding = finding(difference, &old_schemas, &new_schemas, &judge);
-        finding.rust = clients.effect(difference.rule, difference.old, difference.new);
-        finding.recordings = exchange::names(&lost, difference, &judge);
-        if let Some(known) = found.get(&key) {
-            finding.recordings.extend(known.recordings.iter().cloned());
-            finding.recordings.sort();
-            finding.recordings.dedup();
+        if let Some(known) = found.get_mut(&key) {
             if known.wire <= finding.wire {
-                finding = Finding {
-                    recordings: finding.recordings,
-                    ..known.clone()
-                };
+                add(&mut known.operations, finding.operations);
+                continue;
             }
+            let mut operations = std::mem::take(&mut known.operations);
+            add(&mut operations, finding.operations);
+            finding.operations = operations;
         }
         found.insert(key, finding);
     }
-    Report::of(found.into_values().collect()).with_types(clients.types())
+    Report::of(found.into_values().collect())
+}
+
+/// The operation of a difference, if it is in one.
+fn operations(difference: &Difference) -> Vec<String> {
+    let operation = difference.operation.as_ref();
+    operation.map(ToString::to_string).into_iter().collect()
+}
+
+/// Adds the operations that are not there yet.
+fn add(operations: &mut Vec<String>, more: Vec<String>) {
+    for operation in more {
+        if !operations.contains(&operation) {
+            operations.push(operation);
+        }
+    }
 }
 
 /// What makes two differences one.
@@ -107,12 +109,6 @@ fn finding(
         rule,
         fingerprint,
         wire,
-        rust: RustEffect::None,
-        recordings_at_risk: match wire {
-            Wire::Notice => AtRisk::No,
-            _ => rule.recordings_at_risk,
-        },
-        recordings: Vec::new(),
         old_pointer,
         new_pointer,
         old_position: position(old, difference.old),
@@ -122,7 +118,7 @@ fn finding(
         reason,
         witness,
         exists: (difference.old.exists, difference.new.exists),
-        operation: difference.operation.as_ref().map(ToString::to_string),
+        operations: operations(difference),
     }
 }
 

@@ -11,22 +11,19 @@
 
 mod compare;
 mod document;
-mod exchange;
 mod explain;
 mod finish;
 pub mod format;
 mod ignore;
 mod report;
 mod rules;
-mod rust;
 mod schema;
 mod text;
 mod witness;
 
 pub use document::{Document, Position, Unreadable};
-pub use exchange::{Exchange, Message};
 pub use explain::{explain, rules_table};
-pub use finish::{compare, compare_with};
+pub use finish::compare;
 pub use ignore::{Date, Expired, ExpiredEntry, IgnoreError, IgnoreFile, InvalidDate, Unused};
-pub use report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Verdict, Wire, Witness};
+pub use report::{Finding, Ignored, Report, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};

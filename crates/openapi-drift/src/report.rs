@@ -22,44 +22,6 @@ pub enum Wire {
     Docs,
 }
 
-/// What a change does to the Rust client that `cargo xtask codegen` would generate
-/// from the documents as they are given, without overlays.
-///
-/// It is about the client's public items: its types with their fields, what the
-/// fields are called when they are sent, its builders and its methods. The private
-/// code (paths, methods, servers, security, statuses) and the limits, which are
-/// data that a builder checks, change none of them: what they do is said by
-/// [`Wire`]. The order of an enum's values is none, either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RustEffect {
-    /// Something public went, was renamed, or has another type or another name
-    /// when it is sent; or a builder asks for a field that it did not ask for. Code
-    /// that uses the old client may not compile with the new one, or its requests
-    /// can't be built: a new major version.
-    Major,
-    /// What it is can't be told: codegen refuses one of the documents, so that there
-    /// is no client of it, or it is a kind of schema whose Rust is not known here.
-    /// Look at the generated code.
-    Undecided,
-    /// Something public was added, and nothing else happened: a new minor version.
-    Minor,
-    /// The public items are the same.
-    None,
-}
-
-/// The recordings that may stop to agree with the document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AtRisk {
-    /// Recorded requests.
-    Requests,
-    /// Recorded responses.
-    Responses,
-    /// None.
-    No,
-}
-
 /// The worst of all findings on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,14 +73,6 @@ pub struct Finding {
     pub fingerprint: String,
     /// What it does to an exchange.
     pub wire: Wire,
-    /// What it does to the generated Rust client.
-    #[serde(rename = "rust")]
-    pub rust: RustEffect,
-    /// The recordings that may stop to agree, in general.
-    pub recordings_at_risk: AtRisk,
-    /// The names of those given that agreed with the old document and disagree
-    /// with the new one here.
-    pub recordings: Vec<String>,
     /// Where it is in the old document, as a JSON pointer. Where there is nothing
     /// at this place, the nearest place around it.
     pub old_pointer: String,
@@ -141,9 +95,9 @@ pub struct Finding {
     /// Whether the change is in the new document only, in the old only, or both.
     #[serde(skip)]
     pub(crate) exists: (bool, bool),
-    /// The operation that it was found in, as `POST /path`.
-    #[serde(skip)]
-    pub operation: Option<String>,
+    /// The operations that it touches, each as `POST /path`, in the order of the
+    /// old document; empty for what is about the whole document.
+    pub operations: Vec<String>,
 }
 
 fn or_null<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -168,45 +122,26 @@ pub struct Ignored {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The version of this form: 1.
+    /// The version of this form: 2.
     pub format: u32,
     /// The worst of all findings on the wire.
     pub verdict: Verdict,
-    /// The worst of all findings for the generated Rust client, and of what is no
-    /// finding: another name of a type, or a type that travels another way now.
-    #[serde(rename = "rust")]
-    pub rust: RustEffect,
     /// The findings, the worst first.
     pub findings: Vec<Finding>,
-    /// What an ignore file acknowledges; it counts for neither verdict.
+    /// The findings that an ignore file acknowledges; they don't count for the verdict.
     pub ignored: Vec<Ignored>,
-    /// What became of the types of the generated Rust client that no finding says.
-    #[serde(skip)]
-    pub(crate) types: RustEffect,
 }
 
 impl Report {
     pub(crate) fn of(findings: Vec<Finding>) -> Self {
         let mut report = Self {
-            format: 1,
+            format: 2,
             verdict: Verdict::None,
-            rust: RustEffect::None,
             findings,
             ignored: Vec::new(),
-            types: RustEffect::None,
         };
         report.judge();
         report
-    }
-
-    /// The same, with what became of the generated types, where that is worse than
-    /// all findings say: a name that changed alone is none.
-    pub(crate) fn with_types(mut self, types: RustEffect) -> Self {
-        if types < self.rust {
-            self.types = types;
-            self.rust = types;
-        }
-        self
     }
 
     /// Sorts the findings, and says the worst of them again.
@@ -215,7 +150,7 @@ impl Report {
             let key = |finding: &Finding| {
                 (
                     finding.wire,
-                    finding.operation.clone(),
+                    finding.operations.first().cloned(),
                     finding.old_position,
                     finding.new_position,
                 )
@@ -232,8 +167,6 @@ impl Report {
             Wire::Docs => Verdict::DocsOnly,
         });
         self.verdict = verdicts.min().unwrap_or(Verdict::None);
-        let effects = self.findings.iter().map(|finding| finding.rust);
-        self.rust = effects.min().unwrap_or(RustEffect::None).min(self.types);
     }
 }
 
@@ -250,7 +183,5 @@ macro_rules! spelled {
 
 spelled! {
     Wire: Breaking "breaking", Undecided "undecided", Notice "notice", NonBreaking "non-breaking", Docs "docs";
-    RustEffect: Major "major", Undecided "undecided", Minor "minor", None "none";
-    AtRisk: Requests "requests", Responses "responses", No "no";
     Verdict: Breaking "breaking", Undecided "undecided", NonBreaking "non-breaking", DocsOnly "docs-only", None "none";
 }

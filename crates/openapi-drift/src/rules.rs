@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::{AtRisk, Wire};
+use crate::report::Wire;
 
 /// Which way a value travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -48,8 +48,6 @@ pub struct Rule {
     /// What the change does on the wire. A finding says `undecided` instead where
     /// no exchange shows a break and none can be excluded.
     pub wire: Wire,
-    /// Which recordings may stop to agree.
-    pub recordings_at_risk: AtRisk,
     /// What changed, in a few words.
     pub summary: &'static str,
     /// Whom it breaks and why, and what to do.
@@ -74,16 +72,6 @@ impl Effect {
             (Self::Docs, _) => Wire::Docs,
         }
     }
-
-    const fn at_risk(self, direction: Direction) -> AtRisk {
-        match self {
-            Self::Narrowed | Self::Changed | Self::Removed | Self::Unknown => match direction {
-                Direction::Request => AtRisk::Requests,
-                Direction::Response => AtRisk::Responses,
-            },
-            Self::Widened | Self::Added | Self::Notice | Self::Docs => AtRisk::No,
-        }
-    }
 }
 
 /// Rules on schemas: name, id, effect, summary, explanation.
@@ -95,7 +83,6 @@ macro_rules! schema_rules {
                     id: concat!("request-", $id),
                     direction: Some(Direction::Request),
                     wire: Effect::$effect.wire(Direction::Request),
-                    recordings_at_risk: Effect::$effect.at_risk(Direction::Request),
                     summary: $summary,
                     explanation: $why,
                     effect: Effect::$effect,
@@ -104,7 +91,6 @@ macro_rules! schema_rules {
                     id: concat!("response-", $id),
                     direction: Some(Direction::Response),
                     wire: Effect::$effect.wire(Direction::Response),
-                    recordings_at_risk: Effect::$effect.at_risk(Direction::Response),
                     summary: $summary,
                     explanation: $why,
                     effect: Effect::$effect,
@@ -115,15 +101,14 @@ macro_rules! schema_rules {
     };
 }
 
-/// Rules on the rest: name, id, direction, wire, at risk, summary, explanation.
+/// Rules on the rest: name, id, direction, wire, summary, explanation.
 macro_rules! document_rules {
-    ($($name:ident $id:literal $direction:ident $wire:ident $risk:ident $summary:literal $why:literal;)*) => {
+    ($($name:ident $id:literal $direction:ident $wire:ident $summary:literal $why:literal;)*) => {
         $(
             pub(crate) static $name: Rule = Rule {
                 id: $id,
                 direction: document_rules!(@direction $direction),
                 wire: Wire::$wire,
-                recordings_at_risk: AtRisk::$risk,
                 summary: $summary,
                 explanation: $why,
                 effect: document_rules!(@effect $wire),
@@ -140,166 +125,166 @@ macro_rules! document_rules {
 }
 
 document_rules! {
-    PATH_ADDED "path-added" None NonBreaking No
+    PATH_ADDED "path-added" None NonBreaking
         "a path was added"
         "Clients made from the old document do not call it.";
-    PATH_REMOVED "path-removed" None Breaking Requests
+    PATH_REMOVED "path-removed" None Breaking
         "a path was removed"
         "Clients made from the old document still call it and get whatever the server says to an unknown path. Look for its successor.";
-    PATH_CHANGED "path-changed" None Breaking Requests
+    PATH_CHANGED "path-changed" None Breaking
         "a path was renamed"
         "An operation with the same body stands under another path. Old clients call the old one.";
-    PATH_PARAMETER_RENAMED "path-parameter-renamed" None Notice No
+    PATH_PARAMETER_RENAMED "path-parameter-renamed" None Notice
         "a name in a path template changed"
         "The name between braces is not sent, so the wire is the same; a generated method's argument is renamed.";
-    METHOD_ADDED "method-added" None NonBreaking No
+    METHOD_ADDED "method-added" None NonBreaking
         "a method was added to a path"
         "Clients made from the old document do not use it.";
-    METHOD_REMOVED "method-removed" None Breaking Requests
+    METHOD_REMOVED "method-removed" None Breaking
         "a method of a path was removed"
         "Clients made from the old document still use it.";
-    METHOD_CHANGED "method-changed" None Breaking Requests
+    METHOD_CHANGED "method-changed" None Breaking
         "the method of an operation changed"
         "The same operation is asked for with another method; old clients use the old one.";
-    OPERATION_ID_CHANGED "operation-id-changed" None Notice No
+    OPERATION_ID_CHANGED "operation-id-changed" None Notice
         "the name of an operation changed"
         "Nothing of it is sent. Generators name methods and types after it, so a client made from the new document has other names.";
-    OPERATION_DEPRECATED "operation-deprecated" None Notice No
+    OPERATION_DEPRECATED "operation-deprecated" None Notice
         "an operation is deprecated now"
         "It works as before; the provider announces that it will not always.";
-    OPERATION_UNDEPRECATED "operation-undeprecated" None Notice No
+    OPERATION_UNDEPRECATED "operation-undeprecated" None Notice
         "an operation is no longer deprecated"
         "It works as before.";
-    SERVER_ADDED "server-added" None NonBreaking No
+    SERVER_ADDED "server-added" None NonBreaking
         "a server was added"
         "Old clients use the ones that they know.";
-    SERVER_CHANGED "server-changed" None Breaking No
+    SERVER_CHANGED "server-changed" None Breaking
         "a server has another address"
         "Old clients send to an address that the document no longer names. If the old address answers as well, say so with an entry in the ignore file.";
-    SERVER_REMOVED "server-removed" None Breaking No
+    SERVER_REMOVED "server-removed" None Breaking
         "a server was removed"
         "Old clients send to an address that the document no longer names. If the new address answers for both, say so with an entry in the ignore file.";
-    SECURITY_ADDED "security-added" Request Breaking No
+    SECURITY_ADDED "security-added" Request Breaking
         "credentials are needed that were not"
         "An old client does not send what every way in asks for now, and is refused.";
-    SECURITY_REMOVED "security-removed" Request NonBreaking No
+    SECURITY_REMOVED "security-removed" Request NonBreaking
         "fewer credentials are needed, or there is another way in"
         "What old clients send is still enough.";
-    SECURITY_UNDEFINED "security-undefined" Request Undecided No
+    SECURITY_UNDEFINED "security-undefined" Request Undecided
         "credentials that no security scheme describes"
         "A requirement names a scheme that the document does not define, so it can't be compared. The provider's mistake; what it means is to be read elsewhere.";
-    PARAMETER_ADDED "parameter-added" Request NonBreaking No
+    PARAMETER_ADDED "parameter-added" Request NonBreaking
         "an optional parameter was added"
         "Old clients do not send it.";
-    REQUIRED_PARAMETER_ADDED "required-parameter-added" Request Breaking Requests
+    REQUIRED_PARAMETER_ADDED "required-parameter-added" Request Breaking
         "a required parameter was added"
         "Old clients do not send it and are refused.";
-    PARAMETER_REMOVED "parameter-removed" Request Breaking Requests
+    PARAMETER_REMOVED "parameter-removed" Request Breaking
         "a parameter was removed"
         "Old clients still send it; it is refused, or ignored without a word.";
-    PARAMETER_RENAMED "parameter-renamed" Request Breaking Requests
+    PARAMETER_RENAMED "parameter-renamed" Request Breaking
         "a parameter was renamed"
         "Old clients send the old name; it is refused, or ignored without a word.";
-    PARAMETER_BECAME_REQUIRED "parameter-became-required" Request Breaking Requests
+    PARAMETER_BECAME_REQUIRED "parameter-became-required" Request Breaking
         "a parameter is required now"
         "Old clients that leave it out are refused.";
-    PARAMETER_BECAME_OPTIONAL "parameter-became-optional" Request NonBreaking No
+    PARAMETER_BECAME_OPTIONAL "parameter-became-optional" Request NonBreaking
         "a parameter is optional now"
         "Old clients send it as before.";
-    PARAMETER_SERIALISATION_CHANGED "parameter-serialisation-changed" Request Breaking Requests
+    PARAMETER_SERIALISATION_CHANGED "parameter-serialisation-changed" Request Breaking
         "a parameter is written in another way"
         "style, explode, allowReserved or content say how a value becomes text. Old clients write it in the old way.";
-    REQUEST_BODY_ADDED "request-body-added" Request NonBreaking No
+    REQUEST_BODY_ADDED "request-body-added" Request NonBreaking
         "an optional request body was added"
         "Old clients send none.";
-    REQUIRED_REQUEST_BODY_ADDED "required-request-body-added" Request Breaking Requests
+    REQUIRED_REQUEST_BODY_ADDED "required-request-body-added" Request Breaking
         "a required request body was added"
         "Old clients send none and are refused.";
-    REQUEST_BODY_REMOVED "request-body-removed" Request Breaking Requests
+    REQUEST_BODY_REMOVED "request-body-removed" Request Breaking
         "the request body was removed"
         "Old clients still send one; it is refused, or ignored without a word.";
-    REQUEST_BODY_BECAME_REQUIRED "request-body-became-required" Request Breaking Requests
+    REQUEST_BODY_BECAME_REQUIRED "request-body-became-required" Request Breaking
         "the request body is required now"
         "Old clients that send none are refused.";
-    REQUEST_BODY_BECAME_OPTIONAL "request-body-became-optional" Request NonBreaking No
+    REQUEST_BODY_BECAME_OPTIONAL "request-body-became-optional" Request NonBreaking
         "the request body is optional now"
         "Old clients send it as before.";
-    REQUEST_MEDIA_TYPE_ADDED "request-media-type-added" Request NonBreaking No
+    REQUEST_MEDIA_TYPE_ADDED "request-media-type-added" Request NonBreaking
         "a request body may have another media type"
         "Old clients send the one that they know.";
-    REQUEST_MEDIA_TYPE_REMOVED "request-media-type-removed" Request Breaking Requests
+    REQUEST_MEDIA_TYPE_REMOVED "request-media-type-removed" Request Breaking
         "a media type of the request body was removed"
         "Old clients that send it are refused.";
-    RESPONSE_MEDIA_TYPE_ADDED "response-media-type-added" Response Breaking No
+    RESPONSE_MEDIA_TYPE_ADDED "response-media-type-added" Response Breaking
         "a response may come in another media type"
         "An old client may get what it cannot read, even where it does not ask for it.";
-    ERROR_MEDIA_TYPE_ADDED "error-media-type-added" Response NonBreaking No
+    ERROR_MEDIA_TYPE_ADDED "error-media-type-added" Response NonBreaking
         "an error may come in another media type"
         "An old client meets errors in forms that no document names anyway.";
-    RESPONSE_MEDIA_TYPE_REMOVED "response-media-type-removed" Response NonBreaking Responses
+    RESPONSE_MEDIA_TYPE_REMOVED "response-media-type-removed" Response NonBreaking
         "a media type of a response was removed"
         "Clients that read the others are as before. A client that can read this one alone reads nothing: then another media type was added, which is a finding of its own.";
-    RESPONSE_BODY_ADDED "response-body-added" Response Breaking Responses
+    RESPONSE_BODY_ADDED "response-body-added" Response Breaking
         "a success has a body where none was"
         "An old client throws the body away without a word: what was paid for is in it.";
-    RESPONSE_BODY_REMOVED "response-body-removed" Response Breaking Responses
+    RESPONSE_BODY_REMOVED "response-body-removed" Response Breaking
         "a success has no body any more"
         "An old client waits for a body and finds none.";
-    ERROR_BODY_ADDED "error-body-added" Response NonBreaking No
+    ERROR_BODY_ADDED "error-body-added" Response NonBreaking
         "an error has a body where none was"
         "Old clients do not read it.";
-    ERROR_BODY_REMOVED "error-body-removed" Response Breaking Responses
+    ERROR_BODY_REMOVED "error-body-removed" Response Breaking
         "an error has no body any more"
         "An old client reads the reason from it, and fails to.";
-    SUCCESS_STATUS_ADDED "success-status-added" Response Breaking No
+    SUCCESS_STATUS_ADDED "success-status-added" Response Breaking
         "there is another success"
         "An old client takes a status that it does not know for an error, or reads the body in the wrong form: what was paid for is lost.";
-    SUCCESS_STATUS_CHANGED "success-status-changed" Response Breaking Responses
+    SUCCESS_STATUS_CHANGED "success-status-changed" Response Breaking
         "the status of the success changed"
         "An old client takes the new status for an error: what was paid for is lost.";
-    SUCCESS_STATUS_REMOVED "success-status-removed" Response NonBreaking Responses
+    SUCCESS_STATUS_REMOVED "success-status-removed" Response NonBreaking
         "one of several successes was removed"
         "Old clients know the others.";
-    ONLY_SUCCESS_REMOVED "only-success-removed" Response Breaking Responses
+    ONLY_SUCCESS_REMOVED "only-success-removed" Response Breaking
         "no success is left"
         "The document does not say any more what an answer looks like that is not an error.";
-    ERROR_STATUS_ADDED "error-status-added" Response NonBreaking No
+    ERROR_STATUS_ADDED "error-status-added" Response NonBreaking
         "an error was added"
         "An old client meets errors that no document names anyway.";
-    ERROR_STATUS_REMOVED "error-status-removed" Response NonBreaking Responses
+    ERROR_STATUS_REMOVED "error-status-removed" Response NonBreaking
         "an error was removed"
         "An old client handles an error that does not come any more.";
-    HEADER_ADDED "response-header-added" Response NonBreaking No
+    HEADER_ADDED "response-header-added" Response NonBreaking
         "a response header was added"
         "Old clients do not read it.";
-    HEADER_REMOVED "response-header-removed" Response Breaking No
+    HEADER_REMOVED "response-header-removed" Response Breaking
         "a response header was removed"
         "An old client that reads it finds nothing.";
-    HEADER_BECAME_REQUIRED "response-header-became-required" Response NonBreaking No
+    HEADER_BECAME_REQUIRED "response-header-became-required" Response NonBreaking
         "a response header always comes now"
         "Old clients read it as before.";
-    HEADER_BECAME_OPTIONAL "response-header-became-optional" Response Breaking No
+    HEADER_BECAME_OPTIONAL "response-header-became-optional" Response Breaking
         "a response header does not always come now"
         "An old client that relies on it finds nothing.";
-    CALLBACKS_CHANGED "callbacks-changed" None Undecided No
+    CALLBACKS_CHANGED "callbacks-changed" None Undecided
         "the callbacks of an operation changed"
         "Callbacks are calls in the other direction; their contents are not compared, only whether they are the same.";
-    NOT_COMPARED "not-compared" None Undecided No
+    NOT_COMPARED "not-compared" None Undecided
         "a part of the document changed that can't be compared"
         "What stands there is no OpenAPI 3.0, leads nowhere, or is beyond the limits of the comparison. It gates, because it may break anybody: read it, repair the document, or acknowledge it in the ignore file.";
-    DOCUMENTATION_CHANGED "documentation-changed" None Docs No
+    DOCUMENTATION_CHANGED "documentation-changed" None Docs
         "a description, summary, tag or the document's information changed"
         "For people; nothing of it is sent.";
-    TITLE_CHANGED "title-changed" None Docs No
+    TITLE_CHANGED "title-changed" None Docs
         "a title changed"
         "Nothing of it is sent. Some generators name types after titles.";
-    EXAMPLE_CHANGED "example-changed" None Docs No
+    EXAMPLE_CHANGED "example-changed" None Docs
         "an example changed"
         "For people; nothing of it is sent.";
-    EXTENSION_CHANGED "extension-changed" None Docs No
+    EXTENSION_CHANGED "extension-changed" None Docs
         "a vendor extension changed"
         "Extensions (x-…) have no meaning in OpenAPI; tools that know one may act on it.";
-    LINKS_CHANGED "links-changed" None Notice No
+    LINKS_CHANGED "links-changed" None Notice
         "the links of a response changed"
         "Links describe which operation may follow; nothing of it is sent.";
 }

@@ -13,5 +13,4 @@ pub(crate) mod patterns;
 mod price;
 mod sample;
 
-pub(crate) use json_schema::Objects;
 pub(crate) use validate::Judge;

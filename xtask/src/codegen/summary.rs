@@ -1,72 +1,109 @@
-//! What a new effective document changes, and which version that makes.
+//! What new generated files change, and which version that makes.
 
 use std::{fs, path::Path, process::Command};
 
-use openapi_drift::{Document, Report, RustEffect, Verdict, Wire, compare};
+use kontext_codegen::{
+    Outputs,
+    surface::{Step, Surface},
+};
+use openapi_drift::{Document, Report, Verdict, Wire, compare};
 use serde_json::Value;
 
-const FILE: &str = "openapi/effective.json";
+const EFFECTIVE: &str = "openapi/effective.json";
 
-/// The effective document as it was committed, or else as it stands in the file.
+const CLIENT: &str = "crates/kontext-api/src/generated.rs";
+
+/// The effective document and the generated client as they were committed, or else
+/// as they stand in the files.
 #[derive(Debug)]
 pub(super) struct Before {
-    text: String,
-    /// Where it is from, for people.
+    effective: String,
+    /// None if there is no client yet.
+    client: Option<String>,
+    /// Where they are from, for people.
     from: &'static str,
 }
 
 impl Before {
-    /// Reads it; none if there is none yet.
+    /// Reads them; none if there is no effective document yet.
     pub(super) fn read(root: &Path) -> Option<Self> {
-        let committed = Command::new("git")
-            .arg("-C")
-            .arg(root)
-            .args(["show", &format!("HEAD:./{FILE}")])
-            .output();
-        if let Ok(output) = committed
-            && output.status.success()
-            && let Ok(text) = String::from_utf8(output.stdout)
-        {
-            let from = "git's HEAD";
-            return Some(Self { text, from });
+        if let Some(effective) = committed(root, EFFECTIVE) {
+            return Some(Self {
+                effective,
+                client: committed(root, CLIENT),
+                from: "git's HEAD",
+            });
         }
-        let text = fs::read_to_string(root.join(FILE)).ok()?;
-        let from = "the file before";
-        Some(Self { text, from })
+        Some(Self {
+            effective: fs::read_to_string(root.join(EFFECTIVE)).ok()?,
+            client: fs::read_to_string(root.join(CLIENT)).ok(),
+            from: "the file before",
+        })
     }
 
-    /// What the new document changes, in lines for people; none if it changes
-    /// nothing.
-    pub(super) fn summary(&self, effective: &Value) -> Option<String> {
-        let old = match without_header(&self.text) {
-            Ok(text) => text,
-            Err(error) => return Some(self.unreadable(&error)),
-        };
-        let parsed = (
-            Document::parse(self.from, &old),
-            Document::parse(FILE, &effective.to_string()),
-        );
-        match parsed {
-            (Ok(old), Ok(new)) => {
-                let report = compare(&old, &new);
-                (report.verdict != Verdict::None).then(|| self.lines(&report))
+    /// What the new files change, in lines for people; none if they change nothing.
+    pub(super) fn summary(&self, outputs: &Outputs) -> Option<String> {
+        let client = outputs.files.iter().find(|output| output.file == CLIENT);
+        let client = client.map_or("", |output| &output.text);
+        self.lines(&outputs.effective, client)
+    }
+
+    fn lines(&self, effective: &Value, client: &str) -> Option<String> {
+        let mut lines = Vec::new();
+        let verdict = match self.compared(effective) {
+            Ok(report) => {
+                if report.verdict != Verdict::None {
+                    lines.extend(self.findings(&report));
+                }
+                report.verdict
             }
-            (Err(error), _) | (_, Err(error)) => Some(self.unreadable(&error.to_string())),
+            Err(why) => {
+                lines.push(format!("drift of {EFFECTIVE} from {}: {why}", self.from));
+                Verdict::Undecided
+            }
+        };
+        let step = match self.step(client) {
+            Ok(None) => return (!lines.is_empty()).then(|| lines.join("\n")),
+            Ok(Some((step, changes))) => {
+                lines.extend(changes);
+                needed(step, verdict)
+            }
+            Err(why) => {
+                lines.push(format!("{CLIENT} of {}: {why}", self.from));
+                "semver: unknown; compare the client by hand".to_owned()
+            }
+        };
+        if lines.is_empty() {
+            return None;
         }
+        lines.push(step);
+        Some(lines.join("\n"))
     }
 
-    fn unreadable(&self, why: &str) -> String {
-        format!(
-            "drift of {FILE} from {}: can't be told: {why}\n{}",
-            self.from,
-            step(RustEffect::Undecided, Verdict::Undecided)
-        )
+    fn compared(&self, effective: &Value) -> Result<Report, String> {
+        let old = without_header(&self.effective)?;
+        let old = Document::parse(self.from, &old).map_err(|error| error.to_string())?;
+        let new = Document::parse(EFFECTIVE, &effective.to_string());
+        Ok(compare(&old, &new.map_err(|error| error.to_string())?))
     }
 
-    fn lines(&self, report: &Report) -> String {
+    /// The step of the client's version, and the changes behind it.
+    fn step(&self, client: &str) -> Result<Option<(Step, Vec<String>)>, String> {
+        let Some(old) = &self.client else {
+            return Ok(None);
+        };
+        let parsed =
+            |text: &str| Surface::parse(text).map_err(|error| format!("not Rust: {error}"));
+        let changes = parsed(old)?.changes(&parsed(client)?);
+        let lines = changes.to_string();
+        let lines = lines.lines().map(|line| format!("  {line}")).collect();
+        Ok(Some((changes.step(), lines)))
+    }
+
+    fn findings(&self, report: &Report) -> Vec<String> {
         let mut lines = vec![format!(
-            "drift of {FILE} from {}: {} on the wire, {} for the Rust client",
-            self.from, report.verdict, report.rust
+            "drift of {EFFECTIVE} from {}: {} on the wire",
+            self.from, report.verdict
         )];
         let (docs, others): (Vec<_>, Vec<_>) = report
             .findings
@@ -74,40 +111,46 @@ impl Before {
             .partition(|finding| finding.wire == Wire::Docs);
         for finding in others {
             lines.push(format!(
-                "  {}: {} ({}; rust: {})",
-                finding.wire, finding.reason, finding.rule.id, finding.rust
+                "  {}: {} ({})",
+                finding.wire, finding.reason, finding.rule.id
             ));
         }
-        if !docs.is_empty() {
-            lines.push(format!(
-                "  docs: {} changes of texts for people",
-                docs.len()
-            ));
+        match docs.len() {
+            0 => {}
+            1 => lines.push("  docs: 1 change".to_owned()),
+            count => lines.push(format!("  docs: {count} changes")),
         }
-        lines.push(step(report.rust, report.verdict));
-        lines.join("\n")
+        lines
     }
 }
 
-/// The version that `kontext-api` needs. Before 1.0.0 cargo takes the second
-/// number for the first.
-fn step(rust: RustEffect, verdict: Verdict) -> String {
-    let what = match (rust, verdict) {
-        (RustEffect::Major, _) => {
+/// A file as it was committed.
+fn committed(root: &Path, file: &str) -> Option<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["show", &format!("HEAD:./{file}")])
+        .output()
+        .ok()?;
+    let text = output.status.success().then_some(output.stdout)?;
+    String::from_utf8(text).ok()
+}
+
+/// The version that `kontext-api` needs. Before 1.0.0, cargo treats the second
+/// number as the major one.
+fn needed(step: Step, verdict: Verdict) -> String {
+    let what = match (step, verdict) {
+        (Step::Major, _) => {
             "a major step (before 1.0.0 of the second number): code that uses it may not compile"
         }
-        (RustEffect::Undecided, _) => {
-            "a major step, unless the diff of the snapshot `public_surface` shows that nothing \
-             went or changed"
+        (Step::Minor, _) => {
+            "a minor step (before 1.0.0 of the third number): public items were added"
         }
-        (RustEffect::Minor, _) => {
-            "a minor step (before 1.0.0 of the third number): something was added"
+        (Step::None, Verdict::Breaking | Verdict::Undecided) => {
+            "a minor step (before 1.0.0 of the third number): the public items are the same, but \
+             what travels is not; say so in the CHANGELOG"
         }
-        (RustEffect::None, Verdict::Breaking | Verdict::Undecided) => {
-            "a minor step (before 1.0.0 of the third number): the items are the same, and what \
-             may be sent or comes is not; say so in the CHANGELOG"
-        }
-        (RustEffect::None, _) => "a patch step (of the third number)",
+        (Step::None, _) => "a patch step (of the third number)",
     };
     format!("semver: kontext-api needs {what}")
 }
@@ -150,26 +193,27 @@ mod tests {
         })
     }
 
-    fn summary(before: &str, after: &Value) -> Option<String> {
+    fn summary(before: &str, after: &Value, clients: [&str; 2]) -> Option<String> {
         let mut after = after.clone();
         after.as_object_mut().unwrap().remove("x-generated");
         let before = Before {
-            text: before.to_owned(),
+            effective: before.to_owned(),
+            client: Some(clients[0].to_owned()),
             from: "git's HEAD",
         };
-        before.summary(&after)
+        before.lines(&after, clients[1])
     }
 
     #[test]
-    fn another_hash_of_the_inputs_is_no_drift() {
+    fn changed_input_hashes_are_no_drift() {
         let before = document(40, "one").to_string();
-        assert_eq!(summary(&before, &document(40, "two")), None);
+        assert_eq!(summary(&before, &document(40, "two"), ["", "// new"]), None);
     }
 
     #[test]
-    fn a_tighter_limit_is_said_with_its_step() {
+    fn a_tighter_limit_is_a_minor_step() {
         let before = document(40, "one").to_string();
-        let text = summary(&before, &document(20, "two")).unwrap();
+        let text = summary(&before, &document(20, "two"), ["", ""]).unwrap();
         assert!(text.contains("breaking on the wire"), "{text}");
         assert!(text.contains("request-bound-narrowed"), "{text}");
         assert!(
@@ -179,11 +223,25 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
-        let text = summary("{", &document(20, "two")).unwrap();
-        assert!(
-            text.contains("can't be told") && text.contains("major step"),
-            "{text}"
+    fn the_step_is_that_of_the_generated_client() {
+        let before = document(40, "one").to_string();
+        let after = document(40, "two");
+        let of = |old, new| summary(&before, &after, [old, new]).unwrap();
+        assert_eq!(
+            of("pub struct A { pub a: u8 }", "pub struct A { pub a: u64 }"),
+            "  ! A.a: u8 -> u64\nsemver: kontext-api needs a major step (before 1.0.0 of the \
+             second number): code that uses it may not compile"
         );
+        assert!(of("", "pub struct A;").contains("needs a minor step"));
+        let text = of("pub struct {", "");
+        assert!(text.contains("not Rust: "), "{text}");
+        assert!(text.contains("semver: unknown"), "{text}");
+    }
+
+    #[test]
+    fn an_unreadable_document_is_undecided() {
+        let text = summary("{", &document(20, "two"), ["", ""]).unwrap();
+        assert!(text.contains("drift of openapi/effective.json"), "{text}");
+        assert!(text.contains("needs a minor step"), "{text}");
     }
 }

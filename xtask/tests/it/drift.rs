@@ -3,7 +3,6 @@
 mod documents;
 mod ignoring;
 mod inputs;
-mod recordings;
 
 use std::{
     fs,

@@ -213,15 +213,6 @@ pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, Id> {
         .collect()
 }
 
-/// What a body or response says of a media type.
-pub(crate) fn media_type(tree: &Tree, owner: Id, name: &str) -> Option<Id> {
-    let name: String = name.chars().filter(|one| !one.is_whitespace()).collect();
-    let types = media_types(tree, owner);
-    let essence = name.split(';').next().unwrap_or(&name).to_ascii_lowercase();
-    let found = covering(&types, &name.to_ascii_lowercase()).or_else(|| covering(&types, &essence));
-    found.map(|(_, id)| id)
-}
-
 /// The entry for a media type: itself, or a range that it is in.
 fn covering<'a>(types: &'a BTreeMap<String, Id>, name: &str) -> Option<(&'a str, Id)> {
     let essence = name.split(';').next().unwrap_or(name);

@@ -317,11 +317,6 @@ fn is_in(status: &str, range: &str) -> bool {
     }
 }
 
-/// The response for a status, of an operation's list of them.
-pub(crate) fn response_for(tree: &Tree, list: Option<Id>, status: &str) -> Option<Id> {
-    covering(&statuses(tree, list), status)
-}
-
 /// The response for a status: its own, its range's, or the default.
 fn covering(statuses: &BTreeMap<String, Id>, status: &str) -> Option<Id> {
     let range = status.get(..1).map(|class| format!("{class}XX"));

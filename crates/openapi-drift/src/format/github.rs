@@ -2,7 +2,7 @@
 
 use super::{
     shown::{self, Change},
-    summary::Summary,
+    summary::counts,
 };
 use crate::report::{Finding, Report, Wire};
 
@@ -22,7 +22,7 @@ const SENTENCE: usize = 500;
 /// and has the rest in the log.
 #[must_use]
 pub fn github(report: &Report, old_name: &str, new_name: &str) -> String {
-    let summary = Summary::of(report).line();
+    let summary = counts(report);
     let mut text = format!(
         "::notice title={}::{}\n",
         property(&format!("openapi-drift: {}", report.verdict)),
@@ -54,16 +54,7 @@ fn annotation(finding: &Finding, new_name: &str) -> String {
         let (exchange, judged) = shown::witness(witness, SENTENCE);
         lines.push(format!("witness: {exchange} ({judged})"));
     }
-    if !finding.recordings.is_empty() {
-        lines.push(format!(
-            "recordings that disagree now: {}",
-            shown::names(&finding.recordings, 10)
-        ));
-    }
-    lines.push(format!(
-        "Rust client: {}; fingerprint: {}",
-        finding.rust, finding.fingerprint
-    ));
+    lines.push(format!("fingerprint: {}", finding.fingerprint));
     format!(
         "::{command} file={},line={},col={},title={}::{}\n",
         property(&shown::printable(new_name)),
@@ -119,8 +110,7 @@ mod tests {
         ) {
             let mut finding = samples::valued(json!(value), json!(1));
             finding.reason = reason.clone();
-            finding.operation = Some(reason.clone());
-            finding.recordings = vec![value.clone(), reason];
+            finding.operations = vec![reason];
             let text = github(&samples::of(vec![finding]), "a", &value);
             prop_assert_eq!(text.lines().count(), 2, "{}", text);
             prop_assert!(text.lines().all(|line| line.starts_with("::")));

@@ -4,7 +4,7 @@ mod escape;
 
 use super::{
     shown::{self, Change},
-    summary::{LEVELS, Summary},
+    summary::{LEVELS, counts},
 };
 use crate::report::{Finding, Ignored, Report, Wire};
 use escape::{code, prose, sentence};
@@ -34,14 +34,11 @@ const IGNORED: &str = "| rule | fingerprint | until | why |\n|---|---|---|---|\n
 /// always there, even where the limit is shorter than it.
 #[must_use]
 pub fn markdown(report: &Report, old_name: &str, new_name: &str, limit: usize) -> String {
-    let summary = Summary::of(report);
     let mut page = Page {
         text: format!(
-            "### openapi-drift: {}\n\n{} · Rust client: **{}** · recordings at risk: {}\n\n{} → {}\n",
+            "### openapi-drift: {}\n\n{}\n\n{} → {}\n",
             report.verdict,
-            prose(&summary.counts),
-            summary.rust,
-            prose(&summary.recordings),
+            prose(&counts(report)),
             code(&shown::shorten(old_name, 200)),
             code(&shown::shorten(new_name, 200)),
         ),
@@ -131,15 +128,7 @@ fn row(finding: &Finding, new_name: &str) -> String {
         let (exchange, judged) = shown::witness(witness, SENTENCE);
         why.push(format!("Witness: {}: {judged}", code(&exchange)));
     }
-    if !finding.recordings.is_empty() {
-        let names = shown::names(&finding.recordings, 5);
-        why.push(format!("Recordings that disagree now: {}", prose(&names)));
-    }
-    why.push(format!(
-        "Rust client: {}; fingerprint: {}",
-        finding.rust,
-        code(&finding.fingerprint)
-    ));
+    why.push(format!("fingerprint: {}", code(&finding.fingerprint)));
     format!(
         "| {} | {} | {}<br>{} | {change} | {} |\n",
         wire(finding.wire),
@@ -230,8 +219,7 @@ mod tests {
         ) {
             let mut finding = samples::valued(json!(value), json!({ reason.clone(): value.clone() }));
             finding.reason = reason.clone();
-            finding.operation = Some(value.clone());
-            finding.recordings = vec![reason.clone()];
+            finding.operations = vec![value.clone()];
             let text = markdown(&samples::of(vec![finding]), &reason, &value, COMMENT_LIMIT);
             let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
             prop_assert_eq!(rows.len(), 3, "{}", text);

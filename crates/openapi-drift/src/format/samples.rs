@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     document::Position,
-    report::{AtRisk, Finding, Ignored, Report, RustEffect, Side, Wire, Witness},
+    report::{Finding, Ignored, Report, Side, Wire, Witness},
     rules::{rule, rules},
 };
 
@@ -15,9 +15,6 @@ pub(crate) fn finding(id: &str) -> Finding {
         rule,
         fingerprint: format!("{:0>16}", id.len()),
         wire: rule.wire,
-        rust: RustEffect::None,
-        recordings_at_risk: rule.recordings_at_risk,
-        recordings: Vec::new(),
         old_pointer: "/paths/~1a/post".to_owned(),
         new_pointer: "/paths/~1a/post".to_owned(),
         old_position: Position {
@@ -33,7 +30,7 @@ pub(crate) fn finding(id: &str) -> Finding {
         reason: rule.summary.to_owned(),
         witness: None,
         exists: (true, true),
-        operation: Some("POST /a".to_owned()),
+        operations: vec!["POST /a".to_owned()],
     }
 }
 
@@ -68,11 +65,6 @@ pub(crate) fn report() -> Report {
     let mut report = of(vec![
         Finding {
             fingerprint: "1111111111111111".to_owned(),
-            rust: RustEffect::Major,
-            recordings: vec![
-                "generate-image/add-bird".to_owned(),
-                "generate-image/crown".to_owned(),
-            ],
             old_pointer: format!("{pointer}/output_format/enum"),
             new_pointer: format!("{pointer}/output_format/enum"),
             reason: "`output_format` can no longer be \"png\"".to_owned(),
@@ -87,12 +79,10 @@ pub(crate) fn report() -> Report {
         },
         Finding {
             fingerprint: "2222222222222222".to_owned(),
-            rust: RustEffect::Undecided,
-            recordings_at_risk: AtRisk::Responses,
             old: Some(json!("^a+$")),
             new: Some(json!("^(a|b)+$")),
             reason: "which texts match the two patterns could not be compared".to_owned(),
-            operation: Some("GET /b".to_owned()),
+            operations: vec!["GET /b".to_owned()],
             wire: Wire::Undecided,
             ..finding("response-pattern-changed")
         },
@@ -101,7 +91,7 @@ pub(crate) fn report() -> Report {
             old_pointer: "/servers".to_owned(),
             new_pointer: "/servers/1".to_owned(),
             new: Some(json!({"url": "https://eu.example.org"})),
-            operation: None,
+            operations: Vec::new(),
             ..finding("server-added")
         },
         Finding {
@@ -118,7 +108,6 @@ pub(crate) fn report() -> Report {
         },
         Finding {
             fingerprint: "6666666666666666".to_owned(),
-            rust: RustEffect::Minor,
             new: Some(json!({"type": "integer"})),
             ..finding("request-property-added")
         },
@@ -137,10 +126,9 @@ pub(crate) fn hostile() -> Report {
     let bad = "\u{1b}[31m|`</code></details>\n\n# @everyone #1 [x](http://e.org)\r\n::error::x\u{202e}\u{9b}\\|$";
     let mut report = of(vec![Finding {
         reason: format!("{bad} is no longer allowed"),
-        operation: Some(format!("POST /{bad}")),
+        operations: vec![format!("POST /{bad}")],
         old_pointer: format!("/paths/~1{bad}"),
         new_pointer: format!("/paths/~1{bad}"),
-        recordings: vec![bad.to_owned()],
         witness: Some(Witness {
             accepted_by: Side::Old,
             refused_by: Side::New,

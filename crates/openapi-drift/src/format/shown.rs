@@ -148,24 +148,9 @@ pub(super) fn witness(witness: &Witness, limit: usize) -> (String, &'static str)
     (shorten(&text, limit), judged)
 }
 
-/// Some names, and how many more there are.
-pub(super) fn names(names: &[String], limit: usize) -> String {
-    let shown: Vec<String> = names
-        .iter()
-        .take(limit)
-        .map(|name| shorten(name, 80))
-        .collect();
-    let more = names.len().saturating_sub(limit);
-    if more == 0 {
-        shown.join(", ")
-    } else {
-        format!("{} and {more} more", shown.join(", "))
-    }
-}
-
 /// The operation of a finding, for people.
 pub(super) fn operation(finding: &Finding) -> String {
-    finding.operation.as_deref().map_or_else(
+    finding.operations.first().map_or_else(
         || "the whole document".to_owned(),
         |name| shorten(name, 120),
     )

@@ -4,9 +4,9 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     shown::{self, Change},
-    summary::{LEVELS, Summary},
+    summary::{LEVELS, counts},
 };
-use crate::report::{AtRisk, Finding, Ignored, Report, Verdict, Wire};
+use crate::report::{Finding, Ignored, Report, Verdict, Wire};
 
 /// How much of a value is shown, in characters.
 const VALUE: usize = 160;
@@ -35,7 +35,7 @@ pub fn text(report: &Report, old_name: &str, new_name: &str, color: bool) -> Str
         of_verdict(report.verdict).bold(),
         &report.verdict.to_string(),
     );
-    page.line(&format!("{verdict}: {}", Summary::of(report).line()));
+    page.line(&format!("{verdict}: {}", counts(report)));
     for level in LEVELS {
         let findings: Vec<&Finding> = report
             .findings
@@ -131,10 +131,6 @@ impl Page {
             self.labelled("witness", &exchange);
             self.labelled("", judged);
         }
-        if let Some(recordings) = recordings(finding) {
-            self.labelled("recordings", &recordings);
-        }
-        self.labelled("rust", &finding.rust.to_string());
         self.labelled("fingerprint", &finding.fingerprint);
     }
 
@@ -157,18 +153,6 @@ impl Page {
             self.labelled("fingerprint", &shown::shorten(&one.fingerprint, 80));
         }
     }
-}
-
-fn recordings(finding: &Finding) -> Option<String> {
-    let mut parts = Vec::new();
-    if finding.recordings_at_risk != AtRisk::No {
-        parts.push(format!("at risk: {}", finding.recordings_at_risk));
-    }
-    if !finding.recordings.is_empty() {
-        let names = shown::names(&finding.recordings, 10);
-        parts.push(format!("disagree now: {names}"));
-    }
-    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn place(name: &str, position: crate::document::Position, pointer: &str) -> String {
@@ -213,7 +197,7 @@ mod tests {
     fn nothing_is_said_in_one_line() {
         assert_eq!(
             text(&samples::of(Vec::new()), "old.json", "new.json", false),
-            "none: nothing changed; Rust client: none; recordings at risk: no\n"
+            "none: nothing changed\n"
         );
     }
 

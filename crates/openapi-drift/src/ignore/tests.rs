@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     format::samples,
-    report::{Finding, RustEffect, Verdict},
+    report::{Finding, Verdict},
 };
 
 const FILE: &str = r#"{
@@ -63,10 +63,7 @@ fn an_acknowledged_finding_counts_no_more() {
     let file = IgnoreFile::parse("ignore.json", FILE).unwrap();
     let (report, unused) = file.apply(report, date("2026-06-30")).unwrap();
     assert_eq!(report.findings.len(), before - 1);
-    assert_eq!(
-        (report.verdict, report.rust),
-        (Verdict::Undecided, RustEffect::Undecided)
-    );
+    assert_eq!(report.verdict, Verdict::Undecided);
     let ignored = report.ignored.last().unwrap();
     assert_eq!(
         (

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use openapi_drift::{AtRisk, Report, Verdict, Wire, rules};
+use openapi_drift::{Report, Verdict, Wire, rules};
 use serde_json::{Value, json};
 
 use crate::{
-    documents::{
-        at_risk, compare_texts, compare_values, read, read_json, rules_on_the_wire, shown,
-    },
+    documents::{compare_texts, compare_values, read, read_json, rules_on_the_wire, shown},
     edit, schema_cases,
     validator::wrong_witness,
 };
@@ -24,7 +22,6 @@ pub(crate) struct Expected {
     /// A verdict, or one of `harmless` (non-breaking or less), `gates` (breaking
     /// or undecided), `not-breaking`, `not-clean` (anything but none and docs-only).
     pub(crate) verdict: String,
-    pub(crate) at_risk: Option<String>,
     /// The rules of all findings but documentation.
     pub(crate) rules: Option<Vec<String>>,
     /// A rule on documentation.
@@ -38,7 +35,6 @@ impl Expected {
         let text = |name: &str| value[name].as_str().map(str::to_owned);
         Self {
             verdict: text("verdict").unwrap(),
-            at_risk: text("at_risk"),
             rules: value["rules"].as_array().map(|rules| {
                 let mut rules: Vec<String> = rules
                     .iter()
@@ -66,11 +62,6 @@ impl Expected {
         };
         if !is_met {
             differences.push(format!("expected {}", self.verdict));
-        }
-        if let Some(risk) = &self.at_risk
-            && at_risk(report).to_string() != *risk
-        {
-            differences.push(format!("expected at risk: {risk}"));
         }
         if let Some(rules) = &self.rules
             && rules_on_the_wire(report) != *rules
@@ -121,12 +112,6 @@ pub(crate) fn judge(
             differences.push(format!(
                 "{}: a reason of {:?}",
                 finding.rule.id, finding.reason
-            ));
-        }
-        if finding.wire == Wire::Docs && finding.recordings_at_risk != AtRisk::No {
-            differences.push(format!(
-                "{}: documentation endangers recordings",
-                finding.rule.id
             ));
         }
     }
@@ -189,7 +174,6 @@ fn the_given_cases() {
         let report = compare_texts(&base, &text);
         let mut expected = Expected {
             verdict: case["expected"].as_str().unwrap().to_owned(),
-            at_risk: Some(case["recordings_at_risk"].as_str().unwrap().to_owned()),
             rules: None,
             docs: None,
             at: case["pointer"].as_str().map(str::to_owned),
@@ -363,7 +347,7 @@ fn every_rule_has_a_case() {
 fn an_expectation_that_is_not_met_is_a_difference() {
     let old = read_json("drift-cases/base.json");
     let report = compare_values(&old, &old);
-    let expected = json!({"verdict": "breaking", "at_risk": "requests", "rules": ["path-added"], "docs": "title-changed"});
+    let expected = json!({"verdict": "breaking", "rules": ["path-added"], "docs": "title-changed"});
     let expected = Expected::of(&expected, Some("/paths"));
-    assert_eq!(expected.differences(&report).len(), 5);
+    assert_eq!(expected.differences(&report).len(), 4);
 }

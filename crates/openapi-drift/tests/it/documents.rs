@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use openapi_drift::{AtRisk, Document, Report, Wire, compare};
+use openapi_drift::{Document, Report, Wire, compare};
 use serde_json::{Value, json};
 
 /// A file below `tests/`.
@@ -28,15 +28,6 @@ pub(crate) fn compare_values(old: &Value, new: &Value) -> Report {
     compare_texts(&old.to_string(), &new.to_string())
 }
 
-/// The worst of all findings: requests, then responses.
-pub(crate) fn at_risk(report: &Report) -> AtRisk {
-    let risks = report
-        .findings
-        .iter()
-        .map(|finding| finding.recordings_at_risk);
-    risks.min().unwrap_or(AtRisk::No)
-}
-
 /// The rules of all findings but documentation, sorted.
 pub(crate) fn rules_on_the_wire(report: &Report) -> Vec<&'static str> {
     let mut rules: Vec<_> = report
@@ -51,7 +42,7 @@ pub(crate) fn rules_on_the_wire(report: &Report) -> Vec<&'static str> {
 
 /// One line for each finding, for messages.
 pub(crate) fn shown(report: &Report) -> String {
-    let mut text = format!("{}, at risk: {}", report.verdict, at_risk(report));
+    let mut text = report.verdict.to_string();
     for finding in &report.findings {
         text.push_str(&format!(
             "\n      {} {} {} -> {}: {}",

@@ -1,0 +1,459 @@
+//! The public surface of generated Rust, and what a change of it asks of the next
+//! version.
+//!
+//! What a program can see: types with their fields and variants, what serde is told
+//! of them, methods with their signatures, traits, and which fields a builder
+//! insists on. Bodies of functions, private items and documentation are not part of
+//! it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use quote::ToTokens;
+use serde::Serialize;
+use syn::{
+    Attribute, Block, Expr, Fields, ImplItem, Item, ItemImpl, Member, Visibility,
+    punctuated::Punctuated,
+    visit::{self, Visit},
+};
+
+use crate::{
+    Inputs, generate,
+    generate::RUST_FILE,
+    problem::{Problem, Problems},
+};
+
+/// The version step that a change of the surface asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// An item was removed or changed, or a builder insists on a field that existing
+    /// code doesn't set: existing code may not compile, or its requests can't be
+    /// built.
+    Major,
+    /// Items were added, and nothing else changed.
+    Minor,
+    /// The surface is the same.
+    None,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Major => "major",
+            Self::Minor => "minor",
+            Self::None => "none",
+        })
+    }
+}
+
+/// The public items of a file of generated Rust.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surface {
+    /// Each public item under its path, with all that a program can see of it.
+    items: BTreeMap<String, String>,
+    /// The fields that a builder does not build without, as `Type.field`.
+    required: BTreeSet<String>,
+    /// The required fields that the builder sets itself.
+    preset: BTreeSet<String>,
+}
+
+/// How one surface differs from another, each list in the order of the paths.
+///
+/// An item inside of an added or removed one is not listed by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Changes {
+    /// The paths of new items, such as `types::GenerateImageRequest.seed`.
+    pub added: Vec<String>,
+    /// The paths of items that are gone.
+    pub removed: Vec<String>,
+    /// The items that a program sees differently.
+    pub changed: Vec<Changed>,
+}
+
+/// An item that is in both surfaces and differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Changed {
+    /// Its path.
+    pub item: String,
+    /// What it was, such as the type of a field.
+    pub old: String,
+    /// What it is.
+    pub new: String,
+}
+
+impl Changes {
+    /// The version step that these changes ask for.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        if !self.removed.is_empty() || !self.changed.is_empty() {
+            Step::Major
+        } else if self.added.is_empty() {
+            Step::None
+        } else {
+            Step::Minor
+        }
+    }
+}
+
+impl fmt::Display for Changes {
+    /// One line per change, without a final line end: `- removed`, `! changed`,
+    /// `+ added`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let removed = self.removed.iter().map(|item| format!("- {item}"));
+        let changed = self.changed.iter();
+        let changed = changed.map(|one| format!("! {}: {} -> {}", one.item, one.old, one.new));
+        let added = self.added.iter().map(|item| format!("+ {item}"));
+        let lines: Vec<String> = removed.chain(changed).chain(added).collect();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl Surface {
+    /// Generates the client of these inputs, and reads its surface.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`generate`]: the generator refuses the documents.
+    pub fn generate(inputs: &Inputs) -> Result<Self, Problems> {
+        let outputs = generate(inputs)?;
+        let rust = outputs.files.iter().find(|one| one.file == RUST_FILE);
+        Self::parse(rust.map_or("", |one| &one.text)).map_err(|error| {
+            let help = "this is a defect of kontext-codegen; report it with the document";
+            Problem::new(RUST_FILE, "", format!("not Rust: {error}"), help).into()
+        })
+    }
+
+    /// Reads the text of a generated file.
+    ///
+    /// # Errors
+    ///
+    /// The text is not Rust; the error says what syn expected.
+    pub fn parse(text: &str) -> Result<Self, syn::Error> {
+        let file = syn::parse_file(text)?;
+        let mut surface = Self::default();
+        surface.module("", &file.items);
+        Ok(surface)
+    }
+
+    /// How `new` differs from this surface.
+    #[must_use]
+    pub fn changes(&self, new: &Self) -> Changes {
+        let mut changes = Changes {
+            added: missing(&new.items, &self.items),
+            removed: missing(&self.items, &new.items),
+            changed: Vec::new(),
+        };
+        for (path, old) in &self.items {
+            if let Some(new) = new.items.get(path)
+                && old != new
+            {
+                changes.changed.push(Changed {
+                    item: path.clone(),
+                    old: old.clone(),
+                    new: new.clone(),
+                });
+            }
+        }
+        let asked: BTreeSet<&String> = self.required.difference(&self.preset).collect();
+        for path in new.required.difference(&new.preset) {
+            let owner = path.split('.').next().unwrap_or_default();
+            // A new type asks nothing of a program that does not know it.
+            if !asked.contains(path) && self.items.contains_key(&format!("types::{owner}")) {
+                changes.changed.push(Changed {
+                    item: format!("types::{path}"),
+                    old: "optional in the builder".to_owned(),
+                    new: "required by the builder".to_owned(),
+                });
+            }
+        }
+        changes
+    }
+
+    fn add(&mut self, path: String, what: String) {
+        // Two methods of one name stand in two implementations.
+        let seen = self.items.entry(path).or_default();
+        seen.push_str(&what);
+    }
+
+    fn module(&mut self, at: &str, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Struct(item) if is_public(&item.vis) => {
+                    let path = format!("{at}{}", item.ident);
+                    self.add(path.clone(), format!("struct{}", marks(&item.attrs)));
+                    self.fields(&path, &item.fields, false);
+                }
+                Item::Enum(item) if is_public(&item.vis) => {
+                    let path = format!("{at}{}", item.ident);
+                    self.add(path.clone(), format!("enum{}", marks(&item.attrs)));
+                    for variant in &item.variants {
+                        let path = format!("{path}::{}", variant.ident);
+                        self.add(path.clone(), format!("variant{}", serde(&variant.attrs)));
+                        self.fields(&path, &variant.fields, true);
+                    }
+                }
+                Item::Type(item) if is_public(&item.vis) => {
+                    self.add(format!("{at}{}", item.ident), text(&item.ty));
+                }
+                Item::Mod(item) if is_public(&item.vis) => {
+                    let inner = item.content.iter().flat_map(|(_, items)| items);
+                    let inner: Vec<Item> = inner.cloned().collect();
+                    self.module(&format!("{at}{}::", item.ident), &inner);
+                }
+                Item::Impl(block) => self.implementation(at, block),
+                _ => {}
+            }
+        }
+    }
+
+    fn fields(&mut self, owner: &str, fields: &Fields, all: bool) {
+        for (index, field) in fields.iter().enumerate() {
+            if all || is_public(&field.vis) {
+                let name = field.ident.as_ref();
+                let name = name.map_or_else(|| index.to_string(), ToString::to_string);
+                let what = format!("{}{}", text(&field.ty), serde(&field.attrs));
+                self.add(format!("{owner}.{name}"), what);
+            }
+        }
+    }
+
+    fn implementation(&mut self, at: &str, block: &ItemImpl) {
+        let owner = text(&block.self_ty);
+        if let Some((_, path, _)) = &block.trait_ {
+            self.add(format!("{at}{owner} as {}", text(path)), String::new());
+            return;
+        }
+        for item in &block.items {
+            match item {
+                ImplItem::Fn(function) if is_public(&function.vis) => {
+                    let path = format!("{at}{owner}::{}()", function.sig.ident);
+                    self.add(path, text(&function.sig));
+                    if function.sig.ident == "build" {
+                        self.required(&owner, &function.block);
+                    } else if function.sig.ident == "builder" {
+                        self.preset(&owner, &function.block);
+                    }
+                }
+                ImplItem::Const(item) if is_public(&item.vis) => {
+                    self.add(format!("{at}{owner}::{}", item.ident), text(&item.ty));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `build` matches on all the fields that it can't do without.
+    fn required(&mut self, builder: &str, block: &Block) {
+        let owner = builder.trim_end_matches("Builder");
+        for field in Matched::of(block).fields {
+            self.required.insert(format!("{owner}.{field}"));
+        }
+    }
+
+    /// `builder` sets those that can have one value only; nobody has to.
+    fn preset(&mut self, owner: &str, block: &Block) {
+        for field in Matched::of(block).preset {
+            self.preset.insert(format!("{owner}.{field}"));
+        }
+    }
+}
+
+/// The paths of one surface that another lacks, without those inside of them.
+fn missing(of: &BTreeMap<String, String>, from: &BTreeMap<String, String>) -> Vec<String> {
+    let mut missing: Vec<String> = Vec::new();
+    let paths: BTreeSet<&String> = of.keys().filter(|path| !from.contains_key(*path)).collect();
+    for path in &paths {
+        let ends = path.match_indices(['.', ':', ' ']).map(|(end, _)| end);
+        let is_inside = ends.into_iter().any(|end| {
+            let around = path.get(..end).map(str::to_owned);
+            around.is_some_and(|around| paths.contains(&around))
+        });
+        if !is_inside {
+            missing.push((*path).clone());
+        }
+    }
+    missing
+}
+
+/// The fields of `match (self.a, self.b)`, and those that a struct literal gives
+/// a value that is not `None`.
+#[derive(Default)]
+struct Matched {
+    fields: Vec<String>,
+    preset: Vec<String>,
+}
+
+impl Matched {
+    fn of(block: &Block) -> Self {
+        let mut matched = Self::default();
+        matched.visit_block(block);
+        matched
+    }
+}
+
+impl<'ast> Visit<'ast> for Matched {
+    fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
+        if let Expr::Tuple(tuple) = &*expression.expr {
+            self.fields
+                .extend(tuple.elems.iter().filter_map(|element| match element {
+                    Expr::Field(field) => match &field.member {
+                        Member::Named(name) => Some(name.to_string()),
+                        Member::Unnamed(_) => None,
+                    },
+                    _ => None,
+                }));
+        }
+        visit::visit_expr_match(self, expression);
+    }
+
+    fn visit_expr_struct(&mut self, expression: &'ast syn::ExprStruct) {
+        for field in &expression.fields {
+            let is_set = matches!(&field.expr, Expr::Call(call) if text(&call.func) == "Some");
+            if let (true, Member::Named(name)) = (is_set, &field.member) {
+                self.preset.push(name.to_string());
+            }
+        }
+        visit::visit_expr_struct(self, expression);
+    }
+}
+
+fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+/// Tokens as a person writes them, without the paths of std's common types.
+fn text(tokens: &impl ToTokens) -> String {
+    let mut text = tokens.to_token_stream().to_string();
+    for (from, to) in [
+        (" :: ", "::"),
+        (":: ", "::"),
+        (" < ", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        (" :", ":"),
+        (" ;", ";"),
+        ("& ", "&"),
+        (" (", "("),
+        ("( ", "("),
+        (" )", ")"),
+        ("->(", "-> ("),
+        ("::std::option::Option", "Option"),
+        ("::std::string::String", "String"),
+        ("::std::vec::Vec", "Vec"),
+        ("::std::result::Result", "Result"),
+    ] {
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// The derives, `non_exhaustive`, and what serde is told of the whole type.
+fn marks(attributes: &[Attribute]) -> String {
+    let mut derives = BTreeSet::new();
+    let mut marks = BTreeSet::new();
+    for attribute in attributes {
+        if attribute.path().is_ident("derive") {
+            // What cannot be parsed is no derive.
+            let _ = attribute.parse_nested_meta(|meta| {
+                derives.extend(meta.path.segments.last().map(|last| last.ident.to_string()));
+                Ok(())
+            });
+        } else if attribute.path().is_ident("non_exhaustive") {
+            marks.insert("non_exhaustive".to_owned());
+        }
+    }
+    // Unknown members are denied where no field keeps them, and that field is an
+    // item already.
+    let serde = serde(attributes).replace(" #[serde(deny_unknown_fields)]", "");
+    let words: Vec<String> = derives.into_iter().chain(marks).collect();
+    format!(" {}{serde}", words.join(" "))
+}
+
+/// What serde is told, which is part of what travels: names, defaults, and what
+/// is left out.
+fn serde(attributes: &[Attribute]) -> String {
+    let mut told = BTreeSet::new();
+    for attribute in attributes {
+        if attribute.path().is_ident("serde") {
+            let list = attribute
+                .parse_args_with(Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated);
+            told.extend(list.into_iter().flatten().map(|meta| text(&meta)));
+        }
+    }
+    told.into_iter()
+        .map(|one| format!(" #[serde({one})]"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(old: &str, new: &str) -> Changes {
+        let read = |text: &str| Surface::parse(&format!("pub mod types {{ {text} }}")).unwrap();
+        read(old).changes(&read(new))
+    }
+
+    #[test]
+    fn removed_and_changed_items_are_major_and_added_ones_minor() {
+        let old = "pub struct A { pub a: u64, b: u8 } impl A { pub fn f(&self) {} fn g() {} } impl Clone for A {}";
+        for (new, expected) in [
+            (old.to_owned(), Step::None),
+            (old.replace("b: u8", "c: u16"), Step::None),
+            (old.replace("fn g()", "fn h()"), Step::None),
+            (
+                old.replace("pub a: u64", "pub a: u64, pub c: u64"),
+                Step::Minor,
+            ),
+            (format!("{old} pub enum B {{ C }}"), Step::Minor),
+            (old.replace("u64", "i64"), Step::Major),
+            (
+                old.replace("pub a", "#[serde(rename = \"A\")] pub a"),
+                Step::Major,
+            ),
+            (old.replace("&self", "self"), Step::Major),
+            (old.replace("pub fn f", "fn f"), Step::Major),
+            (old.replace("impl Clone for A {}", ""), Step::Major),
+            (old.replace('A', "B"), Step::Major),
+        ] {
+            assert_eq!(changes(old, &new).step(), expected, "{new}");
+        }
+        assert!(Surface::parse("struct {").is_err());
+    }
+
+    #[test]
+    fn fields_required_by_a_builder_are_changes() {
+        let of = |preset: &str, required: &str| {
+            format!(
+                "pub struct R {{ pub a: u64, pub b: u64 }}
+                impl R {{ pub fn builder() -> RBuilder {{ RBuilder {{ a: {preset}, b: None }} }} }}
+                impl RBuilder {{ pub fn build(self) -> R {{ match ({required}) {{ _ => R {{ a, b }} }} }} }}"
+            )
+        };
+        let one = of("None", "self.a,");
+        let both = of("None", "self.a, self.b,");
+        assert_eq!(
+            changes(&one, &both).to_string(),
+            "! types::R.b: optional in the builder -> required by the builder"
+        );
+        assert_eq!(changes(&both, &one).step(), Step::None);
+        assert_eq!(changes(&of("Some(1)", "self.a,"), &one).step(), Step::Major);
+    }
+
+    #[test]
+    fn changes_name_items_and_not_what_is_inside_of_them() {
+        let old = "pub struct A { pub a: ::std::option::Option<u64> } pub enum Gone { X { y: u8 } }
+            impl Clone for Gone {} pub struct Gonelike;";
+        let new = "pub struct A { pub a: u64, pub b: &'static str } pub struct Gonelike;
+            pub struct New { pub c: u8 }";
+        assert_eq!(
+            changes(old, new).to_string(),
+            "- types::Gone\n! types::A.a: Option<u64> -> u64\n+ types::A.b\n+ types::New"
+        );
+    }
+}
