@@ -12,10 +12,10 @@ mod keywords;
 
 use std::rc::Rc;
 
-pub(crate) use expand::{Alternative, Expanded, Schemas, Type};
+pub(crate) use expand::{Alternative, Expanded, Schemas, Tags, Type};
 pub(crate) use facets::{
-    Additional, Bound, Enumerated, additional, enumerated, integer_format, lower, numbers,
-    properties, required, tightest, upper,
+    Additional, Bound, Enumerated, Listed, additional, enumerated, integer_format, lower, numbers,
+    tightest, upper,
 };
 pub(crate) use keywords::{is_annotation, is_known, is_well_formed, keyword};
 

@@ -1,17 +1,18 @@
 //! Which path and operation of the one document is which of the other.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
 
 use serde_json::json;
 
-use super::{Comparison, Operation, NodeRef, operation::Pair, texts::resolved_text};
+use super::{
+    Comparison, NodeRef, Operation, operation::Pair, servers::Servers, text::resolved_text,
+};
 use crate::{
-    document::resolve,
-    document::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree, resolve},
     rules,
 };
 
@@ -39,6 +40,12 @@ impl Item {
             .filter(|(_, id)| tree.object(*id).is_some())
             .collect()
     }
+
+    /// The path's addresses, without the names of its parameters.
+    fn addresses(&self, tree: &Tree) -> Vec<String> {
+        let owner = tree.get(self.id, "servers").map_or(ROOT, |_| self.id);
+        Servers::of(tree, owner).of_path(&without_names(&self.path))
+    }
 }
 
 impl Comparison<'_> {
@@ -46,70 +53,99 @@ impl Comparison<'_> {
     pub(crate) fn documents(&mut self) {
         let known = ["paths", "components", "servers", "security"];
         self.members(ROOT, ROOT, &known, None);
-        self.servers(ROOT, ROOT, None);
         self.other_paths();
-        let before = self.items(true);
-        let after = self.items(false);
-        let mut gone = Vec::new();
-        for (key, item) in &before {
-            match after.get(key) {
-                Some(other) => self.path(item, other),
-                None => gone.push(item.clone()),
+        let before = items(self.old.tree);
+        let mut after = items(self.new.tree);
+        let mut pairs: Vec<(Item, Item)> = Vec::new();
+        let mut gone: Vec<Item> = Vec::new();
+        for (key, item) in before {
+            match after.remove(&key) {
+                Some(other) => pairs.push((item, other)),
+                None => gone.push(item),
             }
         }
-        let came: Vec<Item> = after
-            .iter()
-            .filter(|(key, _)| !before.contains_key(*key))
-            .map(|(_, item)| item.clone())
-            .collect();
+        let mut came: Vec<Item> = after.into_values().collect();
+        let moved = self.moved(&mut gone, &mut came);
+        if !pairs.is_empty() || moved.is_empty() {
+            self.servers((ROOT, ROOT), None, None);
+        }
+        for (old, new) in &pairs {
+            self.path(old, new, false);
+        }
+        if let Some((old, new)) = moved.first() {
+            let at = (NodeRef::at(old.at), NodeRef::at(new.at));
+            let reason = format!(
+                "a part of the path moved between server and path: {} is written {}",
+                old.path, new.path
+            );
+            self.found(&rules::ADDRESS_REWRITTEN, at, None, reason, None);
+        }
+        for (old, new) in &moved {
+            self.path(old, new, true);
+        }
         let successors = successors(
             &Likeness::of_all(self.old.tree, &gone),
             &Likeness::of_all(self.new.tree, &came),
         );
         for (index, item) in gone.iter().enumerate() {
-            let successor = successors.get(&index).and_then(|index| came.get(*index));
-            match successor.cloned() {
+            let exchange = Some(self.request_to(item));
+            match successors.get(&index).and_then(|index| came.get(*index)) {
                 Some(other) => {
-                    let spots = (NodeRef::at(item.at), NodeRef::at(other.at));
-                    let reason = format!("{} is {} now", item.path, other.path);
-                    let exchange = Some(self.request_to(item));
-                    self.found(
-                        &rules::PATH_CHANGED,
-                        spots.0,
-                        spots.1,
-                        None,
-                        reason,
-                        exchange,
-                    );
-                    self.path(item, &other);
+                    let at = (NodeRef::at(item.at), NodeRef::at(other.at));
+                    let reason = format!("the path {} became {}", item.path, other.path);
+                    self.found(&rules::PATH_CHANGED, at, None, reason, exchange);
+                    self.path(item, other, false);
                 }
                 None => {
-                    let spots = (NodeRef::at(item.at), self.missing_path(false));
-                    let reason = format!("{} is gone", item.path);
-                    let exchange = Some(self.request_to(item));
-                    self.found(
-                        &rules::PATH_REMOVED,
-                        spots.0,
-                        spots.1,
-                        None,
-                        reason,
-                        exchange,
-                    );
+                    let at = (NodeRef::at(item.at), missing_path(self.new.tree));
+                    let reason = format!("the path {} was removed", item.path);
+                    self.found(&rules::PATH_REMOVED, at, None, reason, exchange);
                 }
             }
         }
         let taken: HashSet<usize> = successors.into_values().collect();
-        let others = came.into_iter().enumerate();
+        let others = came.iter().enumerate();
         for (_, item) in others.filter(|(index, _)| !taken.contains(index)) {
-            let spots = (self.missing_path(true), NodeRef::at(item.at));
-            let reason = format!("{} is new", item.path);
-            self.found(&rules::PATH_ADDED, spots.0, spots.1, None, reason, None);
+            let at = (missing_path(self.old.tree), NodeRef::at(item.at));
+            let reason = format!("the path {} was added", item.path);
+            self.found(&rules::PATH_ADDED, at, None, reason, None);
         }
+    }
+
+    /// Takes out the paths that have other names and the same addresses: a part moved
+    /// to the server, or back.
+    fn moved(&self, gone: &mut Vec<Item>, came: &mut Vec<Item>) -> Vec<(Item, Item)> {
+        if gone.is_empty() || came.is_empty() {
+            return Vec::new();
+        }
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for (index, item) in came.iter().enumerate() {
+            for address in item.addresses(self.new.tree) {
+                known.insert(address, index);
+            }
+        }
+        let mut pairs = Vec::new();
+        let mut taken = HashSet::new();
+        gone.retain(|item| {
+            let addresses = item.addresses(self.old.tree);
+            let index = addresses.iter().find_map(|address| known.get(address));
+            let Some(index) = index.filter(|index| taken.insert(**index)) else {
+                return true;
+            };
+            pairs.push((item.clone(), came[*index].clone()));
+            false
+        });
+        let mut index = 0;
+        came.retain(|_| {
+            index += 1;
+            !taken.contains(&(index - 1))
+        });
+        pairs
     }
 
     /// What stands among the paths and is none, or leads nowhere.
     fn other_paths(&mut self) {
-        let of = |tree: &Tree| -> BTreeMap<Arc<str>, Id> {
+        let of = |tree: &Tree| -> BTreeSet<Arc<str>> {
             let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
             let paths = paths.into_iter().flatten();
             let others = paths.filter(|(path, at)| {
@@ -117,19 +153,10 @@ impl Comparison<'_> {
                     || resolve(tree, **at).is_err()
                     || tree.object(**at).is_none()
             });
-            others.map(|(path, at)| (Arc::clone(path), *at)).collect()
+            others.map(|(path, _)| Arc::clone(path)).collect()
         };
-        let (before, after) = (of(self.old.tree), of(self.new.tree));
-        for name in before
-            .keys()
-            .chain(after.keys())
-            .cloned()
-            .collect::<HashSet<_>>()
-        {
-            let of = |tree: &Tree| {
-                let paths = tree.get(ROOT, "paths")?;
-                tree.get(paths, &name)
-            };
+        for name in of(self.old.tree).union(&of(self.new.tree)) {
+            let of = |tree: &Tree| tree.get(tree.get(ROOT, "paths")?, name);
             let (old, new) = (of(self.old.tree), of(self.new.tree));
             if self.is_same(old, new) {
                 continue;
@@ -137,16 +164,14 @@ impl Comparison<'_> {
             let (rule, reason) = if name.starts_with("x-") {
                 (&rules::EXTENSION_CHANGED, format!("`{name}` changed"))
             } else {
-                (
-                    &rules::NOT_COMPARED,
-                    format!("{name} is no path, in one of the documents"),
-                )
+                let reason = format!("{name} is not a path item in one of the documents");
+                (&rules::NOT_COMPARED, reason)
             };
-            let spots = (
-                old.map_or_else(|| self.missing_path(true), NodeRef::at),
-                new.map_or_else(|| self.missing_path(false), NodeRef::at),
+            let at = (
+                old.map_or_else(|| missing_path(self.old.tree), NodeRef::at),
+                new.map_or_else(|| missing_path(self.new.tree), NodeRef::at),
             );
-            self.found(rule, spots.0, spots.1, None, reason, None);
+            self.found(rule, at, None, reason, None);
         }
     }
 
@@ -158,153 +183,127 @@ impl Comparison<'_> {
         json!({"method": operation.method, "path": operation.path, "request": {}})
     }
 
-    fn missing_path(&self, is_old: bool) -> NodeRef {
-        let tree = if is_old { self.old.tree } else { self.new.tree };
-        NodeRef::missing_in(tree.get(ROOT, "paths").unwrap_or(ROOT))
-    }
-
-    /// The paths of a document, by what is the same for all names in braces.
-    fn items(&self, is_old: bool) -> BTreeMap<String, Item> {
-        let tree = if is_old { self.old.tree } else { self.new.tree };
-        let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
-        let mut items = BTreeMap::new();
-        for (path, at) in paths.into_iter().flatten() {
-            let item = Item {
-                path: Arc::clone(path),
-                at: *at,
-                id: resolve(tree, *at).unwrap_or(*at),
-            };
-            // What nobody can ask for; whatever else it is, is compared elsewhere.
-            if path.starts_with("x-")
-                || resolve(tree, *at).is_err()
-                || METHODS
-                    .iter()
-                    .all(|method| tree.get(item.id, method).is_none())
-            {
-                continue;
-            }
-            let mut key = without_names(path);
-            while items.contains_key(&key) {
-                // Two templates that only differ in names: told apart by them.
-                key.push_str(path);
-            }
-            items.insert(key, item);
-        }
-        items
-    }
-
-    fn path(&mut self, old: &Item, new: &Item) {
+    fn path(&mut self, old: &Item, new: &Item, is_moved: bool) {
         let mut known: Vec<&str> = METHODS.to_vec();
         known.extend(["parameters", "servers", "$ref"]);
         self.members(old.id, new.id, &known, None);
-        let is_template =
-            old.path != new.path && without_names(&old.path) == without_names(&new.path);
-        if is_template {
-            let reason = format!("{} is written {} now", old.path, new.path);
-            let spots = (NodeRef::at(old.at), NodeRef::at(new.at));
-            self.found(
-                &rules::PATH_PARAMETER_RENAMED,
-                spots.0,
-                spots.1,
-                None,
-                reason,
-                None,
-            );
+        if old.path != new.path && without_names(&old.path) == without_names(&new.path) {
+            let reason = format!("the path {} is written {}", old.path, new.path);
+            let at = (NodeRef::at(old.at), NodeRef::at(new.at));
+            self.found(&rules::PATH_PARAMETER_RENAMED, at, None, reason, None);
         }
         for method in METHODS {
-            let (before, after) = (
-                self.old.tree.get(old.id, method),
-                self.new.tree.get(new.id, method),
-            );
+            let before = self.old.tree.get(old.id, method);
+            let after = self.new.tree.get(new.id, method);
             let is_odd =
                 |tree: &Tree, id: Option<Id>| id.is_some_and(|id| tree.object(id).is_none());
             let is_any_odd = is_odd(self.old.tree, before) || is_odd(self.new.tree, after);
             if is_any_odd && !self.is_same(before, after) {
-                let reason = format!("`{method}` is no operation");
-                let spots = (NodeRef::of(before, old.id), NodeRef::of(after, new.id));
-                self.found(&rules::NOT_COMPARED, spots.0, spots.1, None, reason, None);
+                let reason = format!("`{method}` is not an operation");
+                let at = (NodeRef::of(before, old.id), NodeRef::of(after, new.id));
+                self.found(&rules::NOT_COMPARED, at, None, reason, None);
             }
         }
+        let pair = |method: &str, id: Id, other: Id| Pair {
+            operation: operation_of(method, old),
+            new_path: new.path.to_string(),
+            old: id,
+            new: other,
+            old_item: old.id,
+            new_item: new.id,
+            is_moved,
+        };
         let before = old.operations(self.old.tree);
-        let after = new.operations(self.new.tree);
+        let mut after = new.operations(self.new.tree);
         let mut gone: Vec<(&str, Id)> = Vec::new();
-        for (method, id) in &before {
-            match after.get(method) {
-                Some(other) => self.operation(&pair(old, new, method, *id, *other)),
-                None => gone.push((method, *id)),
+        for (method, id) in before {
+            match after.remove(method) {
+                Some(other) => self.operation(&pair(method, id, other)),
+                None => gone.push((method, id)),
             }
         }
-        let mut came: Vec<(&str, Id)> = after
-            .iter()
-            .filter(|(method, _)| !before.contains_key(*method))
-            .map(|(method, id)| (*method, *id))
-            .collect();
         for (method, id) in gone {
             let operation = operation_of(method, old);
             let exchange =
                 json!({"method": operation.method, "path": operation.path, "request": {}});
-            let successor = self.successor_method(id, &came);
-            match successor.map(|index| came.remove(index)) {
+            match self.successor_method(id, &after) {
                 Some((other, other_id)) => {
+                    after.remove(other);
                     let upper = other.to_ascii_uppercase();
-                    let reason = format!("{operation} is {upper} now");
-                    let spots = (NodeRef::at(id), NodeRef::at(other_id));
+                    let reason = format!("{operation} became {upper}");
+                    let at = (NodeRef::at(id), NodeRef::at(other_id));
                     let rule = &rules::METHOD_CHANGED;
-                    self.found(
-                        rule,
-                        spots.0,
-                        spots.1,
-                        Some(&operation),
-                        reason,
-                        Some(exchange),
-                    );
-                    self.operation(&pair(old, new, method, id, other_id));
+                    self.found(rule, at, Some(&operation), reason, Some(exchange));
+                    self.operation(&pair(method, id, other_id));
                 }
                 None => {
-                    let reason = format!("{operation} is gone");
-                    let spots = (NodeRef::at(id), NodeRef::missing_in(new.at));
+                    let reason = format!("{operation} was removed");
+                    let at = (NodeRef::at(id), NodeRef::missing_in(new.at));
                     let rule = &rules::METHOD_REMOVED;
-                    self.found(
-                        rule,
-                        spots.0,
-                        spots.1,
-                        Some(&operation),
-                        reason,
-                        Some(exchange),
-                    );
+                    self.found(rule, at, Some(&operation), reason, Some(exchange));
                 }
             }
         }
-        for (method, id) in came {
+        for (method, id) in after {
             let operation = operation_of(method, new);
-            let reason = format!("{operation} is new");
-            let spots = (NodeRef::missing_in(old.at), NodeRef::at(id));
-            self.found(
-                &rules::METHOD_ADDED,
-                spots.0,
-                spots.1,
-                Some(&operation),
-                reason,
-                None,
-            );
+            let reason = format!("{operation} was added");
+            let at = (NodeRef::missing_in(old.at), NodeRef::at(id));
+            self.found(&rules::METHOD_ADDED, at, Some(&operation), reason, None);
         }
     }
 
-    fn successor_method(&self, id: Id, came: &[(&str, Id)]) -> Option<usize> {
+    fn successor_method(
+        &self,
+        id: Id,
+        came: &BTreeMap<&'static str, Id>,
+    ) -> Option<(&'static str, Id)> {
+        if came.is_empty() {
+            return None;
+        }
         let wanted = resolved_text(self.old.tree, id, true);
-        let name = self
-            .old
-            .tree
-            .get(id, "operationId")
-            .and_then(|id| self.old.tree.string(id));
-        came.iter().position(|(_, other)| {
-            let tree = self.new.tree;
-            let other_name = tree
-                .get(*other, "operationId")
-                .and_then(|id| tree.string(id));
-            resolved_text(tree, *other, true) == wanted || (name.is_some() && name == other_name)
-        })
+        let name_of =
+            |tree: &Tree, id: Id| Some(tree.string(tree.get(id, "operationId")?)?.to_owned());
+        let name = name_of(self.old.tree, id);
+        let tree = self.new.tree;
+        let found = came.iter().find(|(_, other)| {
+            resolved_text(tree, **other, true) == wanted
+                || (name.is_some() && name == name_of(tree, **other))
+        });
+        found.map(|(method, id)| (*method, *id))
     }
+}
+
+fn missing_path(tree: &Tree) -> NodeRef {
+    NodeRef::missing_in(tree.get(ROOT, "paths").unwrap_or(ROOT))
+}
+
+/// The paths of a document, by what is the same for all names in braces.
+fn items(tree: &Tree) -> BTreeMap<String, Item> {
+    let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
+    let mut items = BTreeMap::new();
+    for (path, at) in paths.into_iter().flatten() {
+        let item = Item {
+            path: Arc::clone(path),
+            at: *at,
+            id: resolve(tree, *at).unwrap_or(*at),
+        };
+        // What nobody can ask for; whatever else it is, is compared elsewhere.
+        if path.starts_with("x-")
+            || resolve(tree, *at).is_err()
+            || METHODS
+                .iter()
+                .all(|method| tree.get(item.id, method).is_none())
+        {
+            continue;
+        }
+        let mut key = without_names(path);
+        while items.contains_key(&key) {
+            // Two templates that only differ in names: told apart by them.
+            key.push_str(path);
+        }
+        items.insert(key, item);
+    }
+    items
 }
 
 /// What tells that two paths have the same operations.
@@ -367,17 +366,6 @@ fn operation_of(method: &str, item: &Item) -> Rc<Operation> {
         method: method.to_ascii_uppercase(),
         path: item.path.to_string(),
     })
-}
-
-fn pair(old: &Item, new: &Item, method: &str, id: Id, other: Id) -> Pair {
-    Pair {
-        operation: operation_of(method, old),
-        new_path: new.path.to_string(),
-        old: id,
-        new: other,
-        old_item: old.id,
-        new_item: new.id,
-    }
 }
 
 /// A path template without the names in braces, which are not sent.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Comparison, SampleHint, NodeRef, Task, texts::resolved_text};
+use super::{Comparison, NodeRef, SampleHint, Task, text::resolved_text};
 use crate::{
     document::{Id, Tree},
     rules::{self, Effect},
@@ -112,13 +112,13 @@ impl Comparison<'_> {
 
     fn odd(&mut self, keyword: &str, old: NodeRef, new: NodeRef, task: &Task) {
         let why = if is_known(keyword) {
-            "has a value that it can't have"
+            "its value is not valid in OpenAPI 3.0"
         } else if keyword == "not" {
-            "is not compared as a set"
+            "it is not compared"
         } else {
-            "is no keyword of OpenAPI 3.0"
+            "it is not a keyword of OpenAPI 3.0"
         };
-        let reason = format!("of {}, `{keyword}` changed, which {why}", task.place.name());
+        let reason = format!("`{keyword}` of {} changed; {why}", task.place.name());
         self.differ(
             &rules::NOT_UNDERSTOOD,
             task,
@@ -159,7 +159,7 @@ impl Comparison<'_> {
                 NodeRef::of(nodes.first().map(|(_, id)| *id), at.id)
             };
             let reason = format!(
-                "of {}, `{keyword}` changed, which is about values of type {} and never applies",
+                "`{keyword}` of {} changed; it applies to type {} and has no effect here",
                 task.place.name(),
                 kind.name()
             );

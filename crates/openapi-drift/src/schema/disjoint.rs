@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Alternative, Expanded, Schemas, Type,
+    Alternative, Expanded, Listed, Schemas, Type,
     facets::{enumerated, lower, properties, required, upper},
     schema,
 };
@@ -46,12 +46,8 @@ pub(crate) fn alternatives(
     let left_values = enumerated(old.tree, left);
     let right_values = enumerated(new.tree, right);
     if let (Some(left), Some(right)) = (&left_values, &right_values) {
-        let known: HashSet<&str> = left.values.iter().map(|(text, _)| text.as_str()).collect();
-        if !right
-            .values
-            .iter()
-            .any(|(text, _)| known.contains(text.as_str()))
-        {
+        let known: HashSet<&Listed> = left.values.iter().map(|(one, _)| one).collect();
+        if !right.values.iter().any(|(one, _)| known.contains(one)) {
             return true;
         }
     }

@@ -14,6 +14,15 @@ pub(crate) fn is_annotation(keyword: &str) -> bool {
             | "externalDocs"
             | "discriminator"
             | "xml"
+            // Of JSON Schema, and without meaning here.
+            | "$schema"
+            | "$id"
+            | "$comment"
+            | "$defs"
+            | "definitions"
+            | "examples"
+            | "contentEncoding"
+            | "contentMediaType"
     ) || keyword.starts_with("x-")
 }
 
@@ -25,6 +34,8 @@ pub(crate) fn is_known(keyword: &str) -> bool {
             | "type"
             | "nullable"
             | "enum"
+            // No keyword of 3.0, yet every reader takes it as an enum of one value.
+            | "const"
             | "format"
             | "pattern"
             | "minLength"

@@ -11,6 +11,11 @@ fn parse(pattern: &str) -> Option<Hir> {
     parser.parse(pattern).ok()
 }
 
+/// Whether texts can be matched with a pattern here.
+pub(crate) fn is_matched(pattern: &str) -> bool {
+    pattern.len() <= super::validate::LONGEST_PATTERN && parse(pattern).is_some()
+}
+
 /// Whether every text matches: nothing has to be there, and nothing is asked of
 /// what is around.
 pub(crate) fn matches_all(pattern: &str) -> bool {

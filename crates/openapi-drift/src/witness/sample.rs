@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{formats, patterns};
 use crate::{
-    document::resolve,
-    document::{Decimal, Tree, value_of},
+    document::{Decimal, Tree, resolve, value_of},
+    report::Side,
     rules::Direction,
     schema::{
         Additional, Alternative, Schema, Schemas, Type, additional, enumerated, lower, numbers,
@@ -28,6 +28,7 @@ const LARGEST: usize = 100_000;
 pub(crate) struct Sampler<'a, 'b> {
     pub(crate) schemas: &'b Schemas<'a>,
     pub(crate) direction: Direction,
+    pub(crate) side: Side,
 }
 
 impl Sampler<'_, '_> {
@@ -84,9 +85,19 @@ impl Sampler<'_, '_> {
             }
             Type::Object => {
                 let least = least(tree, of, "minProperties");
-                self.object(of, &[], &[], least, depth)
-                    .into_iter()
-                    .collect()
+                let smallest = self.object(of, &[], &[], least, depth);
+                if depth > 0 {
+                    return smallest.into_iter().collect();
+                }
+                // What has more members may be something else.
+                let named = self.schemas.named(&of.parts);
+                let names: Vec<Rc<str>> = named.properties.keys().map(|name| Rc::from(&**name)).take(64).collect();
+                let whole = self.object(of, &names, &[], least, depth);
+                let optional = names.iter().filter(|name| !named.required.contains_key(&***name));
+                let each = optional.take(8).filter_map(|name| {
+                    self.object(of, std::slice::from_ref(name), &[], least, depth)
+                });
+                smallest.into_iter().chain(whole).chain(each).collect()
             }
         }
     }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    document::resolve,
-    document::{Id, Kind, Tree},
+    document::{Id, Kind, Tree, resolve},
     schema::is_annotation,
 };
 
