@@ -25,8 +25,9 @@ mod values;
 
 use std::{
     cell::Cell,
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     rc::Rc,
+    sync::Arc,
 };
 
 pub(crate) use difference::{Difference, NodeRef, SampleHint, ValueContext};
@@ -63,6 +64,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) new: &'a Schemas<'a>,
     /// What single values are asked of.
     pub(crate) values: &'a Validators<'a>,
+    /// The references that lead to the same on both sides.
+    equal: &'a HashSet<Arc<str>>,
     pub(crate) differences: Vec<Difference>,
     waiting: VecDeque<(Option<usize>, Task)>,
     seen: HashMap<Seen, usize>,
@@ -81,11 +84,13 @@ pub(crate) fn differences<'a>(
     old: &'a Schemas<'a>,
     new: &'a Schemas<'a>,
     values: &'a Validators<'a>,
+    equal: &'a HashSet<Arc<str>>,
 ) -> Vec<Difference> {
     let mut comparison = Comparison {
         old,
         new,
         values,
+        equal,
         differences: Vec::new(),
         waiting: VecDeque::new(),
         seen: HashMap::new(),
@@ -104,7 +109,7 @@ impl<'a> Comparison<'a> {
     /// Compares two schemas, later: nesting may be deeper than a stack.
     pub(crate) fn later(&mut self, task: Task) {
         if let ([old], [new]) = (&task.old[..], &task.new[..])
-            && same_here(self.old.tree, *old, self.new.tree, *new)
+            && same_here(self.old.tree, *old, self.new.tree, *new, self.equal)
         {
             return; // Most of two documents.
         }

@@ -28,7 +28,8 @@ pub fn compare(old: &Document, new: &Document) -> Report {
     let old_schemas = compare::schemas_of(old);
     let new_schemas = compare::schemas_of(new);
     let values = Validators::new(&old_schemas, &new_schemas);
-    let differences = compare::differences(&old_schemas, &new_schemas, &values);
+    let equal = document::equal_references(old.tree(), new.tree());
+    let differences = compare::differences(&old_schemas, &new_schemas, &values, &equal);
     let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
     for difference in &differences {
         let key = (difference.rule.id, difference.old.id, difference.new.id);
@@ -56,7 +57,12 @@ pub fn compare(old: &Document, new: &Document) -> Report {
     let places: Vec<(Id, Id)> = found.keys().map(|(_, old, new)| (*old, *new)).collect();
     let is_unsent = |rule: &str| rules::UNSENT_CHANGED.iter().any(|unsent| unsent.id == rule);
     found.retain(|(rule, old, new), _| {
-        !is_unsent(rule) || places.iter().filter(|place| **place == (*old, *new)).count() == 1
+        !is_unsent(rule)
+            || places
+                .iter()
+                .filter(|place| **place == (*old, *new))
+                .count()
+                == 1
     });
     Report::of(found.into_values().collect())
 }
@@ -171,8 +177,12 @@ fn evaluated(difference: &Difference, values: &Validators<'_>) -> Evaluated {
     }
     match rule.wire {
         Wire::Breaking => {
-            let search = values.witness(context, rule.effect);
-            match search.witness {
+            let witness = if context.place.is_discriminated {
+                None
+            } else {
+                values.witness(context, rule.effect).witness
+            };
+            match witness {
                 Some(witness) => with(Wire::Breaking, Some(witness), ""),
                 None if difference.is_certain => {
                     with(Wire::Breaking, None, " (no example could be built)")

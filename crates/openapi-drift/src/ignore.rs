@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    format::printable,
     document::Position,
+    format::printable,
     report::{Ignored, Report},
 };
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use super::{Comparison, NodeRef, Operation, SampleHint, Task};
 use crate::{
-    document::{Id, Tree, same},
+    document::{Id, Members, Tree, same},
     rules::{self, Rule},
     schema::is_annotation,
 };
@@ -153,7 +153,7 @@ fn names(old: &Tree, left: Id, new: &Tree, right: Id) -> Vec<String> {
     let mut names: Vec<String> = [old.object(left), new.object(right)]
         .into_iter()
         .flatten()
-        .flat_map(BTreeMap::keys)
+        .flat_map(Members::keys)
         .map(ToString::to_string)
         .collect();
     names.sort();

@@ -92,7 +92,13 @@ impl Comparison<'_> {
         }
         let reason = "a reference leads nowhere in at least one of the documents";
         let at = (NodeRef::at(old), NodeRef::at(new));
-        self.found(&rules::NOT_COMPARED, at, Some(&pair.operation), reason, None);
+        self.found(
+            &rules::NOT_COMPARED,
+            at,
+            Some(&pair.operation),
+            reason,
+            None,
+        );
     }
 
     pub(crate) fn contents(&mut self, contents: &Contents<'_>) {
@@ -218,16 +224,15 @@ pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, MediaType>
 }
 
 /// The one spelling of a media type: in lower case, its parameters in order, and
-/// without the character set that JSON always has.
+/// without the character set that everybody takes when none is said.
 fn normalised(name: &str) -> String {
     let lower: String = name.chars().filter(|one| !one.is_whitespace()).collect();
     let lower = lower.to_ascii_lowercase();
     let (essence, parameters) = lower.split_once(';').unwrap_or((&lower, ""));
-    let is_json = essence == "application/json" || essence.ends_with("+json");
     let mut parameters: Vec<String> = parameters
         .split(';')
         .map(|parameter| parameter.replace('"', ""))
-        .filter(|parameter| !parameter.is_empty() && !(is_json && parameter == "charset=utf-8"))
+        .filter(|parameter| !parameter.is_empty() && parameter != "charset=utf-8")
         .collect();
     parameters.sort();
     std::iter::once(essence.to_owned())

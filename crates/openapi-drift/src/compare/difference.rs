@@ -146,7 +146,7 @@ impl Comparison<'_> {
                 hint,
             }),
             exchange: None,
-            is_certain: false,
+            is_certain: task.place.is_discriminated && !task.place.is_inexact,
         });
         &mut self.differences[index]
     }

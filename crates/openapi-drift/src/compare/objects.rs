@@ -125,7 +125,12 @@ impl Comparison<'_> {
         for (name, nodes) in common.filter(|(name, _)| tag != Some(*name)) {
             if let Some(other) = after.properties.get(name) {
                 self.required(name, sides, two);
-                self.member((nodes, other), two.at(before.node(name), after.node(name)), name, two);
+                self.member(
+                    (nodes, other),
+                    two.at(before.node(name), after.node(name)),
+                    name,
+                    two,
+                );
             }
         }
         let names = |these: &Side<'_>, those: &Side<'_>| -> Vec<Arc<str>> {
@@ -178,7 +183,11 @@ impl Comparison<'_> {
                 ];
                 values.map(|value| serde_json::json!({ &**name: value }))
             });
-            let hint = SampleHint::Values(std::iter::once(serde_json::json!({})).chain(wrong).collect());
+            let hint = SampleHint::Values(
+                std::iter::once(serde_json::json!({}))
+                    .chain(wrong)
+                    .collect(),
+            );
             self.differ_in(two, &rules::OBJECT_UNLISTED, at, hint, reason);
             return true;
         }
@@ -220,7 +229,10 @@ impl Comparison<'_> {
         let (pair, reason): (&'static Pair, _) = if is.is_some() {
             (&rules::REQUIRED_ADDED, format!("{member} became required"))
         } else {
-            (&rules::REQUIRED_REMOVED, format!("{member} became optional"))
+            (
+                &rules::REQUIRED_REMOVED,
+                format!("{member} became optional"),
+            )
         };
         self.differ_in(two, pair, at, without(name), reason);
     }
@@ -241,7 +253,7 @@ impl Comparison<'_> {
         let reason = format!("{member} was renamed to `{to}`");
         let is_certain = before.required.contains_key(from) && !two.task.place.is_inexact;
         let difference = self.differ_in(two, &rules::PROPERTY_RENAMED, at, hint, reason);
-        difference.is_certain = is_certain;
+        difference.is_certain |= is_certain;
         // What else changed of it.
         if let (Some(nodes), Some(other)) = (before.properties.get(from), after.properties.get(to))
         {
@@ -265,7 +277,10 @@ impl Comparison<'_> {
             }
             return;
         }
-        let at = (places.0, around_properties(after.tree, two.new, two.new_around()));
+        let at = (
+            places.0,
+            around_properties(after.tree, two.new, two.new_around()),
+        );
         let member = two.task.place.property(name).name();
         let reason = format!("{member} was removed");
         let hint = SampleHint::Object {
@@ -274,7 +289,7 @@ impl Comparison<'_> {
         };
         let is_certain = before.required.contains_key(name) && !two.task.place.is_inexact;
         let difference = self.differ_in(two, &rules::PROPERTY_REMOVED, at, hint, reason);
-        difference.is_certain = is_certain;
+        difference.is_certain |= is_certain;
     }
 
     fn came(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
@@ -311,8 +326,14 @@ impl Comparison<'_> {
         let is_known = |side: &Side<'_>, name: &Arc<str>| {
             side.unsent.contains_key(name) || side.properties.contains_key(name)
         };
-        let gone = before.unsent.iter().filter(|(name, _)| !is_known(after, name));
-        let came = after.unsent.iter().filter(|(name, _)| !is_known(before, name));
+        let gone = before
+            .unsent
+            .iter()
+            .filter(|(name, _)| !is_known(after, name));
+        let came = after
+            .unsent
+            .iter()
+            .filter(|(name, _)| !is_known(before, name));
         let gone = gone.map(|(name, node)| (name, Some(*node), None, "removed"));
         let came = came.map(|(name, node)| (name, None, Some(*node), "added"));
         for (name, old, new, what) in gone.chain(came) {
@@ -343,60 +364,62 @@ impl Comparison<'_> {
         let at = two.at(node(&before.additional), node(&after.additional));
         let name = two.name();
         let is_request = two.task.place.body.direction == Direction::Request;
-        let (pair, hint, reason): (&'static Pair, _, String) = match (
-            &before.additional,
-            &after.additional,
-        ) {
-            (Unsaid, Unsaid) | (Nothing(_), Nothing(_)) | (Any(_), Any(_)) => return,
-            (Unsaid, Nothing(_)) => (
-                &rules::ADDITIONAL_FORBIDDEN,
-                SampleHint::Undocumented,
-                format!("`additionalProperties: false` was added to {name}"),
-            ),
-            (Nothing(_), Unsaid) => (
-                &rules::ADDITIONAL_NOTED,
-                SampleHint::Any,
-                format!("`additionalProperties: false` was removed from {name}"),
-            ),
-            (Any(_) | Values(..), Nothing(_) | Unsaid) => (
-                &rules::ADDITIONAL_REMOVED,
-                SampleHint::Unnamed,
-                format!("{name} no longer has properties of any name"),
-            ),
-            // Until something is said, any value is allowed.
-            (Unsaid, Values(nodes, _)) if is_request && !allows_all(after.tree, nodes) => (
-                &rules::ADDITIONAL_NARROWED,
-                SampleHint::Undocumented,
-                format!("the other properties of {name} could be anything and have a schema now"),
-            ),
-            (Nothing(_) | Unsaid, Any(_) | Values(..)) => (
-                &rules::ADDITIONAL_ADDED,
-                SampleHint::Any,
-                format!("{name} can have properties of any name now"),
-            ),
-            // `{}` is a schema like any other.
-            (Values(nodes, _), Any(Some(id))) if after.tree.object(*id).is_some() => {
-                return self.others((nodes, &schema([*id])), at, two);
-            }
-            (Any(Some(id)), Values(nodes, _)) if before.tree.object(*id).is_some() => {
-                return self.others((&schema([*id]), nodes), at, two);
-            }
-            (Values(nodes, _), Values(others, _)) => {
-                return self.others((nodes, others), at, two);
-            }
-            (Values(nodes, _), Any(_)) if allows_all(before.tree, nodes) => return,
-            (Any(_), Values(nodes, _)) if allows_all(after.tree, nodes) => return,
-            (Values(..), Any(_)) => (
-                &rules::ADDITIONAL_WIDENED,
-                SampleHint::Unnamed,
-                format!("the other properties of {name} can be anything now"),
-            ),
-            (Any(_), Values(..)) => (
-                &rules::ADDITIONAL_NARROWED,
-                SampleHint::Unnamed,
-                format!("the other properties of {name} could be anything and have a schema now"),
-            ),
-        };
+        let (pair, hint, reason): (&'static Pair, _, String) =
+            match (&before.additional, &after.additional) {
+                (Unsaid, Unsaid) | (Nothing(_), Nothing(_)) | (Any(_), Any(_)) => return,
+                (Unsaid, Nothing(_)) => (
+                    &rules::ADDITIONAL_FORBIDDEN,
+                    SampleHint::Undocumented,
+                    format!("`additionalProperties: false` was added to {name}"),
+                ),
+                (Nothing(_), Unsaid) => (
+                    &rules::ADDITIONAL_NOTED,
+                    SampleHint::Any,
+                    format!("`additionalProperties: false` was removed from {name}"),
+                ),
+                (Any(_) | Values(..), Nothing(_) | Unsaid) => (
+                    &rules::ADDITIONAL_REMOVED,
+                    SampleHint::Unnamed,
+                    format!("{name} no longer has properties of any name"),
+                ),
+                // Until something is said, any value is allowed.
+                (Unsaid, Values(nodes, _)) if is_request && !allows_all(after.tree, nodes) => (
+                    &rules::ADDITIONAL_NARROWED,
+                    SampleHint::Undocumented,
+                    format!(
+                        "the other properties of {name} could be anything and have a schema now"
+                    ),
+                ),
+                (Nothing(_) | Unsaid, Any(_) | Values(..)) => (
+                    &rules::ADDITIONAL_ADDED,
+                    SampleHint::Any,
+                    format!("{name} can have properties of any name now"),
+                ),
+                // `{}` is a schema like any other.
+                (Values(nodes, _), Any(Some(id))) if after.tree.object(*id).is_some() => {
+                    return self.others((nodes, &schema([*id])), at, two);
+                }
+                (Any(Some(id)), Values(nodes, _)) if before.tree.object(*id).is_some() => {
+                    return self.others((&schema([*id]), nodes), at, two);
+                }
+                (Values(nodes, _), Values(others, _)) => {
+                    return self.others((nodes, others), at, two);
+                }
+                (Values(nodes, _), Any(_)) if allows_all(before.tree, nodes) => return,
+                (Any(_), Values(nodes, _)) if allows_all(after.tree, nodes) => return,
+                (Values(..), Any(_)) => (
+                    &rules::ADDITIONAL_WIDENED,
+                    SampleHint::Unnamed,
+                    format!("the other properties of {name} can be anything now"),
+                ),
+                (Any(_), Values(..)) => (
+                    &rules::ADDITIONAL_NARROWED,
+                    SampleHint::Unnamed,
+                    format!(
+                        "the other properties of {name} could be anything and have a schema now"
+                    ),
+                ),
+            };
         self.differ_in(two, pair, at, hint, reason);
     }
 
@@ -435,11 +458,7 @@ type Likeness = Option<(Vec<String>, bool)>;
 /// Which of the properties that went came under another name: those that have the
 /// same description, or else whose schemas say the same, and that are needed or
 /// not alike, where there is one such on each side.
-fn renamed(
-    (before, after): Sides<'_, '_>,
-    gone: &[Arc<str>],
-    came: &[Arc<str>],
-) -> Vec<Renaming> {
+fn renamed((before, after): Sides<'_, '_>, gone: &[Arc<str>], came: &[Arc<str>]) -> Vec<Renaming> {
     if gone.len().saturating_mul(came.len()) > 1024 {
         return Vec::new();
     }

@@ -49,7 +49,13 @@ impl Comparison<'_> {
                 NodeRef::of(new_odd.first().copied(), pair.new),
             );
             let reason = "a parameter without a name or place changed";
-            self.found(&rules::NOT_COMPARED, at, Some(&pair.operation), reason, None);
+            self.found(
+                &rules::NOT_COMPARED,
+                at,
+                Some(&pair.operation),
+                reason,
+                None,
+            );
         }
         let unpaired = |these: &Parameters, those: &Parameters| {
             these.keys().filter(|key| !those.contains_key(*key)).count()
@@ -243,7 +249,10 @@ impl Comparison<'_> {
             NodeRef::of(self.old.tree.get(old.id, name), old.id),
             NodeRef::of(self.new.tree.get(new.id, name), new.id),
         );
-        let reason = format!("{} was written as {was} and is written as {is}", old.called());
+        let reason = format!(
+            "{} was written as {was} and is written as {is}",
+            old.called()
+        );
         let exchange = Some(old.exchange(pair, json!(was)));
         let rule = &rules::PARAMETER_SERIALISATION_CHANGED;
         self.found(rule, at, Some(&pair.operation), reason, exchange);

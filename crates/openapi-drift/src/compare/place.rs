@@ -71,7 +71,11 @@ impl Body {
     /// The exchange in which this value travels, as the accepting side has it.
     pub(crate) fn exchange(&self, accepted_by: Side, value: Value) -> Value {
         let mut exchange = json!({"method": self.operation.method, "path": self.operation.path});
-        let value = if self.is_text() { wire_texts(value) } else { value };
+        let value = if self.is_text() {
+            wire_texts(value)
+        } else {
+            value
+        };
         let (side, part) = match &self.part {
             Part::RequestBody { media_type } => {
                 let media_type = media_type.of(accepted_by);
@@ -197,6 +201,8 @@ pub(crate) struct Place {
     /// Whether it is not certain that the two schemas belong together, or what
     /// their unions allow.
     pub(crate) is_inexact: bool,
+    /// Whether a discriminator alone leads here: JSON Schema does not see it.
+    pub(crate) is_discriminated: bool,
 }
 
 impl Place {
@@ -206,6 +212,7 @@ impl Place {
             path: None,
             is_far: false,
             is_inexact: false,
+            is_discriminated: false,
         }
     }
 

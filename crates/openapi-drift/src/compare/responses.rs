@@ -11,7 +11,7 @@ use super::{
     place::Names,
 };
 use crate::{
-    document::{Id, Tree, resolve},
+    document::{Id, Members, Tree, resolve},
     rules::{self, Direction, Rule},
     schema::schema,
 };
@@ -117,7 +117,7 @@ impl Comparison<'_> {
         let statuses: Vec<String> = [self.old.tree.object(old), self.new.tree.object(new)]
             .into_iter()
             .flatten()
-            .flat_map(BTreeMap::keys)
+            .flat_map(Members::keys)
             .filter(|name| is_status(&name.to_ascii_uppercase()))
             .map(ToString::to_string)
             .collect();

@@ -1,14 +1,10 @@
 //! Two schemas.
 
-use super::{
-    Comparison, Key, NodeRef, SampleHint, Task,
-    difference::Two,
-    values::keyword_at,
-};
+use super::{Comparison, Key, NodeRef, SampleHint, Task, difference::Two, values::keyword_at};
 use crate::{
     document::{Id, Tree, resolve},
     rules::{self, Pair},
-    schema::{Alternative, Expanded, Schema, Type, enumerated, is_annotation, schema, tightest},
+    schema::{Alternative, Expanded, Schema, Type, is_annotation, schema, tightest},
 };
 
 impl Comparison<'_> {
@@ -52,7 +48,8 @@ impl Comparison<'_> {
         let name = task.place.name();
         let types = |expanded: &Expanded| {
             let kinds = Type::ALL.into_iter();
-            let kinds = kinds.filter(|kind| expanded.alternatives.iter().any(|one| one.kind == *kind));
+            let kinds =
+                kinds.filter(|kind| expanded.alternatives.iter().any(|one| one.kind == *kind));
             super::types::names(&kinds.collect::<Vec<_>>())
         };
         let (pair, reason): (&'static Pair, String) = match (was, is) {
@@ -89,7 +86,7 @@ impl Comparison<'_> {
                 } else {
                     self.objects(&two, None);
                 }
-                let lists = (enumerated(self.old.tree, old), enumerated(self.new.tree, new));
+                let lists = (self.old.enumerated(old), self.new.enumerated(new));
                 self.enums(&two, lists);
             }
         }
@@ -99,9 +96,8 @@ impl Comparison<'_> {
     fn arrays(&mut self, two: &Two<'_>) {
         self.limit(two, "minItems", "maxItems");
         self.unique_items(two);
-        let items = |tree: &Tree, parts: &Schema| -> Vec<Id> {
-            tightest(tree, parts, "items").collect()
-        };
+        let items =
+            |tree: &Tree, parts: &Schema| -> Vec<Id> { tightest(tree, parts, "items").collect() };
         let old = items(self.old.tree, &two.old.parts);
         let new = items(self.new.tree, &two.new.parts);
         if old.is_empty() && new.is_empty() {

@@ -209,7 +209,13 @@ impl Comparison<'_> {
             "path": pair.operation.path,
             "request": {"credentials": credentials},
         });
-        self.found(&rules::SECURITY_ADDED, at, operation, reason, Some(exchange));
+        self.found(
+            &rules::SECURITY_ADDED,
+            at,
+            operation,
+            reason,
+            Some(exchange),
+        );
     }
 
     /// What a scheme says that is not sent.
@@ -225,7 +231,8 @@ impl Comparison<'_> {
             let is_equal = of_scheme(self.old.tree, old) == of_scheme(self.new.tree, new);
             if (!is_sent || is_equal) && !self.is_same(before, after) {
                 let at = (NodeRef::of(before, old), NodeRef::of(after, new));
-                let reason = format!("`{member}` of the security scheme {name} changed without effect");
+                let reason =
+                    format!("`{member}` of the security scheme {name} changed without effect");
                 let operation = Some(&pair.operation);
                 self.found(&rules::DOCUMENTATION_CHANGED, at, operation, reason, None);
             }

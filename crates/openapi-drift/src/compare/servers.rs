@@ -147,9 +147,13 @@ impl Comparison<'_> {
             only
         };
         let (gone, came) = (only(&before, &after), only(&after, &before));
+        let is_said = |address: &Address, list: &[(String, Id)]| {
+            paths.is_some() || list.iter().any(|(_, server)| *server == address.server)
+        };
         for (url, address) in &before.addresses {
             if let Some(other) = after.addresses.get(url) {
-                self.server(address, other, url, operation);
+                let is_said = is_said(address, &gone) || is_said(other, &came);
+                self.server(address, other, url, operation, is_said);
             }
         }
         let shown = |url: &str| if url.is_empty() { "/" } else { url }.to_owned();
@@ -172,13 +176,15 @@ impl Comparison<'_> {
         }
     }
 
-    /// What is said of one address on both sides.
+    /// What is said of one address on both sides. `is_said` is whether its servers
+    /// have a finding already.
     fn server(
         &mut self,
         old: &Address,
         new: &Address,
         url: &str,
         operation: Option<&Rc<Operation>>,
+        is_said: bool,
     ) {
         self.members(old.server, new.server, &["url", "variables"], operation);
         let at = (NodeRef::at(old.server), NodeRef::at(new.server));
@@ -193,7 +199,7 @@ impl Comparison<'_> {
                 id.map(|id| resolved_text(tree, id, false))
             })
         };
-        if said(self.old.tree, old.server) != said(self.new.tree, new.server) {
+        if !is_said && said(self.old.tree, old.server) != said(self.new.tree, new.server) {
             let reason = format!("the server {url} is written in another way");
             let rule = &rules::ADDRESS_REWRITTEN;
             self.found(rule, at, operation, reason, None);

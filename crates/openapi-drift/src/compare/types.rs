@@ -3,12 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    Comparison, NodeRef, SampleHint, Task,
-    difference::Places,
-    place::wire_text,
-    schemas::spot_or,
-    unsupported::all_parts,
-    values::keyword_at,
+    Comparison, NodeRef, SampleHint, Task, difference::Places, place::wire_text, schemas::spot_or,
+    unsupported::all_parts, values::keyword_at,
 };
 use crate::{
     document::same,
@@ -31,7 +27,8 @@ impl Comparison<'_> {
         };
         let (mut gone, mut came) = (with((true, false)), with((false, true)));
         if task.place.is_text() && (!gone.is_empty() || !came.is_empty()) {
-            let is_scalar = |kind: &Type| matches!(kind, Type::Number | Type::Boolean | Type::String);
+            let is_scalar =
+                |kind: &Type| matches!(kind, Type::Number | Type::Boolean | Type::String);
             let all = with((true, true));
             if gone.iter().chain(&came).chain(&all).all(is_scalar) {
                 self.texts(old, new, task);
@@ -59,7 +56,7 @@ impl Comparison<'_> {
             let at = (task.old_at, task.new_at);
             let pair = &rules::TYPE_CHANGED;
             let difference = self.differ(pair, task, at, sides, SampleHint::Any, reason);
-            difference.is_certain = !task.place.is_inexact;
+            difference.is_certain |= !task.place.is_inexact;
             return false;
         }
         let is_union = !old.unions.is_empty() || !new.unions.is_empty();
@@ -117,7 +114,10 @@ impl Comparison<'_> {
                         let mut names = tree.object(*part).into_iter().flatten();
                         names.all(|(name, _)| {
                             crate::schema::is_annotation(name)
-                                || matches!(&**name, "type" | "nullable" | "anyOf" | "oneOf" | "allOf")
+                                || matches!(
+                                    &**name,
+                                    "type" | "nullable" | "anyOf" | "oneOf" | "allOf"
+                                )
                         })
                     })
             })
@@ -132,8 +132,20 @@ impl Comparison<'_> {
         };
         let gone = refused(Side::New, &task.new, Side::Old, sides.0);
         let came = refused(Side::Old, &task.old, Side::New, sides.1);
-        let is_narrower = !takes_all(new, Side::New);
-        let is_wider = !takes_all(old, Side::Old);
+        // Whether all values of a side were tried.
+        let is_finite = |side: Side, alternatives: &[Alternative]| {
+            let schemas = self.schemas_of(side);
+            alternatives.iter().all(|one| {
+                matches!(one.kind, Type::Boolean | Type::Null)
+                    || schemas
+                        .enumerated(one)
+                        .is_some_and(|list| list.values.len() <= 64)
+            })
+        };
+        let is_narrower =
+            !takes_all(new, Side::New) && !(gone.is_empty() && is_finite(Side::Old, sides.0));
+        let is_wider =
+            !takes_all(old, Side::Old) && !(came.is_empty() && is_finite(Side::New, sides.1));
         let kinds = |expanded: &Expanded| {
             let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::Null);
             let kinds =
@@ -145,7 +157,11 @@ impl Comparison<'_> {
             keyword_at(self.old.tree, &old.always, "type", task.old_at),
             keyword_at(self.new.tree, &new.always, "type", task.new_at),
         );
-        let more = if is_narrower && is_wider { "" } else { ", both written as text" };
+        let more = if is_narrower && is_wider {
+            ""
+        } else {
+            ", both written as text"
+        };
         let reason = format!("{name} was {} and is {}{more}", kinds(old), kinds(new));
         let (pair, shown): (&'static Pair, Vec<Value>) = match (is_narrower, is_wider) {
             (false, false) => (&rules::WITHOUT_EFFECT, Vec::new()),

@@ -1,7 +1,7 @@
 //! Which form of a union belongs to which.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
@@ -12,11 +12,9 @@ use super::{
     text::{own_text, resolved_text},
 };
 use crate::{
-    document::{Id, Tree, resolve, same},
+    document::{Id, Members, Tree, resolve, same},
     rules::{self, Direction, Effect, Pair},
-    schema::{
-        self, Alternative, Enumerated, Expanded, Listed, Schemas, Tags, Type, enumerated, schema,
-    },
+    schema::{self, Alternative, Expanded, Listed, Schemas, Tags, Type, schema},
 };
 
 /// Alternatives that allow the same.
@@ -126,7 +124,10 @@ impl Comparison<'_> {
         task: &Task,
         is_alone: bool,
     ) {
-        let place = task.place.inexact(!is_alone);
+        // The discriminator's value says which of them it is.
+        let is_kind = kind(self.old, one).is_some() && kind(self.new, other).is_some();
+        let mut place = task.place.inexact(!is_alone && !is_kind);
+        place.is_discriminated |= is_kind;
         let label = self.label(one, true, tag, old);
         let label = label.or_else(|| self.label(other, false, tag, new));
         let place = match label {
@@ -160,21 +161,31 @@ impl Comparison<'_> {
         let mut partners: Vec<BTreeSet<usize>> = Vec::new();
         let mut counts: HashMap<usize, usize> = HashMap::new();
         for values in &tag.old {
-            let found: BTreeSet<usize> =
-                values.iter().filter_map(|value| owners.get(value).copied()).collect();
+            let found: BTreeSet<usize> = values
+                .iter()
+                .filter_map(|value| owners.get(value).copied())
+                .collect();
             for index in &found {
                 *counts.entry(*index).or_default() += 1;
             }
             partners.push(found);
         }
         let is_required = |schemas: &Schemas<'_>, all: &[Alternative]| {
-            all.iter()
-                .all(|one| schemas.named(&one.parts).required.contains_key(&tag.property))
+            all.iter().all(|one| {
+                schemas
+                    .named(&one.parts)
+                    .required
+                    .contains_key(&tag.property)
+            })
         };
         // Where every form needs the tag, no value is of two.
         let is_exact = is_required(self.old, old)
             && is_required(self.new, new)
-            && tag.old.iter().chain(&tag.new).all(|values| !values.is_empty());
+            && tag
+                .old
+                .iter()
+                .chain(&tag.new)
+                .all(|values| !values.is_empty());
         let some_tag = Some(Tag {
             property: Arc::clone(&tag.property),
             old: tag.old.clone(),
@@ -194,8 +205,8 @@ impl Comparison<'_> {
                 continue; // Equal to others.
             }
             taken.insert((from, to));
-            let is_single = partners.get(from).is_some_and(|all| all.len() == 1)
-                && counts.get(&to) == Some(&1);
+            let is_single =
+                partners.get(from).is_some_and(|all| all.len() == 1) && counts.get(&to) == Some(&1);
             if is_single {
                 self.form((one, other), &some_tag, (old, new), task, is_exact);
                 continue;
@@ -219,12 +230,8 @@ impl Comparison<'_> {
             };
             self.objects(&two, Some(&tag.property));
         }
-        old_left.retain(|one| {
-            !taken.iter().any(|(from, _)| old.get(*from) == Some(one))
-        });
-        new_left.retain(|one| {
-            !taken.iter().any(|(_, to)| new.get(*to) == Some(one))
-        });
+        old_left.retain(|one| !taken.iter().any(|(from, _)| old.get(*from) == Some(one)));
+        new_left.retain(|one| !taken.iter().any(|(_, to)| new.get(*to) == Some(one)));
     }
 
     /// The property that tells the forms of both sides apart, if there is one.
@@ -233,7 +240,11 @@ impl Comparison<'_> {
         if !is_objects(old) || !is_objects(new) {
             return None;
         }
-        let said = tags.0.iter().chain(tags.1).map(|tags| Arc::clone(&tags.property));
+        let said = tags
+            .0
+            .iter()
+            .chain(tags.1)
+            .map(|tags| Arc::clone(&tags.property));
         let larger = if old.len() >= new.len() {
             (self.old, old)
         } else {
@@ -241,10 +252,13 @@ impl Comparison<'_> {
         };
         let of_first = larger.1.iter().take(4).flat_map(|one| {
             let named = larger.0.named(&one.parts);
-            let listing = named.properties.iter().filter(|(_, nodes)| {
-                nodes.iter().any(|node| lists(larger.0.tree, *node))
-            });
-            listing.map(|(name, _)| Arc::clone(name)).collect::<Vec<_>>()
+            let listing = named
+                .properties
+                .iter()
+                .filter(|(_, nodes)| nodes.iter().any(|node| lists(larger.0.tree, *node)));
+            listing
+                .map(|(name, _)| Arc::clone(name))
+                .collect::<Vec<_>>()
         });
         let mut candidates: Vec<Arc<str>> = Vec::new();
         for name in said.chain(of_first) {
@@ -255,7 +269,9 @@ impl Comparison<'_> {
         let mut best: Option<(usize, Tag)> = None;
         for property in candidates.into_iter().take(8) {
             let of = |schemas: &Schemas<'_>, all: &[Alternative], tags: &[Rc<Tags>]| {
-                let values = all.iter().map(|one| tag_values(schemas, one, &property, tags));
+                let values = all
+                    .iter()
+                    .map(|one| tag_values(schemas, one, &property, tags));
                 values.collect::<Vec<_>>()
             };
             let (before, after) = (of(self.old, old, tags.0), of(self.new, new, tags.1));
@@ -302,7 +318,9 @@ impl Comparison<'_> {
             let target = resolve(tree, *branch).ok()?;
             let title = tree.get(target, "title").and_then(|id| tree.string(id));
             let named = tree.get(*branch, "$ref").and_then(|id| tree.string(id));
-            let named = named.and_then(|text| text.rsplit_once('/')).map(|(_, name)| name);
+            let named = named
+                .and_then(|text| text.rsplit_once('/'))
+                .map(|(_, name)| name);
             title.or(named).map(|name| format!("form {name}"))
         })
     }
@@ -343,30 +361,36 @@ impl Comparison<'_> {
 
     /// Whether all alternatives list their values and say nothing more of them.
     fn are_lists(&self, old: &[Alternative], new: &[Alternative]) -> bool {
-        let is_list = |tree: &Tree, one: &Alternative| {
-            enumerated(tree, one).is_some()
+        let is_list = |schemas: &Schemas<'_>, one: &Alternative| {
+            let tree = schemas.tree;
+            schemas.enumerated(one).is_some()
                 && one.parts.iter().all(|part| {
-                    let mut names = tree.object(*part).into_iter().flat_map(BTreeMap::keys);
+                    let mut names = tree.object(*part).into_iter().flat_map(Members::keys);
                     names.all(|name| {
                         schema::is_annotation(name)
                             || matches!(
                                 &**name,
-                                "type" | "enum" | "const" | "nullable" | "anyOf" | "oneOf" | "allOf"
+                                "type"
+                                    | "enum"
+                                    | "const"
+                                    | "nullable"
+                                    | "anyOf"
+                                    | "oneOf"
+                                    | "allOf"
                             )
                     })
                 })
         };
-        old.iter().all(|one| is_list(self.old.tree, one))
-            && new.iter().all(|one| is_list(self.new.tree, one))
+        old.iter().all(|one| is_list(self.old, one)) && new.iter().all(|one| is_list(self.new, one))
     }
 
     /// Compares values that are listed in several branches.
     fn lists(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
-        let values = |tree: &Tree, all: &[Alternative]| -> Vec<(Listed, Id)> {
-            let lists = all.iter().filter_map(|one| enumerated(tree, one));
-            lists.flat_map(|list: Enumerated| list.values).collect()
+        let values = |schemas: &Schemas<'_>, all: &[Alternative]| -> Vec<(Listed, Id)> {
+            let lists = all.iter().filter_map(|one| schemas.enumerated(one));
+            lists.flat_map(|list| list.values.clone()).collect()
         };
-        let (before, after) = (values(self.old.tree, old), values(self.new.tree, new));
+        let (before, after) = (values(self.old, old), values(self.new, new));
         for (one, other) in old.iter().zip(new) {
             self.annotations(&one.parts, &other.parts, task);
         }
@@ -413,6 +437,9 @@ impl Comparison<'_> {
                 }
             }
         }
+        if let (Some(left), Some(right)) = (kind(self.old, one), kind(self.new, other)) {
+            return last_name(old, left) == last_name(new, right);
+        }
         if one.kind != Type::Object {
             return true;
         }
@@ -440,7 +467,14 @@ impl Comparison<'_> {
         let form = label.unwrap_or_else(|| "one of its forms".to_owned());
         let reason = format!("{} no longer allows {form}", task.place.name());
         let sides = (std::slice::from_ref(one), new);
-        self.differ(&rules::UNION_NARROWED, task, at, sides, SampleHint::Any, reason);
+        self.differ(
+            &rules::UNION_NARROWED,
+            task,
+            at,
+            sides,
+            SampleHint::Any,
+            reason,
+        );
     }
 
     fn branch_came(
@@ -461,7 +495,14 @@ impl Comparison<'_> {
         let form = label.unwrap_or_else(|| "another form".to_owned());
         let reason = format!("{} allows {form} now", task.place.name());
         let sides = (old, std::slice::from_ref(one));
-        self.differ(&rules::UNION_WIDENED, task, at, sides, SampleHint::Any, reason);
+        self.differ(
+            &rules::UNION_WIDENED,
+            task,
+            at,
+            sides,
+            SampleHint::Any,
+            reason,
+        );
     }
 
     /// Whether one of the others allows all that a branch allows.
@@ -493,7 +534,12 @@ impl Comparison<'_> {
             let mut form: Vec<(String, usize)> = expanded
                 .unions
                 .iter()
-                .map(|union| (last_name(tree, *union), tree.array(*union).map_or(0, <[_]>::len)))
+                .map(|union| {
+                    (
+                        last_name(tree, *union),
+                        tree.array(*union).map_or(0, <[_]>::len),
+                    )
+                })
                 .collect();
             form.sort();
             form
@@ -533,7 +579,9 @@ impl Comparison<'_> {
     /// already.
     pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
         let texts = |tree: &Tree, tags: &[Rc<Tags>]| -> Vec<String> {
-            tags.iter().map(|tags| tree.canonical_text(tags.node)).collect()
+            tags.iter()
+                .map(|tags| tree.canonical_text(tags.node))
+                .collect()
         };
         let (Some(first), Some(second)) = (old.first(), new.first()) else {
             return; // That one came or went is an annotation.
@@ -589,9 +637,10 @@ impl Comparison<'_> {
                 continue; // The list of values counts.
             }
             let renamed = came.iter().position(|(_, target, _)| *target == other);
-            let is_kept = new.targets.iter().any(|(value, (target, _))| {
-                *target == other && old.targets.contains_key(value)
-            });
+            let is_kept = new
+                .targets
+                .iter()
+                .any(|(value, (target, _))| *target == other && old.targets.contains_key(value));
             match renamed.filter(|_| !is_kept) {
                 Some(index) => {
                     let (to, _, to_at) = came.remove(index);
@@ -662,10 +711,13 @@ impl Comparison<'_> {
             return false;
         }
         // What was meant is still there under another value, or it breaks.
-        let is_moved = self.counterpart(old, after).is_some_and(|moved| moved != new);
-        let is_taken = before.targets.values().any(|(target, _)| {
-            *target != old && self.counterpart(*target, after) == Some(new)
-        });
+        let is_moved = self
+            .counterpart(old, after)
+            .is_some_and(|moved| moved != new);
+        let is_taken = before
+            .targets
+            .values()
+            .any(|(target, _)| *target != old && self.counterpart(*target, after) == Some(new));
         if is_moved || is_taken {
             return true;
         }
@@ -678,6 +730,12 @@ impl Comparison<'_> {
         let is_request = task.place.body.direction == Direction::Request;
         found.is_none_or(|found| found.iter().any(|one| is_outside(one, is_request)))
     }
+}
+
+/// The component that a discriminator alone leads to, if a form is of one.
+fn kind(schemas: &Schemas<'_>, one: &Alternative) -> Option<Id> {
+    let mut branches = one.branches.iter().copied();
+    branches.find(|branch| schemas.is_named(*branch))
 }
 
 /// The values of a property that tells forms apart: those that it lists, or those
@@ -694,8 +752,13 @@ fn tag_values(
     {
         let expanded = schemas.expand(nodes);
         let lists = expanded.alternatives.iter().map(|one| {
-            let list = enumerated(schemas.tree, one)?;
-            Some(list.values.into_iter().map(|(value, _)| value).collect::<Vec<_>>())
+            let list = schemas.enumerated(one)?;
+            Some(
+                list.values
+                    .iter()
+                    .map(|(value, _)| value.clone())
+                    .collect::<Vec<_>>(),
+            )
         });
         let lists: Option<Vec<Vec<Listed>>> = lists.collect();
         return lists.unwrap_or_default().into_iter().flatten().collect();
@@ -715,16 +778,18 @@ fn tag_values(
 /// The values that a schema lists for a property, if it does.
 fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> Option<HashSet<Listed>> {
     let expanded = schemas.expand(&schema([target]));
-    let object = expanded.alternatives.iter().find(|one| one.kind == Type::Object)?;
+    let object = expanded
+        .alternatives
+        .iter()
+        .find(|one| one.kind == Type::Object)?;
     let values = tag_values(schemas, object, property, &[]);
     (!values.is_empty()).then(|| values.into_iter().collect())
 }
 
 /// Whether a schema lists its values itself.
 fn lists(tree: &Tree, node: Id) -> bool {
-    resolve(tree, node).is_ok_and(|id| {
-        tree.get(id, "enum").is_some() || tree.get(id, "const").is_some()
-    })
+    resolve(tree, node)
+        .is_ok_and(|id| tree.get(id, "enum").is_some() || tree.get(id, "const").is_some())
 }
 
 /// Whether no value is of two forms.

@@ -1,7 +1,7 @@
 //! Scalars, and the sizes of lists and objects: listed values, intervals, steps,
 //! patterns and formats.
 
-use std::{cmp::Ordering, collections::HashSet};
+use std::{cmp::Ordering, collections::HashSet, rc::Rc};
 
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ use crate::{
     report::Side,
     rules::{self, Pair},
     schema::{
-        Alternative, Bound, Enumerated, Listed, Type, enumerated, integer_format, lower, numbers,
-        tightest, upper,
+        Alternative, Bound, Enumerated, Listed, Type, integer_format, lower, numbers, tightest,
+        upper,
     },
     text::short,
     witness::{Objects, formats, patterns},
@@ -24,16 +24,16 @@ use crate::{
 /// How many values are tried as a witness.
 const SHOWN: usize = 64;
 
+/// The values that two alternatives list.
+type Lists = (Option<Rc<Enumerated>>, Option<Rc<Enumerated>>);
+
 /// A `multipleOf`, a pattern or a format, and where it stands.
 type Found<T> = (T, Id);
 
 impl Comparison<'_> {
     /// Compares two sets of numbers, texts or booleans.
     pub(crate) fn scalars(&mut self, two: &Two<'_>) {
-        let lists = (
-            enumerated(self.old.tree, two.old),
-            enumerated(self.new.tree, two.new),
-        );
+        let lists = (self.old.enumerated(two.old), self.new.enumerated(two.new));
         if lists.0.is_some() != lists.1.is_some() && self.against_list(two, &lists) {
             return;
         }
@@ -51,17 +51,17 @@ impl Comparison<'_> {
 
     /// Compares listed values with conditions: each value is tried. False if the
     /// conditions are not known well enough.
-    fn against_list(
-        &mut self,
-        two: &Two<'_>,
-        lists: &(Option<Enumerated>, Option<Enumerated>),
-    ) -> bool {
+    fn against_list(&mut self, two: &Two<'_>, lists: &Lists) -> bool {
         let (list, tree, side, other) = match lists {
             (Some(list), None) => (list, self.old.tree, Side::New, two.new),
             (None, Some(list)) => (list, self.new.tree, Side::Old, two.old),
             _ => return false,
         };
-        let other_tree = if side == Side::New { self.new.tree } else { self.old.tree };
+        let other_tree = if side == Side::New {
+            self.new.tree
+        } else {
+            self.old.tree
+        };
         if two.old.kind == Type::Boolean || !is_checked(other_tree, other) {
             return false;
         }
@@ -72,7 +72,10 @@ impl Comparison<'_> {
                 return false;
             };
             let open = Objects::Open;
-            match self.values.allows(side, &other.parts, direction, open, &value) {
+            match self
+                .values
+                .allows(side, &other.parts, direction, open, &value)
+            {
                 Some(true) => {}
                 Some(false) => refused.push((listed.clone(), *id)),
                 None => return false,
@@ -93,12 +96,7 @@ impl Comparison<'_> {
     }
 
     /// There is a list on one side alone.
-    fn list_came_or_went(
-        &mut self,
-        two: &Two<'_>,
-        at: Places,
-        lists: &(Option<Enumerated>, Option<Enumerated>),
-    ) {
+    fn list_came_or_went(&mut self, two: &Two<'_>, at: Places, lists: &Lists) {
         let (name, kind) = (two.name(), two.old.kind.name());
         let (pair, reason): (&'static Pair, _) = match lists {
             (None, Some(list)) => {
@@ -108,7 +106,8 @@ impl Comparison<'_> {
             }
             (Some(list), None) => {
                 let listed = listed(&values(self.old.tree, &list.values));
-                let reason = format!("{name} had to be one of {listed} and can be another {kind} now");
+                let reason =
+                    format!("{name} had to be one of {listed} and can be another {kind} now");
                 (&rules::ENUM_WIDENED, reason)
             }
             _ => return,
@@ -117,18 +116,13 @@ impl Comparison<'_> {
     }
 
     /// Compares the values that two alternatives list.
-    pub(crate) fn enums(
-        &mut self,
-        two: &Two<'_>,
-        lists: (Option<Enumerated>, Option<Enumerated>),
-    ) {
+    pub(crate) fn enums(&mut self, two: &Two<'_>, lists: Lists) {
         let at = two.at(
             lists.0.as_ref().map(|list| list.node),
             lists.1.as_ref().map(|list| list.node),
         );
         // Both booleans are all there are.
-        let is_all =
-            |list: &Enumerated| two.old.kind == Type::Boolean && list.values.len() == 2;
+        let is_all = |list: &Enumerated| two.old.kind == Type::Boolean && list.values.len() == 2;
         match lists {
             (None, None) => {}
             (Some(list), None) | (None, Some(list)) if is_all(&list) => {}
@@ -193,9 +187,15 @@ impl Comparison<'_> {
             );
             let name = two.name();
             let (pair, reason): (&'static Pair, _) = if new_integer.is_some() {
-                (&rules::TYPE_NARROWED, format!("{name} was a number and must be an integer now"))
+                (
+                    &rules::TYPE_NARROWED,
+                    format!("{name} was a number and must be an integer now"),
+                )
             } else {
-                (&rules::TYPE_WIDENED, format!("{name} was an integer and can be any number now"))
+                (
+                    &rules::TYPE_WIDENED,
+                    format!("{name} was an integer and can be any number now"),
+                )
             };
             self.differ_in(two, pair, at, SampleHint::Any, reason);
         }
@@ -208,7 +208,9 @@ impl Comparison<'_> {
             found
         };
         let (before, after) = (of(self.old.tree, two.old), of(self.new.tree, two.new));
-        self.unchecked_formats(two, &before, &after, |name| matches!(name, "float" | "double"));
+        self.unchecked_formats(two, &before, &after, |name| {
+            matches!(name, "float" | "double")
+        });
     }
 
     /// Compares a length or count.
@@ -277,7 +279,11 @@ impl Comparison<'_> {
             bound.as_ref().map_or_else(
                 || "none".to_owned(),
                 |bound| {
-                    let exclusive = if bound.is_exclusive { " (exclusive)" } else { "" };
+                    let exclusive = if bound.is_exclusive {
+                        " (exclusive)"
+                    } else {
+                        ""
+                    };
                     format!("{}{exclusive}", bound.value)
                 },
             )
@@ -478,7 +484,10 @@ impl Comparison<'_> {
         if old_names == new_names {
             return;
         }
-        let is_known = old_names.iter().chain(&new_names).all(|name| allows_all(name));
+        let is_known = old_names
+            .iter()
+            .chain(&new_names)
+            .all(|name| allows_all(name));
         let pair = if is_known {
             &rules::FORMAT_NOTED
         } else {
@@ -510,7 +519,10 @@ impl Comparison<'_> {
             let mut nodes: Vec<Id> = tightest(tree, &one.parts, "uniqueItems").collect();
             nodes.sort_by_key(|id| tree.boolean(*id) != Some(true));
             let first = nodes.first().copied();
-            (first.is_some_and(|id| tree.boolean(id) == Some(true)), first)
+            (
+                first.is_some_and(|id| tree.boolean(id) == Some(true)),
+                first,
+            )
         };
         let (was, before) = unique(self.old.tree, two.old);
         let (is, after) = unique(self.new.tree, two.new);
@@ -519,9 +531,15 @@ impl Comparison<'_> {
         }
         let name = two.name();
         let (pair, reason): (&'static Pair, _) = if is {
-            (&rules::BOUND_NARROWED, format!("the items of {name} must be unique now"))
+            (
+                &rules::BOUND_NARROWED,
+                format!("the items of {name} must be unique now"),
+            )
         } else {
-            (&rules::BOUND_WIDENED, format!("the items of {name} need not be unique any more"))
+            (
+                &rules::BOUND_WIDENED,
+                format!("the items of {name} need not be unique any more"),
+            )
         };
         self.differ_in(two, pair, two.at(before, after), SampleHint::Twice, reason);
     }

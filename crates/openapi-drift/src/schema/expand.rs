@@ -9,13 +9,11 @@ use std::{
 
 use super::{
     Schema, disjoint,
-    facets::{properties, required},
+    facets::{Enumerated, enumerated, properties, required},
     keywords::keyword,
     schema,
 };
-use crate::{
-    document::{Id, ROOT, Tree, resolve},
-};
+use crate::document::{Id, ROOT, Tree, resolve};
 
 /// The types of JSON. Whole numbers are numbers with a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,6 +122,7 @@ pub(crate) struct Schemas<'a> {
     pub(crate) tree: &'a Tree,
     expanded: RefCell<HashMap<Schema, Rc<Expanded>>>,
     named: RefCell<HashMap<Schema, Rc<Named>>>,
+    lists: RefCell<HashMap<(Schema, Type), Option<Rc<Enumerated>>>>,
     tags: RefCell<HashMap<Id, Option<Rc<Tags>>>>,
     /// The named schemas that extend one by `allOf`, with their names.
     extensions: OnceCell<HashMap<Id, Vec<(Arc<str>, Id)>>>,
@@ -165,10 +164,22 @@ impl<'a> Schemas<'a> {
             tree,
             expanded: RefCell::default(),
             named: RefCell::default(),
+            lists: RefCell::default(),
             tags: RefCell::default(),
             extensions: OnceCell::new(),
             nesting: Cell::new(0),
         }
+    }
+
+    /// The values that an alternative lists, if it does.
+    pub(crate) fn enumerated(&self, of: &Alternative) -> Option<Rc<Enumerated>> {
+        let key = (Rc::clone(&of.parts), of.kind);
+        if let Some(known) = self.lists.borrow().get(&key) {
+            return known.clone();
+        }
+        let list = enumerated(self.tree, of).map(Rc::new);
+        self.lists.borrow_mut().insert(key, list.clone());
+        list
     }
 
     /// What an object of some parts has.
@@ -462,11 +473,7 @@ impl Schemas<'_> {
                 targets.insert(Arc::clone(value), (target, Some(*at)));
             }
         }
-        let branches = [
-            members(tree, owner, "anyOf"),
-            members(tree, owner, "oneOf"),
-        ]
-        .concat();
+        let branches = [members(tree, owner, "anyOf"), members(tree, owner, "oneOf")].concat();
         let is_union = !branches.is_empty();
         let implied: Vec<(Arc<str>, Id)> = if is_union {
             let named = branches.into_iter().filter_map(|branch| {

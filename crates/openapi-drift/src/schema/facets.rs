@@ -7,7 +7,7 @@ use std::{
 
 use super::{Alternative, Schema, Type, keywords::keyword, schema};
 use crate::{
-    document::{Decimal, Id, Kind, Tree},
+    document::{Decimal, Id, Kind, Members, Tree},
     text::short,
 };
 
@@ -55,7 +55,7 @@ pub(crate) struct Enumerated {
 }
 
 /// The values that all lists have, in the order of the first.
-pub(crate) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enumerated> {
+pub(super) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enumerated> {
     let mut lists = alternative.parts.iter().flat_map(|part| {
         let list = keyword(tree, *part, "enum");
         let list = list.map(|node| (node, tree.array(node).unwrap_or_default().to_vec()));
@@ -231,7 +231,7 @@ pub(crate) fn additional(tree: &Tree, parts: &Schema) -> Additional {
         match tree.boolean(node) {
             Some(false) => return Additional::Nothing(node),
             Some(true) => {}
-            None if tree.object(node).is_some_and(BTreeMap::is_empty) => {}
+            None if tree.object(node).is_some_and(Members::is_empty) => {}
             None => schemas.push(node),
         }
     }

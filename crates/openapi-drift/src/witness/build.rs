@@ -70,7 +70,9 @@ impl Sampler<'_, '_> {
         let some = &alternatives[..alternatives.len().min(32)];
         let mut found: Vec<Value> = some.iter().flat_map(|one| self.values(one, 0)).collect();
         let whole = some.iter().filter(|one| one.kind == Type::Object).take(8);
-        let whole: Vec<Value> = whole.filter_map(|one| self.values(one, 0).into_iter().nth(1)).collect();
+        let whole: Vec<Value> = whole
+            .filter_map(|one| self.values(one, 0).into_iter().nth(1))
+            .collect();
         for (index, one) in whole.iter().enumerate() {
             for other in whole.iter().skip(index + 1) {
                 let (Value::Object(one), Value::Object(other)) = (one, other) else {
@@ -141,6 +143,8 @@ impl Sampler<'_, '_> {
                         .properties
                         .get(name)
                         .cloned()
+                        // What is needed and not described may be anything.
+                        .or_else(|| named.required.get(name).map(|_| schema([])))
                         .or_else(|| self.others(one));
                     let Some(inner) = inner else {
                         continue;

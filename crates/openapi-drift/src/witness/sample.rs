@@ -10,8 +10,8 @@ use crate::{
     report::Side,
     rules::Direction,
     schema::{
-        Additional, Alternative, Schema, Schemas, Type, additional, enumerated, lower, numbers,
-        schema, tightest, upper,
+        Additional, Alternative, Schema, Schemas, Type, additional, lower, numbers, schema,
+        tightest, upper,
     },
 };
 
@@ -66,7 +66,7 @@ impl Sampler<'_, '_> {
     /// allowed by all that the schema says.
     pub(crate) fn values(&self, of: &Alternative, depth: usize) -> Vec<Value> {
         let tree = self.schemas.tree;
-        if let Some(list) = enumerated(tree, of) {
+        if let Some(list) = self.schemas.enumerated(of) {
             return list
                 .values
                 .iter()
@@ -91,9 +91,16 @@ impl Sampler<'_, '_> {
                 }
                 // What has more members may be something else.
                 let named = self.schemas.named(&of.parts);
-                let names: Vec<Rc<str>> = named.properties.keys().map(|name| Rc::from(&**name)).take(64).collect();
+                let names: Vec<Rc<str>> = named
+                    .properties
+                    .keys()
+                    .map(|name| Rc::from(&**name))
+                    .take(64)
+                    .collect();
                 let whole = self.object(of, &names, &[], least, depth);
-                let optional = names.iter().filter(|name| !named.required.contains_key(&***name));
+                let optional = names
+                    .iter()
+                    .filter(|name| !named.required.contains_key(&***name));
                 let each = optional.take(8).filter_map(|name| {
                     self.object(of, std::slice::from_ref(name), &[], least, depth)
                 });
@@ -153,7 +160,7 @@ impl Sampler<'_, '_> {
                     ));
                 }
                 texts.push("a".repeat(length));
-                if let Some(list) = enumerated(tree, of) {
+                if let Some(list) = self.schemas.enumerated(of) {
                     let listed = list.values.iter().filter_map(|(_, id)| tree.string(*id));
                     texts.extend(listed.map(str::to_owned));
                 }

@@ -10,7 +10,7 @@ use crate::{
     compare::{Body, SampleHint, ValueContext, wire_text},
     report::{Side, Witness},
     rules::{Direction, Effect},
-    schema::{Alternative, Schema, Schemas, Type, enumerated, schema, tightest},
+    schema::{Alternative, Schema, Schemas, Type, schema, tightest},
 };
 
 /// How many values are tried for one witness.
@@ -91,7 +91,12 @@ impl<'a> Validators<'a> {
     ) -> Value {
         let schemas = self.schemas(side);
         let expanded = schemas.expand(of);
-        let inner = |kind: Type| expanded.alternatives.iter().find(move |one| one.kind == kind);
+        let inner = |kind: Type| {
+            expanded
+                .alternatives
+                .iter()
+                .find(move |one| one.kind == kind)
+        };
         match value {
             Value::Object(members) if depth < 2 => {
                 let named = inner(Type::Object).map(|one| schemas.named(&one.parts));
@@ -228,9 +233,12 @@ impl<'a> Validators<'a> {
         let direction = context.place.body.direction;
         let sides = [(Side::Old, &context.old), (Side::New, &context.new)];
         sides.into_iter().all(|(side, alternatives)| {
-            let tree = self.schemas(side).tree;
+            let schemas = self.schemas(side);
+            let tree = schemas.tree;
             alternatives.iter().all(|one| {
-                let Some(list) = enumerated(tree, one).filter(|list| list.values.len() <= FEW)
+                let Some(list) = schemas
+                    .enumerated(one)
+                    .filter(|list| list.values.len() <= FEW)
                 else {
                     return false;
                 };

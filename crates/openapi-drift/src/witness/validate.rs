@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     rc::Rc,
 };
 
@@ -15,11 +15,9 @@ use serde_json::{Value, json};
 
 use super::formats;
 use crate::{
-    document::{Decimal, Id, Tree, resolve},
+    document::{Decimal, Id, Members, Tree, resolve},
     rules::Direction,
-    schema::{
-        Additional, Listed, Schemas, Type, additional, integer_format, keyword, schema,
-    },
+    schema::{Additional, Listed, Schemas, Type, additional, integer_format, keyword, schema},
 };
 
 /// How objects are read.
@@ -139,7 +137,10 @@ impl<'v, 'a> Validation<'v, 'a> {
         if !is_closed || named.is_all {
             return Ok(true);
         }
-        let mut names = value.as_object().into_iter().flat_map(|object| object.keys());
+        let mut names = value
+            .as_object()
+            .into_iter()
+            .flat_map(|object| object.keys());
         Ok(names.all(|name| named.names.contains(name)))
     }
 
@@ -298,7 +299,9 @@ impl<'v, 'a> Validation<'v, 'a> {
             None => true,
             Some("char") => text.chars().count() == 1,
             Some("byte") => formats::is_base64(text),
-            Some("ip") => ["ipv4", "ipv6"].iter().any(|name| self.is_of_format(name, value)),
+            Some("ip") => ["ipv4", "ipv6"]
+                .iter()
+                .any(|name| self.is_of_format(name, value)),
             Some(name) => !formats::is_checked(name) || self.is_of_format(name, value),
         }
     }
@@ -331,7 +334,9 @@ impl<'v, 'a> Validation<'v, 'a> {
                 .build(&json!({ "format": name }));
             built.ok().map(Rc::new)
         });
-        validator.as_ref().is_none_or(|validator| validator.is_valid(value))
+        validator
+            .as_ref()
+            .is_none_or(|validator| validator.is_valid(value))
     }
 
     fn number(&self, id: Id, text: &str) -> bool {
@@ -399,14 +404,17 @@ impl<'v, 'a> Validation<'v, 'a> {
             return Ok(false);
         }
         let properties = keyword(tree, id, "properties").and_then(|id| tree.object(id));
-        let none = BTreeMap::new();
+        let none = Members::default();
         let properties = properties.unwrap_or(&none);
         if let Some(list) = keyword(tree, id, "required") {
             for name in tree.array(list).unwrap_or_default() {
                 let Some(name) = tree.string(*name) else {
                     continue;
                 };
-                if properties.get(name).is_some_and(|node| self.is_one_way(*node)) {
+                if properties
+                    .get(name)
+                    .is_some_and(|node| self.is_one_way(*node))
+                {
                     continue;
                 }
                 if !members.contains_key(name) {
@@ -472,6 +480,12 @@ fn is_of_type(name: &str, value: &Value) -> bool {
 fn listed(value: &Value) -> Listed {
     match value {
         Value::String(text) => Listed::Text(text.as_str().into()),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let decimal = Decimal::parse(&text).map(|decimal| decimal.to_string());
+            Listed::Other(decimal.unwrap_or(text).into())
+        }
+        Value::Null | Value::Bool(_) => Listed::Other(value.to_string().into()),
         other => Listed::Other(canonical(other).into()),
     }
 }
@@ -514,7 +528,11 @@ mod tests {
     #[test]
     fn numbers_are_compared_by_value() {
         assert!(allows(r#"{"enum": [1.0, [2]]}"#, &json!(1), Objects::Open));
-        assert!(allows(r#"{"enum": [1.0, [2]]}"#, &json!([2.0]), Objects::Open));
+        assert!(allows(
+            r#"{"enum": [1.0, [2]]}"#,
+            &json!([2.0]),
+            Objects::Open
+        ));
         assert!(allows(r#"{"type": "integer"}"#, &json!(1.0), Objects::Open));
         let above = r#"{"minimum": 1, "exclusiveMinimum": true, "format": "uint8"}"#;
         for (value, is_allowed) in [(json!(1), false), (json!(2), true), (json!(256), false)] {

@@ -99,9 +99,18 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
     let mut translated = Map::new();
     for (keyword, value) in members {
         let value = match keyword.as_str() {
-            "type" | "enum" | "format" | "pattern" | "minLength" | "maxLength" | "minimum"
+            "type" | "enum" | "const" | "pattern" | "minLength" | "maxLength" | "minimum"
             | "maximum" | "multipleOf" | "minItems" | "maxItems" | "uniqueItems"
             | "minProperties" | "maxProperties" | "required" => value.clone(),
+            // Any of the formats that it is made of.
+            "format" if value == "ip" => {
+                translated.insert(
+                    "not".to_owned(),
+                    json!({"not": {"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}}),
+                );
+                continue;
+            }
+            "format" => value.clone(),
             "items" => position(document, value, reading),
             "additionalProperties" if value.is_object() => position(document, value, reading),
             // A client ignores what is beside, whether a document forbids it or not.
@@ -142,6 +151,7 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
     let whole = match schema["format"].as_str() {
         Some("int32") => Some((json!(i32::MIN), json!(i32::MAX))),
         Some("int64") => Some((json!(i64::MIN), json!(i64::MAX))),
+        Some("uint64") => Some((json!(0), json!(u64::MAX))),
         _ => None,
     };
     if let Some((low, high)) = whole {
@@ -217,11 +227,14 @@ pub(crate) fn wrong_witness(old: &Value, new: &Value, finding: &Finding) -> Opti
             let name = status.as_str().unwrap_or_default();
             resolved(document, operation["responses"].get(name)?)?
         };
-        holder["content"].get(media_type)?.get("schema").cloned()
+        let entry = holder["content"].get(media_type)?;
+        Some(entry.get("schema").cloned().unwrap_or_else(|| json!({})))
     };
     let of_accepts = find(accepts);
     if of_accepts.is_none() && !body.is_string() {
-        return Some(format!("the accepting document has no such body: {exchange}"));
+        return Some(format!(
+            "the accepting document has no such body: {exchange}"
+        ));
     }
     let (Some(of_accepts), Some(of_refuses)) = (of_accepts, find(refuses)) else {
         return None;
