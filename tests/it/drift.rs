@@ -88,12 +88,16 @@ fn the_history_ends_with_the_published_document() {
 
 /// What people read, without places: those change with every line.
 fn shown(report: &Report) -> String {
-    let text = format::text(report, "old", "new", false);
-    let lines = text.lines().filter(|line| {
-        let line = line.trim_start();
-        !["old  ", "new  ", "fingerprint "]
+    let mut view = format::View::new("old", "new");
+    view.verbose = true;
+    view.level = Wire::Docs;
+    let text = format::text(report, &view, false);
+    let lines = text.lines().filter_map(|line| {
+        let is_place = ["    old  ", "    new  ", "    fingerprint "]
             .iter()
-            .any(|start| line.starts_with(start))
+            .any(|start| line.starts_with(start));
+        let place = line.rfind(" (new:").filter(|_| line.ends_with(')'));
+        (!is_place).then(|| place.map_or(line, |end| &line[..end]))
     });
     lines.collect::<Vec<_>>().join("\n")
 }

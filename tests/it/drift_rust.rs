@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract_tests::read;
-use kontext_codegen::{Input, Inputs, surface::Surface};
+use kontext_codegen::{Input, Inputs, generate, surface::Surface};
 use serde_json::{Value, json};
 
 use crate::support::snapshot;
@@ -138,7 +138,9 @@ fn surfaces(documents: &BTreeSet<&String>) -> BTreeMap<String, Option<Surface>> 
             published,
             overlays,
         };
-        ((*text).clone(), Surface::generate(&inputs).ok())
+        let outputs = generate(&inputs).ok();
+        let surface = outputs.map(|outputs| Surface::of(&outputs).unwrap());
+        ((*text).clone(), surface)
     };
     thread::scope(|scope| {
         let workers: Vec<_> = documents

@@ -1,23 +1,28 @@
 //! `cargo xtask drift`: what changed between two documents, and whom it breaks.
 
+mod client;
 mod input;
-mod output;
+mod recordings;
 
 use std::{
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
     time::SystemTime,
 };
 
-use clap::{
-    ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser as _},
-};
+use clap::ValueEnum;
 use openapi_drift::{
-    Date, Document, IgnoreFile, Report, Wire, compare, explain,
-    format::{self, COMMENT_LIMIT, Format},
+    Document, Finding, IgnoreFile, Ignored, Report, Verdict, Wire, compare, explain,
+    format::{self, COMMENT_LIMIT, View},
     rule, rules, rules_table,
 };
+use serde::Serialize;
+
+use client::{Effect, Generated, generated};
+use input::{Page, Source};
 
 /// Something gates.
 const GATED: u8 = 1;
@@ -25,56 +30,90 @@ const GATED: u8 = 1;
 /// Something could not be read, or not be decided.
 const UNDECIDED: u8 = 2;
 
+/// The stack of the threads that generate clients, in bytes: documents may be nested.
+const STACK: usize = 32 << 20;
+
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "cargo xtask drift [OPTIONS] <OLD> <NEW>
        cargo xtask drift --explain <RULE>
        cargo xtask drift --rules")]
 pub(crate) struct Arguments {
-    /// The old document; `-` is standard input.
+    /// The old document: a file, `-` for standard input, or REVISION:PATH of git.
     #[arg(value_name = "OLD", required_unless_present_any = ["explain", "rules"])]
     old: Option<PathBuf>,
 
-    /// The new document; `-` is standard input.
+    /// The new document, likewise.
     #[arg(value_name = "NEW", required_unless_present_any = ["explain", "rules"])]
     new: Option<PathBuf>,
 
     /// How the report is written.
-    ///
-    /// text: for people. json: for programs; crates/openapi-drift/report.schema.json
-    /// describes it. markdown: for a comment on a pull request. github:
-    /// annotations of a GitHub workflow.
-    #[arg(
-        long,
-        default_value = "text",
-        value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name))
-            .try_map(|name| name.parse::<Format>())
-    )]
+    #[arg(long, value_enum, default_value = "text")]
     format: Format,
 
     /// Which findings make the exit code 1.
     #[arg(long, value_enum, default_value = "breaking")]
     fail_on: FailOn,
 
-    /// A file of findings that are acknowledged, by their fingerprints.
+    /// Exit with 0 if the worst is undecided; it is listed all the same.
+    #[arg(long)]
+    undecided_ok: bool,
+
+    /// The least severe level that is listed; the rest is counted. JSON has all.
+    ///
+    /// By default everything but docs.
+    #[arg(long, value_enum)]
+    level: Option<Level>,
+
+    /// Show places, values, witness and fingerprint of each finding, and list docs.
+    #[arg(long)]
+    verbose: bool,
+
+    /// A file of findings that are acknowledged.
     ///
     /// {"format": 1, "ignore": [{"fingerprint": "…", "reason": "…", "expires":
-    /// "2026-12-31"}]}. An entry holds through its day, in UTC; when that is over,
-    /// the command fails until somebody has looked at it again.
+    /// "2026-12-31"}, {"rule": "…", "path": "POST /images", "reason": "…"}]}. A path is
+    /// an operation, its path, or a JSON pointer. Once an entry has expired, the
+    /// command fails until somebody has reviewed it.
     #[arg(long, value_name = "FILE")]
     ignore: Option<PathBuf>,
 
-    /// Says what a rule is about, instead of comparing.
+    /// Start an ignore file with the findings that gate or are undecided.
+    ///
+    /// The file must not exist yet. Its entries expire in 90 days.
+    #[arg(long, value_name = "FILE")]
+    write_ignore: Option<PathBuf>,
+
+    /// Recordings to validate against both documents.
+    ///
+    /// The folder is one of kontext-mock: FOLDER/OPERATION/CASE/recording.json,
+    /// with request.json and response.json beside it.
+    #[arg(long, value_name = "FOLDER")]
+    recordings: Option<PathBuf>,
+
+    /// Explain a rule, instead of comparing.
     #[arg(long, value_name = "RULE", conflicts_with_all = ["old", "new", "rules"])]
     explain: Option<String>,
 
-    /// Prints the table of all rules, instead of comparing.
+    /// Print the table of all rules, instead of comparing.
     #[arg(long, conflicts_with_all = ["old", "new"])]
     rules: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs: the report of crates/openapi-drift, with `rust` and `recordings`.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+    /// Annotations of a GitHub workflow, for what is breaking or undecided.
+    Github,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// Findings that break somebody.
+    /// Findings that break existing clients.
     Breaking,
     /// All findings, down to a description.
     Any,
@@ -82,23 +121,47 @@ enum FailOn {
     Never,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Level {
+    Breaking,
+    Undecided,
+    Notice,
+    NonBreaking,
+    Docs,
+}
+
+impl From<Level> for Wire {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Breaking => Self::Breaking,
+            Level::Undecided => Self::Undecided,
+            Level::Notice => Self::Notice,
+            Level::NonBreaking => Self::NonBreaking,
+            Level::Docs => Self::Docs,
+        }
+    }
+}
+
 /// Runs the command; see the exit codes in its help.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let outcome = outcome(arguments).and_then(|done| {
-        output::notes(&done.notes);
-        output::print(&done.text, done.has_colors)?;
+        for message in &done.notes {
+            note(&format!("note: {message}"));
+        }
+        print(&done.text, done.has_colors)?;
         Ok(done.code)
     });
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(message) => {
-            output::note(&message);
+            note(&message);
             ExitCode::from(UNDECIDED)
         }
     }
 }
 
 /// What a run has to say when nothing stopped it.
+#[derive(Default)]
 struct Done {
     text: String,
     has_colors: bool,
@@ -106,63 +169,113 @@ struct Done {
     code: u8,
 }
 
-impl Done {
-    fn page(text: String) -> Self {
-        Self {
-            text,
-            has_colors: false,
-            notes: Vec::new(),
-            code: 0,
-        }
-    }
-}
-
 fn outcome(arguments: &Arguments) -> Result<Done, String> {
+    let page = |text| Done {
+        text,
+        ..Done::default()
+    };
     if arguments.rules {
-        return Ok(Done::page(rules_table()));
+        return Ok(page(rules_table()));
     }
     if let Some(name) = &arguments.explain {
         let rule = rule(name).ok_or_else(|| unknown(name))?;
-        return Ok(Done::page(explain(rule)));
+        return Ok(page(explain(rule)));
     }
     let (Some(old), Some(new)) = (&arguments.old, &arguments.new) else {
         return Err("name two documents: OLD and NEW".to_owned());
     };
+    let recordings = arguments.recordings.as_deref();
+    let recordings = recordings.map(recordings::read).transpose()?;
     let given = [Some(old), Some(new), arguments.ignore.as_ref()];
-    if given
-        .into_iter()
-        .flatten()
-        .filter(|path| input::is_standard(path))
-        .count()
-        > 1
-    {
+    let given = given.into_iter().flatten();
+    if given.filter(|path| input::is_standard(path)).count() > 1 {
         return Err("standard input can be only one of the files\n  help: write - once".to_owned());
     }
     let ignore = arguments.ignore.as_deref().map(ignore_file).transpose()?;
     let (old, new) = documents(old, new)?;
-    let mut report = compare(&old, &new);
+    let (mut report, clients) = compared(&old, &new)?;
     let mut notes = Vec::new();
+    let now = SystemTime::now();
     if let Some(ignore) = ignore {
-        let today = Date::of(SystemTime::now());
         let (judged, unused) = ignore
-            .apply(report, today)
+            .apply(report, now)
             .map_err(|expired| expired.to_string())?;
         report = judged;
         notes.extend(unused.iter().map(ToString::to_string));
     }
+    if let Some(file) = &arguments.write_ignore {
+        notes.push(write_ignore(file, &report, arguments.fail_on, now)?);
+    }
+    let names = (old.source.name.as_str(), new.source.name.as_str());
+    let rust = Effect::of((names.0, &clients.0), (names.1, &clients.1));
+    let recordings = recordings.map(|recordings| {
+        let pages = pages(&old, &new);
+        let before = clients.0.contract(&old.source, pages.0);
+        let after = clients.1.contract(&new.source, pages.1);
+        recordings::validate(&recordings, &before, &after)
+    });
+    let is_undecided = recordings.as_ref().is_some_and(|one| one.reason.is_some());
+    let code = code(&report, is_undecided, arguments);
+    let whole = Whole {
+        format: report.format,
+        verdict: report.verdict,
+        rust: &rust,
+        recordings: recordings.as_ref(),
+        findings: &report.findings,
+        ignored: &report.ignored,
+    };
+    let mut summary = rust.lines(arguments.verbose);
+    summary.extend(
+        recordings
+            .iter()
+            .flat_map(|one| one.lines(arguments.verbose)),
+    );
+    let mut view = View::new(names.0, names.1);
+    view.summary = &summary;
+    view.verbose = arguments.verbose;
+    view.level = match arguments.level {
+        Some(level) => level.into(),
+        None if arguments.verbose => Wire::Docs,
+        None => view.level,
+    };
+    let text = match arguments.format {
+        Format::Text => format::text(&report, &view, true),
+        Format::Json => format::json(&whole).map_err(|error| error.to_string())?,
+        Format::Markdown => format::markdown(&report, &view, COMMENT_LIMIT),
+        Format::Github => format::github(&report, &view),
+    };
     Ok(Done {
-        text: written(&report, arguments.format, old.name(), new.name())?,
+        text,
         has_colors: arguments.format == Format::Text,
         notes,
-        code: code(&report, arguments.fail_on),
+        code,
     })
 }
 
+/// A report with what only this command knows.
+#[derive(Serialize)]
+struct Whole<'a> {
+    format: u32,
+    verdict: Verdict,
+    rust: &'a Effect,
+    recordings: Option<&'a recordings::Outcome>,
+    findings: &'a [Finding],
+    ignored: &'a [Ignored],
+}
+
+/// A document that was read.
+struct Read {
+    source: Source,
+    document: Document,
+}
+
 /// Reads both documents, and says of both if they are unreadable.
-fn documents(old: &Path, new: &Path) -> Result<(Document, Document), String> {
+fn documents(old: &Path, new: &Path) -> Result<(Read, Read), String> {
     let read = |path: &Path| {
-        let (name, text) = input::read(path)?;
-        Document::parse(name, &text).map_err(|error| error.to_string())
+        let source = input::read(path)?;
+        let document = Document::parse(&source.name, &source.text);
+        let document = document.map_err(|error| error.to_string())?;
+        Ok(Read { source, document })
     };
     match (read(old), read(new)) {
         (Ok(old), Ok(new)) => Ok((old, new)),
@@ -171,37 +284,109 @@ fn documents(old: &Path, new: &Path) -> Result<(Document, Document), String> {
     }
 }
 
-fn ignore_file(path: &Path) -> Result<IgnoreFile, String> {
-    let (name, text) = input::read(path)?;
-    IgnoreFile::parse(name, &text).map_err(|error| error.to_string())
+/// The pages that the documents are of. Beside a page of ours, the other document is
+/// another version of it: without its overlays their clients could not be compared.
+fn pages<'a>(old: &'a Read, new: &'a Read) -> (Option<&'a Page>, Option<&'a Page>) {
+    let (old, new) = (old.source.page.as_ref(), new.source.page.as_ref());
+    (old.or(new), new.or(old))
 }
 
-fn written(report: &Report, format: Format, old: &str, new: &str) -> Result<String, String> {
-    Ok(match format {
-        Format::Text => format::text(report, old, new, true),
-        Format::Json => format::json(report).map_err(|error| error.to_string())?,
-        Format::Markdown => format::markdown(report, old, new, COMMENT_LIMIT),
-        Format::Github => format::github(report, old, new),
+/// Compares the documents, and generates the client of each meanwhile.
+fn compared(old: &Read, new: &Read) -> Result<(Report, (Generated, Generated)), String> {
+    let pages = pages(old, new);
+    thread::scope(|scope| {
+        let start = |source, page| {
+            let thread = thread::Builder::new().stack_size(STACK);
+            let started = thread.spawn_scoped(scope, move || generated(source, page));
+            started.map_err(|error| format!("no thread to generate a client: {error}"))
+        };
+        let before = start(&old.source, pages.0)?;
+        let after = start(&new.source, pages.1)?;
+        let report = compare(&old.document, &new.document);
+        // Panics of the generator are caught inside.
+        let panicked = |_| "generating a client panicked; report it with the documents".to_owned();
+        let before = before.join().map_err(panicked)?;
+        let after = after.join().map_err(panicked)?;
+        Ok((report, (before, after)))
     })
 }
 
-fn code(report: &Report, fail_on: FailOn) -> u8 {
+fn ignore_file(path: &Path) -> Result<IgnoreFile, String> {
+    let Source { name, text, .. } = input::read(path)?;
+    IgnoreFile::parse(name, &text).map_err(|error| error.to_string())
+}
+
+/// Starts an ignore file, and says what to do with it.
+fn write_ignore(
+    path: &Path,
+    report: &Report,
+    fail_on: FailOn,
+    now: SystemTime,
+) -> Result<String, String> {
+    let findings = report.findings.iter();
+    let findings: Vec<&Finding> = findings
+        .filter(|finding| finding.wire <= Wire::Undecided || fail_on == FailOn::Any)
+        .collect();
+    let text = IgnoreFile::start(findings.iter().copied(), now);
+    let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    let name = path.display();
+    match written {
+        Ok(()) => Ok(format!(
+            "wrote {name} with {} of the findings\n  help: replace each reason by why nobody \
+             breaks, then pass the file with --ignore",
+            findings.len()
+        )),
+        Err(error) => Err(format!(
+            "{name}: cannot be written: {error}\n  help: name a file that does not exist yet"
+        )),
+    }
+}
+
+fn code(report: &Report, is_undecided: bool, arguments: &Arguments) -> u8 {
     let has = |wire| report.findings.iter().any(|finding| finding.wire == wire);
-    let is_gated = match fail_on {
+    let is_gated = match arguments.fail_on {
         FailOn::Breaking => has(Wire::Breaking),
         FailOn::Any => !report.findings.is_empty(),
         FailOn::Never => false,
     };
     if is_gated {
         GATED
-    } else if has(Wire::Undecided) {
+    } else if (is_undecided || has(Wire::Undecided)) && !arguments.undecided_ok {
         UNDECIDED
     } else {
         0
     }
 }
 
-/// Says that there is no such rule, and which are called nearly so.
+/// Writes a text to standard output at once.
+///
+/// A text with colours loses them where nobody wants any; any other one is written
+/// byte for byte. That no one reads on, as behind `head`, is not an error of ours.
+fn print(text: &str, has_colors: bool) -> Result<(), String> {
+    fn write(mut output: impl Write, text: &str) -> io::Result<()> {
+        output.write_all(text.as_bytes())?;
+        output.flush()
+    }
+    let written = if has_colors {
+        write(anstream::stdout().lock(), text)
+    } else {
+        write(io::stdout().lock(), text)
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output: cannot be written: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error.
+fn note(message: &str) {
+    // Where standard error is closed, nobody wants to know.
+    let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// Says that a rule is unknown, and which have similar names.
 fn unknown(name: &str) -> String {
     let mut near: Vec<(usize, &str)> = rules()
         .iter()
@@ -229,5 +414,5 @@ fn unknown(name: &str) -> String {
     } else {
         format!("did you mean {}?", names.join(", "))
     };
-    format!("no rule {name:?}\n  help: {help}")
+    format!("unknown rule {name:?}\n  help: {help}")
 }

@@ -38,12 +38,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Says what changed between two OpenAPI 3.0 documents, and whom each change
-    /// breaks.
+    /// Compares two OpenAPI 3.0 documents and says which changes break existing
+    /// clients, our generated client and recordings.
     ///
-    /// The documents are JSON files, as the provider publishes them. Exit codes: 1 a
-    /// finding gates (see --fail-on); otherwise 2 something is undecided or could
-    /// not be read, whatever --fail-on; otherwise 0.
+    /// Exit codes: 1 a finding gates (see --fail-on); otherwise 2 something is
+    /// undecided (unless --undecided-ok) or could not be read; otherwise 0. What
+    /// happens to the generated client or to recordings does not gate.
     Drift(drift::Arguments),
     /// Runs everything that CI runs, in the same order.
     ///

@@ -20,7 +20,7 @@ use syn::{
 };
 
 use crate::{
-    Inputs, generate,
+    Outputs,
     generate::RUST_FILE,
     problem::{Problem, Problems},
 };
@@ -114,13 +114,12 @@ impl fmt::Display for Changes {
 }
 
 impl Surface {
-    /// Generates the client of these inputs, and reads its surface.
+    /// The surface of the client among the outputs.
     ///
     /// # Errors
     ///
-    /// Those of [`generate`]: the generator refuses the documents.
-    pub fn generate(inputs: &Inputs) -> Result<Self, Problems> {
-        let outputs = generate(inputs)?;
+    /// The client is not Rust, which is a defect of this crate.
+    pub fn of(outputs: &Outputs) -> Result<Self, Problems> {
         let rust = outputs.files.iter().find(|one| one.file == RUST_FILE);
         Self::parse(rust.map_or("", |one| &one.text)).map_err(|error| {
             let help = "this is a defect of kontext-codegen; report it with the document";

@@ -1,45 +1,83 @@
-//! Findings that somebody has looked at, and until when they may be passed over.
+//! Findings that somebody has acknowledged.
 
-mod date;
 mod read;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeSet, fmt, time::SystemTime};
+
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use serde_json::json;
 
 use crate::{
     document::Position,
-    format::printable,
-    report::{Ignored, Report},
+    format::{self, printable},
+    report::{Finding, Ignored, Report},
 };
 
-pub use date::{Date, InvalidDate};
+/// How long the entries of a new file hold, in days.
+const NEW_ENTRY_DAYS: i64 = 90;
 
-/// A file that acknowledges findings: each by its fingerprint, with a reason and
-/// with the last day on which it may be ignored.
+/// A file that acknowledges findings: each by its fingerprint, or by rule and path,
+/// with a reason, and best with the last day on which it is ignored.
 ///
 /// ```
 /// let file = openapi_drift::IgnoreFile::parse("drift-ignore.json", r#"{
 ///   "format": 1,
 ///   "ignore": [
-///     {"fingerprint": "0f3a", "reason": "we send no such value", "expires": "2026-12-31"}
+///     {"fingerprint": "830ad28722430936", "reason": "we send no such value", "expires": "2026-12-31"},
+///     {"rule": "error-status-removed", "path": "POST /images", "reason": "we read no error bodies"}
 ///   ]
 /// }"#)?;
 /// # Ok::<(), openapi_drift::IgnoreError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct IgnoreFile {
     name: String,
     entries: Vec<Entry>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Entry {
-    fingerprint: String,
+    target: Target,
     reason: String,
-    expires: Date,
+    expires: Option<Date>,
     position: Position,
+}
+
+/// The findings that an entry is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    Fingerprint(String),
+    Place { rule: &'static str, path: String },
+}
+
+impl Target {
+    fn covers(&self, finding: &Finding) -> bool {
+        match self {
+            Self::Fingerprint(fingerprint) => finding.fingerprint == *fingerprint,
+            Self::Place { rule, path } => {
+                let is_below = |pointer: &String| {
+                    let rest = pointer.strip_prefix(path.as_str());
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                let is_operation = |operation: &String| {
+                    operation == path || operation.split_once(' ').is_some_and(|(_, it)| it == path)
+                };
+                finding.rule.id == *rule
+                    && (is_below(&finding.old_pointer)
+                        || is_below(&finding.new_pointer)
+                        || finding.operations.iter().any(is_operation))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fingerprint(fingerprint) => write!(formatter, "fingerprint {fingerprint:?}"),
+            Self::Place { rule, path } => write!(formatter, "rule {rule} at {path:?}"),
+        }
+    }
 }
 
 /// Why a text is no ignore file.
@@ -67,158 +105,145 @@ fn at(pointer: &str) -> String {
     }
 }
 
-/// An entry of an ignore file that no finding needs; its [`Display`](fmt::Display)
-/// says so with the place.
+/// An entry of an ignore file that matches no finding; its
+/// [`Display`](fmt::Display) names its place and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unused {
-    /// The name of the ignore file.
-    pub file: String,
-    /// Where the entry stands in it.
-    pub position: Position,
-    /// The finding that is not there.
-    pub fingerprint: String,
-    /// Why it was ignored.
-    pub reason: String,
-}
+pub struct Unused(String);
 
-/// Entries of an ignore file whose last day is over; its
-/// [`Display`](fmt::Display) names each with its place and says what to do.
+/// Entries of an ignore file that have expired; its [`Display`](fmt::Display) names
+/// each with its place and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Expired {
-    /// The name of the ignore file.
-    pub file: String,
-    /// The day for which the file was asked.
-    pub today: Date,
-    /// The entries that are over, in the order of the file; at least one.
-    pub entries: Vec<ExpiredEntry>,
-}
-
-/// One entry of an ignore file whose last day is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ExpiredEntry {
-    /// Where the entry stands in the file.
-    pub position: Position,
-    /// The finding that it is for.
-    pub fingerprint: String,
-    /// Why it was ignored.
-    pub reason: String,
-    /// Its last day.
-    pub expires: Date,
-}
+pub struct Expired(String);
 
 impl IgnoreFile {
     /// Reads an ignore file; `name` is how messages call it, usually its path.
     ///
     /// # Errors
     ///
-    /// The text is no JSON, is of another format than 1, has a member that is not
-    /// known, lacks one, has an empty reason or a date that does not exist, or
-    /// names a fingerprint twice.
+    /// The text is not JSON, has another format than 1, an unknown, missing or
+    /// empty member, an unknown rule or a date that does not exist, or names the
+    /// same findings twice.
     pub fn parse(name: impl Into<String>, text: &str) -> Result<Self, IgnoreError> {
         read::read(name.into(), text)
     }
 
+    /// The text of a new ignore file for these findings, each by its fingerprint and
+    /// with 90 days from `now` to be looked at.
+    #[must_use]
+    pub fn start<'f>(findings: impl IntoIterator<Item = &'f Finding>, now: SystemTime) -> String {
+        let expires = day(now).saturating_add(Span::new().days(NEW_ENTRY_DAYS));
+        let mut seen = BTreeSet::new();
+        let entries = findings
+            .into_iter()
+            .filter(|finding| seen.insert(finding.fingerprint.as_str()))
+            .map(|finding| {
+                json!({
+                    "fingerprint": finding.fingerprint,
+                    "reason": format!("to be reviewed: {}: {}", finding.rule.id, finding.reason),
+                    "expires": expires.to_string(),
+                })
+            });
+        let file = json!({"format": 1, "ignore": entries.collect::<Vec<_>>()});
+        format::escaped(&format!("{file:#}"))
+    }
+
     /// Moves the findings that the file acknowledges from `findings` to `ignored`,
-    /// and judges the rest again. Gives the entries that no finding needs, too:
+    /// and judges the rest again. Returns the entries that match no finding, too:
     /// they can be deleted.
     ///
-    /// An entry holds through its last day; `today` is in the same time zone as the
-    /// dates of the file, whichever that is. [`Date::of`] gives UTC.
+    /// An entry holds through its last day, in UTC; without one it holds forever.
     ///
     /// # Errors
     ///
-    /// An entry is over, whether or not there is a finding for it: somebody has to
+    /// An entry has expired, whether or not it matches a finding: somebody has to
     /// look at it again.
-    pub fn apply(&self, mut report: Report, today: Date) -> Result<(Report, Vec<Unused>), Expired> {
-        let over = self.entries.iter().filter(|entry| entry.expires < today);
-        let entries: Vec<ExpiredEntry> = over
-            .map(|entry| ExpiredEntry {
-                position: entry.position,
-                fingerprint: entry.fingerprint.clone(),
-                reason: entry.reason.clone(),
-                expires: entry.expires,
-            })
-            .collect();
-        if !entries.is_empty() {
-            return Err(Expired {
-                file: self.name.clone(),
-                today,
-                entries,
-            });
-        }
-        let entries = self.entries.iter();
-        let by_fingerprint: BTreeMap<&str, &Entry> = entries
-            .map(|entry| (entry.fingerprint.as_str(), entry))
-            .collect();
-        let mut used = BTreeSet::new();
+    pub fn apply(
+        &self,
+        mut report: Report,
+        now: SystemTime,
+    ) -> Result<(Report, Vec<Unused>), Expired> {
+        self.check_expiry(day(now))?;
+        let mut used = vec![false; self.entries.len()];
         for finding in std::mem::take(&mut report.findings) {
-            let entry = by_fingerprint.get(finding.fingerprint.as_str());
-            let Some(entry) = entry else {
-                report.findings.push(finding);
-                continue;
-            };
-            used.insert(entry.fingerprint.as_str());
-            report.ignored.push(Ignored {
-                fingerprint: finding.fingerprint,
-                rule: finding.rule,
-                reason: entry.reason.clone(),
-                expires: entry.expires.to_string(),
-            });
+            let mut entry = None;
+            for (known, used) in self.entries.iter().zip(&mut used) {
+                if known.target.covers(&finding) {
+                    *used = true;
+                    entry = entry.or(Some(known));
+                }
+            }
+            match entry {
+                None => report.findings.push(finding),
+                Some(entry) => report.ignored.push(Ignored {
+                    fingerprint: finding.fingerprint,
+                    rule: finding.rule,
+                    reason: entry.reason.clone(),
+                    expires: entry.expires.map(|day| day.to_string()),
+                }),
+            }
         }
         report.judge();
-        let unused = self
+        let unused = self.entries.iter().zip(used).filter(|(_, used)| !used);
+        let unused = unused.map(|(entry, _)| {
+            Unused(format!(
+                "{}: no finding has the {} (reason: {})\n  help: delete the entry",
+                self.place(entry),
+                entry.target,
+                printable(&entry.reason)
+            ))
+        });
+        Ok((report, unused.collect()))
+    }
+
+    fn check_expiry(&self, today: Date) -> Result<(), Expired> {
+        let lines: Vec<String> = self
             .entries
             .iter()
-            .filter(|entry| !used.contains(entry.fingerprint.as_str()))
-            .map(|entry| Unused {
-                file: self.name.clone(),
-                position: entry.position,
-                fingerprint: entry.fingerprint.clone(),
-                reason: entry.reason.clone(),
+            .filter_map(|entry| {
+                let expires = entry.expires.filter(|expires| *expires < today)?;
+                Some(format!(
+                    "{}: the entry for the {} expired on {expires}; today is {today} (reason: {})",
+                    self.place(entry),
+                    entry.target,
+                    printable(&entry.reason)
+                ))
             })
             .collect();
-        Ok((report, unused))
+        if lines.is_empty() {
+            return Ok(());
+        }
+        Err(Expired(format!(
+            "{}\n  help: review the finding; then delete the entry, or give it a later date if its \
+             reason still holds",
+            lines.join("\n")
+        )))
     }
+
+    fn place(&self, entry: &Entry) -> String {
+        let Position { line, column } = entry.position;
+        format!("{}:{line}:{column}", printable(&self.name))
+    }
+}
+
+/// The day in UTC. Beyond the years 1 to 9999 it is the first or last of them.
+fn day(time: SystemTime) -> Date {
+    let time = Timestamp::try_from(time).unwrap_or(if time < SystemTime::UNIX_EPOCH {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    });
+    TimeZone::UTC.to_datetime(time).date()
 }
 
 impl fmt::Display for Unused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}:{}:{}: no finding has the fingerprint {:?} (ignored because: {})\n  \
-             help: delete the entry",
-            printable(&self.file),
-            self.position.line,
-            self.position.column,
-            self.fingerprint,
-            printable(&self.reason)
-        )
+        formatter.write_str(&self.0)
     }
 }
 
 impl fmt::Display for Expired {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for entry in &self.entries {
-            writeln!(
-                formatter,
-                "{}:{}:{}: the entry for the fingerprint {:?} was valid through {}, and today is {} \
-                 (ignored because: {})",
-                printable(&self.file),
-                entry.position.line,
-                entry.position.column,
-                entry.fingerprint,
-                entry.expires,
-                self.today,
-                printable(&entry.reason)
-            )?;
-        }
-        formatter.write_str(
-            "  help: look at the finding again; delete the entry, or give it a later day if its \
-             reason still holds",
-        )
+        formatter.write_str(&self.0)
     }
 }
 

@@ -24,6 +24,6 @@ mod witness;
 pub use document::{Document, Position, Unreadable};
 pub use explain::{explain, rules_table};
 pub use finish::compare;
-pub use ignore::{Date, Expired, ExpiredEntry, IgnoreError, IgnoreFile, InvalidDate, Unused};
+pub use ignore::{Expired, IgnoreError, IgnoreFile, Unused};
 pub use report::{Finding, Ignored, Report, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};

@@ -114,8 +114,8 @@ pub struct Ignored {
     pub rule: &'static Rule,
     /// Why it is ignored, as the file says.
     pub reason: String,
-    /// The last day on which it is, as the file says.
-    pub expires: String,
+    /// The last day on which it is ignored, as in 2026-12-31; null without one.
+    pub expires: Option<String>,
 }
 
 /// All that a comparison found, the worst first.

@@ -1,53 +1,89 @@
-//! Reading what the command is given.
+//! What the command reads: files, standard input, and files of a git revision.
 
 use std::{
-    fs::File,
-    io::{self, Read},
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Read, Write as _},
     path::Path,
+    process::{Command, Stdio},
 };
+
+use kontext_codegen::Input;
 
 /// The longest text that is read, in bytes: more than any document of an API,
 /// and less than what a device without an end would fill the memory with.
 const LIMIT: u64 = 64 << 20;
+
+/// The folder of the published documents, from the top of a workspace.
+const PUBLISHED: &str = "openapi/published";
+
+/// A text and where it is from.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// What messages call it.
+    pub(super) name: String,
+    pub(super) text: String,
+    /// None unless it is a published document of a workspace of ours.
+    pub(super) page: Option<Page>,
+}
+
+/// A published document of a workspace, with the overlays beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    /// Its path in the workspace.
+    pub(super) file: String,
+    /// All overlays, in the order of their names.
+    pub(super) overlays: Vec<Input>,
+}
 
 /// Whether a path stands for standard input.
 pub(super) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Reads a file, or standard input for `-`: its name in messages, and its text.
+/// Reads a file, standard input for `-`, or a file of a git revision for `REV:PATH`.
 ///
 /// # Errors
 ///
 /// It can't be read, is too long or not UTF-8; the message names it.
-pub(super) fn read(path: &Path) -> Result<(String, String), String> {
-    let (name, bytes) = if is_standard(path) {
-        ("<stdin>".to_owned(), limited(io::stdin().lock()))
-    } else {
-        let bytes = File::open(path).and_then(limited);
-        (printable(&path.display().to_string()), bytes)
-    };
-    let bytes = bytes.map_err(|error| {
-        format!("{name}: cannot be read: {error}\n  help: paths begin at the current folder")
-    })?;
+pub(super) fn read(path: &Path) -> Result<Source, String> {
+    if is_standard(path) {
+        let name = "<stdin>".to_owned();
+        let bytes = limited(io::stdin().lock()).map_err(|error| unreadable(&name, &error))?;
+        let text = text(&name, bytes)?;
+        let page = None;
+        return Ok(Source { name, text, page });
+    }
+    let name = printable(&path.display().to_string());
+    if let Some((revision, inside)) = revision(path) {
+        let text = text(&name, git_file(&name, &format!("{revision}:{inside}"))?)?;
+        let page = git_page(&name, revision, inside)?;
+        return Ok(Source { name, text, page });
+    }
+    let bytes = File::open(path).and_then(limited);
+    let text = text(&name, bytes.map_err(|error| unreadable(&name, &error))?)?;
+    let page = file_page(path)?;
+    Ok(Source { name, text, page })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> String {
+    format!("{name}: cannot be read: {error}\n  help: paths begin at the current folder")
+}
+
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, String> {
     if bytes.len() as u64 > LIMIT {
         return Err(format!(
-            "{name}: longer than {} MiB\n  help: give a document",
+            "{name}: longer than {} MiB\n  help: give an OpenAPI document",
             LIMIT >> 20
         ));
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok((name, text)),
-        Err(error) => {
-            let good = error.as_bytes().get(..error.utf8_error().valid_up_to());
-            let before = String::from_utf8_lossy(good.unwrap_or_default());
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|one| *one != '\n').count() + 1;
-            Err(format!(
-                "{name}:{line}:{column}: not UTF-8\n  help: save it as UTF-8"
-            ))
-        }
-    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to());
+        let before = String::from_utf8_lossy(good.unwrap_or_default());
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|one| *one != '\n').count() + 1;
+        format!("{name}:{line}:{column}: not UTF-8\n  help: save it as UTF-8")
+    })
 }
 
 /// A name on one line, whatever it is made of.
@@ -67,4 +103,129 @@ fn limited(source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(LIMIT + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The page that a file is, if it lies where published documents do.
+fn file_page(path: &Path) -> Result<Option<Page>, String> {
+    // A file that was read just now has a path.
+    let Ok(path) = fs::canonicalize(path) else {
+        return Ok(None);
+    };
+    let (Some(folder), Some(file)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
+    };
+    if !folder.ends_with(PUBLISHED) {
+        return Ok(None);
+    }
+    let folder = folder.with_file_name("overlays");
+    let mut overlays = Vec::new();
+    if folder.is_dir() {
+        let unreadable = |error| unreadable(&folder.display().to_string(), &error);
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension() == Some(OsStr::new("json")) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let file = format!("openapi/overlays/{name}");
+                let bytes = fs::read(&path).map_err(|error| self::unreadable(&file, &error))?;
+                let text = text(&file, bytes)?;
+                overlays.push(Input { file, text });
+            }
+        }
+    }
+    overlays.sort_by(|left, right| left.file.cmp(&right.file));
+    let file = format!("{PUBLISHED}/{}", file.to_string_lossy());
+    Ok(Some(Page { file, overlays }))
+}
+
+/// The revision and the path in it, where a name is no file and can be `REV:PATH`.
+fn revision(path: &Path) -> Option<(&str, &str)> {
+    let (revision, inside) = path.to_str()?.split_once(':')?;
+    let is_drive = cfg!(windows) && revision.len() == 1;
+    let is_one = !revision.is_empty() && !inside.is_empty() && !revision.starts_with('-');
+    (is_one && !is_drive && !path.exists()).then_some((revision, inside))
+}
+
+/// Runs git in the current folder.
+fn git(name: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
+    let failed = |why: &str| {
+        let why = why.trim().trim_start_matches("fatal: ");
+        format!(
+            "{name}: git: {}\n  help: write REVISION:PATH with a path from the top of the \
+             repository, such as HEAD~1:openapi/published/page.json",
+            printable(why.lines().next().unwrap_or("failed without a message"))
+        )
+    };
+    let mut child = Command::new("git")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(&format!("cannot be run: {error}")))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // That git did not want to read it all is told by its exit code.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output();
+    let output = output.map_err(|error| failed(&error.to_string()))?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(failed(&String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+fn git_file(name: &str, object: &str) -> Result<Vec<u8>, String> {
+    git(name, &["cat-file", "blob", object], "")
+}
+
+/// As [`file_page`], in a revision: with the overlays that it has.
+fn git_page(name: &str, revision: &str, inside: &str) -> Result<Option<Page>, String> {
+    let Some((folder, file)) = inside.rsplit_once('/') else {
+        return Ok(None);
+    };
+    let top = folder.strip_suffix(PUBLISHED);
+    let Some(top) = top.filter(|top| top.is_empty() || top.ends_with('/')) else {
+        return Ok(None);
+    };
+    let folder = format!("{revision}:{top}openapi/overlays");
+    let listed = git(
+        name,
+        &["ls-tree", "--full-tree", "--name-only", &folder],
+        "",
+    );
+    // A revision may have a page and no overlays yet.
+    let listed = listed.unwrap_or_default();
+    let listed = String::from_utf8_lossy(&listed);
+    let names = listed.lines().filter(|name| name.ends_with(".json"));
+    let names: Vec<&str> = names.collect();
+    let wanted: String = names
+        .iter()
+        .map(|name| format!("{folder}/{name}\n"))
+        .collect();
+    let batch = git(name, &["cat-file", "--batch"], &wanted)?;
+    let mut rest = batch.as_slice();
+    let mut overlays = Vec::with_capacity(names.len());
+    for overlay in names {
+        let file = format!("openapi/overlays/{overlay}");
+        let (bytes, after) = blob(rest).ok_or_else(|| {
+            format!("{name}: git has no {folder}/{overlay}\n  help: check it with `git show`")
+        })?;
+        rest = after;
+        let text = text(&file, bytes.to_vec())?;
+        overlays.push(Input { file, text });
+    }
+    let file = format!("{PUBLISHED}/{file}");
+    Ok(Some(Page { file, overlays }))
+}
+
+/// The first object of what `git cat-file --batch` wrote, and what follows it: a line
+/// with name, kind and size, that many bytes, and a line end.
+fn blob(batch: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = batch.iter().position(|byte| *byte == b'\n')?;
+    let head = std::str::from_utf8(batch.get(..end)?).ok()?;
+    let size: usize = head.rsplit_once(" blob ")?.1.parse().ok()?;
+    let from = end + 1;
+    let bytes = batch.get(from..from.checked_add(size)?)?;
+    Some((bytes, batch.get(from + size + 1..)?))
 }

@@ -1,8 +1,10 @@
 //! `cargo xtask drift`: the real binary on small documents.
 
+mod client;
 mod documents;
 mod ignoring;
 mod inputs;
+mod recordings;
 
 use std::{
     fs,
@@ -98,6 +100,46 @@ fn the_exit_code_says_what_gates() {
             }
         }
     }
+}
+
+#[test]
+fn undecided_findings_pass_where_that_is_asked_for() {
+    for (pair, fail_on, code) in [
+        ("undecided", "breaking", 0),
+        ("undecided", "never", 0),
+        ("undecided", "any", 1),
+        ("breaking and undecided", "breaking", 1),
+        ("breaking and undecided", "never", 0),
+    ] {
+        let folder = Folder::pair(pair);
+        let run = folder.drift(&["--undecided-ok", "--fail-on", fail_on]);
+        assert_eq!(
+            (run.code, run.stderr.as_str()),
+            (code, ""),
+            "{pair}, {fail_on}"
+        );
+        assert!(run.stdout.contains("\n  undecided: "), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn levels_cut_what_people_read_and_not_what_gates() {
+    let folder = Folder::pair("all");
+    let of = |arguments: &[&str]| {
+        let run = folder.drift(arguments);
+        assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+        run.stdout
+    };
+    let lines = |text: &str| text.lines().filter(|line| line.starts_with("  ")).count();
+    assert_eq!(lines(&of(&[])), 4);
+    assert!(of(&[]).contains("\nnot listed: 1 doc "), "{}", of(&[]));
+    assert_eq!(lines(&of(&["--level", "breaking"])), 1);
+    assert_eq!(lines(&of(&["--level", "docs"])), 5);
+    let verbose = of(&["--verbose"]);
+    assert_eq!(verbose.matches("    fingerprint ").count(), 5, "{verbose}");
+    assert!(verbose.contains(" old.json:"), "{verbose}");
+    let json = of(&["--level", "breaking", "--format", "json"]);
+    assert_eq!(json, of(&["--format", "json"]));
 }
 
 #[test]
@@ -229,7 +271,10 @@ fn rules_are_explained() {
         ("", "`cargo xtask drift --rules` prints all"),
     ] {
         let run = folder.run(&["--explain", name]);
-        assert_eq!(stopped(&run), format!("no rule {name:?}\n  help: {help}\n"));
+        assert_eq!(
+            stopped(&run),
+            format!("unknown rule {name:?}\n  help: {help}\n")
+        );
     }
 }
 

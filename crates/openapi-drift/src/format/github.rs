@@ -1,8 +1,8 @@
 //! Annotations of a GitHub workflow.
 
 use super::{
+    View, counts,
     shown::{self, Change},
-    summary::counts,
 };
 use crate::report::{Finding, Report, Wire};
 
@@ -12,38 +12,34 @@ const VALUE: usize = 160;
 /// How much of a reason or witness is shown, in characters.
 const SENTENCE: usize = 500;
 
-/// Writes a report as workflow commands, one line each: the summary, then the
-/// findings, the worst first.
+/// Writes a report as workflow commands, one line each: the summary as a notice, then
+/// the breaking and undecided findings as errors, the worst first.
 ///
-/// Breaking and undecided findings are errors, notices are warnings, the rest
-/// and the summary are notices. They stand in the new document, at the place
-/// where the change is or was. `new_name` has to be its path in the repository
-/// for GitHub to show them there; it shows ten errors and ten warnings of a step,
-/// and has the rest in the log.
+/// They stand in the new document, at the place where the change is or was.
+/// `new_name` has to be its path in the repository for GitHub to show them there; it
+/// shows ten errors of a step, and has the rest in the log.
 #[must_use]
-pub fn github(report: &Report, old_name: &str, new_name: &str) -> String {
-    let summary = counts(report);
+pub fn github(report: &Report, view: &View<'_>) -> String {
+    let mut lines = vec![format!(
+        "{} -> {}: {}",
+        shown::printable(view.old_name),
+        shown::printable(view.new_name),
+        counts(report)
+    )];
+    lines.extend(view.summary.iter().map(|line| shown::printable(line)));
     let mut text = format!(
         "::notice title={}::{}\n",
         property(&format!("openapi-drift: {}", report.verdict)),
-        message(&format!(
-            "{} -> {}: {summary}",
-            shown::printable(old_name),
-            shown::printable(new_name)
-        ))
+        message(&lines.join("\n"))
     );
-    for finding in &report.findings {
-        text.push_str(&annotation(finding, new_name));
+    let findings = report.findings.iter();
+    for finding in findings.filter(|finding| finding.wire <= Wire::Undecided.min(view.level)) {
+        text.push_str(&annotation(finding, view.new_name));
     }
     text
 }
 
 fn annotation(finding: &Finding, new_name: &str) -> String {
-    let command = match finding.wire {
-        Wire::Breaking | Wire::Undecided => "error",
-        Wire::Notice => "warning",
-        Wire::NonBreaking | Wire::Docs => "notice",
-    };
     let change = Change::of(finding, VALUE);
     let change = change.map_or_else(String::new, |change| format!(": {change}"));
     let mut lines = vec![
@@ -56,7 +52,7 @@ fn annotation(finding: &Finding, new_name: &str) -> String {
     }
     lines.push(format!("fingerprint: {}", finding.fingerprint));
     format!(
-        "::{command} file={},line={},col={},title={}::{}\n",
+        "::error file={},line={},col={},title={}::{}\n",
         property(&shown::printable(new_name)),
         finding.new_position.line,
         finding.new_position.column,
@@ -87,13 +83,35 @@ mod tests {
 
     #[test]
     fn the_annotations_are_as_github_reads_them() {
-        let text = github(&samples::report(), "old.json", "openapi/new.json");
+        let text = github(
+            &samples::report(),
+            &View::new("old.json", "openapi/new.json"),
+        );
         insta::assert_snapshot!("github", text);
     }
 
     #[test]
+    fn only_breaking_and_undecided_findings_are_annotations() {
+        let report = samples::of(samples::every_rule());
+        let text = github(&report, &View::new("a", "b"));
+        let gating = report
+            .findings
+            .iter()
+            .filter(|one| one.wire <= Wire::Undecided);
+        let errors = text
+            .lines()
+            .filter(|line| line.starts_with("::error "))
+            .count();
+        assert_eq!(errors, gating.count());
+        assert_eq!(text.lines().count(), errors + 1, "{text}");
+    }
+
+    #[test]
     fn a_name_is_a_path_and_no_property() {
-        let text = github(&samples::report(), "a", "b,line=9::c%0A\n::error::d");
+        let text = github(
+            &samples::report(),
+            &View::new("a", "b,line=9::c%0A\n::error::d"),
+        );
         for line in text.lines().skip(1) {
             assert!(
                 line.contains(" file=b%2Cline=9%3A%3Ac%250A\\u{a}%3A%3Aerror%3A%3Ad,line="),
@@ -111,7 +129,7 @@ mod tests {
             let mut finding = samples::valued(json!(value), json!(1));
             finding.reason = reason.clone();
             finding.operations = vec![reason];
-            let text = github(&samples::of(vec![finding]), "a", &value);
+            let text = github(&samples::of(vec![finding]), &View::new("a", &value));
             prop_assert_eq!(text.lines().count(), 2, "{}", text);
             prop_assert!(text.lines().all(|line| line.starts_with("::")));
             // What remains of % are escapes.

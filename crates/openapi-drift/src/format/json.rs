@@ -2,26 +2,31 @@
 
 use std::fmt::Write as _;
 
-use super::shown::is_hidden;
-use crate::report::Report;
+use serde::Serialize;
 
-/// The JSON Schema (2020-12) of what [`json()`] writes.
+use super::shown::is_hidden;
+
+/// The JSON Schema (2020-12) of a [`Report`](crate::Report) as [`json()`] writes it.
 pub const REPORT_SCHEMA: &str = include_str!("../../report.schema.json");
 
-/// Writes a report as JSON that [`REPORT_SCHEMA`] describes, over several lines
-/// and with a line end.
+/// Writes a report, or what holds the members of one, as JSON over several lines and
+/// with a line end.
 ///
 /// Characters that a terminal would act on are written as escapes, so the text
 /// can be printed as it is.
 ///
 /// # Errors
 ///
-/// None in practice: serde_json's, for values that JSON does not have. A report
-/// has none of them.
-pub fn json(report: &Report) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string_pretty(report)?;
-    let mut escaped = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
+/// Those of serde_json, for values that JSON does not have. A report has none.
+pub fn json(report: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(escaped(&serde_json::to_string_pretty(report)?))
+}
+
+/// A text of JSON with escapes for all characters that a terminal would act on, and
+/// with a line end.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
         // Beyond ASCII there is nothing but the contents of strings; the line
         // ends are serde_json's, those in strings are escaped already.
         if is_hidden(character) && character != '\n' {
@@ -34,7 +39,7 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
         }
     }
     escaped.push('\n');
-    Ok(escaped)
+    escaped
 }
 
 #[cfg(test)]
@@ -42,7 +47,7 @@ mod tests {
     use serde_json::{Value, json as value};
 
     use super::*;
-    use crate::format::samples;
+    use crate::{Report, format::samples};
 
     fn written(report: &Report) -> Value {
         serde_json::from_str(&json(report).unwrap()).unwrap()

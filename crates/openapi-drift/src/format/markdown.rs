@@ -1,13 +1,10 @@
 //! The format for a comment on a pull request.
 
-mod escape;
-
 use super::{
+    LEVELS, View, counts,
     shown::{self, Change},
-    summary::{LEVELS, counts},
 };
 use crate::report::{Finding, Ignored, Report, Wire};
-use escape::{code, prose, sentence};
 
 /// A size for [`markdown()`] that fits into a comment on GitHub, which takes
 /// 65,536 characters, and leaves room for a few words around it.
@@ -26,22 +23,29 @@ const FINDINGS: &str = "| wire | rule | where | change | why |\n|---|---|---|---
 const IGNORED: &str = "| rule | fingerprint | until | why |\n|---|---|---|---|\n";
 
 /// Writes a report as Markdown: a summary, a table of the findings that are
-/// breaking or undecided, and what else there is in sections that are folded.
+/// breaking or undecided, and the rest in sections that are folded. What a document
+/// has in it stands in code spans.
 ///
-/// `limit` is the greatest length in bytes, which a text never has fewer of than
-/// characters; [`COMMENT_LIMIT`] suits GitHub. Whole rows are left out from the
-/// end where the limit is met, and the last line says how many. The summary is
-/// always there, even where the limit is shorter than it.
+/// `limit` is the greatest length in bytes; [`COMMENT_LIMIT`] suits GitHub. Whole rows
+/// are left out from the end where the limit is met, and the last line says how many.
+/// The summary is always there, even where the limit is shorter than it.
 #[must_use]
-pub fn markdown(report: &Report, old_name: &str, new_name: &str, limit: usize) -> String {
+pub fn markdown(report: &Report, view: &View<'_>, limit: usize) -> String {
+    let mut text = format!(
+        "### openapi-drift: {}\n\n{}",
+        report.verdict,
+        counts(report)
+    );
+    for line in view.summary {
+        text.push_str(&format!("<br>{}", code(&shown::shorten(line, SENTENCE))));
+    }
+    text.push_str(&format!(
+        "\n\n{} → {}\n",
+        code(&shown::shorten(view.old_name, 200)),
+        code(&shown::shorten(view.new_name, 200)),
+    ));
     let mut page = Page {
-        text: format!(
-            "### openapi-drift: {}\n\n{}\n\n{} → {}\n",
-            report.verdict,
-            prose(&counts(report)),
-            code(&shown::shorten(old_name, 200)),
-            code(&shown::shorten(new_name, 200)),
-        ),
+        text,
         limit,
         is_full: false,
         left_out: 0,
@@ -55,15 +59,20 @@ pub fn markdown(report: &Report, old_name: &str, new_name: &str, limit: usize) -
         let findings = report
             .findings
             .iter()
-            .filter(|one| levels.contains(&one.wire));
-        let rows: Vec<String> = findings.map(|finding| row(finding, new_name)).collect();
+            .filter(|one| levels.contains(&one.wire) && one.wire <= view.level);
+        let rows: Vec<String> = findings
+            .map(|finding| row(finding, view.new_name))
+            .collect();
         page.section(title, FINDINGS, &rows);
     }
     let rows: Vec<String> = report.ignored.iter().map(ignored_row).collect();
     page.section(Some("ignored"), IGNORED, &rows);
+    if let Some(unlisted) = view.unlisted(report) {
+        page.text.push_str(&format!("\nNot listed: {unlisted}.\n"));
+    }
     if page.left_out > 0 {
         page.text.push_str(&format!(
-            "\n**Left out here, because a comment can't be longer: {}.** The formats `text` and `json` have all.\n",
+            "\n**Left out to fit into a comment: {}.** The formats `text` and `json` have all.\n",
             page.left_out
         ));
     }
@@ -123,7 +132,7 @@ fn row(finding: &Finding, new_name: &str) -> String {
         finding.new_position.line,
         finding.new_position.column
     );
-    let mut why = vec![sentence(&shown::shorten(&finding.reason, SENTENCE))];
+    let mut why = vec![code(&shown::shorten(&finding.reason, SENTENCE))];
     if let Some(witness) = &finding.witness {
         let (exchange, judged) = shown::witness(witness, SENTENCE);
         why.push(format!("Witness: {}: {judged}", code(&exchange)));
@@ -139,6 +148,22 @@ fn row(finding: &Finding, new_name: &str) -> String {
     )
 }
 
+/// A text as a code span, in which nothing of it has a meaning: its fence is longer
+/// than any run of backticks in it, and it ends no cell of a table.
+fn code(text: &str) -> String {
+    let runs = text.split(|one| one != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or(0) + 1);
+    // GitHub removes the backslash before a bar, in a code span too.
+    let text = shown::printable(text).replace('|', "\\|");
+    let is_bare = !text.is_empty() && !text.contains('`') && !text.starts_with(' ');
+    if is_bare && !text.ends_with(' ') {
+        format!("{fence}{text}{fence}")
+    } else {
+        // One space at each end is not shown.
+        format!("{fence} {text} {fence}")
+    }
+}
+
 fn wire(wire: Wire) -> String {
     match wire {
         Wire::Breaking | Wire::Undecided => format!("**{wire}**"),
@@ -151,8 +176,8 @@ fn ignored_row(ignored: &Ignored) -> String {
         "| {} | {} | {} | {} |\n",
         code(ignored.rule.id),
         code(&shown::shorten(&ignored.fingerprint, 80)),
-        prose(&shown::shorten(&ignored.expires, 20)),
-        prose(&shown::shorten(&ignored.reason, SENTENCE)),
+        ignored.expires.as_deref().unwrap_or("-"),
+        code(&shown::shorten(&ignored.reason, SENTENCE)),
     )
 }
 
@@ -166,18 +191,15 @@ mod tests {
 
     #[test]
     fn the_comment_is_read_by_reviewers() {
-        let text = markdown(&samples::report(), "old.json", "new.json", COMMENT_LIMIT);
+        let view = View::new("old.json", "new.json");
+        let text = markdown(&samples::report(), &view, COMMENT_LIMIT);
         insta::assert_snapshot!("markdown", text);
     }
 
     #[test]
     fn a_hostile_document_writes_no_markdown() {
-        let text = markdown(
-            &samples::hostile(),
-            "o|`.json",
-            "@n</code>.json",
-            COMMENT_LIMIT,
-        );
+        let view = View::new("o|`.json", "@n</code>.json");
+        let text = markdown(&samples::hostile(), &view, COMMENT_LIMIT);
         insta::assert_snapshot!("markdown_hostile", text);
     }
 
@@ -185,15 +207,17 @@ mod tests {
     fn what_is_cut_is_counted_and_never_half() {
         let report = samples::of(samples::every_rule());
         let all = report.findings.len();
-        let whole = markdown(&report, "o", "n", usize::MAX);
+        let mut view = View::new("o", "n");
+        view.level = Wire::Docs;
+        let whole = markdown(&report, &view, usize::MAX);
         let whole_lines: Vec<&str> = whole.lines().collect();
         for limit in (0..whole.len() + 500).step_by(97) {
-            let text = markdown(&report, "o", "n", limit);
+            let text = markdown(&report, &view, limit);
             let rows = text
                 .lines()
                 .filter(|line| line.contains("fingerprint:"))
                 .count();
-            let left_out: usize = text.split_once("can't be longer: ").map_or(0, |(_, rest)| {
+            let left_out: usize = text.split_once("into a comment: ").map_or(0, |(_, rest)| {
                 rest.split_once('.').unwrap().0.parse().unwrap()
             });
             assert_eq!(rows + left_out, all, "limit {limit}");
@@ -208,7 +232,7 @@ mod tests {
                 assert!(whole_lines.contains(&line), "limit {limit}: {line}");
             }
         }
-        assert_eq!(markdown(&report, "o", "n", whole.len() + RESERVE), whole);
+        assert_eq!(markdown(&report, &view, whole.len() + RESERVE), whole);
     }
 
     proptest! {
@@ -220,13 +244,27 @@ mod tests {
             let mut finding = samples::valued(json!(value), json!({ reason.clone(): value.clone() }));
             finding.reason = reason.clone();
             finding.operations = vec![value.clone()];
-            let text = markdown(&samples::of(vec![finding]), &reason, &value, COMMENT_LIMIT);
+            let summary = [reason.clone()];
+            let mut view = View::new(&reason, &value);
+            view.summary = &summary;
+            let text = markdown(&samples::of(vec![finding]), &view, COMMENT_LIMIT);
             let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
             prop_assert_eq!(rows.len(), 3, "{}", text);
             for row in rows {
-                prop_assert_eq!(row.matches('|').count(), 6, "{}", row);
+                let bars = row.matches('|').count() - row.matches("\\|").count();
+                prop_assert_eq!(bars, 6, "{}", row);
             }
             prop_assert_eq!(text.lines().count(), 9, "{}", text);
+        }
+
+        #[test]
+        fn code_spans_hold_any_text(text in "[`| a]{0,12}") {
+            let span = code(&text);
+            let fence = span.len() - span.trim_start_matches('`').len();
+            let inside = span.get(fence..span.len() - fence).unwrap();
+            prop_assert!(span.ends_with(&"`".repeat(fence)));
+            prop_assert!(!inside.is_empty() && !inside.starts_with('`') && !inside.ends_with('`'));
+            prop_assert!(inside.split(|one| one != '`').all(|run| run.len() < fence));
         }
     }
 }

@@ -116,7 +116,7 @@ pub(crate) fn report() -> Report {
         fingerprint: "7777777777777777".to_owned(),
         rule: rule("path-removed").unwrap(),
         reason: "nobody ever called it".to_owned(),
-        expires: "2026-12-31".to_owned(),
+        expires: Some("2026-12-31".to_owned()),
     });
     report
 }
@@ -140,7 +140,7 @@ pub(crate) fn hostile() -> Report {
         fingerprint: bad.to_owned(),
         rule: rule("path-removed").unwrap(),
         reason: bad.to_owned(),
-        expires: "2026-12-31".to_owned(),
+        expires: Some("2026-12-31".to_owned()),
     });
     report
 }

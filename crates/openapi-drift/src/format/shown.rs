@@ -148,12 +148,20 @@ pub(super) fn witness(witness: &Witness, limit: usize) -> (String, &'static str)
     (shorten(&text, limit), judged)
 }
 
-/// The operation of a finding, for people.
+/// The operations of a finding, for people: the first, and how many more.
 pub(super) fn operation(finding: &Finding) -> String {
-    finding.operations.first().map_or_else(
-        || "the whole document".to_owned(),
-        |name| shorten(name, 120),
-    )
+    match finding.operations.as_slice() {
+        [] => "the whole document".to_owned(),
+        [one] => shorten(one, 120),
+        [first, second] => format!("{} and {}", shorten(first, 60), shorten(second, 60)),
+        [first, others @ ..] => {
+            format!(
+                "{} and {} more operations",
+                shorten(first, 120),
+                others.len()
+            )
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! The format for people.
 
+use std::{collections::BTreeMap, path::Path};
+
 use anstyle::{AnsiColor, Style};
 
 use super::{
+    View, counts,
     shown::{self, Change},
-    summary::{LEVELS, counts},
 };
-use crate::report::{Finding, Ignored, Report, Verdict, Wire};
+use crate::{
+    document::Position,
+    report::{Finding, Ignored, Report, Verdict, Wire},
+};
 
 /// How much of a value is shown, in characters.
 const VALUE: usize = 160;
@@ -14,21 +19,22 @@ const VALUE: usize = 160;
 /// How much of a reason or witness is shown, in characters.
 const SENTENCE: usize = 500;
 
-/// Writes a report for people: a line that says everything in short, then the
-/// findings by what they do on the wire, the worst first, and at the end what is
-/// ignored.
+/// How wide the line of a finding is where nothing more is shown, in characters.
+const LINE: usize = 120;
+
+/// Writes a report for people: a summary, then one line per finding with its place in
+/// the new document, by operation, the worst first. What [`View::level`] leaves out is
+/// counted. [`View::verbose`] adds places, values, witness and fingerprint of each
+/// finding, and lists what is ignored.
 ///
-/// `old_name` and `new_name` are how the places in the two documents begin,
-/// usually their paths. With `color` there are ANSI escape codes in the text;
-/// print it through something like `anstream` then, which removes them where
-/// they are not wanted. Long values are shortened; [`json()`](super::json()) has
-/// all of them.
+/// With `color` there are ANSI escape codes in the text; print it through something
+/// like `anstream` then, which removes them where they are not wanted. Long values are
+/// shortened; [`json()`](super::json()) has all of them.
 #[must_use]
-pub fn text(report: &Report, old_name: &str, new_name: &str, color: bool) -> String {
+pub fn text(report: &Report, view: &View<'_>, color: bool) -> String {
     let mut page = Page {
         text: String::new(),
-        old_name: shown::printable(old_name),
-        new_name: shown::printable(new_name),
+        view,
         color,
     };
     let verdict = page.painted(
@@ -36,16 +42,46 @@ pub fn text(report: &Report, old_name: &str, new_name: &str, color: bool) -> Str
         &report.verdict.to_string(),
     );
     page.line(&format!("{verdict}: {}", counts(report)));
-    for level in LEVELS {
-        let findings: Vec<&Finding> = report
-            .findings
-            .iter()
-            .filter(|one| one.wire == level)
-            .collect();
-        page.group(level, &findings);
+    for line in view.summary {
+        page.line(&shown::shorten(line, SENTENCE));
     }
-    page.ignored(&report.ignored);
+    for (operation, findings) in groups(report, view.level) {
+        let heading = page.painted(Style::new().bold(), &operation);
+        page.line(&format!("\n{heading}"));
+        for finding in findings {
+            page.finding(finding);
+        }
+    }
+    if view.verbose {
+        page.ignored(&report.ignored);
+    }
+    if let Some(unlisted) = view.unlisted(report) {
+        let hint = if view.verbose {
+            ""
+        } else {
+            " (--verbose lists all)"
+        };
+        page.line(&format!("\nnot listed: {unlisted}{hint}"));
+    }
     page.text
+}
+
+/// The findings that are listed, by operation: first the one with the worst finding.
+fn groups(report: &Report, level: Wire) -> Vec<(String, Vec<&Finding>)> {
+    let mut groups: Vec<(String, Vec<&Finding>)> = Vec::new();
+    let mut known: BTreeMap<Option<&String>, usize> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|one| one.wire <= level) {
+        let operation = finding.operations.first();
+        let index = *known.entry(operation).or_insert_with(|| {
+            let name = operation.map_or("the whole document", String::as_str);
+            groups.push((shown::shorten(name, LINE), Vec::new()));
+            groups.len() - 1
+        });
+        if let Some((_, findings)) = groups.get_mut(index) {
+            findings.push(finding);
+        }
+    }
+    groups
 }
 
 const fn plain(color: AnsiColor) -> Style {
@@ -72,14 +108,13 @@ const fn of_verdict(verdict: Verdict) -> Style {
     }
 }
 
-struct Page {
+struct Page<'a> {
     text: String,
-    old_name: String,
-    new_name: String,
+    view: &'a View<'a>,
     color: bool,
 }
 
-impl Page {
+impl Page<'_> {
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
@@ -97,32 +132,43 @@ impl Page {
         self.painted(Style::new().dimmed(), text)
     }
 
-    fn group(&mut self, level: Wire, findings: &[&Finding]) {
-        if findings.is_empty() {
-            return;
-        }
-        let title = self.painted(of_level(level).bold(), &level.to_string());
-        self.line(&format!("\n{title} ({})", findings.len()));
-        let mut under = None;
-        for finding in findings {
-            let operation = shown::operation(finding);
-            if under.as_ref() != Some(&operation) {
-                let heading = self.painted(Style::new().bold(), &operation);
-                self.line(&format!("\n  {heading}"));
-                under = Some(operation);
-            }
-            self.finding(finding);
+    fn finding(&mut self, finding: &Finding) {
+        let Position { line, column } = finding.new_position;
+        let file = Path::new(self.view.new_name).file_name();
+        let file = file.unwrap_or_default().to_string_lossy();
+        let file = shown::shorten(&file, LINE / 2);
+        let others = match finding.operations.len() {
+            0 | 1 => String::new(),
+            2 => " and 1 more operation".to_owned(),
+            count => format!(" and {} more operations", count - 1),
+        };
+        let place = format!("({file}:{line}:{column}{others})");
+        let level = finding.wire.to_string();
+        let room = LINE.saturating_sub(level.len() + place.chars().count() + 5);
+        let limit = if self.view.verbose { SENTENCE } else { room };
+        let reason = cut(&finding.reason, limit);
+        let level = self.painted(of_level(finding.wire), &level);
+        let place = self.dimmed(&place);
+        self.line(&format!("  {level}: {reason} {place}"));
+        if self.view.verbose {
+            self.details(finding);
         }
     }
 
-    fn finding(&mut self, finding: &Finding) {
-        let rule = self.painted(of_level(finding.wire), finding.rule.id);
-        let reason = shown::shorten(&finding.reason, SENTENCE);
-        self.line(&format!("    {rule}: {reason}"));
-        let old_at = place(&self.old_name, finding.old_position, &finding.old_pointer);
-        let new_at = place(&self.new_name, finding.new_position, &finding.new_pointer);
-        self.labelled("old", &old_at);
-        self.labelled("new", &new_at);
+    fn details(&mut self, finding: &Finding) {
+        self.labelled("rule", finding.rule.id);
+        let old = place(
+            self.view.old_name,
+            finding.old_position,
+            &finding.old_pointer,
+        );
+        self.labelled("old", &old);
+        let new = place(
+            self.view.new_name,
+            finding.new_position,
+            &finding.new_pointer,
+        );
+        self.labelled("new", &new);
         if let Some(change) = Change::of(finding, VALUE) {
             self.labelled("change", &change.to_string());
         }
@@ -131,12 +177,16 @@ impl Page {
             self.labelled("witness", &exchange);
             self.labelled("", judged);
         }
+        if finding.operations.len() > 1 {
+            let operations = shown::shorten(&finding.operations.join(", "), SENTENCE);
+            self.labelled("operations", &operations);
+        }
         self.labelled("fingerprint", &finding.fingerprint);
     }
 
     fn labelled(&mut self, label: &str, text: &str) {
         let label = self.dimmed(&format!("{label:<11}"));
-        self.line(&format!("      {label} {text}"));
+        self.line(&format!("    {label} {text}"));
     }
 
     fn ignored(&mut self, ignored: &[Ignored]) {
@@ -144,25 +194,39 @@ impl Page {
             return;
         }
         let title = self.painted(Style::new().bold(), "ignored");
-        self.line(&format!("\n{title} ({})\n", ignored.len()));
+        self.line(&format!("\n{title}"));
         for one in ignored {
-            let rule = one.rule.id;
             let reason = shown::shorten(&one.reason, SENTENCE);
-            self.line(&format!("    {rule}: {reason}"));
-            self.labelled("until", &shown::shorten(&one.expires, 20));
+            self.line(&format!("  {}: {reason}", one.rule.id));
+            if let Some(expires) = &one.expires {
+                self.labelled("until", &shown::shorten(expires, 20));
+            }
             self.labelled("fingerprint", &shown::shorten(&one.fingerprint, 80));
         }
     }
 }
 
-fn place(name: &str, position: crate::document::Position, pointer: &str) -> String {
+/// A text on one line, of at most so many characters.
+fn cut(text: &str, limit: usize) -> String {
+    let text = shown::printable(text);
+    match text.char_indices().nth(limit) {
+        None => text,
+        Some(_) => {
+            let kept = text.chars().take(limit.saturating_sub(1));
+            kept.chain(['…']).collect()
+        }
+    }
+}
+
+fn place(name: &str, position: Position, pointer: &str) -> String {
     let pointer = if pointer.is_empty() {
         "(the whole)"
     } else {
         pointer
     };
     format!(
-        "{name}:{}:{} {}",
+        "{}:{}:{} {}",
+        shown::printable(name),
         position.line,
         position.column,
         shown::shorten(pointer, 300)
@@ -174,37 +238,97 @@ mod tests {
     use super::*;
     use crate::format::samples;
 
-    #[test]
-    fn the_text_is_read_by_people() {
-        insta::assert_snapshot!(
-            "text",
-            text(&samples::report(), "old.json", "new.json", false)
-        );
+    fn view() -> View<'static> {
+        View::new("old.json", "new.json")
+    }
+
+    fn verbose() -> View<'static> {
+        View {
+            verbose: true,
+            level: Wire::Docs,
+            ..view()
+        }
     }
 
     #[test]
-    fn colors_are_all_that_they_add() {
+    fn text_is_one_line_per_finding() {
+        let summary = ["Rust client: none".to_owned()];
+        let view = View {
+            summary: &summary,
+            ..view()
+        };
+        insta::assert_snapshot!("text", text(&samples::report(), &view, false));
+    }
+
+    #[test]
+    fn verbose_text_has_everything() {
+        insta::assert_snapshot!("text_verbose", text(&samples::report(), &verbose(), false));
+    }
+
+    #[test]
+    fn colors_change_no_text() {
         let report = samples::report();
-        let colored = text(&report, "old.json", "new.json", true);
-        insta::assert_snapshot!("text_colored", colored.replace('\u{1b}', "ESC"));
+        let colored = text(&report, &verbose(), true);
+        assert!(
+            colored.starts_with("\u{1b}[1m\u{1b}[31mbreaking"),
+            "{colored:?}"
+        );
         assert_eq!(
             samples::without_codes(&colored),
-            text(&report, "old.json", "new.json", false)
+            text(&report, &verbose(), false)
         );
     }
 
     #[test]
-    fn nothing_is_said_in_one_line() {
+    fn an_empty_report_is_one_line() {
         assert_eq!(
-            text(&samples::of(Vec::new()), "old.json", "new.json", false),
-            "none: nothing changed\n"
+            text(&samples::of(Vec::new()), &view(), false),
+            "none: no changes\n"
+        );
+    }
+
+    #[test]
+    fn a_level_cuts_what_is_listed_and_counts_the_rest() {
+        let report = samples::report();
+        let view = View {
+            level: Wire::Breaking,
+            ..view()
+        };
+        let shown = text(&report, &view, false);
+        assert!(shown.contains("\n  breaking: "), "{shown}");
+        assert!(!shown.contains("\n  undecided: "), "{shown}");
+        assert!(
+            shown.ends_with(
+                "not listed: 1 undecided, 1 notice, 2 non-breaking, 1 doc (--verbose lists all)\n"
+            ),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_hundred_findings_fit_two_screens() {
+        let findings = (0..100).map(|number| Finding {
+            operations: vec![format!("POST /{}", number / 10)],
+            reason: format!("`{}` can no longer be \"s\"", "property".repeat(40)),
+            ..samples::finding("request-enum-narrowed")
+        });
+        let shown = text(&samples::of(findings.collect()), &view(), false);
+        assert!(shown.lines().count() <= 125, "{shown}");
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= LINE),
+            "{shown}"
         );
     }
 
     #[test]
     fn a_hostile_document_moves_no_cursor() {
         let report = samples::hostile();
-        let shown = text(&report, "o\u{1b}[2J.json", "n\nbreaking: 0.json", false);
+        let view = View {
+            old_name: "o\u{1b}[2J.json",
+            new_name: "n\nbreaking: 0.json",
+            ..verbose()
+        };
+        let shown = text(&report, &view, false);
         assert!(
             !shown
                 .chars()

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Date, Entry, IgnoreError, IgnoreFile};
-use crate::document::{Id, NoTree, Position, ROOT, Tree};
+use jiff::civil::Date;
+
+use super::{Entry, IgnoreError, IgnoreFile, Target};
+use crate::{
+    document::{Id, NoTree, Position, ROOT, Tree},
+    rules::rule,
+};
 
 const SHAPE: &str = "expected {\"format\": 1, \"ignore\": [{\"fingerprint\": \"…\", \"reason\": \"…\", \
-                     \"expires\": \"2026-12-31\"}]}";
+                     \"expires\": \"2026-12-31\"}]}; instead of \"fingerprint\", \"rule\" and \"path\"";
 
 pub(super) fn read(name: String, text: &str) -> Result<IgnoreFile, IgnoreError> {
     let tree = Tree::parse(text).map_err(|NoTree { position, message }| IgnoreError {
@@ -41,29 +46,26 @@ impl Reader {
     }
 
     fn entries(&self) -> Result<Vec<Entry>, IgnoreError> {
-        let [format, ignore] = self.members(ROOT, ["format", "ignore"])?;
+        self.known(ROOT, &["format", "ignore"])?;
+        let (format, ignore) = (self.needed(ROOT, "format")?, self.needed(ROOT, "ignore")?);
         if self.tree.canonical_text(format) != "1" {
             return Err(self.error(
                 format,
-                format!("format {} is not known", self.tree.canonical_text(format)),
+                format!("unknown format {}", self.tree.canonical_text(format)),
                 "write \"format\": 1; a later format needs a later version of this tool",
             ));
         }
         let Some(items) = self.tree.array(ignore) else {
-            return Err(self.error(ignore, "no list", SHAPE));
+            return Err(self.error(ignore, "not an array", SHAPE));
         };
-        let mut seen: BTreeMap<String, Position> = BTreeMap::new();
+        let mut seen: BTreeMap<Target, Position> = BTreeMap::new();
         let mut entries = Vec::with_capacity(items.len());
         for item in items {
             let entry = self.entry(*item)?;
-            if let Some(first) = seen.insert(entry.fingerprint.clone(), entry.position) {
-                let again = self.tree.get(*item, "fingerprint").unwrap_or(*item);
+            if let Some(first) = seen.insert(entry.target.clone(), entry.position) {
                 return Err(self.error(
-                    again,
-                    format!(
-                        "the fingerprint {:?} stands in line {} already",
-                        entry.fingerprint, first.line
-                    ),
+                    *item,
+                    format!("line {} has the {} already", first.line, entry.target),
                     "delete one of the two entries",
                 ));
             }
@@ -73,40 +75,78 @@ impl Reader {
     }
 
     fn entry(&self, item: Id) -> Result<Entry, IgnoreError> {
-        let [fingerprint, reason, expires] =
-            self.members(item, ["fingerprint", "reason", "expires"])?;
-        let fingerprint_text = self.text(fingerprint, "copy it from the finding")?;
-        let reason_text = self.text(
-            reason,
-            "say why nobody breaks, or who knows and takes care of it",
-        )?;
-        let day = self.text(expires, "write the last day, as in 2026-12-31")?;
-        let day = day.parse::<Date>().map_err(|error| {
-            self.error(
-                expires,
-                error.to_string(),
-                "write the last day on which the finding is ignored",
-            )
-        })?;
+        self.known(item, &["fingerprint", "rule", "path", "reason", "expires"])?;
+        let has = |name| self.tree.get(item, name).is_some();
+        let target = match (has("fingerprint"), has("rule") || has("path")) {
+            (true, true) => {
+                return Err(self.error(
+                    item,
+                    "both a fingerprint and a rule or path",
+                    "keep the fingerprint, or rule and path",
+                ));
+            }
+            (_, false) => {
+                let text = self.text(item, "fingerprint", "copy it from the finding")?;
+                Target::Fingerprint(text.to_owned())
+            }
+            (false, true) => {
+                let name = self.text(item, "rule", "copy it from the finding")?;
+                let Some(rule) = rule(name) else {
+                    let at = self.tree.get(item, "rule").unwrap_or(item);
+                    return Err(self.error(
+                        at,
+                        format!("unknown rule {name:?}"),
+                        "`cargo xtask drift --rules` lists all rules",
+                    ));
+                };
+                let help = "write an operation (\"POST /images\"), a path (\"/images\") or a JSON \
+                            pointer, which covers everything below it";
+                let path = self.text(item, "path", help)?.to_owned();
+                Target::Place {
+                    rule: rule.id,
+                    path,
+                }
+            }
+        };
+        let help = "say why nobody breaks, or who takes care of it";
         Ok(Entry {
-            fingerprint: fingerprint_text.to_owned(),
-            reason: reason_text.to_owned(),
-            expires: day,
+            target,
+            reason: self.text(item, "reason", help)?.to_owned(),
+            expires: has("expires").then(|| self.day(item)).transpose()?,
             position: self.tree.position(item),
         })
     }
 
-    /// A text that is not blank.
-    fn text(&self, at: Id, help: &str) -> Result<&str, IgnoreError> {
+    /// The last day of an entry, in the one form of ISO 8601 that sorts as text.
+    fn day(&self, item: Id) -> Result<Date, IgnoreError> {
+        let help = "write the last day on which the finding is ignored, as in 2026-12-31";
+        let text = self.text(item, "expires", help)?;
+        match text.parse::<Date>() {
+            Ok(day) if day.to_string() == text => Ok(day),
+            _ => {
+                let at = self.tree.get(item, "expires").unwrap_or(item);
+                Err(self.error(at, format!("{text:?} is not a date"), help))
+            }
+        }
+    }
+
+    /// A member that is text, and not blank.
+    fn text(&self, item: Id, name: &str, help: &str) -> Result<&str, IgnoreError> {
+        let at = self.needed(item, name)?;
         match self.tree.string(at) {
-            None => Err(self.error(at, "no text", help)),
+            None => Err(self.error(at, "not a string", help)),
             Some(text) if text.trim().is_empty() => Err(self.error(at, "empty", help)),
             Some(text) => Ok(text),
         }
     }
 
-    /// The members of an object that has these and no others.
-    fn members<const N: usize>(&self, at: Id, names: [&str; N]) -> Result<[Id; N], IgnoreError> {
+    fn needed(&self, at: Id, name: &str) -> Result<Id, IgnoreError> {
+        let member = self.tree.get(at, name);
+        member.ok_or_else(|| self.error(at, format!("no member {name:?}"), SHAPE))
+    }
+
+    /// Refuses what is not an object, and members with other names.
+    fn known(&self, at: Id, names: &[&str]) -> Result<(), IgnoreError> {
         let Some(members) = self.tree.object(at) else {
             return Err(self.error(at, "not an object", SHAPE));
         };
@@ -114,18 +154,11 @@ impl Reader {
             if !names.contains(&&**name) {
                 return Err(self.error(
                     *member,
-                    format!("a member {name:?} that is not known"),
-                    format!("delete or correct it; there are {}", names.join(", ")),
+                    format!("unknown member {name:?}"),
+                    format!("delete or correct it; known are {}", names.join(", ")),
                 ));
             }
         }
-        let mut found = [at; N];
-        for (place, name) in found.iter_mut().zip(names) {
-            let Some(member) = members.get(name) else {
-                return Err(self.error(at, format!("no member {name:?}"), SHAPE));
-            };
-            *place = *member;
-        }
-        Ok(found)
+        Ok(())
     }
 }

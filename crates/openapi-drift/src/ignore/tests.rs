@@ -15,12 +15,14 @@ const FILE: &str = r#"{
 }
 "#;
 
-fn date(text: &str) -> Date {
-    text.parse().unwrap()
+/// Noon of a day.
+fn noon(day: &str) -> SystemTime {
+    let time = day.parse::<Date>().unwrap().at(12, 0, 0, 0);
+    time.to_zoned(TimeZone::UTC).unwrap().timestamp().into()
 }
 
 #[test]
-fn what_is_no_ignore_file_is_said_with_its_place() {
+fn errors_name_place_and_next_step() {
     let entry = r#"{"fingerprint": "a", "reason": "b", "expires": "2026-01-01"}"#;
     let of = |entries: &str| format!("{{\"format\": 1,\n \"ignore\": [\n  {entries}\n]}}");
     let with = |from: &str, to: &str| of(&entry.replace(from, to));
@@ -38,7 +40,17 @@ fn what_is_no_ignore_file_is_said_with_its_place() {
         of("1"),
         of("{}"),
         with("\"reason\"", "\"reasons\""),
-        with(", \"expires\": \"2026-01-01\"", ""),
+        with("\"fingerprint\": \"a\"", "\"rule\": \"path-removed\""),
+        with("\"fingerprint\": \"a\"", "\"path\": \"/a\""),
+        with(
+            "\"fingerprint\"",
+            "\"rule\": \"path-removed\", \"fingerprint\"",
+        ),
+        with(
+            "\"fingerprint\": \"a\"",
+            "\"rule\": \"path-lost\", \"path\": \"/a\"",
+        ),
+        with("2026-01-01", "20260101"),
         with("}", ", \"owner\": \"me\"}"),
         with("\"a\"", "1"),
         with("\"a\"", "\"\""),
@@ -61,7 +73,7 @@ fn an_acknowledged_finding_counts_no_more() {
     let report = samples::report();
     let before = report.findings.len();
     let file = IgnoreFile::parse("ignore.json", FILE).unwrap();
-    let (report, unused) = file.apply(report, date("2026-06-30")).unwrap();
+    let (report, unused) = file.apply(report, noon("2026-06-30")).unwrap();
     assert_eq!(report.findings.len(), before - 1);
     assert_eq!(report.verdict, Verdict::Undecided);
     let ignored = report.ignored.last().unwrap();
@@ -69,16 +81,20 @@ fn an_acknowledged_finding_counts_no_more() {
         (
             ignored.rule.id,
             ignored.reason.as_str(),
-            ignored.expires.as_str()
+            ignored.expires.as_deref()
         ),
-        ("request-enum-narrowed", "we send no png", "2026-06-30")
+        (
+            "request-enum-narrowed",
+            "we send no png",
+            Some("2026-06-30")
+        )
     );
     let unused: Vec<String> = unused.iter().map(ToString::to_string).collect();
     assert_eq!(
         unused,
         [
-            "ignore.json:5:5: no finding has the fingerprint \"gone\" (ignored because: an old one)\n  \
-          help: delete the entry"
+            "ignore.json:5:5: no finding has the fingerprint \"gone\" (reason: an old one)\n  \
+             help: delete the entry"
         ]
     );
 }
@@ -88,16 +104,15 @@ fn an_entry_that_is_over_stops_everything() {
     let file = IgnoreFile::parse("ignore.json", FILE).unwrap();
     // The day after, and where no finding needs the entry.
     for report in [samples::report(), samples::of(Vec::new())] {
-        let error = file.apply(report, date("2026-07-01")).unwrap_err();
-        assert_eq!(error.entries.len(), 1);
+        let error = file.apply(report, noon("2026-07-01")).unwrap_err();
         insta::allow_duplicates! {
             insta::assert_snapshot!("ignore_expired", error);
         }
     }
     let error = file
-        .apply(samples::report(), date("2027-01-02"))
+        .apply(samples::report(), noon("2027-01-02"))
         .unwrap_err();
-    assert_eq!(error.entries.len(), 2);
+    assert_eq!(error.to_string().matches("expired on").count(), 2);
 }
 
 #[test]
@@ -105,9 +120,57 @@ fn an_empty_file_ignores_nothing() {
     let file = IgnoreFile::parse("ignore.json", r#"{"format": 1.0, "ignore": []}"#).unwrap();
     let report = samples::report();
     assert_eq!(
-        file.apply(report.clone(), date("9999-12-31")),
+        file.apply(report.clone(), noon("9999-12-01")),
         Ok((report, Vec::new()))
     );
+}
+
+#[test]
+fn an_entry_without_expiry_holds_forever() {
+    let entry = r#"{"fingerprint": "1111111111111111", "reason": "r"}"#;
+    let text = format!("{{\"format\": 1, \"ignore\": [{entry}]}}");
+    let file = IgnoreFile::parse("a", &text).unwrap();
+    let (report, unused) = file.apply(samples::report(), noon("9999-12-01")).unwrap();
+    assert!(unused.is_empty());
+    assert_eq!(report.ignored.last().unwrap().expires, None);
+}
+
+#[test]
+fn rule_and_path_cover_operations_and_pointers() {
+    for (path, is_covered) in [
+        ("POST /a", true),
+        ("/a", true),
+        ("GET /a", false),
+        ("/ab", false),
+        ("/paths/~1a/post", true),
+        ("/paths/~1a", true),
+        ("/paths/~1", false),
+        ("/paths/~1a/post/requestBody", false),
+    ] {
+        for (rule, is_rule) in [("path-removed", true), ("path-added", false)] {
+            let entry = json!({"rule": rule, "path": path, "reason": "r"});
+            let text = json!({"format": 1, "ignore": [entry]}).to_string();
+            let file = IgnoreFile::parse("a", &text).unwrap();
+            let report = samples::of(vec![samples::finding("path-removed")]);
+            let (report, unused) = file.apply(report, noon("2026-01-01")).unwrap();
+            let expected = usize::from(is_covered && is_rule);
+            assert_eq!(report.ignored.len(), expected, "{rule} {path}");
+            assert_eq!(unused.len(), 1 - expected, "{rule} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_started_file_ignores_its_findings_for_ninety_days() {
+    let report = samples::hostile();
+    let text = IgnoreFile::start(&report.findings, noon("2026-01-01"));
+    assert!(!text.contains('\u{1b}'), "{text}");
+    let file = IgnoreFile::parse("a", &text).unwrap();
+    let (ignored, unused) = file.apply(report.clone(), noon("2026-04-01")).unwrap();
+    assert_eq!((ignored.findings.len(), unused.len()), (0, 0));
+    assert!(file.apply(report, noon("2026-04-02")).is_err());
+    let none = IgnoreFile::start(&[], noon("2026-01-01"));
+    assert!(IgnoreFile::parse("a", &none).is_ok());
 }
 
 #[test]
@@ -118,7 +181,7 @@ fn what_is_ignored_is_all_that_has_the_fingerprint() {
     };
     let file = IgnoreFile::parse("ignore.json", FILE).unwrap();
     let report = samples::of(vec![twice(), twice()]);
-    let (report, unused) = file.apply(report, date("2026-01-01")).unwrap();
+    let (report, unused) = file.apply(report, noon("2026-01-01")).unwrap();
     assert_eq!(
         (report.verdict, report.ignored.len(), unused.len()),
         (Verdict::None, 2, 1)
@@ -141,7 +204,7 @@ proptest! {
         let text = format!("{{\"format\": 1, \"ignore\": [{}]}}", entries.join(","));
         let file = IgnoreFile::parse("a", &text).unwrap();
         let all = findings.len();
-        let (report, unused) = file.apply(samples::of(findings), date("2026-01-01")).unwrap();
+        let (report, unused) = file.apply(samples::of(findings), noon("2026-01-01")).unwrap();
         prop_assert_eq!(report.ignored.len(), ignored.len());
         prop_assert_eq!(report.findings.len() + report.ignored.len(), all);
         prop_assert!(unused.is_empty());

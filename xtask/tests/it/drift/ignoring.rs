@@ -27,8 +27,8 @@ fn ignore(folder: &Folder, rules: &[&str], expires: &str) {
 #[test]
 fn what_is_acknowledged_does_not_gate() {
     let folder = Folder::pair("breaking and undecided");
-    let unused = "note: ignore.json:9:5: no finding has the fingerprint \"0000000000000000\" (ignored \
-                  because: we know)\n  help: delete the entry\n";
+    let unused = "note: ignore.json:9:5: no finding has the fingerprint \"0000000000000000\" (reason: \
+                  we know)\n  help: delete the entry\n";
     ignore(&folder, &["request-enum-narrowed"], "9999-12-31");
     let run = folder.drift(&["--ignore", "ignore.json"]);
     assert_eq!(
@@ -38,7 +38,7 @@ fn what_is_acknowledged_does_not_gate() {
     );
     assert!(
         run.stdout
-            .starts_with("undecided: 1 undecided, 1 ignored; "),
+            .starts_with("undecided: 1 undecided, 1 ignored\n"),
         "{}",
         run.stdout
     );
@@ -56,6 +56,7 @@ fn what_is_acknowledged_does_not_gate() {
             fail_on,
             "--format",
             format,
+            "--verbose",
         ]);
         assert_eq!(run.code, 0, "{fail_on}");
         assert_eq!(run.stderr, unused.replace(":9:", ":14:"));
@@ -80,7 +81,7 @@ fn what_is_over_fails_loudly() {
             "{message}"
         );
         assert!(
-            message.contains("was valid through 2001-02-03, and today is 2"),
+            message.contains(" expired on 2001-02-03; today is 2"),
             "{message}"
         );
         assert!(message.contains("we know"), "{message}");
@@ -100,7 +101,36 @@ fn a_file_that_is_none_ignores_nothing() {
     let run = folder.drift(&["--ignore", "ignore.json", "--fail-on", "never"]);
     assert_eq!(
         stopped(&run),
-        "ignore.json:1:15: a member \"ignores\" that is not known (at /ignores)\n  \
-         help: delete or correct it; there are format, ignore\n"
+        "ignore.json:1:15: unknown member \"ignores\" (at /ignores)\n  \
+         help: delete or correct it; known are format, ignore\n"
+    );
+}
+
+#[test]
+fn rule_and_path_ignore_findings_without_expiry() {
+    let folder = Folder::pair("breaking");
+    let entry = json!({"rule": "request-enum-narrowed", "path": "/images", "reason": "we know"});
+    let file = json!({"format": 1, "ignore": [entry]});
+    folder.write("ignore.json", &file.to_string());
+    let run = folder.drift(&["--ignore", "ignore.json", "--fail-on", "any"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+}
+
+#[test]
+fn a_written_ignore_file_covers_what_gates_today() {
+    let folder = Folder::pair("breaking and undecided");
+    let run = folder.drift(&["--write-ignore", "ignore.json"]);
+    // It is for the next run: this one says what there is.
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let note = "note: wrote ignore.json with 2 of the findings\n  help: ";
+    assert!(run.stderr.starts_with(note), "{}", run.stderr);
+    let run = folder.drift(&["--ignore", "ignore.json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    // Reasons that somebody wrote are not overwritten.
+    let run = folder.drift(&["--write-ignore", "ignore.json"]);
+    assert!(
+        stopped(&run).starts_with("ignore.json: cannot be written: "),
+        "{}",
+        run.stderr
     );
 }

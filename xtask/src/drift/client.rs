@@ -1,0 +1,196 @@
+//! What happens to the generated Rust client, by generating it from both documents.
+
+use kontext_codegen::{
+    Input, Inputs, Problems, contract, generate,
+    surface::{Changes, Step, Surface},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::input::{Page, Source};
+
+/// How many changes of the client's surface are named in the summary.
+const NAMED: usize = 3;
+
+/// How many problems of a refused document are kept.
+const PROBLEMS: usize = 10;
+
+/// What codegen makes of a document, or why it refuses it.
+pub(super) struct Generated {
+    surface: Result<Surface, String>,
+    /// Its requests and responses.
+    contract: Result<Value, String>,
+}
+
+/// What happens to the generated client.
+#[derive(Debug, Serialize)]
+pub(super) struct Effect {
+    verdict: Verdict,
+    /// Why the generator refuses one of the documents.
+    reason: Option<String>,
+    #[serde(flatten)]
+    changes: Changes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Major,
+    Minor,
+    None,
+    Refused,
+}
+
+/// Generates client and contract: of a page of ours with its overlays, of another
+/// document as it is.
+pub(super) fn generated(source: &Source, page: Option<&Page>) -> Generated {
+    let published = |file: &str| {
+        vec![Input {
+            file: file.to_owned(),
+            text: source.text.clone(),
+        }]
+    };
+    let inputs = match page {
+        Some(page) => Inputs {
+            published: published(&page.file),
+            overlays: applicable(page),
+        },
+        None => Inputs {
+            published: published(&source.name),
+            overlays: Vec::new(),
+        },
+    };
+    match generate(&inputs) {
+        Ok(outputs) => Generated {
+            surface: Surface::of(&outputs).map_err(|problems| reason(&problems)),
+            contract: Ok(outputs.contract),
+        },
+        Err(problems) => {
+            let reason = reason(&problems);
+            Generated {
+                surface: Err(reason.clone()),
+                contract: Err(reason),
+            }
+        }
+    }
+}
+
+/// The first problems, and how many more there are: large documents have thousands.
+fn reason(problems: &Problems) -> String {
+    let shown = problems.0.iter().take(PROBLEMS).map(ToString::to_string);
+    let mut lines: Vec<String> = shown.collect();
+    let more = problems.0.len().saturating_sub(PROBLEMS);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}
+
+impl Generated {
+    /// What travels, also where there can be no client of a document without overlays.
+    pub(super) fn contract(&self, source: &Source, page: Option<&Page>) -> Result<Value, String> {
+        match (&self.contract, page) {
+            (Err(_), None) => {
+                let document = serde_json::from_str(&source.text);
+                let document: Value = document.map_err(|error| error.to_string())?;
+                Ok(contract::contract(&document))
+            }
+            (contract, _) => contract.clone(),
+        }
+    }
+}
+
+/// The overlays for a page alone: codegen refuses one that is for a document that is
+/// not there.
+fn applicable(page: &Page) -> Vec<Input> {
+    let name = page.file.rsplit('/').next().unwrap_or_default();
+    let is_for_it = |overlay: &&Input| {
+        // One that can't be read is for codegen to refuse.
+        let document = serde_json::from_str::<Value>(&overlay.text).unwrap_or_default();
+        let names = document.get("x-applies-to").and_then(Value::as_array);
+        names.is_none_or(|names| names.iter().any(|one| covers(one.as_str(), name)))
+    };
+    page.overlays.iter().filter(is_for_it).cloned().collect()
+}
+
+/// Whether a file name is one of a pattern, in which `*` stands for any characters.
+fn covers(pattern: Option<&str>, name: &str) -> bool {
+    match pattern.map(|pattern| pattern.split_once('*')) {
+        None => true,
+        Some(None) => pattern == Some(name),
+        Some(Some((start, end))) => {
+            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        }
+    }
+}
+
+impl Effect {
+    /// What becomes of the client of the old document, which `old` and `new` name.
+    pub(super) fn of(old: (&str, &Generated), new: (&str, &Generated)) -> Self {
+        match (&old.1.surface, &new.1.surface) {
+            (Ok(before), Ok(after)) => {
+                let changes = before.changes(after);
+                let verdict = match changes.step() {
+                    Step::Major => Verdict::Major,
+                    Step::Minor => Verdict::Minor,
+                    Step::None => Verdict::None,
+                };
+                Self {
+                    verdict,
+                    reason: None,
+                    changes,
+                }
+            }
+            (Err(reason), _) => Self::refused(old.0, reason),
+            (_, Err(reason)) => Self::refused(new.0, reason),
+        }
+    }
+
+    fn refused(name: &str, reason: &str) -> Self {
+        // Problems of the document begin with its name already.
+        let reason = if reason.starts_with(name) {
+            reason.to_owned()
+        } else {
+            format!("{name}: {reason}")
+        };
+        Self {
+            verdict: Verdict::Refused,
+            reason: Some(reason),
+            changes: Changes::default(),
+        }
+    }
+
+    /// The effect for people: one line, and with `verbose` one more per change.
+    pub(super) fn lines(&self, verbose: bool) -> Vec<String> {
+        if let Some(reason) = &self.reason {
+            let mut lines = reason.lines();
+            let first = lines.next().unwrap_or_default();
+            let mut all = vec![format!("Rust client: the generator refuses {first}")];
+            if verbose {
+                all.extend(lines.map(str::to_owned));
+            }
+            return all;
+        }
+        let changes = self.changes.to_string();
+        let changes: Vec<&str> = changes.lines().collect();
+        let verdict = match self.verdict {
+            Verdict::Major => "major",
+            Verdict::Minor => "minor",
+            Verdict::None | Verdict::Refused => "none",
+        };
+        let mut line = format!("Rust client: {verdict}");
+        if verbose {
+            let changes = changes.iter().map(|change| format!("  {change}"));
+            return std::iter::once(line).chain(changes).collect();
+        }
+        if !changes.is_empty() {
+            let named: Vec<&str> = changes.iter().take(NAMED).copied().collect();
+            line.push_str(&format!(" ({}", named.join(", ")));
+            match changes.len().saturating_sub(NAMED) {
+                0 => line.push(')'),
+                more => line.push_str(&format!(" and {more} more)")),
+            }
+        }
+        vec![line]
+    }
+}

@@ -1,0 +1,538 @@
+//! Which recordings agree with the old contract and disagree with the new one.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// How much of a validator's message is kept, in characters: it may quote the body.
+const MESSAGE: usize = 300;
+
+/// How many recordings are named in the summary.
+const NAMED: usize = 5;
+
+/// A recorded request and its answers, in the form that `kontext-mock` keeps them in.
+#[derive(Debug)]
+pub(super) struct Recording {
+    name: String,
+    method: String,
+    path: String,
+    status: String,
+    request: Option<Body>,
+    /// In the order in which they are served; none where the answer has no body.
+    responses: Vec<Body>,
+}
+
+#[derive(Debug)]
+struct Body {
+    file: String,
+    media_type: String,
+    /// None for a body that is not JSON.
+    value: Option<Value>,
+}
+
+/// What the two contracts say of the recordings.
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    /// How many recordings were validated.
+    checked: usize,
+    /// Where those that agree with the old contract disagree with the new one.
+    broken: Vec<Disagreement>,
+    /// The names of those that disagree with the old contract already.
+    disagreeing: Vec<String>,
+    /// Why some or all of them could not be validated.
+    pub(super) reason: Option<String>,
+}
+
+/// One place at which a recording disagrees with a contract.
+#[derive(Debug, Serialize)]
+struct Disagreement {
+    recording: String,
+    /// The file in the recording's folder.
+    file: String,
+    /// A JSON pointer into the file; empty for all of it.
+    pointer: String,
+    problem: String,
+}
+
+/// Reads all recordings of a folder: `<operation>/<case>/recording.json`, with the
+/// bodies beside it. What begins with a dot is not read.
+///
+/// # Errors
+///
+/// A file can't be read or has another form, or there is no recording: the message
+/// names the file, and says what it should be.
+pub(super) fn read(folder: &Path) -> Result<Vec<Recording>, String> {
+    let mut recordings = Vec::new();
+    for operation in folders(folder)? {
+        for case in folders(&operation)? {
+            recordings.push(recording(&case, name(folder, &case))?);
+        }
+    }
+    if recordings.is_empty() {
+        return Err(format!(
+            "{}: no recordings\n  help: give the folder whose folders are named after \
+             operations, such as crates/kontext-mock/recordings",
+            folder.display()
+        ));
+    }
+    Ok(recordings)
+}
+
+/// `generate-image/add-bird`, whatever separates folders here.
+fn name(folder: &Path, case: &Path) -> String {
+    let path = case.strip_prefix(folder).unwrap_or(case);
+    let parts = path.components();
+    let parts = parts.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn recording(case: &Path, name: String) -> Result<Recording, String> {
+    let file = case.join("recording.json");
+    let meta = json(&file)?;
+    let wrong = |member: &str, wanted: &str| {
+        format!(
+            "{}: at /{member}: expected {wanted}\n  help: run `kontext-mock check` for details",
+            file.display()
+        )
+    };
+    let text = |member: &str| {
+        let value = meta.get(member).and_then(Value::as_str);
+        value.ok_or_else(|| wrong(member, "a string"))
+    };
+    let status = meta.get("status").and_then(Value::as_u64);
+    let status = status.filter(|status| (100..600).contains(status));
+    let status = status.ok_or_else(|| wrong("status", "a status such as 200"))?;
+    let declared = meta.pointer("/headers/content-type");
+    let declared = declared.and_then(Value::as_str);
+    let declared = declared.unwrap_or("application/json");
+    Ok(Recording {
+        name,
+        method: text("method")?.to_ascii_uppercase(),
+        path: text("path")?.to_owned(),
+        status: status.to_string(),
+        request: bodies(case, "request", "application/json")?.pop(),
+        responses: bodies(case, "response", declared)?,
+    })
+}
+
+/// The bodies in `<stem>.json` and `<stem>-2.json`, and so on, or in files with the
+/// extension of what they are.
+fn bodies(case: &Path, stem: &str, media_type: &str) -> Result<Vec<Body>, String> {
+    let mut found = Vec::new();
+    for path in entries(case)? {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let number = match name.strip_prefix(stem) {
+            Some("") => 1,
+            Some(rest) => match rest.strip_prefix('-').map(str::parse::<u32>) {
+                Some(Ok(number)) => number,
+                _ => continue,
+            },
+            None => continue,
+        };
+        let is_json = path
+            .extension()
+            .is_some_and(|extension| extension == "json");
+        let body = Body {
+            file: path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            media_type: essence(media_type),
+            value: if is_json { Some(json(&path)?) } else { None },
+        };
+        found.push((number, body));
+    }
+    found.sort_by_key(|(number, _)| *number);
+    Ok(found.into_iter().map(|(_, body)| body).collect())
+}
+
+/// A media type without parameters, in lower case.
+fn essence(media_type: &str) -> String {
+    let essence = media_type.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+fn json(file: &Path) -> Result<Value, String> {
+    let text = fs::read(file).map_err(|error| unreadable(file, &error))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        format!(
+            "{}: invalid JSON: {error}\n  help: restore it with git",
+            file.display()
+        )
+    })
+}
+
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = entries(folder)?;
+    found.retain(|path| path.is_dir());
+    Ok(found)
+}
+
+/// What is in a folder, in order.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
+        let entry = entry.map_err(|error| unreadable(folder, &error))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!(
+        "{}: cannot be read: {error}\n  help: paths begin at the current folder",
+        path.display()
+    )
+}
+
+/// Validates every answer of every recording against both contracts.
+pub(super) fn validate(
+    recordings: &[Recording],
+    old: &Result<Value, String>,
+    new: &Result<Value, String>,
+) -> Outcome {
+    let mut outcome = Outcome {
+        checked: recordings.len(),
+        broken: Vec::new(),
+        disagreeing: Vec::new(),
+        reason: None,
+    };
+    let (old, new) = match (old, new) {
+        (Ok(old), Ok(new)) => (Contract::of(old), Contract::of(new)),
+        (Err(reason), _) | (_, Err(reason)) => {
+            outcome.checked = 0;
+            outcome.reason = Some(format!("there is no contract: {reason}"));
+            return outcome;
+        }
+    };
+    for recording in recordings {
+        match (old.problems(recording), new.problems(recording)) {
+            (Ok(before), Ok(after)) if before.is_empty() => outcome.broken.extend(after),
+            (Ok(_), Ok(_)) => outcome.disagreeing.push(recording.name.clone()),
+            (Err(reason), _) | (_, Err(reason)) => {
+                outcome.checked -= 1;
+                let reason = format!("{}: {reason}", recording.name);
+                outcome.reason.get_or_insert(reason);
+            }
+        }
+    }
+    outcome
+}
+
+impl Outcome {
+    /// The outcome for people: one line, and with `verbose` one more per place.
+    pub(super) fn lines(&self, verbose: bool) -> Vec<String> {
+        let mut names: Vec<&str> = self.broken.iter().map(|one| &*one.recording).collect();
+        names.dedup();
+        let mut line = format!("recordings: {} of {} broken", names.len(), self.checked);
+        if !names.is_empty() {
+            let named: Vec<&str> = names.iter().take(NAMED).copied().collect();
+            line.push_str(&format!(" ({}", named.join(", ")));
+            match names.len().saturating_sub(NAMED) {
+                0 => line.push(')'),
+                more => line.push_str(&format!(" and {more} more)")),
+            }
+        }
+        if !self.disagreeing.is_empty() {
+            let count = self.disagreeing.len();
+            line.push_str(&format!("; {count} disagreed before"));
+        }
+        if let Some(reason) = &self.reason {
+            let reason = reason.lines().next().unwrap_or_default();
+            line.push_str(&format!("; undecided: {reason}"));
+        }
+        let mut lines = vec![line];
+        if verbose {
+            lines.extend(self.broken.iter().map(|one| {
+                let Disagreement {
+                    recording,
+                    file,
+                    pointer,
+                    problem,
+                } = one;
+                format!("  {recording}/{file} {pointer}: {problem}")
+            }));
+        }
+        lines
+    }
+}
+
+/// A contract as codegen makes it: JSON Schema per operation and status.
+struct Contract<'c> {
+    operations: Vec<&'c Value>,
+    /// By the address of the schema in the contract.
+    validators: RefCell<HashMap<*const Value, Rc<Result<Validator, String>>>>,
+}
+
+impl<'c> Contract<'c> {
+    fn of(contract: &'c Value) -> Self {
+        let operations = contract.get("operations").and_then(Value::as_array);
+        Self {
+            operations: operations.into_iter().flatten().collect(),
+            validators: RefCell::default(),
+        }
+    }
+
+    /// Where a recording disagrees.
+    ///
+    /// # Errors
+    ///
+    /// A schema of the contract does not compile; why.
+    fn problems(&self, recording: &Recording) -> Result<Vec<Disagreement>, String> {
+        let mut problems = Vec::new();
+        let mut disagree = |file: &str, pointer: &str, problem: String| {
+            problems.push(Disagreement {
+                recording: recording.name.clone(),
+                file: file.to_owned(),
+                pointer: pointer.to_owned(),
+                problem,
+            });
+        };
+        let (method, path) = (&recording.method, &recording.path);
+        let Some(operation) = self.operation(method, path) else {
+            let problem = format!("no operation {method} {path}");
+            disagree("recording.json", "/path", problem);
+            return Ok(problems);
+        };
+        let (request, body) = (operation.get("request"), &recording.request);
+        match (request, body) {
+            (None, None) => {}
+            (None, Some(body)) => disagree(&body.file, "", "no request body expected".to_owned()),
+            (Some(request), None) => {
+                if request.get("required") == Some(&Value::Bool(true)) {
+                    disagree("request.json", "", "a request body is required".to_owned());
+                }
+            }
+            (Some(request), Some(body)) => self.body(operation, request, body, &mut disagree)?,
+        }
+        let status = &recording.status;
+        let Some(response) = response(operation, status) else {
+            let problem = format!("no response for the status {status}");
+            disagree("recording.json", "/status", problem);
+            return Ok(problems);
+        };
+        for body in &recording.responses {
+            self.body(operation, response, body, &mut disagree)?;
+        }
+        if recording.responses.is_empty() && content(response).next().is_some() {
+            let problem = "a response body is expected".to_owned();
+            disagree("recording.json", "", problem);
+        }
+        Ok(problems)
+    }
+
+    /// The operation of a method and a path, without the query.
+    fn operation(&self, method: &str, path: &str) -> Option<&'c Value> {
+        let path = path.split('?').next().unwrap_or_default();
+        let text = |operation: &'c Value, name: &str| {
+            let text = operation.get(name).and_then(Value::as_str);
+            text.unwrap_or_default()
+        };
+        let of_method = || {
+            let operations = self.operations.iter().copied();
+            operations.filter(|operation| text(operation, "method") == method)
+        };
+        let exact = of_method().find(|operation| text(operation, "path") == path);
+        exact.or_else(|| of_method().find(|operation| matches(text(operation, "path"), path)))
+    }
+
+    fn body(
+        &self,
+        operation: &'c Value,
+        says: &'c Value,
+        body: &Body,
+        disagree: &mut impl FnMut(&str, &str, String),
+    ) -> Result<(), String> {
+        let kind = body.media_type.split('/').next().unwrap_or_default();
+        let names = [
+            body.media_type.clone(),
+            format!("{kind}/*"),
+            "*/*".to_owned(),
+        ];
+        let found = names.iter().find_map(|name| {
+            let mut content = content(says);
+            content.find(|(declared, _)| essence(declared) == *name)
+        });
+        let Some((_, schema)) = found else {
+            let problem = format!("no media type {}", body.media_type);
+            disagree(&body.file, "", problem);
+            return Ok(());
+        };
+        let Some(value) = &body.value else {
+            // Of other bodies the contract says no more than their kind.
+            return Ok(());
+        };
+        let validator = self.validator(operation, schema);
+        let validator = validator.as_ref().as_ref().map_err(String::clone)?;
+        let errors: Vec<_> = validator.iter_errors(value).collect();
+        for error in &errors {
+            let pointer = error.instance_path().as_str();
+            // Where something inside is wrong, all keys around it count as unknown.
+            let is_echo = is_unknown_key(error)
+                && errors.iter().any(|other| {
+                    !is_unknown_key(other) && other.instance_path().as_str().starts_with(pointer)
+                });
+            if !is_echo {
+                let message = error.to_string().chars().take(MESSAGE).collect();
+                disagree(&body.file, pointer, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn validator(&self, operation: &Value, schema: &Value) -> Rc<Result<Validator, String>> {
+        let mut known = self.validators.borrow_mut();
+        let validator = known.entry(std::ptr::from_ref(schema)).or_insert_with(|| {
+            let complete = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "allOf": [schema],
+                "$defs": operation.get("$defs"),
+            });
+            let validator = jsonschema::options()
+                .should_validate_formats(true)
+                .build(&closed(&complete));
+            Rc::new(validator.map_err(|error| format!("a schema does not compile: {error}")))
+        });
+        Rc::clone(validator)
+    }
+}
+
+fn is_unknown_key(error: &ValidationError<'_>) -> bool {
+    matches!(
+        error.kind(),
+        ValidationErrorKind::UnevaluatedProperties { .. }
+    )
+}
+
+/// Whether a path is one of a template such as `/images/{id}`.
+fn matches(template: &str, path: &str) -> bool {
+    let (mut wanted, mut parts) = (template.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(part))
+                if wanted == part || (wanted.contains('{') && !part.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// What an operation says of a status: its own entry, its range's, or the default.
+fn response<'c>(operation: &'c Value, status: &str) -> Option<&'c Value> {
+    let responses = operation.get("responses")?.as_object()?;
+    let range = status.get(..1).map(|class| format!("{class}XX"));
+    [Some(status.to_owned()), range, Some("DEFAULT".to_owned())]
+        .into_iter()
+        .flatten()
+        .find_map(|wanted| {
+            let mut entries = responses.iter();
+            entries.find(|(name, _)| name.to_ascii_uppercase() == wanted)
+        })
+        .map(|(_, response)| response)
+}
+
+/// The schemas of a request or response, by media type.
+fn content(says: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let content = says.get("content").and_then(Value::as_object);
+    content.into_iter().flatten()
+}
+
+/// A schema of a place in which a key that it does not name disagrees, unless it is
+/// marked as a map: as `kontext-mock check` validates recordings.
+///
+/// `unevaluatedProperties` stands once per place, outside of unions and references: it
+/// sees the keys that all of them name together.
+fn closed(schema: &Value) -> Value {
+    match closed_inside(schema) {
+        Value::Object(mut keywords) => {
+            let further = keywords.entry("unevaluatedProperties");
+            further.or_insert(Value::Bool(false));
+            Value::Object(keywords)
+        }
+        other => other,
+    }
+}
+
+/// Closes the places inside of a schema, but not its own.
+fn closed_inside(schema: &Value) -> Value {
+    let Value::Object(keywords) = schema else {
+        return schema.clone();
+    };
+    let members = |value: &Value, close: fn(&Value) -> Value| -> Value {
+        let members = value.as_object().into_iter().flatten();
+        members
+            .map(|(name, schema)| (name.clone(), close(schema)))
+            .collect()
+    };
+    let mut result = Map::new();
+    for (keyword, value) in keywords {
+        let value = match keyword.as_str() {
+            // "Any further key" is what a schema says by default: only the mark
+            // opens it.
+            "additionalProperties" if *value == Value::Bool(true) || *value == json!({}) => {
+                continue;
+            }
+            "additionalProperties" | "items" => closed(value),
+            "properties" => members(value, closed),
+            "$defs" => members(value, closed_inside),
+            "allOf" | "anyOf" | "oneOf" => {
+                let schemas = value.as_array().into_iter().flatten();
+                schemas.map(closed_inside).collect()
+            }
+            _ => value.clone(),
+        };
+        result.insert(keyword.clone(), value);
+    }
+    if keywords.get("x-open-map") == Some(&Value::Bool(true)) {
+        let further = result.entry("additionalProperties");
+        further.or_insert(Value::Bool(true));
+    }
+    Value::Object(result)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_disagree_unless_marked_as_map() {
+        let schema = json!({
+            "allOf": [{"$ref": "#/$defs/A"}, {"properties": {"b": {"type": "object", "x-open-map": true}}}],
+            "$defs": {"A": {"properties": {"a": {"properties": {"c": {}}}}, "additionalProperties": {}}},
+        });
+        let validator = jsonschema::validator_for(&closed(&schema)).unwrap();
+        for (value, is_valid) in [
+            (json!({"a": {"c": 1}, "b": {"any": 1}}), true),
+            (json!({"d": 1}), false),
+            (json!({"a": {"d": 1}}), false),
+            (json!({"a": 1}), true),
+        ] {
+            assert_eq!(validator.is_valid(&value), is_valid, "{value}");
+        }
+    }
+
+    #[test]
+    fn paths_match_templates() {
+        for (path, is_one) in [
+            ("/a/1/b", true),
+            ("/a//b", false),
+            ("/a/1", false),
+            ("/a/1/b/c", false),
+        ] {
+            assert_eq!(matches("/a/{id}/b", path), is_one, "{path}");
+        }
+    }
+}

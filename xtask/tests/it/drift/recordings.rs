@@ -1,0 +1,118 @@
+//! Recorded exchanges, in the form of `kontext-mock`.
+
+use serde_json::json;
+
+use super::*;
+
+/// A folder with the pair of that name and four recordings: one that sends what the new
+/// document does not allow, one that does not, one that disagrees with both, and one
+/// with two answers.
+fn folder(pair: &str) -> Folder {
+    let folder = Folder::pair(pair);
+    for (case, request) in [
+        ("small", r#"{"prompt": "a", "size": "s"}"#),
+        ("large", r#"{"prompt": "a", "size": "l"}"#),
+        ("odd", r#"{"prompt": "a", "size": "s", "unknown": 1}"#),
+        ("twice", r#"{"prompt": "b", "size": "l"}"#),
+    ] {
+        let at = format!("recordings/make-image/{case}");
+        folder.write(
+            &format!("{at}/recording.json"),
+            r#"{"method": "POST", "path": "/images", "status": 200,
+                "headers": {"content-type": "application/json"}}"#,
+        );
+        folder.write(&format!("{at}/request.json"), request);
+        folder.write(&format!("{at}/response.json"), r#"{"url": "u"}"#);
+    }
+    folder.write(
+        "recordings/make-image/twice/response-2.json",
+        r#"{"url": "v"}"#,
+    );
+    // What kontext-mock does not read is not read here either.
+    folder.write("recordings/.lock", "");
+    folder.write("recordings/redaction.json", "{}");
+    folder
+}
+
+fn outcome(folder: &Folder, code: i32) -> Value {
+    let run = folder.drift(&["--recordings", "recordings", "--format", "json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (code, ""));
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    report["recordings"].clone()
+}
+
+#[test]
+fn recordings_that_disagree_with_the_new_document_only_are_broken() {
+    let folder = folder("breaking");
+    let outcome = outcome(&folder, 1);
+    assert_eq!(outcome["checked"], 4);
+    assert_eq!(outcome["disagreeing"], json!(["make-image/odd"]));
+    assert_eq!(outcome["reason"], Value::Null);
+    let broken = outcome["broken"].as_array().unwrap();
+    assert_eq!(broken.len(), 1, "{outcome}");
+    let place = ["recording", "file", "pointer"].map(|name| broken[0][name].as_str().unwrap());
+    assert_eq!(place, ["make-image/small", "request.json", "/size"]);
+    let text = folder.drift(&["--recordings", "recordings"]).stdout;
+    let line = "\nrecordings: 1 of 4 broken (make-image/small); 1 disagreed before\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn no_recording_is_broken_by_an_addition() {
+    assert_eq!(outcome(&folder("non-breaking"), 0)["broken"], json!([]));
+}
+
+#[test]
+fn every_answer_of_a_recording_is_validated() {
+    let folder = folder("none");
+    let answer = "recordings/make-image/twice/response-2.json";
+    folder.write(answer, r#"{"url": 1}"#);
+    let outcome = outcome(&folder, 0);
+    assert_eq!(
+        outcome["disagreeing"],
+        json!(["make-image/odd", "make-image/twice"])
+    );
+}
+
+#[test]
+fn recordings_that_cannot_be_validated_are_undecided() {
+    let folder = folder("none");
+    for file in ["old.json", "new.json"] {
+        let text = fs::read_to_string(folder.path().join(file)).unwrap();
+        // A pattern that no validator takes.
+        let text = text.replace("\"format\": \"plus-code\"", "\"pattern\": \"(\"");
+        folder.write(file, &text);
+    }
+    let outcome = outcome(&folder, 2);
+    assert_eq!(outcome["checked"], 0);
+    let reason = outcome["reason"].as_str().unwrap();
+    assert!(reason.contains("does not compile"), "{reason}");
+    let run = folder.drift(&["--recordings", "recordings", "--undecided-ok"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("; undecided: "), "{}", run.stdout);
+}
+
+/// A folder that can't be read is no folder without recordings that disagree.
+#[test]
+fn unreadable_recordings_stop_the_command() {
+    let folder = folder("breaking");
+    let said = |start: &str| {
+        let run = folder.drift(&["--recordings", "recordings"]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{start}");
+        assert!(run.stderr.starts_with(start), "{}", run.stderr);
+        assert!(run.stderr.contains("\n  help: "), "{}", run.stderr);
+    };
+    let file = "recordings/make-image/small/recording.json";
+    folder.write(file, "{");
+    said(&format!("{file}: invalid JSON: "));
+    folder.write(file, r#"{"method": "POST", "path": "/images"}"#);
+    said(&format!("{file}: at /status: "));
+    folder.write(file, r#"{"path": "/images", "status": 200}"#);
+    said(&format!("{file}: at /method: "));
+    fs::remove_file(folder.path().join(file)).unwrap();
+    said(&format!("{file}: cannot be read: "));
+    fs::remove_dir_all(folder.path().join("recordings/make-image")).unwrap();
+    said("recordings: no recordings");
+    fs::remove_dir_all(folder.path().join("recordings")).unwrap();
+    said("recordings: cannot be read: ");
+}
