@@ -25,7 +25,7 @@ mod values;
 
 use std::{
     cell::Cell,
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     rc::Rc,
     sync::Arc,
 };
@@ -155,32 +155,38 @@ impl<'a> Comparison<'a> {
     /// A component is compared once; its differences are of each operation that
     /// leads to it.
     fn name_operations(&mut self) {
-        let mut known: HashMap<usize, Vec<Rc<Operation>>> = HashMap::new();
-        let mut stamps = vec![usize::MAX; self.origins.len()];
-        for difference in &mut self.differences {
-            let Some(task) = difference.task else {
-                continue;
-            };
-            let operations = known.entry(task).or_insert_with(|| {
-                let mut found: Vec<Rc<Operation>> = Vec::new();
-                let mut waiting = vec![task];
-                while let Some(index) = waiting.pop() {
-                    let (Some(stamp), Some((operations, parents))) =
-                        (stamps.get_mut(index), self.origins.get(index))
-                    else {
-                        continue;
-                    };
-                    if *stamp != task {
-                        *stamp = task;
-                        found.extend(operations.iter().cloned());
-                        waiting.extend(parents);
-                    }
+        let mut starts: BTreeMap<&Rc<Operation>, Vec<usize>> = BTreeMap::new();
+        let mut inner: Vec<Vec<usize>> = vec![Vec::new(); self.origins.len()];
+        for (index, (operations, parents)) in self.origins.iter().enumerate() {
+            for operation in operations {
+                starts.entry(operation).or_default().push(index);
+            }
+            for parent in parents {
+                if let Some(inner) = inner.get_mut(*parent) {
+                    inner.push(index);
                 }
-                found.sort();
-                found.dedup();
-                found
-            });
-            difference.operations.clone_from(operations);
+            }
+        }
+        let tasks = self.differences.iter().filter_map(|one| one.task);
+        let mut found: HashMap<usize, Vec<Rc<Operation>>> =
+            tasks.map(|task| (task, Vec::new())).collect();
+        let mut reached = vec![usize::MAX; self.origins.len()];
+        for (number, (operation, mut waiting)) in starts.into_iter().enumerate() {
+            while let Some(index) = waiting.pop() {
+                match reached.get_mut(index) {
+                    Some(last) if *last != number => *last = number,
+                    _ => continue,
+                }
+                if let Some(operations) = found.get_mut(&index) {
+                    operations.push(Rc::clone(operation));
+                }
+                waiting.extend(inner.get(index).into_iter().flatten());
+            }
+        }
+        for difference in &mut self.differences {
+            if let Some(operations) = difference.task.and_then(|task| found.get(&task)) {
+                difference.operations.clone_from(operations);
+            }
         }
     }
 

@@ -143,9 +143,9 @@ impl Comparison<'_> {
             })
         };
         let is_narrower =
-            !takes_all(new, Side::New) && !(gone.is_empty() && is_finite(Side::Old, sides.0));
+            !(takes_all(new, Side::New) || gone.is_empty() && is_finite(Side::Old, sides.0));
         let is_wider =
-            !takes_all(old, Side::Old) && !(came.is_empty() && is_finite(Side::New, sides.1));
+            !(takes_all(old, Side::Old) || came.is_empty() && is_finite(Side::New, sides.1));
         let kinds = |expanded: &Expanded| {
             let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::Null);
             let kinds =

@@ -116,16 +116,22 @@ pub(crate) struct Tags {
     is_union: bool,
 }
 
+/// The values that an alternative lists, if it does.
+type List = Option<Rc<Enumerated>>;
+
+/// A named schema.
+type Component = (Arc<str>, Id);
+
 /// The schemas of one document.
 #[derive(Debug)]
 pub(crate) struct Schemas<'a> {
     pub(crate) tree: &'a Tree,
     expanded: RefCell<HashMap<Schema, Rc<Expanded>>>,
     named: RefCell<HashMap<Schema, Rc<Named>>>,
-    lists: RefCell<HashMap<(Schema, Type), Option<Rc<Enumerated>>>>,
+    lists: RefCell<HashMap<(Schema, Type), List>>,
     tags: RefCell<HashMap<Id, Option<Rc<Tags>>>>,
     /// The named schemas that extend one by `allOf`, with their names.
-    extensions: OnceCell<HashMap<Id, Vec<(Arc<str>, Id)>>>,
+    extensions: OnceCell<HashMap<Id, Vec<Component>>>,
     /// How many schemas are being expanded to tell whether branches overlap.
     nesting: Cell<usize>,
 }
@@ -518,7 +524,7 @@ impl Schemas<'_> {
     fn extensions(&self, base: Id) -> Vec<(Arc<str>, Id)> {
         let tree = self.tree;
         let direct = self.extensions.get_or_init(|| {
-            let mut direct: HashMap<Id, Vec<(Arc<str>, Id)>> = HashMap::new();
+            let mut direct: HashMap<Id, Vec<Component>> = HashMap::new();
             let components = self.components().and_then(|id| tree.object(id));
             for (name, id) in components.into_iter().flatten() {
                 for part in members(tree, *id, "allOf") {

@@ -188,7 +188,7 @@ impl<'v, 'a> Validation<'v, 'a> {
                 let is_of = names
                     .iter()
                     .any(|name| is_of_type(tree.string(*name).unwrap_or_default(), value));
-                if !is_of && !(is_nullable && value.is_null()) {
+                if !(is_of || is_nullable && value.is_null()) {
                     return Ok(None);
                 }
             }
