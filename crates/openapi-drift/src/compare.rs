@@ -1,43 +1,44 @@
 //! The comparison: from two documents to their differences.
 //!
-//! The modules go from the outside in: [`document`] pairs paths and operations,
+//! The modules go from the outside in: [`paths`] pairs paths and operations,
 //! [`operation`] compares what an operation says outside of schemas, [`schemas`]
 //! two schemas as the sets of values that they allow. What they find are
 //! [`Difference`]s; [`crate::finish`] makes findings of them.
 
+mod annotations;
 mod bodies;
 mod difference;
-mod document;
-mod enums;
-mod limits;
-mod members;
 mod objects;
 mod operation;
 mod parameters;
+mod paths;
 mod place;
 mod responses;
 mod schemas;
 mod security;
-mod strings;
-mod texts;
+mod servers;
+mod text;
 mod types;
-mod understood;
 mod unions;
+mod unsupported;
+mod values;
 
 use std::{
     cell::Cell,
-    collections::{HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     rc::Rc,
+    sync::Arc,
 };
 
-pub(crate) use difference::{Difference, Show, Sight, Spot};
-pub(crate) use place::{Body, Key, Operation, Part, Place};
+pub(crate) use difference::{Difference, NodeRef, SampleHint, ValueContext};
+pub(crate) use place::{Body, Key, Operation, Part, Place, wire_text};
 
 use crate::{
-    document::Document,
-    json,
+    document::{Document, same_here},
+    report::Side,
     rules::Direction,
     schema::{Schema, Schemas},
+    witness::Validators,
 };
 
 /// How many pairs of schemas are compared before the rest is undecided.
@@ -49,37 +50,58 @@ pub(crate) struct Task {
     pub(crate) old: Schema,
     pub(crate) new: Schema,
     /// Where to point at where there is nothing more exact.
-    pub(crate) old_at: Spot,
-    pub(crate) new_at: Spot,
+    pub(crate) old_at: NodeRef,
+    pub(crate) new_at: NodeRef,
     pub(crate) place: Place,
 }
 
+/// What makes two tasks one.
+type Seen = (Schema, Schema, Direction, bool, bool);
+
 /// One comparison of two documents, or of two schemas of theirs.
-#[derive(Debug)]
 pub(crate) struct Comparison<'a> {
     pub(crate) old: &'a Schemas<'a>,
     pub(crate) new: &'a Schemas<'a>,
+    /// What single values are asked of.
+    pub(crate) values: &'a Validators<'a>,
+    /// The references that lead to the same on both sides.
+    equal: &'a HashSet<Arc<str>>,
     pub(crate) differences: Vec<Difference>,
-    waiting: VecDeque<Task>,
-    seen: HashSet<(Schema, Schema, Direction, bool)>,
+    waiting: VecDeque<(Option<usize>, Task)>,
+    seen: HashMap<Seen, usize>,
+    /// Of each task that was compared: the operations whose bodies begin with it,
+    /// and the tasks that lead to it.
+    origins: Vec<(Vec<Rc<Operation>>, Vec<usize>)>,
+    /// The task that is being compared.
+    current: Option<usize>,
     /// Shared with the comparisons that this one makes to answer a question.
     budget: Rc<Cell<usize>>,
     depth: usize,
 }
 
 /// All differences of two documents.
-pub(crate) fn differences<'a>(old: &'a Schemas<'a>, new: &'a Schemas<'a>) -> Vec<Difference> {
+pub(crate) fn differences<'a>(
+    old: &'a Schemas<'a>,
+    new: &'a Schemas<'a>,
+    values: &'a Validators<'a>,
+    equal: &'a HashSet<Arc<str>>,
+) -> Vec<Difference> {
     let mut comparison = Comparison {
         old,
         new,
+        values,
+        equal,
         differences: Vec::new(),
         waiting: VecDeque::new(),
-        seen: HashSet::new(),
+        seen: HashMap::new(),
+        origins: Vec::new(),
+        current: None,
         budget: Rc::new(Cell::new(BUDGET)),
         depth: 0,
     };
     comparison.documents();
     comparison.drain();
+    comparison.name_operations();
     comparison.differences
 }
 
@@ -87,32 +109,84 @@ impl<'a> Comparison<'a> {
     /// Compares two schemas, later: nesting may be deeper than a stack.
     pub(crate) fn later(&mut self, task: Task) {
         if let ([old], [new]) = (&task.old[..], &task.new[..])
-            && json::same_here(self.old.tree, *old, self.new.tree, *new)
+            && same_here(self.old.tree, *old, self.new.tree, *new, self.equal)
         {
             return; // Most of two documents.
         }
-        self.waiting.push_back(task);
+        self.waiting.push_back((self.current, task));
     }
 
     fn drain(&mut self) {
-        while let Some(task) = self.waiting.pop_front() {
+        while let Some((parent, task)) = self.waiting.pop_front() {
             let key = (
                 Rc::clone(&task.old),
                 Rc::clone(&task.new),
                 task.place.body.direction,
                 task.place.is_inexact,
+                task.place.is_text(),
             );
-            if !self.seen.insert(key) {
+            let next = self.origins.len();
+            let index = *self.seen.entry(key).or_insert(next);
+            if index == next {
+                self.origins.push((Vec::new(), Vec::new()));
+            }
+            if let Some((operations, parents)) = self.origins.get_mut(index) {
+                match parent {
+                    Some(parent) => parents.push(parent),
+                    None => operations.push(Rc::clone(&task.place.body.operation)),
+                }
+            }
+            if index != next {
                 continue;
             }
+            self.current = Some(index);
             let left = self.budget.get();
             if left == 0 {
                 self.beyond(&task);
                 self.waiting.clear();
-                return;
+                break;
             }
             self.budget.set(left - 1);
             self.schemas(&task);
+        }
+        self.current = None;
+    }
+
+    /// A component is compared once; its differences are of each operation that
+    /// leads to it.
+    fn name_operations(&mut self) {
+        let mut starts: BTreeMap<&Rc<Operation>, Vec<usize>> = BTreeMap::new();
+        let mut inner: Vec<Vec<usize>> = vec![Vec::new(); self.origins.len()];
+        for (index, (operations, parents)) in self.origins.iter().enumerate() {
+            for operation in operations {
+                starts.entry(operation).or_default().push(index);
+            }
+            for parent in parents {
+                if let Some(inner) = inner.get_mut(*parent) {
+                    inner.push(index);
+                }
+            }
+        }
+        let tasks = self.differences.iter().filter_map(|one| one.task);
+        let mut found: HashMap<usize, Vec<Rc<Operation>>> =
+            tasks.map(|task| (task, Vec::new())).collect();
+        let mut reached = vec![usize::MAX; self.origins.len()];
+        for (number, (operation, mut waiting)) in starts.into_iter().enumerate() {
+            while let Some(index) = waiting.pop() {
+                match reached.get_mut(index) {
+                    Some(last) if *last != number => *last = number,
+                    _ => continue,
+                }
+                if let Some(operations) = found.get_mut(&index) {
+                    operations.push(Rc::clone(operation));
+                }
+                waiting.extend(inner.get(index).into_iter().flatten());
+            }
+        }
+        for difference in &mut self.differences {
+            if let Some(operations) = difference.task.and_then(|task| found.get(&task)) {
+                difference.operations.clone_from(operations);
+            }
         }
     }
 
@@ -123,17 +197,27 @@ impl<'a> Comparison<'a> {
             return None;
         }
         let mut inner = Comparison {
-            old: self.old,
-            new: self.new,
             differences: Vec::new(),
             waiting: VecDeque::new(),
-            seen: HashSet::new(),
+            seen: HashMap::new(),
+            origins: Vec::new(),
+            current: None,
             budget: Rc::clone(&self.budget),
             depth: self.depth + 1,
+            ..*self
         };
         compare(&mut inner);
         inner.drain();
         Some(inner.differences)
+    }
+}
+
+impl<'a> Comparison<'a> {
+    pub(crate) fn schemas_of(&self, side: Side) -> &'a Schemas<'a> {
+        match side {
+            Side::Old => self.old,
+            Side::New => self.new,
+        }
     }
 }
 

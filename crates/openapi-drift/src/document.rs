@@ -1,6 +1,13 @@
 //! An OpenAPI document as it was published, with its defects.
 
-pub(crate) use crate::json::{Id, NoTree, Position, ROOT, Tree};
+mod decimal;
+mod references;
+mod tree;
+
+pub(crate) use decimal::{Decimal, value_of};
+pub(crate) use references::equal as equal_references;
+pub use tree::Position;
+pub(crate) use tree::{Id, Kind, Members, NoTree, ROOT, Tree, same, same_here};
 
 /// An OpenAPI 3.0 document, read from JSON, that can be compared.
 ///

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    compare::{self, Difference, Spot},
+    compare::{self, Difference, NodeRef, SampleHint, ValueContext},
     document::Document,
-    json::{self, Id},
+    document::{self, Id},
     report::{Finding, Report, Side, Wire, Witness},
     rules::{self, Effect, Rule},
     schema::Schemas,
-    witness::Judge,
+    witness::Validators,
 };
 
 /// Compares two documents.
@@ -21,14 +21,15 @@ use crate::{
 /// operation reaches is not compared.
 #[must_use]
 pub fn compare(old: &Document, new: &Document) -> Report {
-    if json::same(old.tree(), json::ROOT, new.tree(), json::ROOT) {
+    if document::same(old.tree(), document::ROOT, new.tree(), document::ROOT) {
         // Also where the documents can't be understood.
         return Report::of(Vec::new());
     }
     let old_schemas = compare::schemas_of(old);
     let new_schemas = compare::schemas_of(new);
-    let differences = compare::differences(&old_schemas, &new_schemas);
-    let judge = Judge::new(&old_schemas, &new_schemas);
+    let values = Validators::new(&old_schemas, &new_schemas);
+    let equal = document::equal_references(old.tree(), new.tree());
+    let differences = compare::differences(&old_schemas, &new_schemas, &values, &equal);
     let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
     for difference in &differences {
         let key = (difference.rule.id, difference.old.id, difference.new.id);
@@ -39,7 +40,7 @@ pub fn compare(old: &Document, new: &Document) -> Report {
             add(&mut known.operations, operations(difference));
             continue;
         }
-        let mut finding = finding(difference, &old_schemas, &new_schemas, &judge);
+        let mut finding = finding(difference, &old_schemas, &new_schemas, &values);
         if let Some(known) = found.get_mut(&key) {
             if known.wire <= finding.wire {
                 add(&mut known.operations, finding.operations);
@@ -51,13 +52,25 @@ pub fn compare(old: &Document, new: &Document) -> Report {
         }
         found.insert(key, finding);
     }
+    // What is not sent this way deserves a word only where nothing is said of it the
+    // other way.
+    let places: Vec<(Id, Id)> = found.keys().map(|(_, old, new)| (*old, *new)).collect();
+    let is_unsent = |rule: &str| rules::UNSENT_CHANGED.iter().any(|unsent| unsent.id == rule);
+    found.retain(|(rule, old, new), _| {
+        !is_unsent(rule)
+            || places
+                .iter()
+                .filter(|place| **place == (*old, *new))
+                .count()
+                == 1
+    });
     Report::of(found.into_values().collect())
 }
 
-/// The operation of a difference, if it is in one.
+/// The operations of a difference.
 fn operations(difference: &Difference) -> Vec<String> {
-    let operation = difference.operation.as_ref();
-    operation.map(ToString::to_string).into_iter().collect()
+    let operations = difference.operations.iter();
+    operations.map(ToString::to_string).collect()
 }
 
 /// Adds the operations that are not there yet.
@@ -76,22 +89,22 @@ fn finding(
     difference: &Difference,
     old: &Schemas<'_>,
     new: &Schemas<'_>,
-    judge: &Judge<'_, '_>,
+    values: &Validators<'_>,
 ) -> Finding {
-    let Judged {
+    let Evaluated {
         rule,
         wire,
         witness,
         reason,
-    } = judged(difference, judge);
-    let values = (
+    } = evaluated(difference, values);
+    let stood = (
         difference.old.value(old.tree),
         difference.new.value(new.tree),
     );
-    let pointer = |schemas: &Schemas<'_>, spot: Spot| schemas.tree.pointer(spot.id);
-    let position = |schemas: &Schemas<'_>, spot: Spot| schemas.tree.position(spot.id);
+    let pointer = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.pointer(spot.id);
+    let position = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.position(spot.id);
     let (old_pointer, new_pointer) = (pointer(old, difference.old), pointer(new, difference.new));
-    let canonical = |schemas: &Schemas<'_>, spot: Spot| {
+    let canonical = |schemas: &Schemas<'_>, spot: NodeRef| {
         if spot.exists {
             schemas.tree.canonical_text(spot.id)
         } else {
@@ -113,8 +126,8 @@ fn finding(
         new_pointer,
         old_position: position(old, difference.old),
         new_position: position(new, difference.new),
-        old: values.0,
-        new: values.1,
+        old: stood.0,
+        new: stood.1,
         reason,
         witness,
         exists: (difference.old.exists, difference.new.exists),
@@ -123,23 +136,23 @@ fn finding(
 }
 
 /// What a difference does, and what shows it.
-struct Judged {
+struct Evaluated {
     rule: &'static Rule,
     wire: Wire,
     witness: Option<Witness>,
     reason: String,
 }
 
-fn judged(difference: &Difference, judge: &Judge<'_, '_>) -> Judged {
+fn evaluated(difference: &Difference, values: &Validators<'_>) -> Evaluated {
     let rule = difference.rule;
     let reason = &difference.reason;
-    let with = |wire: Wire, witness: Option<Witness>, more: &str| Judged {
+    let with = |wire: Wire, witness: Option<Witness>, more: &str| Evaluated {
         rule,
         wire,
         witness,
         reason: format!("{reason}{more}"),
     };
-    let Some(sight) = &difference.sight else {
+    let Some(context) = &difference.context else {
         let witness = difference.exchange.clone().map(|exchange| {
             let (accepted_by, refused_by) = sides(difference);
             Witness {
@@ -154,31 +167,56 @@ fn judged(difference: &Difference, judge: &Judge<'_, '_>) -> Judged {
         rule.effect,
         Effect::Narrowed | Effect::Widened | Effect::Changed
     );
-    if is_set && judge.is_without_effect(sight) {
-        return Judged {
-            rule: rules::of(&rules::WITHOUT_EFFECT, sight.place.body.direction),
+    if is_set && values.is_without_effect(context) {
+        return Evaluated {
+            rule: rules::of(&rules::WITHOUT_EFFECT, context.place.body.direction),
             wire: Wire::Notice,
             witness: None,
-            reason: format!("{reason}; none of the values that are listed feels it"),
+            reason: format!("{reason}; no listed value is affected"),
         };
     }
     match rule.wire {
-        Wire::Breaking => match judge.witness(sight, rule.effect) {
-            Some(witness) => with(Wire::Breaking, Some(witness), ""),
-            None => with(
-                Wire::Undecided,
-                None,
-                "; no exchange was found that shows a break",
-            ),
-        },
-        Wire::NonBreaking if sight.place.is_inexact && is_set => with(
-            Wire::Undecided,
-            None,
-            "; forms of a union overlap, so it may break all the same",
-        ),
+        Wire::Breaking => {
+            let witness = if context.place.is_discriminated {
+                None
+            } else {
+                values.witness(context, rule.effect).witness
+            };
+            match witness {
+                Some(witness) => with(Wire::Breaking, Some(witness), ""),
+                None if difference.is_certain => {
+                    with(Wire::Breaking, None, " (no example could be built)")
+                }
+                None => with(Wire::Undecided, None, "; no value was found that breaks"),
+            }
+        }
+        Wire::NonBreaking if context.place.is_inexact && is_set => {
+            // With oneOf, a value that matches two forms is refused.
+            let any = ValueContext {
+                hint: SampleHint::Any,
+                ..context.clone()
+            };
+            let search = values.witness(&any, Effect::Changed);
+            match search.witness {
+                Some(witness) => with(
+                    Wire::Breaking,
+                    Some(witness),
+                    "; with other forms of the union, a value breaks",
+                ),
+                None if search.tried >= ENOUGH => with(Wire::NonBreaking, None, ""),
+                None => with(
+                    Wire::Undecided,
+                    None,
+                    "; a value may match two forms of the union",
+                ),
+            }
+        }
         other => with(other, None, ""),
     }
 }
+
+/// How many values have to be tried to conclude something from them.
+const ENOUGH: usize = 4;
 
 /// Who accepts the exchange of a difference that is not about values.
 fn sides(difference: &Difference) -> (Side, Side) {
@@ -187,7 +225,6 @@ fn sides(difference: &Difference) -> (Side, Side) {
         "success-status-added"
             | "success-status-changed"
             | "response-media-type-added"
-            | "response-body-added"
             | "response-header-became-optional"
     );
     if is_new {

@@ -15,17 +15,15 @@ mod explain;
 mod finish;
 pub mod format;
 mod ignore;
-mod json;
 mod report;
 mod rules;
 mod schema;
 mod text;
 mod witness;
 
-pub use document::{Document, Unreadable};
+pub use document::{Document, Position, Unreadable};
 pub use explain::{explain, rules_table};
 pub use finish::compare;
 pub use ignore::{Expired, IgnoreError, IgnoreFile, Unused};
-pub use json::Position;
 pub use report::{Finding, Ignored, Report, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{json::Position, rules::Rule};
+use crate::{document::Position, rules::Rule};
 
 /// What a change does to an exchange between a client made from the old document
 /// and a server that follows the new one.

@@ -155,6 +155,9 @@ document_rules! {
     OPERATION_UNDEPRECATED "operation-undeprecated" None Notice
         "an operation is no longer deprecated"
         "It works as before.";
+    ADDRESS_REWRITTEN "address-rewritten" None Notice
+        "the same addresses are written in another way"
+        "A part of the path moved between server and path, a variable was replaced by its value, or a spelling changed that means the same. Requests go where they went.";
     SERVER_ADDED "server-added" None NonBreaking
         "a server was added"
         "Old clients use the ones that they know.";
@@ -224,9 +227,9 @@ document_rules! {
     RESPONSE_MEDIA_TYPE_REMOVED "response-media-type-removed" Response NonBreaking
         "a media type of a response was removed"
         "Clients that read the others are as before. A client that can read this one alone reads nothing: then another media type was added, which is a finding of its own.";
-    RESPONSE_BODY_ADDED "response-body-added" Response Breaking
+    RESPONSE_BODY_ADDED "response-body-added" Response NonBreaking
         "a success has a body where none was"
-        "An old client throws the body away without a word: what was paid for is in it.";
+        "Responses are open: a client ignores a body that was not promised. A new client can read it.";
     RESPONSE_BODY_REMOVED "response-body-removed" Response Breaking
         "a success has no body any more"
         "An old client waits for a body and finds none.";
@@ -374,9 +377,21 @@ schema_rules! {
     ADDITIONAL_ADDED "additional-properties-added" Added
         "names that are not given are allowed now"
         "Old clients neither send nor read them.";
+    ADDITIONAL_FORBIDDEN "additional-properties-forbidden" Narrowed
+        "other properties are forbidden now"
+        "In a request, old clients may send properties that the document did not name, and are refused. In a response, clients ignore such properties.";
     ADDITIONAL_NOTED "additional-properties-noted" Notice
-        "that other names are not allowed is said now, or not any more"
-        "In requests, names that the document does not give are never sent; in responses they are ignored. So nothing changes for a client.";
+        "other properties are no longer forbidden"
+        "Old clients neither send nor read them.";
+    OBJECT_LISTED "object-listed" Narrowed
+        "a free-form object lists its properties now"
+        "In a request, old clients may send any properties, with any values. In a response, what comes is one of the objects that could come before.";
+    OBJECT_UNLISTED "object-unlisted" Widened
+        "an object no longer lists its properties"
+        "In a response, an old client may get values that it does not read, or miss properties that it needs.";
+    UNSENT_CHANGED "unsent-property-changed" Notice
+        "a property that never travels this way was added or removed"
+        "Read-only properties are not sent in requests, write-only ones not in responses. A generated type gains or loses a field.";
     UNION_NARROWED "union-narrowed" Narrowed
         "a form is no longer allowed"
         "In a request, old clients that send this form are refused.";
@@ -389,9 +404,18 @@ schema_rules! {
     UNION_OVERLAPPING "union-overlapping" Changed
         "a union changed whose forms overlap"
         "With oneOf, a value that two forms allow is refused, so one more form, or one that allows more, can refuse what was allowed.";
-    DISCRIMINATOR_CHANGED "discriminator-changed" Notice
-        "the discriminator of a union changed"
-        "It allows and forbids nothing. Generators may decode the union in another way.";
+    DISCRIMINATOR_CHANGED "discriminator-changed" Changed
+        "the property of a discriminator changed, or what one of its values means"
+        "The side that reads it takes a value for another form, or for none. JSON Schema does not see it, so there is no example of a body.";
+    DISCRIMINATOR_NARROWED "discriminator-value-removed" Narrowed
+        "a value of a discriminator was removed, and its form stays"
+        "In a request, old clients that send it are refused.";
+    DISCRIMINATOR_WIDENED "discriminator-value-added" Widened
+        "a value of a discriminator was added for a form that was there"
+        "In a response, an old client may get a value that it does not know.";
+    DISCRIMINATOR_NOTED "discriminator-noted" Notice
+        "a discriminator is written in another way, or came, or went"
+        "The same values are allowed. Generators may decode the union in another way.";
     DEFAULT_CHANGED "default-changed" Notice
         "a default changed"
         "The same values are allowed. What the server does where nothing is sent may be something else now.";

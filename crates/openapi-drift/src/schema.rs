@@ -5,21 +5,21 @@
 //! alternatives, each for one JSON type and without unions: that is the form in
 //! which two schemas are compared.
 
-mod apart;
+mod disjoint;
 mod expand;
 mod facets;
 mod keywords;
 
 use std::rc::Rc;
 
-pub(crate) use expand::{Alternative, Expanded, Schemas, Type};
+pub(crate) use expand::{Alternative, Expanded, Schemas, Tags, Type};
 pub(crate) use facets::{
-    Additional, Bound, Enumerated, additional, enumerated, integer_format, lower, numbers,
-    properties, required, tightest, upper,
+    Additional, Bound, Enumerated, Listed, additional, integer_format, lower, numbers, tightest,
+    upper,
 };
 pub(crate) use keywords::{is_annotation, is_known, is_well_formed, keyword};
 
-use crate::json::Id;
+use crate::document::Id;
 
 /// Nodes of one tree that all have to hold, in order, none twice.
 pub(crate) type Schema = Rc<[Id]>;
@@ -33,11 +33,11 @@ pub(crate) fn schema(nodes: impl IntoIterator<Item = Id>) -> Schema {
 }
 
 /// Whether no value is certainly of both alternatives.
-pub(crate) fn apart(
+pub(crate) fn are_disjoint(
     old: &Schemas<'_>,
     left: &Alternative,
     new: &Schemas<'_>,
     right: &Alternative,
 ) -> bool {
-    apart::alternatives(old, left, new, right, 2)
+    disjoint::alternatives(old, left, new, right, 2)
 }

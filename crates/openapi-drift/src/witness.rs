@@ -2,15 +2,14 @@
 //! does not.
 //!
 //! A value is built from the schema of the side that allows it, with what shows
-//! the difference in its place, and judged by a JSON Schema validator of each
-//! side. Nothing is concluded from a value that is not found.
+//! the difference in its place, and validated by each side. Nothing is concluded from a value that is not found.
 
 mod build;
 pub(crate) mod formats;
-mod json_schema;
-mod judge;
 pub(crate) mod patterns;
-mod price;
 mod sample;
+mod search;
+mod validate;
 
-pub(crate) use judge::Judge;
+pub(crate) use search::Validators;
+pub(crate) use validate::Objects;

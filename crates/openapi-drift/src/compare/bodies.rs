@@ -4,10 +4,9 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::json;
 
-use super::{Body, Comparison, Part, Spot, operation::Pair};
+use super::{Body, Comparison, NodeRef, Part, operation::Pair, operation::flag, place::Names};
 use crate::{
-    document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree, resolve},
     rules::{self, Direction, Rule},
     schema::schema,
 };
@@ -19,7 +18,7 @@ pub(crate) struct Contents<'a> {
     pub(crate) old: Id,
     pub(crate) new: Id,
     /// The status, of a response.
-    pub(crate) status: Option<&'a str>,
+    pub(crate) status: Option<&'a Names>,
     pub(crate) added: &'static Rule,
     pub(crate) removed: &'static Rule,
 }
@@ -33,59 +32,43 @@ impl Comparison<'_> {
         };
         let before = of(self.old.tree, pair.old);
         let after = of(self.new.tree, pair.new);
-        let is_required = |tree: &Tree, body: Id| {
-            let flag = tree.get(body, "required");
-            (
-                flag.is_some_and(|flag| tree.boolean(flag) == Some(true)),
-                Spot::of(flag, body),
-            )
-        };
         let (method, path) = (&pair.operation.method, &pair.operation.path);
         let without = json!({"method": method, "path": path, "request": {}});
         match (before, after) {
             (None, None) => {}
             (None, Some((at, body))) => {
-                let spots = (Spot::missing_in(pair.old), Spot::at(at));
-                let needed = body.is_ok_and(|body| is_required(self.new.tree, body).0);
-                let (rule, reason, exchange) = if needed {
-                    (
-                        &rules::REQUIRED_REQUEST_BODY_ADDED,
-                        "a body is required now",
-                        Some(without),
-                    )
+                let at = (NodeRef::missing_in(pair.old), NodeRef::at(at));
+                if body.is_ok_and(|body| flag(self.new.tree, body, "required").0) {
+                    let reason = "a request body was added, and is required";
+                    let rule = &rules::REQUIRED_REQUEST_BODY_ADDED;
+                    self.found(rule, at, operation, reason, Some(without));
                 } else {
-                    (&rules::REQUEST_BODY_ADDED, "a body can be sent now", None)
-                };
-                self.found(
-                    rule,
-                    spots.0,
-                    spots.1,
-                    operation,
-                    reason.to_owned(),
-                    exchange,
-                );
+                    let reason = "an optional request body was added";
+                    self.found(&rules::REQUEST_BODY_ADDED, at, operation, reason, None);
+                }
             }
             (Some((at, _)), None) => {
                 let exchange = json!({"method": method, "path": path, "request": {"body": "…"}});
-                let spots = (Spot::at(at), Spot::missing_in(pair.new));
-                let reason = "the request has no body any more".to_owned();
+                let at = (NodeRef::at(at), NodeRef::missing_in(pair.new));
+                let reason = "the request body was removed";
                 let rule = &rules::REQUEST_BODY_REMOVED;
-                self.found(rule, spots.0, spots.1, operation, reason, Some(exchange));
+                self.found(rule, at, operation, reason, Some(exchange));
             }
             (Some((_, Ok(old))), Some((_, Ok(new)))) => {
                 self.members(old, new, &["required", "content"], operation);
-                let (was, before) = is_required(self.old.tree, old);
-                let (is, after) = is_required(self.new.tree, new);
+                let (was, before) = flag(self.old.tree, old, "required");
+                let (is, after) = flag(self.new.tree, new, "required");
+                let at = (before, after);
                 match (was, is) {
                     (false, true) => {
-                        let reason = "the body is required now".to_owned();
+                        let reason = "the request body became required";
                         let rule = &rules::REQUEST_BODY_BECAME_REQUIRED;
-                        self.found(rule, before, after, operation, reason, Some(without));
+                        self.found(rule, at, operation, reason, Some(without));
                     }
                     (true, false) => {
-                        let reason = "the body is optional now".to_owned();
+                        let reason = "the request body became optional";
                         let rule = &rules::REQUEST_BODY_BECAME_OPTIONAL;
-                        self.found(rule, before, after, operation, reason, None);
+                        self.found(rule, at, operation, reason, None);
                     }
                     _ => {}
                 }
@@ -107,119 +90,164 @@ impl Comparison<'_> {
         if self.is_same(Some(old), Some(new)) {
             return;
         }
-        let reason = "a reference leads nowhere, in one of the documents at least".to_owned();
-        let spots = (Spot::at(old), Spot::at(new));
-        let rule = &rules::NOT_COMPARED;
-        self.found(rule, spots.0, spots.1, Some(&pair.operation), reason, None);
+        let reason = "a reference leads nowhere in at least one of the documents";
+        let at = (NodeRef::at(old), NodeRef::at(new));
+        self.found(
+            &rules::NOT_COMPARED,
+            at,
+            Some(&pair.operation),
+            reason,
+            None,
+        );
     }
 
     pub(crate) fn contents(&mut self, contents: &Contents<'_>) {
-        let (pair, operation) = (contents.pair, Some(&contents.pair.operation));
+        let operation = Some(&contents.pair.operation);
         let before = media_types(self.old.tree, contents.old);
         let after = media_types(self.new.tree, contents.new);
-        let around =
-            |tree: &Tree, owner: Id| Spot::missing_in(tree.get(owner, "content").unwrap_or(owner));
-        let exchange = |name: &str| {
-            let part = match contents.status {
+        let around = |tree: &Tree, owner: Id| {
+            NodeRef::missing_in(tree.get(owner, "content").unwrap_or(owner))
+        };
+        let of_what = contents.status.map_or_else(
+            || "the request body".to_owned(),
+            |status| format!("the {} response", status.old),
+        );
+        let exchange = |name: &str, status: fn(&Names) -> &str| {
+            let (side, part) = match contents.status {
                 None => ("request", json!({"media_type": name})),
-                Some(status) => ("response", json!({"status": status, "media_type": name})),
+                Some(names) => (
+                    "response",
+                    json!({"status": status(names), "media_type": name}),
+                ),
             };
-            let mut exchange =
-                json!({"method": pair.operation.method, "path": pair.operation.path});
-            exchange[part.0] = part.1;
+            let operation = &contents.pair.operation;
+            let mut exchange = json!({"method": operation.method, "path": operation.path});
+            exchange[side] = part;
             Some(exchange)
         };
-        for (name, id) in &before {
-            match covering(&after, name) {
-                Some((_, other)) => self.media_type(contents, name, *id, other),
+        for (key, media_type) in &before {
+            match covering(&after, key) {
+                Some(other) => self.media_type(contents, media_type, other),
                 None => {
-                    let reason = format!("{name} is gone");
-                    let spots = (Spot::at(*id), around(self.new.tree, contents.new));
-                    let exchange = exchange(name);
-                    self.found(
-                        contents.removed,
-                        spots.0,
-                        spots.1,
-                        operation,
-                        reason,
-                        exchange,
+                    let name = &media_type.name;
+                    let at = (
+                        NodeRef::at(media_type.id),
+                        around(self.new.tree, contents.new),
                     );
+                    let reason = format!("{name} of {of_what} was removed");
+                    let exchange = exchange(name, |status| &status.old);
+                    self.found(contents.removed, at, operation, reason, exchange);
                 }
             }
         }
-        for (name, id) in &after {
-            if before.contains_key(name) {
+        for (key, media_type) in &after {
+            if before.contains_key(key) {
                 continue;
             }
-            match covering(&before, name) {
-                Some((_, other)) => self.media_type(contents, name, other, *id),
+            match covering(&before, key) {
+                Some(other) => self.media_type(contents, other, media_type),
                 None => {
-                    let reason = format!("{name} is new");
-                    let spots = (around(self.old.tree, contents.old), Spot::at(*id));
-                    let exchange = exchange(name);
-                    self.found(
-                        contents.added,
-                        spots.0,
-                        spots.1,
-                        operation,
-                        reason,
-                        exchange,
+                    let name = &media_type.name;
+                    let at = (
+                        around(self.old.tree, contents.old),
+                        NodeRef::at(media_type.id),
                     );
+                    let reason = format!("{name} was added to {of_what}");
+                    let exchange = exchange(name, |status| &status.new);
+                    self.found(contents.added, at, operation, reason, exchange);
                 }
             }
         }
     }
 
-    fn media_type(&mut self, contents: &Contents<'_>, name: &str, old: Id, new: Id) {
+    fn media_type(&mut self, contents: &Contents<'_>, old: &MediaType, new: &MediaType) {
         let pair = contents.pair;
-        self.members(old, new, &["schema"], Some(&pair.operation));
+        self.members(old.id, new.id, &["schema"], Some(&pair.operation));
         let schemas = (
-            self.old.tree.get(old, "schema"),
-            self.new.tree.get(new, "schema"),
+            self.old.tree.get(old.id, "schema"),
+            self.new.tree.get(new.id, "schema"),
         );
+        let media_type = Names {
+            old: old.name.clone(),
+            new: new.name.clone(),
+        };
+        let (direction, part) = match contents.status {
+            None => (Direction::Request, Part::RequestBody { media_type }),
+            Some(status) => {
+                let status = status.clone();
+                (
+                    Direction::Response,
+                    Part::ResponseBody { status, media_type },
+                )
+            }
+        };
         let body = Body {
             operation: Rc::clone(&pair.operation),
-            direction: match contents.status {
-                None => Direction::Request,
-                Some(_) => Direction::Response,
-            },
-            part: match contents.status {
-                None => Part::RequestBody {
-                    media_type: name.to_owned(),
-                },
-                Some(status) => Part::ResponseBody {
-                    status: status.to_owned(),
-                    media_type: name.to_owned(),
-                },
-            },
+            direction,
+            part,
             old: schema(schemas.0),
             new: schema(schemas.1),
         };
-        self.root(body, Spot::of(schemas.0, old), Spot::of(schemas.1, new));
+        self.root(
+            body,
+            NodeRef::of(schemas.0, old.id),
+            NodeRef::of(schemas.1, new.id),
+        );
     }
 }
 
-/// The media types of a body, in lower case, without white space.
-pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, Id> {
+/// An entry of `content`.
+pub(crate) struct MediaType {
+    /// As the document writes it.
+    name: String,
+    id: Id,
+}
+
+/// The media types of a body, by the one spelling of each.
+pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, MediaType> {
     let content = tree
         .get(owner, "content")
         .and_then(|content| tree.object(content));
-    let types = content.into_iter().flatten();
+    let mut types = BTreeMap::new();
+    for (name, id) in content.into_iter().flatten() {
+        let media_type = MediaType {
+            name: name.to_string(),
+            id: *id,
+        };
+        let mut key = normalised(name);
+        if types.contains_key(&key) {
+            key = name.to_ascii_lowercase();
+        }
+        types.insert(key, media_type);
+    }
     types
-        .map(|(name, id)| {
-            let name: String = name.chars().filter(|one| !one.is_whitespace()).collect();
-            (name.to_ascii_lowercase(), *id)
-        })
-        .collect()
 }
 
-/// The entry for a media type: itself, or a range that it is in.
-fn covering<'a>(types: &'a BTreeMap<String, Id>, name: &str) -> Option<(&'a str, Id)> {
+/// The one spelling of a media type: in lower case, its parameters in order, and
+/// without the character set that everybody takes when none is said.
+fn normalised(name: &str) -> String {
+    let lower: String = name.chars().filter(|one| !one.is_whitespace()).collect();
+    let lower = lower.to_ascii_lowercase();
+    let (essence, parameters) = lower.split_once(';').unwrap_or((&lower, ""));
+    let mut parameters: Vec<String> = parameters
+        .split(';')
+        .map(|parameter| parameter.replace('"', ""))
+        .filter(|parameter| !parameter.is_empty() && parameter != "charset=utf-8")
+        .collect();
+    parameters.sort();
+    std::iter::once(essence.to_owned())
+        .chain(parameters)
+        .collect::<Vec<_>>()
+        .join(";")
+}
+
+/// The entry for a media type: itself, itself without parameters, or a range that it
+/// is in.
+fn covering<'a>(types: &'a BTreeMap<String, MediaType>, name: &str) -> Option<&'a MediaType> {
     let essence = name.split(';').next().unwrap_or(name);
     let range = essence.split('/').next().map(|first| format!("{first}/*"));
-    [Some(name.to_owned()), range, Some("*/*".to_owned())]
+    [Some(name), Some(essence), range.as_deref(), Some("*/*")]
         .into_iter()
         .flatten()
-        .find_map(|name| types.get_key_value(&name))
-        .map(|(name, id)| (name.as_str(), *id))
+        .find_map(|name| types.get(name))
 }

@@ -6,21 +6,20 @@ use serde_json::Value;
 
 use super::{Comparison, Operation, Place, Task};
 use crate::{
-    document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree, resolve},
     rules::{self, Pair, Rule},
     schema::{Alternative, Schema},
 };
 
 /// A place in one of the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct NodeRef {
     pub(crate) id: Id,
     /// False where what is meant is not there, and `id` is what is around it.
     pub(crate) exists: bool,
 }
 
-impl Spot {
+impl NodeRef {
     pub(crate) fn at(id: Id) -> Self {
         Self { id, exists: true }
     }
@@ -40,9 +39,12 @@ impl Spot {
     }
 }
 
+/// A place in each document, the old one first.
+pub(crate) type Places = (NodeRef, NodeRef);
+
 /// Which values show a difference of two schemas.
 #[derive(Clone, Debug)]
-pub(crate) enum Show {
+pub(crate) enum SampleHint {
     /// One of these.
     Values(Vec<Value>),
     /// A text, list or object of one of these lengths.
@@ -56,33 +58,41 @@ pub(crate) enum Show {
     Twice,
     /// A member whose name is not given.
     Unnamed,
+    /// The same, where names that are not given are allowed until something forbids
+    /// them.
+    Undocumented,
     /// Any value of the accepting side's alternatives.
     Any,
 }
 
 /// Where in an exchange a difference can be seen.
 #[derive(Clone, Debug)]
-pub(crate) struct Sight {
+pub(crate) struct ValueContext {
     pub(crate) place: Place,
     /// The schemas at this place, old and new.
     pub(crate) schemas: (Schema, Schema),
-    pub(crate) old: Vec<Alternative>,
-    pub(crate) new: Vec<Alternative>,
-    pub(crate) show: Show,
+    pub(crate) old: Rc<[Alternative]>,
+    pub(crate) new: Rc<[Alternative]>,
+    pub(crate) hint: SampleHint,
 }
 
 /// One difference.
 #[derive(Clone, Debug)]
 pub(crate) struct Difference {
     pub(crate) rule: &'static Rule,
-    pub(crate) old: Spot,
-    pub(crate) new: Spot,
+    pub(crate) old: NodeRef,
+    pub(crate) new: NodeRef,
     pub(crate) reason: String,
-    pub(crate) operation: Option<Rc<Operation>>,
+    /// The operations that it is about.
+    pub(crate) operations: Vec<Rc<Operation>>,
+    /// The pair of schemas that it was found in.
+    pub(crate) task: Option<usize>,
     /// Where it can be seen, if it is about values.
-    pub(crate) sight: Option<Sight>,
+    pub(crate) context: Option<ValueContext>,
     /// What shows it, if it is not: it follows from the documents by itself.
     pub(crate) exchange: Option<Value>,
+    /// Whether it breaks even where no exchange can be made that shows it.
+    pub(crate) is_certain: bool,
 }
 
 impl Comparison<'_> {
@@ -90,21 +100,22 @@ impl Comparison<'_> {
     pub(crate) fn found(
         &mut self,
         rule: &'static Rule,
-        old: Spot,
-        new: Spot,
+        at: Places,
         operation: Option<&Rc<Operation>>,
-        reason: String,
+        reason: impl Into<String>,
         exchange: Option<Value>,
     ) {
-        let (old, new) = self.around(old, new);
+        let (old, new) = self.around(at);
         self.differences.push(Difference {
             rule,
             old,
             new,
-            reason,
-            operation: operation.cloned(),
-            sight: None,
+            reason: reason.into(),
+            operations: operation.into_iter().cloned().collect(),
+            task: self.current,
+            context: None,
             exchange,
+            is_certain: false,
         });
     }
 
@@ -113,33 +124,37 @@ impl Comparison<'_> {
         &mut self,
         pair: &'static Pair,
         task: &Task,
-        spots: (Spot, Spot),
+        at: Places,
         alternatives: (&[Alternative], &[Alternative]),
-        show: Show,
-        reason: String,
-    ) {
-        let spots = self.around(spots.0, spots.1);
+        hint: SampleHint,
+        reason: impl Into<String>,
+    ) -> &mut Difference {
+        let (old, new) = self.around(at);
+        let index = self.differences.len();
         self.differences.push(Difference {
             rule: rules::of(pair, task.place.body.direction),
-            old: spots.0,
-            new: spots.1,
-            reason,
-            operation: Some(Rc::clone(&task.place.body.operation)),
-            sight: Some(Sight {
+            old,
+            new,
+            reason: reason.into(),
+            operations: vec![Rc::clone(&task.place.body.operation)],
+            task: self.current,
+            context: Some(ValueContext {
                 place: task.place.clone(),
                 schemas: (Rc::clone(&task.old), Rc::clone(&task.new)),
-                old: alternatives.0.to_vec(),
-                new: alternatives.1.to_vec(),
-                show,
+                old: alternatives.0.into(),
+                new: alternatives.1.into(),
+                hint,
             }),
             exchange: None,
+            is_certain: task.place.is_discriminated && !task.place.is_inexact,
         });
+        &mut self.differences[index]
     }
 
     /// Where something is missing, what a reference leads to is around it.
-    fn around(&self, old: Spot, new: Spot) -> (Spot, Spot) {
-        let of = |tree: &Tree, spot: Spot| match resolve(tree, spot.id) {
-            Ok(id) if !spot.exists => Spot::missing_in(id),
+    fn around(&self, (old, new): Places) -> Places {
+        let of = |tree: &Tree, spot: NodeRef| match resolve(tree, spot.id) {
+            Ok(id) if !spot.exists => NodeRef::missing_in(id),
             _ => spot,
         };
         (of(self.old.tree, old), of(self.new.tree, new))
@@ -152,9 +167,57 @@ impl Comparison<'_> {
             task,
             (task.old_at, task.new_at),
             (&[], &[]),
-            Show::Any,
-            "there are more schemas than are compared: what is not compared yet stays undecided"
-                .to_owned(),
+            SampleHint::Any,
+            "the documents have more schemas than are compared; the rest is undecided",
         );
+    }
+}
+
+/// Two alternatives of one type that are compared.
+#[derive(Clone, Copy)]
+pub(crate) struct Two<'t> {
+    pub(crate) old: &'t Alternative,
+    pub(crate) new: &'t Alternative,
+    pub(crate) task: &'t Task,
+}
+
+impl Two<'_> {
+    /// The nodes, or where they would be.
+    pub(crate) fn at(&self, old: Option<Id>, new: Option<Id>) -> Places {
+        (
+            NodeRef::of(old, self.old_around()),
+            NodeRef::of(new, self.new_around()),
+        )
+    }
+
+    /// Where to point at for what the old alternative lacks.
+    pub(crate) fn old_around(&self) -> Id {
+        let branch = self.old.branches.last();
+        branch.copied().unwrap_or(self.task.old_at.id)
+    }
+
+    /// The same, of the new one.
+    pub(crate) fn new_around(&self) -> Id {
+        let branch = self.new.branches.last();
+        branch.copied().unwrap_or(self.task.new_at.id)
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.task.place.name()
+    }
+}
+
+impl Comparison<'_> {
+    /// Adds a difference of two alternatives.
+    pub(crate) fn differ_in(
+        &mut self,
+        two: &Two<'_>,
+        pair: &'static Pair,
+        at: Places,
+        hint: SampleHint,
+        reason: impl Into<String>,
+    ) -> &mut Difference {
+        let sides = (std::slice::from_ref(two.old), std::slice::from_ref(two.new));
+        self.differ(pair, two.task, at, sides, hint, reason)
     }
 }

@@ -4,19 +4,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Comparison, Show, Spot, Task,
-    place::Key,
-    schemas::{new_spot, old_spot},
-    texts::resolved_text,
+    Comparison, Key, NodeRef, SampleHint, Task,
+    difference::{Places, Two},
+    schemas::allows_all,
+    text::resolved_text,
 };
 use crate::{
-    document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree, resolve},
     rules::{self, Direction, Pair},
-    schema::{
-        Additional, Alternative, Schema, additional, is_annotation, properties, required, schema,
-        tightest,
-    },
+    schema::{Additional, Alternative, Schema, Schemas, additional, schema, tightest},
 };
 
 /// What one side says of an object, in one direction.
@@ -24,23 +20,29 @@ struct Side<'a> {
     tree: &'a Tree,
     properties: BTreeMap<Arc<str>, Schema>,
     required: BTreeMap<Arc<str>, Id>,
+    /// The properties that travel the other way alone.
+    unsent: BTreeMap<Arc<str>, Id>,
     additional: Additional,
 }
 
 impl<'a> Side<'a> {
-    fn of(tree: &'a Tree, alternative: &Alternative, direction: Direction) -> Self {
-        let mut properties = properties(tree, &alternative.parts);
-        let mut required = required(tree, &alternative.parts);
+    fn of(schemas: &Schemas<'a>, alternative: &Alternative, direction: Direction) -> Self {
+        let tree = schemas.tree;
+        let named = schemas.named(&alternative.parts);
+        let mut properties = named.properties.clone();
+        let mut required = named.required.clone();
+        let mut unsent = BTreeMap::new();
         let one_way = match direction {
             Direction::Request => "readOnly",
             Direction::Response => "writeOnly",
         };
         properties.retain(|name, nodes| {
-            let is_out = nodes.iter().any(|node| has_flag(tree, *node, one_way));
-            if is_out {
+            let flagged = nodes.iter().find(|node| has_flag(tree, **node, one_way));
+            if let Some(node) = flagged {
                 required.remove(name);
+                unsent.insert(Arc::clone(name), *node);
             }
-            !is_out
+            flagged.is_none()
         });
         // What is needed is named, even where nothing is said of it.
         for name in required.keys() {
@@ -52,25 +54,50 @@ impl<'a> Side<'a> {
             tree,
             properties,
             required,
+            unsent,
             additional: additional(tree, &alternative.parts),
         }
     }
 
-    /// Where a property stands, even if it travels the other way alone.
-    fn spot(&self, name: &Arc<str>, around: Id) -> Spot {
+    /// Where a property stands.
+    fn node(&self, name: &Arc<str>) -> Option<Id> {
         let node = self.properties.get(name).and_then(|nodes| nodes.first());
-        let node = node.or_else(|| self.required.get(name));
-        Spot::of(node.copied(), around)
+        node.or_else(|| self.required.get(name)).copied()
     }
 
     /// The schema of members whose names are not given, if they are values of one.
-    fn other_members(&self, around: Id) -> Option<(Schema, Spot)> {
+    fn other_members(&self, around: Id) -> Option<(Schema, NodeRef)> {
         match &self.additional {
-            Additional::Schema(nodes, id) => Some((Schema::clone(nodes), Spot::at(*id))),
-            Additional::Any(Some(id)) => Some((schema([]), Spot::at(*id))),
-            Additional::Any(None) => Some((schema([]), Spot::missing_in(around))),
+            Additional::Schema(nodes, id) => Some((Schema::clone(nodes), NodeRef::at(*id))),
+            Additional::Any(Some(id)) => Some((schema([]), NodeRef::at(*id))),
+            Additional::Any(None) => Some((schema([]), NodeRef::missing_in(around))),
             Additional::Unsaid | Additional::Nothing(_) => None,
         }
+    }
+
+    /// Whether nothing at all is said of members.
+    fn is_free(&self) -> bool {
+        matches!(self.additional, Additional::Any(None))
+    }
+
+    /// What a property's schema says.
+    fn text(&self, name: &Arc<str>) -> Likeness {
+        let nodes = self.properties.get(name)?;
+        let texts = nodes
+            .iter()
+            .map(|node| resolved_text(self.tree, *node, true));
+        let mut texts: Vec<String> = texts.collect();
+        texts.sort();
+        Some((texts, self.required.contains_key(name)))
+    }
+
+    /// How a property is described.
+    fn description(&self, name: &Arc<str>) -> Likeness {
+        let node = self.properties.get(name)?.first().copied()?;
+        let target = resolve(self.tree, node).ok()?;
+        let text = self.tree.string(self.tree.get(target, "description")?)?;
+        let is_said = !text.is_empty();
+        is_said.then(|| (vec![text.to_owned()], self.required.contains_key(name)))
     }
 }
 
@@ -80,287 +107,346 @@ fn has_flag(tree: &Tree, node: Id, name: &str) -> bool {
     flag.is_some_and(|flag| tree.boolean(flag) == Some(true))
 }
 
+/// Both sides of two objects.
+type Sides<'s, 'a> = (&'s Side<'a>, &'s Side<'a>);
+
 impl Comparison<'_> {
-    /// Compares two sets of objects.
-    pub(crate) fn objects(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        self.limit(old, new, task, "minProperties", "maxProperties");
-        let direction = task.place.body.direction;
-        let before = Side::of(self.old.tree, old, direction);
-        let after = Side::of(self.new.tree, new, direction);
-        let around = (old_spot(old, task), new_spot(new, task));
-        let spots = |name: &Arc<str>| (before.spot(name, around.0), after.spot(name, around.1));
-        for (name, nodes) in &before.properties {
+    /// Compares two sets of objects. `tag` is a property that something else compares.
+    pub(crate) fn objects(&mut self, two: &Two<'_>, tag: Option<&Arc<str>>) {
+        self.limit(two, "minProperties", "maxProperties");
+        let direction = two.task.place.body.direction;
+        let before = Side::of(self.old, two.old, direction);
+        let after = Side::of(self.new, two.new, direction);
+        let sides = (&before, &after);
+        if self.free(sides, two) {
+            return;
+        }
+        let common = before.properties.iter();
+        for (name, nodes) in common.filter(|(name, _)| tag != Some(*name)) {
             if let Some(other) = after.properties.get(name) {
-                self.required(name, (&before, &after), (old, new), task);
-                let (old_at, new_at) = spots(name);
-                self.later(Task {
-                    old: Schema::clone(nodes),
-                    new: Schema::clone(other),
-                    old_at,
-                    new_at,
-                    place: task.place.step(Key::Property(Arc::clone(name))),
-                });
+                self.required(name, sides, two);
+                self.member(
+                    (nodes, other),
+                    two.at(before.node(name), after.node(name)),
+                    name,
+                    two,
+                );
             }
         }
         let names = |these: &Side<'_>, those: &Side<'_>| -> Vec<Arc<str>> {
             let names = these.properties.keys();
-            names
-                .filter(|name| !those.properties.contains_key(*name))
-                .cloned()
-                .collect()
+            let only = names.filter(|name| !those.properties.contains_key(*name));
+            only.cloned().collect()
         };
         let mut gone = names(&before, &after);
         let mut came = names(&after, &before);
-        for (from, to) in renamed(&before, &after, &gone, &came) {
-            gone.retain(|name| *name != from);
-            came.retain(|name| *name != to);
-            self.renamed(&from, &to, (&before, &after), (old, new), task);
+        let pairs = renamed(sides, &gone, &came);
+        gone.retain(|name| !pairs.iter().any(|(from, _)| from == name));
+        came.retain(|name| !pairs.iter().any(|(_, to)| to == name));
+        for (from, to) in &pairs {
+            self.renamed(from, to, sides, two);
         }
-        for name in gone {
-            self.gone(&name, (&before, &after), (old, new), task);
+        for name in &gone {
+            self.gone(name, sides, two);
         }
-        for name in came {
-            self.came(&name, (&before, &after), (old, new), task);
+        for name in &came {
+            self.came(name, sides, two);
         }
-        self.additional((&before, &after), (old, new), task);
+        self.unsent(sides, two);
+        self.additional(sides, two);
+    }
+
+    /// An object of which nothing was said lists its properties now, or the other way
+    /// round: that is one change.
+    fn free(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) -> bool {
+        let name = two.name();
+        let is_listed = |side: &Side<'_>| matches!(side.additional, Additional::Unsaid);
+        let listed = |tree: &Tree, one: &Alternative| {
+            let properties = tightest(tree, &one.parts, "properties").next();
+            properties.or_else(|| tightest(tree, &one.parts, "required").next())
+        };
+        if before.is_free() && is_listed(after) {
+            let at = two.at(None, listed(after.tree, two.new));
+            let reason = format!("{name} was a free-form object and lists its properties now");
+            self.differ_in(two, &rules::OBJECT_LISTED, at, SampleHint::Unnamed, reason);
+            return true;
+        }
+        if is_listed(before) && after.is_free() {
+            let at = two.at(listed(before.tree, two.old), None);
+            let reason = format!("{name} listed its properties and is a free-form object now");
+            let wrong = before.properties.keys().take(8).flat_map(|name| {
+                let values = [
+                    serde_json::json!(null),
+                    serde_json::json!({}),
+                    serde_json::json!("text"),
+                    serde_json::json!(0.5),
+                ];
+                values.map(|value| serde_json::json!({ &**name: value }))
+            });
+            let hint = SampleHint::Values(
+                std::iter::once(serde_json::json!({}))
+                    .chain(wrong)
+                    .collect(),
+            );
+            self.differ_in(two, &rules::OBJECT_UNLISTED, at, hint, reason);
+            return true;
+        }
+        false
+    }
+
+    /// Compares the schemas of a property, later.
+    fn member(
+        &mut self,
+        (old, new): (&Schema, &Schema),
+        (old_at, new_at): Places,
+        name: &Arc<str>,
+        two: &Two<'_>,
+    ) {
+        self.later(Task {
+            old: Schema::clone(old),
+            new: Schema::clone(new),
+            old_at,
+            new_at,
+            place: two.task.place.property(name),
+        });
     }
 
     /// Whether a property that both have is needed.
-    fn required(
-        &mut self,
-        name: &Arc<str>,
-        (before, after): (&Side<'_>, &Side<'_>),
-        (old, new): (&Alternative, &Alternative),
-        task: &Task,
-    ) {
+    fn required(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
         let (was, is) = (before.required.get(name), after.required.get(name));
         if was.is_some() == is.is_some() {
             return;
         }
-        let list = |tree: &Tree, alternative: &Alternative, node: Option<&Id>, around: Id| {
-            let any = tightest(tree, &alternative.parts, "required").next();
-            Spot::of(node.copied().or(any), around)
+        let list = |tree: &Tree, one: &Alternative, node: Option<&Id>| {
+            let any = tightest(tree, &one.parts, "required").next();
+            node.copied().or(any)
         };
-        let spots = (
-            list(before.tree, old, was, old_spot(old, task)),
-            list(after.tree, new, is, new_spot(new, task)),
+        let at = two.at(
+            list(before.tree, two.old, was),
+            list(after.tree, two.new, is),
         );
-        let member = task.place.step(Key::Property(Arc::clone(name))).name();
+        let member = two.task.place.property(name).name();
         let (pair, reason): (&'static Pair, _) = if is.is_some() {
-            (&rules::REQUIRED_ADDED, format!("{member} is required now"))
+            (&rules::REQUIRED_ADDED, format!("{member} became required"))
         } else {
             (
                 &rules::REQUIRED_REMOVED,
-                format!("{member} is optional now"),
+                format!("{member} became optional"),
             )
         };
-        let show = Show::Object {
-            with: Vec::new(),
-            without: vec![Arc::clone(name)],
-        };
-        let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(pair, task, spots, sides, show, reason);
+        self.differ_in(two, pair, at, without(name), reason);
     }
 
     fn renamed(
         &mut self,
         from: &Arc<str>,
         to: &Arc<str>,
-        (before, after): (&Side<'_>, &Side<'_>),
-        (old, new): (&Alternative, &Alternative),
-        task: &Task,
+        (before, after): Sides<'_, '_>,
+        two: &Two<'_>,
     ) {
-        let spots = (
-            before.spot(from, old_spot(old, task)),
-            after.spot(to, new_spot(new, task)),
-        );
-        let show = Show::Object {
+        let at = two.at(before.node(from), after.node(to));
+        let hint = SampleHint::Object {
             with: vec![Arc::clone(from)],
             without: vec![Arc::clone(to)],
         };
-        let reason = format!("{}: `{from}` is `{to}` now", task.place.name());
-        let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(&rules::PROPERTY_RENAMED, task, spots, sides, show, reason);
+        let member = two.task.place.property(from).name();
+        let reason = format!("{member} was renamed to `{to}`");
+        let is_certain = before.required.contains_key(from) && !two.task.place.is_inexact;
+        let difference = self.differ_in(two, &rules::PROPERTY_RENAMED, at, hint, reason);
+        difference.is_certain |= is_certain;
         // What else changed of it.
         if let (Some(nodes), Some(other)) = (before.properties.get(from), after.properties.get(to))
         {
             self.later(Task {
                 old: Schema::clone(nodes),
                 new: Schema::clone(other),
-                old_at: spots.0,
-                new_at: spots.1,
-                place: task
-                    .place
-                    .inexact(true)
-                    .step(Key::Property(Arc::clone(from))),
+                old_at: at.0,
+                new_at: at.1,
+                place: two.task.place.inexact(true).property(from),
             });
         }
     }
 
-    fn gone(
-        &mut self,
-        name: &Arc<str>,
-        (before, after): (&Side<'_>, &Side<'_>),
-        (old, new): (&Alternative, &Alternative),
-        task: &Task,
-    ) {
-        let old_at = before.spot(name, old_spot(old, task));
-        if let Some((others, new_at)) = after.other_members(new_spot(new, task)) {
+    fn gone(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
+        let places = two.at(before.node(name), None);
+        if let Some((others, new_at)) = after.other_members(two.new_around()) {
             // It may still be there, as one of the members that are not named.
-            self.required(name, (before, after), (old, new), task);
+            self.required(name, (before, after), two);
             if let Some(nodes) = before.properties.get(name) {
-                self.later(Task {
-                    old: Schema::clone(nodes),
-                    new: others,
-                    old_at,
-                    new_at,
-                    place: task.place.step(Key::Property(Arc::clone(name))),
-                });
+                self.member((nodes, &others), (places.0, new_at), name, two);
             }
             return;
         }
-        let new_at = around_properties(after.tree, new, new_spot(new, task));
-        let reason = format!("{} has no `{name}` any more", task.place.name());
-        let show = Show::Object {
+        let at = (
+            places.0,
+            around_properties(after.tree, two.new, two.new_around()),
+        );
+        let member = two.task.place.property(name).name();
+        let reason = format!("{member} was removed");
+        let hint = SampleHint::Object {
             with: vec![Arc::clone(name)],
             without: Vec::new(),
         };
-        let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        let spots = (old_at, new_at);
-        self.differ(&rules::PROPERTY_REMOVED, task, spots, sides, show, reason);
+        let is_certain = before.required.contains_key(name) && !two.task.place.is_inexact;
+        let difference = self.differ_in(two, &rules::PROPERTY_REMOVED, at, hint, reason);
+        difference.is_certain |= is_certain;
     }
 
-    fn came(
-        &mut self,
-        name: &Arc<str>,
-        (before, after): (&Side<'_>, &Side<'_>),
-        (old, new): (&Alternative, &Alternative),
-        task: &Task,
-    ) {
-        let new_at = after.spot(name, new_spot(new, task));
-        if let Some((others, old_at)) = before.other_members(old_spot(old, task)) {
-            self.required(name, (before, after), (old, new), task);
+    fn came(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
+        let places = two.at(None, after.node(name));
+        if let Some((others, old_at)) = before.other_members(two.old_around()) {
+            self.required(name, (before, after), two);
             if let Some(nodes) = after.properties.get(name) {
-                self.later(Task {
-                    old: others,
-                    new: Schema::clone(nodes),
-                    old_at,
-                    new_at,
-                    place: task.place.step(Key::Property(Arc::clone(name))),
-                });
+                self.member((&others, nodes), (old_at, places.1), name, two);
             }
             return;
         }
-        let is_required = after.required.contains_key(name);
-        let (pair, word): (&'static Pair, _) = if is_required {
-            (&rules::REQUIRED_PROPERTY_ADDED, "required")
+        let member = two.task.place.property(name).name();
+        let (pair, reason): (&'static Pair, _) = if after.required.contains_key(name) {
+            (
+                &rules::REQUIRED_PROPERTY_ADDED,
+                format!("{member} was added, and is required"),
+            )
         } else {
-            (&rules::PROPERTY_ADDED, "optional")
+            (
+                &rules::PROPERTY_ADDED,
+                format!("{member} was added, and is optional"),
+            )
         };
-        let old_at = around_properties(before.tree, old, old_spot(old, task));
-        let reason = format!("{} has another {word} property `{name}`", task.place.name());
-        let show = Show::Object {
-            with: Vec::new(),
-            without: vec![Arc::clone(name)],
+        let at = (
+            around_properties(before.tree, two.old, two.old_around()),
+            places.1,
+        );
+        self.differ_in(two, pair, at, without(name), reason);
+    }
+
+    /// Properties that travel the other way alone, and came or went: nothing of it is
+    /// sent here.
+    fn unsent(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) {
+        let is_known = |side: &Side<'_>, name: &Arc<str>| {
+            side.unsent.contains_key(name) || side.properties.contains_key(name)
         };
-        let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(pair, task, (old_at, new_at), sides, show, reason);
+        let gone = before
+            .unsent
+            .iter()
+            .filter(|(name, _)| !is_known(after, name));
+        let came = after
+            .unsent
+            .iter()
+            .filter(|(name, _)| !is_known(before, name));
+        let gone = gone.map(|(name, node)| (name, Some(*node), None, "removed"));
+        let came = came.map(|(name, node)| (name, None, Some(*node), "added"));
+        for (name, old, new, what) in gone.chain(came) {
+            let (old_at, new_at) = two.at(old, new);
+            let at = (
+                old.map_or_else(
+                    || around_properties(before.tree, two.old, old_at.id),
+                    NodeRef::at,
+                ),
+                new.map_or_else(
+                    || around_properties(after.tree, two.new, new_at.id),
+                    NodeRef::at,
+                ),
+            );
+            let member = two.task.place.property(name).name();
+            let reason = format!("{member} was {what}; it is never sent this way");
+            self.differ_in(two, &rules::UNSENT_CHANGED, at, SampleHint::Any, reason);
+        }
     }
 
     /// Compares the members whose names are not given.
-    fn additional(
-        &mut self,
-        (before, after): (&Side<'_>, &Side<'_>),
-        (old, new): (&Alternative, &Alternative),
-        task: &Task,
-    ) {
+    fn additional(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) {
         use Additional::{Any, Nothing, Schema as Values, Unsaid};
         let node = |additional: &Additional| match additional {
             Unsaid | Any(None) => None,
             Any(Some(id)) | Nothing(id) | Values(_, id) => Some(*id),
         };
-        let spots = (
-            Spot::of(node(&before.additional), old_spot(old, task)),
-            Spot::of(node(&after.additional), new_spot(new, task)),
-        );
-        let name = task.place.name();
-        let (pair, reason): (&'static Pair, String) = match (&before.additional, &after.additional)
-        {
-            (Unsaid, Unsaid) | (Nothing(_), Nothing(_)) | (Any(_), Any(_)) => return,
-            (Unsaid, Nothing(_)) | (Nothing(_), Unsaid) => (
-                &rules::ADDITIONAL_NOTED,
-                format!("whether {name} has other members is said in another way"),
-            ),
-            // A free-form object that got its first property, or lost its last.
-            (Any(None), Unsaid) | (Any(_) | Values(..), Nothing(_) | Unsaid) => (
-                &rules::ADDITIONAL_REMOVED,
-                format!("{name} no longer has members of any name"),
-            ),
-            (Nothing(_) | Unsaid, Any(_) | Values(..)) => (
-                &rules::ADDITIONAL_ADDED,
-                format!("{name} can have members of any name now"),
-            ),
-            // `{}` is a schema like any other.
-            (Values(nodes, _), Any(Some(id))) if after.tree.object(*id).is_some() => {
-                self.member(nodes, &schema([*id]), spots, task);
-                return;
-            }
-            (Any(Some(id)), Values(nodes, _)) if before.tree.object(*id).is_some() => {
-                self.member(&schema([*id]), nodes, spots, task);
-                return;
-            }
-            (Values(nodes, _), Values(others, _)) => {
-                self.member(nodes, others, spots, task);
-                return;
-            }
-            (Values(nodes, _), Any(_)) => {
-                if self.allows_all(nodes, true) {
-                    return;
-                }
-                (
-                    &rules::ADDITIONAL_WIDENED,
-                    format!("the members of {name} can be anything now"),
-                )
-            }
-            (Any(_), Values(nodes, _)) => {
-                if self.allows_all(nodes, false) {
-                    return;
-                }
-                (
+        let at = two.at(node(&before.additional), node(&after.additional));
+        let name = two.name();
+        let is_request = two.task.place.body.direction == Direction::Request;
+        let (pair, hint, reason): (&'static Pair, _, String) =
+            match (&before.additional, &after.additional) {
+                (Unsaid, Unsaid) | (Nothing(_), Nothing(_)) | (Any(_), Any(_)) => return,
+                (Unsaid, Nothing(_)) => (
+                    &rules::ADDITIONAL_FORBIDDEN,
+                    SampleHint::Undocumented,
+                    format!("`additionalProperties: false` was added to {name}"),
+                ),
+                (Nothing(_), Unsaid) => (
+                    &rules::ADDITIONAL_NOTED,
+                    SampleHint::Any,
+                    format!("`additionalProperties: false` was removed from {name}"),
+                ),
+                (Any(_) | Values(..), Nothing(_) | Unsaid) => (
+                    &rules::ADDITIONAL_REMOVED,
+                    SampleHint::Unnamed,
+                    format!("{name} no longer has properties of any name"),
+                ),
+                // Until something is said, any value is allowed.
+                (Unsaid, Values(nodes, _)) if is_request && !allows_all(after.tree, nodes) => (
                     &rules::ADDITIONAL_NARROWED,
-                    format!("the members of {name} could be anything, and can't any more"),
-                )
-            }
-        };
-        let sides = (std::slice::from_ref(old), std::slice::from_ref(new));
-        self.differ(pair, task, spots, sides, Show::Unnamed, reason);
+                    SampleHint::Undocumented,
+                    format!(
+                        "the other properties of {name} could be anything and have a schema now"
+                    ),
+                ),
+                (Nothing(_) | Unsaid, Any(_) | Values(..)) => (
+                    &rules::ADDITIONAL_ADDED,
+                    SampleHint::Any,
+                    format!("{name} can have properties of any name now"),
+                ),
+                // `{}` is a schema like any other.
+                (Values(nodes, _), Any(Some(id))) if after.tree.object(*id).is_some() => {
+                    return self.others((nodes, &schema([*id])), at, two);
+                }
+                (Any(Some(id)), Values(nodes, _)) if before.tree.object(*id).is_some() => {
+                    return self.others((&schema([*id]), nodes), at, two);
+                }
+                (Values(nodes, _), Values(others, _)) => {
+                    return self.others((nodes, others), at, two);
+                }
+                (Values(nodes, _), Any(_)) if allows_all(before.tree, nodes) => return,
+                (Any(_), Values(nodes, _)) if allows_all(after.tree, nodes) => return,
+                (Values(..), Any(_)) => (
+                    &rules::ADDITIONAL_WIDENED,
+                    SampleHint::Unnamed,
+                    format!("the other properties of {name} can be anything now"),
+                ),
+                (Any(_), Values(..)) => (
+                    &rules::ADDITIONAL_NARROWED,
+                    SampleHint::Unnamed,
+                    format!(
+                        "the other properties of {name} could be anything and have a schema now"
+                    ),
+                ),
+            };
+        self.differ_in(two, pair, at, hint, reason);
     }
 
     /// Compares the schemas of members whose names are not given, later.
-    fn member(&mut self, old: &Schema, new: &Schema, spots: (Spot, Spot), task: &Task) {
+    fn others(&mut self, (old, new): (&Schema, &Schema), at: Places, two: &Two<'_>) {
         self.later(Task {
             old: Schema::clone(old),
             new: Schema::clone(new),
-            old_at: spots.0,
-            new_at: spots.1,
-            place: task.place.step(Key::Member),
+            old_at: at.0,
+            new_at: at.1,
+            place: two.task.place.step(Key::Member),
         });
     }
+}
 
-    /// Whether a schema certainly says nothing.
-    pub(crate) fn allows_all(&self, nodes: &Schema, is_old: bool) -> bool {
-        let tree = if is_old { self.old.tree } else { self.new.tree };
-        nodes.iter().all(|node| {
-            let members = resolve(tree, *node).ok().and_then(|id| tree.object(id));
-            members.is_some_and(|members| members.keys().all(|name| is_annotation(name)))
-        })
+/// Objects without a member.
+fn without(name: &Arc<str>) -> SampleHint {
+    SampleHint::Object {
+        with: Vec::new(),
+        without: vec![Arc::clone(name)],
     }
 }
 
 /// Where a property would stand.
-fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> Spot {
+fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> NodeRef {
     let node = tightest(tree, &alternative.parts, "properties").next();
-    Spot::missing_in(node.unwrap_or(around))
+    NodeRef::missing_in(node.unwrap_or(around))
 }
 
 /// A property's old and new name.
@@ -372,12 +458,7 @@ type Likeness = Option<(Vec<String>, bool)>;
 /// Which of the properties that went came under another name: those that have the
 /// same description, or else whose schemas say the same, and that are needed or
 /// not alike, where there is one such on each side.
-fn renamed(
-    before: &Side<'_>,
-    after: &Side<'_>,
-    gone: &[Arc<str>],
-    came: &[Arc<str>],
-) -> Vec<Renaming> {
+fn renamed((before, after): Sides<'_, '_>, gone: &[Arc<str>], came: &[Arc<str>]) -> Vec<Renaming> {
     if gone.len().saturating_mul(came.len()) > 1024 {
         return Vec::new();
     }
@@ -406,26 +487,4 @@ fn renamed(
         }
     }
     pairs
-}
-
-impl Side<'_> {
-    /// What a property's schema says.
-    fn text(&self, name: &Arc<str>) -> Likeness {
-        let nodes = self.properties.get(name)?;
-        let texts = nodes
-            .iter()
-            .map(|node| resolved_text(self.tree, *node, true));
-        let mut texts: Vec<String> = texts.collect();
-        texts.sort();
-        Some((texts, self.required.contains_key(name)))
-    }
-
-    /// How a property is described.
-    fn description(&self, name: &Arc<str>) -> Likeness {
-        let node = self.properties.get(name)?.first().copied()?;
-        let target = resolve(self.tree, node).ok()?;
-        let text = self.tree.string(self.tree.get(target, "description")?)?;
-        let is_said = !text.is_empty();
-        is_said.then(|| (vec![text.to_owned()], self.required.contains_key(name)))
-    }
 }

@@ -1,12 +1,10 @@
-//! An operation, outside of its schemas.
+//! An operation, outside of its parameters, bodies and schemas.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
-use serde_json::json;
-
-use super::{Comparison, Operation, Spot, texts::resolved_text};
+use super::{Comparison, NodeRef, Operation, text::resolved_text};
 use crate::{
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree},
     rules,
 };
 
@@ -18,6 +16,15 @@ pub(crate) struct Pair {
     pub(crate) new: Id,
     pub(crate) old_item: Id,
     pub(crate) new_item: Id,
+    /// Whether a part of the path moved to the server, or back.
+    pub(crate) is_moved: bool,
+}
+
+/// A flag that is absent where it is false, and where it stands.
+pub(crate) fn flag(tree: &Tree, owner: Id, name: &str) -> (bool, NodeRef) {
+    let id = tree.get(owner, name);
+    let is_set = id.is_some_and(|id| tree.boolean(id) == Some(true));
+    (is_set, NodeRef::of(id, owner))
 }
 
 impl Comparison<'_> {
@@ -34,39 +41,35 @@ impl Comparison<'_> {
             "callbacks",
         ];
         self.members(pair.old, pair.new, &known, operation);
-        let id = |tree: &Tree, at: Id| Spot::of(tree.get(at, "operationId"), at);
-        let spots = (id(self.old.tree, pair.old), id(self.new.tree, pair.new));
-        let names = (spots.0.value(self.old.tree), spots.1.value(self.new.tree));
+        let id = |tree: &Tree, at: Id| NodeRef::of(tree.get(at, "operationId"), at);
+        let at = (id(self.old.tree, pair.old), id(self.new.tree, pair.new));
+        let names = (at.0.value(self.old.tree), at.1.value(self.new.tree));
         if names.0 != names.1 {
             let said = |name: &Option<serde_json::Value>| {
                 name.as_ref()
-                    .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+                    .map_or_else(|| "none".to_owned(), ToString::to_string)
             };
             let reason = format!(
-                "the operation was named {} and is {} now",
+                "the operationId was {} and is {}",
                 said(&names.0),
                 said(&names.1)
             );
-            let rule = &rules::OPERATION_ID_CHANGED;
-            self.found(rule, spots.0, spots.1, operation, reason, None);
+            self.found(&rules::OPERATION_ID_CHANGED, at, operation, reason, None);
         }
-        self.deprecated(pair);
-        let has_servers = |tree: &Tree, at: Id, item: Id| {
-            tree.get(at, "servers").is_some() || tree.get(item, "servers").is_some()
-        };
-        if has_servers(self.old.tree, pair.old, pair.old_item)
-            || has_servers(self.new.tree, pair.new, pair.new_item)
-        {
-            let of = |tree: &Tree, at: Id, item: Id| {
-                [at, item]
-                    .into_iter()
-                    .find(|owner| tree.get(*owner, "servers").is_some())
-                    .unwrap_or(ROOT)
+        let (was, before) = flag(self.old.tree, pair.old, "deprecated");
+        let (is, after) = flag(self.new.tree, pair.new, "deprecated");
+        if was != is {
+            let (rule, reason) = if is {
+                (&rules::OPERATION_DEPRECATED, "the operation is deprecated")
+            } else {
+                (
+                    &rules::OPERATION_UNDEPRECATED,
+                    "the operation is no longer deprecated",
+                )
             };
-            let old = of(self.old.tree, pair.old, pair.old_item);
-            let new = of(self.new.tree, pair.new, pair.new_item);
-            self.servers(old, new, operation);
+            self.found(rule, (before, after), operation, reason, None);
         }
+        self.own_servers(pair);
         self.security(pair);
         self.parameters(pair);
         self.request_body(pair);
@@ -77,109 +80,29 @@ impl Comparison<'_> {
         );
         let text = |tree: &Tree, id: Option<Id>| id.map(|id| resolved_text(tree, id, false));
         if text(self.old.tree, callbacks.0) != text(self.new.tree, callbacks.1) {
-            let spots = (
-                Spot::of(callbacks.0, pair.old),
-                Spot::of(callbacks.1, pair.new),
+            let at = (
+                NodeRef::of(callbacks.0, pair.old),
+                NodeRef::of(callbacks.1, pair.new),
             );
-            let reason = "the callbacks changed, which are not compared".to_owned();
-            let rule = &rules::CALLBACKS_CHANGED;
-            self.found(rule, spots.0, spots.1, operation, reason, None);
+            let reason = "the callbacks changed; they are not compared";
+            self.found(&rules::CALLBACKS_CHANGED, at, operation, reason, None);
         }
     }
 
-    fn deprecated(&mut self, pair: &Pair) {
-        let flag = |tree: &Tree, at: Id| {
-            let id = tree.get(at, "deprecated");
-            (
-                id.is_some_and(|id| tree.boolean(id) == Some(true)),
-                Spot::of(id, at),
-            )
+    /// Servers that an operation has of its own, or has to be looked at with its path.
+    fn own_servers(&mut self, pair: &Pair) {
+        let owner = |tree: &Tree, at: Id, item: Id| {
+            let owners = [at, item].into_iter();
+            let mut owners = owners.filter(|owner| tree.get(*owner, "servers").is_some());
+            owners.next().unwrap_or(ROOT)
         };
-        let (was, before) = flag(self.old.tree, pair.old);
-        let (is, after) = flag(self.new.tree, pair.new);
-        let (rule, reason) = match (was, is) {
-            (false, true) => (
-                &rules::OPERATION_DEPRECATED,
-                "the operation is deprecated now",
-            ),
-            (true, false) => (
-                &rules::OPERATION_UNDEPRECATED,
-                "the operation is no longer deprecated",
-            ),
-            _ => return,
-        };
-        self.found(
-            rule,
-            before,
-            after,
-            Some(&pair.operation),
-            reason.to_owned(),
-            None,
-        );
-    }
-
-    /// Compares the servers that two objects name.
-    pub(crate) fn servers(&mut self, old: Id, new: Id, operation: Option<&Rc<Operation>>) {
-        let (before, old_list) = servers(self.old.tree, old);
-        let (after, new_list) = servers(self.new.tree, new);
-        let only = |these: &Servers, those: &Servers| -> Vec<((String, String), Id)> {
-            let only = these.iter().filter(|(key, _)| !those.contains_key(*key));
-            only.map(|(key, id)| (key.clone(), *id)).collect()
-        };
-        let (mut gone, mut came) = (only(&before, &after), only(&after, &before));
-        // None is the server `/`, as the specification has it.
-        let is_default = |key: &(String, String)| key.0 == "/" && key.1.is_empty();
-        if before.is_empty() {
-            came.retain(|(key, _)| !is_default(key));
-        }
-        if after.is_empty() {
-            gone.retain(|(key, _)| !is_default(key));
-        }
-        for (key, server) in &before {
-            if let Some(other) = after.get(key) {
-                self.members(*server, *other, &["url", "variables"], operation);
-            }
-        }
-        if let ([(from, server)], [(to, other)]) = (&gone[..], &came[..]) {
-            let reason = format!("the server {} is {} now", from.0, to.0);
-            let exchange = Some(json!({"server": from.0, "request": {}}));
-            let spots = (Spot::at(*server), Spot::at(*other));
-            let rule = &rules::SERVER_CHANGED;
-            self.found(rule, spots.0, spots.1, operation, reason, exchange);
-            return;
-        }
-        for (key, server) in &gone {
-            let reason = format!("the server {} is gone", key.0);
-            let spots = (Spot::at(*server), Spot::missing_in(new_list));
-            let exchange = Some(json!({"server": key.0, "request": {}}));
-            let rule = &rules::SERVER_REMOVED;
-            self.found(rule, spots.0, spots.1, operation, reason, exchange);
-        }
-        for (key, server) in &came {
-            let reason = format!("the server {} is new", key.0);
-            let spots = (Spot::missing_in(old_list), Spot::at(*server));
-            let rule = &rules::SERVER_ADDED;
-            self.found(rule, spots.0, spots.1, operation, reason, None);
+        let old = owner(self.old.tree, pair.old, pair.old_item);
+        let new = owner(self.new.tree, pair.new, pair.new_item);
+        if pair.is_moved {
+            let paths = (pair.operation.path.as_str(), pair.new_path.as_str());
+            self.servers((old, new), Some(paths), Some(&pair.operation));
+        } else if old != ROOT || new != ROOT {
+            self.servers((old, new), None, Some(&pair.operation));
         }
     }
-}
-
-/// Servers by address and variables.
-type Servers = BTreeMap<(String, String), Id>;
-
-/// The servers that an object names, by address and variables, and where they
-/// are listed. Where none is named there is none: clients have to know better.
-fn servers(tree: &Tree, owner: Id) -> (Servers, Id) {
-    let list = tree.get(owner, "servers");
-    let servers = list.and_then(|list| tree.array(list)).unwrap_or_default();
-    let named = servers.iter().map(|server| {
-        let url = tree.get(*server, "url").and_then(|url| tree.string(url));
-        // A slash at the end says nothing: paths begin with one.
-        let url = url.unwrap_or_default().trim_end_matches('/');
-        let url = if url.is_empty() { "/" } else { url };
-        let variables = tree.get(*server, "variables");
-        let variables = variables.map(|id| resolved_text(tree, id, true));
-        ((url.to_owned(), variables.unwrap_or_default()), *server)
-    });
-    (named.collect(), list.unwrap_or(owner))
 }

@@ -4,70 +4,97 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::{Value, json};
 
-use super::{Body, Comparison, Part, Place, Spot, Task, operation::Pair};
+use super::{
+    Body, Comparison, NodeRef, Part, Place, Task,
+    operation::{Pair, flag},
+    text::resolved_text,
+};
 use crate::{
-    document::resolve,
-    json::{Id, Tree},
+    document::{Id, Tree, resolve},
     rules::{self, Direction},
-    schema::schema,
+    schema::{Additional, Schema, Schemas, Type, additional, schema},
 };
 
-/// One parameter.
+/// One parameter, or one property of an object that is written as parameters.
 #[derive(Clone, Debug)]
 struct Parameter {
     location: String,
     name: String,
-    /// The item of the list.
+    /// The item of the list, or the property.
     at: Id,
     /// What it refers to, or itself.
     id: Id,
     is_required: bool,
+    /// The schema of its value.
+    value: Schema,
+    /// Whether it is a property of an object.
+    is_property: bool,
 }
+
+/// Parameters by place and name.
+type Parameters = BTreeMap<(String, String), Parameter>;
 
 impl Comparison<'_> {
     pub(crate) fn parameters(&mut self, pair: &Pair) {
-        let (before, old_odd) =
+        let (mut before, old_odd) =
             parameters(self.old.tree, pair.old_item, pair.old, &pair.operation.path);
-        let (after, new_odd) = parameters(self.new.tree, pair.new_item, pair.new, &pair.new_path);
+        let (mut after, new_odd) =
+            parameters(self.new.tree, pair.new_item, pair.new, &pair.new_path);
         let texts = |tree: &Tree, odd: &[Id]| -> Vec<String> {
             odd.iter().map(|id| tree.canonical_text(*id)).collect()
         };
         if texts(self.old.tree, &old_odd) != texts(self.new.tree, &new_odd) {
-            let spots = (
-                Spot::of(old_odd.first().copied(), pair.old),
-                Spot::of(new_odd.first().copied(), pair.new),
+            let at = (
+                NodeRef::of(old_odd.first().copied(), pair.old),
+                NodeRef::of(new_odd.first().copied(), pair.new),
             );
-            let reason = "a parameter without a name or place changed".to_owned();
-            let rule = &rules::NOT_COMPARED;
-            self.found(rule, spots.0, spots.1, Some(&pair.operation), reason, None);
+            let reason = "a parameter without a name or place changed";
+            self.found(
+                &rules::NOT_COMPARED,
+                at,
+                Some(&pair.operation),
+                reason,
+                None,
+            );
         }
-        let mut gone: Vec<&Parameter> = Vec::new();
-        for (key, parameter) in &before {
-            match after.get(key) {
-                Some(other) => self.parameter(parameter, other, pair),
+        let unpaired = |these: &Parameters, those: &Parameters| {
+            these.keys().filter(|key| !those.contains_key(*key)).count()
+        };
+        let counts = |before: &Parameters, after: &Parameters| {
+            (unpaired(before, after), unpaired(after, before))
+        };
+        let written = counts(&before, &after);
+        if written != (0, 0) {
+            // An object that is written as parameters may have been gathered from
+            // them, or taken apart.
+            let flat = (flattened(self.old, &before), flattened(self.new, &after));
+            if counts(&flat.0, &flat.1) < written {
+                (before, after) = flat;
+            }
+        }
+        let mut gone: Vec<Parameter> = Vec::new();
+        for (key, parameter) in before {
+            match after.remove(&key) {
+                Some(other) => self.parameter(&parameter, &other, pair),
                 None => gone.push(parameter),
             }
         }
-        let mut came: Vec<&Parameter> = after
-            .iter()
-            .filter(|(key, _)| !before.contains_key(*key))
-            .map(|(_, parameter)| parameter)
-            .collect();
+        let mut came: Vec<Parameter> = after.into_values().collect();
         for parameter in gone {
             let matching: Vec<usize> = came
                 .iter()
                 .enumerate()
-                .filter(|(_, other)| self.is_renamed(parameter, other))
+                .filter(|(_, other)| self.is_renamed(&parameter, other))
                 .map(|(index, _)| index)
                 .collect();
             let successor = match matching[..] {
                 [only] => Some(came.remove(only)),
                 _ => None,
             };
-            self.parameter_gone(parameter, successor, pair);
+            self.parameter_gone(&parameter, successor.as_ref(), pair);
         }
         for parameter in came {
-            self.parameter_came(parameter, pair);
+            self.parameter_came(&parameter, pair);
         }
     }
 
@@ -77,178 +104,162 @@ impl Comparison<'_> {
             let rest = members.filter(|(name, _)| {
                 !matches!(&***name, "name" | "description" | "example" | "examples")
             });
-            rest.map(|(name, value)| {
-                format!("{name} {}", super::texts::resolved_text(tree, *value, true))
-            })
-            .collect::<Vec<_>>()
+            rest.map(|(name, value)| format!("{name} {}", resolved_text(tree, *value, true)))
+                .collect::<Vec<_>>()
         };
         old.location == new.location && rest(self.old.tree, old) == rest(self.new.tree, new)
     }
 
     fn parameter_gone(&mut self, old: &Parameter, successor: Option<&Parameter>, pair: &Pair) {
-        let called = old.called();
         let exchange = Some(old.exchange(pair, json!("…")));
         let operation = Some(&pair.operation);
-        let around = self
-            .new
-            .tree
-            .get(pair.new, "parameters")
-            .unwrap_or(pair.new);
+        let list = self.new.tree.get(pair.new, "parameters");
         match successor {
             Some(new) => {
-                let reason = format!("{called} is `{}` now", new.name);
-                let spots = (Spot::at(old.at), Spot::at(new.at));
-                let rule = &rules::PARAMETER_RENAMED;
-                self.found(rule, spots.0, spots.1, operation, reason, exchange);
+                let reason = format!("{} became `{}`", old.called(), new.name);
+                let at = (NodeRef::at(old.at), NodeRef::at(new.at));
+                self.found(&rules::PARAMETER_RENAMED, at, operation, reason, exchange);
             }
             None => {
-                let reason = format!("{called} is gone");
-                let spots = (Spot::at(old.at), Spot::missing_in(around));
-                let rule = &rules::PARAMETER_REMOVED;
-                self.found(rule, spots.0, spots.1, operation, reason, exchange);
+                let reason = format!("{} was removed", old.called());
+                let around = NodeRef::missing_in(list.unwrap_or(pair.new));
+                let at = (NodeRef::at(old.at), around);
+                self.found(&rules::PARAMETER_REMOVED, at, operation, reason, exchange);
             }
         }
     }
 
     fn parameter_came(&mut self, new: &Parameter, pair: &Pair) {
-        let around = self
-            .old
-            .tree
-            .get(pair.old, "parameters")
-            .unwrap_or(pair.old);
-        let spots = (Spot::missing_in(around), Spot::at(new.at));
+        let list = self.old.tree.get(pair.old, "parameters");
+        let around = NodeRef::missing_in(list.unwrap_or(pair.old));
+        let at = (around, NodeRef::at(new.at));
         let operation = Some(&pair.operation);
-        let called = new.called();
         if new.is_required {
             let exchange = Some(new.exchange(pair, Value::Null));
-            let reason = format!("{called} is new and required");
+            let reason = format!("{} was added, and is required", new.called());
             let rule = &rules::REQUIRED_PARAMETER_ADDED;
-            self.found(rule, spots.0, spots.1, operation, reason, exchange);
+            self.found(rule, at, operation, reason, exchange);
         } else {
-            let reason = format!("{called} is new and optional");
-            self.found(
-                &rules::PARAMETER_ADDED,
-                spots.0,
-                spots.1,
-                operation,
-                reason,
-                None,
-            );
+            let reason = format!("the optional parameter `{}` was added", new.name);
+            self.found(&rules::PARAMETER_ADDED, at, operation, reason, None);
         }
     }
 
     fn parameter(&mut self, old: &Parameter, new: &Parameter, pair: &Pair) {
         let operation = Some(&pair.operation);
-        let known = [
-            "name",
-            "in",
-            "required",
-            "schema",
-            "content",
-            "style",
-            "explode",
-            "allowReserved",
-            "deprecated",
-        ];
-        self.members(old.id, new.id, &known, operation);
-        let flag = |tree: &Tree, parameter: &Parameter, name: &str| {
-            Spot::of(tree.get(parameter.id, name), parameter.id)
-        };
         let called = old.called();
+        let is_property = old.is_property || new.is_property;
+        if !is_property {
+            let known = [
+                "name",
+                "in",
+                "required",
+                "schema",
+                "content",
+                "style",
+                "explode",
+                "allowReserved",
+                "deprecated",
+            ];
+            self.members(old.id, new.id, &known, operation);
+            let (was, before) = flag(self.old.tree, old.id, "deprecated");
+            let (is, after) = flag(self.new.tree, new.id, "deprecated");
+            if was != is {
+                let (rules, reason) = if is {
+                    (&rules::DEPRECATED, format!("{called} is deprecated"))
+                } else {
+                    let reason = format!("{called} is no longer deprecated");
+                    (&rules::UNDEPRECATED, reason)
+                };
+                self.found(&rules[0], (before, after), operation, reason, None);
+            }
+            self.serialisation(old, new, pair);
+        }
         if old.is_required != new.is_required {
-            let spots = (
-                flag(self.old.tree, old, "required"),
-                flag(self.new.tree, new, "required"),
+            let at = (
+                flag(self.old.tree, old.id, "required").1,
+                flag(self.new.tree, new.id, "required").1,
             );
-            let (rule, reason, exchange) = if new.is_required {
-                (
-                    &rules::PARAMETER_BECAME_REQUIRED,
-                    format!("{called} is required now"),
-                    Some(new.exchange(pair, Value::Null)),
-                )
+            if new.is_required {
+                let exchange = Some(new.exchange(pair, Value::Null));
+                let reason = format!("{called} became required");
+                let rule = &rules::PARAMETER_BECAME_REQUIRED;
+                self.found(rule, at, operation, reason, exchange);
             } else {
-                (
-                    &rules::PARAMETER_BECAME_OPTIONAL,
-                    format!("{called} is optional now"),
-                    None,
-                )
-            };
-            self.found(rule, spots.0, spots.1, operation, reason, exchange);
-        }
-        let is_true = |tree: &Tree, spot: Spot| spot.exists && tree.boolean(spot.id) == Some(true);
-        let spots = (
-            flag(self.old.tree, old, "deprecated"),
-            flag(self.new.tree, new, "deprecated"),
-        );
-        match (
-            is_true(self.old.tree, spots.0),
-            is_true(self.new.tree, spots.1),
-        ) {
-            (false, true) => {
-                let reason = format!("{called} is deprecated now");
-                self.found(
-                    &rules::DEPRECATED[0],
-                    spots.0,
-                    spots.1,
-                    operation,
-                    reason,
-                    None,
-                );
+                let reason = format!("{called} became optional");
+                let rule = &rules::PARAMETER_BECAME_OPTIONAL;
+                self.found(rule, at, operation, reason, None);
             }
-            (true, false) => {
-                let reason = format!("{called} is no longer deprecated");
-                self.found(
-                    &rules::UNDEPRECATED[0],
-                    spots.0,
-                    spots.1,
-                    operation,
-                    reason,
-                    None,
-                );
-            }
-            _ => {}
         }
-        let (before, after) = (written(self.old.tree, old), written(self.new.tree, new));
-        if before != after {
-            let name = ["style", "explode", "allowReserved", "content"]
-                .into_iter()
-                .find(|name| {
-                    self.old.tree.get(old.id, name).is_some()
-                        || self.new.tree.get(new.id, name).is_some()
-                });
-            let name = name.unwrap_or("style");
-            let spots = (
-                flag(self.old.tree, old, name),
-                flag(self.new.tree, new, name),
-            );
-            let reason = format!("{called} was written as {before} and is as {after} now");
-            let exchange = Some(old.exchange(pair, json!(before)));
-            let rule = &rules::PARAMETER_SERIALISATION_CHANGED;
-            self.found(rule, spots.0, spots.1, operation, reason, exchange);
-        }
-        let body = |old_schema: Option<Id>, new_schema: Option<Id>| Body {
+        let is_json = |tree: &Tree, one: &Parameter| {
+            !one.is_property && tree.get(one.id, "content").is_some()
+        };
+        let body = Body {
             operation: Rc::clone(&pair.operation),
             direction: Direction::Request,
             part: Part::Parameter {
                 location: old.location.clone(),
                 name: old.name.clone(),
+                is_json: is_json(self.old.tree, old) || is_json(self.new.tree, new),
             },
-            old: schema(old_schema),
-            new: schema(new_schema),
+            old: Rc::clone(&old.value),
+            new: Rc::clone(&new.value),
         };
-        let (before, after) = (
-            value_schema(self.old.tree, old),
-            value_schema(self.new.tree, new),
+        let at = (
+            NodeRef::of(old.value.first().copied(), old.id),
+            NodeRef::of(new.value.first().copied(), new.id),
         );
-        self.root(
-            body(before, after),
-            Spot::of(before, old.id),
-            Spot::of(after, new.id),
+        self.root(body, at.0, at.1);
+    }
+
+    /// How values become text.
+    fn serialisation(&mut self, old: &Parameter, new: &Parameter, pair: &Pair) {
+        let kinds = |schemas: &Schemas<'_>, value: &Schema| -> Vec<Type> {
+            let expanded = schemas.expand(value);
+            expanded.alternatives.iter().map(|one| one.kind).collect()
+        };
+        let (before, after) = (kinds(self.old, &old.value), kinds(self.new, &new.value));
+        let changed = Type::ALL.into_iter().find_map(|kind| {
+            let is_of_both = before.contains(&kind) && after.contains(&kind);
+            let was = written(self.old.tree, old, kind);
+            let is = written(self.new.tree, new, kind);
+            (was != is && is_of_both).then_some((was, is))
+        });
+        let is_content = |tree: &Tree, one: &Parameter| tree.get(one.id, "content").is_some();
+        let changed = changed.or_else(|| {
+            let was = written(self.old.tree, old, Type::Object);
+            let is = written(self.new.tree, new, Type::Object);
+            let is_any = is_content(self.old.tree, old) || is_content(self.new.tree, new);
+            (is_any && was != is).then_some((was, is))
+        });
+        let Some((was, is)) = changed else {
+            return;
+        };
+        let name = ["style", "explode", "allowReserved", "content"]
+            .into_iter()
+            .find(|name| {
+                let (before, after) = (
+                    self.old.tree.get(old.id, name),
+                    self.new.tree.get(new.id, name),
+                );
+                !self.is_same(before, after)
+            });
+        let name = name.unwrap_or("style");
+        let at = (
+            NodeRef::of(self.old.tree.get(old.id, name), old.id),
+            NodeRef::of(self.new.tree.get(new.id, name), new.id),
         );
+        let reason = format!(
+            "{} was written as {was} and is written as {is}",
+            old.called()
+        );
+        let exchange = Some(old.exchange(pair, json!(was)));
+        let rule = &rules::PARAMETER_SERIALISATION_CHANGED;
+        self.found(rule, at, Some(&pair.operation), reason, exchange);
     }
 
     /// Compares two outermost schemas, later.
-    pub(crate) fn root(&mut self, body: Body, old_at: Spot, new_at: Spot) {
+    pub(crate) fn root(&mut self, body: Body, old_at: NodeRef, new_at: NodeRef) {
         self.later(Task {
             old: Rc::clone(&body.old),
             new: Rc::clone(&body.new),
@@ -275,21 +286,15 @@ impl Parameter {
 
 /// The parameters of an operation by place and name, those of its path included,
 /// and what is no parameter.
-fn parameters(
-    tree: &Tree,
-    item: Id,
-    operation: Id,
-    path: &str,
-) -> (BTreeMap<(String, String), Parameter>, Vec<Id>) {
+fn parameters(tree: &Tree, item: Id, operation: Id, path: &str) -> (Parameters, Vec<Id>) {
     let mut found = BTreeMap::new();
     let mut odd = Vec::new();
     for owner in [item, operation] {
         let list = tree.get(owner, "parameters");
         for at in list.and_then(|list| tree.array(list)).unwrap_or_default() {
             let text = |id: Id, name: &str| {
-                tree.get(id, name)
-                    .and_then(|id| tree.string(id))
-                    .map(str::to_owned)
+                let text = tree.get(id, name).and_then(|id| tree.string(id));
+                text.map(str::to_owned)
             };
             let Ok(id) = resolve(tree, *at) else {
                 odd.push(*at);
@@ -316,14 +321,14 @@ fn parameters(
                     .map_or_else(|| name.clone(), |index| format!("{{{index}}}")),
                 _ => name.clone(),
             };
-            let required = tree.get(id, "required");
             let parameter = Parameter {
-                is_required: required.is_some_and(|id| tree.boolean(id) == Some(true))
-                    || location == "path",
+                is_required: flag(tree, id, "required").0 || location == "path",
                 location: location.clone(),
                 name,
                 at: *at,
                 id,
+                value: schema(value_schema(tree, id)),
+                is_property: false,
             };
             found.insert((location, key), parameter);
         }
@@ -331,8 +336,49 @@ fn parameters(
     (found, odd)
 }
 
-/// How a value becomes text, with the specification's defaults.
-fn written(tree: &Tree, parameter: &Parameter) -> String {
+/// The same parameters, with those that are objects written member by member in
+/// place of the objects.
+fn flattened(schemas: &Schemas<'_>, parameters: &Parameters) -> Parameters {
+    let tree = schemas.tree;
+    let mut flat = Parameters::new();
+    for (key, parameter) in parameters {
+        let expanded = schemas.expand(&parameter.value);
+        let object = match &expanded.alternatives[..] {
+            [one] if one.kind == Type::Object => Some(one),
+            _ => None,
+        };
+        let object = object.filter(|one| {
+            written(tree, parameter, Type::Object) == "form, exploded"
+                && matches!(
+                    additional(tree, &one.parts),
+                    Additional::Unsaid | Additional::Nothing(_)
+                )
+        });
+        let Some(object) = object else {
+            flat.insert(key.clone(), parameter.clone());
+            continue;
+        };
+        let named = schemas.named(&object.parts);
+        for (name, nodes) in &named.properties {
+            let at = nodes.first().copied().unwrap_or(parameter.at);
+            let member = Parameter {
+                location: parameter.location.clone(),
+                name: name.to_string(),
+                at,
+                id: at,
+                is_required: parameter.is_required && named.required.contains_key(name),
+                value: Rc::clone(nodes),
+                is_property: true,
+            };
+            flat.insert((parameter.location.clone(), name.to_string()), member);
+        }
+    }
+    flat
+}
+
+/// How a value of a type becomes text, with the specification's defaults and without
+/// what makes no difference for the type.
+fn written(tree: &Tree, parameter: &Parameter, kind: Type) -> String {
     if let Some(content) = tree.get(parameter.id, "content")
         && let Some(types) = tree.object(content)
     {
@@ -347,25 +393,31 @@ fn written(tree: &Tree, parameter: &Parameter) -> String {
         _ => "simple",
     };
     let style = style.unwrap_or(default);
-    let flag = |name: &str| tree.get(parameter.id, name).and_then(|id| tree.boolean(id));
-    let explode = flag("explode").unwrap_or(style == "form");
-    let reserved = flag("allowReserved").unwrap_or(false);
+    let set = |name: &str| tree.get(parameter.id, name).and_then(|id| tree.boolean(id));
+    let explode = match (kind, style) {
+        (Type::Object, "deepObject") => false,
+        (Type::Object, _) => set("explode").unwrap_or(style == "form"),
+        (Type::Array, "simple") => false,
+        (Type::Array, _) => set("explode").unwrap_or(style == "form"),
+        _ => false,
+    };
+    let is_text = !matches!(kind, Type::Number | Type::Boolean | Type::Null);
     let mut text = style.to_owned();
     if explode {
         text.push_str(", exploded");
     }
-    if reserved {
+    if is_text && set("allowReserved").unwrap_or(false) {
         text.push_str(", reserved characters as they are");
     }
     text
 }
 
 /// The schema of a parameter's value.
-fn value_schema(tree: &Tree, parameter: &Parameter) -> Option<Id> {
-    if let Some(own) = tree.get(parameter.id, "schema") {
+fn value_schema(tree: &Tree, parameter: Id) -> Option<Id> {
+    if let Some(own) = tree.get(parameter, "schema") {
         return Some(own);
     }
-    let content = tree.get(parameter.id, "content")?;
+    let content = tree.get(parameter, "content")?;
     let (_, media_type) = tree.object(content)?.iter().next()?;
     tree.get(*media_type, "schema")
 }

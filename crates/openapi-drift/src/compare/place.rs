@@ -4,13 +4,13 @@ use std::{rc::Rc, sync::Arc};
 
 use serde_json::{Value, json};
 
-use crate::{rules::Direction, schema::Schema};
+use crate::{report::Side, rules::Direction, schema::Schema};
 
 /// An operation, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Operation {
-    pub(crate) method: String,
     pub(crate) path: String,
+    pub(crate) method: String,
 }
 
 impl std::fmt::Display for Operation {
@@ -19,13 +19,42 @@ impl std::fmt::Display for Operation {
     }
 }
 
+/// A status or media type as each of the documents writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) old: String,
+    pub(crate) new: String,
+}
+
+impl Names {
+    pub(crate) fn of(&self, side: Side) -> &str {
+        match side {
+            Side::Old => &self.old,
+            Side::New => &self.new,
+        }
+    }
+}
+
 /// The part of an exchange that a value is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    RequestBody { media_type: String },
-    Parameter { location: String, name: String },
-    ResponseBody { status: String, media_type: String },
-    Header { status: String, name: String },
+    RequestBody {
+        media_type: Names,
+    },
+    Parameter {
+        location: String,
+        name: String,
+        /// Whether it is written as JSON, and not as text.
+        is_json: bool,
+    },
+    ResponseBody {
+        status: Names,
+        media_type: Names,
+    },
+    Header {
+        status: Names,
+        name: String,
+    },
 }
 
 /// The outermost value, and both its schemas.
@@ -39,39 +68,97 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The exchange in which this value travels.
-    pub(crate) fn exchange(&self, value: Value) -> Value {
+    /// The exchange in which this value travels, as the accepting side has it.
+    pub(crate) fn exchange(&self, accepted_by: Side, value: Value) -> Value {
         let mut exchange = json!({"method": self.operation.method, "path": self.operation.path});
+        let value = if self.is_text() {
+            wire_texts(value)
+        } else {
+            value
+        };
         let (side, part) = match &self.part {
             Part::RequestBody { media_type } => {
+                let media_type = media_type.of(accepted_by);
                 ("request", json!({"media_type": media_type, "body": value}))
             }
-            Part::Parameter { location, name } => (
-                "request",
-                json!({"parameter": {"in": location, "name": name, "value": value}}),
-            ),
+            Part::Parameter {
+                location,
+                name,
+                is_json,
+            } => {
+                let value = if *is_json {
+                    Value::String(value.to_string())
+                } else {
+                    value
+                };
+                (
+                    "request",
+                    json!({"parameter": {"in": location, "name": name, "value": value}}),
+                )
+            }
             Part::ResponseBody { status, media_type } => (
                 "response",
-                json!({"status": status, "media_type": media_type, "body": value}),
+                json!({"status": status.of(accepted_by), "media_type": media_type.of(accepted_by), "body": value}),
             ),
             Part::Header { status, name } => (
                 "response",
-                json!({"status": status, "header": {"name": name, "value": value}}),
+                json!({"status": status.of(accepted_by), "header": {"name": name, "value": value}}),
             ),
         };
         exchange[side] = part;
         exchange
     }
 
+    /// Whether scalars are written as text, without their JSON type.
+    pub(crate) fn is_text(&self) -> bool {
+        match &self.part {
+            Part::Parameter { is_json, .. } => !is_json,
+            Part::Header { .. } => true,
+            Part::RequestBody { media_type } | Part::ResponseBody { media_type, .. } => {
+                is_form(&media_type.old)
+            }
+        }
+    }
+
     fn name(&self) -> String {
         match &self.part {
             Part::RequestBody { .. } => "the request body".to_owned(),
-            Part::Parameter { location, name } => format!("the {location} parameter `{name}`"),
-            Part::ResponseBody { status, .. } => format!("the body of the {status} response"),
+            Part::Parameter { location, name, .. } => format!("the {location} parameter `{name}`"),
+            Part::ResponseBody { status, .. } => {
+                format!("the body of the {} response", status.old)
+            }
             Part::Header { status, name } => {
-                format!("the header `{name}` of the {status} response")
+                format!("the header `{name}` of the {} response", status.old)
             }
         }
+    }
+}
+
+/// Whether a body is fields of text.
+fn is_form(media_type: &str) -> bool {
+    let media_type = media_type.trim().to_ascii_lowercase();
+    media_type.starts_with("application/x-www-form-urlencoded")
+        || media_type.starts_with("multipart/")
+}
+
+/// A scalar as it is written into a request line, a header or a form.
+pub(crate) fn wire_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// A value of which all scalars on the surface are texts.
+fn wire_texts(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(wire_texts).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, member)| (name, wire_texts(member)))
+            .collect(),
+        other => wire_text(&other).map_or(other, Value::String),
     }
 }
 
@@ -82,6 +169,13 @@ pub(crate) enum Key {
     Item,
     /// A member whose name is not given.
     Member,
+    /// The value is of one form of a union: how people call it, and the branches
+    /// that lead to it on each side.
+    Form {
+        label: Rc<str>,
+        old: Schema,
+        new: Schema,
+    },
 }
 
 /// The steps from the outermost value, the last one first.
@@ -107,6 +201,8 @@ pub(crate) struct Place {
     /// Whether it is not certain that the two schemas belong together, or what
     /// their unions allow.
     pub(crate) is_inexact: bool,
+    /// Whether a discriminator alone leads here: JSON Schema does not see it.
+    pub(crate) is_discriminated: bool,
 }
 
 impl Place {
@@ -116,6 +212,7 @@ impl Place {
             path: None,
             is_far: false,
             is_inexact: false,
+            is_discriminated: false,
         }
     }
 
@@ -138,11 +235,22 @@ impl Place {
         }
     }
 
+    pub(crate) fn property(&self, name: &Arc<str>) -> Self {
+        self.step(Key::Property(Arc::clone(name)))
+    }
+
     pub(crate) fn inexact(&self, is_inexact: bool) -> Self {
         Self {
             is_inexact: self.is_inexact || is_inexact,
             ..self.clone()
         }
+    }
+
+    /// Whether scalars have no JSON type here: a parameter, a header, a field of a
+    /// form, or an item or a property of one.
+    pub(crate) fn is_text(&self) -> bool {
+        let steps = self.path.as_ref().map_or(0, |step| step.length);
+        self.body.is_text() && steps <= 2 && !self.is_far
     }
 
     /// The steps from the outermost value on.
@@ -157,21 +265,35 @@ impl Place {
         keys
     }
 
-    /// How a sentence calls the value.
+    /// How a sentence calls the value: the whole way to it, and the forms of unions
+    /// on that way.
     pub(crate) fn name(&self) -> String {
         if self.is_far {
             return "a value deep inside".to_owned();
         }
-        let mut prefix = String::new();
-        let mut at = self.path.as_ref();
-        while let Some(step) = at {
-            match &step.key {
-                Key::Property(name) => return format!("{prefix}`{name}`"),
-                Key::Item => prefix.push_str("an item of "),
-                Key::Member => prefix.push_str("a member of "),
+        let mut path = String::new();
+        let mut forms: Vec<Rc<str>> = Vec::new();
+        for key in self.keys() {
+            match key {
+                Key::Property(name) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(&name);
+                }
+                Key::Item => path.push_str("[]"),
+                Key::Member => path.push_str(if path.is_empty() { "*" } else { ".*" }),
+                Key::Form { label, .. } => forms.push(label),
             }
-            at = step.before.as_ref();
         }
-        format!("{prefix}{}", self.body.name())
+        let mut name = match (path.is_empty(), &self.body.part) {
+            (true, _) => self.body.name(),
+            (false, Part::RequestBody { .. } | Part::ResponseBody { .. }) => format!("`{path}`"),
+            (false, _) => format!("`{path}` of {}", self.body.name()),
+        };
+        if !forms.is_empty() {
+            name.push_str(&format!(" ({})", forms.join(", ")));
+        }
+        name
     }
 }

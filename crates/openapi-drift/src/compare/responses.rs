@@ -5,16 +5,26 @@ use std::{collections::BTreeMap, rc::Rc};
 use serde_json::{Value, json};
 
 use super::{
-    Body, Comparison, Part, Spot,
+    Body, Comparison, NodeRef, Part,
     bodies::{Contents, media_types},
-    operation::Pair,
+    operation::{Pair, flag},
+    place::Names,
 };
 use crate::{
-    document::resolve,
-    json::{Id, Tree},
+    document::{Id, Members, Tree, resolve},
     rules::{self, Direction, Rule},
     schema::schema,
 };
+
+/// One response, and its status as the document writes it.
+#[derive(Clone)]
+struct Response {
+    status: String,
+    id: Id,
+}
+
+/// Responses by status, in upper case.
+type Responses = BTreeMap<String, Response>;
 
 /// Whether a status is an error; `default` stands for what is not named, which
 /// is errors in practice.
@@ -31,90 +41,74 @@ impl Comparison<'_> {
         if let (Some(old), Some(new)) = lists {
             self.response_extensions(old, new, pair);
         }
+        let operation = Some(&pair.operation);
         let around = (lists.0.unwrap_or(pair.old), lists.1.unwrap_or(pair.new));
         let before = statuses(self.old.tree, lists.0);
         let after = statuses(self.new.tree, lists.1);
-        let mut gone: Vec<(&String, Id)> = Vec::new();
-        for (status, id) in &before {
+        let mut gone: Vec<(&String, &Response)> = Vec::new();
+        for (status, one) in &before {
             match covering(&after, status) {
-                Some(other) => self.response(status, *id, other, pair),
-                None => gone.push((status, *id)),
+                Some(other) => self.response(status, one, other, pair),
+                None => gone.push((status, one)),
             }
         }
-        let mut came: Vec<(&String, Id)> = Vec::new();
-        for (status, id) in &after {
+        let mut came: Vec<(&String, &Response)> = Vec::new();
+        for (status, one) in &after {
             if before.contains_key(status) {
                 continue;
             }
             match covering(&before, status) {
-                Some(other) => self.response(status, other, *id, pair),
+                Some(other) => self.response(status, other, one, pair),
                 // A range that has come is compared with each that it covers.
-                None => came.push((status, *id)),
+                None => came.push((status, one)),
             }
         }
-        let success = |list: &[(&String, Id)]| -> Vec<usize> {
-            let found = list
-                .iter()
-                .enumerate()
-                .filter(|(_, (status, _))| !is_error(status));
+        let success = |list: &[(&String, &Response)]| -> Vec<usize> {
+            let found = list.iter().enumerate();
+            let found = found.filter(|(_, (status, _))| !is_error(status));
             found.map(|(index, _)| index).collect()
         };
         if let ([from], [to]) = (&success(&gone)[..], &success(&came)[..]) {
-            let ((old_status, old), (new_status, new)) = (gone.remove(*from), came.remove(*to));
-            let spots = (Spot::at(old), Spot::at(new));
-            let reason = format!("the success was {old_status} and is {new_status} now");
-            let exchange = Some(exchange(pair, new_status));
+            let ((status, old), (_, new)) = (gone.remove(*from), came.remove(*to));
+            let at = (NodeRef::at(old.id), NodeRef::at(new.id));
+            let reason = format!("the success status {} became {}", old.status, new.status);
+            let exchange = Some(exchange(pair, &new.status));
             let rule = &rules::SUCCESS_STATUS_CHANGED;
-            self.found(
-                rule,
-                spots.0,
-                spots.1,
-                Some(&pair.operation),
-                reason,
-                exchange,
-            );
-            self.response(old_status, old, new, pair);
+            self.found(rule, at, operation, reason, exchange);
+            self.response(status, old, new, pair);
         }
         let is_left = after.keys().any(|status| !is_error(status));
-        for (status, id) in gone {
+        for (status, one) in gone {
             let (rule, exchange): (&'static Rule, _) = match (is_error(status), is_left) {
                 (true, _) => (&rules::ERROR_STATUS_REMOVED, None),
                 (false, true) => (&rules::SUCCESS_STATUS_REMOVED, None),
-                (false, false) => (&rules::ONLY_SUCCESS_REMOVED, Some(exchange(pair, status))),
+                (false, false) => (
+                    &rules::ONLY_SUCCESS_REMOVED,
+                    Some(exchange(pair, &one.status)),
+                ),
             };
-            let spots = (Spot::at(id), Spot::missing_in(around.1));
-            let reason = format!("the response {status} is gone");
-            self.found(
-                rule,
-                spots.0,
-                spots.1,
-                Some(&pair.operation),
-                reason,
-                exchange,
-            );
+            let at = (NodeRef::at(one.id), NodeRef::missing_in(around.1));
+            let reason = format!("the {} response was removed", one.status);
+            self.found(rule, at, operation, reason, exchange);
         }
-        for (status, id) in came {
+        for (status, one) in came {
             let is_range_of_known = before.keys().any(|known| is_in(known, status));
             let (rule, exchange): (&'static Rule, _) = if is_error(status) {
                 (&rules::ERROR_STATUS_ADDED, None)
             } else {
-                (&rules::SUCCESS_STATUS_ADDED, Some(exchange(pair, status)))
+                (
+                    &rules::SUCCESS_STATUS_ADDED,
+                    Some(exchange(pair, &one.status)),
+                )
             };
             let more = if is_range_of_known {
                 ", a range of what was there"
             } else {
                 ""
             };
-            let spots = (Spot::missing_in(around.0), Spot::at(id));
-            let reason = format!("the response {status} is new{more}");
-            self.found(
-                rule,
-                spots.0,
-                spots.1,
-                Some(&pair.operation),
-                reason,
-                exchange,
-            );
+            let at = (NodeRef::missing_in(around.0), NodeRef::at(one.id));
+            let reason = format!("the {} response was added{more}", one.status);
+            self.found(rule, at, operation, reason, exchange);
         }
     }
 
@@ -123,7 +117,7 @@ impl Comparison<'_> {
         let statuses: Vec<String> = [self.old.tree.object(old), self.new.tree.object(new)]
             .into_iter()
             .flatten()
-            .flat_map(BTreeMap::keys)
+            .flat_map(Members::keys)
             .filter(|name| is_status(&name.to_ascii_uppercase()))
             .map(ToString::to_string)
             .collect();
@@ -131,35 +125,36 @@ impl Comparison<'_> {
         self.members(old, new, &known, Some(&pair.operation));
     }
 
-    fn response(&mut self, status: &str, old_at: Id, new_at: Id, pair: &Pair) {
+    fn response(&mut self, status: &str, old: &Response, new: &Response, pair: &Pair) {
+        let names = Names {
+            old: old.status.clone(),
+            new: new.status.clone(),
+        };
         let (Ok(old), Ok(new)) = (
-            resolve(self.old.tree, old_at),
-            resolve(self.new.tree, new_at),
+            resolve(self.old.tree, old.id),
+            resolve(self.new.tree, new.id),
         ) else {
-            return self.unresolved(old_at, new_at, pair);
+            return self.unresolved(old.id, new.id, pair);
         };
         let operation = Some(&pair.operation);
         self.members(old, new, &["content", "headers"], operation);
-        self.headers(status, old, new, pair);
+        self.headers(&names, old, new, pair);
         let has_body = |tree: &Tree, id: Id| !media_types(tree, id).is_empty();
-        let spots = |old_tree: &Tree, new_tree: &Tree| {
-            (
-                Spot::of(old_tree.get(old, "content"), old),
-                Spot::of(new_tree.get(new, "content"), new),
-            )
-        };
-        let spots = spots(self.old.tree, self.new.tree);
+        let at = (
+            NodeRef::of(self.old.tree.get(old, "content"), old),
+            NodeRef::of(self.new.tree.get(new, "content"), new),
+        );
         let is_error = is_error(status);
         match (has_body(self.old.tree, old), has_body(self.new.tree, new)) {
             (false, false) => {}
             (false, true) => {
-                let (rule, exchange): (&'static Rule, _) = if is_error {
-                    (&rules::ERROR_BODY_ADDED, None)
+                let rule: &'static Rule = if is_error {
+                    &rules::ERROR_BODY_ADDED
                 } else {
-                    (&rules::RESPONSE_BODY_ADDED, Some(exchange(pair, status)))
+                    &rules::RESPONSE_BODY_ADDED
                 };
-                let reason = format!("the response {status} has a body now");
-                self.found(rule, spots.0, spots.1, operation, reason, exchange);
+                let reason = format!("the {} response has a body now", names.new);
+                self.found(rule, at, operation, reason, None);
             }
             (true, false) => {
                 let rule: &'static Rule = if is_error {
@@ -167,15 +162,15 @@ impl Comparison<'_> {
                 } else {
                     &rules::RESPONSE_BODY_REMOVED
                 };
-                let reason = format!("the response {status} has no body any more");
-                let exchange = Some(exchange(pair, status));
-                self.found(rule, spots.0, spots.1, operation, reason, exchange);
+                let reason = format!("the {} response has no body any more", names.old);
+                let exchange = Some(exchange(pair, &names.old));
+                self.found(rule, at, operation, reason, exchange);
             }
             (true, true) => self.contents(&Contents {
                 pair,
                 old,
                 new,
-                status: Some(status),
+                status: Some(&names),
                 added: if is_error {
                     &rules::ERROR_MEDIA_TYPE_ADDED
                 } else {
@@ -186,42 +181,25 @@ impl Comparison<'_> {
         }
     }
 
-    fn headers(&mut self, status: &str, old: Id, new: Id, pair: &Pair) {
+    fn headers(&mut self, status: &Names, old: Id, new: Id, pair: &Pair) {
         let operation = Some(&pair.operation);
-        let of = |tree: &Tree, owner: Id| -> BTreeMap<String, (Id, Id)> {
-            let headers = tree
-                .get(owner, "headers")
-                .and_then(|headers| tree.object(headers));
-            let headers = headers.into_iter().flatten();
-            headers
-                .map(|(name, at)| (name.to_ascii_lowercase(), *at))
-                // The specification has this one described by the media types.
-                .filter(|(name, _)| name != "content-type")
-                .map(|(name, at)| (name, (at, resolve(tree, at).unwrap_or(at))))
-                .collect()
+        let (before, mut after) = (headers(self.old.tree, old), headers(self.new.tree, new));
+        let around = |tree: &Tree, owner: Id| {
+            NodeRef::missing_in(tree.get(owner, "headers").unwrap_or(owner))
         };
-        let (before, after) = (of(self.old.tree, old), of(self.new.tree, new));
-        let around =
-            |tree: &Tree, owner: Id| Spot::missing_in(tree.get(owner, "headers").unwrap_or(owner));
-        let is_required = |tree: &Tree, id: Id| {
-            let flag = tree.get(id, "required");
-            (
-                flag.is_some_and(|flag| tree.boolean(flag) == Some(true)),
-                Spot::of(flag, id),
-            )
-        };
-        let exchange = |name: &str, value: Value| {
+        let exchange = |name: &str, status: &str, value: Value| {
             let mut exchange = exchange(pair, status);
             exchange["response"]["header"] = json!({"name": name, "value": value});
             Some(exchange)
         };
-        for (name, (at, id)) in &before {
-            let Some((_, other)) = after.get(name) else {
-                let reason = format!("the header `{name}` of the {status} response is gone");
-                let spots = (Spot::at(*at), around(self.new.tree, new));
-                let exchange = exchange(name, json!("…"));
-                let rule = &rules::HEADER_REMOVED;
-                self.found(rule, spots.0, spots.1, operation, reason, exchange);
+        for (key, header) in before {
+            let name = &header.name;
+            let called = format!("the header `{name}` of the {} response", status.old);
+            let Some(other) = after.remove(&key) else {
+                let reason = format!("{called} was removed");
+                let at = (NodeRef::at(header.at), around(self.new.tree, new));
+                let exchange = exchange(name, &status.old, json!("…"));
+                self.found(&rules::HEADER_REMOVED, at, operation, reason, exchange);
                 continue;
             };
             let known = [
@@ -232,55 +210,78 @@ impl Comparison<'_> {
                 "explode",
                 "deprecated",
             ];
-            self.members(*id, *other, &known, operation);
-            let (was, before) = is_required(self.old.tree, *id);
-            let (is, after) = is_required(self.new.tree, *other);
-            let called = format!("the header `{name}` of the {status} response");
+            self.members(header.id, other.id, &known, operation);
+            let (was, before) = flag(self.old.tree, header.id, "required");
+            let (is, after) = flag(self.new.tree, other.id, "required");
             match (was, is) {
                 (false, true) => {
-                    let reason = format!("{called} always comes now");
+                    let reason = format!("{called} is always sent now");
                     let rule = &rules::HEADER_BECAME_REQUIRED;
-                    self.found(rule, before, after, operation, reason, None);
+                    self.found(rule, (before, after), operation, reason, None);
                 }
                 (true, false) => {
-                    let reason = format!("{called} does not always come now");
-                    let exchange = exchange(name, Value::Null);
+                    let reason = format!("{called} became optional");
+                    let exchange = exchange(name, &status.new, Value::Null);
                     let rule = &rules::HEADER_BECAME_OPTIONAL;
-                    self.found(rule, before, after, operation, reason, exchange);
+                    self.found(rule, (before, after), operation, reason, exchange);
                 }
                 _ => {}
             }
             let schemas = (
-                self.old.tree.get(*id, "schema"),
-                self.new.tree.get(*other, "schema"),
+                self.old.tree.get(header.id, "schema"),
+                self.new.tree.get(other.id, "schema"),
             );
             let body = Body {
                 operation: Rc::clone(&pair.operation),
                 direction: Direction::Response,
                 part: Part::Header {
-                    status: status.to_owned(),
+                    status: status.clone(),
                     name: name.clone(),
                 },
                 old: schema(schemas.0),
                 new: schema(schemas.1),
             };
-            self.root(body, Spot::of(schemas.0, *id), Spot::of(schemas.1, *other));
+            self.root(
+                body,
+                NodeRef::of(schemas.0, header.id),
+                NodeRef::of(schemas.1, other.id),
+            );
         }
-        for (name, (at, _)) in &after {
-            if !before.contains_key(name) {
-                let reason = format!("the header `{name}` of the {status} response is new");
-                let spots = (around(self.old.tree, old), Spot::at(*at));
-                self.found(
-                    &rules::HEADER_ADDED,
-                    spots.0,
-                    spots.1,
-                    operation,
-                    reason,
-                    None,
-                );
-            }
+        for header in after.into_values() {
+            let reason = format!(
+                "the header `{}` of the {} response was added",
+                header.name, status.new
+            );
+            let at = (around(self.old.tree, old), NodeRef::at(header.at));
+            self.found(&rules::HEADER_ADDED, at, operation, reason, None);
         }
     }
+}
+
+/// One header of a response.
+struct Header {
+    /// As the document writes it.
+    name: String,
+    at: Id,
+    /// What it refers to, or itself.
+    id: Id,
+}
+
+/// The headers of a response by their names in lower case.
+fn headers(tree: &Tree, response: Id) -> BTreeMap<String, Header> {
+    let headers = tree
+        .get(response, "headers")
+        .and_then(|headers| tree.object(headers));
+    let headers = headers.into_iter().flatten().map(|(name, at)| {
+        let header = Header {
+            name: name.to_string(),
+            at: *at,
+            id: resolve(tree, *at).unwrap_or(*at),
+        };
+        (name.to_ascii_lowercase(), header)
+    });
+    // The specification has this one described by the media types.
+    headers.filter(|(key, _)| key != "content-type").collect()
 }
 
 fn exchange(pair: &Pair, status: &str) -> Value {
@@ -298,15 +299,16 @@ fn is_status(name: &str) -> bool {
 }
 
 /// The responses by status, in upper case.
-fn statuses(tree: &Tree, list: Option<Id>) -> BTreeMap<String, Id> {
-    let members = list
-        .and_then(|list| tree.object(list))
-        .into_iter()
-        .flatten();
-    members
-        .map(|(name, id)| (name.to_ascii_uppercase(), *id))
-        .filter(|(name, _)| is_status(name))
-        .collect()
+fn statuses(tree: &Tree, list: Option<Id>) -> Responses {
+    let members = list.and_then(|list| tree.object(list));
+    let members = members.into_iter().flatten().map(|(name, id)| {
+        let response = Response {
+            status: name.to_string(),
+            id: *id,
+        };
+        (name.to_ascii_uppercase(), response)
+    });
+    members.filter(|(key, _)| is_status(key)).collect()
 }
 
 /// Whether a status is in a range, or one of what `default` stands for.
@@ -318,7 +320,7 @@ fn is_in(status: &str, range: &str) -> bool {
 }
 
 /// The response for a status: its own, its range's, or the default.
-fn covering(statuses: &BTreeMap<String, Id>, status: &str) -> Option<Id> {
+fn covering<'a>(statuses: &'a Responses, status: &str) -> Option<&'a Response> {
     let range = status.get(..1).map(|class| format!("{class}XX"));
     // Where successes are named, the default is for errors.
     let is_default = is_error(status) || statuses.keys().all(|name| is_error(name));
@@ -327,5 +329,4 @@ fn covering(statuses: &BTreeMap<String, Id>, status: &str) -> Option<Id> {
         .into_iter()
         .flatten()
         .find_map(|name| statuses.get(&name))
-        .copied()
 }

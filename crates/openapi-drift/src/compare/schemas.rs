@@ -1,10 +1,10 @@
 //! Two schemas.
 
-use super::{Comparison, Show, Spot, Task, place::Key, types::keyword_spot};
+use super::{Comparison, Key, NodeRef, SampleHint, Task, difference::Two, values::keyword_at};
 use crate::{
-    json::{Id, Tree},
+    document::{Id, Tree, resolve},
     rules::{self, Pair},
-    schema::{Alternative, Expanded, Type, schema},
+    schema::{Alternative, Expanded, Schema, Type, is_annotation, schema, tightest},
 };
 
 impl Comparison<'_> {
@@ -32,9 +32,10 @@ impl Comparison<'_> {
                     let all = expanded.alternatives.iter();
                     all.filter(|one| one.kind == kind).cloned().collect()
                 };
-                self.pair(&of(&old), &of(&new), &inner);
+                self.pair(&of(&old), &of(&new), (&old.tags, &new.tags), &inner);
             }
         }
+        self.discriminators(&old.tags, &new.tags, task);
         self.rewritten(&old, &new, &inner, found);
         self.forget(found, &odd);
     }
@@ -42,85 +43,99 @@ impl Comparison<'_> {
     /// Whether one of the schemas allows everything: then that is the one thing to
     /// say of the other.
     fn everything(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> bool {
-        let was = self.allows_all(&task.old, true);
-        let is = self.allows_all(&task.new, false);
+        let was = allows_all(self.old.tree, &task.old);
+        let is = allows_all(self.new.tree, &task.new);
         let name = task.place.name();
+        let types = |expanded: &Expanded| {
+            let kinds = Type::ALL.into_iter();
+            let kinds =
+                kinds.filter(|kind| expanded.alternatives.iter().any(|one| one.kind == *kind));
+            super::types::names(&kinds.collect::<Vec<_>>())
+        };
         let (pair, reason): (&'static Pair, String) = match (was, is) {
             (false, false) => return false,
             (true, true) => return true,
             (true, false) => {
-                let reason = format!("{name} could be anything, and can't any more");
+                let reason = format!("{name} had no type and must be {} now", types(new));
                 (&rules::TYPE_NARROWED, reason)
             }
-            (false, true) => (&rules::TYPE_WIDENED, format!("{name} can be anything now")),
+            (false, true) => {
+                let reason = format!("{name} was {} and has no type now", types(old));
+                (&rules::TYPE_WIDENED, reason)
+            }
         };
-        let spots = (
-            keyword_spot(self.old, &old.always, "type", task.old_at),
-            keyword_spot(self.new, &new.always, "type", task.new_at),
+        let at = (
+            keyword_at(self.old.tree, &old.always, "type", task.old_at),
+            keyword_at(self.new.tree, &new.always, "type", task.new_at),
         );
         let sides = (&old.alternatives[..], &new.alternatives[..]);
-        self.differ(pair, task, spots, sides, Show::Any, reason);
+        self.differ(pair, task, at, sides, SampleHint::Any, reason);
         true
     }
 
     /// Compares two alternatives of one type.
     pub(crate) fn alternatives(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        self.annotations(&branch_parts(old), &branch_parts(new), task);
+        self.annotations(branch_parts(old), branch_parts(new), task);
+        let two = Two { old, new, task };
         match old.kind {
-            Type::Null => return,
-            Type::Boolean => {}
-            Type::Number => self.numbers(old, new, task),
-            Type::String => self.strings(old, new, task),
-            Type::Array => self.arrays(old, new, task),
-            Type::Object => self.objects(old, new, task),
+            Type::Null => {}
+            Type::Boolean | Type::Number | Type::String => self.scalars(&two),
+            Type::Array | Type::Object => {
+                if old.kind == Type::Array {
+                    self.arrays(&two);
+                } else {
+                    self.objects(&two, None);
+                }
+                let lists = (self.old.enumerated(old), self.new.enumerated(new));
+                self.enums(&two, lists);
+            }
         }
-        self.enums(old, new, task);
     }
 
     /// Items of arrays, and their number.
-    fn arrays(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
-        self.limit(old, new, task, "minItems", "maxItems");
-        self.unique_items(old, new, task);
-        let items = |tree: &Tree, parts| -> Vec<Id> {
-            crate::schema::tightest(tree, parts, "items").collect()
-        };
-        let old_items = items(self.old.tree, &old.parts);
-        let new_items = items(self.new.tree, &new.parts);
-        if old_items.is_empty() && new_items.is_empty() {
+    fn arrays(&mut self, two: &Two<'_>) {
+        self.limit(two, "minItems", "maxItems");
+        self.unique_items(two);
+        let items =
+            |tree: &Tree, parts: &Schema| -> Vec<Id> { tightest(tree, parts, "items").collect() };
+        let old = items(self.old.tree, &two.old.parts);
+        let new = items(self.new.tree, &two.new.parts);
+        if old.is_empty() && new.is_empty() {
             return;
         }
+        let at = two.at(old.first().copied(), new.first().copied());
         self.later(Task {
-            old_at: Spot::of(old_items.first().copied(), old_spot(old, task)),
-            new_at: Spot::of(new_items.first().copied(), new_spot(new, task)),
-            old: schema(old_items),
-            new: schema(new_items),
-            place: task.place.step(Key::Item),
+            old_at: at.0,
+            new_at: at.1,
+            old: schema(old),
+            new: schema(new),
+            place: two.task.place.step(Key::Item),
         });
     }
 }
 
 /// The schema objects that are an alternative's own, and not the whole schema's.
-fn branch_parts(alternative: &Alternative) -> Vec<Id> {
+fn branch_parts(alternative: &Alternative) -> &[Id] {
     if alternative.branches.is_empty() {
-        return Vec::new();
+        &[]
+    } else {
+        &alternative.parts
     }
-    alternative.parts.to_vec()
 }
 
-/// Where to point at for what an alternative lacks.
-pub(crate) fn old_spot(alternative: &Alternative, task: &Task) -> Id {
-    alternative
-        .branches
-        .last()
-        .copied()
-        .unwrap_or(task.old_at.id)
+/// Whether a schema certainly says nothing. Without a type, `nullable` has no
+/// effect.
+pub(crate) fn allows_all(tree: &Tree, nodes: &Schema) -> bool {
+    nodes.iter().all(|node| {
+        let members = resolve(tree, *node).ok().and_then(|id| tree.object(id));
+        members.is_some_and(|members| {
+            let mut names = members.keys();
+            names.all(|name| is_annotation(name) || &**name == "nullable")
+        })
+    })
 }
 
-/// As [`old_spot`], in the new document.
-pub(crate) fn new_spot(alternative: &Alternative, task: &Task) -> Id {
-    alternative
-        .branches
-        .last()
-        .copied()
-        .unwrap_or(task.new_at.id)
+/// The node, in words for an index of nodes that have to exist.
+pub(crate) fn spot_or(node: Option<Id>, at: NodeRef) -> NodeRef {
+    node.map_or(at, NodeRef::at)
 }

@@ -4,23 +4,50 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Comparison, Spot, operation::Pair, texts::resolved_text};
+use super::{Comparison, NodeRef, operation::Pair, text::resolved_text};
 use crate::{
-    document::resolve,
-    json::{Id, ROOT, Tree},
+    document::{Id, ROOT, Tree, resolve},
     rules,
 };
 
 /// One way in: what has to be sent together.
-type Way = BTreeSet<String>;
+type Way = BTreeSet<Credential>;
+
+/// What is sent for one scheme.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Credential {
+    /// How it is sent, for people; equal for equals.
+    sent: String,
+    /// The OAuth flows that a token can come from.
+    flows: BTreeSet<String>,
+    scopes: BTreeSet<String>,
+}
+
+impl Credential {
+    /// Whether a client that can send the other one can send this.
+    fn is_covered_by(&self, other: &Self) -> bool {
+        self.sent == other.sent
+            && (other.flows.is_subset(&self.flows))
+            && self.scopes.is_subset(&other.scopes)
+    }
+
+    fn shown(&self) -> String {
+        let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        if scopes.is_empty() {
+            self.sent.clone()
+        } else {
+            format!("{} with {}", self.sent, scopes.join(", "))
+        }
+    }
+}
 
 /// All ways in, and where they are listed.
 struct Ways {
     ways: BTreeSet<Way>,
-    spot: Spot,
+    at: NodeRef,
     /// Names that no scheme is defined for.
     undefined: BTreeSet<String>,
-    /// The schemes that are named, for their documentation.
+    /// The schemes that are named.
     schemes: BTreeMap<String, Id>,
 }
 
@@ -30,16 +57,15 @@ impl Ways {
         let list = own.or_else(|| tree.get(ROOT, "security"));
         let mut ways = Self {
             ways: BTreeSet::new(),
-            spot: Spot::of(list, operation),
+            at: NodeRef::of(list, operation),
             undefined: BTreeSet::new(),
             schemes: BTreeMap::new(),
         };
         let requirements = list.and_then(|list| tree.array(list)).unwrap_or_default();
         for requirement in requirements {
-            let mut way = Way::new();
-            for (name, scopes) in tree.object(*requirement).into_iter().flatten() {
-                way.extend(ways.scheme(tree, name, *scopes));
-            }
+            let members = tree.object(*requirement).into_iter().flatten();
+            let way = members.map(|(name, scopes)| ways.credential(tree, name, *scopes));
+            let way: Way = way.collect();
             ways.ways.insert(way);
         }
         if ways.ways.is_empty() {
@@ -48,42 +74,91 @@ impl Ways {
         ways
     }
 
-    /// The scheme of a name as a text that is equal for equal schemes, with one
-    /// text more for each scope.
-    fn scheme(&mut self, tree: &Tree, name: &str, scopes: Id) -> Vec<String> {
-        let pointer = format!(
-            "/components/securitySchemes/{}",
-            name.replace('~', "~0").replace('/', "~1")
-        );
-        let scheme = tree.at(&pointer).and_then(|id| resolve(tree, id).ok());
-        let text = match scheme {
+    fn credential(&mut self, tree: &Tree, name: &str, scopes: Id) -> Credential {
+        let schemes = tree
+            .get(ROOT, "components")
+            .and_then(|components| tree.get(components, "securitySchemes"));
+        let scheme = schemes.and_then(|schemes| tree.get(schemes, name));
+        let mut credential = match scheme.and_then(|id| resolve(tree, id).ok()) {
             Some(id) => {
                 self.schemes.insert(name.to_owned(), id);
-                scheme_text(tree, id)
+                of_scheme(tree, id)
             }
             None => {
                 self.undefined.insert(name.to_owned());
-                format!("undefined {name}")
+                Credential {
+                    sent: format!("undefined scheme {name}"),
+                    flows: BTreeSet::new(),
+                    scopes: BTreeSet::new(),
+                }
             }
         };
-        let mut texts = vec![text.clone()];
-        for scope in tree.array(scopes).unwrap_or_default() {
-            texts.push(format!("{text} scope {}", tree.canonical_text(*scope)));
-        }
-        texts
+        let scopes = tree.array(scopes).unwrap_or_default();
+        credential.scopes = scopes.iter().map(|id| tree.canonical_text(*id)).collect();
+        credential
     }
 }
 
+/// The members of a scheme that mean something for its type.
+fn meaningful(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "apiKey" => &["type", "in", "name"],
+        "http" => &["type", "scheme"],
+        "oauth2" => &["type", "flows"],
+        "openIdConnect" => &["type", "openIdConnectUrl"],
+        _ => &["type", "in", "name", "scheme", "flows", "openIdConnectUrl"],
+    }
+}
+
+fn kind_of(tree: &Tree, scheme: Id) -> &str {
+    let kind = tree.get(scheme, "type").and_then(|id| tree.string(id));
+    kind.unwrap_or_default()
+}
+
 /// What of a scheme is sent.
-fn scheme_text(tree: &Tree, id: Id) -> String {
-    let members = tree.object(id).into_iter().flatten();
-    let sent = members.filter(|(name, _)| {
-        !matches!(&***name, "description" | "bearerFormat") && !name.starts_with("x-")
-    });
-    let texts: Vec<String> = sent
-        .map(|(name, value)| format!("{name}={}", resolved_text(tree, *value, true)))
-        .collect();
-    texts.join(" ")
+fn of_scheme(tree: &Tree, id: Id) -> Credential {
+    let text = |name: &str| {
+        let text = tree.get(id, name).and_then(|id| tree.string(id));
+        text.unwrap_or_default().to_owned()
+    };
+    let kind = kind_of(tree, id);
+    let mut flows = BTreeSet::new();
+    let sent = match kind {
+        "apiKey" => {
+            let (place, name) = (text("in"), text("name"));
+            let name = if place == "header" {
+                name.to_ascii_lowercase()
+            } else {
+                name
+            };
+            format!("the key in the {place} {name}")
+        }
+        "http" => format!("http {}", text("scheme").to_ascii_lowercase()),
+        "oauth2" => {
+            let all = tree.get(id, "flows").and_then(|flows| tree.object(flows));
+            for (name, flow) in all.into_iter().flatten() {
+                let urls = ["authorizationUrl", "tokenUrl", "refreshUrl"].map(|url| {
+                    let url = tree.get(*flow, url).and_then(|url| tree.string(url));
+                    url.unwrap_or_default()
+                });
+                flows.insert(format!("{name} {}", urls.join(" ")));
+            }
+            "an OAuth token".to_owned()
+        }
+        "openIdConnect" => format!("a token of {}", text("openIdConnectUrl")),
+        _ => {
+            let members = tree.object(id).into_iter().flatten();
+            let texts = members
+                .filter(|(name, _)| meaningful(kind).contains(&&***name))
+                .map(|(name, value)| format!("{name}={}", resolved_text(tree, *value, true)));
+            texts.collect::<Vec<_>>().join(" ")
+        }
+    };
+    Credential {
+        sent,
+        flows,
+        scopes: BTreeSet::new(),
+    }
 }
 
 impl Comparison<'_> {
@@ -92,52 +167,75 @@ impl Comparison<'_> {
         let after = Ways::of(self.new.tree, pair.new);
         for (name, scheme) in &before.schemes {
             if let Some(other) = after.schemes.get(name) {
-                // All but the documentation is in the ways.
-                let known = ["type", "name", "in", "scheme", "flows", "openIdConnectUrl"];
-                self.members(*scheme, *other, &known, None);
+                self.scheme(*scheme, *other, name, pair);
             }
         }
         if before.ways == after.ways {
             return;
         }
         let operation = Some(&pair.operation);
-        let is_open = |way: &Way| way.is_empty();
-        let lets_in = |sent: &Way| after.ways.iter().any(|way| way.is_subset(sent));
+        let lets_in = |sent: &Way| {
+            after.ways.iter().any(|way| {
+                way.iter()
+                    .all(|wanted| sent.iter().any(|sent| wanted.is_covered_by(sent)))
+            })
+        };
         let refused = before.ways.iter().find(|way| !lets_in(way));
         let is_undefined = !before.undefined.is_empty()
-            || (!after.undefined.is_empty() && !before.ways.iter().any(is_open));
-        let spots = (before.spot, after.spot);
+            || (!after.undefined.is_empty() && !before.ways.iter().any(Way::is_empty));
+        let at = (before.at, after.at);
         let Some(refused) = refused else {
-            let reason = "what old clients send is enough, and less may be".to_owned();
-            let rule = &rules::SECURITY_REMOVED;
-            self.found(rule, spots.0, spots.1, operation, reason, None);
+            let reason = "the credentials that existing clients send are enough";
+            self.found(&rules::SECURITY_REMOVED, at, operation, reason, None);
             return;
         };
         if is_undefined {
-            let names = before
-                .undefined
-                .union(&after.undefined)
-                .cloned()
-                .collect::<Vec<_>>();
+            let names = before.undefined.union(&after.undefined).cloned();
             let reason = format!(
-                "the credentials changed, and the document does not define {}",
-                names.join(", ")
+                "the credentials changed, and no security scheme defines {}",
+                names.collect::<Vec<_>>().join(", ")
             );
-            let rule = &rules::SECURITY_UNDEFINED;
-            self.found(rule, spots.0, spots.1, operation, reason, None);
+            self.found(&rules::SECURITY_UNDEFINED, at, operation, reason, None);
             return;
         }
-        let reason = if is_open(refused) {
-            "credentials are needed now; an old client sends none".to_owned()
+        let reason = if refused.is_empty() {
+            "requires credentials; existing clients send none"
         } else {
-            "an old client's credentials are not enough any more".to_owned()
+            "requires credentials that existing clients don't send"
         };
+        let credentials: Vec<String> = refused.iter().map(Credential::shown).collect();
         let exchange = json!({
             "method": pair.operation.method,
             "path": pair.operation.path,
-            "request": {"credentials": refused},
+            "request": {"credentials": credentials},
         });
-        let rule = &rules::SECURITY_ADDED;
-        self.found(rule, spots.0, spots.1, operation, reason, Some(exchange));
+        self.found(
+            &rules::SECURITY_ADDED,
+            at,
+            operation,
+            reason,
+            Some(exchange),
+        );
+    }
+
+    /// What a scheme says that is not sent.
+    fn scheme(&mut self, old: Id, new: Id, name: &str, pair: &Pair) {
+        let known = ["type", "name", "in", "scheme", "flows", "openIdConnectUrl"];
+        self.members(old, new, &known, None);
+        let (was, is) = (kind_of(self.old.tree, old), kind_of(self.new.tree, new));
+        for member in known {
+            let before = self.old.tree.get(old, member);
+            let after = self.new.tree.get(new, member);
+            // A spelling that means the same is documentation, too.
+            let is_sent = meaningful(was).contains(&member) || meaningful(is).contains(&member);
+            let is_equal = of_scheme(self.old.tree, old) == of_scheme(self.new.tree, new);
+            if (!is_sent || is_equal) && !self.is_same(before, after) {
+                let at = (NodeRef::of(before, old), NodeRef::of(after, new));
+                let reason =
+                    format!("`{member}` of the security scheme {name} changed without effect");
+                let operation = Some(&pair.operation);
+                self.found(&rules::DOCUMENTATION_CHANGED, at, operation, reason, None);
+            }
+        }
     }
 }

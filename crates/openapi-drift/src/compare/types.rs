@@ -2,11 +2,15 @@
 
 use serde_json::Value;
 
-use super::{Comparison, Show, Spot, Task, understood::all_parts};
+use super::{
+    Comparison, NodeRef, SampleHint, Task, difference::Places, place::wire_text, schemas::spot_or,
+    unsupported::all_parts, values::keyword_at,
+};
 use crate::{
-    json::Id,
+    document::same,
+    report::Side,
     rules::{self, Pair},
-    schema::{Alternative, Expanded, Schemas, Type},
+    schema::{Alternative, Expanded, Type},
 };
 
 impl Comparison<'_> {
@@ -22,6 +26,15 @@ impl Comparison<'_> {
             values.clone().filter(|kind| of(*kind) == wanted).collect()
         };
         let (mut gone, mut came) = (with((true, false)), with((false, true)));
+        if task.place.is_text() && (!gone.is_empty() || !came.is_empty()) {
+            let is_scalar =
+                |kind: &Type| matches!(kind, Type::Number | Type::Boolean | Type::String);
+            let all = with((true, true));
+            if gone.iter().chain(&came).chain(&all).all(is_scalar) {
+                self.texts(old, new, task);
+                return false;
+            }
+        }
         let is_common = !with((true, true)).is_empty();
         let is_changed = !gone.is_empty() && !came.is_empty() && !is_common;
         let null = self.null(old, new, task, of(Type::Null));
@@ -34,27 +47,28 @@ impl Comparison<'_> {
                 came.push(Type::Null);
             }
             (_, None) => {}
-            (was, Some((_, spots))) => self.null_differs(was.0, *spots, (old, new), task),
+            (was, Some((_, at))) => self.null_differs(was.0, *at, (old, new), task),
         }
         let name = task.place.name();
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         if is_changed {
-            let reason = format!("{name} was {} and is {} now", names(&gone), names(&came));
-            let spots = (task.old_at, task.new_at);
+            let reason = format!("{name} was {} and is {}", names(&gone), names(&came));
+            let at = (task.old_at, task.new_at);
             let pair = &rules::TYPE_CHANGED;
-            self.differ(pair, task, spots, sides, Show::Any, reason);
+            let difference = self.differ(pair, task, at, sides, SampleHint::Any, reason);
+            difference.is_certain |= !task.place.is_inexact;
             return false;
         }
         let is_union = !old.unions.is_empty() || !new.unions.is_empty();
-        let spots = if is_union {
+        let at = if is_union {
             (
-                old.unions.first().map_or(task.old_at, |id| Spot::at(*id)),
-                new.unions.first().map_or(task.new_at, |id| Spot::at(*id)),
+                spot_or(old.unions.first().copied(), task.old_at),
+                spot_or(new.unions.first().copied(), task.new_at),
             )
         } else {
             (
-                keyword_spot(self.old, &old.always, "type", task.old_at),
-                keyword_spot(self.new, &new.always, "type", task.new_at),
+                keyword_at(self.old.tree, &old.always, "type", task.old_at),
+                keyword_at(self.new.tree, &new.always, "type", task.new_at),
             )
         };
         let only = |alternatives: &[Alternative], kinds: &[Type]| -> Vec<Alternative> {
@@ -71,7 +85,7 @@ impl Comparison<'_> {
             };
             let reason = format!("{name} can no longer be {}", names(&gone));
             let shown = only(sides.0, &gone);
-            self.differ(pair, task, spots, (&shown, sides.1), Show::Any, reason);
+            self.differ(pair, task, at, (&shown, sides.1), SampleHint::Any, reason);
         }
         if !came.is_empty() {
             let pair = if is_union {
@@ -81,9 +95,81 @@ impl Comparison<'_> {
             };
             let reason = format!("{name} can be {} now", names(&came));
             let shown = only(sides.1, &came);
-            self.differ(pair, task, spots, (sides.0, &shown), Show::Any, reason);
+            self.differ(pair, task, at, (sides.0, &shown), SampleHint::Any, reason);
         }
         true
+    }
+
+    /// Compares scalars of different types where they travel as text: what counts is
+    /// the text.
+    fn texts(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
+        let sides = (&old.alternatives[..], &new.alternatives[..]);
+        let direction = task.place.body.direction;
+        // Whether a side takes every text.
+        let takes_all = |expanded: &Expanded, side: Side| {
+            let tree = self.schemas_of(side).tree;
+            expanded.alternatives.iter().any(|one| {
+                one.kind == Type::String
+                    && one.parts.iter().all(|part| {
+                        let mut names = tree.object(*part).into_iter().flatten();
+                        names.all(|(name, _)| {
+                            crate::schema::is_annotation(name)
+                                || matches!(
+                                    &**name,
+                                    "type" | "nullable" | "anyOf" | "oneOf" | "allOf"
+                                )
+                        })
+                    })
+            })
+        };
+        let refused = |by: Side, schema, of: Side, alternatives: &[Alternative]| -> Vec<Value> {
+            let values = self.values.samples(of, direction, alternatives);
+            let texts = values.iter().filter_map(wire_text).map(Value::String);
+            texts
+                .filter(|text| self.values.allows_text(by, schema, direction, text) == Some(false))
+                .take(64)
+                .collect()
+        };
+        let gone = refused(Side::New, &task.new, Side::Old, sides.0);
+        let came = refused(Side::Old, &task.old, Side::New, sides.1);
+        // Whether all values of a side were tried.
+        let is_finite = |side: Side, alternatives: &[Alternative]| {
+            let schemas = self.schemas_of(side);
+            alternatives.iter().all(|one| {
+                matches!(one.kind, Type::Boolean | Type::Null)
+                    || schemas
+                        .enumerated(one)
+                        .is_some_and(|list| list.values.len() <= 64)
+            })
+        };
+        let is_narrower =
+            !(takes_all(new, Side::New) || gone.is_empty() && is_finite(Side::Old, sides.0));
+        let is_wider =
+            !(takes_all(old, Side::Old) || came.is_empty() && is_finite(Side::New, sides.1));
+        let kinds = |expanded: &Expanded| {
+            let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::Null);
+            let kinds =
+                kinds.filter(|kind| expanded.alternatives.iter().any(|one| one.kind == *kind));
+            names(&kinds.collect::<Vec<_>>())
+        };
+        let name = task.place.name();
+        let at = (
+            keyword_at(self.old.tree, &old.always, "type", task.old_at),
+            keyword_at(self.new.tree, &new.always, "type", task.new_at),
+        );
+        let more = if is_narrower && is_wider {
+            ""
+        } else {
+            ", both written as text"
+        };
+        let reason = format!("{name} was {} and is {}{more}", kinds(old), kinds(new));
+        let (pair, shown): (&'static Pair, Vec<Value>) = match (is_narrower, is_wider) {
+            (false, false) => (&rules::WITHOUT_EFFECT, Vec::new()),
+            (true, false) => (&rules::TYPE_NARROWED, gone),
+            (false, true) => (&rules::TYPE_WIDENED, came),
+            (true, true) => (&rules::TYPE_CHANGED, [gone, came].concat()),
+        };
+        self.differ(pair, task, at, sides, SampleHint::Values(shown), reason);
     }
 
     /// Which keyword makes null come or go, and where it stands. None if nothing
@@ -94,7 +180,7 @@ impl Comparison<'_> {
         new: &Expanded,
         task: &Task,
         (was, is): (bool, bool),
-    ) -> Option<(&'static str, (Spot, Spot))> {
+    ) -> Option<(&'static str, Places)> {
         if was == is {
             return None;
         }
@@ -105,10 +191,10 @@ impl Comparison<'_> {
                 "nullable" => all_parts(expanded),
                 _ => expanded.always.clone(),
             };
-            let old = keyword_spot(self.old, &parts(old), keyword, task.old_at);
-            let new = keyword_spot(self.new, &parts(new), keyword, task.new_at);
+            let old = keyword_at(self.old.tree, &parts(old), keyword, task.old_at);
+            let new = keyword_at(self.new.tree, &parts(new), keyword, task.new_at);
             let is_other = match (old.exists, new.exists) {
-                (true, true) => !crate::json::same(self.old.tree, old.id, self.new.tree, new.id),
+                (true, true) => !same(self.old.tree, old.id, self.new.tree, new.id),
                 (false, false) => false,
                 // Any value was or is allowed: that there is a list is said.
                 _ if keyword == "enum" => return None,
@@ -124,7 +210,7 @@ impl Comparison<'_> {
     fn null_differs(
         &mut self,
         was: bool,
-        spots: (Spot, Spot),
+        at: (NodeRef, NodeRef),
         (old, new): (&Expanded, &Expanded),
         task: &Task,
     ) {
@@ -135,27 +221,14 @@ impl Comparison<'_> {
         } else {
             (&rules::NULLABLE_ADDED, format!("{name} can be null now"))
         };
-        let show = Show::Values(vec![Value::Null]);
+        let hint = SampleHint::Values(vec![Value::Null]);
         let sides = (&old.alternatives[..], &new.alternatives[..]);
-        self.differ(pair, task, spots, sides, show, reason);
+        self.differ(pair, task, at, sides, hint, reason);
     }
 }
 
-/// Where a keyword of some parts stands.
-pub(crate) fn keyword_spot(
-    schemas: &Schemas<'_>,
-    parts: &[Id],
-    keyword: &str,
-    around: Spot,
-) -> Spot {
-    let mut nodes = parts
-        .iter()
-        .filter_map(|part| schemas.tree.get(*part, keyword));
-    Spot::of(nodes.next(), around.id)
-}
-
 /// "a string", "a string, number or object".
-fn names(kinds: &[Type]) -> String {
+pub(crate) fn names(kinds: &[Type]) -> String {
     let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     match names.split_last() {
         None => "nothing".to_owned(),

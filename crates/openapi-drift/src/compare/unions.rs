@@ -1,15 +1,20 @@
-//! Which branch of a union belongs to which.
+//! Which form of a union belongs to which.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::{
-    Comparison, Difference, Show, Spot, Task,
-    texts::{own_text, resolved_text},
+    Comparison, Difference, Key, NodeRef, SampleHint, Task,
+    difference::Two,
+    text::{own_text, resolved_text},
 };
 use crate::{
-    json::Tree,
+    document::{Id, Members, Tree, resolve, same},
     rules::{self, Direction, Effect, Pair},
-    schema::{self, Alternative, Expanded, Type},
+    schema::{self, Alternative, Expanded, Listed, Schemas, Tags, Type, schema},
 };
 
 /// Alternatives that allow the same.
@@ -18,52 +23,78 @@ type Equal = Vec<(Alternative, Alternative)>;
 /// The most pairs that are looked at one by one.
 const PAIRS: usize = 1024;
 
+/// What the discriminators of both sides say.
+type BothTags<'t> = (&'t [Rc<Tags>], &'t [Rc<Tags>]);
+
+/// A property whose values tell the forms of a union apart.
+struct Tag {
+    property: Arc<str>,
+    /// Of each form of each side, the values; none where it has no such property.
+    old: Vec<BTreeSet<Listed>>,
+    new: Vec<BTreeSet<Listed>>,
+}
+
 impl Comparison<'_> {
     /// Compares the alternatives of one type.
-    pub(crate) fn pair(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
+    pub(crate) fn pair(
+        &mut self,
+        old: &[Alternative],
+        new: &[Alternative],
+        tags: BothTags<'_>,
+        task: &Task,
+    ) {
         match (old, new) {
             ([old], [new]) => self.alternatives(old, new, task),
             ([], _) | (_, []) => {} // A type that came or went, which is said already.
             _ if self.are_lists(old, new) => self.lists(old, new, task),
-            _ => self.pair_many(old, new, task),
+            _ => self.pair_many(old, new, tags, task),
         }
     }
 
-    fn pair_many(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
-        let (equal, old_left, new_left) = self.unequal(old, new);
+    fn pair_many(
+        &mut self,
+        old: &[Alternative],
+        new: &[Alternative],
+        tags: BothTags<'_>,
+        task: &Task,
+    ) {
+        let is_small = old.len().saturating_mul(new.len()) <= PAIRS;
+        let tag = self.tag(old, new, tags);
+        let (equal, mut old_left, mut new_left) = self.unequal(old, new);
         for (one, other) in equal {
             // They allow the same; what else they say may be something else.
-            self.alternatives(&one, &other, task);
+            self.form((&one, &other), &tag, (old, new), task, true);
         }
-        // What may break is that the union of the one side is not in the other
-        // side; where that is one form, each of the union's has to be in it.
-        let (whole, whole_left) = match task.place.body.direction {
-            Direction::Request => (new, &new_left),
-            Direction::Response => (old, &old_left),
-        };
-        if let ([_], [_]) = (whole, &whole_left[..]) {
-            for one in old {
-                for other in new {
-                    self.alternatives(one, other, task);
-                }
-            }
-            return;
-        }
-        let is_small = old.len().saturating_mul(new.len()) <= PAIRS;
-        if let ([one], [other]) = (&old_left[..], &new_left[..]) {
-            let is_alone = is_small && self.is_alone(one, other, old, new);
-            let inner = Task {
-                place: task.place.inexact(!is_alone),
-                ..task.clone()
+        if let Some(tag) = &tag {
+            self.by_tag(tag, (old, new), (&mut old_left, &mut new_left), task);
+        } else {
+            // What may break is that the union of the one side is not in the other
+            // side; where that is one form, each of the union's has to be in it.
+            let (whole, whole_left) = match task.place.body.direction {
+                Direction::Request => (new, &new_left),
+                Direction::Response => (old, &old_left),
             };
-            self.alternatives(one, other, &inner);
+            if let ([_], [_]) = (whole, &whole_left[..]) {
+                for one in old {
+                    for other in new {
+                        self.form((one, other), &tag, (old, new), task, true);
+                    }
+                }
+                return;
+            }
+        }
+        if let ([one], [other]) = (&old_left[..], &new_left[..])
+            && (tag.is_none() || self.is_alike(one, other))
+        {
+            let is_alone = is_small && self.is_alone(one, other, old, new);
+            self.form((one, other), &tag, (old, new), task, is_alone);
             return;
         }
-        let mut new_left = new_left;
         for one in old_left {
             let found = new_left.iter().position(|other| {
                 is_small
-                    && !schema::apart(self.old, &one, self.new, other)
+                    && tag.is_none()
+                    && !schema::are_disjoint(self.old, &one, self.new, other)
                     && self.is_alone(&one, other, old, new)
             });
             let found = found.or_else(|| {
@@ -74,18 +105,224 @@ impl Comparison<'_> {
                 Some(index) => {
                     let other = new_left.remove(index);
                     let is_alone = is_small && self.is_alone(&one, &other, old, new);
-                    let inner = Task {
-                        place: task.place.inexact(!is_alone),
-                        ..task.clone()
-                    };
-                    self.alternatives(&one, &other, &inner);
+                    self.form((&one, &other), &tag, (old, new), task, is_alone);
                 }
-                None => self.branch_gone(&one, new, task),
+                None => self.branch_gone(&one, &tag, (old, new), task),
             }
         }
         for other in new_left {
-            self.branch_came(&other, old, task);
+            self.branch_came(&other, &tag, (old, new), task);
         }
+    }
+
+    /// Compares two forms that belong together.
+    fn form(
+        &mut self,
+        (one, other): (&Alternative, &Alternative),
+        tag: &Option<Tag>,
+        (old, new): (&[Alternative], &[Alternative]),
+        task: &Task,
+        is_alone: bool,
+    ) {
+        // The discriminator's value says which of them it is.
+        let is_kind = kind(self.old, one).is_some() && kind(self.new, other).is_some();
+        let mut place = task.place.inexact(!is_alone && !is_kind);
+        place.is_discriminated |= is_kind;
+        let label = self.label(one, true, tag, old);
+        let label = label.or_else(|| self.label(other, false, tag, new));
+        let place = match label {
+            Some(label) => place.step(Key::Form {
+                label: label.into(),
+                old: Rc::clone(&one.branches),
+                new: Rc::clone(&other.branches),
+            }),
+            None => place,
+        };
+        let inner = Task {
+            place,
+            ..task.clone()
+        };
+        self.alternatives(one, other, &inner);
+    }
+
+    /// Pairs what is left by the tag's values, and takes it out.
+    fn by_tag(
+        &mut self,
+        tag: &Tag,
+        (old, new): (&[Alternative], &[Alternative]),
+        (old_left, new_left): (&mut Vec<Alternative>, &mut Vec<Alternative>),
+        task: &Task,
+    ) {
+        let mut owners: HashMap<&Listed, usize> = HashMap::new();
+        for (index, values) in tag.new.iter().enumerate() {
+            owners.extend(values.iter().map(|value| (value, index)));
+        }
+        // Which forms have a value in common.
+        let mut partners: Vec<BTreeSet<usize>> = Vec::new();
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        for values in &tag.old {
+            let found: BTreeSet<usize> = values
+                .iter()
+                .filter_map(|value| owners.get(value).copied())
+                .collect();
+            for index in &found {
+                *counts.entry(*index).or_default() += 1;
+            }
+            partners.push(found);
+        }
+        let is_required = |schemas: &Schemas<'_>, all: &[Alternative]| {
+            all.iter().all(|one| {
+                schemas
+                    .named(&one.parts)
+                    .required
+                    .contains_key(&tag.property)
+            })
+        };
+        // Where every form needs the tag, no value is of two.
+        let is_exact = is_required(self.old, old)
+            && is_required(self.new, new)
+            && tag
+                .old
+                .iter()
+                .chain(&tag.new)
+                .all(|values| !values.is_empty());
+        let some_tag = Some(Tag {
+            property: Arc::clone(&tag.property),
+            old: tag.old.clone(),
+            new: tag.new.clone(),
+        });
+        let mut taken = HashSet::new();
+        let pairs: Vec<(usize, usize)> = partners
+            .iter()
+            .enumerate()
+            .flat_map(|(from, to)| to.iter().map(move |to| (from, *to)))
+            .collect();
+        for (from, to) in pairs {
+            let (Some(one), Some(other)) = (old.get(from), new.get(to)) else {
+                continue;
+            };
+            if !old_left.contains(one) && !new_left.contains(other) {
+                continue; // Equal to others.
+            }
+            taken.insert((from, to));
+            let is_single =
+                partners.get(from).is_some_and(|all| all.len() == 1) && counts.get(&to) == Some(&1);
+            if is_single {
+                self.form((one, other), &some_tag, (old, new), task, is_exact);
+                continue;
+            }
+            // A form that was divided, or several that became one: the tag tells
+            // nothing of each of them.
+            let place = task.place.inexact(!is_exact);
+            let label = self.label(one, true, &some_tag, old).unwrap_or_default();
+            let inner = Task {
+                place: place.step(Key::Form {
+                    label: label.into(),
+                    old: Rc::clone(&one.branches),
+                    new: Rc::clone(&other.branches),
+                }),
+                ..task.clone()
+            };
+            let two = Two {
+                old: one,
+                new: other,
+                task: &inner,
+            };
+            self.objects(&two, Some(&tag.property));
+        }
+        old_left.retain(|one| !taken.iter().any(|(from, _)| old.get(*from) == Some(one)));
+        new_left.retain(|one| !taken.iter().any(|(_, to)| new.get(*to) == Some(one)));
+    }
+
+    /// The property that tells the forms of both sides apart, if there is one.
+    fn tag(&self, old: &[Alternative], new: &[Alternative], tags: BothTags<'_>) -> Option<Tag> {
+        let is_objects = |all: &[Alternative]| all.iter().all(|one| one.kind == Type::Object);
+        if !is_objects(old) || !is_objects(new) {
+            return None;
+        }
+        let said = tags
+            .0
+            .iter()
+            .chain(tags.1)
+            .map(|tags| Arc::clone(&tags.property));
+        let larger = if old.len() >= new.len() {
+            (self.old, old)
+        } else {
+            (self.new, new)
+        };
+        let of_first = larger.1.iter().take(4).flat_map(|one| {
+            let named = larger.0.named(&one.parts);
+            let listing = named
+                .properties
+                .iter()
+                .filter(|(_, nodes)| nodes.iter().any(|node| lists(larger.0.tree, *node)));
+            listing
+                .map(|(name, _)| Arc::clone(name))
+                .collect::<Vec<_>>()
+        });
+        let mut candidates: Vec<Arc<str>> = Vec::new();
+        for name in said.chain(of_first) {
+            if !candidates.contains(&name) {
+                candidates.push(name);
+            }
+        }
+        let mut best: Option<(usize, Tag)> = None;
+        for property in candidates.into_iter().take(8) {
+            let of = |schemas: &Schemas<'_>, all: &[Alternative], tags: &[Rc<Tags>]| {
+                let values = all
+                    .iter()
+                    .map(|one| tag_values(schemas, one, &property, tags));
+                values.collect::<Vec<_>>()
+            };
+            let (before, after) = (of(self.old, old, tags.0), of(self.new, new, tags.1));
+            let tagged = |values: &[BTreeSet<Listed>]| {
+                values.iter().filter(|values| !values.is_empty()).count()
+            };
+            let counts = (tagged(&before), tagged(&after));
+            let is_apart = are_apart(&before) && are_apart(&after);
+            if !is_apart || counts.0 == 0 || counts.1 == 0 || counts.0.max(counts.1) < 2 {
+                continue;
+            }
+            let count = counts.0 + counts.1;
+            if best.as_ref().is_none_or(|(known, _)| count > *known) {
+                let tag = Tag {
+                    property,
+                    old: before,
+                    new: after,
+                };
+                best = Some((count, tag));
+            }
+        }
+        best.map(|(_, tag)| tag)
+    }
+
+    /// How people call a form: by its tag, its title or its component.
+    fn label(
+        &self,
+        one: &Alternative,
+        is_old: bool,
+        tag: &Option<Tag>,
+        all: &[Alternative],
+    ) -> Option<String> {
+        if let Some(tag) = tag {
+            let values = if is_old { &tag.old } else { &tag.new };
+            let index = all.iter().position(|known| known == one);
+            let values = index.and_then(|index| values.get(index));
+            if let Some(values) = values.filter(|values| !values.is_empty()) {
+                let said: Vec<String> = values.iter().take(3).map(ToString::to_string).collect();
+                return Some(format!("{}: {}", tag.property, said.join(", ")));
+            }
+        }
+        let tree = if is_old { self.old.tree } else { self.new.tree };
+        one.branches.iter().rev().find_map(|branch| {
+            let target = resolve(tree, *branch).ok()?;
+            let title = tree.get(target, "title").and_then(|id| tree.string(id));
+            let named = tree.get(*branch, "$ref").and_then(|id| tree.string(id));
+            let named = named
+                .and_then(|text| text.rsplit_once('/'))
+                .map(|(_, name)| name);
+            title.or(named).map(|name| format!("form {name}"))
+        })
     }
 
     /// Those that say the same, and what is left.
@@ -124,44 +361,50 @@ impl Comparison<'_> {
 
     /// Whether all alternatives list their values and say nothing more of them.
     fn are_lists(&self, old: &[Alternative], new: &[Alternative]) -> bool {
-        let is_list = |tree: &Tree, one: &Alternative| {
-            schema::enumerated(tree, one).is_some()
+        let is_list = |schemas: &Schemas<'_>, one: &Alternative| {
+            let tree = schemas.tree;
+            schemas.enumerated(one).is_some()
                 && one.parts.iter().all(|part| {
-                    let mut names = tree.object(*part).into_iter().flat_map(BTreeMap::keys);
+                    let mut names = tree.object(*part).into_iter().flat_map(Members::keys);
                     names.all(|name| {
                         schema::is_annotation(name)
                             || matches!(
                                 &**name,
-                                "type" | "enum" | "nullable" | "anyOf" | "oneOf" | "allOf"
+                                "type"
+                                    | "enum"
+                                    | "const"
+                                    | "nullable"
+                                    | "anyOf"
+                                    | "oneOf"
+                                    | "allOf"
                             )
                     })
                 })
         };
-        old.iter().all(|one| is_list(self.old.tree, one))
-            && new.iter().all(|one| is_list(self.new.tree, one))
+        old.iter().all(|one| is_list(self.old, one)) && new.iter().all(|one| is_list(self.new, one))
     }
 
     /// Compares values that are listed in several branches.
     fn lists(&mut self, old: &[Alternative], new: &[Alternative], task: &Task) {
-        let values = |tree: &Tree, all: &[Alternative]| -> Vec<(String, crate::json::Id)> {
-            let lists = all.iter().filter_map(|one| schema::enumerated(tree, one));
-            lists.flat_map(|list| list.values).collect()
+        let values = |schemas: &Schemas<'_>, all: &[Alternative]| -> Vec<(Listed, Id)> {
+            let lists = all.iter().filter_map(|one| schemas.enumerated(one));
+            lists.flat_map(|list| list.values.clone()).collect()
         };
-        let (before, after) = (values(self.old.tree, old), values(self.new.tree, new));
+        let (before, after) = (values(self.old, old), values(self.new, new));
         for (one, other) in old.iter().zip(new) {
             self.annotations(&one.parts, &other.parts, task);
         }
-        let only = |these: &[(String, crate::json::Id)], those: &[(String, crate::json::Id)]| {
-            let those: HashSet<&String> = those.iter().map(|(text, _)| text).collect();
-            let only = these.iter().filter(|(text, _)| !those.contains(text));
+        let only = |these: &[(Listed, Id)], those: &[(Listed, Id)]| {
+            let those: HashSet<&Listed> = those.iter().map(|(one, _)| one).collect();
+            let only = these.iter().filter(|(one, _)| !those.contains(one));
             only.cloned().collect::<Vec<_>>()
         };
-        let spots = (
-            union_spot(self.old.tree, old, task.old_at),
-            union_spot(self.new.tree, new, task.new_at),
+        let at = (
+            union_at(self.old.tree, old, task.old_at),
+            union_at(self.new.tree, new, task.new_at),
         );
         let (gone, came) = (only(&before, &after), only(&after, &before));
-        self.values_differ(&gone, &came, spots, (old, new), task);
+        self.values_differ(&gone, &came, at, (old, new), task);
     }
 
     /// Whether two alternatives have nothing in common with any other one.
@@ -174,11 +417,11 @@ impl Comparison<'_> {
     ) -> bool {
         new.iter()
             .filter(|new| *new != other)
-            .all(|new| schema::apart(self.old, one, self.new, new))
+            .all(|new| schema::are_disjoint(self.old, one, self.new, new))
             && old
                 .iter()
                 .filter(|old| *old != one)
-                .all(|old| schema::apart(self.old, old, self.new, other))
+                .all(|old| schema::are_disjoint(self.old, old, self.new, other))
     }
 
     /// Whether two branches look like versions of one: the same component, title
@@ -186,9 +429,6 @@ impl Comparison<'_> {
     fn is_alike(&self, one: &Alternative, other: &Alternative) -> bool {
         let (old, new) = (self.old.tree, self.new.tree);
         if let (Some(left), Some(right)) = (one.branches.last(), other.branches.last()) {
-            if old.pointer(*left) == new.pointer(*right) {
-                return true;
-            }
             for name in ["$ref", "title"] {
                 let left = old.get(*left, name).and_then(|id| old.string(id));
                 let right = new.get(*right, name).and_then(|id| new.string(id));
@@ -197,61 +437,70 @@ impl Comparison<'_> {
                 }
             }
         }
+        if let (Some(left), Some(right)) = (kind(self.old, one), kind(self.new, other)) {
+            return last_name(old, left) == last_name(new, right);
+        }
         if one.kind != Type::Object {
             return true;
         }
-        let left = schema::properties(old, &one.parts);
-        let right = schema::properties(new, &other.parts);
+        let left = &self.old.named(&one.parts).properties;
+        let right = &self.new.named(&other.parts).properties;
         let common = left.keys().filter(|name| right.contains_key(*name)).count();
         common * 2 > left.len().max(right.len())
     }
 
-    fn branch_gone(&mut self, one: &Alternative, new: &[Alternative], task: &Task) {
+    fn branch_gone(
+        &mut self,
+        one: &Alternative,
+        tag: &Option<Tag>,
+        (old, new): (&[Alternative], &[Alternative]),
+        task: &Task,
+    ) {
         if self.is_covered(one, new, task, true) {
             return; // Said as a union that was rewritten.
         }
-        let branch = one.branches.last().map_or(task.old_at, |id| Spot::at(*id));
-        let at = Spot::at(self.old.tree.parent(branch.id));
-        let new_at = union_spot(self.new.tree, new, task.new_at);
-        let reason = format!("a form of {} is no longer allowed", task.place.name());
+        let at = (
+            branch_at(self.old.tree, one, task.old_at),
+            union_at(self.new.tree, new, task.new_at),
+        );
+        let label = self.label(one, true, tag, old);
+        let form = label.unwrap_or_else(|| "one of its forms".to_owned());
+        let reason = format!("{} no longer allows {form}", task.place.name());
+        let sides = (std::slice::from_ref(one), new);
         self.differ(
             &rules::UNION_NARROWED,
             task,
-            (
-                if one.branches.is_empty() {
-                    task.old_at
-                } else {
-                    at
-                },
-                new_at,
-            ),
-            (std::slice::from_ref(one), new),
-            Show::Any,
+            at,
+            sides,
+            SampleHint::Any,
             reason,
         );
     }
 
-    fn branch_came(&mut self, one: &Alternative, old: &[Alternative], task: &Task) {
+    fn branch_came(
+        &mut self,
+        one: &Alternative,
+        tag: &Option<Tag>,
+        (old, new): (&[Alternative], &[Alternative]),
+        task: &Task,
+    ) {
         if self.is_covered(one, old, task, false) {
             return;
         }
-        let branch = one.branches.last().map_or(task.new_at, |id| Spot::at(*id));
-        let at = Spot::at(self.new.tree.parent(branch.id));
-        let old_at = union_spot(self.old.tree, old, task.old_at);
-        let reason = format!("{} has another form", task.place.name());
+        let at = (
+            union_at(self.old.tree, old, task.old_at),
+            branch_at(self.new.tree, one, task.new_at),
+        );
+        let label = self.label(one, false, tag, new);
+        let form = label.unwrap_or_else(|| "another form".to_owned());
+        let reason = format!("{} allows {form} now", task.place.name());
+        let sides = (old, std::slice::from_ref(one));
         self.differ(
             &rules::UNION_WIDENED,
             task,
-            (
-                old_at,
-                if one.branches.is_empty() {
-                    task.new_at
-                } else {
-                    at
-                },
-            ),
-            (old, std::slice::from_ref(one)),
-            Show::Any,
+            at,
+            sides,
+            SampleHint::Any,
             reason,
         );
     }
@@ -286,9 +535,10 @@ impl Comparison<'_> {
                 .unions
                 .iter()
                 .map(|union| {
-                    let pointer = tree.pointer(*union);
-                    let keyword = pointer.rsplit('/').next().unwrap_or_default().to_owned();
-                    (keyword, tree.array(*union).map_or(0, <[_]>::len))
+                    (
+                        last_name(tree, *union),
+                        tree.array(*union).map_or(0, <[_]>::len),
+                    )
                 })
                 .collect();
             form.sort();
@@ -314,16 +564,238 @@ impl Comparison<'_> {
         }
         let name = task.place.name();
         let (pair, reason): (&'static Pair, String) = if is_overlapping {
-            let reason = format!("the union of {name} changed, and its forms overlap");
+            let reason = format!("the union of {name} changed; a value may match two of its forms");
             (&rules::UNION_OVERLAPPING, reason)
         } else {
             let reason = format!("the union of {name} is written in another way");
             (&rules::UNION_REWRITTEN, reason)
         };
         let sides = (&old.alternatives[..], &new.alternatives[..]);
-        let spots = (task.old_at, task.new_at);
-        self.differ(pair, task, spots, sides, Show::Any, reason);
+        let at = (task.old_at, task.new_at);
+        self.differ(pair, task, at, sides, SampleHint::Any, reason);
     }
+
+    /// Compares what discriminators say, where no list of values in the forms says it
+    /// already.
+    pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
+        let texts = |tree: &Tree, tags: &[Rc<Tags>]| -> Vec<String> {
+            tags.iter()
+                .map(|tags| tree.canonical_text(tags.node))
+                .collect()
+        };
+        let (Some(first), Some(second)) = (old.first(), new.first()) else {
+            return; // That one came or went is an annotation.
+        };
+        if texts(self.old.tree, old) == texts(self.new.tree, new) && old.len() > 1 {
+            return;
+        }
+        let at = (NodeRef::at(first.node), NodeRef::at(second.node));
+        let name = task.place.name();
+        let noted = || format!("the discriminator of {name} is written in another way");
+        let ([old], [new]) = (old, new) else {
+            let pair = &rules::DISCRIMINATOR_NOTED;
+            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
+            return;
+        };
+        let mut found: Vec<(&'static Pair, (Id, Id), String)> = Vec::new();
+        if old.property != new.property {
+            let reason = format!(
+                "the discriminator of {name} was `{}` and is `{}`",
+                old.property, new.property
+            );
+            found.push((&rules::DISCRIMINATOR_CHANGED, (old.name, new.name), reason));
+        }
+        let lists_none = |schemas: &Schemas<'_>, tags: &Tags, target: Id, value: &Arc<str>| {
+            let listed = listed_tags(schemas, target, &tags.property);
+            listed.is_some_and(|listed| !listed.contains(&Listed::Text(Arc::clone(value))))
+        };
+        let mut came: Vec<(&Arc<str>, Id, Option<Id>)> = Vec::new();
+        for (value, (target, at)) in &new.targets {
+            if !old.targets.contains_key(value) {
+                came.push((value, *target, *at));
+            }
+        }
+        for (value, (target, at)) in &old.targets {
+            if let Some((other, other_at)) = new.targets.get(value) {
+                if self.is_other(*target, *other, (old, new), task) {
+                    let reason = format!(
+                        "`{}: {value:?}` of {name} meant {} and means {}",
+                        old.property,
+                        last_name(self.old.tree, *target),
+                        last_name(self.new.tree, *other)
+                    );
+                    let at = (at.unwrap_or(old.node), other_at.unwrap_or(new.node));
+                    found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
+                }
+                continue;
+            }
+            let Some(other) = self.counterpart(*target, new) else {
+                continue; // A form that went, which is said.
+            };
+            if lists_none(self.old, old, *target, value) || lists_none(self.new, new, other, value)
+            {
+                continue; // The list of values counts.
+            }
+            let renamed = came.iter().position(|(_, target, _)| *target == other);
+            let is_kept = new
+                .targets
+                .iter()
+                .any(|(value, (target, _))| *target == other && old.targets.contains_key(value));
+            match renamed.filter(|_| !is_kept) {
+                Some(index) => {
+                    let (to, _, to_at) = came.remove(index);
+                    let reason = format!(
+                        "`{}` of {name} must be {to:?} in place of {value:?} now",
+                        old.property
+                    );
+                    let at = (at.unwrap_or(old.node), to_at.unwrap_or(new.node));
+                    found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
+                }
+                None => {
+                    let reason = format!("`{}: {value:?}` of {name} was removed", old.property);
+                    let at = (at.unwrap_or(old.node), new.node);
+                    found.push((&rules::DISCRIMINATOR_NARROWED, at, reason));
+                }
+            }
+        }
+        for (value, target, at) in came {
+            let before = old.targets.values().map(|(target, _)| *target);
+            let known = before
+                .into_iter()
+                .find(|one| self.counterpart(*one, new) == Some(target));
+            let Some(known) = known else {
+                continue; // A form that came, which is said.
+            };
+            if lists_none(self.new, new, target, value) || lists_none(self.old, old, known, value) {
+                continue;
+            }
+            let reason = format!("`{}: {value:?}` of {name} was added", new.property);
+            let at = (old.node, at.unwrap_or(new.node));
+            found.push((&rules::DISCRIMINATOR_WIDENED, at, reason));
+        }
+        let (old_tree, new_tree) = (self.old.tree, self.new.tree);
+        if found.is_empty() && !same(old_tree, old.node, new_tree, new.node) {
+            let pair = &rules::DISCRIMINATOR_NOTED;
+            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
+        }
+        for (pair, at, reason) in found {
+            // What is said by names alone stands nowhere in the discriminator.
+            let of = |id: Id, node: Id| NodeRef {
+                id,
+                exists: id != node,
+            };
+            let at = (of(at.0, old.node), of(at.1, new.node));
+            let difference = self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
+            difference.is_certain = true;
+        }
+    }
+
+    /// The schema of the new side that is what a schema of the old side was: of the
+    /// same name, or with the same text.
+    fn counterpart(&self, old: Id, new: &Tags) -> Option<Id> {
+        let targets = || new.targets.values().map(|(target, _)| *target);
+        let name = last_name(self.old.tree, old);
+        let named = targets().find(|target| last_name(self.new.tree, *target) == name);
+        named.or_else(|| {
+            let text = resolved_text(self.old.tree, old, true);
+            targets().find(|target| resolved_text(self.new.tree, *target, true) == text)
+        })
+    }
+
+    /// Whether a value of a discriminator means another schema, one that what was
+    /// meant does not fit.
+    fn is_other(&self, old: Id, new: Id, (before, after): (&Tags, &Tags), task: &Task) -> bool {
+        if last_name(self.old.tree, old) == last_name(self.new.tree, new)
+            || resolved_text(self.old.tree, old, true) == resolved_text(self.new.tree, new, true)
+        {
+            return false;
+        }
+        // What was meant is still there under another value, or it breaks.
+        let is_moved = self
+            .counterpart(old, after)
+            .is_some_and(|moved| moved != new);
+        let is_taken = before
+            .targets
+            .values()
+            .any(|(target, _)| *target != old && self.counterpart(*target, after) == Some(new));
+        if is_moved || is_taken {
+            return true;
+        }
+        let inner = Task {
+            old: schema([old]),
+            new: schema([new]),
+            ..task.clone()
+        };
+        let found = self.asked(|asked| asked.later(inner));
+        let is_request = task.place.body.direction == Direction::Request;
+        found.is_none_or(|found| found.iter().any(|one| is_outside(one, is_request)))
+    }
+}
+
+/// The component that a discriminator alone leads to, if a form is of one.
+fn kind(schemas: &Schemas<'_>, one: &Alternative) -> Option<Id> {
+    let mut branches = one.branches.iter().copied();
+    branches.find(|branch| schemas.is_named(*branch))
+}
+
+/// The values of a property that tells forms apart: those that it lists, or those
+/// that a discriminator has for the form.
+fn tag_values(
+    schemas: &Schemas<'_>,
+    one: &Alternative,
+    property: &Arc<str>,
+    tags: &[Rc<Tags>],
+) -> BTreeSet<Listed> {
+    let named = schemas.named(&one.parts);
+    if let Some(nodes) = named.properties.get(property)
+        && nodes.iter().any(|node| lists(schemas.tree, *node))
+    {
+        let expanded = schemas.expand(nodes);
+        let lists = expanded.alternatives.iter().map(|one| {
+            let list = schemas.enumerated(one)?;
+            Some(
+                list.values
+                    .iter()
+                    .map(|(value, _)| value.clone())
+                    .collect::<Vec<_>>(),
+            )
+        });
+        let lists: Option<Vec<Vec<Listed>>> = lists.collect();
+        return lists.unwrap_or_default().into_iter().flatten().collect();
+    }
+    let targets: Vec<Id> = one
+        .branches
+        .iter()
+        .filter_map(|branch| resolve(schemas.tree, *branch).ok())
+        .collect();
+    let said = tags.iter().filter(|tags| tags.property == *property);
+    said.flat_map(|tags| tags.targets.iter())
+        .filter(|(_, (target, _))| targets.contains(target))
+        .map(|(value, _)| Listed::Text(Arc::clone(value)))
+        .collect()
+}
+
+/// The values that a schema lists for a property, if it does.
+fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> Option<HashSet<Listed>> {
+    let expanded = schemas.expand(&schema([target]));
+    let object = expanded
+        .alternatives
+        .iter()
+        .find(|one| one.kind == Type::Object)?;
+    let values = tag_values(schemas, object, property, &[]);
+    (!values.is_empty()).then(|| values.into_iter().collect())
+}
+
+/// Whether a schema lists its values itself.
+fn lists(tree: &Tree, node: Id) -> bool {
+    resolve(tree, node)
+        .is_ok_and(|id| tree.get(id, "enum").is_some() || tree.get(id, "const").is_some())
+}
+
+/// Whether no value is of two forms.
+fn are_apart(forms: &[BTreeSet<Listed>]) -> bool {
+    let mut seen = HashSet::new();
+    forms.iter().flatten().all(|value| seen.insert(value))
 }
 
 /// The forms of all unions, each as a text that is equal for equals, in one order.
@@ -334,18 +806,18 @@ fn branch_texts(tree: &Tree, expanded: &Expanded) -> Vec<Vec<String>> {
             .map(|branch| resolved_text(tree, *branch, true))
             .collect();
         texts.sort();
-        texts.push(
-            tree.pointer(*union)
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-        );
+        texts.push(last_name(tree, *union));
         texts
     });
     let mut texts: Vec<Vec<String>> = unions.collect();
     texts.sort();
     texts
+}
+
+/// The last part of a node's pointer.
+fn last_name(tree: &Tree, id: Id) -> String {
+    let pointer = tree.pointer(id);
+    pointer.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// Whether a difference leaves values of the old side outside of the new one, or,
@@ -359,9 +831,16 @@ fn is_outside(difference: &Difference, is_old: bool) -> bool {
     }
 }
 
-fn union_spot(tree: &Tree, alternatives: &[Alternative], at: Spot) -> Spot {
-    let branch = alternatives.iter().find_map(|one| one.branches.last());
-    branch.map_or(at, |branch| Spot::at(tree.parent(*branch)))
+/// The union that a form stands in, if it stands in one.
+fn branch_at(tree: &Tree, one: &Alternative, at: NodeRef) -> NodeRef {
+    let around = one.branches.last().map(|branch| tree.parent(*branch));
+    let union = around.filter(|around| tree.array(*around).is_some());
+    union.map_or(at, NodeRef::at)
+}
+
+fn union_at(tree: &Tree, alternatives: &[Alternative], at: NodeRef) -> NodeRef {
+    let one = alternatives.iter().find(|one| !one.branches.is_empty());
+    one.map_or(at, |one| branch_at(tree, one, at))
 }
 
 /// A text that is equal for alternatives that say the same.

@@ -1,22 +1,19 @@
 //! From a schema to its alternatives.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    cell::{Cell, OnceCell, RefCell},
+    collections::{BTreeMap, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
 
 use super::{
-    Schema, apart,
-    facets::{properties, required},
+    Schema, disjoint,
+    facets::{Enumerated, enumerated, properties, required},
     keywords::keyword,
     schema,
 };
-use crate::{
-    document::resolve,
-    json::{Id, Tree},
-};
+use crate::document::{Id, ROOT, Tree, resolve};
 
 /// The types of JSON. Whole numbers are numbers with a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,7 +62,7 @@ impl Type {
     }
 
     pub(crate) fn of_node(tree: &Tree, id: Id) -> Self {
-        use crate::json::Kind;
+        use crate::document::Kind;
         match tree.kind(id) {
             Kind::Null => Self::Null,
             Kind::Boolean(_) => Self::Boolean,
@@ -100,7 +97,30 @@ pub(crate) struct Expanded {
     pub(crate) is_inexact: bool,
     /// What could not be understood: the node, and why.
     pub(crate) unclear: Vec<(Id, String)>,
+    /// The discriminators of the schema's unions and kinds.
+    pub(crate) tags: Vec<Rc<Tags>>,
 }
+
+/// What a discriminator says: which value of a property means which schema.
+#[derive(Debug)]
+pub(crate) struct Tags {
+    /// The discriminator.
+    pub(crate) node: Id,
+    pub(crate) property: Arc<str>,
+    /// The node of the property's name.
+    pub(crate) name: Id,
+    /// The schemas by value, with the entry of `mapping` if there is one.
+    pub(crate) targets: BTreeMap<Arc<str>, (Id, Option<Id>)>,
+    /// Whether the schemas are branches of a union. Otherwise they extend the
+    /// schema that has the discriminator, and nothing else may lead to them.
+    is_union: bool,
+}
+
+/// The values that an alternative lists, if it does.
+type List = Option<Rc<Enumerated>>;
+
+/// A named schema.
+type Component = (Arc<str>, Id);
 
 /// The schemas of one document.
 #[derive(Debug)]
@@ -108,6 +128,10 @@ pub(crate) struct Schemas<'a> {
     pub(crate) tree: &'a Tree,
     expanded: RefCell<HashMap<Schema, Rc<Expanded>>>,
     named: RefCell<HashMap<Schema, Rc<Named>>>,
+    lists: RefCell<HashMap<(Schema, Type), List>>,
+    tags: RefCell<HashMap<Id, Option<Rc<Tags>>>>,
+    /// The named schemas that extend one by `allOf`, with their names.
+    extensions: OnceCell<HashMap<Id, Vec<Component>>>,
     /// How many schemas are being expanded to tell whether branches overlap.
     nesting: Cell<usize>,
 }
@@ -146,8 +170,22 @@ impl<'a> Schemas<'a> {
             tree,
             expanded: RefCell::default(),
             named: RefCell::default(),
+            lists: RefCell::default(),
+            tags: RefCell::default(),
+            extensions: OnceCell::new(),
             nesting: Cell::new(0),
         }
+    }
+
+    /// The values that an alternative lists, if it does.
+    pub(crate) fn enumerated(&self, of: &Alternative) -> Option<Rc<Enumerated>> {
+        let key = (Rc::clone(&of.parts), of.kind);
+        if let Some(known) = self.lists.borrow().get(&key) {
+            return known.clone();
+        }
+        let list = enumerated(self.tree, of).map(Rc::new);
+        self.lists.borrow_mut().insert(key, list.clone());
+        list
     }
 
     /// What an object of some parts has.
@@ -177,7 +215,7 @@ impl<'a> Schemas<'a> {
         };
         let mut choices = vec![Choice::default()];
         for id in of.iter() {
-            let of_one = walk.choices(*id, true);
+            let of_one = walk.choices(*id, true, false);
             choices = walk.multiply(&choices, &of_one, *id);
         }
         let mut expanded = walk.expanded;
@@ -231,12 +269,14 @@ impl<'a> Schemas<'a> {
         } else if is_nullable && kind == Type::Null {
             return true;
         }
-        keyword(tree, part, "enum").is_none_or(|values| {
+        let is_listed = keyword(tree, part, "enum").is_none_or(|values| {
             let values = tree.array(values).unwrap_or_default();
             values
                 .iter()
                 .any(|value| Type::of_node(tree, *value) == kind)
-        })
+        });
+        let only = keyword(tree, part, "const");
+        is_listed && only.is_none_or(|value| Type::of_node(tree, value) == kind)
     }
 }
 
@@ -247,12 +287,13 @@ struct Walk<'a, 'b> {
     open: Vec<Id>,
     /// What was found before: schemas may share parts in more ways than can be
     /// walked.
-    known: HashMap<(Id, bool), Vec<Choice>>,
+    known: HashMap<(Id, bool, bool), Vec<Choice>>,
 }
 
 impl Walk<'_, '_> {
-    /// All ways to choose branches in a schema.
-    fn choices(&mut self, id: Id, is_always: bool) -> Vec<Choice> {
+    /// All ways to choose branches in a schema. A part of another schema stands for
+    /// itself alone, and not for what extends it.
+    fn choices(&mut self, id: Id, is_always: bool, is_part: bool) -> Vec<Choice> {
         let tree = self.schemas.tree;
         let unclear = |walk: &mut Self, why: &str| {
             walk.expanded.unclear.push((id, why.to_owned()));
@@ -271,7 +312,7 @@ impl Walk<'_, '_> {
         if self.open.len() >= DEPTH {
             return unclear(self, "a schema made of schemas more than 64 deep");
         }
-        let key = (target, is_always);
+        let key = (target, is_always, is_part);
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
@@ -288,8 +329,11 @@ impl Walk<'_, '_> {
         }];
         // What stands below may be null because of what stands here.
         let is_always = is_always && (has_type || !nullable);
-        for part in members(tree, target, "allOf") {
-            let of_part = self.choices(part, is_always);
+        let parts = members(tree, target, "allOf");
+        // A reference in an `allOf` of its own, as everybody writes it to say more.
+        let is_wrapper = parts.len() == 1 && !self.schemas.is_named(target);
+        for part in parts {
+            let of_part = self.choices(part, is_always, is_part || !is_wrapper);
             choices = self.multiply(&choices, &of_part, target);
         }
         for name in ["anyOf", "oneOf"] {
@@ -300,15 +344,21 @@ impl Walk<'_, '_> {
             let branches = members(tree, target, name);
             let mut of_union = Vec::new();
             for branch in &branches {
-                for mut choice in self.choices(*branch, false) {
+                for mut choice in self.choices(*branch, false, false) {
                     choice.branches.push(*branch);
                     of_union.push(choice);
                 }
             }
             choices = self.multiply(&choices, &of_union, target);
-            if name == "oneOf" && !self.are_apart(&branches) {
+            if name == "oneOf" && !self.are_disjoint(&branches) {
                 self.expanded.is_inexact = true;
             }
+        }
+        if let Some(tags) = self.schemas.tags(target) {
+            if !tags.is_union && !is_part {
+                choices = self.kinds(target, &tags, choices);
+            }
+            self.expanded.tags.push(tags);
         }
         if nullable && !has_type {
             choices.push(Choice {
@@ -319,6 +369,26 @@ impl Walk<'_, '_> {
         }
         self.open.pop();
         self.known.insert(key, choices.clone());
+        choices
+    }
+
+    /// A schema, or one of those that extend it.
+    fn kinds(&mut self, target: Id, tags: &Tags, own: Vec<Choice>) -> Vec<Choice> {
+        let mut choices = own;
+        let mut seen = HashSet::new();
+        // They lead back here.
+        self.open.pop();
+        for (kind, _) in tags.targets.values() {
+            if *kind == target || !seen.insert(*kind) {
+                continue;
+            }
+            for mut choice in self.choices(*kind, false, true) {
+                choice.parts = joined(&[target], &choice.parts);
+                choice.branches.push(*kind);
+                choices.push(choice);
+            }
+        }
+        self.open.push(target);
         choices
     }
 
@@ -344,7 +414,7 @@ impl Walk<'_, '_> {
     }
 
     /// Whether no value can be of two branches.
-    fn are_apart(&self, branches: &[Id]) -> bool {
+    fn are_disjoint(&self, branches: &[Id]) -> bool {
         if branches.len() > PAIRS || self.open.len() > 8 {
             return false;
         }
@@ -358,7 +428,7 @@ impl Walk<'_, '_> {
                 .skip(index + 1)
                 .all(|right| match (left, right) {
                     (Some(left), Some(right)) => {
-                        apart::schemas(self.schemas, left, self.schemas, right, 2)
+                        disjoint::schemas(self.schemas, left, self.schemas, right, 2)
                     }
                     _ => false,
                 })
@@ -378,6 +448,120 @@ impl Schemas<'_> {
         let expanded = self.expand(&schema([branch]));
         self.nesting.set(nesting);
         Some(expanded)
+    }
+}
+
+impl Schemas<'_> {
+    /// What a schema's discriminator says, if it has one that can be read.
+    pub(crate) fn tags(&self, owner: Id) -> Option<Rc<Tags>> {
+        if let Some(known) = self.tags.borrow().get(&owner) {
+            return known.clone();
+        }
+        let tags = self.read_tags(owner).map(Rc::new);
+        self.tags.borrow_mut().insert(owner, tags.clone());
+        tags
+    }
+
+    fn read_tags(&self, owner: Id) -> Option<Tags> {
+        let tree = self.tree;
+        let node = tree.get(owner, "discriminator")?;
+        let name = tree.get(node, "propertyName")?;
+        let property = Arc::from(tree.string(name)?);
+        let mut targets = BTreeMap::new();
+        let mapping = tree.get(node, "mapping").and_then(|id| tree.object(id));
+        for (value, at) in mapping.into_iter().flatten() {
+            let text = tree.string(*at).unwrap_or_default();
+            let target = match text.strip_prefix('#') {
+                Some(pointer) => tree.at(pointer),
+                None => self.component(text),
+            };
+            if let Some(target) = target.and_then(|id| resolve(tree, id).ok()) {
+                targets.insert(Arc::clone(value), (target, Some(*at)));
+            }
+        }
+        let branches = [members(tree, owner, "anyOf"), members(tree, owner, "oneOf")].concat();
+        let is_union = !branches.is_empty();
+        let implied: Vec<(Arc<str>, Id)> = if is_union {
+            let named = branches.into_iter().filter_map(|branch| {
+                let text = tree.string(tree.get(branch, "$ref")?)?;
+                let (_, name) = text.rsplit_once('/')?;
+                Some((Arc::from(name), resolve(tree, branch).ok()?))
+            });
+            named.collect()
+        } else {
+            self.extensions(owner)
+        };
+        let mapped: HashSet<Id> = targets.values().map(|(target, _)| *target).collect();
+        for (name, target) in implied {
+            if !mapped.contains(&target) {
+                targets.entry(name).or_insert((target, None));
+            }
+        }
+        Some(Tags {
+            node,
+            property,
+            name,
+            targets,
+            is_union,
+        })
+    }
+
+    fn components(&self) -> Option<Id> {
+        let components = self.tree.get(ROOT, "components")?;
+        self.tree.get(components, "schemas")
+    }
+
+    fn component(&self, name: &str) -> Option<Id> {
+        self.tree.get(self.components()?, name)
+    }
+
+    /// Whether a schema is a component.
+    pub(crate) fn is_named(&self, id: Id) -> bool {
+        self.components() == Some(self.tree.parent(id))
+    }
+
+    /// The schemas that extend one, directly or not, with their names.
+    fn extensions(&self, base: Id) -> Vec<(Arc<str>, Id)> {
+        let tree = self.tree;
+        let direct = self.extensions.get_or_init(|| {
+            let mut direct: HashMap<Id, Vec<Component>> = HashMap::new();
+            let components = self.components().and_then(|id| tree.object(id));
+            for (name, id) in components.into_iter().flatten() {
+                for part in members(tree, *id, "allOf") {
+                    if let Ok(base) = resolve(tree, part) {
+                        let extension = (Arc::clone(name), *id);
+                        direct.entry(base).or_default().push(extension);
+                    }
+                }
+            }
+            direct
+        });
+        let mut found = Vec::new();
+        let mut seen = HashSet::from([base]);
+        let mut waiting = vec![base];
+        while let Some(next) = waiting.pop() {
+            for (name, id) in direct.get(&next).into_iter().flatten() {
+                if seen.insert(*id) {
+                    found.push((Arc::clone(name), *id));
+                    waiting.push(*id);
+                }
+            }
+        }
+        found
+    }
+
+    /// The schemas that a discriminator alone leads to from one that is used.
+    pub(crate) fn kinds(&self, id: Id) -> Vec<Id> {
+        let tags = self.tags(id).filter(|tags| !tags.is_union);
+        let mut kinds: Vec<Id> = tags
+            .iter()
+            .flat_map(|tags| tags.targets.values())
+            .map(|(kind, _)| *kind)
+            .filter(|kind| *kind != id)
+            .collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Alternative, Schema, Type, keywords::keyword, schema};
-use crate::json::{Decimal, Id, Tree};
+use crate::{
+    document::{Decimal, Id, Kind, Members, Tree},
+    text::short,
+};
 
 /// A limit, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,35 +19,63 @@ pub(crate) struct Bound {
     pub(crate) node: Id,
 }
 
+/// A value of a list, in a form that is equal for equal values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Listed {
+    Text(Arc<str>),
+    /// Anything else, in its canonical text.
+    Other(Arc<str>),
+}
+
+impl std::fmt::Display for Listed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(formatter, "{:?}", short(text, 60)),
+            Self::Other(text) => formatter.write_str(&short(text, 60)),
+        }
+    }
+}
+
+impl Listed {
+    pub(crate) fn of(tree: &Tree, value: Id) -> Self {
+        match tree.kind(value) {
+            Kind::String(text) => Self::Text(Arc::clone(text)),
+            _ => Self::Other(tree.canonical_text(value).into()),
+        }
+    }
+}
+
 /// The values that an alternative lists.
 #[derive(Clone, Debug)]
 pub(crate) struct Enumerated {
-    /// The values of the alternative's type, each in its canonical text.
-    pub(crate) values: Vec<(String, Id)>,
+    /// The values of the alternative's type.
+    pub(crate) values: Vec<(Listed, Id)>,
     /// The array that they stand in; the first, where several parts have one.
     pub(crate) node: Id,
 }
 
 /// The values that all lists have, in the order of the first.
-pub(crate) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enumerated> {
-    let mut lists = alternative
-        .parts
-        .iter()
-        .filter_map(|part| keyword(tree, *part, "enum"));
-    let node = lists.next()?;
-    let texts = |list: Id| {
+pub(super) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enumerated> {
+    let mut lists = alternative.parts.iter().flat_map(|part| {
+        let list = keyword(tree, *part, "enum");
+        let list = list.map(|node| (node, tree.array(node).unwrap_or_default().to_vec()));
+        let only = keyword(tree, *part, "const").map(|node| (node, vec![node]));
+        list.into_iter().chain(only)
+    });
+    let (node, first) = lists.next()?;
+    let values_of = |list: Vec<Id>| {
         let mut seen = HashSet::new();
-        let values = tree.array(list).unwrap_or_default().iter();
+        let values = list.into_iter();
         values
-            .filter(|value| Type::of_node(tree, **value) == alternative.kind)
-            .map(|value| (tree.canonical_text(*value), *value))
-            .filter(|(text, _)| seen.insert(text.clone()))
+            .filter(|value| Type::of_node(tree, *value) == alternative.kind)
+            .map(|value| (Listed::of(tree, value), value))
+            .filter(|(listed, _)| seen.insert(listed.clone()))
             .collect::<Vec<_>>()
     };
-    let mut values = texts(node);
-    for list in lists {
-        let also: HashSet<String> = texts(list).into_iter().map(|(text, _)| text).collect();
-        values.retain(|(text, _)| also.contains(text));
+    let mut values = values_of(first);
+    for (_, list) in lists {
+        let also: HashSet<Listed> = values_of(list).into_iter().map(|(one, _)| one).collect();
+        values.retain(|(one, _)| also.contains(one));
     }
     Some(Enumerated { values, node })
 }
@@ -112,11 +143,17 @@ fn limits(tree: &Tree, parts: &Schema, name: &str, exclusive: &str) -> Vec<Bound
 
 /// The integers that a format allows.
 pub(crate) fn integer_format(name: &str) -> Option<(i128, i128)> {
-    match name {
-        "int32" => Some((i32::MIN.into(), i32::MAX.into())),
-        "int64" => Some((i64::MIN.into(), i64::MAX.into())),
-        _ => None,
-    }
+    Some(match name {
+        "int8" => (i8::MIN.into(), i8::MAX.into()),
+        "int16" => (i16::MIN.into(), i16::MAX.into()),
+        "int32" => (i32::MIN.into(), i32::MAX.into()),
+        "int64" => (i64::MIN.into(), i64::MAX.into()),
+        "uint8" => (0, u8::MAX.into()),
+        "uint16" => (0, u16::MAX.into()),
+        "uint32" => (0, u32::MAX.into()),
+        "uint64" => (0, u64::MAX.into()),
+        _ => return None,
+    })
 }
 
 /// The nodes of a keyword in all parts.
@@ -194,7 +231,7 @@ pub(crate) fn additional(tree: &Tree, parts: &Schema) -> Additional {
         match tree.boolean(node) {
             Some(false) => return Additional::Nothing(node),
             Some(true) => {}
-            None if tree.object(node).is_some_and(BTreeMap::is_empty) => {}
+            None if tree.object(node).is_some_and(Members::is_empty) => {}
             None => schemas.push(node),
         }
     }

@@ -1,6 +1,6 @@
 //! The keywords of OpenAPI 3.0 schemas, and what each may hold.
 
-use crate::json::{Id, Kind, Tree};
+use crate::document::{Id, Kind, Tree};
 
 /// Whether a keyword says nothing about which values are allowed.
 pub(crate) fn is_annotation(keyword: &str) -> bool {
@@ -14,6 +14,15 @@ pub(crate) fn is_annotation(keyword: &str) -> bool {
             | "externalDocs"
             | "discriminator"
             | "xml"
+            // Of JSON Schema, and without meaning here.
+            | "$schema"
+            | "$id"
+            | "$comment"
+            | "$defs"
+            | "definitions"
+            | "examples"
+            | "contentEncoding"
+            | "contentMediaType"
     ) || keyword.starts_with("x-")
 }
 
@@ -25,6 +34,8 @@ pub(crate) fn is_known(keyword: &str) -> bool {
             | "type"
             | "nullable"
             | "enum"
+            // No keyword of 3.0, yet every reader takes it as an enum of one value.
+            | "const"
             | "format"
             | "pattern"
             | "minLength"
@@ -72,7 +83,7 @@ pub(crate) fn is_well_formed(tree: &Tree, keyword: &str, value: Id) -> bool {
         "minimum" | "maximum" => matches!(kind, Kind::Number(_)),
         "multipleOf" => tree
             .number(value)
-            .is_some_and(|number| *number > crate::json::Decimal::from_i128(0)),
+            .is_some_and(|number| *number > crate::document::Decimal::from_i128(0)),
         "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties" => {
             tree.number(value)
                 .is_some_and(|number| number.to_i128().is_some_and(|whole| whole >= 0))

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::sample::{Sampler, names};
 use crate::{
-    compare::{Key, Show},
+    compare::{Key, SampleHint},
+    report::Side,
     schema::{Additional, Alternative, Schema, Type, additional, lower, schema, tightest},
 };
 
@@ -13,9 +14,9 @@ const TRIED: usize = 400;
 
 impl Sampler<'_, '_> {
     /// Values that may show a difference, at its place.
-    pub(crate) fn shown(&self, show: &Show, alternatives: &[Alternative]) -> Vec<Value> {
+    pub(crate) fn shown(&self, show: &SampleHint, alternatives: &[Alternative]) -> Vec<Value> {
         match show {
-            Show::Values(values) => {
+            SampleHint::Values(values) => {
                 let listed = values.iter().cloned();
                 // Where none of them does, any other may.
                 let others = alternatives
@@ -24,7 +25,7 @@ impl Sampler<'_, '_> {
                     .flat_map(|one| self.values(one, 0));
                 listed.chain(others).take(TRIED).collect()
             }
-            Show::Lengths(lengths) => alternatives
+            SampleHint::Lengths(lengths) => alternatives
                 .iter()
                 .take(8)
                 .flat_map(|one| {
@@ -35,7 +36,7 @@ impl Sampler<'_, '_> {
                 })
                 .take(TRIED)
                 .collect(),
-            Show::Object { with, without } => {
+            SampleHint::Object { with, without } => {
                 let (with, without) = (names(with), names(without));
                 let count = |one: &Alternative| {
                     let least = lower(self.schemas.tree, &one.parts, "minProperties");
@@ -50,28 +51,45 @@ impl Sampler<'_, '_> {
                     .filter_map(|one| self.object(one, &with, &without, count(one), 0))
                     .collect()
             }
-            Show::Twice => alternatives
+            SampleHint::Twice => alternatives
                 .iter()
                 .take(8)
                 .filter_map(|one| self.twice(one, 0))
                 .collect(),
-            Show::Unnamed => alternatives
+            SampleHint::Unnamed | SampleHint::Undocumented => alternatives
                 .iter()
                 .take(8)
                 .flat_map(|one| self.unnamed(one))
                 .collect(),
-            Show::Any => alternatives
-                .iter()
-                .take(32)
-                .flat_map(|one| self.values(one, 0))
-                .take(TRIED)
-                .collect(),
+            SampleHint::Any => self.any_of(alternatives),
         }
+    }
+
+    /// Values of some alternatives, and objects that are of two of them.
+    pub(crate) fn any_of(&self, alternatives: &[Alternative]) -> Vec<Value> {
+        let some = &alternatives[..alternatives.len().min(32)];
+        let mut found: Vec<Value> = some.iter().flat_map(|one| self.values(one, 0)).collect();
+        let whole = some.iter().filter(|one| one.kind == Type::Object).take(8);
+        let whole: Vec<Value> = whole
+            .filter_map(|one| self.values(one, 0).into_iter().nth(1))
+            .collect();
+        for (index, one) in whole.iter().enumerate() {
+            for other in whole.iter().skip(index + 1) {
+                let (Value::Object(one), Value::Object(other)) = (one, other) else {
+                    continue;
+                };
+                let mut both = other.clone();
+                both.extend(one.clone());
+                found.push(Value::Object(both));
+            }
+        }
+        found.truncate(TRIED);
+        found
     }
 
     /// Objects with a member that is not named.
     fn unnamed(&self, of: &Alternative) -> Vec<Value> {
-        let values = match additional(self.schemas.tree, &of.parts) {
+        let values: Vec<Value> = match additional(self.schemas.tree, &of.parts) {
             Additional::Schema(nodes, _) => self.any(&nodes, 0).into_iter().collect(),
             _ => vec![
                 json!({}),
@@ -86,9 +104,14 @@ impl Sampler<'_, '_> {
         let Some(Value::Object(object)) = self.object(of, &[], &[], 0, 0) else {
             return Vec::new();
         };
+        let named = self.schemas.named(&of.parts);
+        let mut name = "member".to_owned();
+        while named.properties.contains_key(name.as_str()) {
+            name.push_str("_2");
+        }
         let with = |value: Value| {
             let mut object = object.clone();
-            object.insert("member".to_owned(), value);
+            object.insert(name.clone(), value);
             Value::Object(object)
         };
         values.into_iter().map(with).collect()
@@ -96,13 +119,23 @@ impl Sampler<'_, '_> {
 
     /// Values of a schema that have a value at the end of some steps.
     pub(crate) fn around(&self, of: &Schema, keys: &[Key], value: &Value) -> Vec<Value> {
-        let Some((key, rest)) = keys.split_first() else {
+        // A value of some forms, of which the next step leads into one.
+        let is_form = |key: &&Key| matches!(key, Key::Form { .. });
+        let forms: Vec<&Key> = keys.iter().take_while(is_form).collect();
+        let Some((key, rest)) = keys.get(forms.len()..).and_then(<[Key]>::split_first) else {
             return vec![value.clone()];
         };
         let tree = self.schemas.tree;
         let expanded = self.schemas.expand(of);
         let mut found = Vec::new();
-        for one in expanded.alternatives.iter().take(64) {
+        let is_of_form = |one: &&Alternative| {
+            forms.last().is_none_or(|key| match (key, self.side) {
+                (Key::Form { old, .. }, Side::Old) => one.branches == *old,
+                (Key::Form { new, .. }, Side::New) => one.branches == *new,
+                _ => true,
+            })
+        };
+        for one in expanded.alternatives.iter().filter(is_of_form).take(64) {
             match (key, one.kind) {
                 (Key::Property(name), Type::Object) => {
                     let named = self.schemas.named(&one.parts);
@@ -110,6 +143,8 @@ impl Sampler<'_, '_> {
                         .properties
                         .get(name)
                         .cloned()
+                        // What is needed and not described may be anything.
+                        .or_else(|| named.required.get(name).map(|_| schema([])))
                         .or_else(|| self.others(one));
                     let Some(inner) = inner else {
                         continue;

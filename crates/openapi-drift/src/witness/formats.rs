@@ -5,8 +5,37 @@ pub(crate) fn is_checked(name: &str) -> bool {
     example(name).is_some()
 }
 
+/// Whether a format says how a text is shown or sent, and nothing of which texts
+/// there are.
+pub(crate) fn allows_all(name: &str) -> bool {
+    matches!(
+        name,
+        "password"
+            | "binary"
+            | "string"
+            | "text"
+            | "textarea"
+            | "multiline"
+            | "markdown"
+            | "commonmark"
+            | "html"
+    )
+}
+
+/// The standard name of a format.
+pub(crate) fn standard(name: &str) -> &str {
+    match name {
+        "url" => "uri",
+        "guid" => "uuid",
+        "base64" => "byte",
+        "ip-address" => "ip",
+        other => other,
+    }
+}
+
 /// Whether every text of the one format is one of the other.
 pub(crate) fn implies(name: &str, other: &str) -> bool {
+    let (name, other) = (standard(name), standard(other));
     name == other
         || matches!(
             (name, other),
@@ -14,12 +43,13 @@ pub(crate) fn implies(name: &str, other: &str) -> bool {
                 | ("uri-reference" | "iri", "iri-reference")
                 | ("email", "idn-email")
                 | ("hostname", "idn-hostname")
+                | ("ipv4" | "ipv6", "ip")
         )
 }
 
 /// A text of a format that is checked.
 pub(crate) fn example(name: &str) -> Option<&'static str> {
-    Some(match name {
+    Some(match standard(name) {
         "uri" | "iri" | "uri-reference" | "iri-reference" => "https://example.com/a",
         "date-time" => "2026-01-31T12:00:00Z",
         "date" => "2026-01-31",
@@ -27,8 +57,9 @@ pub(crate) fn example(name: &str) -> Option<&'static str> {
         "duration" => "P1D",
         "email" | "idn-email" => "someone@example.com",
         "hostname" | "idn-hostname" => "example.com",
-        "ipv4" => "192.0.2.1",
+        "ipv4" | "ip" => "192.0.2.1",
         "ipv6" => "2001:db8::1",
+        "char" => "a",
         "uuid" => "6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b",
         "byte" => "YWJj",
         "json-pointer" => "/a",

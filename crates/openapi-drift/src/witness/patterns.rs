@@ -6,9 +6,17 @@ use regex_syntax::hir::{Class, Hir, HirKind, Literal};
 const LONGEST: usize = 10_000;
 
 fn parse(pattern: &str) -> Option<Hir> {
+    if pattern.len() > super::validate::LONGEST_PATTERN {
+        return None;
+    }
     // Patterns are written by strangers: nesting is limited.
     let mut parser = regex_syntax::ParserBuilder::new().nest_limit(50).build();
     parser.parse(pattern).ok()
+}
+
+/// Whether texts can be matched with a pattern here.
+pub(crate) fn is_matched(pattern: &str) -> bool {
+    parse(pattern).is_some()
 }
 
 /// Whether every text matches: nothing has to be there, and nothing is asked of

@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::{formats, patterns};
 use crate::{
-    document::resolve,
-    json::{Decimal, Tree, value_of},
+    document::{Decimal, Tree, resolve, value_of},
+    report::Side,
     rules::Direction,
     schema::{
-        Additional, Alternative, Schema, Schemas, Type, additional, enumerated, lower, numbers,
-        schema, tightest, upper,
+        Additional, Alternative, Schema, Schemas, Type, additional, lower, numbers, schema,
+        tightest, upper,
     },
 };
 
@@ -28,6 +28,7 @@ const LARGEST: usize = 100_000;
 pub(crate) struct Sampler<'a, 'b> {
     pub(crate) schemas: &'b Schemas<'a>,
     pub(crate) direction: Direction,
+    pub(crate) side: Side,
 }
 
 impl Sampler<'_, '_> {
@@ -65,7 +66,7 @@ impl Sampler<'_, '_> {
     /// allowed by all that the schema says.
     pub(crate) fn values(&self, of: &Alternative, depth: usize) -> Vec<Value> {
         let tree = self.schemas.tree;
-        if let Some(list) = enumerated(tree, of) {
+        if let Some(list) = self.schemas.enumerated(of) {
             return list
                 .values
                 .iter()
@@ -84,9 +85,26 @@ impl Sampler<'_, '_> {
             }
             Type::Object => {
                 let least = least(tree, of, "minProperties");
-                self.object(of, &[], &[], least, depth)
-                    .into_iter()
-                    .collect()
+                let smallest = self.object(of, &[], &[], least, depth);
+                if depth > 0 {
+                    return smallest.into_iter().collect();
+                }
+                // What has more members may be something else.
+                let named = self.schemas.named(&of.parts);
+                let names: Vec<Rc<str>> = named
+                    .properties
+                    .keys()
+                    .map(|name| Rc::from(&**name))
+                    .take(64)
+                    .collect();
+                let whole = self.object(of, &names, &[], least, depth);
+                let optional = names
+                    .iter()
+                    .filter(|name| !named.required.contains_key(&***name));
+                let each = optional.take(8).filter_map(|name| {
+                    self.object(of, std::slice::from_ref(name), &[], least, depth)
+                });
+                smallest.into_iter().chain(whole).chain(each).collect()
             }
         }
     }
@@ -142,7 +160,7 @@ impl Sampler<'_, '_> {
                     ));
                 }
                 texts.push("a".repeat(length));
-                if let Some(list) = enumerated(tree, of) {
+                if let Some(list) = self.schemas.enumerated(of) {
                     let listed = list.values.iter().filter_map(|(_, id)| tree.string(*id));
                     texts.extend(listed.map(str::to_owned));
                 }

@@ -279,6 +279,49 @@ fn document_cases() -> Vec<DocumentCase> {
         .collect()
 }
 
+/// Pairs made from public reports about other tools, each with the verdicts that are
+/// right.
+#[test]
+fn public_reports() {
+    let cases = read("cases/public.json");
+    let cases: Vec<PublicCase> = serde_json::from_str(&cases).unwrap();
+    assert_eq!(cases.len(), 106);
+    let mut failed = Vec::new();
+    for case in &cases {
+        // As text: the order of members is a part of some cases.
+        let report = compare_texts(case.old.get(), case.new.get());
+        if !case.right.contains(&report.verdict.to_string()) {
+            failed.push(format!(
+                "{}: {} ({})\n    right is {}\n    got {}",
+                case.name,
+                case.why,
+                case.source,
+                case.right.join(" or "),
+                shown(&report)
+            ));
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} of {} cases\n\n{}",
+        failed.len(),
+        cases.len(),
+        failed.join("\n\n")
+    );
+}
+
+#[derive(serde::Deserialize)]
+struct PublicCase<'a> {
+    name: String,
+    source: String,
+    why: String,
+    right: Vec<String>,
+    #[serde(borrow)]
+    old: &'a serde_json::value::RawValue,
+    #[serde(borrow)]
+    new: &'a serde_json::value::RawValue,
+}
+
 #[test]
 fn every_rule_has_a_case() {
     let mut expected = BTreeSet::new();

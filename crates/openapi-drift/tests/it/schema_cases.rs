@@ -94,6 +94,9 @@ impl Change {
             ("adds-quietly", Way::Response) => "harmless",
             ("removes-quietly", Way::Request) => "breaking",
             ("removes-quietly", Way::Response) => "any",
+            // Other names, of which nothing was said, and of which something is said now.
+            ("closes", Way::Request) => "breaking",
+            ("closes", Way::Response) => "not-breaking",
             // Properties that travel one way only.
             ("read-only", Way::Request) | ("write-only", Way::Response) => "gates",
             ("read-only", Way::Response) | ("write-only", Way::Request) => "not-breaking",

@@ -12,6 +12,8 @@ pub(crate) enum Reading {
     Closed,
     /// Other names are allowed: responses.
     Open,
+    /// As it is written: other names are allowed until something forbids them.
+    Written,
 }
 
 /// The validator of a schema that stands in a document.
@@ -97,9 +99,18 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
     let mut translated = Map::new();
     for (keyword, value) in members {
         let value = match keyword.as_str() {
-            "type" | "enum" | "format" | "pattern" | "minLength" | "maxLength" | "minimum"
+            "type" | "enum" | "const" | "pattern" | "minLength" | "maxLength" | "minimum"
             | "maximum" | "multipleOf" | "minItems" | "maxItems" | "uniqueItems"
             | "minProperties" | "maxProperties" | "required" => value.clone(),
+            // Any of the formats that it is made of.
+            "format" if value == "ip" => {
+                translated.insert(
+                    "not".to_owned(),
+                    json!({"not": {"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}}),
+                );
+                continue;
+            }
+            "format" => value.clone(),
             "items" => position(document, value, reading),
             "additionalProperties" if value.is_object() => position(document, value, reading),
             // A client ignores what is beside, whether a document forbids it or not.
@@ -140,6 +151,7 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
     let whole = match schema["format"].as_str() {
         Some("int32") => Some((json!(i32::MIN), json!(i32::MAX))),
         Some("int64") => Some((json!(i64::MIN), json!(i64::MAX))),
+        Some("uint64") => Some((json!(0), json!(u64::MAX))),
         _ => None,
     };
     if let Some((low, high)) = whole {
@@ -177,7 +189,8 @@ fn branch_of(document: &Value, branch: &Value, reading: Reading, named: bool) ->
 /// What is wrong with the witness of a finding, if anything is.
 pub(crate) fn wrong_witness(old: &Value, new: &Value, finding: &Finding) -> Option<String> {
     let Some(witness) = &finding.witness else {
-        return Some("a break without a witness".to_owned());
+        let is_said = finding.reason.ends_with("(no example could be built)");
+        return (!is_said).then(|| "a break without a witness".to_owned());
     };
     let exchange = &witness.exchange;
     // A server, or a path, is gone for every method.
@@ -211,14 +224,19 @@ pub(crate) fn wrong_witness(old: &Value, new: &Value, finding: &Finding) -> Opti
             resolved(document, operation.get("requestBody")?)?
         } else {
             let status = &part["status"];
-            let name = status
-                .as_str()
-                .map_or_else(|| status.to_string(), str::to_owned);
-            resolved(document, operation["responses"].get(&name)?)?
+            let name = status.as_str().unwrap_or_default();
+            resolved(document, operation["responses"].get(name)?)?
         };
-        holder["content"].get(media_type)?.get("schema").cloned()
+        let entry = holder["content"].get(media_type)?;
+        Some(entry.get("schema").cloned().unwrap_or_else(|| json!({})))
     };
-    let (Some(of_accepts), Some(of_refuses)) = (find(accepts), find(refuses)) else {
+    let of_accepts = find(accepts);
+    if of_accepts.is_none() && !body.is_string() {
+        return Some(format!(
+            "the accepting document has no such body: {exchange}"
+        ));
+    }
+    let (Some(of_accepts), Some(of_refuses)) = (of_accepts, find(refuses)) else {
         return None;
     };
     if [&of_accepts, &of_refuses]
@@ -235,7 +253,12 @@ pub(crate) fn wrong_witness(old: &Value, new: &Value, finding: &Finding) -> Opti
     ]
     .iter()
     .any(|rule| finding.rule.id.ends_with(rule));
-    let reading = if is_request || is_name {
+    let is_forbidden = ["properties-forbidden", "additional-properties-narrowed"]
+        .iter()
+        .any(|rule| finding.rule.id.ends_with(rule));
+    let reading = if is_request && is_forbidden {
+        Reading::Written
+    } else if is_request || is_name {
         Reading::Closed
     } else {
         Reading::Open

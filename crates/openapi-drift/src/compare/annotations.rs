@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::{Comparison, Operation, Show, Spot, Task};
+use super::{Comparison, NodeRef, Operation, SampleHint, Task};
 use crate::{
-    json::{Id, Tree},
+    document::{Id, Members, Tree, same},
     rules::{self, Rule},
     schema::is_annotation,
 };
@@ -31,16 +31,10 @@ impl Comparison<'_> {
             }
             let (rule, what) = match rule_of(&name) {
                 Some(rule) => (rule, "changed"),
-                None => (&rules::NOT_COMPARED, "changed, which is not compared"),
+                None => (&rules::NOT_COMPARED, "changed; it is not compared"),
             };
-            self.found(
-                rule,
-                Spot::of(before, old),
-                Spot::of(after, new),
-                operation,
-                format!("`{name}` {what}"),
-                None,
-            );
+            let at = (NodeRef::of(before, old), NodeRef::of(after, new));
+            self.found(rule, at, operation, format!("`{name}` {what}"), None);
         }
     }
 
@@ -48,7 +42,7 @@ impl Comparison<'_> {
     pub(crate) fn is_same(&self, old: Option<Id>, new: Option<Id>) -> bool {
         match (old, new) {
             (None, None) => true,
-            (Some(old), Some(new)) => crate::json::same(self.old.tree, old, self.new.tree, new),
+            (Some(old), Some(new)) => same(self.old.tree, old, self.new.tree, new),
             _ => false,
         }
     }
@@ -75,9 +69,9 @@ impl Comparison<'_> {
             if texts(self.old.tree, old_nodes) == texts(self.new.tree, new_nodes) {
                 continue;
             }
-            let spots = (
-                Spot::of(old_nodes.first().copied(), task.old_at.id),
-                Spot::of(new_nodes.first().copied(), task.new_at.id),
+            let at = (
+                NodeRef::of(old_nodes.first().copied(), task.old_at.id),
+                NodeRef::of(new_nodes.first().copied(), task.new_at.id),
             );
             let name = task.place.name();
             let is_true =
@@ -95,8 +89,14 @@ impl Comparison<'_> {
                     let reason = format!("`{keyword}` of {name} changed");
                     (&rules::ACCESS_CHANGED, reason)
                 }
+                // Where both sides have one, it is compared by what it says.
+                "discriminator"
+                    if is_read(self.old.tree, old_nodes) && is_read(self.new.tree, new_nodes) =>
+                {
+                    continue;
+                }
                 "discriminator" => (
-                    &rules::DISCRIMINATOR_CHANGED,
+                    &rules::DISCRIMINATOR_NOTED,
                     format!("the discriminator of {name} changed"),
                 ),
                 "deprecated" => {
@@ -104,7 +104,7 @@ impl Comparison<'_> {
                         is_true(self.old.tree, old_nodes),
                         is_true(self.new.tree, new_nodes),
                     ) {
-                        (false, true) => (&rules::DEPRECATED, format!("{name} is deprecated now")),
+                        (false, true) => (&rules::DEPRECATED, format!("{name} is deprecated")),
                         (true, false) => (
                             &rules::UNDEPRECATED,
                             format!("{name} is no longer deprecated"),
@@ -116,20 +116,30 @@ impl Comparison<'_> {
                     let rule = rule_of(other).unwrap_or(&rules::NOT_COMPARED);
                     let reason = format!("`{other}` of {name} changed");
                     let operation = Rc::clone(&task.place.body.operation);
-                    self.found(rule, spots.0, spots.1, Some(&operation), reason, None);
+                    self.found(rule, at, Some(&operation), reason, None);
                     continue;
                 }
             };
-            self.differ(pair, task, spots, (&[], &[]), Show::Any, reason);
+            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
         }
     }
+}
+
+/// Whether a discriminator names a property.
+fn is_read(tree: &Tree, nodes: &[Id]) -> bool {
+    let names = nodes.iter().map(|node| tree.get(*node, "propertyName"));
+    !nodes.is_empty()
+        && names
+            .into_iter()
+            .all(|name| name.is_some_and(|id| tree.string(id).is_some()))
 }
 
 /// The rule of a member that says nothing about exchanges.
 fn rule_of(name: &str) -> Option<&'static Rule> {
     Some(match name {
         "description" | "summary" | "tags" | "externalDocs" | "info" | "openapi"
-        | "bearerFormat" => &rules::DOCUMENTATION_CHANGED,
+        | "bearerFormat" | "$schema" | "$id" | "$comment" | "$defs" | "definitions"
+        | "contentEncoding" | "contentMediaType" => &rules::DOCUMENTATION_CHANGED,
         "title" => &rules::TITLE_CHANGED,
         "example" | "examples" => &rules::EXAMPLE_CHANGED,
         "links" => &rules::LINKS_CHANGED,
@@ -143,7 +153,7 @@ fn names(old: &Tree, left: Id, new: &Tree, right: Id) -> Vec<String> {
     let mut names: Vec<String> = [old.object(left), new.object(right)]
         .into_iter()
         .flatten()
-        .flat_map(BTreeMap::keys)
+        .flat_map(Members::keys)
         .map(ToString::to_string)
         .collect();
     names.sort();
@@ -153,7 +163,7 @@ fn names(old: &Tree, left: Id, new: &Tree, right: Id) -> Vec<String> {
 
 /// The annotations of parts. What stands beside a reference counts, too: the
 /// specification ignores it, and people do not.
-fn annotations_of(tree: &Tree, parts: &[Id], at: Spot) -> BTreeMap<String, Vec<Id>> {
+fn annotations_of(tree: &Tree, parts: &[Id], at: NodeRef) -> BTreeMap<String, Vec<Id>> {
     let mut found: BTreeMap<String, Vec<Id>> = BTreeMap::new();
     let beside = at.exists && tree.get(at.id, "$ref").is_some();
     for part in parts.iter().chain(beside.then_some(&at.id)) {

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Alternative, Expanded, Schemas, Type,
-    facets::{enumerated, lower, properties, required, upper},
+    Alternative, Expanded, Listed, Schemas, Type,
+    facets::{lower, properties, required, upper},
     schema,
 };
 
@@ -43,15 +43,11 @@ pub(crate) fn alternatives(
     if left.kind != right.kind {
         return true;
     }
-    let left_values = enumerated(old.tree, left);
-    let right_values = enumerated(new.tree, right);
+    let left_values = old.enumerated(left);
+    let right_values = new.enumerated(right);
     if let (Some(left), Some(right)) = (&left_values, &right_values) {
-        let known: HashSet<&str> = left.values.iter().map(|(text, _)| text.as_str()).collect();
-        if !right
-            .values
-            .iter()
-            .any(|(text, _)| known.contains(text.as_str()))
-        {
+        let known: HashSet<&Listed> = left.values.iter().map(|(one, _)| one).collect();
+        if !right.values.iter().any(|(one, _)| known.contains(one)) {
             return true;
         }
     }

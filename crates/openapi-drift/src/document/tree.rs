@@ -1,11 +1,11 @@
 //! A JSON text as a tree of nodes that know where they stand.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use super::{number::Decimal, references};
+use super::{decimal::Decimal, references};
 
 /// The number of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,7 +19,64 @@ pub(crate) enum Kind {
     Number(Decimal),
     String(Arc<str>),
     Array(Vec<Id>),
-    Object(BTreeMap<Arc<str>, Id>),
+    Object(Members),
+}
+
+/// The members of an object, in the order of their names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Members(Box<[(Arc<str>, Id)]>);
+
+/// The iterator over members.
+pub(crate) type MembersIter<'a> = std::iter::Map<
+    std::slice::Iter<'a, (Arc<str>, Id)>,
+    fn(&'a (Arc<str>, Id)) -> (&'a Arc<str>, &'a Id),
+>;
+
+impl Members {
+    pub(crate) fn get(&self, name: &str) -> Option<&Id> {
+        // Most objects are small, and most names are of another length.
+        let index = if self.0.len() <= 12 {
+            self.0.iter().position(|(known, _)| **known == *name)?
+        } else {
+            self.0
+                .binary_search_by(|(known, _)| (**known).cmp(name))
+                .ok()?
+        };
+        self.0.get(index).map(|(_, id)| id)
+    }
+
+    pub(crate) fn contains_key(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> MembersIter<'_> {
+        self.into_iter()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.iter().map(|(name, _)| name)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Id> {
+        self.0.iter().map(|(_, id)| id)
+    }
+}
+
+impl<'a> IntoIterator for &'a Members {
+    type Item = (&'a Arc<str>, &'a Id);
+    type IntoIter = MembersIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().map(|(name, id)| (name, id))
+    }
 }
 
 /// How a node's parent names it.
@@ -45,8 +102,11 @@ pub(crate) struct Tree {
     nodes: Vec<Node>,
     text: Arc<str>,
     lines: Vec<usize>,
+    /// How many characters begin before each block of the text: a line may be long.
+    blocks: Vec<usize>,
     /// Where each object with `$ref` leads at last, or why it does not.
     references: HashMap<Id, Result<Id, String>>,
+    names: HashSet<Arc<str>>,
 }
 
 /// A place in a text, for people and editors: both numbers count from 1, the
@@ -66,6 +126,24 @@ pub(crate) struct NoTree {
     pub(crate) message: String,
 }
 
+/// The bytes of a block.
+const BLOCK: usize = 4096;
+
+/// How many characters begin in some bytes.
+fn count(bytes: &[u8]) -> usize {
+    let is_start = |byte: &&u8| **byte & 0b1100_0000 != 0b1000_0000;
+    bytes.iter().filter(is_start).count()
+}
+
+fn blocks(text: &str) -> Vec<usize> {
+    let mut sum = 0;
+    let counts = text.as_bytes().chunks(BLOCK).map(|block| {
+        sum += count(block);
+        sum
+    });
+    std::iter::once(0).chain(counts).collect()
+}
+
 /// The root of every tree.
 pub(crate) const ROOT: Id = Id(0);
 
@@ -83,9 +161,11 @@ impl Tree {
             .collect();
         let mut tree = Self {
             nodes: Vec::new(),
+            blocks: blocks(&text),
             text: Arc::clone(&text),
             lines,
             references: HashMap::new(),
+            names: HashSet::new(),
         };
         let parsed = jsonc_parser::parse_to_ast(&text, &Default::default(), &strict());
         let value = match parsed {
@@ -99,6 +179,7 @@ impl Tree {
             return Err(tree.error(0, "no JSON: the text is empty".to_owned()));
         };
         tree.add(&value, ROOT, Key::Root, None)?;
+        tree.names = HashSet::new();
         tree.references = references::follow(&tree);
         Ok(tree)
     }
@@ -154,24 +235,42 @@ impl Tree {
                 Kind::Array(items)
             }
             Value::Object(object) => {
-                let mut members = BTreeMap::new();
+                let mut members = Vec::with_capacity(object.properties.len());
                 for property in &object.properties {
-                    let name: Arc<str> = property.name.as_str().into();
+                    let name = self.name(property.name.as_str());
                     let start = property.range.start;
                     let key = Key::Name(Arc::clone(&name));
                     let member = self.add(&property.value, id, key, Some(start))?;
-                    if members.insert(Arc::clone(&name), member).is_some() {
-                        let message = format!("the name {name:?} stands twice in one object");
-                        return Err(self.error(start, message));
-                    }
+                    members.push((name, member));
                 }
-                Kind::Object(members)
+                // Stable: of two equal names the second one is the later one.
+                members.sort_by(|left, right| left.0.cmp(&right.0));
+                let twice = members.windows(2).find_map(|pair| match pair {
+                    [left, right] if left.0 == right.0 => Some(right.clone()),
+                    _ => None,
+                });
+                if let Some((name, second)) = twice {
+                    let start = self.node(second).map_or(start, |node| node.start);
+                    let message = format!("the name {name:?} stands twice in one object");
+                    return Err(self.error(start, message));
+                }
+                Kind::Object(Members(members.into()))
             }
         };
         if let Some(node) = self.nodes.get_mut(id.index()) {
             node.kind = kind;
         }
         Ok(id)
+    }
+
+    /// A name, kept once for all objects that have it.
+    fn name(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(text) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = text.into();
+        self.names.insert(Arc::clone(&name));
+        name
     }
 
     /// All nodes.
@@ -190,7 +289,7 @@ impl Tree {
         self.node(id).map_or(&Kind::Null, |node| &node.kind)
     }
 
-    pub(crate) fn object(&self, id: Id) -> Option<&BTreeMap<Arc<str>, Id>> {
+    pub(crate) fn object(&self, id: Id) -> Option<&Members> {
         match self.kind(id) {
             Kind::Object(members) => Some(members),
             _ => None,
@@ -277,11 +376,18 @@ impl Tree {
     fn position_of(&self, at: usize) -> Position {
         let line = self.lines.partition_point(|start| *start <= at).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start..at).unwrap_or_default();
         Position {
             line,
-            column: before.chars().count() + 1,
+            column: self.characters(at) - self.characters(start) + 1,
         }
+    }
+
+    /// How many characters begin before a byte of the text.
+    fn characters(&self, at: usize) -> usize {
+        let block = at / BLOCK;
+        let known = self.blocks.get(block).copied().unwrap_or(0);
+        let rest = self.text.as_bytes().get(block * BLOCK..at);
+        known + count(rest.unwrap_or_default())
     }
 
     /// The node as a value of serde_json; numbers beyond it become doubles.
@@ -290,7 +396,7 @@ impl Tree {
         match self.kind(id) {
             Kind::Null => Value::Null,
             Kind::Boolean(value) => Value::Bool(*value),
-            Kind::Number(number) => super::value_of(number),
+            Kind::Number(number) => super::decimal::value_of(number),
             Kind::String(text) => Value::String(text.to_string()),
             Kind::Array(items) => items.iter().map(|item| self.value(*item)).collect(),
             Kind::Object(members) => members
@@ -409,15 +515,22 @@ pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
     }
 }
 
-/// As [`same`], and nothing in them refers to another place.
-pub(crate) fn same_here(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
+/// As [`same`], and nothing in them refers to another place but to what is `equal`.
+/// A discriminator refers to others by name.
+pub(crate) fn same_here(
+    old: &Tree,
+    left: Id,
+    new: &Tree,
+    right: Id,
+    equal: &HashSet<Arc<str>>,
+) -> bool {
     match (old.kind(left), new.kind(right)) {
         (Kind::Array(left), Kind::Array(right)) => {
             left.len() == right.len()
                 && left
                     .iter()
                     .zip(right)
-                    .all(|(left, right)| same_here(old, *left, new, *right))
+                    .all(|(left, right)| same_here(old, *left, new, *right, equal))
         }
         (Kind::Object(left), Kind::Object(right)) => {
             left.len() == right.len()
@@ -425,7 +538,12 @@ pub(crate) fn same_here(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
                     .iter()
                     .zip(right)
                     .all(|((name, left), (other, right))| {
-                        name == other && &**name != "$ref" && same_here(old, *left, new, *right)
+                        let is_equal = match &**name {
+                            "$ref" => old.string(*left).is_some_and(|text| equal.contains(text)),
+                            "discriminator" => false,
+                            _ => true,
+                        };
+                        name == other && is_equal && same_here(old, *left, new, *right, equal)
                     })
         }
         _ => same(old, left, new, right),

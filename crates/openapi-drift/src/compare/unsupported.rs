@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Comparison, Show, Spot, Task, texts::resolved_text};
+use super::{Comparison, NodeRef, SampleHint, Task, text::resolved_text};
 use crate::{
-    json::{Id, Tree},
+    document::{Id, Tree},
     rules::{self, Effect},
     schema::{Expanded, Schemas, Type, is_annotation, is_known, is_well_formed},
 };
@@ -17,7 +17,7 @@ impl Comparison<'_> {
         if odd.is_empty() {
             return;
         }
-        let is_odd = |tree: &Tree, spot: Spot| {
+        let is_odd = |tree: &Tree, spot: NodeRef| {
             let pointer = tree.pointer(spot.id);
             let name = pointer.rsplit('/').next().unwrap_or_default();
             spot.exists && odd.iter().any(|keyword| keyword == name)
@@ -52,8 +52,8 @@ impl Comparison<'_> {
         if texts(self.old.tree, &old.unclear) == texts(self.new.tree, &new.unclear) {
             return Some(false);
         }
-        let spot = |unclear: &[(Id, String)], at: Spot| {
-            unclear.first().map_or(at, |(id, _)| Spot::at(*id))
+        let spot = |unclear: &[(Id, String)], at: NodeRef| {
+            unclear.first().map_or(at, |(id, _)| NodeRef::at(*id))
         };
         let why = new.unclear.first().or(old.unclear.first());
         let why = why.map_or("", |(_, why)| why.as_str());
@@ -65,7 +65,7 @@ impl Comparison<'_> {
                 spot(&new.unclear, task.new_at),
             ),
             (&[], &[]),
-            Show::Any,
+            SampleHint::Any,
             format!("{} has {why}", task.place.name()),
         );
         None
@@ -86,45 +86,45 @@ impl Comparison<'_> {
             if !new_found.contains_key(text) {
                 let beside = new_found.values().find(|(other, _)| other == keyword);
                 let new = beside.map_or(
-                    Spot {
+                    NodeRef {
                         exists: false,
                         ..task.new_at
                     },
-                    |(_, id)| Spot::at(*id),
+                    |(_, id)| NodeRef::at(*id),
                 );
-                self.odd(keyword, Spot::at(*id), new, task);
+                self.odd(keyword, NodeRef::at(*id), new, task);
                 odd.push(keyword.clone());
             }
         }
         for (text, (keyword, id)) in &new_found {
             let is_paired = old_found.values().any(|(other, _)| other == keyword);
             if !old_found.contains_key(text) && !is_paired {
-                let old = Spot {
+                let old = NodeRef {
                     exists: false,
                     ..task.old_at
                 };
-                self.odd(keyword, old, Spot::at(*id), task);
+                self.odd(keyword, old, NodeRef::at(*id), task);
                 odd.push(keyword.clone());
             }
         }
         odd
     }
 
-    fn odd(&mut self, keyword: &str, old: Spot, new: Spot, task: &Task) {
+    fn odd(&mut self, keyword: &str, old: NodeRef, new: NodeRef, task: &Task) {
         let why = if is_known(keyword) {
-            "has a value that it can't have"
+            "its value is not valid in OpenAPI 3.0"
         } else if keyword == "not" {
-            "is not compared as a set"
+            "it is not compared"
         } else {
-            "is no keyword of OpenAPI 3.0"
+            "it is not a keyword of OpenAPI 3.0"
         };
-        let reason = format!("of {}, `{keyword}` changed, which {why}", task.place.name());
+        let reason = format!("`{keyword}` of {} changed; {why}", task.place.name());
         self.differ(
             &rules::NOT_UNDERSTOOD,
             task,
             (old, new),
             (&[], &[]),
-            Show::Any,
+            SampleHint::Any,
             reason,
         );
     }
@@ -155,11 +155,11 @@ impl Comparison<'_> {
             if texts(&before) == texts(&after) {
                 continue;
             }
-            let spot = |nodes: &[(String, Id)], at: Spot| {
-                Spot::of(nodes.first().map(|(_, id)| *id), at.id)
+            let spot = |nodes: &[(String, Id)], at: NodeRef| {
+                NodeRef::of(nodes.first().map(|(_, id)| *id), at.id)
             };
             let reason = format!(
-                "of {}, `{keyword}` changed, which is about values of type {} and never applies",
+                "`{keyword}` of {} changed; it applies to type {} and has no effect here",
                 task.place.name(),
                 kind.name()
             );
@@ -168,7 +168,7 @@ impl Comparison<'_> {
                 task,
                 (spot(&before, task.old_at), spot(&after, task.new_at)),
                 (&[], &[]),
-                Show::Any,
+                SampleHint::Any,
                 reason,
             );
         }

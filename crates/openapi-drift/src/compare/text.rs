@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    document::resolve,
-    json::{Id, Kind, Tree},
+    document::{Id, Kind, Tree, resolve},
     schema::is_annotation,
 };
 
@@ -90,7 +89,16 @@ impl Writer<'_> {
                     if !is_map && self.is_bare && is_annotation(name) {
                         continue;
                     }
-                    self.text.push_str(&format!("{name:?}:"));
+                    // Names are quoted where they could be taken for something else.
+                    if name
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                    {
+                        self.text.push_str(name);
+                    } else {
+                        self.text.push_str(&format!("{name:?}"));
+                    }
+                    self.text.push(':');
                     let is_own = !is_map && self.is_bare;
                     if is_own && matches!(&**name, "enum" | "required") {
                         self.set(*value);
@@ -159,41 +167,42 @@ impl Writer<'_> {
 
     /// Whether a text is short enough, before it is written: references that fork
     /// make it longer than anything.
-    fn is_small(&mut self, id: Id) -> bool {
-        let mut sizes = HashMap::new();
-        self.size(id, &mut sizes, 0) <= LONGEST
+    fn is_small(&self, id: Id) -> bool {
+        let mut left = LONGEST;
+        self.fits(id, &mut HashMap::new(), &mut left, 0)
     }
 
-    fn size(&mut self, id: Id, sizes: &mut HashMap<Id, usize>, depth: usize) -> usize {
-        if depth > 600 {
-            return LONGEST + 1;
+    /// Takes the size of a node from what is left. False as soon as nothing is.
+    fn fits(&self, id: Id, sizes: &mut HashMap<Id, usize>, left: &mut usize, depth: usize) -> bool {
+        if *left == 0 || depth > 600 {
+            return false;
         }
+        *left -= 1;
         let tree = self.tree;
-        let inner: usize = match tree.kind(id) {
-            Kind::Array(items) => {
-                let items = items.iter();
-                items.fold(0, |sum: usize, item| {
-                    sum.saturating_add(self.size(*item, sizes, depth + 1))
-                })
+        match tree.kind(id) {
+            Kind::Array(items) => items
+                .iter()
+                .all(|item| self.fits(*item, sizes, left, depth + 1)),
+            Kind::Object(members) if members.contains_key("$ref") => {
+                let Ok(target) = resolve(tree, id) else {
+                    return true;
+                };
+                if let Some(size) = sizes.get(&target) {
+                    let rest = left.checked_sub(*size);
+                    *left = rest.unwrap_or(0);
+                    return rest.is_some();
+                }
+                sizes.insert(target, 1);
+                let before = *left;
+                let is_small = self.fits(target, sizes, left, depth + 1);
+                sizes.insert(target, before - *left);
+                is_small
             }
-            Kind::Object(members) if members.contains_key("$ref") => match resolve(tree, id) {
-                Err(_) => 0,
-                Ok(target) => match sizes.get(&target) {
-                    Some(size) => *size,
-                    None => {
-                        sizes.insert(target, 1);
-                        let size = self.size(target, sizes, depth + 1);
-                        sizes.insert(target, size);
-                        size
-                    }
-                },
-            },
-            Kind::Object(members) => members.values().fold(0, |sum: usize, member| {
-                sum.saturating_add(self.size(*member, sizes, depth + 1))
-            }),
-            _ => 0,
-        };
-        inner.saturating_add(1)
+            Kind::Object(members) => members
+                .values()
+                .all(|member| self.fits(*member, sizes, left, depth + 1)),
+            _ => true,
+        }
     }
 
     fn done(self) -> String {
