@@ -26,7 +26,6 @@ use crate::{
     mock::Mock,
     reply::Reply,
     request,
-    script::{self, ActiveRule},
 };
 
 /// The description of the endpoints, as it is served.
@@ -42,7 +41,6 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("requests", "GET, DELETE"),
     ("billed", "GET"),
     ("faults", "GET, PUT, DELETE"),
-    ("rules", "GET, PUT, DELETE"),
     ("reset", "POST"),
     ("recordings", "GET"),
     ("recordings/reload", "POST"),
@@ -100,20 +98,6 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
         }
         ("faults", &DELETE) => {
             session()?.state().faults.clear();
-            Ok(views::done())
-        }
-        ("rules", &GET) => Ok(views::rules(&*session()?)),
-        ("rules", &PUT) => {
-            let body::Rules { rules } = body::read(body)?;
-            script::judge(&rules)
-                .and_then(|()| script::judge_operations(&rules, &mock.contract))
-                .map_err(|error| Failure::bad_request(error.to_string()))?;
-            let session = session()?;
-            session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
-            Ok(views::rules(&session))
-        }
-        ("rules", &DELETE) => {
-            session()?.state().rules.clear();
             Ok(views::done())
         }
         ("reset", &POST) => {

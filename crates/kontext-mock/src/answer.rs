@@ -104,7 +104,7 @@ pub(crate) fn answer(
         operation,
         judged: &judged,
     };
-    let (mut answer, faults) = choice.make()?;
+    let mut answer = choice.make()?;
     if let Some(warning) = warning {
         answer.note.push_str(" validation: ");
         let redaction = &exchange.loaded.set.redaction;
@@ -113,13 +113,6 @@ pub(crate) fn answer(
         // A header takes ASCII alone.
         let ascii: String = warning.escape_default().collect();
         answer.reply.set(VALIDATION_HEADER, &ascii);
-    }
-    for fault in faults {
-        let Exchange { session, plan, .. } = exchange;
-        session.state().plan_own(plan, fault, 0.5);
-    }
-    if let Some(failed) = early(exchange) {
-        return failed;
     }
     charge(exchange, answer.billed)?;
     Ok(answer)

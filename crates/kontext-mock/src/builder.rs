@@ -24,7 +24,6 @@ use crate::{
     recordings::LoadError,
     redact::RedactionError,
     request::Key,
-    script::{self, Rule, ScriptError},
     server,
     session::Sessions,
 };
@@ -36,7 +35,7 @@ pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 ///
 /// Without any of them the mock serves the recordings that are built in, takes
 /// any key, matches strictly, refuses what the contract does not allow, takes
-/// bodies of [`DEFAULT_BODY_LIMIT`], has no faults and no script, logs nothing,
+/// bodies of [`DEFAULT_BODY_LIMIT`], has no faults, logs nothing,
 /// and listens on a free port of 127.0.0.1.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is started"]
@@ -48,7 +47,6 @@ pub struct Builder {
     validation: Validation,
     generate: Generate,
     faults: Vec<Fault>,
-    rules: Vec<Rule>,
     body_limit: Option<usize>,
     log_requests: bool,
     keep_urls: bool,
@@ -79,9 +77,6 @@ pub enum StartError {
     /// The rules of redaction beside the recordings cannot be read.
     #[error("the rules of redaction cannot be used")]
     Redaction(#[source] RedactionError),
-    /// A rule of the script could never answer.
-    #[error("the script cannot be used")]
-    Script(#[source] ScriptError),
     /// The folder of the recordings cannot be watched.
     #[error("the recordings cannot be watched for changes; start without it (--no-watch)")]
     Watch(#[source] io::Error),
@@ -158,12 +153,6 @@ impl Builder {
         self
     }
 
-    /// Adds a rule of a script that each session starts with.
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rules.push(rule);
-        self
-    }
-
     /// Serves answers byte for byte as they were recorded, also those whose
     /// pictures the mock could serve: their URLs then lead to the provider.
     pub fn keep_urls(mut self, keep: bool) -> Self {
@@ -216,7 +205,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Fails where the recordings or the script cannot be read, where the
+    /// Fails where the recordings cannot be read, where the
     /// recordings disagree with the contract, and where the key is empty.
     pub fn router(self) -> Result<Router, StartError> {
         Ok(mock::router(self.build()?))
@@ -267,13 +256,11 @@ impl Builder {
         if self.key.as_ref().is_some_and(|Key(key)| key.is_empty()) {
             return Err(StartError::EmptyKey);
         }
-        script::judge(&self.rules).map_err(StartError::Script)?;
         let built_in = self.contract.is_none();
         let contract = match self.contract {
             Some(contract) => Arc::new(contract),
             None => Contract::shared().map_err(StartError::Contract)?,
         };
-        script::judge_operations(&self.rules, &contract).map_err(StartError::Script)?;
         let set = match &self.recordings {
             Some(folder) => Set::load(folder, &contract)?,
             None if built_in => Set::embedded()?,
@@ -289,7 +276,7 @@ impl Builder {
             rewrite_urls: !self.keep_urls,
             folder: self.recordings,
         };
-        let sessions = Sessions::new(&self.faults, &self.rules);
+        let sessions = Sessions::new(&self.faults);
         Ok(Arc::new(Mock::new(contract, set, settings, sessions)))
     }
 }

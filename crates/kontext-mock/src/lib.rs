@@ -37,7 +37,6 @@ mod judge;
 mod loaded;
 mod log;
 mod matching;
-mod members;
 mod mock;
 mod parallel;
 mod picture;
@@ -52,11 +51,9 @@ mod redact;
 mod refusal;
 mod reply;
 mod request;
-mod script;
 mod server;
 mod session;
 mod shorten;
-mod subset;
 #[cfg(feature = "record")]
 mod verify;
 #[cfg(feature = "watch")]
@@ -72,7 +69,6 @@ pub use generate::{Generate, Shape, UnknownShape};
 pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
 pub use judge::{UnknownValidation, Validation};
 pub use matching::{Match, MatchMode, UnknownMatchMode};
-pub use members::Members;
 pub use mock::FAULT_HEADER;
 #[cfg(feature = "record")]
 pub use record::{
@@ -81,7 +77,6 @@ pub use record::{
 };
 pub use recordings::{Defect, LoadError, Origin, RecordedFile, Recording, Recordings, Redacted};
 pub use redact::{Redaction, RedactionError};
-pub use script::{AnswerKind, ParseAnswerError, Rule, RuleAnswer, ScriptError, parse_script};
 pub use server::{MockServer, SessionHandle};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
 #[cfg(feature = "record")]
@@ -106,7 +101,7 @@ pub const RECORDING_HEADER: &str = "x-kontext-recording";
 ///
 /// Its values are `not-found`, `unauthorized`, `body-too-large`, `body-cut`,
 /// `content-encoding`, `media-type`, `not-json`, `contract`, `miss`; `session`,
-/// `fault` and `prefer` where a header for the mock is wrong; `script` where a
-/// rule asks for an answer that is not there; and `simulated` where a fault, a
-/// script or the request asked for an error. A recorded error does not have it.
+/// `fault` and `prefer` where a header for the mock is wrong; and `simulated`
+/// where a fault or the request asked for an error. A recorded error does not
+/// have it.
 pub const ERROR_HEADER: &str = "x-kontext-error";

@@ -34,7 +34,7 @@ pub enum Match {
     /// The recorded request is another one, the nearest.
     Nearest,
     /// The recorded request is another one, whichever is the first, or the one
-    /// that the request or a script named.
+    /// that the request named.
     Fallback,
     /// The answer is no recorded one: it was made up from the request, or is
     /// the documented error of a status that was asked for.

@@ -25,9 +25,7 @@ pub(crate) enum Reason {
     Session,
     Fault,
     Prefer,
-    /// A rule of a script asks for what is not there.
-    Script,
-    /// A fault or a script asked for an error.
+    /// A fault asked for an error.
     Simulated,
     /// The server behind the recorder cannot be reached.
     #[cfg(feature = "record")]
@@ -54,8 +52,7 @@ impl Reason {
             | Self::Contract
             | Self::Session
             | Self::Fault
-            | Self::Prefer
-            | Self::Script => StatusCode::BAD_REQUEST,
+            | Self::Prefer => StatusCode::BAD_REQUEST,
             Self::Simulated => StatusCode::INTERNAL_SERVER_ERROR,
             #[cfg(feature = "record")]
             Self::Upstream => StatusCode::BAD_GATEWAY,
@@ -77,7 +74,6 @@ impl Reason {
             Self::Session => "session",
             Self::Fault => "fault",
             Self::Prefer => "prefer",
-            Self::Script => "script",
             Self::Simulated => "simulated",
             #[cfg(feature = "record")]
             Self::Upstream => "upstream",
@@ -95,7 +91,7 @@ impl Refusal {
     }
 
     /// The error that is documented for a status from 400 to 599, because a
-    /// fault, a script or the request itself asks for it.
+    /// fault or the request itself asks for it.
     pub(crate) fn simulated(status: StatusCode) -> Self {
         let message = match status.as_u16() {
             400 => "Body validation error",

@@ -11,18 +11,15 @@ use serde::Serialize;
 
 use crate::{
     billing::Billed,
-    canonical::Canonical,
     fault::{ActiveFault, Fault, Plan},
     matching::Match,
-    redact::Redaction,
-    script::{ActiveRule, Rule, RuleAnswer},
 };
 
 /// Names the request header that says to which session a request belongs: up
 /// to 64 characters of `A-Z a-z 0-9 . _ -`.
 ///
-/// A session has faults, rules, counters and charges of its own, and starts
-/// with the faults and rules that the server was started with. Requests without
+/// A session has faults, counters and charges of its own, and starts with the
+/// faults that the server was started with. Requests without
 /// the header share one session.
 pub const SESSION_HEADER: &str = "x-kontext-session";
 
@@ -50,7 +47,7 @@ pub struct Counts {
     /// Those that no recording answered.
     pub misses: u64,
     /// Those that were refused before a recording was looked for, and those
-    /// that a fault or a script answered with an error.
+    /// that a fault answered with an error.
     pub errors: u64,
 }
 
@@ -64,7 +61,6 @@ pub(crate) struct Session {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     pub(crate) faults: Vec<ActiveFault>,
-    pub(crate) rules: Vec<ActiveRule>,
     pub(crate) billed: Billed,
     pub(crate) counts: Counts,
     /// The buckets of rate limits that requests ask for themselves, by how they
@@ -101,10 +97,9 @@ pub(crate) fn is_name(text: &str) -> bool {
 }
 
 impl Sessions {
-    pub(crate) fn new(faults: &[Fault], rules: &[Rule]) -> Self {
+    pub(crate) fn new(faults: &[Fault]) -> Self {
         let start = State {
             faults: faults.iter().copied().map(ActiveFault::new).collect(),
-            rules: rules.iter().cloned().map(ActiveRule::new).collect(),
             ..State::default()
         };
         Self {
@@ -205,8 +200,7 @@ impl State {
         }
     }
 
-    /// What a fault makes of a request that asks for it, by header or by its
-    /// rule. Requests that ask for the same rate limit share one bucket.
+    /// What a fault makes of a request that asks for it by its header. Requests that ask for the same rate limit share one bucket.
     pub(crate) fn plan_own(&mut self, plan: &mut Plan, fault: Fault, random: f64) {
         let now = Instant::now();
         if !fault.is_rate_limit() {
@@ -224,26 +218,6 @@ impl State {
     /// Whether the credits of a request have run out.
     pub(crate) fn run_out(&mut self, plan: &mut Plan) -> bool {
         plan.run_out(&mut self.faults, self.billed.images)
-    }
-
-    /// The answer that a script has for a request.
-    pub(crate) fn scripted(
-        &mut self,
-        operation: &str,
-        headers: &HeaderMap,
-        body: Option<&Canonical>,
-        redaction: &Redaction,
-    ) -> Option<RuleAnswer> {
-        let mut best: Option<&mut ActiveRule> = None;
-        for rule in &mut self.rules {
-            let better = best
-                .as_ref()
-                .is_none_or(|best| rule.priority() > best.priority());
-            if better && rule.fits(operation, headers, body, redaction) {
-                best = Some(rule);
-            }
-        }
-        best?.next()
     }
 
     /// Counts a request by how it ended.

@@ -3,20 +3,13 @@
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::failure::Failure;
-use crate::{fault::Fault, script::Rule};
+use crate::fault::Fault;
 
 /// `{"faults": ["delay=100ms"]}`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Faults {
     pub(super) faults: Vec<Fault>,
-}
-
-/// `{"rules": [{"answers": ["status=503", "match"]}]}`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rules {
-    pub(super) rules: Vec<Rule>,
 }
 
 /// Reads a body, or says why it is none.

@@ -54,20 +54,6 @@ pub(super) fn faults(session: &Session) -> Reply {
     ok(&json!({ "faults": faults }))
 }
 
-pub(super) fn rules(session: &Session) -> Reply {
-    let state = session.state();
-    let rules: Vec<Value> = state
-        .rules
-        .iter()
-        .map(|rule| {
-            let (rule, answered) = rule.state();
-            json!({ "rule": rule, "answered": answered })
-        })
-        .collect();
-    drop(state);
-    ok(&json!({ "rules": rules }))
-}
-
 pub(super) fn recordings(mock: &Mock) -> Reply {
     let loaded = mock.loaded();
     let recordings: Vec<_> = loaded

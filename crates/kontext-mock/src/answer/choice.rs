@@ -8,7 +8,7 @@ use crate::{
     billing::Billed,
     canonical,
     contract::Operation,
-    fault, generate, headers,
+    generate, headers,
     judge::Judged,
     loaded::Set,
     log,
@@ -19,7 +19,6 @@ use crate::{
     problem,
     refusal::{Reason, Refusal},
     reply::Reply,
-    script::{AnswerKind, RuleAnswer},
     shorten,
 };
 
@@ -32,36 +31,16 @@ pub(super) struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// By what the request asks for, by a script, or by its recording.
-    pub(super) fn make(&self) -> Result<(Answer, Vec<fault::Fault>), Refusal> {
+    /// By what the request asks for, or by its recording.
+    pub(super) fn make(&self) -> Result<Answer, Refusal> {
         if let Some(preference) = Preference::of(&self.exchange.parts.headers)? {
             let mut answer = self.preferred(&preference)?;
             answer
                 .reply
                 .set("preference-applied", &preference.applied());
-            return Ok((answer, Vec::new()));
+            return Ok(answer);
         }
-        let scripted = self.exchange.session.state().scripted(
-            self.operation.name(),
-            &self.exchange.parts.headers,
-            self.judged.canonical(),
-            &self.set().redaction,
-        );
-        let Some(RuleAnswer { answer, faults }) = scripted else {
-            return Ok((self.matched(), Vec::new()));
-        };
-        let answer = match answer {
-            AnswerKind::Match => Ok(self.matched()),
-            AnswerKind::Generate => Ok(self.generated()),
-            AnswerKind::Status(status) => self.of_status(status),
-            AnswerKind::Recording(name) => self.named(&name),
-        };
-        let answer = answer.map_err(|refusal| Refusal {
-            reason: Reason::Script,
-            message: format!("A rule of the script: {}", refusal.message),
-            ..refusal
-        })?;
-        Ok((answer, faults))
+        Ok(self.matched())
     }
 
     /// The recording of the request, or what the mode has in place of it.

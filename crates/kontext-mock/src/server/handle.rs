@@ -10,7 +10,6 @@ use crate::{
     journal::Received,
     mock::Mock,
     recordings::Recordings,
-    script::{self, ActiveRule, Rule, ScriptError},
     session::{Counts, Session},
 };
 
@@ -94,17 +93,8 @@ impl MockServer {
         set_faults(&self.mock.sessions.unnamed(), faults);
     }
 
-    /// Replaces the rules that answer requests without a session.
-    ///
-    /// # Errors
-    ///
-    /// Fails where a rule could never answer.
-    pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
-        set_rules(&self.mock, &self.mock.sessions.unnamed(), rules)
-    }
-
-    /// Forgets everything that happened, and sets faults, rules and sessions
-    /// back to the start.
+    /// Forgets everything that happened, and sets faults and sessions back
+    ///  to the start.
     pub fn reset(&self) {
         self.mock.reset(None);
     }
@@ -179,16 +169,7 @@ impl SessionHandle {
         set_faults(&self.session(), faults);
     }
 
-    /// Replaces the rules of this session.
-    ///
-    /// # Errors
-    ///
-    /// Fails where a rule could never answer.
-    pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), ScriptError> {
-        set_rules(&self.mock, &self.session(), rules)
-    }
-
-    /// Forgets what happened in this session, and sets its faults and rules
+    /// Forgets what happened in this session, and sets its faults
     /// back to the start.
     pub fn reset(&self) {
         self.mock.reset(Some(&self.session()));
@@ -206,16 +187,4 @@ fn set_faults(session: &Session, faults: impl IntoIterator<Item = impl Into<Faul
     let faults = faults.into_iter().map(Into::into);
     let faults = faults.map(ActiveFault::new).collect();
     session.state().faults = faults;
-}
-
-fn set_rules(
-    mock: &Mock,
-    session: &Session,
-    rules: impl IntoIterator<Item = Rule>,
-) -> Result<(), ScriptError> {
-    let rules: Vec<_> = rules.into_iter().collect();
-    script::judge(&rules)?;
-    script::judge_operations(&rules, &mock.contract)?;
-    session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
-    Ok(())
 }

@@ -19,7 +19,6 @@ async fn other_methods_and_paths_say_what_there_is() {
         ("requests", "GET, DELETE"),
         ("billed", "GET"),
         ("faults", "GET, PUT, DELETE"),
-        ("rules", "GET, PUT, DELETE"),
         ("reset", "POST"),
         ("recordings", "GET"),
         ("recordings/reload", "POST"),

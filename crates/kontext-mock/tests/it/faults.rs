@@ -315,3 +315,18 @@ async fn these_tests_tell_one_fault_from_every_other() {
         assert_eq!(same.len(), 1, "{fault} is expected as {same:?}");
     }
 }
+
+#[tokio::test]
+async fn faults_that_happen_a_few_times_act_one_after_the_other_and_start_again() {
+    let faults = ["status=503,times=1", "status=429,times=2"].map(|one| one.parse::<Fault>());
+    let mut builder = MockServer::builder();
+    for fault in faults {
+        builder = builder.fault(fault.unwrap());
+    }
+    let server = builder.start().await.unwrap();
+    let statuses = || [(); 4].map(|()| post(server.address(), add_bird_with(json!({}))).status);
+    assert_eq!(statuses(), [503, 429, 429, 200]);
+    assert_eq!((server.billed().generations, server.counts().requests), (1, 4));
+    server.reset();
+    assert_eq!(statuses(), [503, 429, 429, 200]);
+}

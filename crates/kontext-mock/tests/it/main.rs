@@ -36,7 +36,6 @@ mod reload;
 mod replay;
 mod requests;
 mod reviewed;
-mod scripts;
 mod secrets;
 mod server;
 mod serving;

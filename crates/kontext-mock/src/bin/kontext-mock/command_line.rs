@@ -113,11 +113,6 @@ pub(crate) struct ServeArguments {
     #[arg(long = "fault", value_name = "FAULT")]
     pub(crate) faults: Vec<Fault>,
 
-    /// A file with rules that say which answers which requests get, in which
-    /// order; see the README.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) script: Option<PathBuf>,
-
     /// Where --match generate lists the images: images, data, or both.
     #[arg(
         long,

@@ -59,11 +59,6 @@ pub(crate) fn note(text: &str) {
     }
 }
 
-/// Puts the file before an error, and its causes behind.
-pub(crate) fn with_place(file: &str, error: &dyn Error) -> String {
-    format!("{file}: {}", with_causes(error))
-}
-
 /// Writes an error with its causes to standard error.
 pub(crate) fn fail(error: &dyn Error) -> ExitCode {
     note(&format!("error: {}", with_causes(error)));

@@ -1,8 +1,8 @@
 //! `kontext-mock serve`: the mock until it is told to stop.
 
-use std::{error::Error, fs, path::Path, process::ExitCode, time::Duration};
+use std::{error::Error, process::ExitCode, time::Duration};
 
-use kontext_mock::{Builder, Generate, MockServer, ScriptError, StartError, parse_script};
+use kontext_mock::{Builder, Generate, MockServer, StartError};
 
 use crate::{command_line::ServeArguments, output, port_file::PortFile, signals::Signals};
 
@@ -40,12 +40,7 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     // may stop the server from then on.
     let mut signals = Signals::catch()?;
     let port_file = arguments.port_file.clone();
-    let script = arguments.script.clone();
-    let mut server = match builder(arguments)?.start().await {
-        // The file is known here alone.
-        Err(StartError::Script(error)) => return Err(script_error(script.as_deref(), &error)),
-        started => started?,
-    };
+    let mut server = builder(arguments).start().await?;
     for stale in server.stale() {
         output::note(&format!(
             "{stale} was made under an older contract; record it again, or look at it and put \
@@ -68,7 +63,7 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     Ok(misses)
 }
 
-fn builder(arguments: ServeArguments) -> Result<Builder, Box<dyn Error>> {
+fn builder(arguments: ServeArguments) -> Builder {
     let mut generate = Generate::default().with_seed(arguments.seed);
     generate = generate.with_shape(arguments.shape);
     let mut builder = MockServer::builder()
@@ -83,27 +78,13 @@ fn builder(arguments: ServeArguments) -> Result<Builder, Box<dyn Error>> {
     for fault in arguments.faults {
         builder = builder.fault(fault);
     }
-    if let Some(file) = &arguments.script {
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-        let rules = parse_script(&text).map_err(|error| script_error(Some(file), &error))?;
-        for rule in rules {
-            builder = builder.rule(rule);
-        }
-    }
     if let Some(folder) = arguments.recordings {
         builder = builder.recordings(folder);
     }
     if let Some(key) = arguments.key {
         builder = builder.key(key);
     }
-    Ok(builder)
-}
-
-/// Puts the script's file before what is wrong with it.
-fn script_error(file: Option<&Path>, error: &ScriptError) -> Box<dyn Error> {
-    let file = file.unwrap_or(Path::new("the script"));
-    output::with_place(&file.display().to_string(), error).into()
+    builder
 }
 
 /// Says at the end what a person would look for.
