@@ -1,4 +1,4 @@
-//! The mock's own endpoints, under `/__mock/`; `openapi.json` describes them.
+//! The mock's own endpoints, under `/__mock/`; the README lists them.
 
 mod body;
 mod failure;
@@ -28,16 +28,12 @@ use crate::{
     request,
 };
 
-/// The description of the endpoints, as it is served.
-const DESCRIPTION: &str = include_str!("admin/openapi.json");
-
 /// How long a body for these endpoints may be, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// The endpoints but files, with their methods; [`answer`] carries them out.
 const ENDPOINTS: &[(&str, &str)] = &[
     ("health", "GET, HEAD"),
-    ("openapi.json", "GET, HEAD"),
     ("requests", "GET, DELETE"),
     ("billed", "GET"),
     ("faults", "GET, PUT, DELETE"),
@@ -76,9 +72,6 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
     let session = || Query::of(parts, &["session"])?.session(mock);
     match (path, &parts.method) {
         ("health", &GET | &HEAD) => Ok(views::health(mock)),
-        ("openapi.json", &GET | &HEAD) => {
-            Ok(Reply::new(StatusCode::OK, "application/json", DESCRIPTION))
-        }
         ("requests", &GET) => {
             let query = Query::of(parts, &["session", "misses", "since"])?;
             Ok(views::requests(mock, &query))
@@ -132,50 +125,12 @@ fn is_own_origin(headers: &HeaderMap) -> bool {
 
 /// What there is, where something else was asked for.
 fn unknown(path: &str) -> Failure {
+    let names: Vec<_> = ENDPOINTS.iter().map(|(name, _)| *name).collect();
     match ENDPOINTS.iter().find(|(name, _)| *name == path) {
         Some((_, methods)) => Failure::method(methods),
         None => Failure::new(
             StatusCode::NOT_FOUND,
-            "the mock has no such endpoint; /__mock/openapi.json describes those that it has",
+            format!("no such endpoint; /__mock/ has: {}", names.join(", ")),
         ),
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    #[test]
-    fn every_endpoint_is_described_and_nothing_else() {
-        let description: serde_json::Value = serde_json::from_str(DESCRIPTION).unwrap();
-        let described: BTreeMap<String, Vec<String>> = description["paths"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(path, methods)| {
-                let methods = methods.as_object().unwrap().keys();
-                let methods = methods.filter(|key| *key != "parameters");
-                let mut methods: Vec<_> = methods.map(|one| one.to_uppercase()).collect();
-                methods.sort();
-                (path.clone(), methods)
-            })
-            .collect();
-        let files = [
-            ("files/{operation}/{case}/{file}", "GET, HEAD"),
-            ("files/generated/{file}", "GET, HEAD"),
-        ];
-        let there: BTreeMap<String, Vec<String>> = ENDPOINTS
-            .iter()
-            .chain(&files)
-            .map(|(path, methods)| {
-                let mut methods: Vec<_> = methods.split(", ").map(str::to_owned).collect();
-                methods.sort();
-                (format!("{ADMIN_PATH}{path}"), methods)
-            })
-            .collect();
-        assert_eq!(described, there);
     }
 }

@@ -33,7 +33,7 @@ impl Failure {
             allow: Some(allow),
             ..Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                format!("this endpoint is for {allow} alone"),
+                format!("method not allowed; this endpoint takes {allow}"),
             )
         }
     }

@@ -11,7 +11,6 @@ mod admin;
 mod bench_table;
 mod binary;
 mod contracts;
-mod described;
 mod fault_connections;
 mod fault_effects;
 mod faults;
