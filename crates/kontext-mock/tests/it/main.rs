@@ -8,7 +8,6 @@
 )]
 
 mod admin;
-mod bench_table;
 mod binary;
 mod contracts;
 mod fault_connections;
