@@ -44,7 +44,10 @@ fn main() {
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }
-    println!("start to first answer: {:.1} ms (median of 20)", start_time());
+    println!(
+        "start to first answer: {:.1} ms (median of 20)",
+        start_time()
+    );
     println!("{CONNECTIONS} connections, {ROUNDS} rounds of {REQUESTS} requests; medians");
     println!("| requests | server | requests/s | processor µs/request | p99 ms |");
     println!("|---|---|---|---|---|");
@@ -80,7 +83,9 @@ fn equal(_number: usize) -> String {
 
 fn unique(number: usize) -> String {
     let mut body: Value = serde_json::from_str(REQUEST).unwrap();
-    body["prompt"] = json!(format!("Add bird number {number} to the foreground of the photo."));
+    body["prompt"] = json!(format!(
+        "Add bird number {number} to the foreground of the photo."
+    ));
     body["seed"] = json!(number + 1);
     body.to_string()
 }
@@ -247,7 +252,10 @@ impl Server {
     /// What is resident, in megabytes.
     fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
         let kilobytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kilobytes / 1024.0
     }
@@ -272,14 +280,20 @@ fn baseline_server() {
     let validator = std::sync::Arc::new(validator);
     let router = Router::new().route(
         PATH,
-        post(async move |body: Bytes| match serde_json::from_slice(&body) {
-            Ok(value) if validator.is_valid(&value) => (
-                StatusCode::OK,
-                [("content-type", "application/json")],
-                RESPONSE,
-            ),
-            _ => (StatusCode::BAD_REQUEST, [("content-type", "application/json")], "{}"),
-        }),
+        post(
+            async move |body: Bytes| match serde_json::from_slice(&body) {
+                Ok(value) if validator.is_valid(&value) => (
+                    StatusCode::OK,
+                    [("content-type", "application/json")],
+                    RESPONSE,
+                ),
+                _ => (
+                    StatusCode::BAD_REQUEST,
+                    [("content-type", "application/json")],
+                    "{}",
+                ),
+            },
+        ),
     );
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -287,7 +301,10 @@ fn baseline_server() {
         .unwrap()
         .block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            println!("axum listening on http://{}", listener.local_addr().unwrap());
+            println!(
+                "axum listening on http://{}",
+                listener.local_addr().unwrap()
+            );
             axum::serve(listener, router).await.unwrap();
         });
 }

@@ -19,14 +19,7 @@ use axum::{
 };
 
 use self::{failure::Failure, query::Query};
-use crate::{
-    ADMIN_PATH,
-    fault::ActiveFault,
-    log,
-    mock::Mock,
-    reply::Reply,
-    request,
-};
+use crate::{ADMIN_PATH, fault::ActiveFault, log, mock::Mock, reply::Reply, request};
 
 /// How long a body for these endpoints may be, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;

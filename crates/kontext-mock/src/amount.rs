@@ -1,7 +1,7 @@
 //! How much a JSON text holds: bodies of a few megabytes have room for millions
 //! of values, which take seconds to judge and compare one by one.
 
-use crate::canonical::string_end;
+use kontext_recording::string_end;
 
 /// How many keys and values a body may have. A request of the contract has a
 /// few dozen.

@@ -3,7 +3,7 @@
 
 mod choice;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use axum::http::{StatusCode, request::Parts};
 
@@ -11,15 +11,14 @@ use self::choice::Choice;
 use crate::{
     ERROR_HEADER,
     billing::Billed,
-    cache,
     contract::Operation,
     difference::Difference,
     fault::Early,
     headers::{self, MadeUp},
-    judge::{Judged, Validation},
+    judge::{EvaluatedBody, Validation},
     matching::Match,
     mock::{Exchange, Mock},
-    redact::{self, Secret},
+    redaction::Secret,
     refusal::{Reason, Refusal},
     reply::Reply,
     request, shorten,
@@ -93,8 +92,8 @@ pub(crate) fn answer(
     if let Some(answer) = early(exchange) {
         return answer;
     }
-    let judged = judged(mock, exchange, operation);
-    let warning = validate(mock, exchange, operation, &judged)?;
+    let body = evaluated(mock, exchange, operation);
+    let warning = validate(mock, exchange, operation, &body)?;
     if exchange.session.state().run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
@@ -102,7 +101,7 @@ pub(crate) fn answer(
         mock,
         exchange: &*exchange,
         operation,
-        judged: &judged,
+        body: &body,
     };
     let mut answer = choice.make()?;
     if let Some(warning) = warning {
@@ -129,51 +128,15 @@ fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What is made of a request's body, which is remembered for the next ones that
-/// have the same.
-pub(crate) fn judged(mock: &Mock, exchange: &Exchange, operation: &Operation) -> Arc<Judged> {
-    let Exchange {
-        loaded,
-        body,
-        parts,
-        ..
-    } = exchange;
-    let judge = |secrets: &[Secret]| {
-        let validation = mock.settings.validation;
-        Arc::new(Judged::of(
-            &loaded.set,
-            operation,
-            validation,
-            body,
-            secrets,
-        ))
-    };
-    if body.len() > cache::LONGEST {
-        // Nothing is remembered of it, so that it need not be searched for
-        // secrets before it is known that it is compared at all.
-        return judge(&Secret::from_headers(&parts.headers));
-    }
-    let known = loaded.judged.get(body);
-    // Two operations can be sent the same body.
-    let known = known.filter(|judged| judged.operation == operation.name());
-    let fingerprint = Secret::fingerprint(&parts.headers, loaded.judged.hashes());
-    if let Some(known) = &known
-        && known.unmentioned.load(Ordering::Relaxed) == fingerprint
-    {
-        return known.clone();
-    }
-    let secrets = Secret::from_headers(&parts.headers);
-    if redact::mentions(body, &secrets) {
-        // What is made of it depends on more than the body.
-        return judge(&secrets);
-    }
-    let judged = known.unwrap_or_else(|| {
-        let judged = judge(&[]);
-        loaded.judged.insert(body, &judged);
-        judged
-    });
-    judged.unmentioned.store(fingerprint, Ordering::Relaxed);
-    judged
+/// Evaluates a request's body.
+fn evaluated(mock: &Mock, exchange: &Exchange, operation: &Operation) -> EvaluatedBody {
+    EvaluatedBody::new(
+        &exchange.loaded.set,
+        operation,
+        mock.settings.validation,
+        &exchange.body,
+        &Secret::from_headers(&exchange.parts.headers),
+    )
 }
 
 /// What a fault answers in place of carrying a request out.
@@ -208,7 +171,7 @@ fn validate(
     mock: &Mock,
     exchange: &Exchange,
     operation: &Operation,
-    judged: &Judged,
+    body: &EvaluatedBody,
 ) -> Result<Option<String>, Refusal> {
     let has_body = !exchange.body.is_empty();
     let takes_body = operation
@@ -219,7 +182,7 @@ fn validate(
     } else {
         None
     };
-    let Some(refusal) = media_type.or_else(|| judged.refusal.clone()) else {
+    let Some(refusal) = media_type.or_else(|| body.refusal.clone()) else {
         return Ok(None);
     };
     match mock.settings.validation {

@@ -22,7 +22,7 @@ use crate::{
     matching::MatchMode,
     mock::{self, Mock, Settings},
     recordings::LoadError,
-    redact::RedactionError,
+    redaction::RedactionError,
     request::Key,
     server,
     session::Sessions,

@@ -1,18 +1,14 @@
 //! The gate: where recordings disagree with the contract.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fmt,
-};
+use std::{collections::HashMap, fmt};
 
+use kontext_recording::RequestHash;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    canonical::Canonical,
     contract::{Closed, Contract, Operation},
     explain::{UNKNOWN_KEY, explain},
-    parallel,
     problem::Problem,
     recordings::{Recording, Recordings},
     shorten,
@@ -73,59 +69,24 @@ pub struct Note {
 #[must_use]
 pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
     let mut report = CheckReport::new(recordings.len());
-    let mut requests = Requests::default();
-    let recordings: Vec<_> = recordings.iter().collect();
-    let judged = parallel::map(&recordings, |recording| {
-        let mut report = CheckReport::new(1);
+    let mut requests: HashMap<RequestHash, &Recording> = HashMap::new();
+    for recording in recordings {
         let mut gate = Gate {
             recording,
             report: &mut report,
         };
         gate.judge(contract);
-        report
-    });
-    for (recording, mut judged) in recordings.into_iter().zip(judged) {
-        if let Some(same) = requests.add(recording) {
-            let mut gate = Gate {
-                recording,
-                report: &mut judged,
-            };
+        let first = requests.entry(recording.hash()).or_insert(recording);
+        if first.name() != recording.name() {
             gate.disagree(
                 "request.json",
                 "",
-                format!("this is the same request as that of {}", same.name()),
+                format!("this is the same request as that of {}", first.name()),
                 "delete one of the two: no request could tell them apart",
             );
         }
-        report.disagreements.append(&mut judged.disagreements);
-        report.notes.append(&mut judged.notes);
     }
     report
-}
-
-/// The requests that were seen so far, to find two that are the same.
-#[derive(Default)]
-struct Requests<'a>(HashMap<(&'a str, Option<u64>), Vec<&'a Recording>>);
-
-impl<'a> Requests<'a> {
-    /// Adds a recording, unless there is one with the same request.
-    fn add(&mut self, recording: &'a Recording) -> Option<&'a Recording> {
-        let fingerprint = recording.canonical().map(Canonical::fingerprint);
-        match self.0.entry((recording.operation(), fingerprint)) {
-            Entry::Vacant(entry) => {
-                entry.insert(vec![recording]);
-                None
-            }
-            Entry::Occupied(mut entry) => {
-                let same = |other: &&&Recording| other.canonical() == recording.canonical();
-                let found = entry.get().iter().find(same).copied();
-                if found.is_none() {
-                    entry.get_mut().push(recording);
-                }
-                found
-            }
-        }
-    }
 }
 
 /// Judges one recording.

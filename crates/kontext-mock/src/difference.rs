@@ -1,10 +1,10 @@
 //! What differs between a recorded request and a received one.
 
+use kontext_recording::{Canonical, key, readable_start};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    canonical::{self, Canonical},
     problem::{self, Step},
     shorten,
 };
@@ -165,7 +165,7 @@ impl Differences {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            place.push(Step::Key(canonical::key(name).to_owned()));
+            place.push(Step::Key(key(name).to_owned()));
             self.compare(expected.get(name), received.get(name), place);
             place.pop();
         }
@@ -195,7 +195,7 @@ impl Difference {
 
 /// Writes a marked value as JSON, as far as a person reads it.
 fn shown(marked: &Value) -> String {
-    shorten::text(&canonical::readable_start(marked, VALUE_BYTES), VALUE_BYTES)
+    shorten::text(&readable_start(marked, VALUE_BYTES), VALUE_BYTES)
 }
 
 /// Counts the values without parts in a value; an empty list or object is one.

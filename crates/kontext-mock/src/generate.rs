@@ -1,12 +1,14 @@
 //! Answers that are made up from the request, where nothing was recorded.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
+use strum::{Display, EnumString};
 
-use crate::picture::{Format, Picture, Size};
+use crate::{
+    billing::Billed,
+    picture::{Format, Picture, Size},
+};
 
 /// Where the pictures of generated answers are, from the origin on. A
 /// picture's file name follows.
@@ -14,12 +16,6 @@ pub(crate) const PICTURES_PATH: &str = "/__mock/files/generated/";
 
 /// The model that an answer names where the request names none.
 const MODEL: &str = "flux/kontext-pro/image-to-image";
-
-/// What a picture costs: 0.0455 US dollars.
-const CREDITS_PER_IMAGE: u32 = 91_000;
-
-/// What a US dollar is worth, by the provider's page.
-const CREDITS_PER_DOLLAR: u32 = 2_000_000;
 
 /// The most pictures that one request can ask for.
 const MOST_IMAGES: u32 = 4;
@@ -44,7 +40,9 @@ pub struct Generate {
 ///
 /// The provider has changed it over time, and which one it answers today is
 /// not documented. A client has to take all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Shape {
     /// The one of the provider's examples: `images`, `timings`, `seed`,
@@ -56,13 +54,6 @@ pub enum Shape {
     Data,
     /// Both together in one body, every image in `images` and in `data`.
     Both,
-}
-
-/// Says that a text names no [`Shape`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected images, data or both, received {received:?}")]
-pub struct UnknownShape {
-    received: String,
 }
 
 /// The body of an answer, in the order of the provider's examples.
@@ -119,7 +110,7 @@ struct Meta {
 
 #[derive(Serialize)]
 struct Usage {
-    credits_used: u32,
+    credits_used: u64,
     usd_spent: f64,
 }
 
@@ -175,7 +166,7 @@ pub(crate) fn answer(
         .and_then(Size::of_ratio)
         .unwrap_or(Size::DEFAULT);
     let format = text(request, "output_format")
-        .and_then(Format::named)
+        .and_then(|name| name.parse().ok())
         .unwrap_or(Format::Jpeg);
     let count = image_count(request);
     let pictures: Vec<_> = (0..count)
@@ -292,8 +283,8 @@ impl Named {
             content_type: format.content_type(),
             file_name: &self.file_name,
             file_size: None,
-            width: size.width(),
-            height: size.height(),
+            width: size.width,
+            height: size.height,
         }
     }
 
@@ -307,10 +298,10 @@ impl Named {
 
 impl Usage {
     fn of(images: u32) -> Self {
-        let credits_used = images * CREDITS_PER_IMAGE;
+        let billed = Billed::images(images.into());
         Self {
-            credits_used,
-            usd_spent: f64::from(credits_used) / f64::from(CREDITS_PER_DOLLAR),
+            credits_used: billed.credits,
+            usd_spent: billed.usd(),
         }
     }
 }
@@ -332,37 +323,8 @@ impl Generate {
 }
 
 impl Shape {
-    /// Every shape, as one chooses among them.
+    /// Every shape.
     pub const ALL: [Self; 3] = [Self::Images, Self::Data, Self::Both];
-
-    /// The shape's name, as the command line takes it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Images => "images",
-            Self::Data => "data",
-            Self::Both => "both",
-        }
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Shape {
-    type Err = UnknownShape;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|shape| shape.name() == text)
-            .ok_or_else(|| UnknownShape {
-                received: text.to_owned(),
-            })
-    }
 }
 
 #[cfg(test)]

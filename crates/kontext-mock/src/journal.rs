@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{billing::Billed, difference::Difference, matching::Match, redact};
+use crate::{billing::Billed, difference::Difference, matching::Match, redaction};
 
 /// How many requests are kept; of more, the oldest are forgotten.
 pub const JOURNAL_ENTRIES: usize = 1000;
@@ -110,7 +110,7 @@ impl Headers {
     /// Copies headers, without the values that hold secrets.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let length = |(name, value): (&HeaderName, &HeaderValue)| {
-            let is_secret = redact::is_secret_header(name.as_str());
+            let is_secret = redaction::is_secret_header(name.as_str());
             let value = if is_secret { HIDDEN.len() } else { value.len() };
             name.as_str().len() + value + ": \n".len()
         };
@@ -125,7 +125,7 @@ impl Headers {
             }
             text.push_str(name.as_str());
             text.push_str(": ");
-            if redact::is_secret_header(name.as_str()) {
+            if redaction::is_secret_header(name.as_str()) {
                 text.push_str(HIDDEN);
             } else {
                 match value.to_str() {

@@ -1,17 +1,18 @@
 //! Judges a request's body by the contract, and finds what it is compared by.
 
-use std::{fmt, str::FromStr, sync::atomic::AtomicU64};
+use std::{borrow::Cow, sync::OnceLock};
 
+use kontext_recording::{Canonical, RequestHash};
 use serde_json::Value;
+use strum::{Display, EnumString};
 
 use crate::{
     amount,
-    canonical::Canonical,
     contract::{Operation, RequestContract},
     explain::{ENTRIES, explain, has_long_list},
     loaded::Set,
     problem,
-    redact::Secret,
+    redaction::Secret,
     refusal::{Reason, Refusal},
 };
 
@@ -19,7 +20,9 @@ use crate::{
 const HEADING: &str = "Body validation error";
 
 /// What happens to a request that the contract does not allow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Validation {
     /// It is refused with 400 (or 415), as the provider would.
@@ -32,44 +35,35 @@ pub enum Validation {
     Off,
 }
 
-/// Says that a text names no [`Validation`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected off, warn or error, received {received:?}")]
-pub struct UnknownValidation {
-    received: String,
-}
-
-/// What is made of a request's body, whatever else the request has.
+/// What is made of a request's body: parsed once, validated once, and looked up
+/// by its hash.
 #[derive(Debug)]
-pub(crate) struct Judged {
-    /// The operation that it was judged for.
-    pub(crate) operation: String,
+pub(crate) struct EvaluatedBody {
     /// Why the contract does not allow it, if it does not.
     pub(crate) refusal: Option<Refusal>,
-    /// The form in which bodies are compared, secrets redacted.
-    pub(crate) compared: Compared,
     /// The recording that has exactly this body.
     pub(crate) exact: Option<usize>,
-    /// The [fingerprint](crate::redact::Secret::fingerprint) of the secrets that
-    /// were last found not to be in the body.
-    pub(crate) unmentioned: AtomicU64,
+    compared: Compared,
+    /// What differences are looked for in, made when somebody asks.
+    canonical: OnceLock<Option<Canonical>>,
 }
 
-/// A body in the form in which bodies are compared.
+/// A body as it is compared with those of recordings.
 #[derive(Debug)]
 pub(crate) enum Compared {
     /// There is none.
     Nothing,
-    Json(Canonical),
-    /// Something that is no JSON, which no recording has; or something that is
+    /// JSON, its secrets redacted.
+    Json(String),
+    /// Something that is not JSON, which no recording has; or something that is
     /// refused before it is compared.
     Opaque,
 }
 
-impl Judged {
-    /// Judges a body for an operation; `secrets` are those of the request's
-    /// headers that the body has in it.
-    pub(crate) fn of(
+impl EvaluatedBody {
+    /// Evaluates a body for an operation; `secrets` are those of the request's
+    /// headers.
+    pub(crate) fn new(
         set: &Set,
         operation: &Operation,
         validation: Validation,
@@ -77,60 +71,57 @@ impl Judged {
         secrets: &[Secret],
     ) -> Self {
         let read = match operation.request() {
-            Some(contract) => read(set, contract, validation, body, secrets),
-            None if body.is_empty() => (Compared::Nothing, None),
-            None => (Compared::Opaque, Some(unexpected(body))),
+            Some(contract) if body.is_empty() => {
+                let required = contract.required;
+                let refusal = required.then(|| not_json("the body is empty, expected JSON"));
+                Ok((Compared::Nothing, None, refusal))
+            }
+            Some(contract) => evaluate(set, operation, contract, validation, body, secrets),
+            None if body.is_empty() => Ok((Compared::Nothing, None, None)),
+            None => Err(unexpected(body)),
         };
-        let (compared, refusal) = read;
-        let exact = match &compared {
-            Compared::Nothing => set.exact(operation.name(), None),
-            Compared::Json(canonical) => set.exact(operation.name(), Some(canonical)),
-            Compared::Opaque => None,
+        let (compared, hash, refusal) =
+            read.unwrap_or_else(|refusal| (Compared::Opaque, None, Some(refusal)));
+        let hash = match compared {
+            Compared::Nothing => Some(RequestHash::of(operation.name(), None)),
+            Compared::Json(_) | Compared::Opaque => hash,
         };
         Self {
-            operation: operation.name().to_owned(),
             refusal,
-            exact,
-            unmentioned: AtomicU64::new(0),
+            exact: hash.and_then(|hash| set.exact(hash)),
             compared,
+            canonical: OnceLock::new(),
         }
     }
 
-    /// The body as it is compared, where there is one that is JSON.
+    /// Whether it is neither JSON nor nothing.
+    pub(crate) fn is_opaque(&self) -> bool {
+        matches!(self.compared, Compared::Opaque)
+    }
+
+    /// The body as differences are looked for in it, where there is one that is
+    /// JSON.
     pub(crate) fn canonical(&self) -> Option<&Canonical> {
-        match &self.compared {
-            Compared::Json(canonical) => Some(canonical),
-            Compared::Nothing | Compared::Opaque => None,
-        }
+        let Compared::Json(text) = &self.compared else {
+            return None;
+        };
+        // Its numbers have been found in range.
+        let canonical = || Canonical::of(text).ok();
+        self.canonical.get_or_init(canonical).as_ref()
     }
 }
 
-/// Reads a body as JSON, and says what the contract does not allow in it.
-fn read(
+type Evaluated = (Compared, Option<RequestHash>, Option<Refusal>);
+
+/// Evaluates a body that is there, or refuses it because it cannot be read.
+fn evaluate(
     set: &Set,
+    operation: &Operation,
     contract: &RequestContract,
     validation: Validation,
     body: &[u8],
     secrets: &[Secret],
-) -> (Compared, Option<Refusal>) {
-    if body.is_empty() {
-        let refusal = contract
-            .required
-            .then(|| not_json("the body is empty, expected JSON"));
-        return (Compared::Nothing, refusal);
-    }
-    judge(set, contract, validation, body, secrets)
-        .unwrap_or_else(|refusal| (Compared::Opaque, Some(refusal)))
-}
-
-/// Judges a body that is there, or refuses it because it cannot be read.
-fn judge(
-    set: &Set,
-    contract: &RequestContract,
-    validation: Validation,
-    body: &[u8],
-    secrets: &[Secret],
-) -> Result<(Compared, Option<Refusal>), Refusal> {
+) -> Result<Evaluated, Refusal> {
     let text = text(body).map_err(|problem| not_json(&problem))?;
     if amount::is_too_much(text) {
         return Err(Refusal::new(
@@ -141,16 +132,20 @@ fn judge(
             ),
         ));
     }
-    let value = serde_json::from_str(text).map_err(|error| unreadable(&words(&error)))?;
+    let mut value: Value =
+        serde_json::from_str(text).map_err(|error| unreadable(&words(&error)))?;
     let refusal = refuse(contract, &value);
     if refusal.is_some() && validation == Validation::Error {
         // It is compared with nothing, so megabytes need not be prepared for it.
-        return Ok((Compared::Opaque, refusal));
+        return Ok((Compared::Opaque, None, refusal));
     }
-    drop(value);
     let (redacted, _) = set.redaction.json(text, secrets);
-    let canonical = Canonical::of(&redacted).map_err(|error| unreadable(&error.to_string()))?;
-    Ok((Compared::Json(canonical), refusal))
+    if let Cow::Owned(redacted) = &redacted {
+        value = serde_json::from_str(redacted).map_err(|error| unreadable(&words(&error)))?;
+    }
+    let hash = RequestHash::of_json(operation.name(), &redacted, &value)
+        .map_err(|error| unreadable(&error.to_string()))?;
+    Ok((Compared::Json(redacted.into_owned()), Some(hash), refusal))
 }
 
 /// The text that a body is.
@@ -213,39 +208,5 @@ fn words(error: &serde_json::Error) -> String {
     match text.strip_prefix("recursion limit exceeded") {
         Some(place) => format!("it is nested deeper than 127 levels{place}"),
         None => text,
-    }
-}
-
-impl Validation {
-    /// Every way, as one chooses among them.
-    pub const ALL: [Self; 3] = [Self::Error, Self::Warn, Self::Off];
-
-    /// Its name, as the command line takes it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Off => "off",
-        }
-    }
-}
-
-impl fmt::Display for Validation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Validation {
-    type Err = UnknownValidation;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|validation| validation.name() == text)
-            .ok_or_else(|| UnknownValidation {
-                received: text.to_owned(),
-            })
     }
 }

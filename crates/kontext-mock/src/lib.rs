@@ -21,8 +21,6 @@ mod amount;
 mod answer;
 mod billing;
 mod builder;
-mod cache;
-mod canonical;
 mod check;
 mod closed;
 mod contract;
@@ -38,7 +36,6 @@ mod loaded;
 mod log;
 mod matching;
 mod mock;
-mod parallel;
 mod picture;
 mod prefer;
 mod prepared;
@@ -47,7 +44,7 @@ mod quoted;
 #[cfg(feature = "record")]
 mod record;
 mod recordings;
-mod redact;
+mod redaction;
 mod refusal;
 mod reply;
 mod request;
@@ -65,18 +62,18 @@ pub use check::{CheckReport, Disagreement, Note, check};
 pub use contract::{Contract, ContractError, Operation};
 pub use difference::Difference;
 pub use fault::{Fault, FaultKind, ParseFaultError};
-pub use generate::{Generate, Shape, UnknownShape};
+pub use generate::{Generate, Shape};
 pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
-pub use judge::{UnknownValidation, Validation};
-pub use matching::{Match, MatchMode, UnknownMatchMode};
+pub use judge::Validation;
+pub use kontext_recording::{Origin, Redacted};
+pub use matching::{Match, MatchMode};
 pub use mock::FAULT_HEADER;
 #[cfg(feature = "record")]
 pub use record::{
-    RecordError, RecordMode, Recorder, RecorderBuilder, RedactReport, UnknownRecordMode,
-    redact_recordings,
+    RecordError, RecordMode, Recorder, RecorderBuilder, RedactReport, redact_recordings,
 };
-pub use recordings::{Defect, LoadError, Origin, RecordedFile, Recording, Recordings, Redacted};
-pub use redact::{Redaction, RedactionError};
+pub use recordings::{Defect, LoadError, RecordedFile, Recording, Recordings};
+pub use redaction::{Redaction, RedactionError};
 pub use server::{MockServer, SessionHandle};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
 #[cfg(feature = "record")]

@@ -12,14 +12,13 @@ use std::{
 
 use crate::{
     StartError,
-    cache::Cache,
-    canonical::Canonical,
     check::{Note, check},
     contract::Contract,
     prepared::Prepared,
     recordings::Recordings,
-    redact::Redaction,
+    redaction::Redaction,
 };
+use kontext_recording::{Canonical, RequestHash};
 
 /// A set of recordings that has passed the gate.
 #[derive(Debug)]
@@ -33,15 +32,14 @@ pub(crate) struct Set {
     /// Where each operation's recordings stand; names are in order, so they
     /// stand together.
     operations: BTreeMap<String, std::ops::Range<usize>>,
-    /// Which recordings have a body of a fingerprint.
-    fingerprints: HashMap<Option<u64>, Vec<usize>>,
+    /// Which recording has a request.
+    exact: HashMap<RequestHash, usize>,
 }
 
 /// A set with what one mock knows of it.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) set: Arc<Set>,
-    pub(crate) judged: Cache,
     used: Vec<AtomicBool>,
 }
 
@@ -84,7 +82,7 @@ impl Set {
             prepared: Vec::with_capacity(recordings.len()),
             notes: report.notes,
             operations: BTreeMap::new(),
-            fingerprints: HashMap::with_capacity(recordings.len()),
+            exact: HashMap::with_capacity(recordings.len()),
             recordings,
             redaction,
         };
@@ -98,8 +96,8 @@ impl Set {
                     (Cow::Owned(text), _) => Canonical::of(&text).ok(),
                 }
             });
-            let fingerprint = canonical.as_ref().map(Canonical::fingerprint);
-            set.fingerprints.entry(fingerprint).or_default().push(index);
+            let hash = RequestHash::of(recording.operation(), canonical.as_ref());
+            set.exact.entry(hash).or_insert(index);
             set.operations
                 .entry(recording.operation().to_owned())
                 .and_modify(|range| range.end = index + 1)
@@ -123,17 +121,9 @@ impl Set {
         range.clone().zip(&self.prepared[range])
     }
 
-    /// The recording of an operation that has exactly a body, or none.
-    pub(crate) fn exact(&self, operation: &str, body: Option<&Canonical>) -> Option<usize> {
-        let fingerprint = body.map(Canonical::fingerprint);
-        let range = self.operations.get(operation)?;
-        let mut candidates = self.fingerprints.get(&fingerprint)?.iter();
-        candidates
-            .find(|index| {
-                let prepared = self.prepared.get(**index);
-                range.contains(index) && prepared.is_some_and(|one| one.canonical.as_ref() == body)
-            })
-            .copied()
+    /// The recording that has exactly a request.
+    pub(crate) fn exact(&self, hash: RequestHash) -> Option<usize> {
+        self.exact.get(&hash).copied()
     }
 
     /// Finds a recording of an operation by its case, or by its whole name.
@@ -159,7 +149,6 @@ impl Loaded {
                 .iter()
                 .map(|_| AtomicBool::new(false))
                 .collect(),
-            judged: Cache::default(),
             set,
         }
     }

@@ -1,17 +1,109 @@
 //! What the mock writes on standard error.
+//!
+//! A thread writes it: a pipe that nobody reads is full after some hundred lines,
+//! and whoever writes to it then waits forever. That must not be those who answer
+//! requests.
 
-mod writer;
-
-use std::{error::Error, fmt::Write as _, path::Path};
-
-pub(crate) use writer::{flush_soon, write};
+use std::{
+    error::Error,
+    fmt::Write as _,
+    io::{self, BufWriter, Write as _},
+    path::Path,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, Receiver, SyncSender, TrySendError},
+    },
+    thread,
+    time::Duration,
+};
 
 use axum::http::request::Parts;
+use tokio::sync::oneshot;
 
 use crate::{answer::Answer, fault::Plan, shorten};
 
 /// Where the provider's service is; the page of the provider names it.
 const PROVIDER: &str = "https://api.aimlapi.com";
+
+/// How many lines may wait. More are dropped and counted.
+const WAITING: usize = 10_000;
+
+/// How long the writer rests after it has written: lines that come meanwhile are
+/// written together, and whoever sends one need not wake a thread.
+const REST: Duration = Duration::from_millis(5);
+
+/// How long the end of a server waits for its log.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the writer is sent.
+enum Message {
+    Line(String),
+    /// Asks to be told when all lines before it are written.
+    Flush(oneshot::Sender<()>),
+}
+
+/// How many lines were dropped since the last one that was written.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Writes a text, which ends with a line break, when it is its turn.
+pub(crate) fn write(line: String) {
+    let Some(writer) = writer() else {
+        return;
+    };
+    if let Err(TrySendError::Full(_)) = writer.try_send(Message::Line(line)) {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits until what was written before is on standard error, for at most a
+/// second: where nobody reads it, it never is.
+pub(crate) async fn flush_soon() {
+    let (done, is_done) = oneshot::channel();
+    if let Some(writer) = writer()
+        && writer.try_send(Message::Flush(done)).is_ok()
+    {
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, is_done).await;
+    }
+}
+
+/// The way to the writer, which is started with the first line. Where no thread
+/// can be started there is no log.
+fn writer() -> Option<&'static SyncSender<Message>> {
+    static WRITER: OnceLock<Option<SyncSender<Message>>> = OnceLock::new();
+    let started = WRITER.get_or_init(|| {
+        let (sender, messages) = mpsc::sync_channel(WAITING);
+        let thread = thread::Builder::new().name("kontext-mock-log".to_owned());
+        thread.spawn(move || run(&messages)).ok().map(|_| sender)
+    });
+    started.as_ref()
+}
+
+/// Writes until there are no more senders. Where standard error is closed, nobody
+/// wants to know.
+fn run(messages: &Receiver<Message>) {
+    let mut output = BufWriter::with_capacity(64 * 1024, io::stderr());
+    while let Ok(first) = messages.recv() {
+        let dropped = DROPPED.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            let lines = if dropped == 1 { "line" } else { "lines" };
+            let _ = writeln!(output, "dropped {dropped} {lines} that nobody read in time");
+        }
+        for message in std::iter::once(first).chain(messages.try_iter().take(WAITING)) {
+            match message {
+                Message::Line(line) => {
+                    let _ = output.write_all(line.as_bytes());
+                }
+                Message::Flush(done) => {
+                    let _ = output.flush();
+                    let _ = done.send(());
+                }
+            }
+        }
+        let _ = output.flush();
+        thread::sleep(REST);
+    }
+}
 
 /// One line for a request and its answer: never a header, a query or a body.
 pub(crate) fn line(parts: &Parts, answer: &Answer, plan: &Plan) -> String {

@@ -1,15 +1,13 @@
 //! Which recording answers a request.
 
-use std::{fmt, str::FromStr};
+use strum::{Display, EnumString, IntoStaticStr};
 
-use crate::{
-    difference::Differences,
-    judge::{Compared, Judged},
-    loaded::Set,
-};
+use crate::{difference::Differences, judge::EvaluatedBody, loaded::Set};
 
 /// What happens when no recording has exactly the request that was sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MatchMode {
     /// The answer is 404, with the nearest recording and what differs.
@@ -26,7 +24,8 @@ pub enum MatchMode {
 }
 
 /// How a recording was found; the value of [`MATCH_HEADER`](crate::MATCH_HEADER).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Match {
     /// The recorded request is the one that was sent.
@@ -43,32 +42,26 @@ pub enum Match {
     Miss,
 }
 
-/// Says that a text names no [`MatchMode`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected strict, nearest, fallback or generate, received {received:?}")]
-pub struct UnknownMatchMode {
-    received: String,
-}
-
 /// Whether a request is one that a recording has exactly.
-pub(crate) fn exact(judged: &Judged, query: Option<&str>) -> Option<usize> {
-    judged.exact.filter(|_| query.is_none())
+pub(crate) fn exact(body: &EvaluatedBody, query: Option<&str>) -> Option<usize> {
+    body.exact.filter(|_| query.is_none())
 }
 
 /// How a request differs from that of a recording.
 pub(crate) fn differences(
     set: &Set,
     index: usize,
-    judged: &Judged,
+    body: &EvaluatedBody,
     query: Option<&str>,
 ) -> Differences {
     let recorded = set
         .prepared
         .get(index)
         .and_then(|one| one.canonical.as_ref());
-    let mut differences = match &judged.compared {
-        Compared::Opaque => Differences::opaque(recorded),
-        Compared::Nothing | Compared::Json(_) => Differences::between(recorded, judged.canonical()),
+    let mut differences = if body.is_opaque() {
+        Differences::opaque(recorded)
+    } else {
+        Differences::between(recorded, body.canonical())
     };
     if let Some(query) = query {
         differences.add_query(query);
@@ -78,66 +71,24 @@ pub(crate) fn differences(
 
 /// The recording of the operation whose request differs in the fewest values;
 /// of several, the first by name.
-pub(crate) fn nearest(set: &Set, judged: &Judged) -> Option<usize> {
+pub(crate) fn nearest(set: &Set, operation: &str, body: &EvaluatedBody) -> Option<usize> {
     // Of equal ones, min_by_key takes the first, and names are in order.
-    set.of_operation(&judged.operation)
+    set.of_operation(operation)
         .min_by_key(|(_, prepared)| {
-            Differences::distance(prepared.canonical.as_ref(), judged.canonical())
+            Differences::distance(prepared.canonical.as_ref(), body.canonical())
         })
         .map(|(index, _)| index)
 }
 
 impl MatchMode {
-    /// Every mode, as one chooses among them.
+    /// Every mode.
     pub const ALL: [Self; 4] = [Self::Strict, Self::Nearest, Self::Fallback, Self::Generate];
-
-    /// The mode's name, as the command line takes it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Strict => "strict",
-            Self::Nearest => "nearest",
-            Self::Fallback => "fallback",
-            Self::Generate => "generate",
-        }
-    }
-}
-
-impl fmt::Display for MatchMode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for MatchMode {
-    type Err = UnknownMatchMode;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.name() == text)
-            .ok_or_else(|| UnknownMatchMode {
-                received: text.to_owned(),
-            })
-    }
 }
 
 impl Match {
     /// The value of the response header.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Nearest => "nearest",
-            Self::Fallback => "fallback",
-            Self::Generated => "generated",
-            Self::Miss => "miss",
-        }
-    }
-}
-
-impl fmt::Display for Match {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+        self.into()
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     judge::Validation,
     loaded::{Loaded, Set},
     log,
-    matching::{self, MatchMode},
+    matching::MatchMode,
     recordings::Recordings,
     refusal::{Reason, Refusal},
     reply::Reply,
@@ -50,8 +50,8 @@ pub const FAULT_HEADER: &str = "x-kontext-fault";
 /// among them: parsing megabytes takes long enough to hold them up.
 const LARGE: usize = 64 * 1024;
 
-/// From how many recordings on the nearest is looked for beside the other
-/// requests.
+/// From how many recordings on requests are answered beside each other: to find the
+/// nearest takes long.
 const MANY: usize = 200;
 
 /// What a mock is told once.
@@ -328,9 +328,7 @@ impl Mock {
     ) -> (Exchange, Result<Answer, Refusal>) {
         let is_long =
             exchange.body.len() >= LARGE || exchange.parts.headers.contains_key(CONTENT_ENCODING);
-        let is_slow = is_long
-            || (exchange.loaded.set.prepared.len() >= MANY && !self.is_exact(&exchange, operation));
-        if !is_slow {
+        if !is_long && exchange.loaded.set.prepared.len() < MANY {
             let answer = self.answer_now(&mut exchange, operation);
             return (exchange, answer);
         }
@@ -347,18 +345,6 @@ impl Mock {
                 Err(_) => std::future::pending().await,
             },
         }
-    }
-
-    /// Whether a recording has exactly the request, which is found at once
-    /// however many there are.
-    fn is_exact(&self, exchange: &Exchange, operation: usize) -> bool {
-        self.contract
-            .operations()
-            .nth(operation)
-            .is_some_and(|operation| {
-                let judged = answer::judged(self, exchange, operation);
-                matching::exact(&judged, exchange.parts.uri.query()).is_some()
-            })
     }
 
     fn answer_now(&self, exchange: &mut Exchange, operation: usize) -> Result<Answer, Refusal> {

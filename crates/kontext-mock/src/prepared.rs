@@ -11,12 +11,12 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderValue, Uri, header::HOST, request::Parts},
 };
+use kontext_recording::{Canonical, blanks, string_end};
 use memchr::memchr;
 
 use crate::{
     FILES_PATH, RECORDING_HEADER,
     billing::Billed,
-    canonical::{Canonical, blanks, string_end},
     headers::{self, MadeUp, REWRITTEN},
     recordings::Recording,
     reply::Reply,

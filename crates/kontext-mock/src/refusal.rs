@@ -2,6 +2,7 @@
 //! shape.
 
 use axum::http::StatusCode;
+use strum::IntoStaticStr;
 
 /// What the provider documents for a missing or wrong key.
 pub(crate) const UNAUTHORIZED: &str = "This request requires a valid API key. You can create a new API key on the Billing page: https://aimlapi.com/app/keys";
@@ -10,12 +11,16 @@ pub(crate) const UNAUTHORIZED: &str = "This request requires a valid API key. Yo
 const OUT_OF_CREDITS: &str = "You've run out of credits. Please top up your balance or update your payment method to continue: https://aimlapi.com/app/billing/";
 
 /// Why the mock refuses a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum Reason {
     NotFound,
     Unauthorized,
+    #[strum(serialize = "body-too-large")]
     TooLarge,
+    #[strum(serialize = "body-cut")]
     Cut,
+    #[strum(serialize = "content-encoding")]
     Encoding,
     MediaType,
     NotJson,
@@ -61,23 +66,7 @@ impl Reason {
 
     /// The value of [`ERROR_HEADER`](crate::ERROR_HEADER).
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::Unauthorized => "unauthorized",
-            Self::TooLarge => "body-too-large",
-            Self::Cut => "body-cut",
-            Self::Encoding => "content-encoding",
-            Self::MediaType => "media-type",
-            Self::NotJson => "not-json",
-            Self::Contract => "contract",
-            Self::Miss => "miss",
-            Self::Session => "session",
-            Self::Fault => "fault",
-            Self::Prefer => "prefer",
-            Self::Simulated => "simulated",
-            #[cfg(feature = "record")]
-            Self::Upstream => "upstream",
-        }
+        self.into()
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn text(text: &str, bytes: usize) -> String {
 }
 
 /// The beginning of a text, of at most so many bytes.
-fn beginning(text: &str, bytes: usize) -> &str {
+pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len()))
         .rev()
         .find(|&end| text.is_char_boundary(end))

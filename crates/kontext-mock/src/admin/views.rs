@@ -4,10 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use crate::{
-    JOURNAL_ENTRIES, fault::ActiveFault, mock::Mock, recordings::Origin, reply::Reply,
-    session::Session,
-};
+use crate::{JOURNAL_ENTRIES, fault::ActiveFault, mock::Mock, reply::Reply, session::Session};
 
 pub(super) fn health(mock: &Mock) -> Reply {
     let loaded = mock.loaded();
@@ -19,8 +16,8 @@ pub(super) fn health(mock: &Mock) -> Reply {
     ok(&json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
-        "match": mock.settings.match_mode.name(),
-        "validation": mock.settings.validation.name(),
+        "match": mock.settings.match_mode.to_string(),
+        "validation": mock.settings.validation.to_string(),
         "recordings": loaded.set.prepared.len(),
         "stale": loaded.set.notes.len(),
         "misses": mock.misses_since_reset(),
@@ -62,16 +59,11 @@ pub(super) fn recordings(mock: &Mock) -> Reply {
         .iter()
         .enumerate()
         .map(|(index, recording)| {
-            let origin = match recording.origin() {
-                Origin::Documented => "documented",
-                Origin::Live => "live",
-                Origin::Synthetic => "synthetic",
-            };
             json!({
                 "name": recording.name(),
                 "title": recording.title(),
                 "status": recording.status(),
-                "origin": origin,
+                "origin": recording.origin().to_string(),
                 "date": recording.date(),
                 "used": loaded.is_used(index),
                 "stale": loaded.set.is_stale(recording.name()),

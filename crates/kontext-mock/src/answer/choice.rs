@@ -6,10 +6,9 @@ use serde_json::Value;
 use super::Answer;
 use crate::{
     billing::Billed,
-    canonical,
     contract::Operation,
     generate, headers,
-    judge::Judged,
+    judge::EvaluatedBody,
     loaded::Set,
     log,
     matching::{self, Match, MatchMode},
@@ -27,7 +26,7 @@ pub(super) struct Choice<'a> {
     pub(super) mock: &'a Mock,
     pub(super) exchange: &'a Exchange,
     pub(super) operation: &'a Operation,
-    pub(super) judged: &'a Judged,
+    pub(super) body: &'a EvaluatedBody,
 }
 
 impl Choice<'_> {
@@ -45,7 +44,7 @@ impl Choice<'_> {
 
     /// The recording of the request, or what the mode has in place of it.
     fn matched(&self) -> Answer {
-        if let Some(index) = matching::exact(self.judged, self.query()) {
+        if let Some(index) = matching::exact(self.body, self.query()) {
             return self.replay(index, Match::Exact);
         }
         let set = self.set();
@@ -55,7 +54,7 @@ impl Choice<'_> {
                 Some((index, _)) => self.replay(index, Match::Fallback),
                 None => self.miss(),
             },
-            MatchMode::Nearest => match matching::nearest(set, self.judged) {
+            MatchMode::Nearest => match matching::nearest(set, self.operation.name(), self.body) {
                 Some(index) => self.replay(index, Match::Nearest),
                 None => self.miss(),
             },
@@ -110,7 +109,7 @@ impl Choice<'_> {
             let recording = set.recordings.iter().nth(*index);
             recording.is_some_and(|recording| recording.status() == status)
         };
-        let own = matching::exact(self.judged, self.query()).filter(has_status);
+        let own = matching::exact(self.body, self.query()).filter(has_status);
         let of_operation = set.of_operation(self.operation.name());
         let found = own.or_else(|| of_operation.map(|(index, _)| index).find(has_status));
         if let Some(index) = found {
@@ -146,7 +145,7 @@ impl Choice<'_> {
     /// Replays a recording that was asked for by name or status, which need not
     /// be the request's own.
     fn replay_other(&self, index: usize) -> Answer {
-        let own = matching::exact(self.judged, self.query()) == Some(index);
+        let own = matching::exact(self.body, self.query()) == Some(index);
         let how = if own { Match::Exact } else { Match::Fallback };
         self.replay(index, how)
     }
@@ -181,7 +180,7 @@ impl Choice<'_> {
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Vec<String> {
         // It is shown, logged and kept.
         let query = self.query().map(|query| self.mock.redacted_query(query));
-        let differences = matching::differences(self.set(), index, self.judged, query.as_deref());
+        let differences = matching::differences(self.set(), index, self.body, query.as_deref());
         let lines = differences.lines();
         if !lines.is_empty() {
             answer.note.push_str(" differs: ");
@@ -198,7 +197,7 @@ impl Choice<'_> {
     fn miss(&self) -> Answer {
         let set = self.set();
         let mut facts = Answer::default();
-        let nearest = matching::nearest(set, self.judged).and_then(|index| {
+        let nearest = matching::nearest(set, self.operation.name(), self.body).and_then(|index| {
             let prepared = set.prepared.get(index)?;
             facts.recording = Some(prepared.name.clone());
             let lines = self.add_differences(&mut facts, index);
@@ -244,8 +243,10 @@ impl Choice<'_> {
     /// Makes an answer up from the request.
     fn generated(&self) -> Answer {
         let body: Value = serde_json::from_slice(&self.exchange.body).unwrap_or_default();
-        let compared = self.judged.canonical();
-        let spelt = compared.map_or_else(String::new, |body| canonical::readable(body.marked()));
+        let compared = self.body.canonical();
+        let spelt = compared.map_or_else(String::new, |body| {
+            kontext_recording::readable(body.marked())
+        });
         let origin = self.origin().map(|origin| origin.url());
         let base_url = origin.unwrap_or_default();
         let settings = &self.mock.settings.generate;

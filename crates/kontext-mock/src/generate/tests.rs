@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use proptest::{option, prelude::*};
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use super::{Generate, PICTURES_PATH, Shape, answer, image_count};
 use crate::{
-    canonical::{Canonical, readable},
     contract::{Contract, Operation},
     picture::{Format, Picture, Size},
 };
+use kontext_recording::{Canonical, readable};
 
 const BASE_URL: &str = "http://127.0.0.1:4010";
 
@@ -113,7 +114,7 @@ prop_compose! {
         ratio in option::of(prop::sample::select(vec![
             "21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21",
         ])),
-        format in option::of(prop::sample::select(&Format::ALL[..])),
+        format in option::of(prop::sample::select(Format::VARIANTS)),
         guidance_scale in option::of(1.0..20.0f64),
         safety_tolerance in option::of("[1-6]"),
         unknown in option::of(any::<i64>()),
@@ -129,7 +130,7 @@ prop_compose! {
         add("num_images", num_images.map(|(count, end)| format!("{count}{end}")));
         add("seed", seed.clone());
         add("aspect_ratio", ratio.map(|ratio| json!(ratio).to_string()));
-        add("output_format", format.map(|format| json!(format.name()).to_string()));
+        add("output_format", format.map(|format| json!(<&str>::from(format)).to_string()));
         add("guidance_scale", guidance_scale.map(|scale| json!(scale).to_string()));
         add("safety_tolerance", safety_tolerance.map(|level| json!(level).to_string()));
         add("unknown", unknown.map(|value| value.to_string()));
@@ -170,8 +171,8 @@ fn every_valid_request_gets_an_answer_that_agrees_with_the_contract() {
         prop_assert_eq!(answer.get("data").is_some(), shape != Shape::Images);
         if shape != Shape::Data {
             for (image, picture) in answer["images"].as_array().unwrap().iter().zip(&pictures) {
-                prop_assert_eq!(&image["width"], &json!(asked.size.width()));
-                prop_assert_eq!(&image["height"], &json!(asked.size.height()));
+                prop_assert_eq!(&image["width"], &json!(asked.size.width));
+                prop_assert_eq!(&image["height"], &json!(asked.size.height));
                 prop_assert_eq!(&image["content_type"], asked.format.content_type());
                 prop_assert_eq!(&image["file_name"], &json!(picture.file_name()));
             }
@@ -401,9 +402,5 @@ fn shapes_are_read_as_they_are_written() {
     for shape in Shape::ALL {
         assert_eq!(shape.to_string().parse(), Ok(shape));
     }
-    let error = "Both".parse::<Shape>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        r#"expected images, data or both, received "Both""#
-    );
+    assert!("Both".parse::<Shape>().is_err());
 }

@@ -11,7 +11,9 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 use zune_jpeg::JpegDecoder;
 
-use super::{Format, LONGEST_SIDE, Picture, Size, mosaic::Mosaic};
+use strum::VariantArray as _;
+
+use super::{Format, LONGEST_SIDE, Picture, Size};
 
 /// Every ratio that the contract names, with the size that it is to have.
 const RATIOS: [(&str, u16, u16); 9] = [
@@ -61,7 +63,7 @@ fn decoded(file: &[u8], format: Format) -> (usize, usize, Vec<u8>) {
 fn every_ratio_has_its_size_and_both_formats_decode_to_it() {
     for (ratio, width, height) in RATIOS {
         assert_eq!(Size::of_ratio(ratio), Size::new(width, height), "{ratio}");
-        for format in Format::ALL {
+        for &format in Format::VARIANTS {
             let file = picture(7, width, height, format).render().unwrap();
             assert!(
                 file.len() < LONGEST_FILE,
@@ -119,7 +121,7 @@ fn what_is_no_ratio_has_no_size() {
 #[test]
 fn odd_sizes_decode_too_and_both_formats_show_the_same() {
     for (width, height) in [(1, 1), (1, 257), (300, 2), (17, 33), (296, 220), (4096, 3)] {
-        let [jpeg, png] = Format::ALL.map(|format| {
+        let [jpeg, png] = [Format::Jpeg, Format::Png].map(|format| {
             let file = picture(9, width, height, format).render().unwrap();
             let (decoded_width, decoded_height, pixels) = decoded(&file, format);
             assert_eq!(
@@ -141,14 +143,17 @@ fn odd_sizes_decode_too_and_both_formats_show_the_same() {
 
 /// How many of 1,000 tiles differ by an eye's measure.
 fn visibly_different(one: u64, other: u64) -> usize {
-    let size = Size::new(1024, 1024).unwrap();
-    let [one, other] = [one, other].map(|seed| Mosaic::new(seed, size).rows().concat());
-    let different = one.iter().zip(&other).filter(|(one, other)| {
+    let [one, other] = [one, other].map(|seed| picture(seed, 1024, 1024, Format::Png).draw());
+    // One pixel of each tile.
+    let tiles = one.chunks(3).zip(other.chunks(3)).enumerate();
+    let tiles = tiles.filter(|(index, _)| index % 16 == 0 && index / 1024 % 16 == 0);
+    let tiles: Vec<_> = tiles.map(|(_, tile)| tile).collect();
+    let different = tiles.iter().filter(|(one, other)| {
         one.iter()
             .zip(*other)
             .any(|(one, other)| one.abs_diff(*other) > 32)
     });
-    1000 * different.count() / one.len()
+    1000 * different.count() / tiles.len()
 }
 
 #[test]
@@ -232,7 +237,7 @@ proptest! {
         seed: u64,
         width in 1..=LONGEST_SIDE,
         height in 1..=LONGEST_SIDE,
-        format in prop::sample::select(&Format::ALL[..]),
+        format in prop::sample::select(Format::VARIANTS),
     ) {
         let picture = picture(seed, width, height, format);
         prop_assert_eq!(Picture::from_file_name(&picture.file_name()), Some(picture));

@@ -8,12 +8,15 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{identity::Identity, names, store::Unsaved};
+use super::{names, store::Unsaved};
 use crate::{
-    canonical::Canonical,
     contract::Operation,
-    recordings::{Case, FILE, FORMAT, OWN_HEADERS, Origin, REQUEST, Redacted, Source, Story},
-    redact::{Redaction, Secret, Taken, keeps_header},
+    recordings::{Case, OWN_HEADERS},
+    redaction::{Redaction, RedactionEntry, Secret, keeps_header},
+};
+use kontext_recording::{
+    Canonical, FORMAT, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, RequestHash,
+    Source,
 };
 
 /// An exchange with the service, with its secrets. Debug does not print it.
@@ -37,10 +40,10 @@ pub(crate) struct Exchange<'a> {
 /// What is kept of an exchange: nothing of it is secret any more.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
-    pub(crate) identity: Identity,
+    pub(crate) hash: RequestHash,
     /// The redacted request, where there is one.
     pub(crate) request: Option<Value>,
-    pub(crate) story: Story,
+    pub(crate) story: RecordingMeta,
     /// The files but for `recording.json`.
     pub(crate) files: Case,
 }
@@ -48,10 +51,10 @@ pub(crate) struct Draft {
 /// The body of a request, redacted.
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
-    pub(crate) identity: Identity,
+    pub(crate) hash: RequestHash,
     text: Option<Cow<'a, str>>,
     value: Option<Value>,
-    taken: Vec<Taken>,
+    taken: Vec<RedactionEntry>,
 }
 
 /// Redacts the body of a request, and says which request it is; fails where
@@ -64,7 +67,7 @@ pub(crate) fn asked<'a>(
 ) -> Result<Asked<'a>, String> {
     if body.is_empty() {
         return Ok(Asked {
-            identity: Identity::of(operation.name(), None),
+            hash: RequestHash::of(operation.name(), None),
             text: None,
             value: None,
             taken: Vec::new(),
@@ -83,7 +86,7 @@ pub(crate) fn asked<'a>(
     let value: Value = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
     let canonical = Canonical::of(&text).map_err(|error| no_json(&error))?;
     Ok(Asked {
-        identity: Identity::of(operation.name(), Some(&canonical)),
+        hash: RequestHash::of(operation.name(), Some(&canonical)),
         text: Some(text),
         value: Some(value),
         taken,
@@ -97,14 +100,14 @@ impl Exchange<'_> {
         let asked = asked(self.operation, self.request, redaction, self.secrets)
             .map_err(Unsaved::Unwanted)?;
         let mut files = Case::new();
-        let mut redacted = places(REQUEST, asked.taken);
+        let mut redacted = places(REQUEST_FILE, asked.taken);
         if let Some(text) = &asked.text {
-            files.insert(REQUEST.to_owned(), Bytes::from(text.to_string()));
+            files.insert(REQUEST_FILE.to_owned(), Bytes::from(text.to_string()));
         }
         let (response_file, response) = self.response(redaction, &mut redacted)?;
         files.insert(response_file, response);
         let (method, path) = (self.operation.method(), self.operation.path());
-        let mut story = Story {
+        let mut story = RecordingMeta {
             format: FORMAT,
             title: names::title(method, path, asked.value.as_ref()),
             method: method.to_owned(),
@@ -124,7 +127,7 @@ impl Exchange<'_> {
         };
         self.keep_headers(redaction, &mut story);
         Ok(Draft {
-            identity: asked.identity,
+            hash: asked.hash,
             request: asked.value,
             story,
             files,
@@ -171,7 +174,7 @@ impl Exchange<'_> {
     }
 
     /// Keeps the response headers on the list, and names the others.
-    fn keep_headers(&self, redaction: &Redaction, story: &mut Story) {
+    fn keep_headers(&self, redaction: &Redaction, story: &mut RecordingMeta) {
         let mut others = Vec::new();
         for name in self.headers.keys() {
             let name = name.as_str();
@@ -194,7 +197,7 @@ impl Exchange<'_> {
                 others.push(name);
                 continue;
             }
-            story.redacted.extend(places(FILE, taken));
+            story.redacted.extend(places(META_FILE, taken));
             story.headers.insert(name.to_owned(), value.into_owned());
         }
         if !others.is_empty() {
@@ -208,13 +211,13 @@ impl Exchange<'_> {
 }
 
 /// What was taken out of a file, as `recording.json` lists it.
-pub(crate) fn places(file: &str, taken: Vec<Taken>) -> Vec<Redacted> {
+pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
     let mut seen = std::collections::BTreeSet::new();
     taken
         .into_iter()
         // One secret can be in a text many times.
         .filter(|one| seen.insert(one.clone()))
-        .map(|Taken { pointer, what }| Redacted::new(file, pointer, what))
+        .map(|RedactionEntry { pointer, what }| Redacted::new(file, pointer, what))
         .collect()
 }
 

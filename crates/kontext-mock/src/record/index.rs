@@ -10,11 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::identity::Identity;
-use crate::{
-    canonical::Canonical,
-    recordings::{FILE, REQUEST},
-};
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RequestHash};
 
 /// The recordings of a folder, by operation and case.
 #[derive(Debug, Default)]
@@ -27,7 +23,7 @@ pub(crate) struct Index {
 struct Entry {
     stamps: [Option<Stamp>; 2],
     /// Nothing of a recording that cannot be read.
-    read: Option<(Identity, u16)>,
+    read: Option<(RequestHash, u16)>,
 }
 
 /// What changes when a file does.
@@ -63,7 +59,7 @@ impl Index {
                 continue;
             };
             let folder = folder.join(case);
-            let stamps = [FILE, REQUEST].map(|file| stamp(&folder.join(file)));
+            let stamps = [META_FILE, REQUEST_FILE].map(|file| stamp(&folder.join(file)));
             let entry = match known.remove(case) {
                 Some(entry) if entry.stamps == stamps => entry,
                 _ => Entry {
@@ -79,13 +75,13 @@ impl Index {
 
     /// The case that has a request, and its status; of several, the first by
     /// name.
-    pub(crate) fn find(&self, operation: &str, identity: &Identity) -> Option<(&str, u16)> {
+    pub(crate) fn find(&self, operation: &str, hash: &RequestHash) -> Option<(&str, u16)> {
         self.operations
             .get(operation)?
             .iter()
             .filter_map(|(case, entry)| {
                 let (other, status) = entry.read.as_ref()?;
-                (other == identity).then_some((case.as_str(), *status))
+                (other == hash).then_some((case.as_str(), *status))
             })
             .min()
     }
@@ -117,15 +113,15 @@ fn inode(_metadata: &Metadata) -> u64 {
     0
 }
 
-fn read(folder: &Path, operation: &str) -> Option<(Identity, u16)> {
-    let Status { status } = serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()?;
-    let identity = match fs::read_to_string(folder.join(REQUEST)) {
+fn read(folder: &Path, operation: &str) -> Option<(RequestHash, u16)> {
+    let Status { status } = serde_json::from_slice(&fs::read(folder.join(META_FILE)).ok()?).ok()?;
+    let hash = match fs::read_to_string(folder.join(REQUEST_FILE)) {
         Ok(text) => {
             serde_json::from_str::<serde::de::IgnoredAny>(&text).ok()?;
-            Identity::of(operation, Some(&Canonical::of(&text).ok()?))
+            RequestHash::of(operation, Some(&Canonical::of(&text).ok()?))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Identity::of(operation, None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => RequestHash::of(operation, None),
         Err(_) => return None,
     };
-    Some((identity, status))
+    Some((hash, status))
 }

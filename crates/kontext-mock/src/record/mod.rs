@@ -1,11 +1,9 @@
 //! Recordings are made here: a proxy that saves what passes through it, and what
 //! goes with it.
 
-mod day;
 mod error;
 mod exchange;
 mod hops;
-mod identity;
 mod index;
 mod names;
 mod pictures;
@@ -21,7 +19,7 @@ mod upstream;
 mod workplace;
 
 pub use error::RecordError;
-pub use recorder::{RecordMode, Recorder, RecorderBuilder, UnknownRecordMode};
+pub use recorder::{RecordMode, Recorder, RecorderBuilder};
 pub use redacting::{RedactReport, redact_recordings};
 pub(crate) use store::{is_good, words};
 pub(crate) use upstream::Upstream;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::identity::Identity;
 use crate::shorten;
+use kontext_recording::RequestHash;
 
 /// How many bytes of a prompt the name of a case has.
 const SLUG_BYTES: usize = 48;
@@ -15,13 +15,13 @@ const TITLE_BYTES: usize = 120;
 const NAMELESS: &str = "exchange";
 
 /// The name of the case of a redacted request: its prompt in kebab case, and
-/// so many bytes of its identity in hexadecimal.
-pub(crate) fn case(request: Option<&Value>, identity: &Identity, bytes: usize) -> String {
+/// so many bytes of its hash in hexadecimal.
+pub(crate) fn case(request: Option<&Value>, hash: &RequestHash, bytes: usize) -> String {
     let slug = prompt(request).map(slug).filter(|slug| !slug.is_empty());
     format!(
         "{}-{}",
         slug.as_deref().unwrap_or(NAMELESS),
-        identity.digits(bytes)
+        hash.digits(bytes)
     )
 }
 
@@ -91,14 +91,14 @@ mod tests {
 
     #[test]
     fn a_request_without_a_prompt_has_a_name_too() {
-        let identity = Identity::of("generate-image", None);
+        let hash = RequestHash::of("generate-image", None);
         for request in [
             None,
             Some(json!({})),
             Some(json!({"prompt": 1})),
             Some(json!([])),
         ] {
-            let name = case(request.as_ref(), &identity, 4);
+            let name = case(request.as_ref(), &hash, 4);
             assert!(name.starts_with("exchange-") && name.len() == 17, "{name}");
             assert_eq!(title("POST", "/x", request.as_ref()), "POST /x");
         }

@@ -34,7 +34,7 @@ use crate::{
     log,
     matching::Match,
     recordings::Recording,
-    redact::Secret,
+    redaction::Secret,
     refusal::{Reason, Refusal},
     reply::Reply,
     request::{self, find_operation},

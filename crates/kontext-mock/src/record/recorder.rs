@@ -4,10 +4,11 @@ use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use strum::{Display, EnumString};
 
 use super::{
     error::RecordError,
@@ -20,12 +21,14 @@ use super::{
 use crate::{
     contract::Contract,
     log,
-    redact::{Redaction, Secret},
+    redaction::{Redaction, Secret},
     server::Running,
 };
 
 /// Which exchanges a recorder saves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RecordMode {
     /// Every one; that of a request which has a recording replaces it.
@@ -37,13 +40,6 @@ pub enum RecordMode {
     Missing,
     /// Only those whose request has a recording, which they replace.
     Update,
-}
-
-/// Says that a text names no [`RecordMode`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected all, missing or update, received {received:?}")]
-pub struct UnknownRecordMode {
-    received: String,
 }
 
 /// The settings of a recorder, from [`Recorder::builder`].
@@ -264,39 +260,5 @@ impl RecorderBuilder {
             proxy,
             running: Some(running),
         })
-    }
-}
-
-impl RecordMode {
-    /// Every mode, as one chooses among them.
-    pub const ALL: [Self; 3] = [Self::All, Self::Missing, Self::Update];
-
-    /// The mode's name, as the command line takes it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Missing => "missing",
-            Self::Update => "update",
-        }
-    }
-}
-
-impl fmt::Display for RecordMode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for RecordMode {
-    type Err = UnknownRecordMode;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.name() == text)
-            .ok_or_else(|| UnknownRecordMode {
-                received: text.to_owned(),
-            })
     }
 }

@@ -8,18 +8,17 @@ use serde_json::Value;
 use super::{
     error::RecordError,
     exchange::{Draft, places},
-    identity::Identity,
     names,
     rules::{Rules, Wanted},
     shelf::{Place, Shelf},
     store::{Store, read_recording},
 };
 use crate::{
-    canonical::Canonical,
     contract::Contract,
-    recordings::{Case, FILE, REQUEST, Recording, Recordings, Redacted},
-    redact::{Redaction, Secret},
+    recordings::{Case, Recording, Recordings},
+    redaction::{Redaction, Secret},
 };
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash};
 
 /// What [`redact_recordings`] took out, or would take out.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +108,7 @@ pub fn redact_recordings(
 
 /// The body of the request in the files of a recording.
 pub(super) fn request(files: &Case) -> Option<Value> {
-    serde_json::from_slice(files.get(REQUEST)?).ok()
+    serde_json::from_slice(files.get(REQUEST_FILE)?).ok()
 }
 
 /// Takes the secrets out of a recording, and lists what was taken out.
@@ -120,7 +119,7 @@ pub(super) fn redacted(
     secrets: &[Secret],
 ) -> Result<(Draft, Vec<Redacted>), String> {
     let old_request = request(&files);
-    files.remove(FILE);
+    files.remove(META_FILE);
     let mut all = Vec::new();
     for (name, bytes) in &mut files {
         if name.starts_with("file-") {
@@ -150,7 +149,7 @@ pub(super) fn redacted(
     for (name, value) in &mut story.headers {
         let (left, taken) = redaction.header(name, value, secrets);
         let left = left.into_owned();
-        all.extend(places(FILE, taken));
+        all.extend(places(META_FILE, taken));
         *value = left;
     }
     let new_request = request(&files);
@@ -161,7 +160,7 @@ pub(super) fn redacted(
     let mut words = |text: &mut String, pointer: &str| {
         let (left, taken) = redaction.text(text, secrets);
         let left = left.into_owned();
-        let taken = places(FILE, taken).into_iter();
+        let taken = places(META_FILE, taken).into_iter();
         all.extend(taken.map(|one| one.at(pointer)));
         *text = left;
     };
@@ -184,14 +183,14 @@ pub(super) fn redacted(
     }
     let new = all.iter().filter(|one| !recording.redacted().contains(one));
     story.redacted.extend(new.cloned());
-    let canonical = match files.get(REQUEST).map(Bytes::as_ref) {
+    let canonical = match files.get(REQUEST_FILE).map(Bytes::as_ref) {
         Some(body) => std::str::from_utf8(body)
             .ok()
             .and_then(|text| Canonical::of(text).ok()),
         None => None,
     };
     let draft = Draft {
-        identity: Identity::of(recording.operation(), canonical.as_ref()),
+        hash: RequestHash::of(recording.operation(), canonical.as_ref()),
         request: new_request,
         story,
         files,

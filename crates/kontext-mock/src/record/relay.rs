@@ -14,7 +14,6 @@ use axum::{
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::{
-    day::today,
     exchange::Exchange,
     hops,
     proxy::{Asked, Proxy, refuse},
@@ -25,7 +24,7 @@ use super::{
 };
 use crate::{
     log,
-    redact::Secret,
+    redaction::Secret,
     refusal::{Reason, Refusal},
     request,
 };
@@ -186,7 +185,7 @@ fn save_now(proxy: &Proxy, asked: &Asked, answered: &Answered) -> Result<(Saved,
         response: &response,
         secrets: &secrets,
         upstream: proxy.upstream.origin(),
-        date: today(),
+        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
     let known = proxy.mode() == RecordMode::Update;
     Ok((proxy.store.save(&exchange, known)?, response))

@@ -6,7 +6,7 @@ use super::{
     error::RecordError,
     workplace::{Lock, Workplace},
 };
-use crate::redact::{self, Redaction};
+use crate::redaction::{self, Redaction};
 
 /// The rules of redaction that a recorder is told to add to those of a folder.
 #[derive(Clone, Debug, Default)]
@@ -96,9 +96,9 @@ impl Rules {
         let text = redaction.to_json().into_bytes();
         if self.text.as_ref() != Some(&text) {
             workplace
-                .put_file(redact::FILE, &text, lock)
+                .put_file(redaction::FILE, &text, lock)
                 .map_err(|source| RecordError::Folder {
-                    folder: root.join(redact::FILE),
+                    folder: root.join(redaction::FILE),
                     source,
                 })?;
         }
@@ -126,7 +126,7 @@ impl Wanted {
 }
 
 fn text(root: &Path) -> Result<Option<Vec<u8>>, RecordError> {
-    let file = root.join(redact::FILE);
+    let file = root.join(redaction::FILE);
     match fs::read(&file) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -138,6 +138,6 @@ fn text(root: &Path) -> Result<Option<Vec<u8>>, RecordError> {
 }
 
 fn parse(root: &Path, text: &[u8]) -> Result<Redaction, RecordError> {
-    let file = root.join(redact::FILE).display().to_string();
+    let file = root.join(redaction::FILE).display().to_string();
     Ok(Redaction::from_slice(text, &file)?)
 }

@@ -15,7 +15,6 @@ use axum::body::Bytes;
 use super::{
     error::RecordError,
     exchange::{Draft, Exchange, asked},
-    identity::Identity,
     index::Index,
     names,
     rules::{Rules, Wanted},
@@ -25,15 +24,16 @@ use super::{
 use crate::{
     check::{CheckReport, check},
     contract::{Contract, Operation},
-    recordings::{Case, FILE, Recording, Recordings},
-    redact::{Redaction, Secret},
+    recordings::{Case, Recording, Recordings},
+    redaction::{Redaction, Secret},
 };
+use kontext_recording::{META_FILE, RequestHash};
 
 pub(crate) use pictures::Picture;
 use read::rank;
 pub(crate) use read::{is_good, read_recording, words};
 
-/// How many bytes of a request's identity the name of its case has; and if
+/// How many bytes of a request's hash the name of its case has; and if
 /// another request has that name already.
 const NAME_BYTES: [usize; 2] = [4, 32];
 
@@ -154,7 +154,7 @@ impl Store {
         let Ok(asked) = asked(operation, body, &state.rules.redaction(), secrets) else {
             return Ok(None);
         };
-        let found = self.find_all(&mut state, operation.name(), &asked.identity)?;
+        let found = self.find_all(&mut state, operation.name(), &asked.hash)?;
         // Of equals, the last is the greatest.
         let best = found
             .into_iter()
@@ -173,7 +173,7 @@ impl Store {
         let mut state = self.state();
         let lock = self.lock()?;
         let draft = self.draft(exchange, &mut state.rules, &lock)?;
-        let found = self.find_all(&mut state, operation, &draft.identity)?;
+        let found = self.find_all(&mut state, operation, &draft.hash)?;
         if known && found.is_empty() {
             return Err(Unsaved::Unwanted(
                 "there is no recording of this request to update".to_owned(),
@@ -195,7 +195,7 @@ impl Store {
         for earlier in &found {
             self.keep_pictures(&earlier.place, &mut files, &mut story);
         }
-        files.insert(FILE.to_owned(), story.to_json().into());
+        files.insert(META_FILE.to_owned(), story.to_json().into());
         let (mut read, mut report) = self.judge(&place, &files)?;
         if !report.is_clean() {
             place = self.place(&state, Shelf::Disagreeing, &found, operation, &draft)?;
@@ -251,14 +251,14 @@ impl Store {
         &self,
         state: &mut State,
         operation: &str,
-        identity: &Identity,
+        hash: &RequestHash,
     ) -> Result<Vec<Found>, String> {
         let mut all = Vec::new();
         for (shelf, index) in Shelf::ALL.into_iter().zip(&mut state.indexes) {
             index
                 .refresh(&shelf.folder(&self.root), operation)
                 .map_err(|error| self.failed(&error))?;
-            if let Some((case, status)) = index.find(operation, identity) {
+            if let Some((case, status)) = index.find(operation, hash) {
                 all.push(Found {
                     place: Place {
                         shelf,
@@ -319,12 +319,12 @@ impl Store {
         let elsewhere = found.iter().map(|found| found.place.case.clone());
         let new = NAME_BYTES
             .iter()
-            .map(|bytes| names::case(draft.request.as_ref(), &draft.identity, *bytes));
+            .map(|bytes| names::case(draft.request.as_ref(), &draft.hash, *bytes));
         let case = elsewhere.chain(new).find(is_free).ok_or_else(|| {
             format!(
                 "{}/{} is there and cannot be read, repair or delete it",
                 shelf.folder(&self.root).join(operation).display(),
-                names::case(draft.request.as_ref(), &draft.identity, NAME_BYTES[0])
+                names::case(draft.request.as_ref(), &draft.hash, NAME_BYTES[0])
             )
         })?;
         Ok(Place {

@@ -3,20 +3,17 @@
 use std::collections::BTreeSet;
 
 use axum::{body::Bytes, http::HeaderValue};
+use kontext_recording::{KeptFile, META_FILE, Origin};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    defect::Defect,
-    format::{self, Kept, Origin},
-    load::Case,
-};
+use super::{defect::Defect, format, load::Case};
 
 /// A picture behind a URL of a response, which is kept beside it as
 /// `file-<n>.<extension>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
-    kept: Kept,
+    kept: KeptFile,
     bytes: Bytes,
 }
 
@@ -83,7 +80,7 @@ pub(super) fn is_file(name: &str) -> bool {
 /// Reads the pictures that `recording.json` lists, and says what is wrong with
 /// them; `response` names the file of the response, `path` the recording.
 pub(super) fn read(
-    listed: &[Kept],
+    listed: &[KeptFile],
     files: &Case,
     response: &str,
     path: &str,
@@ -98,7 +95,7 @@ pub(super) fn read(
     for (index, kept) in listed.iter().enumerate() {
         let mut wrong = |key: &str, problem: String, next: &str| {
             defects.push(
-                Defect::of_file(format!("{path}/{}", format::FILE), problem, next)
+                Defect::of_file(format!("{path}/{}", META_FILE), problem, next)
                     .at(format!("/files/{index}/{key}")),
             );
         };
@@ -153,7 +150,7 @@ pub(super) fn read(
         if !named.contains(file.as_str()) {
             defects.push(Defect::of_file(
                 format!("{path}/{file}"),
-                format!("is not listed in {}", format::FILE),
+                format!("is not listed in {}", META_FILE),
                 "list it in /files with its URL and SHA-256, or delete it",
             ));
         }

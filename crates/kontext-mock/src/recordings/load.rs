@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::body::Bytes;
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, Redacted, RequestHash};
 use serde_json::Value;
 
 use super::{
@@ -14,13 +15,9 @@ use super::{
     defect::{Defect, LoadError},
     files, format,
 };
-use crate::{canonical::Canonical, parallel};
 
 /// Every file of `recordings/`, by its path in there, as build.rs lists them.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
-
-/// The name of a request's body in the folder of a recording.
-pub(crate) const REQUEST: &str = "request.json";
 
 /// The rules of redaction, in the root of the folder of the recordings; they
 /// belong to no recording.
@@ -46,10 +43,9 @@ pub(super) fn folder(folder: &Path) -> Result<Recordings, LoadError> {
     let mut found = Vec::new();
     let mut defects = Vec::new();
     find_files(folder, "", 0, &mut found, &mut defects);
-    let read = parallel::map(&found, |(_, path)| fs::read(path));
     let mut files = Files::new();
-    for ((name, path), read) in found.into_iter().zip(read) {
-        match read {
+    for (name, path) in found {
+        match fs::read(&path) {
             Ok(bytes) => {
                 files.insert(name, Bytes::from(bytes));
             }
@@ -139,11 +135,8 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
         }
     }
     let mut recordings = Vec::new();
-    let cases: Vec<_> = cases.into_iter().collect();
-    for read in parallel::map(&cases, |((operation, case), files)| {
-        recording(folder, operation, case, files)
-    }) {
-        match read {
+    for ((operation, case), files) in cases {
+        match recording(folder, &operation, &case, &files) {
             Ok(recording) => recordings.push(recording),
             Err(mut found) => defects.append(&mut found),
         }
@@ -193,8 +186,8 @@ pub(super) fn recording(
             ));
         }
     }
-    let file = format!("{path}/{}", format::FILE);
-    let told = match files.get(format::FILE) {
+    let file = format!("{path}/{}", META_FILE);
+    let told = match files.get(META_FILE) {
         Some(bytes) => format::parse(bytes, &file),
         None => Err(Defect::of_file(
             file.clone(),
@@ -205,12 +198,15 @@ pub(super) fn recording(
     let story = kept(told, &mut defects);
     let status = story
         .as_ref()
-        .and_then(|story| kept(story.status(&file), &mut defects));
+        .and_then(|story| kept(format::status(story, &file), &mut defects));
     let headers = story
         .as_ref()
-        .and_then(|story| kept(story.headers(&file), &mut defects));
-    let request = match files.get(REQUEST) {
-        Some(bytes) => kept(request(bytes, &format!("{path}/{REQUEST}")), &mut defects),
+        .and_then(|story| kept(format::headers(story, &file), &mut defects));
+    let request = match files.get(REQUEST_FILE) {
+        Some(bytes) => kept(
+            request(bytes, &format!("{path}/{REQUEST_FILE}")),
+            &mut defects,
+        ),
         None => None,
     };
     if let Some(story) = &story {
@@ -238,7 +234,9 @@ pub(super) fn recording(
         responses.as_slice(),
         defects.is_empty(),
     ) {
+        let body = request.as_ref().map(|request| &request.canonical);
         return Ok(Recording {
+            hash: RequestHash::of(operation, body),
             folder: folder.to_owned(),
             operation: operation.to_owned(),
             name,
@@ -268,12 +266,12 @@ fn kept_all<T>(read: (Vec<T>, Vec<Defect>), defects: &mut Vec<Defect>) -> Vec<T>
 
 /// Whether a file belongs into the folder of a recording.
 pub(crate) fn is_part(file: &str) -> bool {
-    file == format::FILE || file == REQUEST || is_response(file) || files::is_file(file)
+    file == META_FILE || file == REQUEST_FILE || is_response(file) || files::is_file(file)
 }
 
 /// Lists the places of redaction that name no file of the recording.
-fn redacted(story: &format::Story, files: &Case, file: &str) -> Vec<Defect> {
-    let missing = |(_, redacted): &(usize, &format::Redacted)| !files.contains_key(&redacted.file);
+fn redacted(story: &RecordingMeta, files: &Case, file: &str) -> Vec<Defect> {
+    let missing = |(_, redacted): &(usize, &Redacted)| !files.contains_key(&redacted.file);
     let places = story.redacted.iter().enumerate().filter(missing);
     places
         .map(|(index, redacted)| {

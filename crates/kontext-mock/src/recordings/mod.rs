@@ -11,16 +11,14 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, StatusCode},
 };
-
-use crate::canonical::Canonical;
+use kontext_recording::{Canonical, Origin, RecordingMeta, Redacted, RequestHash};
 
 pub use defect::{Defect, LoadError};
 pub use files::RecordedFile;
 #[cfg(feature = "record")]
-pub(crate) use format::{FILE, FORMAT, Kept, OWN_HEADERS, Source, Story};
-pub use format::{Origin, Redacted};
+pub(crate) use format::OWN_HEADERS;
 #[cfg(feature = "record")]
-pub(crate) use load::{Case, REQUEST, is_part};
+pub(crate) use load::{Case, is_part};
 
 /// The recordings that a mock answers with, in the order of their names.
 #[derive(Clone, Debug)]
@@ -34,10 +32,11 @@ pub struct Recording {
     folder: String,
     operation: String,
     name: String,
-    story: format::Story,
+    story: RecordingMeta,
     status: StatusCode,
     headers: HeaderMap,
     request: Option<RecordedRequest>,
+    hash: RequestHash,
     response: Bytes,
     response_file: String,
     files: Vec<RecordedFile>,
@@ -232,7 +231,7 @@ impl Recording {
 
     /// What `recording.json` says, whole.
     #[cfg(feature = "record")]
-    pub(crate) fn story(&self) -> &Story {
+    pub(crate) fn story(&self) -> &RecordingMeta {
         &self.story
     }
 
@@ -248,6 +247,11 @@ impl Recording {
     /// The body of the request in the form in which requests are compared.
     pub(crate) fn canonical(&self) -> Option<&Canonical> {
         self.request.as_ref().map(|request| &request.canonical)
+    }
+
+    /// Equal for recordings of the same request.
+    pub(crate) fn hash(&self) -> RequestHash {
+        self.hash
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {

@@ -18,7 +18,7 @@ use crate::{
     generate::image_count,
     record::{RecordError, Upstream, is_good, words},
     recordings::Recording,
-    redact::{Redaction, Secret},
+    redaction::{Redaction, Secret},
     shorten,
 };
 
@@ -52,8 +52,9 @@ pub struct Verified {
 }
 
 /// Whether a server still answers as it was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Verdict {
     /// Status, media type and shape are the same.
@@ -247,7 +248,7 @@ fn without_key(text: &str, key: Option<&str>) -> String {
 /// The operation of a recording whose request can be sent, and whose answer
 /// would say something; fails with the reason why not.
 fn sendable<'a>(contract: &'a Contract, recording: &Recording) -> Result<&'a Operation, String> {
-    let request_file = |one: &crate::recordings::Redacted| one.file() == "request.json";
+    let request_file = |one: &crate::Redacted| one.file() == "request.json";
     if recording.redacted().iter().any(request_file) {
         return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
     }
@@ -348,12 +349,7 @@ impl VerifyReport {
 impl fmt::Display for Verified {
     /// Writes it as a person reads it, without a line break at the end.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match self.verdict {
-            Verdict::Same => "same",
-            Verdict::Differs => "differs",
-            Verdict::Undecided => "undecided",
-        };
-        write!(formatter, "{}: {verdict}", self.recording)?;
+        write!(formatter, "{}: {}", self.recording, self.verdict)?;
         if let Some(reason) = &self.reason {
             write!(formatter, ", {reason}")?;
         }

@@ -326,7 +326,10 @@ async fn faults_that_happen_a_few_times_act_one_after_the_other_and_start_again(
     let server = builder.start().await.unwrap();
     let statuses = || [(); 4].map(|()| post(server.address(), add_bird_with(json!({}))).status);
     assert_eq!(statuses(), [503, 429, 429, 200]);
-    assert_eq!((server.billed().generations, server.counts().requests), (1, 4));
+    assert_eq!(
+        (server.billed().generations, server.counts().requests),
+        (1, 4)
+    );
     server.reset();
     assert_eq!(statuses(), [503, 429, 429, 200]);
 }

@@ -173,9 +173,5 @@ fn modes_have_names() {
     for mode in MatchMode::ALL {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
-    let error = "Strict".parse::<MatchMode>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "expected strict, nearest, fallback or generate, received \"Strict\""
-    );
+    assert!("Strict".parse::<MatchMode>().is_err());
 }

@@ -119,7 +119,10 @@ async fn the_documented_error_of_a_status_is_generated_and_another_recording_dif
     let server = MockServer::start().await.unwrap();
     let answer = post_with(server.address(), &[("Prefer", "code=404")], body());
     assert_eq!(answer.found(), (Some("generated"), None));
-    assert_eq!((answer.status, answer.message().as_str()), (404, "Not Found"));
+    assert_eq!(
+        (answer.status, answer.message().as_str()),
+        (404, "Not Found")
+    );
     let example = format!("example={COMBINE}");
     let answer = post_with(server.address(), &[("Prefer", &example)], body());
     assert_eq!(answer.found(), (Some("fallback"), Some(COMBINE)));

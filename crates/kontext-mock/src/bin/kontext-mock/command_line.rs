@@ -2,10 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{
-    Args, Parser, Subcommand, ValueEnum,
-    builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
-};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, RecordMode, Shape, Validation};
 
 /// An offline mock of the provider's image API.
@@ -68,12 +65,7 @@ pub(crate) struct ServeArguments {
     /// What to do when no recording has exactly the request: answer 404 with
     /// the differences, answer with the nearest, with the first one, or with one
     /// that is made up from the request, its pictures too.
-    #[arg(
-        long = "match",
-        value_name = "MODE",
-        default_value = MatchMode::Nearest.name(),
-        value_parser = match_mode(),
-    )]
+    #[arg(long = "match", value_name = "MODE", value_enum, default_value_t = MatchMode::Nearest)]
     pub(crate) match_mode: MatchMode,
 
     /// The only key to take; without it any key that is not empty is taken.
@@ -95,12 +87,7 @@ pub(crate) struct ServeArguments {
 
     /// What to do with requests that the contract does not allow: refuse them
     /// as the provider would, say so in a header and in the log, or nothing.
-    #[arg(
-        long,
-        value_name = "WHAT",
-        default_value = Validation::Error.name(),
-        value_parser = validation(),
-    )]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Validation::Error)]
     pub(crate) validation: Validation,
 
     /// Something that goes wrong on purpose; can be given several times.
@@ -114,12 +101,7 @@ pub(crate) struct ServeArguments {
     pub(crate) faults: Vec<Fault>,
 
     /// Where --match generate lists the images: images, data, or both.
-    #[arg(
-        long,
-        value_name = "SHAPE",
-        default_value = Shape::Images.name(),
-        value_parser = shape(),
-    )]
+    #[arg(long, value_name = "SHAPE", value_enum, default_value_t = Shape::Images)]
     pub(crate) shape: Shape,
 
     /// Makes --match generate answer otherwise than with another number.
@@ -185,12 +167,7 @@ pub(crate) struct RecordArguments {
     /// What to save: everything; only what is missing, where requests that have
     /// a recording are answered by it and cost nothing; or only what is there
     /// already.
-    #[arg(
-        long,
-        value_name = "MODE",
-        default_value = RecordMode::All.name(),
-        value_parser = record_mode(),
-    )]
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = RecordMode::All)]
     pub(crate) mode: RecordMode,
 
     /// Fetch the pictures behind the URLs of answers, and keep them.
@@ -273,25 +250,6 @@ impl std::fmt::Debug for ServeArguments {
             .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
-}
-
-fn validation() -> impl clap::builder::TypedValueParser<Value = Validation> {
-    PossibleValuesParser::new(Validation::ALL.map(Validation::name))
-        .try_map(|name| name.parse::<Validation>())
-}
-
-fn shape() -> impl clap::builder::TypedValueParser<Value = Shape> {
-    PossibleValuesParser::new(Shape::ALL.map(Shape::name)).try_map(|name| name.parse::<Shape>())
-}
-
-fn record_mode() -> impl clap::builder::TypedValueParser<Value = RecordMode> {
-    PossibleValuesParser::new(RecordMode::ALL.map(RecordMode::name))
-        .try_map(|name| name.parse::<RecordMode>())
-}
-
-fn match_mode() -> impl clap::builder::TypedValueParser<Value = MatchMode> {
-    PossibleValuesParser::new(MatchMode::ALL.map(MatchMode::name))
-        .try_map(|name| name.parse::<MatchMode>())
 }
 
 /// Reads an address, and says what one looks like.

@@ -3,7 +3,8 @@
 use axum::body::Bytes;
 
 use super::{Place, Store};
-use crate::recordings::{Case, FILE, Kept, Story};
+use crate::recordings::Case;
+use kontext_recording::{KeptFile, META_FILE, RecordingMeta};
 
 /// A picture that was fetched for a recording.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Store {
                 .map(|number| format!("file-{number}.{}", picture.extension))
                 .find(|file| !story.files.iter().any(|kept| kept.file == *file))
                 .unwrap_or_default();
-            story.files.push(Kept::live(
+            story.files.push(KeptFile::live(
                 picture.url.clone(),
                 file.clone(),
                 picture.content_type.clone(),
@@ -57,13 +58,18 @@ impl Store {
                 story.not_recorded.push(failure.clone());
             }
         }
-        files.insert(FILE.to_owned(), story.to_json().into());
+        files.insert(META_FILE.to_owned(), story.to_json().into());
         self.judge(place, &files)?;
         self.put(place, &files, &lock)
     }
 
     /// Keeps the pictures of a recording whose response is the same again.
-    pub(super) fn keep_pictures(&self, earlier: &Place, files: &mut Case, story: &mut Story) {
+    pub(super) fn keep_pictures(
+        &self,
+        earlier: &Place,
+        files: &mut Case,
+        story: &mut RecordingMeta,
+    ) {
         let Ok((old_files, old)) = self.recording(earlier) else {
             return;
         };

@@ -2,10 +2,10 @@
 
 use super::{NAME_BYTES, Place, Store, words};
 use crate::{
-    record::{identity::Identity, names, redacting, rules::Rules},
-    recordings::{FILE, Redacted},
-    redact::Secret,
+    record::{names, redacting, rules::Rules},
+    redaction::Secret,
 };
+use kontext_recording::{META_FILE, Redacted, RequestHash};
 
 impl Store {
     /// Takes out of a recording what the rules say, and lists it; says where it
@@ -33,8 +33,8 @@ impl Store {
             (draft, taken) = redact(rules)?;
         }
         let mut files = draft.files.clone();
-        files.insert(FILE.to_owned(), draft.story.to_json().into());
-        let found = self.find_all(&mut state, &place.operation, &draft.identity)?;
+        files.insert(META_FILE.to_owned(), draft.story.to_json().into());
+        let found = self.find_all(&mut state, &place.operation, &draft.hash)?;
         let others = found.iter().map(|found| &found.place);
         for other in others.filter(|other| other.shelf == place.shelf && *other != place) {
             if self.recording(other)?.0 != files {
@@ -44,12 +44,12 @@ impl Store {
             }
             // A redaction that was killed got so far.
         }
-        let old_identity = Identity::of(old.operation(), old.canonical());
+        let old_identity = RequestHash::of(old.operation(), old.canonical());
         let old_request = redacting::request(&old_files);
         let is_made_up = NAME_BYTES
             .iter()
             .any(|bytes| place.case == names::case(old_request.as_ref(), &old_identity, *bytes));
-        let new = if is_made_up && old_identity != draft.identity {
+        let new = if is_made_up && old_identity != draft.hash {
             self.place(&state, place.shelf, &found, &place.operation, &draft)?
         } else {
             place.clone()

@@ -171,13 +171,9 @@ proptest! {
         if serde_json::from_str::<Value>(&body).is_ok() {
             let (redaction, secrets) = (Redaction::default(), secrets());
             let rules = redaction.with(&secrets);
-            let slow = json::scan(rules, &body);
+            let slow = apply::scan(rules, &body, 3);
             prop_assert!(slow.is_json, "{}", body);
             prop_assert!(slow.edits.is_empty() || rules.can_change(body.as_bytes()), "{}", body);
-            if !mentions(body.as_bytes(), &secrets) {
-                let without = redaction.json(&body, &[]);
-                prop_assert_eq!(redaction.json(&body, &secrets), without, "{}", body);
-            }
         }
     }
 
@@ -205,13 +201,21 @@ proptest! {
         prop_assert_eq!(redaction.url(&once, &secrets()), ((&*once).into(), vec![]));
     }
 
-    /// What is no part of a redacted string is the same byte for byte, and
-    /// within one what is beside a secret.
+    /// What is no part of a redacted string is the same byte for byte, and in a
+    /// URL what is beside a secret.
     #[test]
     fn nothing_else_changes(document in document()) {
         let redaction = Redaction::default();
         let (redacted, taken) = redaction.json(&document, &secrets());
-        let expected = document.replace(TOKEN, "\u{0}");
+        let string = Regex::new(r#""(?:[^"\\]|\\.)*""#).unwrap();
+        let expected = string.replace_all(&document, |found: &regex::Captures<'_>| {
+            let string = &found[0];
+            match string.contains(TOKEN) {
+                true if string.starts_with("\"https:") => string.replace(TOKEN, "\u{0}"),
+                true => "\"\u{0}\"".to_owned(),
+                false => string.to_owned(),
+            }
+        });
         let markers = marker::find(redacted.as_bytes());
         let mut left = String::new();
         let mut copied = 0;

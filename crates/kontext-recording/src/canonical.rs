@@ -1,22 +1,15 @@
-//! The canonical form of a request's body, by which recordings are found.
+//! The canonical form of a request's body, by which requests are compared.
 
-use std::{
-    borrow::Cow,
-    fmt::Write as _,
-    hash::{DefaultHasher, Hash as _, Hasher},
-};
+use std::{borrow::Cow, fmt::Write as _};
 
 use memchr::memchr2;
 use serde_json::{Map, Value};
 
 /// Marks a string that was a string in the document.
-const TEXT: char = 's';
+pub(crate) const TEXT: char = 's';
 
 /// Marks a string that was a number in the document.
-const NUMBER: char = 'n';
-
-/// How much of each end of a string counts for a fingerprint, in bytes.
-const LONG: usize = 512;
+pub(crate) const NUMBER: char = 'n';
 
 /// A JSON document in which equal means the same: keys in any order, numbers
 /// as exact decimals (1 is 1.0, 2^64 is not 2^64+1), arrays in order, the last
@@ -26,12 +19,13 @@ const LONG: usize = 512;
 /// spelling, marked by its first character, as every other string and key is.
 /// So a number never passes through a double.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Canonical(Value);
+pub struct Canonical(Value);
 
 /// A number has an exponent of more digits than a 64-bit integer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("number out of range")]
-pub(crate) struct OutOfRange;
+#[non_exhaustive]
+pub struct OutOfRange;
 
 impl Canonical {
     /// Brings a text that `serde_json` has accepted as JSON into this form.
@@ -40,7 +34,7 @@ impl Canonical {
     ///
     /// Fails where an exponent is beyond 64 bits, which only a number that is
     /// taken for 0 can have.
-    pub(crate) fn of(accepted: &str) -> Result<Self, OutOfRange> {
+    pub fn of(accepted: &str) -> Result<Self, OutOfRange> {
         let marked = mark(accepted)?;
         // Marking changes neither the nesting nor any escape, so what was
         // accepted before is accepted again.
@@ -49,15 +43,9 @@ impl Canonical {
             .map_err(|_| OutOfRange)
     }
 
-    /// A number that is the same for equal documents, and hardly ever for others.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        fingerprint(&self.0, &mut hasher);
-        hasher.finish()
-    }
-
-    /// The value in which strings are marked.
-    pub(crate) fn marked(&self) -> &Value {
+    /// The value in which strings are marked; see [`key`] and [`readable`].
+    #[must_use]
+    pub fn marked(&self) -> &Value {
         &self.0
     }
 }
@@ -102,7 +90,8 @@ fn mark(json: &str) -> Result<String, OutOfRange> {
 }
 
 /// How many bytes that are blank between the tokens of JSON a text starts with.
-pub(crate) fn blanks(bytes: &[u8]) -> usize {
+#[must_use]
+pub fn blanks(bytes: &[u8]) -> usize {
     // Blocks without a branch in them are judged many bytes at a time.
     const BLOCK: usize = 32;
     let is_blank =
@@ -121,7 +110,8 @@ pub(crate) fn blanks(bytes: &[u8]) -> usize {
 }
 
 /// Where a string ends, behind its quote; `at` is where its text starts.
-pub(crate) fn string_end(bytes: &[u8], mut at: usize) -> usize {
+#[must_use]
+pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
         at += found;
         if bytes[at] == b'"' {
@@ -135,7 +125,7 @@ pub(crate) fn string_end(bytes: &[u8], mut at: usize) -> usize {
 
 /// Spells a JSON number in the one way that its value has: sign, digits
 /// without zeros at either end, `e`, and the power of ten.
-fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
+pub(crate) fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
     // Nearly every number is whole; this way nothing is allocated for it.
     if number
         .bytes()
@@ -176,55 +166,28 @@ fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
 /// The members of an object in the order of their keys. A map need not have
 /// them so: another crate of the build can have `serde_json` keep the order in
 /// which they came.
-fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+pub(crate) fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut members: Vec<_> = members.iter().collect();
     members.sort_unstable_by_key(|(name, _)| *name);
     members
 }
 
-/// Feeds a value to a hasher, with its kind and length so that `[[], 1]` is
-/// not `[[1]]`.
-fn fingerprint(marked: &Value, hasher: &mut impl Hasher) {
-    match marked {
-        Value::Array(entries) => {
-            (b'[', entries.len()).hash(hasher);
-            for entry in entries {
-                fingerprint(entry, hasher);
-            }
-        }
-        Value::Object(members) => {
-            (b'{', members.len()).hash(hasher);
-            for (name, member) in in_order(members) {
-                name.hash(hasher);
-                fingerprint(member, hasher);
-            }
-        }
-        Value::String(string) => {
-            // Of a picture, both ends tell it from others as well as all of it.
-            let end = string.len().saturating_sub(LONG);
-            let bytes = string.as_bytes();
-            (b'"', string.len()).hash(hasher);
-            hasher.write(&bytes[..LONG.min(bytes.len())]);
-            hasher.write(&bytes[end.max(LONG.min(bytes.len()))..]);
-        }
-        Value::Bool(value) => value.hash(hasher),
-        Value::Null | Value::Number(_) => b'0'.hash(hasher),
-    }
-}
-
 /// Takes the mark off a key.
-pub(crate) fn key(marked: &str) -> &str {
+#[must_use]
+pub fn key(marked: &str) -> &str {
     marked.strip_prefix(TEXT).unwrap_or(marked)
 }
 
 /// Writes a marked value as JSON again, numbers as a person writes them.
-pub(crate) fn readable(marked: &Value) -> String {
+#[must_use]
+pub fn readable(marked: &Value) -> String {
     readable_start(marked, usize::MAX)
 }
 
 /// Writes the start of it: of more than so many bytes a few more, so that a
 /// value of many megabytes costs no more than what is shown.
-pub(crate) fn readable_start(marked: &Value, bytes: usize) -> String {
+#[must_use]
+pub fn readable_start(marked: &Value, bytes: usize) -> String {
     let mut text = String::new();
     write_readable(marked, bytes, &mut text);
     text
