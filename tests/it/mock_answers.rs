@@ -153,3 +153,35 @@ async fn each_kind_of_bad_request() {
     }
     snapshot("mock_bad_requests", text);
 }
+
+/// A refusal that leaves its body unread ends the connection; a client that keeps
+/// connections must be told, or it sends its next request on that one.
+#[tokio::test]
+async fn client_that_keeps_connections_is_answered_after_refusal() {
+    let builder = MockServer::builder().body_limit(64 * 1024);
+    let server = builder.start().await.unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/v1/images/generations", server.url());
+    let recordings = server.recordings();
+    let recording = recordings.get("generate-image/add-bird").unwrap();
+    let valid = recording.request().unwrap().to_vec();
+    for _ in 0..30 {
+        for (body, key, status) in [
+            (vec![b'a'; 1_000_000], "any", 413),
+            (valid.clone(), "any", 200),
+            (vec![b'a'; 1_000_000], "", 401),
+            (valid.clone(), "any", 200),
+        ] {
+            let mut request = http
+                .post(&url)
+                .header("content-type", "application/json")
+                .body(body);
+            if !key.is_empty() {
+                request = request.bearer_auth(key);
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), status);
+            answer.bytes().await.unwrap();
+        }
+    }
+}

@@ -131,61 +131,6 @@ fn a_crate_without_features_decodes_both_recordings_and_stays_small() {
     assert!(crates.len() <= 90, "{} crates:\n{crates:#?}", crates.len());
 }
 
-/// A Rust version that is stated, as numbers.
-fn version(text: &str) -> Vec<u64> {
-    text.split('.').map(|part| part.parse().unwrap()).collect()
-}
-
-#[test]
-fn the_stated_rust_version_is_enough_for_every_dependency() {
-    let api = path("crates/kontext-api").canonicalize().unwrap();
-    let metadata = cargo(
-        &api,
-        &["metadata", "--format-version", "1", "--all-features"],
-    );
-    let metadata: Value = serde_json::from_str(&metadata).unwrap();
-    let list = |value: &Value| value.as_array().unwrap().clone();
-    let nodes = list(&metadata["resolve"]["nodes"]);
-    let is_ours = |node: &&Value| {
-        let id = node["id"].as_str().unwrap();
-        id.contains("crates/kontext-api")
-    };
-    // What is needed to build it, and not to test it.
-    let mut wanted = vec![nodes.iter().find(is_ours).unwrap()["id"].clone()];
-    let mut needed = BTreeSet::new();
-    while let Some(id) = wanted.pop() {
-        if !needed.insert(id.to_string()) {
-            continue;
-        }
-        let node = nodes.iter().find(|node| node["id"] == id).unwrap();
-        for dependency in list(&node["deps"]) {
-            let kinds = list(&dependency["dep_kinds"]);
-            if kinds.iter().any(|kind| kind["kind"] != "dev") {
-                wanted.push(dependency["pkg"].clone());
-            }
-        }
-    }
-    let packages = list(&metadata["packages"]);
-    let needed = packages
-        .iter()
-        .filter(|package| needed.contains(&package["id"].to_string()));
-    let stated: Vec<(String, String)> = needed
-        .filter_map(|package| {
-            let version = package["rust_version"].as_str()?;
-            Some((package["name"].to_string(), version.to_owned()))
-        })
-        .collect();
-    assert!(stated.len() > 50, "{stated:?}");
-    let ours = stated.iter().find(|(name, _)| name == "\"kontext-api\"");
-    let ours = &ours.unwrap().1;
-    for (name, theirs) in &stated {
-        assert!(
-            version(theirs) <= version(ours),
-            "{name} needs Rust {theirs}, and kontext-api states {ours}"
-        );
-    }
-}
-
 /// What a user of the client made from the changed document writes.
 const AFTER_THE_CHANGE: &str = r#"
 use kontext_api::{GenerateImageRequest, types::{AspectRatio, GenerateImageRequestOptions}};

@@ -2,19 +2,22 @@
 
 use std::{
     env,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Instant,
 };
 
-/// One step: a name, a command, and what is set in its environment.
+use crate::rust_version;
+
+/// One step: a name, a command of cargo, and what is set in its environment.
 struct Step {
     name: &'static str,
     command: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
 }
 
-/// The steps, from the quickest answer to the slowest.
+/// The steps. The tests come before whatever downloads more than they need: on a
+/// machine that has nothing, they show a download that is missing.
 const STEPS: [Step; 9] = [
     Step {
         name: "format",
@@ -25,6 +28,12 @@ const STEPS: [Step; 9] = [
         name: "generated files",
         command: &["xtask", "codegen", "--check"],
         environment: &[],
+    },
+    Step {
+        // The README's test command; a changed or missing snapshot fails.
+        name: "tests",
+        command: &["test", "--workspace"],
+        environment: &[("INSTA_UPDATE", "no")],
     },
     Step {
         name: "clippy",
@@ -70,12 +79,6 @@ const STEPS: [Step; 9] = [
         environment: &[],
     },
     Step {
-        // The README's test command; a changed or missing snapshot fails.
-        name: "tests",
-        command: &["test", "--workspace"],
-        environment: &[("INSTA_UPDATE", "no")],
-    },
-    Step {
         name: "docs",
         command: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
@@ -110,15 +113,30 @@ enum Outcome {
     CouldNotRun(std::io::Error),
 }
 
+/// The name of the step that is no command of cargo.
+const RUST_VERSION: &str = "minimum Rust version";
+
 /// Runs all steps, also after one failed, and says at the end how each ended.
 pub(crate) fn run(root: &Path) -> ExitCode {
+    // The cargo that runs this command, so that every step has one toolchain.
+    let cargo = PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let mut report = Vec::new();
     for step in &STEPS {
         anstream::eprintln!("\n==> {}: cargo {}", step.name, step.command.join(" "));
         let start = Instant::now();
-        let outcome = run_step(root, step);
+        let outcome = run_step(&cargo, root, step);
         report.push((step.name, outcome, start.elapsed()));
     }
+    anstream::eprintln!("\n==> {RUST_VERSION}");
+    let start = Instant::now();
+    let outcome = match rust_version::check(&cargo, root) {
+        Ok(()) => Outcome::Passed,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            Outcome::Failed
+        }
+    };
+    report.push((RUST_VERSION, outcome, start.elapsed()));
     anstream::eprintln!();
     let mut code = 0;
     for (name, outcome, time) in &report {
@@ -138,9 +156,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run_step(root: &Path, step: &Step) -> Outcome {
-    // The cargo that runs this command, so that every step has one toolchain.
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+fn run_step(cargo: &Path, root: &Path, step: &Step) -> Outcome {
     let status = Command::new(cargo)
         .args(step.command)
         .envs(step.environment.iter().copied())

@@ -4,6 +4,7 @@ mod ci;
 mod codegen;
 mod drift;
 mod files;
+mod rust_version;
 mod workspace;
 
 use std::{

@@ -10,7 +10,7 @@ use std::{
 use axum::Router;
 
 #[cfg(feature = "watch")]
-use crate::watch::{self, Watch};
+use crate::watch::{Watch, WatchMode, Watched};
 use crate::{
     MockServer,
     check::CheckReport,
@@ -51,7 +51,7 @@ pub struct Builder {
     log_requests: bool,
     keep_urls: bool,
     #[cfg(feature = "watch")]
-    watch: bool,
+    watch: WatchMode,
     listen: Listen,
 }
 
@@ -77,8 +77,8 @@ pub enum StartError {
     /// The rules of redaction beside the recordings cannot be read.
     #[error("the rules of redaction cannot be used")]
     Redaction(#[source] RedactionError),
-    /// The folder of the recordings cannot be watched.
-    #[error("the recordings cannot be watched for changes; start without it (--no-watch)")]
+    /// No thread can be started that watches the folder of the recordings.
+    #[error("cannot start the thread that watches the recordings; start without it (--no-watch)")]
     Watch(#[source] io::Error),
     /// The recordings disagree with the contract.
     #[error("the recordings disagree with the contract:\n{0}")]
@@ -160,15 +160,14 @@ impl Builder {
         self
     }
 
-    /// Reads the recordings of a folder again when a file in it changes.
+    /// Reloads the recordings of a folder when a file in it changes.
     ///
-    /// All of them are served from then on or, if one of them is wrong, the
-    /// earlier ones; standard error then says why, and so does
-    /// `GET /__mock/health`. Where the system cannot watch them, standard error
-    /// says that, too, and [`reload`](MockServer::reload) is left.
+    /// If one of them is wrong, the previous set is still served; standard error
+    /// then says why, and so does `GET /__mock/health`. `true` is
+    /// [`WatchMode::Auto`].
     #[cfg(feature = "watch")]
-    pub fn watch(mut self, watch: bool) -> Self {
-        self.watch = watch;
+    pub fn watch(mut self, watch: impl Into<WatchMode>) -> Self {
+        self.watch = watch.into();
         self
     }
 
@@ -243,12 +242,14 @@ impl Builder {
     /// be.
     #[cfg(feature = "watch")]
     fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
-        let (true, Some(folder)) = (self.watch, self.recordings.clone()) else {
+        let (WatchMode::Auto | WatchMode::Poll, Some(folder)) = (self.watch, &self.recordings)
+        else {
             return Ok((self.build()?, None));
         };
-        let read_at = std::time::SystemTime::now();
+        // Before the recordings are read, so that no change falls in between.
+        let watched = Watched::new(folder, self.watch);
         let mock = self.build()?;
-        let watch = watch::start(&mock, folder, read_at).map_err(StartError::Watch)?;
+        let watch = watched.follow(&mock).map_err(StartError::Watch)?;
         Ok((mock, Some(watch)))
     }
 

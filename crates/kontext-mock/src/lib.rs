@@ -78,6 +78,8 @@ pub use server::{MockServer, SessionHandle};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
 #[cfg(feature = "record")]
 pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, verify_plan};
+#[cfg(feature = "watch")]
+pub use watch::WatchMode;
 
 /// The path below which the mock's own endpoints are.
 const ADMIN_PATH: &str = "/__mock/";

@@ -36,6 +36,7 @@ use crate::{
     server::{
         Service,
         connection::{Ending, Wire},
+        unread::close_if_unread,
     },
     session::{Session, Sessions},
     shorten,
@@ -427,7 +428,9 @@ impl Service for Mock {
 
 /// Makes a router of a mock; everything the mock does is in it.
 pub(crate) fn router(mock: Arc<Mock>) -> Router {
-    Router::new().fallback(async move |request: Request<Body>| mock.respond(request, None).await)
+    Router::new().fallback(async move |request: Request<Body>| {
+        close_if_unread(request, |request| mock.respond(request, None)).await
+    })
 }
 
 /// Resets the connection in place of an answer.

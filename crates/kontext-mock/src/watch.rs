@@ -1,211 +1,463 @@
-//! Reads recordings again when their files change.
+//! Reloads recordings when their files change.
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        mpsc::{self, Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::{ADMIN_PATH, log, mock::Mock};
+use crate::{log, mock::Mock};
 
 /// How long nothing may change before the files are read: a recording is
 /// several files, and an editor writes each of them in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// How often to look whether a folder is there again that was taken away.
-const AGAIN: Duration = Duration::from_millis(500);
-
 /// How long changes that follow each other are waited for in all.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// How often the files are looked at where no event would tell of a change.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// By how much the clock that stamps files can be behind the system's clock, and
+/// some: Linux stamps with the time of the last tick, at most 10 ms ago.
+const STAMP_RESOLUTION: Duration = Duration::from_millis(50);
+
+/// How many symbolic links a path may lead through, as on Linux.
+const MOST_LINKS: usize = 40;
+
+/// How a mock notices that the files of its recordings have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchMode {
+    /// Not at all: they are read at the start, and when they are reloaded.
+    #[default]
+    Off,
+    /// By the events of the file system; where the system has no watch left to
+    /// give, as [`Poll`](Self::Poll), which standard error says.
+    Auto,
+    /// By looking at every file once a second: for network file systems and
+    /// folders that are mounted into a container, which have no events.
+    Poll,
+}
+
+impl From<bool> for WatchMode {
+    /// `true` is [`Auto`](Self::Auto), `false` is [`Off`](Self::Off).
+    fn from(watch: bool) -> Self {
+        if watch { Self::Auto } else { Self::Off }
+    }
+}
 
 /// Watches until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    _watcher: Arc<Mutex<RecommendedWatcher>>,
+    /// The thread ends with the last sender.
+    _changes: Sender<Change>,
+    _source: Option<Source>,
 }
 
-/// Something that happened in the folder, or to itself.
-#[derive(Clone, Copy, Debug)]
-struct Change {
-    /// Whether the folder itself may be another one now, which has to be
-    /// watched instead.
-    of_folder: bool,
-    /// Whether there were more events than the system keeps, so that nobody
-    /// knows what happened: to read thousands of files is enough for that.
-    unknown: bool,
+/// What tells of events, shared with the thread that moves the watches.
+type Source = Arc<Mutex<RecommendedWatcher>>;
+
+/// Something that happened to the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Known,
+    /// The system dropped events, so the files have to be compared. Reading
+    /// thousands of them is enough to overflow its queue.
+    Unknown,
 }
 
-/// What the thread has that follows the changes.
+/// A folder that is watched, before a thread follows its changes.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    folder: PathBuf,
+    /// The folder and the links on the way to it: what happens to these paths,
+    /// or below them, matters.
+    roots: Arc<Mutex<Vec<PathBuf>>>,
+    sender: Sender<Change>,
+    changes: Receiver<Change>,
+    source: Option<Source>,
+    seen: Fingerprint,
+}
+
+/// The thread that follows the changes.
 struct Follower {
     mock: Weak<Mock>,
     folder: PathBuf,
-    watcher: Weak<Mutex<RecommendedWatcher>>,
-    /// When the recordings began to be read that are served.
-    read_at: SystemTime,
+    roots: Arc<Mutex<Vec<PathBuf>>>,
+    changes: Receiver<Change>,
+    /// Nothing where the files are polled.
+    source: Option<Weak<Mutex<RecommendedWatcher>>>,
+    /// The files that are served, as they were before they were read.
+    seen: Fingerprint,
 }
 
-/// Has a mock read the recordings of its folder again after each change;
-/// `read_at` is when they began to be read the first time.
-///
-/// To watch thousands of folders takes a while, which nobody waits for: what
-/// changes until then is found by its time.
-pub(crate) fn start(mock: &Arc<Mock>, folder: PathBuf, read_at: SystemTime) -> io::Result<Watch> {
-    let (changed, changes) = mpsc::channel();
-    let root = folder.clone();
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if let Some(change) = change(&event, &root) {
-            let _ = changed.send(change);
-        }
-    })
-    .map_err(io::Error::other)?;
-    let watcher = Arc::new(Mutex::new(watcher));
-    let follower = Follower {
-        mock: Arc::downgrade(mock),
-        folder,
-        watcher: Arc::downgrade(&watcher),
-        read_at,
-    };
-    thread::Builder::new()
-        .name("kontext-mock-watch".to_owned())
-        .spawn(move || follower.follow(&changes))?;
-    Ok(Watch { _watcher: watcher })
-}
-
-/// What an event means; nothing where no file changed.
-fn change(event: &notify::Result<notify::Event>, root: &Path) -> Option<Change> {
-    match event {
-        Ok(event) if event.need_rescan() => Some(Change {
-            of_folder: false,
-            unknown: true,
-        }),
-        // To read a file is no change of it.
-        Ok(event) if matches!(event.kind, EventKind::Access(_)) => None,
-        Ok(event) => {
-            let moved = matches!(
-                event.kind,
-                EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
-            );
-            Some(Change {
-                of_folder: moved && event.paths.iter().any(|path| path == root),
-                unknown: false,
-            })
-        }
-        // An error can hide a change.
-        Err(_) => Some(Change {
-            of_folder: false,
-            unknown: false,
-        }),
+impl Watched {
+    /// Watches a folder. Whatever changes after that is noticed, so the
+    /// recordings are to be read after it, not before.
+    pub(crate) fn new(folder: &Path, mode: WatchMode) -> Self {
+        Self::with_source(folder, mode, |handler| notify::recommended_watcher(handler))
     }
-}
 
-/// Whether something in a folder has changed since a time, as far as recordings
-/// are looked for. What cannot be looked at has.
-fn has_changed(folder: &Path, since: SystemTime, depth: usize) -> bool {
-    let is_newer = |path: &Path| {
-        let time = fs::metadata(path).and_then(|found| found.modified());
-        time.map_or(true, |time| time > since)
-    };
-    if is_newer(folder) {
-        return true;
-    }
-    let Ok(entries) = fs::read_dir(folder) else {
-        return true;
-    };
-    entries.into_iter().any(|entry| {
-        let Ok(entry) = entry else {
-            return true;
+    fn with_source(
+        folder: &Path,
+        mode: WatchMode,
+        source: impl FnOnce(Handler) -> notify::Result<RecommendedWatcher>,
+    ) -> Self {
+        let folder = absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let (sender, changes) = mpsc::channel();
+        let roots = Arc::default();
+        let handler = Handler {
+            roots: Arc::clone(&roots),
+            sender: sender.clone(),
         };
-        let is_folder = depth > 0 && entry.file_type().is_ok_and(|kind| !kind.is_file());
-        if is_folder {
-            has_changed(&entry.path(), since, depth - 1)
-        } else {
-            is_newer(&entry.path())
+        let source = match mode {
+            WatchMode::Off | WatchMode::Poll => None,
+            WatchMode::Auto => source(handler)
+                .and_then(|mut watcher| {
+                    watch(&mut watcher, &folder, &roots)?;
+                    Ok(Arc::new(Mutex::new(watcher)))
+                })
+                .map_err(|error| say_polling(&folder, &error))
+                .ok(),
+        };
+        let seen = Fingerprint::of(&folder);
+        Self {
+            folder,
+            roots,
+            sender,
+            changes,
+            source,
+            seen,
         }
-    })
+    }
+
+    /// Has a mock, whose recordings were read since, reload them after each
+    /// change.
+    pub(crate) fn follow(self, mock: &Arc<Mock>) -> io::Result<Watch> {
+        let follower = Follower {
+            mock: Arc::downgrade(mock),
+            folder: self.folder,
+            roots: self.roots,
+            changes: self.changes,
+            source: self.source.as_ref().map(Arc::downgrade),
+            seen: self.seen,
+        };
+        thread::Builder::new()
+            .name("kontext-mock-watch".to_owned())
+            .spawn(move || follower.run())?;
+        Ok(Watch {
+            _changes: self.sender,
+            _source: self.source,
+        })
+    }
 }
 
 impl Follower {
-    /// Reads the recordings after each burst of changes, until nobody watches
-    /// any more.
-    fn follow(mut self, changes: &Receiver<Change>) {
-        let mut is_gone = false;
-        if let Err(error) = self.watch() {
-            if self.folder.exists() {
-                let problem = log::with_causes(&error);
-                log::write(format!(
-                    "recordings are not watched for changes: {problem}; POST {ADMIN_PATH}recordings/reload has them read again\n"
-                ));
+    /// Reloads the recordings after each burst of changes, until the [`Watch`] is
+    /// dropped.
+    fn run(mut self) {
+        while let Some(has_changed) = self.next() {
+            if !has_changed {
+                continue;
+            }
+            let Some(mock) = self.mock.upgrade() else {
                 return;
-            }
-            is_gone = true;
-        }
-        let has_changed_since = is_gone || has_changed(&self.folder, self.read_at, 2);
-        if has_changed_since && self.reload().is_none() {
-            return;
-        }
-        loop {
-            let mut of_folder = false;
-            let mut is_known = false;
-            // Without a folder nothing would tell that there is one again.
-            let mut wait = if is_gone { AGAIN } else { Duration::MAX };
-            let mut first = None;
-            // Files that never come to rest must not hold the others up.
-            while first.is_none_or(|first: Instant| first.elapsed() < LONGEST) {
-                match changes.recv_timeout(wait) {
-                    Ok(change) => {
-                        of_folder |= change.of_folder;
-                        is_known |= !change.unknown;
-                    }
-                    Err(RecvTimeoutError::Timeout) => break,
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
-                wait = QUIET;
-                first.get_or_insert_with(Instant::now);
-            }
-            if first.is_some() && !is_known && !has_changed(&self.folder, self.read_at, 2) {
-                continue;
-            }
-            let was_gone = is_gone;
-            if of_folder || is_gone {
-                is_gone = self.watch().is_err();
-            }
-            // That it is still gone has been said.
-            if (was_gone && is_gone) || self.reload().is_some() {
-                continue;
-            }
-            return;
+            };
+            self.reload(&mock);
         }
     }
 
-    /// Watches the folder that has the name now, if one has.
-    fn watch(&self) -> notify::Result<()> {
-        let Some(watcher) = self.watcher.upgrade() else {
-            return Ok(());
+    /// Waits for a change and the end of those that follow it. Returns whether
+    /// there really was one, or `None` once the [`Watch`] is dropped.
+    fn next(&self) -> Option<bool> {
+        // Where the folder is gone, nothing may tell that there is one again.
+        let wait = if self.source.is_none() || self.seen.entries.is_empty() {
+            POLL_INTERVAL
+        } else {
+            Duration::MAX
         };
-        let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
-        // An earlier one may be gone, and with it what is to be undone.
-        let _ = watcher.unwatch(&self.folder);
-        watcher.watch(&self.folder, RecursiveMode::Recursive)
+        let mut is_known = match self.changes.recv_timeout(wait) {
+            Ok(change) => change == Change::Known,
+            Err(RecvTimeoutError::Timeout) if !self.has_changed() => return Some(false),
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => return None,
+        };
+        // Files that never come to rest must not hold the others up.
+        let start = Instant::now();
+        let mut last = self.source.is_none().then(|| Fingerprint::of(&self.folder));
+        while start.elapsed() < LONGEST {
+            match self.changes.recv_timeout(QUIET) {
+                Ok(change) => is_known |= change == Change::Known,
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => match &mut last {
+                    Some(last) => {
+                        let now = Fingerprint::of(&self.folder);
+                        if now.entries == last.entries {
+                            break;
+                        }
+                        *last = now;
+                    }
+                    None => break,
+                },
+            }
+        }
+        Some(is_known || self.has_changed())
     }
 
-    /// Reads the recordings and says so; nothing where the mock is no more.
-    fn reload(&mut self) -> Option<()> {
-        let mock = self.mock.upgrade()?;
-        self.read_at = SystemTime::now();
+    fn has_changed(&self) -> bool {
+        self.seen.is_recent || Fingerprint::of(&self.folder).entries != self.seen.entries
+    }
+
+    /// Reloads the recordings and says so.
+    fn reload(&mut self, mock: &Mock) {
+        // The folders may be others now. They are watched before they are looked
+        // at, and looked at before they are read, so no change falls in between.
+        if let Some(source) = self.source.as_ref().and_then(Weak::upgrade) {
+            let mut watcher = source.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = watch(&mut watcher, &self.folder, &self.roots)
+                && self.folder.exists()
+            {
+                say_polling(&self.folder, &error);
+                self.source = None;
+            }
+        }
+        self.seen = Fingerprint::of(&self.folder);
         match mock.reload() {
-            Ok(count) => log::write(format!("recordings read again: {count}\n")),
+            Ok(1) => log::write("reloaded 1 recording\n".to_owned()),
+            Ok(count) => log::write(format!("reloaded {count} recordings\n")),
             Err(error) => log::write(format!(
-                "recordings not read again, the earlier ones are served: {}\n",
+                "reload failed, still serving the previous set: {}\n",
                 log::with_causes(&error)
             )),
         }
-        Some(())
+    }
+}
+
+fn say_polling(folder: &Path, error: &notify::Error) {
+    log::write(format!(
+        "cannot watch {} for changes ({}); checking it every second instead\n",
+        folder.display(),
+        log::with_causes(error)
+    ));
+}
+
+/// Passes on the events that matter.
+struct Handler {
+    roots: Arc<Mutex<Vec<PathBuf>>>,
+    sender: Sender<Change>,
+}
+
+impl notify::EventHandler for Handler {
+    fn handle_event(&mut self, event: notify::Result<Event>) {
+        let change = match event {
+            Ok(event) if event.need_rescan() => Change::Unknown,
+            // Reading a file does not change it.
+            Ok(event) if matches!(event.kind, EventKind::Access(_)) => return,
+            Ok(event) => {
+                let roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+                let matters = |path: &PathBuf| roots.iter().any(|root| path.starts_with(root));
+                if !event.paths.iter().any(matters) {
+                    return;
+                }
+                Change::Known
+            }
+            // An error can hide a change.
+            Err(_) => Change::Unknown,
+        };
+        // It cannot be sent once the watch is dropped.
+        let _ = self.sender.send(change);
+    }
+}
+
+/// Watches a folder with all that is in it, and each link on the way to it,
+/// whose swap makes it another folder; forgets what was watched before.
+fn watch(
+    watcher: &mut RecommendedWatcher,
+    folder: &Path,
+    roots: &Mutex<Vec<PathBuf>>,
+) -> notify::Result<()> {
+    let mut now = links(folder);
+    // The folder itself can be renamed or replaced.
+    now.push(folder.to_owned());
+    let before = {
+        let mut roots = roots.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *roots, now.clone())
+    };
+    let _ = watcher.unwatch(folder);
+    for parent in before.iter().filter_map(|root| root.parent()) {
+        // It may be gone, and with it what is to be undone.
+        let _ = watcher.unwatch(parent);
+    }
+    for parent in now.iter().filter_map(|root| root.parent()) {
+        // One that cannot be watched is not worth polling: nearly always the
+        // events of the folder itself are enough.
+        let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
+    }
+    watcher.watch(folder, RecursiveMode::Recursive)
+}
+
+/// The symbolic links that lead to a folder.
+fn links(folder: &Path) -> Vec<PathBuf> {
+    let mut links = Vec::new();
+    let mut path = folder.to_owned();
+    'path: while links.len() < MOST_LINKS {
+        for prefix in path.ancestors().collect::<Vec<_>>().into_iter().rev() {
+            let (Ok(target), Some(parent), Ok(rest)) = (
+                fs::read_link(prefix),
+                prefix.parent(),
+                path.strip_prefix(prefix),
+            ) else {
+                continue;
+            };
+            let next = parent.join(target).join(rest);
+            links.push(prefix.to_owned());
+            path = next;
+            continue 'path;
+        }
+        break;
+    }
+    links
+}
+
+/// What tells whether files are still those that were read.
+#[derive(Debug)]
+struct Fingerprint {
+    /// In the order of their paths; none where the folder is gone.
+    entries: Vec<Entry>,
+    /// Whether a file was stamped so short a time ago that a change since then
+    /// may have got the same stamp.
+    is_recent: bool,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    path: PathBuf,
+    /// Device and inode, where the system has them.
+    identity: (u64, u64),
+    /// Length in bytes and time of the last change; nothing of a folder.
+    content: Option<(u64, Option<SystemTime>)>,
+}
+
+impl Fingerprint {
+    /// Looks at the files of a folder, as far as recordings are looked for.
+    fn of(folder: &Path) -> Self {
+        let now = SystemTime::now();
+        let mut entries = Vec::new();
+        add_entries(folder, 3, &mut entries);
+        entries.sort_unstable();
+        let is_recent = entries
+            .iter()
+            .filter_map(|entry| entry.content?.1)
+            .any(|modified| modified + STAMP_RESOLUTION >= now);
+        Self { entries, is_recent }
+    }
+}
+
+/// Adds what stands at a path, and below it so many folders deep. What cannot be
+/// looked at is left out.
+fn add_entries(path: &Path, depth: usize, entries: &mut Vec<Entry>) {
+    let Ok(found) = fs::metadata(path) else {
+        return;
+    };
+    entries.push(Entry {
+        path: path.to_owned(),
+        identity: identity(&found),
+        content: found
+            .is_file()
+            .then(|| (found.len(), found.modified().ok())),
+    });
+    if !found.is_dir() || depth == 0 {
+        return;
+    }
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        // Hidden files belong to no recording.
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            add_entries(&entry.path(), depth - 1, entries);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_is_polled_where_no_watch_is_left() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let watched = Watched::with_source(folder.path(), WatchMode::Auto, |_| {
+            Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch))
+        });
+        assert!(watched.source.is_none());
+        assert!(
+            Watched::new(folder.path(), WatchMode::Auto)
+                .source
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn fingerprint_tells_files_apart() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let case = folder.path().join("operation/case");
+        fs::create_dir_all(&case).unwrap();
+        let file = case.join("response.json");
+        let entries = || Fingerprint::of(folder.path()).entries;
+        fs::write(&file, "one").unwrap();
+        let first = entries();
+        assert_eq!(first, entries());
+        // Another length, another time, another file of the same length and time.
+        fs::write(&file, "longer").unwrap();
+        assert_ne!(first, entries());
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(&file, "one").unwrap();
+        let stamp = |time| {
+            let file = fs::File::options().write(true).open(&file).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        stamp(time + Duration::from_secs(5));
+        let second = entries();
+        assert_ne!(first, second);
+        let other = case.join(".other");
+        fs::write(&other, "two").unwrap();
+        assert_eq!(second, entries(), "hidden files do not count");
+        fs::rename(&other, &file).unwrap();
+        stamp(time + Duration::from_secs(5));
+        assert_ne!(second, entries());
+        assert!(entries().len() > 3);
+        assert_eq!(Fingerprint::of(&folder.path().join("none")).entries, []);
+    }
+
+    /// Without it, polling would miss a change that got the same stamp as the
+    /// file that was read.
+    #[test]
+    fn files_that_were_just_written_are_recent() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "one").unwrap();
+        assert!(Fingerprint::of(folder.path()).is_recent);
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(1))
+            .unwrap();
+        assert!(!Fingerprint::of(folder.path()).is_recent);
     }
 }

@@ -11,7 +11,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::connection::{Connection, Wire};
+use super::{
+    connection::{Connection, Wire},
+    unread::close_if_unread,
+};
 
 /// What answers the requests of a server.
 pub(crate) trait Service: Send + Sync + 'static {
@@ -86,7 +89,8 @@ async fn connection(
         let (service, wire) = (service.clone(), wire.clone());
         async move {
             wire.set_begun();
-            let response = service.serve(request.map(Body::new), &wire).await;
+            let request = request.map(Body::new);
+            let response = close_if_unread(request, |request| service.serve(request, &wire)).await;
             Ok::<_, Infallible>(response)
         }
     });
@@ -101,6 +105,7 @@ async fn connection(
     tokio::select! {
         _ = connection.as_mut() => {}
         _ = finishing.changed() => {
+            wire.set_stopping();
             connection.as_mut().graceful_shutdown();
             if tokio::time::timeout(REST_OF_REQUEST, connection.as_mut()).await.is_err()
                 && wire.is_received()
@@ -119,4 +124,94 @@ fn is_of_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        task::JoinHandle,
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// Answers without reading the body.
+    struct Refuses;
+
+    impl Service for Refuses {
+        async fn serve(self: &Arc<Self>, _: Request<Body>, _: &Wire) -> Response {
+            Response::new(Body::from("refused"))
+        }
+    }
+
+    /// A server, and a client that has been refused and keeps its side open.
+    async fn refused() -> (
+        Arc<Refuses>,
+        oneshot::Sender<Order>,
+        JoinHandle<()>,
+        TcpStream,
+    ) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = Arc::new(Refuses);
+        let (stop, stopping) = oneshot::channel();
+        let server = tokio::spawn(serve(listener, service.clone(), stopping));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = b"POST / HTTP/1.1\r\nhost: mock\r\ncontent-length: 1000000000\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        (service, stop, server, client)
+    }
+
+    /// Waits until the server holds no connection any more.
+    async fn all_closed(service: &Arc<Refuses>) {
+        // One is the test's own, the other one the server's.
+        while Arc::strong_count(service) > 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_lingers_for_two_seconds() {
+        let (service, _stop, _server, _client) = refused().await;
+        let start = Instant::now();
+        all_closed(&service).await;
+        let lingered = start.elapsed();
+        assert!(lingered > Duration::from_millis(1900), "{lingered:?}");
+        assert!(lingered < Duration::from_millis(2100), "{lingered:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_ends_with_its_client() {
+        let (service, _stop, _server, client) = refused().await;
+        drop(client);
+        let start = Instant::now();
+        all_closed(&service).await;
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_of_server_ends_lingering() {
+        let (_service, stop, server, _client) = refused().await;
+        let start = Instant::now();
+        stop.send(Order::Drain(Duration::from_secs(60))).unwrap();
+        server.await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+
+    /// However fast a client sends, it cannot hold a connection for ever.
+    #[tokio::test(start_paused = true)]
+    async fn connection_lingers_for_64_mebibytes() {
+        let (service, _stop, _server, mut client) = refused().await;
+        let mut sent = 0;
+        while let Ok(length) = client.write(&[0; 65536]).await {
+            sent += length;
+            assert!(sent < 200 * 1024 * 1024);
+        }
+        all_closed(&service).await;
+    }
 }

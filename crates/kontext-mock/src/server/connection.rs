@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -9,13 +10,21 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::body::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::Sleep,
 };
+
+/// How long a connection that is closed keeps reading what its client sends.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// How much of it is read, in bytes.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How a connection ends that was taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub(crate) struct Wire {
     address: Option<SocketAddr>,
     /// Whether all of a request is here.
     received: AtomicBool,
+    /// Whether the server is being stopped.
+    stopping: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -79,21 +90,71 @@ impl Wire {
         self.received.load(Ordering::Relaxed)
     }
 
+    /// Has the connection close without lingering.
+    pub(super) fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A TCP connection whose writing side obeys its [`Wire`].
+/// A TCP connection whose writing side obeys its [`Wire`], and which lingers when
+/// it is closed.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
     wire: std::sync::Arc<Wire>,
+    linger: Option<Linger>,
+}
+
+/// What is left of a connection whose writing side has ended.
+#[derive(Debug)]
+struct Linger {
+    deadline: Pin<Box<Sleep>>,
+    /// How much more is read, in bytes.
+    left: usize,
 }
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, wire: std::sync::Arc<Wire>) -> Self {
-        Self { stream, wire }
+        Self {
+            stream,
+            wire,
+            linger: None,
+        }
+    }
+
+    /// Ends the writing side (FIN), then reads and drops what the client is still
+    /// sending until it ends its side, too.
+    ///
+    /// A socket that is closed with unread data is reset by the system, and a
+    /// client that is reset while it sends loses the answer that it has not read
+    /// yet.
+    fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        }
+        let linger = self.linger.get_or_insert_with(|| Linger {
+            deadline: Box::pin(tokio::time::sleep(LINGER_TIME)),
+            left: LINGER_BYTES,
+        });
+        let mut space = [MaybeUninit::uninit(); 16 * 1024];
+        while linger.left > 0
+            && !self.wire.stopping.load(Ordering::Relaxed)
+            && linger.deadline.as_mut().poll(context).is_pending()
+        {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            let length = buffer.filled().len();
+            // The client has ended its side, or the connection is gone.
+            if read.is_err() || length == 0 {
+                break;
+            }
+            linger.left = linger.left.saturating_sub(length);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Does what the order says; it ends with an error, which makes hyper give
@@ -120,9 +181,9 @@ impl Connection {
     fn end(&mut self, ending: Ending, context: &mut Context<'_>) -> Poll<io::Error> {
         match ending {
             Ending::Closed => {
-                let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
+                let _ = ready!(self.poll_close(context));
             }
-            // Without lingering, closing sends a reset.
+            // With a linger time of zero, closing sends a reset.
             Ending::Reset => {
                 let _ = self.stream.set_zero_linger();
             }
@@ -180,6 +241,6 @@ impl AsyncWrite for Connection {
         if self.is_taken_over() {
             return self.obey(context).map(Err);
         }
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        self.poll_close(context)
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 mod handle;
 mod running;
 mod runtime;
+pub(crate) mod unread;
 
 use std::{
     io,

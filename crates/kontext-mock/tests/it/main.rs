@@ -39,6 +39,7 @@ mod server;
 mod serving;
 mod sessions;
 mod stopping;
+mod unread_bodies;
 mod upstream;
 mod used;
 mod verify;

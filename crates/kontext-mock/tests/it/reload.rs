@@ -3,7 +3,7 @@
 
 use std::{fs, net::SocketAddr};
 
-use kontext_mock::{MockServer, StartError};
+use kontext_mock::{MockServer, StartError, WatchMode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -36,7 +36,7 @@ fn add_another(folder: &Folder) {
     });
 }
 
-async fn server(folder: &Folder, watch: bool) -> MockServer {
+async fn server(folder: &Folder, watch: impl Into<WatchMode>) -> MockServer {
     MockServer::builder()
         .recordings(folder.path())
         .watch(watch)
@@ -252,6 +252,115 @@ async fn a_watched_folder_is_read_again_by_itself() {
     wait_for("the repair", || {
         health(address)["reload_error"].is_null().then_some(())
     });
+}
+
+/// The kernel stamps files with a clock that is some milliseconds behind, so a
+/// change right after the start can look older than the start.
+#[tokio::test]
+async fn change_right_after_start_is_served() {
+    for mode in [WatchMode::Auto, WatchMode::Poll] {
+        for _ in 0..if mode == WatchMode::Poll { 2 } else { 20 } {
+            let folder = Folder::with_add_bird();
+            set_seed(&folder, 4);
+            let server = server(&folder, mode).await;
+            // Of the same length, in the same file.
+            set_seed(&folder, 5);
+            wait_for("the changed file", || {
+                (seed_of(server.address()) == 5).then_some(())
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn polled_folder_is_reloaded() {
+    let folder = Folder::with_add_bird();
+    let server = server(&folder, WatchMode::Poll).await;
+    let address = server.address();
+    set_seed(&folder, 5);
+    wait_for("the changed file", || (seed_of(address) == 5).then_some(()));
+    add_another(&folder);
+    wait_for("the new recording", || {
+        (health(address)["recordings"] == 2).then_some(())
+    });
+    fs::remove_dir_all(folder.path().join("generate-image/another")).unwrap();
+    wait_for("the removed recording", || {
+        (health(address)["recordings"] == 1).then_some(())
+    });
+}
+
+/// Swaps a symbolic link as `ln -sfn` and deployments do: by a rename.
+#[cfg(unix)]
+fn link(target: &str, link: &std::path::Path) {
+    let new = link.with_file_name(".new-link");
+    std::os::unix::fs::symlink(target, &new).unwrap();
+    fs::rename(new, link).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn swapped_link_is_noticed_wherever_it_is_on_the_path() {
+    for mode in [WatchMode::Auto, WatchMode::Poll] {
+        let outer = Folder::empty();
+        let path = |name: &str| outer.path().join(name);
+        for (version, seed) in [("v1", 1), ("v2", 2), ("v3", 3)] {
+            let folder = Folder::with_add_bird();
+            set_seed(&folder, seed);
+            for file in ["recording.json", "request.json", "response.json"] {
+                outer.write(
+                    &format!("{version}/recordings/generate-image/add-bird/{file}"),
+                    folder.read(&format!("generate-image/add-bird/{file}")),
+                );
+            }
+        }
+        // `served` leads to `current/recordings`, and `current` to a version.
+        link("v1", &path("current"));
+        link("current/recordings", &path("served"));
+        let server = MockServer::builder()
+            .recordings(path("served"))
+            .watch(mode)
+            .start()
+            .await
+            .unwrap();
+        let address = server.address();
+        assert_eq!(seed_of(address), 1);
+        link("v2", &path("current"));
+        wait_for("the outer link", || (seed_of(address) == 2).then_some(()));
+        link("v3/recordings", &path("served"));
+        wait_for("the inner link", || (seed_of(address) == 3).then_some(()));
+        // What is behind the new link is watched, too.
+        set_seed_at(&path("v3/recordings"), 4);
+        wait_for("a change behind it", || {
+            (seed_of(address) == 4).then_some(())
+        });
+    }
+}
+
+/// A folder whose entries are links into a hidden one, as a mounted ConfigMap.
+#[cfg(unix)]
+#[tokio::test]
+async fn swapped_link_inside_of_the_folder_is_noticed() {
+    let outer = Folder::empty();
+    for (version, seed) in [(".v1", 1), (".v2", 2)] {
+        let folder = Folder::with_add_bird();
+        set_seed(&folder, seed);
+        for file in ["recording.json", "request.json", "response.json"] {
+            outer.write(
+                &format!("{version}/generate-image/add-bird/{file}"),
+                folder.read(&format!("generate-image/add-bird/{file}")),
+            );
+        }
+    }
+    link(".v1", &outer.path().join("..data"));
+    link(
+        "..data/generate-image",
+        &outer.path().join("generate-image"),
+    );
+    let server = server(&outer, true).await;
+    let address = server.address();
+    assert_eq!(seed_of(address), 1);
+    link(".v2", &outer.path().join("..data"));
+    wait_for("the link", || (seed_of(address) == 2).then_some(()));
 }
 
 #[tokio::test]

@@ -247,13 +247,13 @@ fn a_folder_is_watched_unless_it_is_not_to_be() {
     let (status, errors) = watching.stop("TERM");
     assert_eq!(status.code(), Some(0));
     let expected = format!(
-        "recordings not read again, the earlier ones are served: the recordings cannot be read:\n  {}/generate-image/add-bird/recording.json, line 1, \
+        "reload failed, still serving the previous set: the recordings cannot be read:\n  {}/generate-image/add-bird/recording.json, line 1, \
          column 1: EOF while parsing an object; correct it by the form that the README of \
          kontext-mock shows\n",
         name(&watched)
     );
     assert!(
-        errors.contains("recordings read again: 1\n") && errors.contains(&expected),
+        errors.contains("reloaded 1 recording\n") && errors.contains(&expected),
         "{errors}"
     );
 }

@@ -113,8 +113,12 @@ pub(crate) struct ServeArguments {
     #[arg(long)]
     pub(crate) keep_urls: bool,
 
-    /// Do not read the recordings again when their files change.
-    #[arg(long)]
+    /// How to notice that files of --recordings have changed.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Watch::Auto)]
+    pub(crate) watch: Watch,
+
+    /// Do not reload recordings when their files change.
+    #[arg(long, conflicts_with = "watch")]
     pub(crate) no_watch: bool,
 
     /// Exit with 1 at the end if a request that is in order found no recording;
@@ -236,6 +240,14 @@ pub(crate) enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Watch {
+    /// By events of the file system, or by polling where there are none left.
+    Auto,
+    /// By looking at every file once a second, as network file systems need it.
+    Poll,
 }
 
 /// The key must not be printed by accident, so it is left out.

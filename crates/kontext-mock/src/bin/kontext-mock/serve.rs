@@ -2,9 +2,14 @@
 
 use std::{error::Error, process::ExitCode, time::Duration};
 
-use kontext_mock::{Builder, Generate, MockServer, StartError};
+use kontext_mock::{Builder, Generate, MockServer, StartError, WatchMode};
 
-use crate::{command_line::ServeArguments, output, port_file::PortFile, signals::Signals};
+use crate::{
+    command_line::{ServeArguments, Watch},
+    output,
+    port_file::PortFile,
+    signals::Signals,
+};
 
 /// How long requests in flight are waited for; a second signal ends that.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,7 +78,11 @@ fn builder(arguments: ServeArguments) -> Builder {
         .generate(generate)
         .keep_urls(arguments.keep_urls)
         .body_limit(arguments.body_limit)
-        .watch(!arguments.no_watch)
+        .watch(match arguments.watch {
+            _ if arguments.no_watch => WatchMode::Off,
+            Watch::Auto => WatchMode::Auto,
+            Watch::Poll => WatchMode::Poll,
+        })
         .log_requests(!arguments.quiet);
     for fault in arguments.faults {
         builder = builder.fault(fault);
