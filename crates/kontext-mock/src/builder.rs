@@ -1,31 +1,21 @@
 //! The settings of a mock.
 
+use axum::Router;
 use std::{
-    io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
 };
 
-use axum::Router;
-
-#[cfg(feature = "watch")]
-use crate::watch::{Watch, WatchMode, Watched};
 use crate::{
-    MockServer,
-    check::CheckReport,
-    contract::{Contract, ContractError},
-    fault::Fault,
-    generate::Generate,
-    judge::Validation,
-    loaded::Set,
-    matching::MatchMode,
-    mock::{self, Mock, Settings},
-    recordings::LoadError,
-    redaction::RedactionError,
-    request::Key,
-    server,
-    session::Sessions,
+    contract::Contract,
+    error::StartError,
+    http::body::Key,
+    matching::{MatchMode, index::RecordingIndex},
+    respond::{pipeline, synthetic::Generate, validate::Validation},
+    server::MockServer,
+    state::{Mock, Settings, faults::Fault, session::Sessions},
+    watch::{Watch, WatchMode, Watched},
 };
 
 /// How long a request's body may be by default: 32 MiB, in bytes.
@@ -62,41 +52,6 @@ enum Listen {
     FreeLoopbackPort,
     Address(SocketAddr),
     Bound(TcpListener),
-}
-
-/// Says why a mock did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The contract that is built in cannot be read.
-    #[error("the built-in contract cannot be used")]
-    Contract(#[source] ContractError),
-    /// The recordings cannot be read.
-    #[error(transparent)]
-    Recordings(LoadError),
-    /// The rules of redaction beside the recordings cannot be read.
-    #[error("the rules of redaction cannot be used")]
-    Redaction(#[source] RedactionError),
-    /// No thread can be started that watches the folder of the recordings.
-    #[error("cannot start the thread that watches the recordings; start without it (--no-watch)")]
-    Watch(#[source] io::Error),
-    /// The recordings disagree with the contract.
-    #[error("the recordings disagree with the contract:\n{0}")]
-    Disagreement(CheckReport),
-    /// The key that requests are to have is empty.
-    #[error("the key is empty; name the key that requests must have, or none to take any")]
-    EmptyKey,
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}; choose another address, or port 0 for a free one")]
-    Listen {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The server cannot run on the listener.
-    #[error("the server cannot run")]
-    Run(#[source] io::Error),
 }
 
 /// Makes the mock with its default settings as a router, without a socket.
@@ -207,7 +162,7 @@ impl Builder {
     /// Fails where the recordings cannot be read, where the
     /// recordings disagree with the contract, and where the key is empty.
     pub fn router(self) -> Result<Router, StartError> {
-        Ok(mock::router(self.build()?))
+        Ok(pipeline::router(self.build()?))
     }
 
     /// Starts the mock on threads of its own, so that a client that blocks its
@@ -232,7 +187,7 @@ impl Builder {
             Listen::FreeLoopbackPort => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?,
             Listen::Address(address) => bind(address)?,
         };
-        let server = server::start(listener, mock).map_err(StartError::Run)?;
+        let server = MockServer::run(listener, mock).map_err(StartError::Run)?;
         #[cfg(feature = "watch")]
         let server = server.with_watch(watch);
         Ok(server)
@@ -263,9 +218,9 @@ impl Builder {
             None => Contract::shared().map_err(StartError::Contract)?,
         };
         let set = match &self.recordings {
-            Some(folder) => Set::load(folder, &contract)?,
-            None if built_in => Set::embedded()?,
-            None => Set::embedded_for(&contract)?,
+            Some(folder) => RecordingIndex::load(folder, &contract)?,
+            None if built_in => RecordingIndex::embedded()?,
+            None => RecordingIndex::embedded_for(&contract)?,
         };
         let settings = Settings {
             key: self.key,

@@ -17,75 +17,59 @@
 //!   says where recordings disagree with it.
 
 mod admin;
-mod amount;
-mod answer;
-mod billing;
 mod builder;
-mod check;
-mod closed;
 mod contract;
-mod difference;
-mod expected;
-mod explain;
-mod fault;
-mod generate;
-mod headers;
-mod journal;
-mod judge;
-mod loaded;
+mod error;
+mod http;
 mod log;
 mod matching;
-mod mock;
-mod picture;
-mod prefer;
-mod prepared;
-mod problem;
-mod quoted;
 #[cfg(feature = "record")]
-mod record;
+mod recorder;
 mod recordings;
 mod redaction;
-mod refusal;
-mod reply;
-mod request;
+mod respond;
 mod server;
-mod session;
-mod shorten;
+mod state;
+mod truncate;
 #[cfg(feature = "record")]
 mod verify;
 #[cfg(feature = "watch")]
 mod watch;
 
-pub use billing::Billed;
-pub use builder::{Builder, DEFAULT_BODY_LIMIT, StartError, router};
-pub use check::{CheckReport, Disagreement, Note, check};
-pub use contract::{Contract, ContractError, Operation};
-pub use difference::Difference;
-pub use fault::{Fault, FaultKind, ParseFaultError};
-pub use generate::{Generate, Shape};
-pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
-pub use judge::Validation;
-pub use kontext_recording::{Origin, Redacted};
-pub use matching::{Match, MatchMode};
-pub use mock::FAULT_HEADER;
+pub use builder::{Builder, DEFAULT_BODY_LIMIT, router};
+pub use contract::{Contract, Operation};
 #[cfg(feature = "record")]
-pub use record::{
-    RecordError, RecordMode, Recorder, RecorderBuilder, RedactReport, redact_recordings,
+pub use error::RecordError;
+pub use error::{
+    CheckReport, ContractError, Defect, Disagreement, LoadError, Note, RedactionError, StartError,
 };
-pub use recordings::{Defect, LoadError, RecordedFile, Recording, Recordings};
-pub use redaction::{Redaction, RedactionError};
+pub use kontext_recording::{Origin, Redacted};
+pub use matching::{Match, MatchMode, diff::Difference};
+#[cfg(feature = "record")]
+pub use recorder::{RecordMode, Recorder, RecorderBuilder, RedactReport, redact_recordings};
+pub use recordings::{RecordedFile, Recording, Recordings, check};
+pub use redaction::Redaction;
+pub use respond::{Generate, Shape, Validation};
 pub use server::{MockServer, SessionHandle};
-pub use session::{Counts, SESSION_HEADER, SESSIONS};
+pub use state::{
+    Billed, Counts, Fault, FaultKind, JOURNAL_BODY, JOURNAL_ENTRIES, ParseFaultError, Received,
+    SESSION_HEADER, SESSIONS,
+};
 #[cfg(feature = "record")]
 pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, verify_plan};
 #[cfg(feature = "watch")]
 pub use watch::WatchMode;
 
+/// Names the request header with faults for this one request, as they are
+/// written on the command line, several separated by `;`. In an answer it names
+/// the faults that acted.
+pub const FAULT_HEADER: &str = "x-kontext-fault";
+
 /// The path below which the mock's own endpoints are.
-const ADMIN_PATH: &str = "/__mock/";
+pub(crate) const ADMIN_PATH: &str = "/__mock/";
 
 /// The path below which the mock serves pictures.
-const FILES_PATH: &str = "/__mock/files/";
+pub(crate) const FILES_PATH: &str = "/__mock/files/";
 
 /// Names the response header that says how the recording was found.
 ///

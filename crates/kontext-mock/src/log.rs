@@ -4,6 +4,7 @@
 //! and whoever writes to it then waits forever. That must not be those who answer
 //! requests.
 
+use axum::http::request::Parts;
 use std::{
     error::Error,
     fmt::Write as _,
@@ -17,11 +18,9 @@ use std::{
     thread,
     time::Duration,
 };
-
-use axum::http::request::Parts;
 use tokio::sync::oneshot;
 
-use crate::{answer::Answer, fault::Plan, shorten};
+use crate::{respond::pipeline::Answer, state::faults::Plan, truncate};
 
 /// Where the provider's service is; the page of the provider names it.
 const PROVIDER: &str = "https://api.aimlapi.com";
@@ -109,8 +108,8 @@ fn run(messages: &Receiver<Message>) {
 pub(crate) fn line(parts: &Parts, answer: &Answer, plan: &Plan) -> String {
     let mut line = format!(
         "{} {} {}",
-        shorten::text(parts.method.as_str(), 50),
-        shorten::text(parts.uri.path(), 200),
+        truncate::text(parts.method.as_str(), 50),
+        truncate::text(parts.uri.path(), 200),
         answer.reply.status.as_u16()
     );
     if let Some(error) = answer.error {

@@ -13,7 +13,7 @@ use std::{
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::{log, mock::Mock};
+use crate::{log, state::Mock};
 
 /// How long nothing may change before the files are read: a recording is
 /// several files, and an editor writes each of them in several steps.

@@ -1,13 +1,15 @@
 //! Pictures behind the URLs of a response, which are kept beside it.
 
-use std::collections::BTreeSet;
-
 use axum::{body::Bytes, http::HeaderValue};
 use kontext_recording::{KeptFile, META_FILE, Origin};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
-use super::{defect::Defect, format, load::Case};
+use crate::{
+    error::Defect,
+    recordings::{format, load::Case},
+};
 
 /// A picture behind a URL of a response, which is kept beside it as
 /// `file-<n>.<extension>`.
@@ -61,7 +63,7 @@ impl RecordedFile {
 
 /// Whether a name is that of a kept picture: `file-`, a number from 1 on, and
 /// an extension.
-pub(super) fn is_file(name: &str) -> bool {
+pub(crate) fn is_file(name: &str) -> bool {
     let Some((number, extension)) = name
         .strip_prefix("file-")
         .and_then(|rest| rest.split_once('.'))
@@ -79,7 +81,7 @@ pub(super) fn is_file(name: &str) -> bool {
 
 /// Reads the pictures that `recording.json` lists, and says what is wrong with
 /// them; `response` names the file of the response, `path` the recording.
-pub(super) fn read(
+pub(crate) fn read(
     listed: &[KeptFile],
     files: &Case,
     response: &str,

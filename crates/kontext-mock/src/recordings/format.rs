@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use kontext_recording::{FORMAT, RecordingMeta};
 use serde::Deserialize;
 
-use super::defect::Defect;
+use crate::error::Defect;
 
 /// Headers that the server sets itself, so that a recording must not.
 pub(crate) const OWN_HEADERS: &[&str] = &[
@@ -24,7 +24,7 @@ struct Version {
 }
 
 /// Reads a `recording.json`; `file` names it in defects.
-pub(super) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
+pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
     let read = |error: serde_json::Error| {
         json_defect(
             &error,
@@ -47,7 +47,7 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
 }
 
 /// Describes why a file is not the JSON that was expected.
-pub(super) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> Defect {
+pub(crate) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> Defect {
     let text = error.to_string();
     let suffix = format!(" at line {} column {}", error.line(), error.column());
     let problem = text.strip_suffix(&suffix).unwrap_or(&text);
@@ -105,7 +105,7 @@ fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
 }
 
 /// The recorded status, 200 to 599.
-pub(super) fn status(meta: &RecordingMeta, file: &str) -> Result<StatusCode, Defect> {
+pub(crate) fn status(meta: &RecordingMeta, file: &str) -> Result<StatusCode, Defect> {
     StatusCode::from_u16(meta.status)
         .ok()
         .filter(|status| (200..600).contains(&status.as_u16()))
@@ -120,7 +120,7 @@ pub(super) fn status(meta: &RecordingMeta, file: &str) -> Result<StatusCode, Def
 }
 
 /// The recorded response headers.
-pub(super) fn headers(meta: &RecordingMeta, file: &str) -> Result<HeaderMap, Defect> {
+pub(crate) fn headers(meta: &RecordingMeta, file: &str) -> Result<HeaderMap, Defect> {
     let mut headers = HeaderMap::new();
     for (name, value) in &meta.headers {
         let place = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -150,6 +150,6 @@ pub(super) fn headers(meta: &RecordingMeta, file: &str) -> Result<HeaderMap, Def
 }
 
 /// Whether a text has the form of a SHA-256.
-pub(super) fn is_sha256(text: &str) -> bool {
+pub(crate) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -1,19 +1,20 @@
 //! Reads recordings from files: those built in and those of a folder alike.
 
+use axum::body::Bytes;
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, Redacted, RequestHash};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use axum::body::Bytes;
-use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, Redacted, RequestHash};
-use serde_json::Value;
-
-use super::{
-    RecordedRequest, Recording, Recordings,
-    defect::{Defect, LoadError},
-    files, format,
+use crate::{
+    error::{Defect, LoadError},
+    recordings::{
+        files, format,
+        model::{RecordedRequest, Recording, Recordings},
+    },
 };
 
 /// Every file of `recordings/`, by its path in there, as build.rs lists them.
@@ -30,7 +31,7 @@ type Files = BTreeMap<String, Bytes>;
 pub(crate) type Case = BTreeMap<String, Bytes>;
 
 /// Reads the recordings that are built in.
-pub(super) fn embedded() -> Result<Recordings, LoadError> {
+pub(crate) fn embedded() -> Result<Recordings, LoadError> {
     let files = EMBEDDED
         .iter()
         .map(|(path, bytes)| ((*path).to_owned(), Bytes::from_static(bytes)))
@@ -39,7 +40,7 @@ pub(super) fn embedded() -> Result<Recordings, LoadError> {
 }
 
 /// Reads the recordings of a folder on disk.
-pub(super) fn folder(folder: &Path) -> Result<Recordings, LoadError> {
+pub(crate) fn folder(folder: &Path) -> Result<Recordings, LoadError> {
     let mut found = Vec::new();
     let mut defects = Vec::new();
     find_files(folder, "", 0, &mut found, &mut defects);
@@ -156,7 +157,7 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
 }
 
 /// Makes a recording of the files of its folder, or lists all their defects.
-pub(super) fn recording(
+pub(crate) fn recording(
     folder: &str,
     operation: &str,
     case: &str,

@@ -13,7 +13,7 @@ use super::{
     rules::Pointer,
     secret::{SHORTEST, Secret},
 };
-use crate::shorten::beginning;
+use crate::truncate::beginning;
 
 /// How often a string is looked through again after a part of a URL was taken out,
 /// before all of it is.

@@ -10,12 +10,12 @@ use std::{borrow::Cow, fmt};
 
 use regex::Regex;
 
-pub use rules::RedactionError;
 #[cfg(feature = "record")]
 pub(crate) use secret::keeps_header;
 pub(crate) use secret::{Secret, is_secret_header};
 
 use self::{apply::Rules, marker::Marker, rules::Pointer};
+use crate::RedactionError;
 
 /// The file's name in the root of a folder of recordings.
 pub(crate) const FILE: &str = "redaction.json";

@@ -3,23 +3,24 @@
 
 mod shape;
 
-use std::fmt;
-
 use axum::http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::fmt;
 
 use crate::{
-    billing::Billed,
     contract::{Contract, Operation},
-    generate::image_count,
-    record::{RecordError, Upstream, is_good, words},
+    error::RecordError,
+    log::with_causes,
+    recorder::{store::is_good, upstream::Upstream},
     recordings::Recording,
     redaction::{Redaction, Secret},
-    shorten,
+    respond::synthetic::image_count,
+    state::billing::Billed,
+    truncate,
 };
 
 /// The longest answer that is compared, in bytes.
@@ -206,7 +207,7 @@ async fn ask(
         format!("the server did not answer, {charged}: {error}")
     })?;
     let failed = |error: reqwest::Error| {
-        let error = words(&error.without_url());
+        let error = with_causes(&error.without_url());
         format!("the answer broke off, and may have been charged: {error}")
     };
     let (status, headers) = (response.status(), response.headers().clone());
@@ -228,7 +229,7 @@ async fn ask(
         let message = without_key(&message, key);
         return Err(format!(
             "the server answered {status}{}",
-            shorten::text(&message, 200)
+            truncate::text(&message, 200)
         ));
     }
     let mut drift = compare(operation, recording, status, &headers, &body);

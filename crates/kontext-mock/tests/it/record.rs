@@ -538,7 +538,7 @@ fn an_answer_that_disagrees_is_kept_and_not_served() {
     let answer = post(recorder.address, prompt("Odd."));
     assert_eq!(answer.json()["quality"], "high");
     // It is paid for: it is kept, answers, and the folder can be served.
-    let hidden = Recordings::load(folder.path().join(".disagreeing")).unwrap();
+    let hidden = Recordings::load(folder.path().join(".quarantine")).unwrap();
     let odd = hidden.iter().next().unwrap();
     assert_eq!(odd.response(), answer.body);
     assert_eq!(recordings(&folder).len(), 1);
@@ -550,7 +550,7 @@ fn an_answer_that_disagrees_is_kept_and_not_served() {
         "/quality\n",
         "no such key",
         &format!(
-            "mv {0}/.disagreeing/{1} {0}/{1}",
+            "mv {0}/.quarantine/{1} {0}/{1}",
             folder.path().display(),
             odd.name()
         ),
@@ -562,7 +562,7 @@ fn an_answer_that_disagrees_is_kept_and_not_served() {
     let recorder = start(&upstream, &folder, &[]);
     post(recorder.address, prompt("Odd."));
     assert_eq!(one(&folder, "odd-").name(), odd.name());
-    assert!(!folder.path().join(".disagreeing/generate-image").exists());
+    assert!(!folder.path().join(".quarantine/generate-image").exists());
 }
 
 #[test]
