@@ -318,7 +318,7 @@ pub(crate) fn health(mock: &Mock) -> Reply {
         "match": mock.settings.match_mode.to_string(),
         "validation": mock.settings.validation.to_string(),
         "recordings": loaded.set.prepared.len(),
-        "stale": loaded.set.notes.len(),
+        "stale": loaded.set.stale().count(),
         "misses": mock.misses_since_reset(),
         "reload_error": mock.reload_error(),
         "contract": contract,

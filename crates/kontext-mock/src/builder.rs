@@ -1,6 +1,7 @@
 //! The settings of a mock.
 
 use axum::Router;
+use kontext_recording::Pointer;
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
@@ -10,13 +11,15 @@ use std::{
 use crate::{
     contract::Contract,
     error::StartError,
-    http::body::Key,
+    http::{body::Key, listener},
     matching::{MatchMode, index::RecordingIndex},
     respond::{pipeline, synthetic::Generate, validate::Validation},
     server::MockServer,
     state::{Mock, Settings, faults::Fault, session::Sessions},
-    watch::{Watch, WatchMode, Watched},
 };
+
+#[cfg(feature = "watch")]
+use crate::watch::{Watch, WatchMode, Watched};
 
 /// How long a request's body may be by default: 32 MiB, in bytes.
 pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -37,21 +40,14 @@ pub struct Builder {
     validation: Validation,
     generate: Generate,
     faults: Vec<Fault>,
+    ignore: Vec<String>,
     body_limit: Option<usize>,
     log_requests: bool,
     keep_urls: bool,
     #[cfg(feature = "watch")]
     watch: WatchMode,
-    listen: Listen,
-}
-
-/// Where a mock listens.
-#[derive(Debug, Default)]
-enum Listen {
-    #[default]
-    FreeLoopbackPort,
-    Address(SocketAddr),
-    Bound(TcpListener),
+    listen: Vec<SocketAddr>,
+    listeners: Vec<TcpListener>,
 }
 
 /// Makes the mock with its default settings as a router, without a socket.
@@ -66,7 +62,7 @@ pub fn router() -> Result<Router, StartError> {
 impl Builder {
     /// Serves the recordings of a folder instead of those built in.
     ///
-    /// The folder is read at start, and must pass the gate ([`check()`](crate::check())).
+    /// The folder is read at start, and must pass validation ([`check()`](crate::check())).
     pub fn recordings(mut self, folder: impl Into<PathBuf>) -> Self {
         self.recordings = Some(folder.into());
         self
@@ -99,6 +95,14 @@ impl Builder {
     /// Decides what [`MatchMode::Generate`] makes.
     pub fn generate(mut self, settings: Generate) -> Self {
         self.generate = settings;
+        self
+    }
+
+    /// Ignores the value at a JSON pointer (RFC 6901), such as `/seed`, where no
+    /// recording has exactly the request. The header `x-kontext-ignored` names what
+    /// differs. The `matching.json` of a folder of recordings can say the same.
+    pub fn ignore(mut self, pointer: impl Into<String>) -> Self {
+        self.ignore.push(pointer.into());
         self
     }
 
@@ -139,15 +143,16 @@ impl Builder {
         self
     }
 
-    /// Listens on an address; port 0 is a free one.
+    /// Listens on an address; port 0 is a free one. Called again, it listens on that
+    /// address as well; port 0 is then the port of the first.
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
-        self.listen = Listen::Address(address.into());
+        self.listen.push(address.into());
         self
     }
 
     /// Listens on a socket that is already bound.
     pub fn listener(mut self, listener: TcpListener) -> Self {
-        self.listen = Listen::Bound(listener);
+        self.listeners.push(listener);
         self
     }
 
@@ -177,17 +182,19 @@ impl Builder {
         reason = "the caller need not know that nothing waits yet"
     )]
     pub async fn start(mut self) -> Result<MockServer, StartError> {
-        let listen = std::mem::take(&mut self.listen);
+        let mut listen = std::mem::take(&mut self.listen);
+        let mut listeners = std::mem::take(&mut self.listeners);
+        if listen.is_empty() && listeners.is_empty() {
+            listen.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        }
         #[cfg(feature = "watch")]
         let (mock, watch) = self.build_watched()?;
         #[cfg(not(feature = "watch"))]
         let mock = self.build()?;
-        let listener = match listen {
-            Listen::Bound(listener) => listener,
-            Listen::FreeLoopbackPort => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?,
-            Listen::Address(address) => bind(address)?,
-        };
-        let server = MockServer::run(listener, mock).map_err(StartError::Run)?;
+        let bound = listener::bind(&listen)
+            .map_err(|(address, source)| StartError::Listen { address, source })?;
+        listeners.extend(bound);
+        let server = MockServer::run(listeners, mock).map_err(StartError::Run)?;
         #[cfg(feature = "watch")]
         let server = server.with_watch(watch);
         Ok(server)
@@ -212,15 +219,22 @@ impl Builder {
         if self.key.as_ref().is_some_and(|Key(key)| key.is_empty()) {
             return Err(StartError::EmptyKey);
         }
+        let ignore = self.ignore.iter().map(|text| {
+            let pointer = Pointer::parse(text);
+            pointer.ok_or_else(|| StartError::Ignore {
+                pointer: text.clone(),
+            })
+        });
+        let ignore = ignore.collect::<Result<Vec<_>, _>>()?;
         let built_in = self.contract.is_none();
         let contract = match self.contract {
             Some(contract) => Arc::new(contract),
             None => Contract::shared().map_err(StartError::Contract)?,
         };
         let set = match &self.recordings {
-            Some(folder) => RecordingIndex::load(folder, &contract)?,
-            None if built_in => RecordingIndex::embedded()?,
-            None => RecordingIndex::embedded_for(&contract)?,
+            Some(folder) => RecordingIndex::load(folder, &contract, self.match_mode, &ignore)?,
+            None if built_in && ignore.is_empty() => RecordingIndex::embedded()?,
+            None => RecordingIndex::embedded_for(&contract, &ignore)?,
         };
         let settings = Settings {
             key: self.key,
@@ -231,12 +245,9 @@ impl Builder {
             log_requests: self.log_requests,
             rewrite_urls: !self.keep_urls,
             folder: self.recordings,
+            ignore,
         };
         let sessions = Sessions::new(&self.faults);
         Ok(Arc::new(Mock::new(contract, set, settings, sessions)))
     }
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })
 }

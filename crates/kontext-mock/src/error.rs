@@ -23,6 +23,12 @@ pub enum StartError {
     /// The recordings disagree with the contract.
     #[error("the recordings disagree with the contract:\n{0}")]
     Disagreement(CheckReport),
+    /// What is to be ignored is no JSON pointer.
+    #[error("cannot ignore {pointer:?}: expected a JSON pointer such as /seed")]
+    Ignore {
+        /// What was given.
+        pointer: String,
+    },
     /// The key that requests are to have is empty.
     #[error("the key is empty; name the key that requests must have, or none to take any")]
     EmptyKey,
@@ -201,7 +207,8 @@ impl fmt::Display for CheckReport {
             ..
         } in &self.notes
         {
-            writeln!(formatter, "{file} {pointer}\n  note: {message}")?;
+            let place = format!("{file} {pointer}");
+            writeln!(formatter, "{}\n  note: {message}", place.trim_end())?;
         }
         let plural = |count: usize, one: &str| match count {
             1 => format!("1 {one}"),
@@ -346,4 +353,15 @@ pub enum RecordError {
         /// The origin of the server.
         upstream: String,
     },
+}
+
+#[cfg(feature = "record")]
+impl RecordError {
+    /// A folder, or a file in it, cannot be written.
+    pub(crate) fn folder(folder: &std::path::Path, source: io::Error) -> Self {
+        Self::Folder {
+            folder: folder.to_owned(),
+            source,
+        }
+    }
 }

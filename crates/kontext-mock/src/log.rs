@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-use crate::{respond::pipeline::Answer, state::faults::Plan, truncate};
+use crate::{respond::pipeline::Answer, truncate};
 
 /// Where the provider's service is; the page of the provider names it.
 const PROVIDER: &str = "https://api.aimlapi.com";
@@ -45,6 +45,9 @@ enum Message {
 /// How many lines were dropped since the last one that was written.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
+/// The way to the writer, once there was a line.
+static WRITER: OnceLock<Option<SyncSender<Message>>> = OnceLock::new();
+
 /// Writes a text, which ends with a line break, when it is its turn.
 pub(crate) fn write(line: String) {
     let Some(writer) = writer() else {
@@ -59,7 +62,7 @@ pub(crate) fn write(line: String) {
 /// second: where nobody reads it, it never is.
 pub(crate) async fn flush_soon() {
     let (done, is_done) = oneshot::channel();
-    if let Some(writer) = writer()
+    if let Some(Some(writer)) = WRITER.get()
         && writer.try_send(Message::Flush(done)).is_ok()
     {
         let _ = tokio::time::timeout(FLUSH_TIMEOUT, is_done).await;
@@ -69,7 +72,6 @@ pub(crate) async fn flush_soon() {
 /// The way to the writer, which is started with the first line. Where no thread
 /// can be started there is no log.
 fn writer() -> Option<&'static SyncSender<Message>> {
-    static WRITER: OnceLock<Option<SyncSender<Message>>> = OnceLock::new();
     let started = WRITER.get_or_init(|| {
         let (sender, messages) = mpsc::sync_channel(WAITING);
         let thread = thread::Builder::new().name("kontext-mock-log".to_owned());
@@ -104,34 +106,64 @@ fn run(messages: &Receiver<Message>) {
     }
 }
 
-/// One line for a request and its answer: never a header, a query or a body.
-pub(crate) fn line(parts: &Parts, answer: &Answer, plan: &Plan) -> String {
-    let mut line = format!(
-        "{} {} {}",
-        truncate::text(parts.method.as_str(), 50),
-        truncate::text(parts.uri.path(), 200),
-        answer.reply.status.as_u16()
-    );
-    if let Some(error) = answer.error {
-        let _ = write!(line, " error={error}");
+/// What a line says of a request.
+pub(crate) struct Line<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) session: Option<&'a str>,
+    pub(crate) took: Duration,
+    pub(crate) answer: &'a Answer,
+    pub(crate) faults: &'a [String],
+}
+
+impl Line<'_> {
+    /// Writes it: never a header, a query or a body.
+    pub(crate) fn write(&self) {
+        let Self { parts, answer, .. } = self;
+        let mut line = format!(
+            "{} {} {} {} {:.1}ms",
+            now(),
+            truncate::text(parts.method.as_str(), 50),
+            truncate::text(parts.uri.path(), 200),
+            answer.reply.status.as_u16(),
+            self.took.as_secs_f64() * 1e3
+        );
+        if let Some(session) = self.session {
+            let _ = write!(line, " session={session}");
+        }
+        if let Some(error) = answer.error {
+            let _ = write!(line, " error={error}");
+        }
+        if !answer.fields.is_empty() {
+            let fields = answer.fields.join(",");
+            let _ = write!(line, " fields={}", truncate::text(&fields, 500));
+        }
+        if !answer.unknown.is_empty() {
+            let _ = write!(line, " unknown={}", answer.unknown);
+        }
+        if let Some(found) = answer.found.filter(|_| !answer.is_miss()) {
+            let _ = write!(line, " match={found}");
+        }
+        if let Some(recording) = &answer.recording {
+            let label = if answer.is_miss() {
+                "nearest"
+            } else {
+                "recording"
+            };
+            let _ = write!(line, " {label}={recording}");
+        }
+        line.push_str(&answer.note);
+        if !self.faults.is_empty() {
+            let _ = write!(line, " faults={}", self.faults.join(";"));
+        }
+        line.push('\n');
+        write(line);
     }
-    if let Some(found) = answer.found.filter(|_| !answer.is_miss()) {
-        let _ = write!(line, " match={found}");
-    }
-    if let Some(recording) = &answer.recording {
-        let label = if answer.is_miss() {
-            "nearest"
-        } else {
-            "recording"
-        };
-        let _ = write!(line, " {label}={recording}");
-    }
-    line.push_str(&answer.note);
-    if !plan.names.is_empty() {
-        let _ = write!(line, " faults={}", plan.names.join(";"));
-    }
-    line.push('\n');
-    line
+}
+
+/// The time in UTC, to the millisecond.
+pub(crate) fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// The command that records what no recording answers.

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     builder::Builder,
-    error::StartError,
+    error::{Defect, StartError},
     http::listener::Running,
     log,
     recordings::Recordings,
@@ -29,7 +29,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// port before it returns.
 #[derive(Debug)]
 pub struct MockServer {
-    address: SocketAddr,
+    /// At least one.
+    addresses: Vec<SocketAddr>,
     mock: Arc<Mock>,
     running: Option<Running>,
     #[cfg(feature = "watch")]
@@ -38,10 +39,12 @@ pub struct MockServer {
 
 impl MockServer {
     /// Starts to serve on a listener.
-    pub(crate) fn run(listener: TcpListener, mock: Arc<Mock>) -> io::Result<Self> {
+    pub(crate) fn run(listeners: Vec<TcpListener>, mock: Arc<Mock>) -> io::Result<Self> {
+        let addresses = listeners.iter().map(TcpListener::local_addr);
+        let addresses: Vec<_> = addresses.collect::<io::Result<_>>()?;
         Ok(Self {
-            address: listener.local_addr()?,
-            running: Some(Running::start(listener, mock.clone())?),
+            addresses,
+            running: Some(Running::start(listeners, mock.clone())?),
             mock,
             #[cfg(feature = "watch")]
             _watch: None,
@@ -67,13 +70,19 @@ impl MockServer {
     /// without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
     /// The address that the mock listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// All addresses that the mock listens on, the first one first.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Stops in order: takes no more connections, finishes the requests in
@@ -150,12 +159,13 @@ impl MockServer {
     #[must_use]
     pub fn stale(&self) -> Vec<String> {
         let loaded = self.mock.loaded();
-        loaded
-            .set
-            .notes
-            .iter()
-            .map(|note| note.recording.clone())
-            .collect()
+        loaded.set.stale().map(str::to_owned).collect()
+    }
+
+    /// What stands in the folder of the recordings and belongs to none; it is skipped.
+    #[must_use]
+    pub fn strays(&self) -> Vec<Defect> {
+        self.mock.loaded().set.recordings.strays().to_vec()
     }
 
     /// Expects that every recording has answered a request.

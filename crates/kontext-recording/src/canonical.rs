@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt::Write as _};
 use memchr::memchr2;
 use serde_json::{Map, Value};
 
+use crate::Pointer;
+
 /// Marks a string that was a string in the document.
 pub(crate) const TEXT: char = 's';
 
@@ -41,6 +43,50 @@ impl Canonical {
         serde_json::from_str(&marked)
             .map(Self)
             .map_err(|_| OutOfRange)
+    }
+
+    /// The value at a pointer, in this form.
+    #[must_use]
+    pub fn at(&self, pointer: &Pointer) -> Option<&Value> {
+        let mut value = &self.0;
+        for part in pointer.parts() {
+            value = match value {
+                Value::Object(members) => members.get(&format!("{TEXT}{part}"))?,
+                Value::Array(entries) => entries.get(part.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        Some(value)
+    }
+
+    /// The document without the values at these pointers; an entry of a list becomes
+    /// null, so that the others keep their places.
+    #[must_use]
+    pub fn without(&self, pointers: &[Pointer]) -> Self {
+        let mut left = self.0.clone();
+        for pointer in pointers {
+            let Some((last, outer)) = pointer.parts().split_last() else {
+                continue;
+            };
+            let parent = outer.iter().try_fold(&mut left, |value, part| match value {
+                Value::Object(members) => members.get_mut(&format!("{TEXT}{part}")),
+                Value::Array(entries) => entries.get_mut(part.parse::<usize>().ok()?),
+                _ => None,
+            });
+            match parent {
+                Some(Value::Object(members)) => {
+                    members.remove(&format!("{TEXT}{last}"));
+                }
+                Some(Value::Array(entries)) => {
+                    let index = last.parse::<usize>().ok();
+                    if let Some(entry) = index.and_then(|index| entries.get_mut(index)) {
+                        *entry = Value::Null;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self(left)
     }
 
     /// The value in which strings are marked; see [`key`] and [`readable`].

@@ -8,9 +8,11 @@
 mod canonical;
 mod hash;
 mod meta;
+mod pointer;
 
 pub use canonical::{Canonical, OutOfRange, blanks, key, readable, readable_start, string_end};
 pub use hash::RequestHash;
 pub use meta::{
     FORMAT, KeptFile, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, Source,
 };
+pub use pointer::Pointer;

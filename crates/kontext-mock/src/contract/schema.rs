@@ -5,7 +5,7 @@ use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
 };
 
@@ -64,6 +64,9 @@ pub(crate) struct RequestContract {
     /// The schema by which requests are judged; keys that the contract does not
     /// name pass.
     pub(crate) open: Validator,
+    /// The members that some request of the contract has; nothing where a request
+    /// may have any.
+    pub(crate) known: Option<BTreeSet<String>>,
     /// The schema by which recorded requests are judged.
     pub(crate) closed: StrictSchema,
 }
@@ -224,6 +227,7 @@ impl Operation {
             };
             operation.request = Some(RequestContract {
                 required: request.required,
+                known: known_members(schema, &operation.definitions),
                 open: operation.validator(schema, "of the request")?,
                 closed: operation.closed(schema, "the request".to_owned()),
             });
@@ -356,6 +360,38 @@ impl StrictSchema {
         });
         compiled.as_ref().map_err(String::as_str)
     }
+}
+
+/// The names of the members that a schema has, behind references and in every branch;
+/// nothing where it is marked as a map.
+fn known_members(schema: &Value, definitions: &Value) -> Option<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut waiting = vec![schema];
+    let mut seen = Vec::new();
+    while let Some(schema) = waiting.pop() {
+        let Some(keywords) = schema.as_object() else {
+            continue;
+        };
+        if keywords.get(OPEN_MAP) == Some(&Value::Bool(true)) {
+            return None;
+        }
+        if let Some(properties) = keywords.get("properties").and_then(Value::as_object) {
+            names.extend(properties.keys().cloned());
+        }
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            let branches = keywords.get(keyword).and_then(Value::as_array);
+            waiting.extend(branches.into_iter().flatten());
+        }
+        let branches = ["then", "else"].into_iter();
+        waiting.extend(branches.filter_map(|keyword| keywords.get(keyword)));
+        let reference = keywords.get("$ref").and_then(Value::as_str);
+        let pointer = reference.and_then(|reference| reference.strip_prefix("#/$defs"));
+        if let Some(pointer) = pointer.filter(|pointer| !seen.contains(pointer)) {
+            seen.push(pointer);
+            waiting.extend(definitions.pointer(pointer));
+        }
+    }
+    Some(names)
 }
 
 /// Makes a schema complete: with its dialect and the definitions that its

@@ -385,6 +385,11 @@ impl Violation {
         )
     }
 
+    /// The place as a programmer writes it.
+    pub(crate) fn field(&self) -> String {
+        dotted(&self.place)
+    }
+
     /// The place as a JSON pointer (RFC 6901).
     pub(crate) fn pointer(&self) -> String {
         pointer(&self.place)

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -46,6 +46,8 @@ pub(crate) struct ConnectionHandle {
     received: AtomicBool,
     /// Whether the server is being stopped.
     stopping: AtomicBool,
+    /// The first bytes that the client sent.
+    first: OnceLock<[u8; 3]>,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,16 @@ impl ConnectionHandle {
     /// Has the connection close without lingering.
     pub(crate) fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client began with a TLS handshake.
+    pub(crate) fn spoke_tls(&self) -> bool {
+        matches!(self.first.get(), Some([0x16, 3, _]))
+    }
+
+    /// Whether the client began as HTTP/2 without an upgrade does.
+    pub(crate) fn spoke_http2(&self) -> bool {
+        self.first.get() == Some(b"PRI")
     }
 
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
@@ -201,7 +213,13 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.wire.first.get().is_none()
+            && let Some(first) = buffer.filled().first_chunk()
+        {
+            let _ = self.wire.first.set(*first);
+        }
+        read
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     pub(crate) status: StatusCode,
     pub(crate) message: String,
+    /// The fields that are wrong, where it is the body.
+    pub(crate) fields: Vec<String>,
 }
 
 impl Reason {
@@ -57,8 +59,10 @@ impl Reason {
             Self::NotFound | Self::Miss => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType | Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Cut
+            // No 415: the contract does not declare it.
+            Self::MediaType
+            | Self::Encoding
+            | Self::Cut
             | Self::NotJson
             | Self::Contract
             | Self::Session
@@ -82,6 +86,7 @@ impl Refusal {
             reason,
             status: reason.status(),
             message: message.into(),
+            fields: Vec::new(),
         }
     }
 
@@ -103,6 +108,7 @@ impl Refusal {
             reason: Reason::Simulated,
             status,
             message: message.to_owned(),
+            fields: Vec::new(),
         }
     }
 }

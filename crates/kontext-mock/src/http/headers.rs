@@ -40,8 +40,8 @@ pub(crate) static REWRITTEN: HeaderName = HeaderName::from_static("x-kontext-rew
 /// What a browser may read besides the few headers that it always may.
 const EXPOSED: &str = "x-inference-id, x-client-request-id, x-aimlapi-credits-used, \
      x-aimlapi-usd-spent, retry-after, x-kontext-match, x-kontext-recording, x-kontext-error, \
-     x-kontext-synthetic, x-kontext-rewritten, x-kontext-validation, x-kontext-fault, \
-     preference-applied";
+     x-kontext-synthetic, x-kontext-rewritten, x-kontext-validation, x-kontext-unknown, \
+     x-kontext-ignored, x-kontext-fault, preference-applied";
 
 /// Which of the provider's headers an answer has although nobody recorded them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

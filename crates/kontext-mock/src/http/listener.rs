@@ -10,7 +10,9 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
-    io, net,
+    future::poll_fn,
+    io,
+    net::{self, SocketAddr},
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -19,7 +21,7 @@ use std::{
     },
     task::{Context, Poll, ready},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -38,11 +40,17 @@ pub(crate) trait Service: Send + Sync + 'static {
         request: Request<Body>,
         wire: &ConnectionHandle,
     ) -> impl Future<Output = Response> + Send;
+
+    /// Logs what no request tells of.
+    fn note(&self, event: &str);
 }
 
 /// How long to wait before the next connection where none could be taken, as
 /// when the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long nothing is said again of connections that cannot be accepted.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long a client may take to send the rest of its request when the server
 /// stops; that it never does must not hold up the end.
@@ -59,27 +67,38 @@ pub(crate) enum Order {
 
 /// Serves until it is told to stop, and frees the port before it returns.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     service: Arc<impl Service>,
     mut stopping: oneshot::Receiver<Order>,
 ) {
     let (finish, finishing) = watch::channel(());
     let mut connections = JoinSet::new();
+    // That nothing can be accepted is not said twenty times a second.
+    let mut said: Option<Instant> = None;
     let order = loop {
         tokio::select! {
             biased;
             order = &mut stopping => break order.unwrap_or(Order::Now),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+            accepted = accept(&listeners) => match accepted {
+                Ok(stream) => {
                     connections.spawn(connection(stream, service.clone(), finishing.clone()));
                 }
                 Err(error) if is_of_connection(&error) => {}
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    if said.is_none_or(|said| said.elapsed() > SILENCE) {
+                        said = Some(Instant::now());
+                        service.note(&format!(
+                            "cannot accept connections, clients have to wait: {error}; see `ulimit -n`"
+                        ));
+                    }
+
+                    tokio::time::sleep(PAUSE).await;
+                }
             },
             Some(_) = connections.join_next() => {}
         }
     };
-    drop(listener);
+    drop(listeners);
     if let Order::Drain(patience) = order {
         let _ = finish.send(());
         let drained = async { while connections.join_next().await.is_some() {} };
@@ -99,6 +118,7 @@ async fn connection(
     // an error they are late, no more.
     let _ = stream.set_nodelay(true);
     let wire = Arc::new(ConnectionHandle::new(&stream));
+    let of_service = service.clone();
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let (service, wire) = (service.clone(), wire.clone());
         async move {
@@ -117,7 +137,11 @@ async fn connection(
     );
     // That a client breaks a connection, or a fault does, is no news.
     tokio::select! {
-        _ = connection.as_mut() => {}
+        ended = connection.as_mut() => {
+            if let Some(reason) = ended.err().and_then(|error| refused(&error, &wire)) {
+                of_service.note(&reason);
+            }
+        }
         _ = finishing.changed() => {
             wire.set_stopping();
             connection.as_mut().graceful_shutdown();
@@ -128,6 +152,66 @@ async fn connection(
             }
         }
     }
+}
+
+/// Takes the next connection of any listener.
+async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+    poll_fn(|context| {
+        let mut polls = listeners.iter().map(|one| one.poll_accept(context));
+        let accepted = polls.find_map(|poll| match poll {
+            Poll::Ready(accepted) => Some(accepted),
+            Poll::Pending => None,
+        });
+        accepted.map_or(Poll::Pending, |accepted| {
+            Poll::Ready(accepted.map(|(stream, _)| stream))
+        })
+    })
+    .await
+}
+
+/// Binds all addresses; a port 0 is a free one, and the same for all of them. Where
+/// the system has no IPv6, its loopback is left out.
+pub(crate) fn bind(
+    addresses: &[SocketAddr],
+) -> Result<Vec<net::TcpListener>, (SocketAddr, io::Error)> {
+    let mut listeners: Vec<net::TcpListener> = Vec::new();
+    for address in addresses {
+        let mut address = *address;
+        if let (0, Some(Ok(first))) = (
+            address.port(),
+            listeners.first().map(|one| one.local_addr()),
+        ) {
+            address.set_port(first.port());
+        }
+        match net::TcpListener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error)
+                if !listeners.is_empty()
+                    && address.is_ipv6()
+                    && !matches!(
+                        error.kind(),
+                        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+                    ) => {}
+            Err(error) => return Err((address, error)),
+        }
+    }
+    Ok(listeners)
+}
+
+/// Why hyper has refused a request before any handler saw it.
+fn refused(error: &hyper::Error, wire: &ConnectionHandle) -> Option<String> {
+    let (status, reason) = if wire.spoke_tls() {
+        (400, "a TLS hello: this port speaks plain http")
+    } else if wire.spoke_http2() {
+        (400, "an HTTP/2 preface: this port speaks HTTP/1.1")
+    } else if error.is_parse_too_large() {
+        (431, "a head that is too large, or more than 100 headers")
+    } else if error.is_parse() {
+        return Some(format!("- - 400 error=not-http {error}"));
+    } else {
+        return None;
+    };
+    Some(format!("- - {status} error=not-http {reason}"))
 }
 
 /// Whether only this one connection failed before it was taken.
@@ -156,22 +240,26 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts to serve on a listener.
+    /// Starts to serve on listeners.
     pub(crate) fn start(
-        listener: net::TcpListener,
+        listeners: Vec<net::TcpListener>,
         service: Arc<impl Service>,
     ) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
         let runtime = SharedRuntime::get()?;
-        let listener = {
+        let listeners = {
             let _inside = runtime.handle().enter();
-            TcpListener::from_std(listener)?
+            let nonblocking = |listener: net::TcpListener| {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            };
+            let listeners = listeners.into_iter().map(nonblocking);
+            listeners.collect::<io::Result<Vec<_>>>()?
         };
         let (stop, stopping) = oneshot::channel();
         let (waiting, stopped) = oneshot::channel();
         let (blocking, ended) = mpsc::sync_channel(1);
         runtime.handle().spawn(async move {
-            serve(listener, service, stopping).await;
+            serve(listeners, service, stopping).await;
             let _ = waiting.send(());
             let _ = blocking.send(());
         });
@@ -339,6 +427,8 @@ mod tests {
         async fn serve(self: &Arc<Self>, _: Request<Body>, _: &ConnectionHandle) -> Response {
             Response::new(Body::from("refused"))
         }
+
+        fn note(&self, _: &str) {}
     }
 
     /// A server, and a client that has been refused and keeps its side open.
@@ -352,7 +442,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let service = Arc::new(Refuses);
         let (stop, stopping) = oneshot::channel();
-        let server = tokio::spawn(serve(listener, service.clone(), stopping));
+        let server = tokio::spawn(serve(vec![listener], service.clone(), stopping));
         let mut client = TcpStream::connect(address).await.unwrap();
         let request = b"POST / HTTP/1.1\r\nhost: mock\r\ncontent-length: 1000000000\r\n\r\n";
         client.write_all(request).await.unwrap();

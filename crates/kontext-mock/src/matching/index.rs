@@ -1,6 +1,6 @@
 //! The recordings that a mock serves now, with all that is worked out once.
 
-use kontext_recording::{Canonical, RequestHash};
+use kontext_recording::{Canonical, Pointer, RequestHash};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
@@ -14,25 +14,30 @@ use std::{
 use crate::{
     contract::Contract,
     error::{Note, StartError},
+    matching::MatchMode,
     recordings::{Recordings, check},
     redaction::Redaction,
     respond::replay::Replay,
 };
 
-/// A set of recordings that has passed the gate.
+/// A set of valid recordings.
 #[derive(Debug)]
 pub(crate) struct RecordingIndex {
     pub(crate) recordings: Recordings,
     pub(crate) redaction: Redaction,
     /// The recordings as they are served, in the same order.
     pub(crate) prepared: Vec<Replay>,
-    /// What the gate noted, such as that a recording is stale.
+    /// What validation noted, such as that a recording is stale.
     pub(crate) notes: Vec<Note>,
     /// Where each operation's recordings stand; names are in order, so they
     /// stand together.
     operations: BTreeMap<String, std::ops::Range<usize>>,
     /// Which recording has a request.
     exact: HashMap<RequestHash, usize>,
+    /// What is ignored where no recording has exactly the request.
+    pub(crate) ignore: Vec<Pointer>,
+    /// Which recording has a request without that.
+    ignoring: HashMap<RequestHash, usize>,
 }
 
 /// A set with what one mock knows of it.
@@ -50,21 +55,34 @@ impl RecordingIndex {
             return Ok(set.clone());
         }
         let contract = Contract::shared().map_err(StartError::Contract)?;
-        let set = Self::embedded_for(&contract)?;
+        let set = Self::embedded_for(&contract, &[])?;
         Ok(EMBEDDED.get_or_init(|| set).clone())
     }
 
     /// The set that is built in, judged by another contract.
-    pub(crate) fn embedded_for(contract: &Contract) -> Result<Arc<Self>, StartError> {
+    pub(crate) fn embedded_for(
+        contract: &Contract,
+        ignore: &[Pointer],
+    ) -> Result<Arc<Self>, StartError> {
         let recordings = Recordings::embedded().map_err(StartError::Recordings)?;
-        Self::new(recordings, Redaction::default(), contract).map(Arc::new)
+        Self::new(recordings, Redaction::default(), contract, ignore).map(Arc::new)
     }
 
     /// Reads the set of a folder.
-    pub(crate) fn load(folder: &Path, contract: &Contract) -> Result<Arc<Self>, StartError> {
-        let recordings = Recordings::load(folder).map_err(StartError::Recordings)?;
+    pub(crate) fn load(
+        folder: &Path,
+        contract: &Contract,
+        mode: MatchMode,
+        ignore: &[Pointer],
+    ) -> Result<Arc<Self>, StartError> {
+        // An answer that is generated needs no recording.
+        let recordings = match mode {
+            MatchMode::Generate => Recordings::load_any(folder),
+            _ => Recordings::load(folder),
+        };
+        let recordings = recordings.map_err(StartError::Recordings)?;
         let redaction = Redaction::load(folder).map_err(StartError::Redaction)?;
-        Self::new(recordings, redaction, contract).map(Arc::new)
+        Self::new(recordings, redaction, contract, ignore).map(Arc::new)
     }
 
     /// Judges recordings, and works out how they are found and served.
@@ -72,6 +90,7 @@ impl RecordingIndex {
         recordings: Recordings,
         redaction: Redaction,
         contract: &Contract,
+        ignore: &[Pointer],
     ) -> Result<Self, StartError> {
         let report = check(contract, &recordings);
         if !report.is_clean() {
@@ -82,6 +101,8 @@ impl RecordingIndex {
             notes: report.notes,
             operations: BTreeMap::new(),
             exact: HashMap::with_capacity(recordings.len()),
+            ignore: [recordings.ignore(), ignore].concat(),
+            ignoring: HashMap::new(),
             recordings,
             redaction,
         };
@@ -97,6 +118,11 @@ impl RecordingIndex {
             });
             let hash = RequestHash::of(recording.operation(), canonical.as_ref());
             set.exact.entry(hash).or_insert(index);
+            if let (Some(canonical), false) = (&canonical, set.ignore.is_empty()) {
+                let stripped = canonical.without(&set.ignore);
+                let hash = RequestHash::of(recording.operation(), Some(&stripped));
+                set.ignoring.entry(hash).or_insert(index);
+            }
             set.operations
                 .entry(recording.operation().to_owned())
                 .and_modify(|range| range.end = index + 1)
@@ -106,9 +132,16 @@ impl RecordingIndex {
         Ok(set)
     }
 
+    /// The names of the recordings that were made under an older contract.
+    pub(crate) fn stale(&self) -> impl Iterator<Item = &str> {
+        let notes = self.notes.iter();
+        let stale = notes.filter(|note| note.pointer == "/contract_sha256");
+        stale.map(|note| note.recording.as_str())
+    }
+
     /// Whether a recording was made under an older contract.
     pub(crate) fn is_stale(&self, name: &str) -> bool {
-        self.notes.iter().any(|note| note.recording == name)
+        self.stale().any(|stale| stale == name)
     }
 
     /// The recordings of an operation, each with its index.
@@ -118,6 +151,38 @@ impl RecordingIndex {
     ) -> impl Iterator<Item = (usize, &Replay)> + Clone {
         let range = self.operations.get(operation).cloned().unwrap_or(0..0);
         range.clone().zip(&self.prepared[range])
+    }
+
+    /// The body of a recording's request, in the form in which requests are compared.
+    pub(crate) fn canonical(&self, index: usize) -> Option<&Canonical> {
+        self.prepared.get(index)?.canonical.as_ref()
+    }
+
+    /// A body without what is ignored.
+    pub(crate) fn stripped<'a>(&self, body: &'a Canonical) -> Cow<'a, Canonical> {
+        if self.ignore.is_empty() {
+            Cow::Borrowed(body)
+        } else {
+            Cow::Owned(body.without(&self.ignore))
+        }
+    }
+
+    /// The recording that has a request but for what is ignored, and which of that
+    /// differs.
+    pub(crate) fn exact_but_ignored(
+        &self,
+        operation: &str,
+        body: &Canonical,
+    ) -> Option<(usize, Vec<&Pointer>)> {
+        if self.ignore.is_empty() {
+            return None;
+        }
+        let hash = RequestHash::of(operation, Some(&self.stripped(body)));
+        let index = *self.ignoring.get(&hash)?;
+        let recorded = self.canonical(index)?;
+        let pointers = self.ignore.iter();
+        let differ = pointers.filter(|pointer| recorded.at(pointer) != body.at(pointer));
+        Some((index, differ.collect()))
     }
 
     /// The recording that has exactly a request.

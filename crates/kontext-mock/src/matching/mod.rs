@@ -60,14 +60,13 @@ pub(crate) fn differences(
     body: &EvaluatedBody,
     query: Option<&str>,
 ) -> Differences {
-    let recorded = set
-        .prepared
-        .get(index)
-        .and_then(|one| one.canonical.as_ref());
+    let recorded = set.canonical(index).map(|recorded| set.stripped(recorded));
+    let recorded = recorded.as_deref();
     let mut differences = if body.is_opaque() {
         Differences::opaque(recorded)
     } else {
-        Differences::between(recorded, body.canonical())
+        let body = body.canonical().map(|body| set.stripped(body));
+        Differences::between(recorded, body.as_deref())
     };
     if let Some(query) = query {
         differences.add_query(query);
@@ -82,10 +81,13 @@ pub(crate) fn nearest(
     operation: &str,
     body: &EvaluatedBody,
 ) -> Option<usize> {
+    let body = body.canonical().map(|body| set.stripped(body));
     // Of equal ones, min_by_key takes the first, and names are in order.
     set.of_operation(operation)
         .min_by_key(|(_, prepared)| {
-            Differences::distance(prepared.canonical.as_ref(), body.canonical())
+            let recorded = prepared.canonical.as_ref();
+            let recorded = recorded.map(|recorded| set.stripped(recorded));
+            Differences::distance(recorded.as_deref(), body.as_deref())
         })
         .map(|(index, _)| index)
 }

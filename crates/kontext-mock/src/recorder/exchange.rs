@@ -18,12 +18,17 @@ use crate::{
     redaction::{Redaction, RedactionEntry, Secret, keeps_header},
 };
 
+/// What a recording says of itself whose response broke off.
+pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
+
 /// An exchange with the service, with its secrets. Debug does not print it.
 pub(crate) struct Exchange<'a> {
     pub(crate) operation: &'a Operation,
     /// The body of the request, decoded.
     pub(crate) request: &'a [u8],
     pub(crate) status: StatusCode,
+    /// Whether the end of the response did not come.
+    pub(crate) broke_off: bool,
     /// The headers of the response, without those of its encoding.
     pub(crate) headers: &'a HeaderMap,
     /// The body of the response, decoded.
@@ -124,6 +129,9 @@ impl Exchange<'_> {
             redacted,
             files: Vec::new(),
         };
+        if self.broke_off {
+            story.not_recorded.push(BROKE_OFF.to_owned());
+        }
         self.keep_headers(redaction, &mut story);
         Ok(Draft {
             hash: asked.hash,

@@ -1,5 +1,6 @@
 //! Which requests have a recording already, without reading files twice.
 
+use crate::recorder::exchange::BROKE_OFF;
 use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RequestHash};
 use serde::Deserialize;
 use std::{
@@ -35,6 +36,8 @@ struct Stamp {
 #[derive(Deserialize)]
 struct Status {
     status: u16,
+    #[serde(default)]
+    not_recorded: Vec<String>,
 }
 
 impl Index {
@@ -111,8 +114,18 @@ fn inode(_metadata: &Metadata) -> u64 {
     0
 }
 
+/// The status of a recording whose response broke off: it is worth no more than a
+/// failure.
+pub(crate) const BROKEN: u16 = 599;
+
 fn read(folder: &Path, operation: &str) -> Option<(RequestHash, u16)> {
-    let Status { status } = serde_json::from_slice(&fs::read(folder.join(META_FILE)).ok()?).ok()?;
+    let Status {
+        mut status,
+        not_recorded,
+    } = serde_json::from_slice(&fs::read(folder.join(META_FILE)).ok()?).ok()?;
+    if not_recorded.iter().any(|one| one == BROKE_OFF) {
+        status = BROKEN;
+    }
     let hash = match fs::read_to_string(folder.join(REQUEST_FILE)) {
         Ok(text) => {
             serde_json::from_str::<serde::de::IgnoredAny>(&text).ok()?;

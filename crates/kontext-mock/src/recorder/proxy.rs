@@ -5,9 +5,9 @@ use axum::{
     http::{Request, StatusCode, request::Parts},
     response::Response,
 };
+use kontext_recording::RequestHash;
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -32,6 +32,7 @@ use crate::{
     log,
     matching::Match,
     recorder::{
+        exchange::recorded_body,
         pictures::Fetcher,
         recorder::RecordMode,
         relay,
@@ -74,7 +75,7 @@ pub(crate) struct Proxy {
     numbers: AtomicU64,
     problems: Mutex<VecDeque<String>>,
     /// Whose turn it is, by request.
-    turns: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<RequestHash, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// A request that has been read.
@@ -101,17 +102,23 @@ impl Proxy {
     /// Waits until no exchange of the same request is under way: the answer of the
     /// first is then there for the others.
     async fn turn(&self, asked: &ProxyRequest) -> OwnedMutexGuard<()> {
-        let mut hasher = DefaultHasher::new();
-        (
-            asked.parts.method.as_str(),
-            asked.parts.uri.path(),
-            &asked.body,
-        )
-            .hash(&mut hasher);
+        // Equal JSON is one request, however it is spelled.
+        let hash = match (self.operation(asked), &asked.decoded) {
+            (Some(operation), Ok(body)) => tokio::task::block_in_place(|| {
+                let redaction = self.store.redaction();
+                let recorded = recorded_body(operation, body, &redaction, &asked.secrets);
+                recorded.ok().map(|recorded| recorded.hash)
+            }),
+            _ => None,
+        };
+        let Some(hash) = hash else {
+            // What cannot be recorded waits for nothing.
+            return Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
+        };
         let turn = {
             let mut turns = lock(&self.turns);
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-            turns.entry(hasher.finish()).or_default().clone()
+            turns.entry(hash).or_default().clone()
         };
         turn.lock_owned().await
     }
@@ -292,7 +299,7 @@ impl Proxy {
 
     fn say(&self, line: &str) {
         if self.settings.log {
-            log::write(format!("{line}\n"));
+            log::write(format!("{} {line}\n", log::now()));
         }
     }
 
@@ -343,6 +350,10 @@ impl Proxy {
 }
 
 impl Service for Proxy {
+    fn note(&self, event: &str) {
+        self.say(event);
+    }
+
     async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &ConnectionHandle) -> Response {
         let (parts, body) = request.into_parts();
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;

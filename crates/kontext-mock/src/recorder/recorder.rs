@@ -1,7 +1,7 @@
 //! The recorder: a proxy that listens on a socket and saves what passes through.
 
 use std::{
-    fmt,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
@@ -12,12 +12,13 @@ use strum::{Display, EnumString};
 use crate::{
     contract::Contract,
     error::RecordError,
-    http::listener::Running,
+    http::listener::{self, Running},
     log,
     recorder::{
         pictures::Fetcher,
         proxy::{Proxy, Settings},
         rules::Wanted,
+        staging::Lock,
         store::Store,
         upstream::Upstream,
     },
@@ -46,7 +47,7 @@ pub enum RecordMode {
 pub struct RecorderBuilder {
     upstream: String,
     folder: PathBuf,
-    listen: SocketAddr,
+    listen: Vec<SocketAddr>,
     mode: RecordMode,
     pictures: bool,
     log: bool,
@@ -81,7 +82,7 @@ impl Recorder {
         RecorderBuilder {
             upstream: upstream.into(),
             folder: folder.into(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen: Vec::new(),
             mode: RecordMode::default(),
             pictures: false,
             log: false,
@@ -162,9 +163,10 @@ impl fmt::Debug for RecorderBuilder {
 }
 
 impl RecorderBuilder {
-    /// Listens on an address; by default on a free port of 127.0.0.1.
+    /// Listens on an address; by default on a free port of 127.0.0.1. Called again,
+    /// it listens on that address as well.
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
-        self.listen = address.into();
+        self.listen.push(address.into());
         self
     }
 
@@ -216,10 +218,6 @@ impl RecorderBuilder {
     /// Fails where the upstream is not an origin that may be sent a key (https,
     /// or http on this machine), where the folder cannot be written or its rules
     /// of redaction not be read, and where the address cannot be listened on.
-    #[expect(
-        clippy::unused_async,
-        reason = "the caller need not know that nothing waits yet"
-    )]
     pub async fn start(self) -> Result<Recorder, RecordError> {
         let upstream = Upstream::new(&self.upstream)?;
         // Rules that cannot be used are said before anything is made.
@@ -230,12 +228,18 @@ impl RecorderBuilder {
             Redaction::default().with_pointer(pointer)?;
         }
         let contract = Contract::shared()?;
-        let listener = TcpListener::bind(self.listen).map_err(|source| RecordError::Listen {
-            address: self.listen,
-            source,
-        })?;
-        let address = listener.local_addr().map_err(RecordError::Run)?;
-        if upstream.is_at(address) {
+        let mut listen = self.listen;
+        if listen.is_empty() {
+            listen.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        }
+        let listeners = listener::bind(&listen)
+            .map_err(|(address, source)| RecordError::Listen { address, source })?;
+        let addresses = listeners.iter().map(TcpListener::local_addr);
+        let addresses: Vec<_> = addresses
+            .collect::<io::Result<_>>()
+            .map_err(RecordError::Run)?;
+        let address = addresses[0];
+        if addresses.iter().any(|address| upstream.is_at(*address)) {
             return Err(RecordError::Upstream {
                 problem: "is this recorder itself".to_owned(),
             });
@@ -245,7 +249,12 @@ impl RecorderBuilder {
         } else {
             None
         };
-        let store = Store::open(&self.folder, &self.wanted, contract.clone())?;
+        let store = {
+            let failed = |error| RecordError::folder(&self.folder, error);
+            std::fs::create_dir_all(&self.folder).map_err(failed)?;
+            let lock = Lock::wait(&self.folder).await.map_err(failed)?;
+            Store::open(&self.folder, &lock, &self.wanted, contract.clone())?
+        };
         let settings = Settings {
             mode: self.mode,
             log: self.log,
@@ -253,7 +262,7 @@ impl RecorderBuilder {
             folder: self.folder,
         };
         let proxy = Arc::new(Proxy::new(store, upstream, contract, fetcher, settings));
-        let running = Running::start(listener, proxy.clone()).map_err(RecordError::Run)?;
+        let running = Running::start(listeners, proxy.clone()).map_err(RecordError::Run)?;
         Ok(Recorder {
             address,
             proxy,

@@ -13,7 +13,7 @@ use crate::{
         exchange::{Draft, places},
         rules::{Rules, Wanted},
         slug,
-        staging::{Place, Shelf},
+        staging::{Lock, Place, Shelf},
         store::{NAME_BYTES, Store, read_recording},
     },
     recordings::{Case, Recording, Recordings},
@@ -71,7 +71,8 @@ pub fn redact_recordings(
         None
     } else {
         let contract: Arc<Contract> = Contract::shared()?;
-        Some(Store::open(folder, &wanted, contract)?)
+        let lock = Lock::take(folder).map_err(|error| RecordError::folder(folder, error))?;
+        Some(Store::open(folder, &lock, &wanted, contract)?)
     };
     let mut report = RedactReport {
         recordings: recordings.len(),

@@ -25,7 +25,7 @@ use crate::{
         recorder::RecordMode,
         staging::Shelf,
         store::{Saved, Unsaved},
-        tee_body::{LONGEST, TeeBody},
+        tee_body::{BrokeOff, LONGEST, TeeBody},
     },
     redaction::Secret,
 };
@@ -36,6 +36,8 @@ struct Answered {
     headers: HeaderMap,
     /// Nothing of one that is too long to be saved.
     body: Option<Bytes>,
+    /// Whether its end did not come.
+    broke_off: bool,
 }
 
 /// Sends a request on, gives its answer to `head`, and saves the exchange.
@@ -77,6 +79,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
         status,
         headers: hop_by_hop::of_response(response.headers()),
         body: None,
+        broke_off: false,
     };
     let is_bodiless = parts.method == Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -102,16 +105,32 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
             });
             tokio::join!(saving, rest.finish(is_saved));
         }
-        Err(error) => {
-            let reason = format!(
-                " {}: not saved: the answer broke off, the client has what came of it, and it may \
-                 have been charged: {}",
-                status.as_u16(),
-                with_causes(&error.without_url())
-            );
+        Err(BrokeOff { error, read }) => {
+            answered.body = read.filter(|read| !read.is_empty());
+            answered.broke_off = true;
             if proxy.is_to_be_saved(&asked) {
                 proxy.count_lost();
             }
+            let (of_proxy, of_asked) = (proxy.clone(), asked.clone());
+            let tried = match answered.body {
+                Some(_) => spawn_blocking(move || save_now(&of_proxy, &of_asked, &answered))
+                    .await
+                    .ok(),
+                None => None,
+            };
+            let kept = match tried {
+                Some(Ok((saved, _))) => format!("it is kept as {}", saved.place),
+                Some(Err(Unsaved::Unwanted(reason) | Unsaved::Failed(reason))) => {
+                    format!("it is not kept: {reason}")
+                }
+                None => "that is nothing".to_owned(),
+            };
+            let reason = format!(
+                " {}: not saved: the answer broke off and may have been charged; the client has \
+                 what came of it, and {kept}: {}",
+                status.as_u16(),
+                with_causes(&error.without_url())
+            );
             proxy.problem(&asked, &reason);
             rest.break_off().await;
         }
@@ -191,6 +210,7 @@ fn save_now(
         operation,
         request,
         status: answered.status,
+        broke_off: answered.broke_off,
         headers: &headers,
         response: &response,
         secrets: &secrets,

@@ -44,7 +44,9 @@ fn prompt(request: Option<&Value>) -> Option<&str> {
 /// enough.
 fn slug(text: &str) -> String {
     let mut slug = String::new();
-    for character in text.chars() {
+    // Other scripts are written in Latin letters: "日本" is "ri-ben".
+    let start = truncate::beginning(text, 4 * SLUG_BYTES);
+    for character in deunicode::deunicode(start).chars() {
         if slug.len() > SLUG_BYTES {
             break;
         }
@@ -76,8 +78,11 @@ mod tests {
         for (prompt, expected) in [
             ("Add a bird.", "add-a-bird"),
             ("  Don't -- stop!  ", "dont-stop"),
-            ("日本語", ""),
-            ("日本 T-Rex", "t-rex"),
+            ("日本語", "ri-ben-yu"),
+            ("日本 T-Rex", "ri-ben-t-rex"),
+            ("Füge einen Vogel hinzu", "fuge-einen-vogel-hinzu"),
+            ("Добавь птицу", "dobav-ptitsu"),
+            ("…!", ""),
             (
                 "Combine the two images so that the dinosaur stands behind",
                 "combine-the-two-images-so-that-the-dinosaur",

@@ -50,21 +50,38 @@ pub(crate) struct Staging {
 }
 
 impl Lock {
-    /// Waits until no one else changes the recordings of a folder.
-    pub(crate) fn take(root: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
+    /// Waits until no one else changes the recordings of a folder, as [`take`](Self::take)
+    /// does, but can be given up: whoever drops the future waits no more.
+    pub(crate) async fn wait(root: &Path) -> io::Result<Self> {
+        let file = Self::open(root)?;
+        let begun = Instant::now();
+        let mut is_said = false;
+        while FileExt::try_lock(&file).is_err() {
+            if begun.elapsed() >= SOON && !is_said {
+                say_waiting(root);
+                is_said = true;
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        Ok(Self { _file: file })
+    }
+
+    fn open(root: &Path) -> io::Result<File> {
+        OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(root.join(".lock"))?;
+            .open(root.join(".lock"))
+    }
+
+    /// Waits until no one else changes the recordings of a folder.
+    pub(crate) fn take(root: &Path) -> io::Result<Self> {
+        let file = Self::open(root)?;
         if FileExt::try_lock(&file).is_err() {
             let begun = Instant::now();
             while FileExt::try_lock(&file).is_err() {
                 if begun.elapsed() >= SOON {
-                    log::write(format!(
-                        "waiting for another recorder that has locked {}\n",
-                        root.display()
-                    ));
+                    say_waiting(root);
                     FileExt::lock(&file)?;
                     break;
                 }
@@ -73,6 +90,13 @@ impl Lock {
         }
         Ok(Self { _file: file })
     }
+}
+
+fn say_waiting(root: &Path) {
+    log::write(format!(
+        "waiting for another recorder that has locked {}\n",
+        root.display()
+    ));
 }
 
 impl Staging {

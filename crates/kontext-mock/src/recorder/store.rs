@@ -15,7 +15,7 @@ use crate::{
     log::with_causes,
     recorder::{
         exchange::{Draft, Exchange, recorded_body},
-        index::Index,
+        index::{BROKEN, Index},
         rules::{Rules, Wanted},
         slug,
         staging::{Lock, Place, Shelf, Staging},
@@ -81,9 +81,10 @@ impl From<String> for Unsaved {
 }
 
 impl Store {
-    /// Opens a folder to record into, and makes it where it is missing.
+    /// Opens a folder to record into, whose lock the caller has.
     pub(crate) fn open(
         root: &Path,
+        lock: &Lock,
         wanted: &Wanted,
         contract: Arc<Contract>,
     ) -> Result<Self, RecordError> {
@@ -91,18 +92,16 @@ impl Store {
             folder: root.to_owned(),
             source,
         };
-        fs::create_dir_all(root).map_err(failed)?;
-        let lock = Lock::take(root).map_err(failed)?;
         // What an earlier version called so holds answers that were paid for.
         let (earlier, quarantine) = (root.join(".disagreeing"), Shelf::Quarantine.folder(root));
         if earlier.is_dir() && !quarantine.exists() {
             fs::rename(earlier, quarantine).map_err(failed)?;
         }
-        let staging = Staging::open(root, &lock).map_err(failed)?;
+        let staging = Staging::open(root, lock).map_err(failed)?;
         let mut rules = Rules::read(root)?;
         if !wanted.is_empty() {
             let merged = rules.with(wanted)?;
-            rules.write(merged, root, &staging, &lock)?;
+            rules.write(merged, root, &staging, lock)?;
         }
         Ok(Self {
             root: root.to_owned(),
@@ -137,8 +136,8 @@ impl Store {
         *latest = rules.redaction();
     }
 
-    /// Reads the recording of a request, if there is one; of two the one
-    /// whose status is worth more.
+    /// Reads the recording of a request, if there is one that says something of the
+    /// request; of two the one whose status is worth more.
     pub(crate) fn find(
         &self,
         operation: &Operation,
@@ -158,7 +157,7 @@ impl Store {
             .into_iter()
             .rev()
             .max_by_key(|found| rank(found.status));
-        let Some(Found { place, .. }) = best else {
+        let Some(Found { place, .. }) = best.filter(|found| is_good(found.status)) else {
             return Ok(None);
         };
         let (_, recording) = self.recording(&place)?;
@@ -177,7 +176,11 @@ impl Store {
                 "there is no recording of this request to update".to_owned(),
             ));
         }
-        let new = exchange.status.as_u16();
+        let new = if exchange.broke_off {
+            BROKEN
+        } else {
+            exchange.status.as_u16()
+        };
         if let Some(better) = found.iter().find(|found| rank(found.status) > rank(new)) {
             return Err(Unsaved::Unwanted(format!(
                 "{} has the status {}, which {new} does not replace",
@@ -195,7 +198,7 @@ impl Store {
         }
         files.insert(META_FILE.to_owned(), story.to_json().into());
         let (mut read, mut report) = self.validate(&place, &files)?;
-        if !report.is_clean() {
+        if !report.is_clean() || exchange.broke_off {
             place = self.place(&state, Shelf::Quarantine, &found, operation, &draft)?;
             (read, report) = self.validate(&place, &files)?;
         }

@@ -22,6 +22,14 @@ pub(crate) struct TeeBody {
     held_back: Option<Bytes>,
 }
 
+/// An answer that came without its end.
+#[derive(Debug)]
+pub(crate) struct BrokeOff {
+    pub(crate) error: reqwest::Error,
+    /// What came; nothing if it is too long to be saved.
+    pub(crate) read: Option<Bytes>,
+}
+
 impl TeeBody {
     /// The body for the client, and the other end of it.
     pub(crate) fn new() -> (Self, Relayed) {
@@ -39,7 +47,7 @@ impl TeeBody {
     pub(crate) async fn read(
         &mut self,
         response: &mut reqwest::Response,
-    ) -> reqwest::Result<Option<Bytes>> {
+    ) -> Result<Option<Bytes>, BrokeOff> {
         let mut all = Some(Vec::new());
         let mut is_gone = false;
         loop {
@@ -58,8 +66,13 @@ impl TeeBody {
                     }
                 },
                 part = response.chunk(), if may_read => {
-                    let Some(part) = part? else {
-                        return Ok(all.map(Bytes::from));
+                    let part = match part {
+                        Ok(Some(part)) => part,
+                        Ok(None) => return Ok(all.map(Bytes::from)),
+                        Err(error) => return Err(BrokeOff {
+                            error,
+                            read: all.map(Bytes::from),
+                        }),
                     };
                     if part.is_empty() {
                         continue;

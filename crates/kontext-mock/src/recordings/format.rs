@@ -1,7 +1,7 @@
 //! The form of `recording.json`, the file that tells what a recording is.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use kontext_recording::{FORMAT, RecordingMeta};
+use kontext_recording::{FORMAT, Pointer, RecordingMeta};
 use serde::Deserialize;
 
 use crate::error::Defect;
@@ -44,6 +44,36 @@ pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
     let meta: RecordingMeta = serde_json::from_slice(bytes).map_err(read)?;
     validate(&meta, file)?;
     Ok(meta)
+}
+
+/// The file that says how requests are compared with those of a folder.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    format: u64,
+    #[serde(default)]
+    ignore: Vec<String>,
+}
+
+/// Reads a `matching.json`, whose `ignore` lists JSON pointers; `file` names it in
+/// defects.
+pub(crate) fn settings(bytes: &[u8], file: &str) -> Result<Vec<Pointer>, Defect> {
+    let next = "write {\"format\": 1, \"ignore\": [\"/seed\"]}";
+    let read: Settings =
+        serde_json::from_slice(bytes).map_err(|error| json_defect(&error, file, next))?;
+    if read.format != 1 {
+        let problem = format!("the format is {}, expected 1", read.format);
+        return Err(Defect::of_file(file, problem, next).at("/format"));
+    }
+    let pointers = read.ignore.iter().enumerate();
+    pointers
+        .map(|(index, text)| {
+            Pointer::parse(text).ok_or_else(|| {
+                Defect::of_file(file, format!("{text:?} is no JSON pointer"), next)
+                    .at(format!("/ignore/{index}"))
+            })
+        })
+        .collect()
 }
 
 /// Describes why a file is not the JSON that was expected.

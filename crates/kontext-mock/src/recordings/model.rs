@@ -4,11 +4,11 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, StatusCode},
 };
-use kontext_recording::{Canonical, Origin, RecordingMeta, Redacted, RequestHash};
+use kontext_recording::{Canonical, Origin, Pointer, RecordingMeta, Redacted, RequestHash};
 use std::path::Path;
 
 use crate::{
-    error::LoadError,
+    error::{Defect, LoadError},
     recordings::{
         files::RecordedFile,
         load::{self, Case},
@@ -19,6 +19,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Recordings {
     pub(crate) recordings: Vec<Recording>,
+    pub(crate) strays: Vec<Defect>,
+    pub(crate) ignore: Vec<Pointer>,
 }
 
 /// One recorded exchange: a request and the response to it.
@@ -58,17 +60,29 @@ impl Recordings {
     /// Reads the recordings of a folder that holds
     /// `<operation>/<case>/recording.json` and the files beside it.
     ///
-    /// Hidden files (a name that starts with a dot) are not looked at. Whether
+    /// Hidden files (a name that starts with a dot) are not looked at; other files that
+    /// belong to no recording are skipped ([`strays`](Self::strays)). Whether
     /// the recordings agree with the contract is [`check`](crate::check())'s
     /// to say.
     ///
     /// # Errors
     ///
-    /// Fails where a file cannot be read, is not of the documented form, or
-    /// stands where none is expected, and where there is no recording at all.
+    /// Fails where a file of a recording cannot be read or is not of the documented
+    /// form, and where there is no recording at all.
     /// All defects are listed, each with its file and place.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, LoadError> {
-        load::folder(folder.as_ref())
+        load::folder(folder.as_ref(), false)
+    }
+
+    /// The same, but there may be no recording at all.
+    pub(crate) fn load_any(folder: &Path) -> Result<Self, LoadError> {
+        load::folder(folder, true)
+    }
+
+    /// What stands in the folder and belongs to no recording, by file: it is skipped.
+    #[must_use]
+    pub fn strays(&self) -> &[Defect] {
+        &self.strays
     }
 
     /// Makes a set of one recording of the files that its folder holds or is
@@ -83,8 +97,15 @@ impl Recordings {
         load::recording(folder, operation, case, files)
             .map(|recording| Self {
                 recordings: vec![recording],
+                strays: Vec::new(),
+                ignore: Vec::new(),
             })
             .map_err(LoadError::new)
+    }
+
+    /// What the folder has ignored where no recording has exactly a request.
+    pub(crate) fn ignore(&self) -> &[Pointer] {
+        &self.ignore
     }
 
     /// Lists the recordings in the order of their names.
@@ -92,10 +113,10 @@ impl Recordings {
         self.recordings.iter()
     }
 
-    /// How many recordings there are; never 0.
+    /// How many recordings there are.
     #[expect(
         clippy::len_without_is_empty,
-        reason = "a set without recordings cannot be loaded"
+        reason = "a set without recordings can only be had where answers are generated"
     )]
     #[must_use]
     pub fn len(&self) -> usize {

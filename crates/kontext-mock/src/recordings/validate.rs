@@ -42,6 +42,13 @@ pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
             );
         }
     }
+    let strays = recordings.strays().iter().map(|stray| Note {
+        recording: String::new(),
+        file: stray.file.clone(),
+        pointer: String::new(),
+        message: format!("{}; {}", stray.problem, stray.next),
+    });
+    report.notes.extend(strays);
     report
 }
 

@@ -187,8 +187,7 @@ impl Redaction {
 /// A JSON pointer to a part of a document.
 #[derive(Clone)]
 pub(super) struct Pointer {
-    text: String,
-    parts: Vec<String>,
+    pointer: kontext_recording::Pointer,
     /// Finds the last key in its quotes, as it is spelled without an escape; there is none
     /// where every part can be an index.
     finder: Option<Finder<'static>>,
@@ -197,39 +196,31 @@ pub(super) struct Pointer {
 impl Pointer {
     /// Reads a pointer; nothing where it is none, or that of a whole document.
     fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<_> = text
-            .strip_prefix('/')?
-            .split('/')
-            .map(part)
-            .collect::<Option<_>>()?;
+        let pointer = kontext_recording::Pointer::parse(text)?;
         let is_key = |part: &&String| !part.bytes().all(|byte| byte.is_ascii_digit());
-        let key = parts.iter().rev().find(is_key);
+        let key = pointer.parts().iter().rev().find(is_key);
         let finder = key.map(|key| Finder::new(&format!("\"{key}\"")).into_owned());
-        Some(Self {
-            text: text.to_owned(),
-            parts,
-            finder,
-        })
+        Some(Self { pointer, finder })
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.text
+        self.pointer.as_str()
     }
 
     /// How many keys and indexes lead to the value.
     pub(super) fn depth(&self) -> usize {
-        self.parts.len()
+        self.pointer.parts().len()
     }
 
     /// Whether the part at a depth is this key.
     pub(super) fn has_key(&self, depth: usize, key: &str) -> bool {
-        let part = self.parts.get(depth);
+        let part = self.pointer.parts().get(depth);
         part.is_some_and(|part| part == key)
     }
 
     /// Whether the part at a depth is this index.
     pub(super) fn has_index(&self, depth: usize, index: usize) -> bool {
-        let part = self.parts.get(depth);
+        let part = self.pointer.parts().get(depth);
         part.is_some_and(|part| {
             let is_spelled = part == "0" || !part.starts_with(['0', '+']);
             is_spelled && part.parse() == Ok(index)
@@ -242,20 +233,4 @@ impl Pointer {
         let is_spelled = finder.is_none_or(|finder| finder.find(text).is_some());
         is_spelled || memchr(b'\\', text).is_some()
     }
-}
-
-/// Resolves the escapes of one part.
-fn part(text: &str) -> Option<String> {
-    let mut pieces = text.split('~');
-    let mut part = pieces.next()?.to_owned();
-    for piece in pieces {
-        let (char, rest) = match piece.as_bytes().first()? {
-            b'0' => ('~', &piece[1..]),
-            b'1' => ('/', &piece[1..]),
-            _ => return None,
-        };
-        part.push(char);
-        part.push_str(rest);
-    }
-    Some(part)
 }

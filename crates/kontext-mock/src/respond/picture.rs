@@ -12,7 +12,7 @@ pub(crate) const LONGEST_SIDE: u16 = 4096;
 
 /// The side of a tile of one colour, in pixels: whole tiles cost an encoder next to
 /// nothing.
-const TILE: u16 = 16;
+const TILE: u16 = 32;
 
 /// From 1 to 100, as JPEG encoders count.
 const JPEG_QUALITY: u8 = 85;

@@ -7,9 +7,10 @@ use axum::{
     response::Response,
 };
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use crate::{
@@ -58,6 +59,8 @@ pub(crate) struct Exchange {
     pub(crate) plan: Plan,
     /// The address that the client is connected to.
     pub(crate) address: Option<SocketAddr>,
+    /// When its head was here.
+    started: Instant,
 }
 
 /// What a request asks for.
@@ -73,6 +76,10 @@ enum Route {
 /// The header that says what validation would have refused.
 const VALIDATION_HEADER: &str = "x-kontext-validation";
 
+/// The header that names the members of a request that the contract does not know,
+/// which the service ignores without a word.
+const UNKNOWN_HEADER: &str = "x-kontext-unknown";
+
 /// The page of a gateway that reached nobody.
 const HTML_502: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
 
@@ -86,6 +93,10 @@ pub(crate) struct Answer {
     pub(crate) differences: Vec<Difference>,
     pub(crate) billed: Billed,
     pub(crate) synthetic: SyntheticHeaders,
+    /// The fields that the contract does not allow.
+    pub(crate) fields: Vec<String>,
+    /// The members that the contract does not know, as the header names them.
+    pub(crate) unknown: String,
     /// What the log says besides.
     pub(crate) note: String,
 }
@@ -98,6 +109,7 @@ impl Answer {
         Self {
             reply,
             error: Some(refusal.reason.name()),
+            fields: refusal.fields.clone(),
             ..Self::default()
         }
     }
@@ -150,6 +162,11 @@ pub(crate) fn answer(
         body: &body,
     };
     let mut answer = choice.make()?;
+    if !body.unknown.is_empty() {
+        let names: Vec<_> = body.unknown.iter().map(|name| plain(name)).collect();
+        answer.unknown = truncate::text(&names.join(", "), 500).replace('…', "...");
+        answer.reply.set(UNKNOWN_HEADER, &answer.unknown);
+    }
     if let Some(warning) = warning {
         answer.note.push_str(" validation: ");
         let redaction = &exchange.loaded.set.redaction;
@@ -185,6 +202,15 @@ fn evaluated(mock: &Mock, exchange: &Exchange, operation: &Operation) -> Evaluat
     )
 }
 
+/// A member's name as a header can hold it: quoted and escaped where it is no plain one.
+fn plain(name: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    if !name.is_empty() && name.bytes().all(is_plain) {
+        return name.into();
+    }
+    format!("\"{}\"", truncate::text(name, 100).escape_default()).into()
+}
+
 /// What a fault answers in place of carrying a request out.
 fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
     match exchange.plan.before_handler? {
@@ -211,6 +237,18 @@ fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
     }
 }
 
+/// A refusal whose fields can be logged: a key can be a secret as well.
+fn logged(exchange: &Exchange, refusal: Refusal) -> Refusal {
+    let redaction = &exchange.loaded.set.redaction;
+    let secrets = Secret::from_headers(&exchange.parts.headers);
+    let fields = refusal.fields.iter();
+    let fields = fields.map(|field| redaction.text(field, &secrets).0.into_owned());
+    Refusal {
+        fields: fields.collect(),
+        ..refusal
+    }
+}
+
 /// Refuses what the contract does not allow, or says what that is where
 /// validation only warns.
 fn validate(
@@ -232,7 +270,7 @@ fn validate(
         return Ok(None);
     };
     match mock.settings.validation {
-        Validation::Error => Err(refusal),
+        Validation::Error => Err(logged(exchange, refusal)),
         Validation::Off => Ok(None),
         Validation::Warn => {
             let line = refusal.message.replace('\n', "; ");
@@ -264,6 +302,7 @@ impl Mock {
             session: session.unwrap_or_else(|_| self.sessions.unnamed()),
             plan: Plan::new(wire.is_some()),
             address: wire.and_then(ConnectionHandle::address),
+            started: Instant::now(),
         };
         let asked = if bad_session {
             let limit = self.settings.body_limit;
@@ -410,6 +449,7 @@ impl Mock {
             body,
             session,
             plan,
+            started,
             ..
         } = exchange;
         let reply = &mut answer.reply;
@@ -424,7 +464,14 @@ impl Mock {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
         if self.settings.log_requests {
-            log::write(log::line(&parts, &answer, &plan));
+            log::Line {
+                parts: &parts,
+                session: session.name.as_deref(),
+                took: started.elapsed() + plan.delay,
+                answer: &answer,
+                faults: &plan.names,
+            }
+            .write();
         }
         let reply = answer.reply;
         self.journal.add(Entry {
@@ -453,6 +500,12 @@ impl Mock {
 }
 
 impl Service for Mock {
+    fn note(&self, event: &str) {
+        if self.settings.log_requests {
+            log::write(format!("{} {event}\n", log::now()));
+        }
+    }
+
     async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &ConnectionHandle) -> Response {
         self.respond(request, Some(wire)).await
     }

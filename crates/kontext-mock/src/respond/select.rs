@@ -21,6 +21,9 @@ use crate::{
     truncate,
 };
 
+/// The header that says which values of the request were ignored to find the recording.
+const IGNORED_HEADER: &str = "x-kontext-ignored";
+
 /// What an answer is chosen by.
 pub(crate) struct Choice<'a> {
     pub(crate) mock: &'a Mock,
@@ -162,6 +165,9 @@ impl Choice<'_> {
             None
         };
         let mut reply = prepared.reply(origin.as_ref());
+        if how == Match::Exact && !self.body.ignored.is_empty() {
+            reply.set(IGNORED_HEADER, &self.body.ignored.join(", "));
+        }
         headers::set_match(&mut reply.headers, how);
         let mut answer = Answer {
             reply,

@@ -43,13 +43,17 @@ pub(crate) struct EvaluatedBody {
     pub(crate) refusal: Option<Refusal>,
     /// The recording that has exactly this body.
     pub(crate) exact: Option<usize>,
+    /// What was ignored to find it.
+    pub(crate) ignored: Vec<String>,
+    /// Members that the contract does not know, at most 20.
+    pub(crate) unknown: Vec<String>,
     compared: Compared,
     /// What differences are looked for in, made when somebody asks.
     canonical: OnceLock<Option<Canonical>>,
 }
 
 /// A body as it is compared with those of recordings.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Compared {
     /// There is none.
     Nothing,
@@ -57,6 +61,7 @@ pub(crate) enum Compared {
     Json(String),
     /// Something that is not JSON, which no recording has; or something that is
     /// refused before it is compared.
+    #[default]
     Opaque,
 }
 
@@ -74,24 +79,50 @@ impl EvaluatedBody {
             Some(contract) if body.is_empty() => {
                 let required = contract.required;
                 let refusal = required.then(|| not_json("the body is empty, expected JSON"));
-                Ok((Compared::Nothing, None, refusal))
+                Ok(Evaluated {
+                    compared: Compared::Nothing,
+                    hash: None,
+                    refusal,
+                    unknown: Vec::new(),
+                })
             }
             Some(contract) => evaluate(set, operation, contract, validation, body, secrets),
-            None if body.is_empty() => Ok((Compared::Nothing, None, None)),
+            None if body.is_empty() => Ok(Evaluated {
+                compared: Compared::Nothing,
+                ..Evaluated::default()
+            }),
             None => Err(unexpected(body)),
         };
-        let (compared, hash, refusal) =
-            read.unwrap_or_else(|refusal| (Compared::Opaque, None, Some(refusal)));
+        let Evaluated {
+            compared,
+            hash,
+            refusal,
+            unknown,
+        } = read.unwrap_or_else(|refusal| Evaluated {
+            refusal: Some(refusal),
+            ..Evaluated::default()
+        });
         let hash = match compared {
             Compared::Nothing => Some(RequestHash::of(operation.name(), None)),
             Compared::Json(_) | Compared::Opaque => hash,
         };
-        Self {
+        let mut evaluated = Self {
             refusal,
             exact: hash.and_then(|hash| set.exact(hash)),
+            ignored: Vec::new(),
             compared,
+            unknown,
             canonical: OnceLock::new(),
+        };
+        if evaluated.exact.is_none()
+            && !set.ignore.is_empty()
+            && let Some(body) = evaluated.canonical()
+            && let Some((index, differ)) = set.exact_but_ignored(operation.name(), body)
+        {
+            evaluated.ignored = differ.into_iter().map(ToString::to_string).collect();
+            evaluated.exact = Some(index);
         }
+        evaluated
     }
 
     /// Whether it is neither JSON nor nothing.
@@ -111,7 +142,14 @@ impl EvaluatedBody {
     }
 }
 
-type Evaluated = (Compared, Option<RequestHash>, Option<Refusal>);
+/// What is made of a body, before its recording is looked up.
+#[derive(Default)]
+struct Evaluated {
+    compared: Compared,
+    hash: Option<RequestHash>,
+    refusal: Option<Refusal>,
+    unknown: Vec<String>,
+}
 
 /// Evaluates a body that is there, or refuses it because it cannot be read.
 fn evaluate(
@@ -137,7 +175,10 @@ fn evaluate(
     let refusal = refuse(contract, &value);
     if refusal.is_some() && validation == Validation::Error {
         // It is compared with nothing, so megabytes need not be prepared for it.
-        return Ok((Compared::Opaque, None, refusal));
+        return Ok(Evaluated {
+            refusal,
+            ..Evaluated::default()
+        });
     }
     let (redacted, _) = set.redaction.json(text, secrets);
     if let Cow::Owned(redacted) = &redacted {
@@ -145,7 +186,21 @@ fn evaluate(
     }
     let hash = RequestHash::of_json(operation.name(), &redacted, &value)
         .map_err(|error| unreadable(&error.to_string()))?;
-    Ok((Compared::Json(redacted.into_owned()), Some(hash), refusal))
+    Ok(Evaluated {
+        unknown: unknown(contract, &value),
+        compared: Compared::Json(redacted.into_owned()),
+        hash: Some(hash),
+        refusal,
+    })
+}
+
+/// The members of a body that no request of the contract has.
+fn unknown(contract: &RequestContract, value: &Value) -> Vec<String> {
+    let (Some(known), Some(members)) = (&contract.known, value.as_object()) else {
+        return Vec::new();
+    };
+    let unknown = members.keys().filter(|name| !known.contains(*name));
+    unknown.take(20).cloned().collect()
 }
 
 /// The text that a body is.
@@ -181,10 +236,11 @@ fn refuse(contract: &RequestContract, value: &Value) -> Option<Refusal> {
         HEADING.to_owned()
     };
     let lines = problems.iter().map(Violation::line);
-    Some(Refusal::new(
-        Reason::Contract,
-        violations::list(&heading, lines),
-    ))
+    let refusal = Refusal::new(Reason::Contract, violations::list(&heading, lines));
+    Some(Refusal {
+        fields: problems.iter().take(20).map(Violation::field).collect(),
+        ..refusal
+    })
 }
 
 fn not_json(problem: &str) -> Refusal {

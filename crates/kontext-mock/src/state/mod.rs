@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) rewrite_urls: bool,
     /// Where the recordings are from; nothing where they are built in.
     pub(crate) folder: Option<PathBuf>,
+    /// What is ignored besides what the folder says.
+    pub(crate) ignore: Vec<kontext_recording::Pointer>,
 }
 
 /// Everything that answers requests.
@@ -103,12 +105,23 @@ impl Mock {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let set = match &self.settings.folder {
-            Some(folder) => RecordingIndex::load(folder, &self.contract),
+            Some(folder) => RecordingIndex::load(
+                folder,
+                &self.contract,
+                self.settings.match_mode,
+                &self.settings.ignore,
+            ),
             None => Ok(self.loaded().set.clone()),
         };
         let result = set.map(|set| {
             let count = set.prepared.len();
             let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+            let known = loaded.set.recordings.strays();
+            let strays = set.recordings.strays().iter();
+            for stray in strays.filter(|stray| self.settings.log_requests && !known.contains(stray))
+            {
+                log::write(format!("{} warning: {stray}\n", log::now()));
+            }
             *loaded = Arc::new(loaded.followed_by(set));
             count
         });

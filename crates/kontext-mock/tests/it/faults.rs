@@ -295,7 +295,7 @@ fn a_misspelt_fault_is_named_with_those_that_there_are() {
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(
-        errors.contains("\"dealy=1s\" is no fault: expected one of: delay=200ms"),
+        errors.contains("unknown fault \"dealy=1s\": expected one of: delay=200ms"),
         "{errors}"
     );
 }

@@ -21,6 +21,7 @@ mod hard_requests;
 mod hostile;
 mod http;
 mod journal;
+mod log;
 mod matching;
 mod matching_properties;
 mod prefer;

@@ -91,6 +91,32 @@ fn a_huge_exponent_costs_nothing_and_is_refused_beyond_64_bits() {
 }
 
 #[test]
+fn what_pointers_name_can_be_left_out() {
+    let pointer = |text| crate::Pointer::parse(text).unwrap();
+    let body = canonical(r#"{"a":{"b~/":1,"c":[1,2]},"seed":7.0}"#);
+    assert_eq!(
+        body.at(&pointer("/seed")),
+        canonical("{\"x\":7}").at(&pointer("/x"))
+    );
+    assert_eq!(body.at(&pointer("/a/c/9")), None);
+    for (pointers, left) in [
+        (&["/seed"][..], r#"{"a":{"b~/":1,"c":[1,2]}}"#),
+        (&["/a/b~0~1", "/nothing"], r#"{"a":{"c":[1,2]},"seed":7}"#),
+        (
+            &["/a/c/0", "/seed/x"],
+            r#"{"a":{"b~/":1,"c":[null,2]},"seed":7}"#,
+        ),
+        (&["/a", "/a/c"], r#"{"seed":7}"#),
+    ] {
+        let pointers: Vec<_> = pointers.iter().map(|one| pointer(one)).collect();
+        assert_eq!(body.without(&pointers), canonical(left), "{left}");
+    }
+    for text in ["", "seed", "/~", "/a~2"] {
+        assert_eq!(crate::Pointer::parse(text), None, "{text}");
+    }
+}
+
+#[test]
 fn numbers_are_shown_as_people_write_them() {
     for (json, expected) in [
         ("3959063143", "3959063143"),

@@ -10,7 +10,7 @@ use crate::{
 
 /// Says why a text is no [`Fault`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no fault: {problem}")]
+#[error("unknown fault {text:?}: {problem}")]
 pub struct ParseFaultError {
     text: String,
     problem: String,
@@ -42,8 +42,15 @@ fn parse(text: &str) -> Result<Fault, String> {
     };
     let mut kind = kind(name, value)?;
     let mut times = None;
+    let mut has_burst = false;
     for part in parts {
         match (part.split_once('='), &mut kind) {
+            (Some(("times", _)), _) if times.is_some() => {
+                return Err("times is given twice".to_owned());
+            }
+            (Some(("burst", _)), FaultKind::RateLimit { .. }) if has_burst => {
+                return Err("burst is given twice".to_owned());
+            }
             (Some(("times", value)), _) => {
                 let value = number(value, "times", "2")?;
                 if value == 0 {
@@ -52,6 +59,7 @@ fn parse(text: &str) -> Result<Fault, String> {
                 times = Some(value);
             }
             (Some(("burst", value)), FaultKind::RateLimit { burst, .. }) => {
+                has_burst = true;
                 *burst = number(value, "burst", "10")?;
                 if *burst == 0 {
                     return Err("burst is at least 1, or nothing would ever pass".to_owned());
@@ -265,6 +273,8 @@ mod tests {
             ("status=200", "the status of an error is from 400 to 599"),
             ("429=soon", "expected a whole number, as in 429=7"),
             ("429,times=0", "times is at least 1"),
+            ("status=503,times=2,times=3", "times is given twice"),
+            ("rate-limit=1/s,burst=2,burst=2", "burst is given twice"),
             ("429,often=2", "it has no setting \"often=2\""),
             ("rate-limit=0/s", "expected a rate from 1/m on"),
             ("rate-limit=5", "expected so many a second or a minute"),

@@ -1,8 +1,15 @@
 //! What the command line takes.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    env,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    builder::NonEmptyStringValueParser,
+};
 use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, RecordMode, Shape, Validation};
 
 /// An offline mock of the provider's image API.
@@ -14,8 +21,10 @@ use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, RecordMode, Shape, Vali
     name = "kontext-mock",
     version,
     after_help = "Exit codes: 0 stopped or clean; 1 recordings disagree with the contract, \
-                  requests missed with --fail-on-miss, or the real server answers otherwise; 2 \
-                  could not start or decide, bad arguments or unreadable files."
+                  requests missed with --fail-on-miss, the real server answers differently, or no \
+                  mock is up; 2 could not start or decide, bad arguments or unreadable files.\n\n\
+                  Every option can be set by an environment variable, too: KONTEXT_MOCK_ and \
+                  its name, such as KONTEXT_MOCK_LISTEN for --listen. An empty one is unset."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -44,19 +53,20 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Take secrets out of recordings that are there already.
     Redact(RedactArguments),
-    /// Send the recorded requests to a real server, and say where it answers
-    /// otherwise than recorded: in status, media type or shape.
+    /// Send the recorded requests to a real server, and report where it answers
+    /// differently from the recording: in status, media type or shape.
     ///
     /// Each request is sent once, and the provider charges for the images. The
     /// key is read from the environment variable AIMLAPI_KEY.
     Verify(VerifyArguments),
+    /// Ask a running mock whether it is up, for container health checks.
+    Health(HealthArguments),
 }
 
 #[derive(Args)]
 pub(crate) struct ServeArguments {
-    /// The address to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = address)]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
 
     /// A folder of recordings to serve instead of those built in.
     #[arg(long, value_name = "DIR")]
@@ -68,6 +78,12 @@ pub(crate) struct ServeArguments {
     #[arg(long = "match", value_name = "MODE", value_enum, default_value_t = MatchMode::Nearest)]
     pub(crate) match_mode: MatchMode,
 
+    /// Ignore the value at a JSON pointer, such as /seed, where no recording has
+    /// exactly the request; can be given several times. The answer's header
+    /// x-kontext-ignored says what differed.
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) ignore: Vec<String>,
+
     /// The only key to take; without it any key that is not empty is taken.
     ///
     /// Prefer the environment variable: other users of the machine can read
@@ -75,8 +91,6 @@ pub(crate) struct ServeArguments {
     #[arg(
         long,
         value_name = "KEY",
-        env = "KONTEXT_MOCK_KEY",
-        hide_env_values = true,
         value_parser = NonEmptyStringValueParser::new(),
     )]
     pub(crate) key: Option<String>,
@@ -97,14 +111,16 @@ pub(crate) struct ServeArguments {
     /// wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS],
     /// rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N for
     /// the first N requests only.
-    #[arg(long = "fault", value_name = "FAULT")]
+    ///
+    /// Several in one value are separated by `;`.
+    #[arg(long = "fault", value_name = "FAULT", value_delimiter = ';')]
     pub(crate) faults: Vec<Fault>,
 
     /// Where --match generate lists the images: images, data, or both.
     #[arg(long, value_name = "SHAPE", value_enum, default_value_t = Shape::Images)]
     pub(crate) shape: Shape,
 
-    /// Makes --match generate answer otherwise than with another number.
+    /// Seed for generated answers.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
 
@@ -121,8 +137,8 @@ pub(crate) struct ServeArguments {
     #[arg(long, conflicts_with = "watch")]
     pub(crate) no_watch: bool,
 
-    /// Exit with 1 at the end if a request that is in order found no recording;
-    /// best with --match strict, since the nearest recording is an answer.
+    /// Exit with 1 at the end if a valid request found no recording. Needs --match
+    /// strict: with any other mode every valid request is answered.
     #[arg(long)]
     pub(crate) fail_on_miss: bool,
 
@@ -134,6 +150,38 @@ pub(crate) struct ServeArguments {
     /// Do not write a line per request.
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArguments {
+    /// The address to listen on; port 0 picks a free one, and localhost is both
+    /// loopback addresses.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = listen)]
+    listen: Listen,
+
+    /// The port of 127.0.0.1 to listen on, in place of --listen.
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+/// One address, or both of the loopback.
+#[derive(Clone, Debug)]
+struct Listen(Vec<SocketAddr>);
+
+impl ListenArguments {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        match self.port {
+            Some(port) => vec![(Ipv4Addr::LOCALHOST, port).into()],
+            None => self.listen.0.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArguments {
+    /// The origin of the mock.
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:4010")]
+    pub(crate) url: String,
 }
 
 #[derive(Debug, Args)]
@@ -164,9 +212,8 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: PathBuf,
 
-    /// The address to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = address)]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
 
     /// What to save: everything; only what is missing, where requests that have
     /// a recording are answered by it and cost nothing; or only what is there
@@ -265,7 +312,56 @@ impl std::fmt::Debug for ServeArguments {
 }
 
 /// Reads an address, and says what one looks like.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let hint = "expected an IP address and a port, such as 127.0.0.1:4010";
-    text.parse().map_err(|_| hint.to_owned())
+fn listen(text: &str) -> Result<Listen, String> {
+    if let Some(port) = text
+        .strip_prefix("localhost:")
+        .and_then(|port| port.parse().ok())
+    {
+        let port: u16 = port;
+        let loopbacks = [
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ];
+        return Ok(Listen(loopbacks.into()));
+    }
+    let hint = "expected an IP address or localhost, and a port, such as 127.0.0.1:4010";
+    let address = text.parse().map_err(|_| hint.to_owned())?;
+    Ok(Listen(vec![address]))
+}
+
+/// Reads the command line and the environment, or ends the program with what is wrong.
+pub(crate) fn parse() -> Command {
+    let names: Vec<_> = Arguments::command()
+        .get_subcommands()
+        .map(|one| one.get_name().to_owned())
+        .collect();
+    let command = names
+        .into_iter()
+        .fold(Arguments::command(), |command, name| {
+            command.mut_subcommand(name, with_variables)
+        });
+    let parsed = Arguments::from_arg_matches(&command.get_matches());
+    parsed.unwrap_or_else(|error| error.exit()).command
+}
+
+/// Has every option of a command read its environment variable. One that is empty, as
+/// compose files leave those that nobody set, is left alone.
+fn with_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| {
+        let Some(name) = argument.get_long() else {
+            return argument;
+        };
+        let name = name.to_ascii_uppercase().replace('-', "_");
+        let variable = format!("KONTEXT_MOCK_{name}");
+        if env::var_os(&variable).is_some_and(|value| value.is_empty()) {
+            return argument;
+        }
+        let is_key = name == "KEY";
+        // It is needed until the program ends.
+        let variable: &'static str = variable.leak();
+        argument
+            .env(variable)
+            .hide_env(!is_key)
+            .hide_env_values(true)
+    })
 }
