@@ -15,7 +15,7 @@ use crate::{
     matching::{MatchMode, index::RecordingIndex},
     respond::{pipeline, synthetic::Generate, validate::Validation},
     server::MockServer,
-    state::{Mock, Settings, faults::Fault, session::Sessions},
+    state::{Mock, Settings, faults::Fault, journal::JOURNAL_BODY, session::Sessions},
 };
 
 #[cfg(feature = "watch")]
@@ -42,6 +42,7 @@ pub struct Builder {
     faults: Vec<Fault>,
     ignore: Vec<String>,
     body_limit: Option<usize>,
+    journal_body: Option<usize>,
     log_requests: bool,
     keep_urls: bool,
     #[cfg(feature = "watch")]
@@ -68,7 +69,7 @@ impl Builder {
         self
     }
 
-    /// Judges by another contract than the one built in.
+    /// Validates against another contract than the one built in.
     pub fn contract(mut self, contract: Contract) -> Self {
         self.contract = Some(contract);
         self
@@ -133,6 +134,14 @@ impl Builder {
     /// Takes bodies up to so many bytes; longer ones get 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = Some(bytes);
+        self
+    }
+
+    /// Keeps request bodies of up to so many bytes whole, for
+    /// [`received`](MockServer::received); by default [`JOURNAL_BODY`]. Of longer ones
+    /// the start is kept, and their SHA-256.
+    pub fn journal_body(mut self, bytes: usize) -> Self {
+        self.journal_body = Some(bytes);
         self
     }
 
@@ -242,6 +251,7 @@ impl Builder {
             validation: self.validation,
             generate: self.generate,
             body_limit: self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
+            journal_body: self.journal_body.unwrap_or(JOURNAL_BODY),
             log_requests: self.log_requests,
             rewrite_urls: !self.keep_urls,
             folder: self.recordings,

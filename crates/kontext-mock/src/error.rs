@@ -1,6 +1,6 @@
 //! Errors, and the reports that they carry. Nothing of the crate is imported here.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf};
+use std::{fmt, io, net::SocketAddr};
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub enum StartError {
     /// The recordings disagree with the contract.
     #[error("the recordings disagree with the contract:\n{0}")]
     Disagreement(CheckReport),
-    /// What is to be ignored is no JSON pointer.
+    /// What is to be ignored is not a JSON pointer.
     #[error("cannot ignore {pointer:?}: expected a JSON pointer such as /seed")]
     Ignore {
         /// What was given.
@@ -311,7 +311,7 @@ pub enum RecordError {
     )]
     Folder {
         /// The folder, or the file in it.
-        folder: PathBuf,
+        folder: std::path::PathBuf,
         /// What the system says.
         source: io::Error,
     },

@@ -52,8 +52,8 @@ pub use redaction::Redaction;
 pub use respond::{Generate, Shape, Validation};
 pub use server::{MockServer, SessionHandle};
 pub use state::{
-    Billed, Counts, Fault, FaultKind, JOURNAL_BODY, JOURNAL_ENTRIES, ParseFaultError, Received,
-    SESSION_HEADER, SESSIONS,
+    Billed, Counts, DataUri, Fault, FaultKind, JOURNAL_BODY, JOURNAL_ENTRIES, ParseFaultError,
+    Received, SESSION_HEADER, SESSIONS,
 };
 #[cfg(feature = "record")]
 pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, verify_plan};

@@ -85,13 +85,13 @@ impl MockServer {
         &self.addresses
     }
 
-    /// Stops in order: takes no more connections, finishes the requests in
+    /// Stops gracefully: takes no more connections, finishes the requests in
     /// flight for at most two seconds, and frees the port.
     pub async fn stop(mut self) {
         self.drain(GRACE).await;
     }
 
-    /// Stops in order as [`stop`](Self::stop) does, and waits for requests in
+    /// Stops gracefully as [`stop`](Self::stop) does, and waits for requests in
     /// flight for at most so long; for those that have not been received whole,
     /// at most two seconds. What happened can be asked for afterwards, too.
     pub async fn drain(&mut self, patience: Duration) {

@@ -103,7 +103,7 @@ impl Watched {
     /// Watches a folder. Whatever changes after that is noticed, so the
     /// recordings are to be read after it, not before.
     pub(crate) fn new(folder: &Path, mode: WatchMode) -> Self {
-        Self::with_source(folder, mode, |handler| notify::recommended_watcher(handler))
+        Self::with_source(folder, mode, notify::recommended_watcher)
     }
 
     fn with_source(

@@ -42,7 +42,7 @@ pub struct Operation {
 /// What the contract says of one status: a schema per media type.
 pub(crate) type Content = BTreeMap<String, StrictSchema>;
 
-/// A schema by which recordings are judged.
+/// A schema that recordings are validated against.
 #[derive(Debug)]
 pub(crate) struct StrictSchema {
     /// Which schema of which operation it is, as messages name it.
@@ -61,13 +61,13 @@ pub(crate) struct StrictSchema {
 pub(crate) struct RequestContract {
     /// Whether a request without a body is wrong.
     pub(crate) required: bool,
-    /// The schema by which requests are judged; keys that the contract does not
+    /// The schema that requests are validated against; keys that the contract does not
     /// name pass.
     pub(crate) open: Validator,
     /// The members that some request of the contract has; nothing where a request
     /// may have any.
     pub(crate) known: Option<BTreeSet<String>>,
-    /// The schema by which recorded requests are judged.
+    /// The schema that recorded requests are validated against.
     pub(crate) closed: StrictSchema,
 }
 
@@ -139,7 +139,7 @@ impl Contract {
     ///
     /// # Errors
     ///
-    /// Fails where the text is no JSON of the contract's form or of another
+    /// Fails where the text is not JSON of the contract's form or of another
     /// format, where two operations have one method and path, and where a
     /// schema does not compile.
     pub fn parse(text: &str) -> Result<Self, ContractError> {

@@ -16,7 +16,7 @@ const VALUE_BYTES: usize = 80;
 /// body has room for millions.
 const SHOWN: usize = 100;
 
-/// What a received request has otherwise than a recorded one.
+/// What a received request has different from a recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Differences {
     shown: Vec<Difference>,
@@ -40,7 +40,7 @@ impl Default for Differences {
 /// How many bytes of a place are kept: a key can have megabytes.
 const PLACE_BYTES: usize = 1000;
 
-/// Something at one place that a received request has otherwise than a
+/// Something at one place that a received request has different from a
 /// recorded one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -83,7 +83,7 @@ impl Differences {
         found.leaves
     }
 
-    /// The one difference of a body that is no JSON.
+    /// The one difference of a body that is not JSON.
     pub(crate) fn opaque(expected: Option<&Canonical>) -> Self {
         let shown = expected.map(|body| shown(body.marked()));
         Self {

@@ -48,7 +48,7 @@ pub(crate) struct Loaded {
 }
 
 impl RecordingIndex {
-    /// The set that is built in, judged once in a process.
+    /// The set that is built in, validated once in a process.
     pub(crate) fn embedded() -> Result<Arc<Self>, StartError> {
         static EMBEDDED: OnceLock<Arc<RecordingIndex>> = OnceLock::new();
         if let Some(set) = EMBEDDED.get() {
@@ -59,7 +59,7 @@ impl RecordingIndex {
         Ok(EMBEDDED.get_or_init(|| set).clone())
     }
 
-    /// The set that is built in, judged by another contract.
+    /// The set that is built in, validated against another contract.
     pub(crate) fn embedded_for(
         contract: &Contract,
         ignore: &[Pointer],
@@ -85,7 +85,7 @@ impl RecordingIndex {
         Self::new(recordings, redaction, contract, ignore).map(Arc::new)
     }
 
-    /// Judges recordings, and works out how they are found and served.
+    /// Validates recordings, and works out how they are found and served.
     pub(crate) fn new(
         recordings: Recordings,
         redaction: Redaction,

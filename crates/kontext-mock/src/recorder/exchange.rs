@@ -84,7 +84,7 @@ pub(crate) fn recorded_body<'a>(
         )
     })?;
     let (text, taken) = redaction.json(text, secrets);
-    // Not a word of the body: where it is no JSON, redaction may have missed
+    // Not a word of the body: where it is not JSON, redaction may have missed
     // a secret in it.
     let no_json = |error: &dyn std::fmt::Display| format!("the request's body is no JSON: {error}");
     let value: Value = serde_json::from_str(&text).map_err(|error| no_json(&error))?;

@@ -17,7 +17,7 @@ pub(crate) struct Index {
     operations: HashMap<String, HashMap<String, Entry>>,
 }
 
-/// A recording, as far as it is needed to find and to judge it.
+/// A recording, as far as it is needed to find and to rank it.
 #[derive(Debug)]
 struct Entry {
     stamps: [Option<Stamp>; 2],

@@ -6,15 +6,15 @@ pub(crate) mod hop_by_hop;
 pub(crate) mod index;
 pub(crate) mod pictures;
 pub(crate) mod proxy;
-mod recorder;
 pub(crate) mod redact;
 pub(crate) mod relay;
 pub(crate) mod rules;
+mod server;
 pub(crate) mod slug;
 pub(crate) mod staging;
 pub(crate) mod store;
 pub(crate) mod tee_body;
 pub(crate) mod upstream;
 
-pub use recorder::{RecordMode, Recorder, RecorderBuilder};
 pub use redact::{RedactReport, redact_recordings};
+pub use server::{RecordMode, Recorder, RecorderBuilder};

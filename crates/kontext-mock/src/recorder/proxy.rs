@@ -34,8 +34,8 @@ use crate::{
     recorder::{
         exchange::recorded_body,
         pictures::Fetcher,
-        recorder::RecordMode,
         relay,
+        server::RecordMode,
         staging::Place,
         store::{Store, is_good},
         upstream::Upstream,

@@ -22,7 +22,7 @@ use crate::{
         exchange::Exchange,
         hop_by_hop,
         proxy::{Proxy, ProxyRequest, refuse},
-        recorder::RecordMode,
+        server::RecordMode,
         staging::Shelf,
         store::{Saved, Unsaved},
         tee_body::{BrokeOff, LONGEST, TeeBody},
@@ -126,8 +126,8 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
                 None => "that is nothing".to_owned(),
             };
             let reason = format!(
-                " {}: not saved: the answer broke off and may have been charged; the client has \
-                 what came of it, and {kept}: {}",
+                " {}: not saved: the answer broke off, the client has what came of it, and it may \
+                 have been charged; {kept}: {}",
                 status.as_u16(),
                 with_causes(&error.without_url())
             );

@@ -313,7 +313,7 @@ const QUARANTINE: &str = ".quarantine";
 pub(crate) enum Shelf {
     /// What the mock serves.
     Served,
-    /// What the gate refuses. It is kept, because it was paid for, where the
+    /// What validation refuses. It is kept, because it was paid for, where the
     /// mock does not see it: one such recording would refuse the whole folder.
     Quarantine,
 }

@@ -204,7 +204,7 @@ impl Store {
         }
         self.put(&place, &files, &lock)?;
         for earlier in &found {
-            // The gate refused it then, and has nothing against it now.
+            // Validation refused it then, and has nothing against it now.
             if place.shelf == Shelf::Served && earlier.place.shelf == Shelf::Quarantine {
                 self.staging
                     .remove(earlier.place.shelf, operation, &earlier.place.case, &lock)

@@ -160,7 +160,7 @@ pub(crate) fn read(
     (read, defects)
 }
 
-/// Every string value of a JSON text; none of a text that is no JSON.
+/// Every string value of a JSON text; none of a text that is not JSON.
 fn strings(body: &[u8]) -> BTreeSet<String> {
     fn collect(value: Value, found: &mut BTreeSet<String>) {
         match value {

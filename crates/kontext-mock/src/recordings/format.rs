@@ -88,7 +88,7 @@ pub(crate) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> 
     ))
 }
 
-/// Judges what the types alone do not say.
+/// Validates what the types alone do not say.
 fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
     let wrong = |key: &str, expected: &str, next: &str| {
         Err(Defect::of_file(file, format!("expected {expected}"), next).at(format!("/{key}")))

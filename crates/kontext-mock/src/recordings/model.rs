@@ -9,10 +9,7 @@ use std::path::Path;
 
 use crate::{
     error::{Defect, LoadError},
-    recordings::{
-        files::RecordedFile,
-        load::{self, Case},
-    },
+    recordings::{files::RecordedFile, load},
 };
 
 /// The recordings that a mock answers with, in the order of their names.
@@ -92,7 +89,7 @@ impl Recordings {
         folder: &str,
         operation: &str,
         case: &str,
-        files: &Case,
+        files: &load::Case,
     ) -> Result<Self, LoadError> {
         load::recording(folder, operation, case, files)
             .map(|recording| Self {

@@ -31,7 +31,7 @@ pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
             recording,
             report: &mut report,
         };
-        validator.judge(contract);
+        validator.validate(contract);
         let first = requests.entry(recording.hash()).or_insert(recording);
         if first.name() != recording.name() {
             validator.disagree(
@@ -83,7 +83,7 @@ impl Validator<'_> {
             .any(|redacted| redacted.file() == file && redacted.pointer() == pointer)
     }
 
-    fn judge(&mut self, contract: &Contract) {
+    fn validate(&mut self, contract: &Contract) {
         let (method, path) = (self.recording.method(), self.recording.path());
         let Some(operation) = contract.operation(method, path) else {
             self.disagree(
@@ -120,11 +120,11 @@ impl Validator<'_> {
                 ),
             });
         }
-        self.judge_request(operation);
-        self.judge_response(operation);
+        self.validate_request(operation);
+        self.validate_response(operation);
     }
 
-    fn judge_request(&mut self, operation: &Operation) {
+    fn validate_request(&mut self, operation: &Operation) {
         const FILE: &str = "request.json";
         match (operation.request(), self.recording.request()) {
             (Some(contract), Some(bytes)) => {
@@ -132,7 +132,7 @@ impl Validator<'_> {
                 let Ok(body) = serde_json::from_slice(bytes) else {
                     return;
                 };
-                self.judge_body(&contract.closed, &body, FILE);
+                self.validate_body(&contract.closed, &body, FILE);
             }
             (Some(contract), None) if contract.required => self.disagree(
                 FILE,
@@ -153,7 +153,7 @@ impl Validator<'_> {
         }
     }
 
-    fn judge_response(&mut self, operation: &Operation) {
+    fn validate_response(&mut self, operation: &Operation) {
         let status = self.recording.status();
         let Some(content) = operation.response(status) else {
             self.disagree(
@@ -192,10 +192,10 @@ impl Validator<'_> {
             );
             return;
         };
-        self.judge_response_body(schema, &media_type);
+        self.validate_response_body(schema, &media_type);
     }
 
-    fn judge_response_body(&mut self, schema: &StrictSchema, media_type: &str) {
+    fn validate_response_body(&mut self, schema: &StrictSchema, media_type: &str) {
         let file = self.recording.response_file_name().to_owned();
         let bytes = self.recording.response();
         let body = if media_type == "application/json" || media_type.ends_with("+json") {
@@ -209,7 +209,7 @@ impl Validator<'_> {
             return;
         };
         match body {
-            Ok(body) => self.judge_body(schema, &body, &file),
+            Ok(body) => self.validate_body(schema, &body, &file),
             Err(problem) => self.disagree(
                 &file,
                 "",
@@ -222,8 +222,8 @@ impl Validator<'_> {
         }
     }
 
-    /// Judges a body by a schema in which only named keys are allowed.
-    fn judge_body(&mut self, schema: &StrictSchema, body: &Value, file: &str) {
+    /// Validates a body against a schema in which only named keys are allowed.
+    fn validate_body(&mut self, schema: &StrictSchema, body: &Value, file: &str) {
         let validator = match schema.validator() {
             Ok(validator) => validator,
             Err(problem) => {

@@ -6,8 +6,10 @@ use axum::{
     http::{Method, Request, StatusCode, header::CONTENT_ENCODING, request::Parts},
     response::Response,
 };
+use sha2::{Digest as _, Sha256};
 use std::{
     borrow::Cow,
+    mem,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Instant, SystemTime},
@@ -35,13 +37,13 @@ use crate::{
         Mock,
         billing::Billed,
         faults::{BeforeHandler, Fault, Plan},
-        journal::{Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET},
+        journal::{DataUri, Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET},
         session::Session,
     },
     truncate,
 };
 
-/// From how many bytes on a body is judged beside the other requests and not
+/// From how many bytes on a body is evaluated beside the other requests and not
 /// among them: parsing megabytes takes long enough to hold them up.
 const LARGE: usize = 64 * 1024;
 
@@ -61,6 +63,9 @@ pub(crate) struct Exchange {
     pub(crate) address: Option<SocketAddr>,
     /// When its head was here.
     started: Instant,
+    /// Of a body that the journal does not keep whole.
+    body_sha256: Option<String>,
+    data_uris: Vec<DataUri>,
 }
 
 /// What a request asks for.
@@ -150,7 +155,8 @@ pub(crate) fn answer(
     if let Some(answer) = early(exchange) {
         return answer;
     }
-    let body = evaluated(mock, exchange, operation);
+    let mut body = evaluated(mock, exchange, operation);
+    exchange.data_uris = mem::take(&mut body.data_uris);
     let warning = validate(mock, exchange, operation, &body)?;
     if exchange.session.state().run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
@@ -303,6 +309,8 @@ impl Mock {
             plan: Plan::new(wire.is_some()),
             address: wire.and_then(ConnectionHandle::address),
             started: Instant::now(),
+            body_sha256: None,
+            data_uris: Vec::new(),
         };
         let asked = if bad_session {
             let limit = self.settings.body_limit;
@@ -374,7 +382,7 @@ impl Mock {
         }
     }
 
-    /// Judges all that is known before the body is read.
+    /// Checks all that is known before the body is read.
     fn check_head(&self, exchange: &mut Exchange) -> Result<usize, Refusal> {
         let Exchange {
             parts,
@@ -414,11 +422,11 @@ impl Mock {
             return (exchange, answer);
         }
         let mock = self.clone();
-        let judged = tokio::task::spawn_blocking(move || {
+        let evaluated = tokio::task::spawn_blocking(move || {
             let answer = mock.answer_now(&mut exchange, operation);
             (exchange, answer)
         });
-        match judged.await {
+        match evaluated.await {
             Ok(answered) => answered,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -432,6 +440,10 @@ impl Mock {
         let limit = self.settings.body_limit;
         if let Some(decoded) = body::decode(&exchange.parts.headers, &exchange.body, limit)? {
             exchange.body = decoded;
+        }
+        if exchange.body.len() > self.settings.journal_body {
+            let sha256 = Sha256::digest(&exchange.body);
+            exchange.body_sha256 = Some(format!("{sha256:x}"));
         }
         match self.contract.operations().nth(operation) {
             Some(operation) => answer(self, exchange, operation),
@@ -450,6 +462,8 @@ impl Mock {
             session,
             plan,
             started,
+            body_sha256,
+            data_uris,
             ..
         } = exchange;
         let reply = &mut answer.reply;
@@ -484,8 +498,13 @@ impl Mock {
                 truncate::text(&query, JOURNAL_TARGET)
             }),
             method: parts.method,
-            body: body[..body.len().min(JOURNAL_BODY)].into(),
+            body: match body_sha256 {
+                None => body[..].into(),
+                Some(_) => body[..body.len().min(JOURNAL_BODY)].into(),
+            },
             body_length: body.len(),
+            body_sha256,
+            data_uris,
             at: SystemTime::now(),
             status: reply.status,
             found: answer.found,

@@ -1,4 +1,4 @@
-//! Which answer a request gets that is in order.
+//! Which answer a valid request gets.
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Judges a request's body by the contract, and finds what it is compared by.
+//! Validates a request's body against the contract, and finds what it is compared by.
 
 use kontext_recording::{Canonical, RequestHash};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::{
     matching::index::RecordingIndex,
     redaction::Secret,
     respond::value_limit,
+    state::journal::{self, DataUri},
 };
 
 /// The provider's first line when a body is wrong.
@@ -47,6 +48,8 @@ pub(crate) struct EvaluatedBody {
     pub(crate) ignored: Vec<String>,
     /// Members that the contract does not know, at most 20.
     pub(crate) unknown: Vec<String>,
+    /// The data URIs in it.
+    pub(crate) data_uris: Vec<DataUri>,
     compared: Compared,
     /// What differences are looked for in, made when somebody asks.
     canonical: OnceLock<Option<Canonical>>,
@@ -83,7 +86,7 @@ impl EvaluatedBody {
                     compared: Compared::Nothing,
                     hash: None,
                     refusal,
-                    unknown: Vec::new(),
+                    ..Evaluated::default()
                 })
             }
             Some(contract) => evaluate(set, operation, contract, validation, body, secrets),
@@ -98,6 +101,7 @@ impl EvaluatedBody {
             hash,
             refusal,
             unknown,
+            data_uris,
         } = read.unwrap_or_else(|refusal| Evaluated {
             refusal: Some(refusal),
             ..Evaluated::default()
@@ -112,6 +116,7 @@ impl EvaluatedBody {
             ignored: Vec::new(),
             compared,
             unknown,
+            data_uris,
             canonical: OnceLock::new(),
         };
         if evaluated.exact.is_none()
@@ -149,6 +154,7 @@ struct Evaluated {
     hash: Option<RequestHash>,
     refusal: Option<Refusal>,
     unknown: Vec<String>,
+    data_uris: Vec<DataUri>,
 }
 
 /// Evaluates a body that is there, or refuses it because it cannot be read.
@@ -177,6 +183,7 @@ fn evaluate(
         // It is compared with nothing, so megabytes need not be prepared for it.
         return Ok(Evaluated {
             refusal,
+            data_uris: journal::data_uris(&value),
             ..Evaluated::default()
         });
     }
@@ -188,6 +195,7 @@ fn evaluate(
         .map_err(|error| unreadable(&error.to_string()))?;
     Ok(Evaluated {
         unknown: unknown(contract, &value),
+        data_uris: journal::data_uris(&value),
         compared: Compared::Json(redacted.into_owned()),
         hash: Some(hash),
         refusal,
@@ -221,7 +229,7 @@ fn text(body: &[u8]) -> Result<&str, String> {
 }
 
 fn unreadable(problem: &str) -> Refusal {
-    not_json(&format!("the body is no JSON that can be read: {problem}"))
+    not_json(&format!("invalid JSON: {problem}"))
 }
 
 /// Says everything that the contract does not allow in a document.

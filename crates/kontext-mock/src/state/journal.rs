@@ -1,8 +1,10 @@
 //! What a mock was sent and what it answered, the last thousand of it.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,15 +12,17 @@ use std::{
 };
 
 use crate::{
+    contract::violations::{self, Step},
     matching::{Match, diff::Difference},
     redaction,
     state::billing::Billed,
+    truncate,
 };
 
 /// How many requests are kept; of more, the oldest are forgotten.
 pub const JOURNAL_ENTRIES: usize = 1000;
 
-/// How many bytes of a request's body are kept.
+/// How many bytes of a request's body are kept by default.
 pub const JOURNAL_BODY: usize = 4096;
 
 /// How many bytes of a request's headers are kept; those that do not fit are
@@ -49,6 +53,9 @@ pub(crate) struct Entry {
     pub(crate) headers: Headers,
     pub(crate) body: Box<[u8]>,
     pub(crate) body_length: usize,
+    /// Of a body that is not kept whole.
+    pub(crate) body_sha256: Option<String>,
+    pub(crate) data_uris: Vec<DataUri>,
     pub(crate) at: SystemTime,
     pub(crate) status: StatusCode,
     pub(crate) found: Option<Match>,
@@ -57,6 +64,73 @@ pub(crate) struct Entry {
     pub(crate) differences: Vec<Difference>,
     pub(crate) faults: Vec<String>,
     pub(crate) billed: Billed,
+}
+
+/// The facts of a data URI in a request's body, such as a picture that was passed in
+/// place of its URL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DataUri {
+    /// The place in the body, a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// The media type that it states, such as `image/png`; may be empty.
+    pub media_type: String,
+    /// How many bytes its data has, decoded; nothing where it cannot be decoded.
+    pub bytes: Option<usize>,
+    /// The SHA-256 of the decoded data, in hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// How many data URIs of a request are looked at.
+const DATA_URIS: usize = 20;
+
+/// The data URIs among the values of a body.
+pub(crate) fn data_uris(body: &Value) -> Vec<DataUri> {
+    fn collect(value: &Value, place: &mut Vec<Step>, found: &mut Vec<DataUri>) {
+        match value {
+            Value::String(text) if found.len() < DATA_URIS => {
+                found.extend(DataUri::of(text, place));
+            }
+            Value::Array(entries) => {
+                for (index, entry) in entries.iter().enumerate() {
+                    place.push(Step::Index(index));
+                    collect(entry, place, found);
+                    place.pop();
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    place.push(Step::Key(name.clone()));
+                    collect(member, place, found);
+                    place.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(body, &mut Vec::new(), &mut found);
+    found
+}
+
+impl DataUri {
+    fn of(text: &str, place: &[Step]) -> Option<Self> {
+        let scheme = text.get(..5)?;
+        let (header, data) = text[5..]
+            .split_once(',')
+            .filter(|_| scheme.eq_ignore_ascii_case("data:"))?;
+        let decoded = match header.strip_suffix(";base64") {
+            Some(_) => BASE64_STANDARD.decode(data).ok(),
+            None => Some(percent_encoding::percent_decode_str(data).collect()),
+        };
+        let media_type = header.split(';').next().unwrap_or_default();
+        Some(Self {
+            pointer: truncate::text(&violations::pointer(place), 1000),
+            media_type: truncate::text(media_type, 100),
+            bytes: decoded.as_ref().map(Vec::len),
+            sha256: decoded.map(|data| format!("{:x}", Sha256::digest(data))),
+        })
+    }
 }
 
 /// The headers of a request in one piece of memory, so that an entry does not
@@ -200,8 +274,9 @@ impl Received {
         self.0.headers.left_out
     }
 
-    /// The first [`JOURNAL_BODY`] bytes of the body as it came; nothing of one
-    /// that was not read.
+    /// The body as it came, if it is not longer than what a mock keeps
+    /// ([`Builder::journal_body`](crate::Builder::journal_body)), otherwise its first
+    /// [`JOURNAL_BODY`] bytes; nothing of one that was not read.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.0.body
@@ -211,6 +286,18 @@ impl Received {
     #[must_use]
     pub fn body_length(&self) -> usize {
         self.0.body_length
+    }
+
+    /// The SHA-256 of a body that is not kept whole, in hexadecimal.
+    #[must_use]
+    pub fn body_sha256(&self) -> Option<&str> {
+        self.0.body_sha256.as_deref()
+    }
+
+    /// The data URIs among the values of the body, at most 20.
+    #[must_use]
+    pub fn data_uris(&self) -> &[DataUri] {
+        &self.0.data_uris
     }
 
     /// The body as JSON; nothing where it is none, or longer than what is kept.
@@ -289,6 +376,8 @@ struct Written<'a> {
     body: std::borrow::Cow<'a, str>,
     body_length: usize,
     body_is_cut: bool,
+    body_sha256: Option<&'a str>,
+    data_uris: &'a [DataUri],
     status: u16,
     #[serde(rename = "match")]
     found: Option<&'static str>,
@@ -316,6 +405,8 @@ impl Serialize for Received {
             body: String::from_utf8_lossy(self.body()),
             body_length: self.body_length(),
             body_is_cut: self.body().len() < self.body_length(),
+            body_sha256: self.body_sha256(),
+            data_uris: self.data_uris(),
             status: self.status(),
             found: self.found().map(Match::name),
             recording: self.recording(),

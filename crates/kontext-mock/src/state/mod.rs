@@ -31,7 +31,7 @@ use crate::{
 };
 pub use billing::Billed;
 pub use faults::{Fault, FaultKind, ParseFaultError};
-pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
+pub use journal::{DataUri, JOURNAL_BODY, JOURNAL_ENTRIES, Received};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
 
 /// What a mock is told once.
@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) validation: Validation,
     pub(crate) generate: Generate,
     pub(crate) body_limit: usize,
+    /// How long the bodies are that the journal keeps whole.
+    pub(crate) journal_body: usize,
     pub(crate) log_requests: bool,
     pub(crate) rewrite_urls: bool,
     /// Where the recordings are from; nothing where they are built in.

@@ -118,7 +118,7 @@ pub fn verify_plan<'a>(
 /// not values. **The provider charges for every image that is made.**
 ///
 /// A request from which a secret was taken out cannot be sent, so it remains
-/// undecided; so does a recorded failure of the moment (401, 403, 429, or 500 and
+/// undecided; so does a recorded transient failure (401, 403, 429, or 500 and
 /// above), and everything after an answer of 401 or 403. `key` is sent where the
 /// contract asks for one; `progress` is told of each recording.
 ///

@@ -488,16 +488,14 @@ fn the_container_recipe_serves_and_is_healthy() {
     assert_eq!(run(&arguments).0, Some(0));
     // The compose file asks the same, and its empty key is no key.
     let compose = include_str!("../../compose.yaml");
-    assert!(
-        compose.contains(&format!(
+    assert!(compose.contains(&format!(
             "[\"CMD\", {}]",
             check
                 .iter()
                 .map(|one| format!("{one:?}"))
                 .collect::<Vec<_>>()
                 .join(", ")
-        ))
-    );
+        )));
     for line in compose
         .lines()
         .filter(|line| line.contains("KONTEXT_MOCK_"))

@@ -10,7 +10,9 @@ use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
     builder::NonEmptyStringValueParser,
 };
-use kontext_mock::{DEFAULT_BODY_LIMIT, Fault, MatchMode, RecordMode, Shape, Validation};
+use kontext_mock::{
+    DEFAULT_BODY_LIMIT, Fault, JOURNAL_BODY, MatchMode, RecordMode, Shape, Validation,
+};
 
 /// An offline mock of the provider's image API.
 ///
@@ -98,6 +100,11 @@ pub(crate) struct ServeArguments {
     /// The longest request body to take, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_BODY_LIMIT)]
     pub(crate) body_limit: usize,
+
+    /// How long a request body may be that the journal keeps whole, in bytes; of longer
+    /// ones it has the start and the SHA-256.
+    #[arg(long, value_name = "BYTES", default_value_t = JOURNAL_BODY)]
+    pub(crate) journal_body: usize,
 
     /// What to do with requests that the contract does not allow: refuse them
     /// as the provider would, say so in a header and in the log, or nothing.

@@ -15,7 +15,7 @@ pub(crate) const DISAGREEMENT: u8 = 1;
 /// No recording answered a request.
 pub(crate) const MISSED: u8 = 1;
 
-/// The real server answers otherwise than recorded.
+/// The real server answers differently from the recording.
 pub(crate) const DIFFERS: u8 = 1;
 
 /// Something could not be read, started or decided.

@@ -90,6 +90,7 @@ fn builder(arguments: ServeArguments) -> Builder {
         .generate(generate)
         .keep_urls(arguments.keep_urls)
         .body_limit(arguments.body_limit)
+        .journal_body(arguments.journal_body)
         .watch(match arguments.watch {
             _ if arguments.no_watch => WatchMode::Off,
             Watch::Auto => WatchMode::Auto,

@@ -36,7 +36,7 @@ pub enum RecordMode {
     All,
     /// Only those whose request has no recording yet. A request that has one is
     /// answered by it and not sent on, which costs nothing; unless it recorded a
-    /// failure of the moment (401, 403, 429, or 500 and above).
+    /// transient failure (401, 403, 429, or 500 and above).
     Missing,
     /// Only those whose request has a recording, which they replace.
     Update,
@@ -124,7 +124,7 @@ impl Recorder {
         self.proxy.problems()
     }
 
-    /// Stops in order: takes no more connections, and finishes and saves what is
+    /// Stops gracefully: takes no more connections, and finishes and saves what is
     /// in flight, for at most so long; false where that was not enough, and
     /// exchanges were lost.
     pub async fn stop(&mut self, patience: Duration) -> bool {
