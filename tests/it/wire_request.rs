@@ -51,9 +51,9 @@ async fn everything_that_can_be_sent() {
         .num_images(2)
         .seed(7)
         .guidance_scale(3.5)
-        .safety_tolerance(SafetyTolerance::X2)
+        .safety_tolerance(SafetyTolerance::Level2)
         .output_format(OutputFormat::Png)
-        .aspect_ratio(AspectRatio::X21_9)
+        .aspect_ratio(AspectRatio::Landscape21x9)
         .build()
         .unwrap();
     snapshot("request_everything", sent(request).await);

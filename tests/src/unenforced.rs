@@ -4,7 +4,7 @@
 //! bounds and counts; this list says which, so that a limit that nobody checks
 //! is seen. The check before sending enforces those of requests.
 
-use kontext_codegen::json::{child, same};
+use kontext_codegen::{child, same};
 use serde_json::{Map, Value, json};
 
 /// Keywords that limit a value.

@@ -1,9 +1,6 @@
 //! The wire contract as a table: one line per field, for reviews.
 
-use kontext_codegen::{
-    json::{array, child, each_operation},
-    view::follow,
-};
+use kontext_codegen::{array, child, each_operation, follow};
 use serde_json::{Map, Value, json};
 
 /// The columns of a row: pointer, type, required, nullable, limits, values,

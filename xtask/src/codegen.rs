@@ -73,17 +73,26 @@ fn report_steps(outputs: &Outputs) {
         for change in &steps.normalised {
             anstream::println!("  normalised: {}: {}", change.pointer, change.what);
         }
-        if steps.pruned > 0 {
-            anstream::println!(
-                "  pruned: {} components that no operation reaches",
-                steps.pruned
-            );
+        match steps.pruned {
+            0 => {}
+            1 => anstream::println!("  pruned 1 component that no operation reaches"),
+            count => anstream::println!("  pruned {count} components that no operation reaches"),
         }
     }
     for (name, at) in &outputs.unnamed {
         anstream::println!(
             "named after its place: {name} ({at}); x-component in an overlay names it better"
         );
+    }
+    for (id, at) in outputs.unsent.iter().take(5) {
+        anstream::println!(
+            "not sent: {id} ({at}); kontext-api has types for it and no public method, see \
+             crates/kontext-api/src/client.rs"
+        );
+    }
+    match outputs.unsent.len() {
+        0..=5 => {}
+        count => anstream::println!("not sent: {} more operations", count - 5),
     }
     for limit in &outputs.unchecked {
         anstream::println!("not checked before sending: {limit}");

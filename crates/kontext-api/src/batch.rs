@@ -7,36 +7,31 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use budget::CreditBudget;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout;
 use tracing::{Instrument, warn};
 
-use crate::answer::GeneratedImages;
-use crate::call::CallOptions;
 use crate::client::Client;
+use crate::client::call::{CallOptions, ClientRequestId};
 use crate::error::Error;
-use crate::request_id::ClientRequestId;
+use crate::response::answer::GeneratedImages;
 
-mod error;
-mod handle;
+mod budget;
 mod job;
-mod spending;
 
-pub use error::BatchError;
-pub use handle::{BatchHandle, BatchProgress};
-pub use job::{BatchJob, BatchResult, Starting};
-
-use spending::Spending;
+pub use job::{BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob};
 
 /// What a documented call costs per image, in credits.
 const CREDITS_PER_IMAGE: u64 = 91_000;
 
 /// A function that is called before a job is sent.
 type BeforeEach =
-    Arc<dyn Fn(&Starting<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
+    Arc<dyn Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
 
 /// Makes a [`Batch`]; see [`Client::batch`].
 #[must_use = "a batch does nothing before it is started"]
@@ -55,6 +50,14 @@ impl Client {
     /// The requests are taken one by one, when there is room for another, so there can be
     /// more of them than fit in memory; an iterator that waits for the next one holds up
     /// [`next`](Batch::next). One that fails does not stop the others.
+    ///
+    /// A 429 pauses the whole batch: for as long as its `Retry-After` asks, up to
+    /// [`RetryPolicy::max_retry_after`](crate::RetryPolicy::max_retry_after), or without one
+    /// for a time that doubles up to 60 s. The job is then sent again, as often as it
+    /// takes, and no budget of retries is used up. It ends with
+    /// [`Error::RateLimited`](crate::Error::RateLimited) where the provider asks for more time,
+    /// where the message is about a quota or billing, or where every answer has been a 429
+    /// for [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
@@ -140,7 +143,7 @@ impl BatchBuilder {
     /// ```
     pub fn before_each(
         mut self,
-        function: impl Fn(&Starting<'_>) -> Result<(), Box<dyn StdError + Send + Sync>>
+        function: impl Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>>
         + Send
         + Sync
         + 'static,
@@ -151,7 +154,7 @@ impl BatchBuilder {
 
     /// Makes the batch. The first [`Batch::next`] sends the first requests.
     pub fn start(self) -> Batch {
-        let spending = Spending::new(
+        let budget = CreditBudget::new(
             self.spend_limit,
             self.credits_per_image,
             self.client.charges_per_call(),
@@ -165,8 +168,9 @@ impl BatchBuilder {
             before_each: self.before_each,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            spending,
+            budget,
             handle: BatchHandle::default(),
+            pausing: None,
         }
     }
 }
@@ -199,8 +203,10 @@ pub struct Batch {
     before_each: Option<BeforeEach>,
     tasks: JoinSet<Result<GeneratedImages, Error>>,
     running: HashMap<Id, Running>,
-    spending: Spending,
+    budget: CreditBudget,
     handle: BatchHandle,
+    /// Ends when a rate limit does, or when the batch is stopped.
+    pausing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// A job that was taken and not sent.
@@ -252,6 +258,17 @@ impl Batch {
                     None => continue,
                 }
             }
+            if self.poll_pause(context).is_pending() {
+                // At the end there is nothing to wait for.
+                if self.tasks.is_empty() && self.next_job.is_none() {
+                    match self.take() {
+                        Next::Job(waiting) => self.next_job = Some(waiting),
+                        Next::End => return Poll::Ready(None),
+                        Next::Panicked => return Poll::Ready(Some(self.no_job())),
+                    }
+                }
+                return Poll::Pending;
+            }
             // A job that is not sent is a result at once.
             let before = self.tasks.len();
             if let Some(result) = self.start_more() {
@@ -263,6 +280,29 @@ impl Batch {
                 after if after > before => {}
                 _ => return Poll::Pending,
             }
+        }
+    }
+
+    /// Ready when no rate limit keeps jobs from being sent, or when the batch is stopped.
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let shared = self.handle.shared();
+            let Some(left) = shared
+                .rate_limit
+                .pause()
+                .filter(|_| !self.handle.is_stopped())
+            else {
+                self.pausing = None;
+                return Poll::Ready(());
+            };
+            let stopped = shared.stop.clone().cancelled_owned();
+            let pausing = self.pausing.get_or_insert_with(|| {
+                Box::pin(async move {
+                    let _ = timeout(left, stopped).await;
+                })
+            });
+            ready!(pausing.as_mut().poll(context));
+            self.pausing = None;
         }
     }
 
@@ -279,7 +319,7 @@ impl Batch {
                 Next::End => return None,
                 Next::Panicked => return Some(self.no_job()),
             };
-            if let Err(left) = self.spending.reserve(waiting.estimate) {
+            if let Err(left) = self.budget.reserve(waiting.estimate) {
                 if !self.tasks.is_empty() {
                     // Those under way may turn out to cost less.
                     self.next_job = Some(waiting);
@@ -308,7 +348,7 @@ impl Batch {
         };
         let index = self.taken;
         self.taken += 1;
-        let estimate = self.spending.estimate(&job.request);
+        let estimate = self.budget.estimate(&job.request);
         Next::Job(Waiting {
             index,
             job,
@@ -331,7 +371,7 @@ impl Batch {
     fn send(&mut self, mut waiting: Waiting) -> Option<BatchResult> {
         let id = waiting.job.client_request_id.take();
         let id = id.unwrap_or_else(|| self.client.new_client_request_id());
-        let starting = Starting {
+        let starting = PendingJob {
             index: waiting.index,
             client_request_id: &id,
             request: &waiting.job.request,
@@ -344,7 +384,7 @@ impl Batch {
         let runtime = match may_start {
             Ok(runtime) => runtime,
             Err(source) => {
-                self.spending.settle(waiting.estimate, 0);
+                self.budget.settle(waiting.estimate, 0);
                 waiting.job.client_request_id = Some(id);
                 return Some(self.not_sent(waiting, BatchError::NotStarted { source }));
             }
@@ -352,7 +392,7 @@ impl Batch {
         let client = self.client.clone();
         let options = CallOptions {
             client_request_id: Some(id.clone()),
-            stop: Some(self.handle.stop_of_calls()),
+            batch: Some(self.handle.shared().clone()),
         };
         let request = waiting.job.request;
         let call = async move { client.generate_with(request, options).await };
@@ -364,12 +404,12 @@ impl Batch {
         };
         self.running.insert(task.id(), running);
         self.handle.update(|progress| progress.running += 1);
-        self.report_spending();
+        self.report_budget();
         None
     }
 
     /// Asks the caller's function whether a job may be sent.
-    fn ask(&self, starting: &Starting<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    fn ask(&self, starting: &PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
         let Some(before_each) = &self.before_each else {
             return Ok(());
         };
@@ -403,10 +443,10 @@ impl Batch {
         // Every task was noted when it was spawned.
         let running = self.running.remove(&id)?;
         let cost = match &result {
-            Ok(answer) => self.spending.cost_of_answer(answer, running.estimate),
-            Err(error) => self.spending.cost_of_error(error, running.estimate),
+            Ok(answer) => self.budget.cost_of_answer(answer, running.estimate),
+            Err(error) => self.budget.cost_of_error(error, running.estimate),
         };
-        self.spending.settle(running.estimate, cost);
+        self.budget.settle(running.estimate, cost);
         self.handle.update(|progress| {
             progress.running -= 1;
             match &result {
@@ -414,7 +454,7 @@ impl Batch {
                 Err(_) => progress.failed += 1,
             }
         });
-        self.report_spending();
+        self.report_budget();
         Some(BatchResult {
             index: running.index,
             client_request_id: Some(running.client_request_id),
@@ -422,8 +462,8 @@ impl Batch {
         })
     }
 
-    fn report_spending(&self) {
-        let (spent, reserved) = self.spending.state();
+    fn report_budget(&self) {
+        let (spent, reserved) = self.budget.state();
         self.handle.update(|progress| {
             progress.credits_spent = spent;
             progress.credits_reserved = reserved;

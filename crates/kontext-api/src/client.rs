@@ -8,25 +8,28 @@ use http::{HeaderMap, StatusCode};
 use progenitor_client::ResponseValue;
 use tracing::Instrument;
 
-use crate::answer::GeneratedImages;
-use crate::attempt::{Operation, Outcome};
-use crate::build_error::BuildError;
-use crate::builder::ClientBuilder;
-use crate::call::{Call, CallOptions};
-use crate::decode_error::{DecodeError, Problem};
+use crate::client::builder::{BuildError, ClientBuilder};
+use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
+use crate::client::receive::{End, Pieces, receive};
+use crate::client::retry::{Budget, Cause, RetryPolicy, Schedule};
+use crate::client::runtimes::Runtimes;
+use crate::client::telemetry::{Observer, Operation, Outcome};
 use crate::download::Downloads;
 use crate::error::Error;
-use crate::generated::{self, limits::GENERATE_IMAGE_REQUEST};
-use crate::hooks::Attempting;
-use crate::observe::Observer;
-use crate::random::Random;
-use crate::receive::{End, Pieces, receive};
+use crate::generated;
 use crate::redact::Redactor;
-use crate::reply::Reply;
-use crate::request_id::ClientRequestId;
-use crate::retry::{Budget, RetryPolicy, Schedule};
-use crate::stop::Stop;
+use crate::response::answer::GeneratedImages;
+use crate::response::decode_error::{DecodeError, Problem};
+use crate::response::error_body::Reply;
 use crate::types::GenerateImageRequest;
+
+pub(crate) mod base_url;
+pub(crate) mod builder;
+pub(crate) mod call;
+mod receive;
+pub(crate) mod retry;
+pub(crate) mod runtimes;
+pub(crate) mod telemetry;
 
 /// How much of the body of an error is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -36,6 +39,10 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A client of the API. Clones are cheap and share their connections and their
 /// budget of retries.
+///
+/// It can be used in several tokio runtimes, but is best used in one: connections live in
+/// the runtime that made them. A call waits up to 5 s where connections of a runtime that
+/// nobody drives, such as one that was left with `block_on`, might be used.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
@@ -50,9 +57,9 @@ pub(crate) struct Shared {
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Budget,
-    pub(crate) random: Random,
     pub(crate) downloads: Downloads,
     pub(crate) observer: Observer,
+    pub(crate) runtimes: Runtimes,
 }
 
 /// The head of an answer, and its body as it arrives.
@@ -80,7 +87,7 @@ impl Client {
 
     /// A name for a call that no other call has.
     pub(crate) fn new_client_request_id(&self) -> ClientRequestId {
-        ClientRequestId::random(&self.shared.random)
+        ClientRequestId::random()
     }
 
     /// How often a call may be charged at most.
@@ -109,6 +116,10 @@ impl Client {
     ///
     /// [`Error`]; its variants say what a caller can do.
     /// [`Error::is_retryable`] and [`Error::may_have_been_charged`] say it in a word.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside of a tokio runtime that has its IO and its clock.
     pub async fn generate(
         &self,
         request: impl Into<GenerateImageRequest>,
@@ -119,6 +130,10 @@ impl Client {
     /// Like [`generate`](Self::generate), under a name of the caller's.
     ///
     /// # Errors
+    ///
+    /// As [`generate`](Self::generate).
+    ///
+    /// # Panics
     ///
     /// As [`generate`](Self::generate).
     pub async fn generate_with(
@@ -136,7 +151,10 @@ impl Client {
         let id = call.client_request_id.clone();
         let observer = &self.shared.observer;
         let observed = observer.begin_call(Operation::GenerateImage, Some(&id));
-        let attempts = self.attempts(request.into(), call, options.stop);
+        let attempts = async {
+            let _runtime = self.shared.runtimes.enter().await;
+            self.attempts(request.into(), call, options.batch).await
+        };
         let result = attempts.instrument(observed.span()).await;
         match &result {
             Ok(answer) => observed.end(
@@ -153,19 +171,20 @@ impl Client {
         &self,
         request: GenerateImageRequest,
         mut call: Call,
-        stop: Option<Stop>,
+        batch: Option<InBatch>,
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
         // The fields are public, so a request can have changed since it was built.
-        crate::limits::check(&request, &GENERATE_IMAGE_REQUEST)
-            .map_err(|invalid| Error::from(invalid).in_call(&call))?;
-        let mut schedule = Schedule::start(&shared.retry, &shared.budget, &shared.random);
+        let checked = request.check();
+        checked.map_err(|invalid| Error::from(invalid).in_call(&call))?;
+        let mut schedule = Schedule::start(&shared.retry, &shared.budget);
         // An attempt that begins when the time is nearly up would be cut off, and its
         // outcome unknown.
         let least = shared.attempt_timeout / 2;
         let id = call.client_request_id.clone();
         loop {
-            call.attempts = schedule.attempt();
+            call.attempts += 1;
+            let sent_at = tokio::time::Instant::now();
             let observed =
                 shared
                     .observer
@@ -181,6 +200,9 @@ impl Client {
                     let result = self.success(head).instrument(observed.span()).await;
                     return match result {
                         Ok(mut answer) => {
+                            if let Some(batch) = &batch {
+                                batch.rate_limit.lifted();
+                            }
                             answer.call = Some(call);
                             shared.budget.succeeded();
                             observed.end(Outcome::Generated(&answer), None);
@@ -197,22 +219,39 @@ impl Client {
                 Err(error) => error,
             };
             let error = error.in_call(&call);
-            let delay = error
-                .cause()
-                .and_then(|cause| schedule.next(cause, error.retry_after(), least));
+            let (cause, retry_after) = (error.cause(), error.retry_after());
+            if let Some(batch) = &batch
+                && error.status().is_some()
+                && !matches!(error, Error::RateLimited(_))
+            {
+                batch.rate_limit.lifted();
+            }
+            let delay = match (&batch, cause) {
+                (Some(batch), Some(Cause::RateLimited)) => {
+                    let rate_limit = &batch.rate_limit;
+                    rate_limit.refused(&shared.retry, sent_at, retry_after)
+                }
+                _ => cause.and_then(|cause| schedule.next(cause, retry_after, least)),
+            };
             observed.end(Outcome::Failed(&error), delay);
             let Some(delay) = delay else {
                 return Err(error);
             };
             call.earlier_may_be_charged = error.may_have_been_charged();
-            match &stop {
-                None => tokio::time::sleep(delay).await,
-                Some(stop) => {
-                    if tokio::time::timeout(delay, stop.said()).await.is_ok() {
-                        return Err(error);
-                    }
-                }
+            let Some(batch) = &batch else {
+                tokio::time::sleep(delay).await;
+                continue;
+            };
+            let begin = Instant::now();
+            if !batch.wait(delay).await {
+                return Err(error);
             }
+            // A pause of the batch is not the call's own time.
+            let own = match cause {
+                Some(Cause::RateLimited) => Duration::ZERO,
+                _ => delay,
+            };
+            schedule.extend(begin.elapsed().saturating_sub(own));
         }
     }
 
@@ -227,7 +266,7 @@ impl Client {
         let api = generated::Client {
             baseurl: shared.base_url.clone(),
             client: shared.http.clone(),
-            inner: Attempting::new(id.header().clone(), time),
+            inner: AttemptHooks::new(id.header().clone(), time),
         };
         let response = match api.generate_image(request).await {
             Ok(response) => response,
@@ -265,7 +304,7 @@ impl Client {
         let redactor = self.shared.redactor.clone();
         let received = receive(&headers, pieces, limit, None).await;
         match received.end {
-            End::Whole => {}
+            End::Complete => {}
             End::TooLong => {
                 let reply = Reply::new(status, headers, received.bytes, true, redactor);
                 return Err(Error::Decode(DecodeError::new(
@@ -286,7 +325,7 @@ impl Client {
         if answer.images().is_empty() {
             return Err(Error::NoImages(Box::new(answer)));
         }
-        Ok(answer)
+        Ok(answer.received_now())
     }
 
     /// Reads an answer that is an error. One that breaks off is still that error.
@@ -300,7 +339,7 @@ impl Client {
         let patience = ERROR_BODY_TIME.min(self.shared.attempt_timeout / 4);
         let deadline = Instant::now() + patience;
         let received = receive(&headers, pieces, MAX_ERROR_BYTES, Some(deadline.into())).await;
-        let is_cut = !matches!(received.end, End::Whole);
+        let is_cut = !matches!(received.end, End::Complete);
         let redactor = self.shared.redactor.clone();
         let reply = Reply::new(status, headers, received.bytes, is_cut, redactor);
         Error::from_reply(reply.read_as_error())

@@ -4,28 +4,35 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fetch::Fetch;
+use file::{Memory, Target, Writer};
 use tokio::io::AsyncWrite;
 use tracing::Instrument;
 
-use crate::attempt::{Operation, Outcome};
+use crate::client::retry::{Cause, Schedule};
+use crate::client::telemetry::{Operation, Outcome};
 use crate::client::{Client, Shared};
-use crate::image::{Decoder, Image};
-use crate::retry::{Cause, Schedule};
+use crate::response::base64::Decoder;
+use crate::response::image::Image;
 use crate::sniff::{self, Format};
-use fetch::Fetch;
-use target::{Memory, Target, Writer};
 
-mod address;
 mod error;
 mod fetch;
 mod file;
-mod gate;
-mod http;
-mod resolve;
-mod target;
+mod ssrf;
 
-pub use error::DownloadError;
-pub(crate) use http::{Downloads, Settings};
+pub use error::{DownloadError, HiddenUrl};
+pub(crate) use fetch::{Downloads, Settings};
+
+/// How old an answer may be whose images may still be on their way to their URLs.
+const FRESH: Duration = Duration::from_secs(15);
+
+/// The waits before such an image is asked for again.
+const FRESH_DELAYS: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// The least time that another attempt is worth.
 const LEAST: Duration = Duration::from_millis(500);
@@ -38,19 +45,23 @@ impl Client {
     /// An image that is base64, or a `data:` URI, is decoded from the body of the
     /// answer, and nothing is sent. Any other, and one whose base64 holds no image, is
     /// fetched from its URL, with another
-    /// HTTP client than the API's: no key, no cookies, no proxy. How long such a URL
+    /// HTTP client than the API's: no key, no cookies, the same proxy. How long such a URL
     /// lives is not documented, so do it soon.
     ///
     /// The URL is what a server wrote, so it has to be https, to an address on the
-    /// public internet, judged when it is connected to; at most three redirects are
-    /// followed, each of them judged alike. With an API on this machine, such as a
+    /// public internet, judged when it is connected to
+    /// ([`ClientBuilder::download_networks`](crate::ClientBuilder::download_networks)
+    /// allows others); at most three redirects are followed, each of them judged alike.
+    /// Where a proxy is used, it resolves names itself, and nobody judges where they lead. With an API on this machine, such as a
     /// mock, this machine is allowed too, by plain http as well.
     ///
     /// What comes must be an image by its first bytes, whatever its headers say.
     ///
     /// A download is safe to repeat, and so failures that may pass are tried again, as
     /// the client's [`RetryPolicy`](crate::RetryPolicy) says: no connection, a stall, a
-    /// reset, a cut body, a 408, a 429 and any 5xx. Of a body that ends with its
+    /// reset, a cut body, a 202, a 408, a 425, a 429 and any 5xx. While the answer is not
+    /// older than 15 s, its image may not be there yet: a 202, a 403, a 404 and a 425 are
+    /// then tried again after 1, 2 and 4 s, beside what the policy counts. Of a body that ends with its
     /// connection, as HTTP/1.0 does it, nobody says whether it is whole; it is taken for
     /// that if it has the [`file_size`](Image::file_size) that the answer of the API
     /// gives, or else ends as a PNG, JPEG or GIF does.
@@ -150,7 +161,16 @@ impl Download<'_> {
     /// # Errors
     ///
     /// [`DownloadError`].
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside of a tokio runtime that has its IO and its clock.
     pub async fn bytes(self) -> Result<DownloadedImage, DownloadError> {
+        let result = self.to_memory().await;
+        result.map_err(|error| error.about(self.image))
+    }
+
+    async fn to_memory(&self) -> Result<DownloadedImage, DownloadError> {
         let Some(decoder) = self.decoder()? else {
             return self.fetched().await;
         };
@@ -195,14 +215,23 @@ impl Download<'_> {
     /// # Errors
     ///
     /// [`DownloadError`]; it is [`Writer`](DownloadError::Writer) if the writer fails.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside of a tokio runtime that has its IO and its clock.
     pub async fn to_writer(
         self,
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Result<Downloaded, DownloadError> {
         let mut target = Writer::new(writer);
-        let Received { format, bytes } = self.write_to(&mut target).await?;
-        target.finish().await?;
-        Ok(Downloaded { format, bytes })
+        let result = async {
+            let Received { format, bytes } = self.write_to(&mut target).await?;
+            target.finish().await?;
+            Ok(Downloaded { format, bytes })
+        };
+        result
+            .await
+            .map_err(|error: DownloadError| error.about(self.image))
     }
 
     /// Downloads the image to a file, which is there whole or not at all.
@@ -219,15 +248,24 @@ impl Download<'_> {
     ///
     /// [`DownloadError`]; [`NoFolder`](DownloadError::NoFolder) before anything is sent,
     /// [`Exists`](DownloadError::Exists) as soon as the extension is known.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside of a tokio runtime that has its IO and its clock.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<SavedImage, DownloadError> {
-        let mut target = file::File::new(path.as_ref(), self.overwrite).await?;
-        let Received { format, bytes } = self.write_to(&mut target).await?;
-        let path = target.finish().await?;
-        Ok(SavedImage {
-            path,
-            format,
-            bytes,
-        })
+        let result = async {
+            let mut target = file::File::new(path.as_ref(), self.overwrite).await?;
+            let Received { format, bytes } = self.write_to(&mut target).await?;
+            let path = target.finish().await?;
+            Ok(SavedImage {
+                path,
+                format,
+                bytes,
+            })
+        };
+        result
+            .await
+            .map_err(|error: DownloadError| error.about(self.image))
     }
 
     async fn write_to(&self, target: &mut impl Target) -> Result<Received, DownloadError> {
@@ -256,6 +294,7 @@ impl Download<'_> {
         match self.image.decoder() {
             Some(decoder) if decoder.size() > self.max_bytes => Err(DownloadError::TooLarge {
                 limit: self.max_bytes,
+                image: HiddenUrl::default(),
             }),
             decoder => Ok(decoder),
         }
@@ -298,6 +337,7 @@ impl Download<'_> {
             beginning: fetch::beginning(&self.shared.redactor, head),
             content_type: None,
             content_encoding: None,
+            image: HiddenUrl::default(),
         }
     }
 
@@ -306,7 +346,8 @@ impl Download<'_> {
         let shared = self.shared;
         let fetch = Fetch {
             http: &shared.downloads.http,
-            gate: shared.downloads.gate,
+            policy: &shared.downloads.policy,
+            targets: &shared.downloads.targets,
             redactor: &shared.redactor,
             url: self.url()?,
             file_size: self.image.file_size(),
@@ -315,8 +356,11 @@ impl Download<'_> {
         };
         let observed = shared.observer.begin_call(Operation::Download, None);
         let budget = &shared.downloads.budget;
-        let mut schedule = Schedule::start(&shared.retry, budget, &shared.random);
-        let result = self.attempts(&fetch, target, &mut schedule);
+        let mut schedule = Schedule::start(&shared.retry, budget);
+        let result = async {
+            let _runtime = shared.runtimes.enter().await;
+            self.attempts(&fetch, target, &mut schedule).await
+        };
         let result = result.instrument(observed.span()).await;
         let outcome = match &result {
             Ok(_) => Outcome::Downloaded,
@@ -333,6 +377,8 @@ impl Download<'_> {
         schedule: &mut Schedule<'_>,
     ) -> Result<Received, DownloadError> {
         let shared = self.shared;
+        let is_fresh = self.image.age().is_some_and(|age| age <= FRESH);
+        let mut delays = FRESH_DELAYS.into_iter();
         loop {
             let observed = shared
                 .observer
@@ -347,11 +393,20 @@ impl Download<'_> {
                 Ok(Err(error)) => error,
                 Err(_) => DownloadError::TimedOut {
                     limit: shared.retry.total(),
+                    image: HiddenUrl::default(),
                 },
             };
-            let delay = match error.is_retryable() && target.is_repeatable() {
-                true => schedule.next(Cause::Harmless, error.retry_after(), LEAST),
-                false => None,
+            let error = error.about(self.image);
+            let retry_after = error.retry_after();
+            let delay = if !target.is_repeatable() {
+                None
+            } else if is_fresh && error.may_come_to_be() {
+                let delay = delays.next();
+                delay.and_then(|delay| schedule.next_extra(delay, retry_after, LEAST))
+            } else if error.is_retryable() {
+                schedule.next(Cause::TransientDownload, retry_after, LEAST)
+            } else {
+                None
             };
             observed.end(Outcome::DownloadFailed(&error), delay);
             let Some(delay) = delay else {
@@ -365,6 +420,7 @@ impl Download<'_> {
         let refused = |url: &str, problem: &str| DownloadError::Refused {
             url: url.to_owned(),
             problem: problem.to_owned(),
+            image: HiddenUrl::default(),
         };
         let Some(url) = self.image.url() else {
             return Err(refused("of nothing", "there is none, nor base64"));

@@ -6,14 +6,12 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error as ThisError;
 
-use crate::answer::GeneratedImages;
-use crate::call::Call;
-use crate::cost;
-use crate::decode_error::DecodeError;
-use crate::invalid_request::InvalidRequest;
-use crate::reply::Reply;
-use crate::request_id::ClientRequestId;
-use crate::retry::Cause;
+use crate::client::call::{Call, ClientRequestId};
+use crate::client::retry::{Cause, is_permanent};
+use crate::request::InvalidRequest;
+use crate::response::answer::GeneratedImages;
+use crate::response::decode_error::DecodeError;
+use crate::response::error_body::{ErrorBody, Reply};
 
 /// The error of a call: one variant per outcome that a caller treats differently.
 ///
@@ -51,7 +49,8 @@ pub enum Error {
     /// Too many requests, or a quota is used up: status 429.
     #[error("the provider limits the rate of requests: {0}{id}", id = named_if_charged(.0))]
     RateLimited(Box<Reply>),
-    /// The provider or a gateway before it failed: any 5xx.
+    /// The provider or a gateway before it failed: any 5xx but a 503 that the provider
+    /// did not write itself.
     #[error("the provider failed: {0}{id}", id = named_if_charged(.0))]
     Server(Box<Reply>),
     /// Any other status. A redirect is one: none is followed, and the message
@@ -67,12 +66,16 @@ pub enum Error {
         /// The call.
         call: Option<Call>,
     },
-    /// The request may have been sent, and its answer did not arrive whole: a
-    /// time-out, a reset, a cut body. Whether an image was made and charged is
-    /// not known. Sending it again may pay twice.
+    /// The request may have been carried out, and nothing says whether it was: its answer
+    /// did not arrive whole (a time-out, a reset, a cut body), or a gateway answered 503.
+    /// Whether an image was made and charged is not known. Sending it again may pay twice.
+    ///
+    /// A 503 is [`Server`](Self::Server), and was not carried out, if the provider itself
+    /// says so: a whole JSON object with a `requestId`, a `message` and a `statusCode`
+    /// of 503.
     #[error("the outcome is unknown, the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
     OutcomeUnknown {
-        /// The beginning of a successful answer, if one arrived; its body is cut.
+        /// The beginning of a successful answer, whose body is cut, or the 503.
         reply: Option<Box<Reply>>,
         /// What happened: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
@@ -83,7 +86,7 @@ pub enum Error {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The answer is a success with no image in it. It is all in the error.
-    #[error("the answer with status {} has no image in it{}", .0.status().as_u16(), told(.0))]
+    #[error("the answer with status {} has no image in it{}", .0.status().as_u16(), no_images_because(.0))]
     NoImages(Box<GeneratedImages>),
 }
 
@@ -109,39 +112,60 @@ fn named_if_earlier(call: &Option<Call>) -> String {
     }
 }
 
-/// How an answer that did not arrive whole began.
+/// The answer of an outcome that is unknown.
 fn beginning(reply: &Option<Box<Reply>>) -> String {
     match reply {
-        Some(reply) => format!(
+        Some(reply) if reply.status().is_success() => format!(
             ": the answer ended after {} bytes, {reply}",
             reply.body().len()
         ),
+        Some(reply) => format!(": {reply}"),
         None => String::new(),
     }
 }
 
-/// What an answer without images says for itself.
-fn told(answer: &GeneratedImages) -> String {
-    let mut told = String::new();
-    if let Some(message) = answer.message() {
-        told.push_str(": ");
-        told.push_str(&answer.shown(&message, 300));
+/// Why an answer has no images: what it says for itself, else its beginning.
+fn no_images_because(answer: &GeneratedImages) -> String {
+    let ErrorBody { message, state, .. } = answer.read_as_error();
+    let mut reasons = String::new();
+    if let Some(message) = message {
+        reasons.push_str(&format!(": {}", answer.shown(&message, 300)));
+    }
+    let flags = answer.has_nsfw_concepts().unwrap_or_default();
+    if flags.contains(&Some(true)) {
+        reasons.push_str("; it was judged not safe for work (`has_nsfw_concepts`)");
+    }
+    if let Some(state) = state {
+        reasons.push_str(&format!(
+            "; its `status` is \"{}\"",
+            answer.shown(&state, 100)
+        ));
+    }
+    if reasons.is_empty() {
+        reasons = format!("; it begins with \"{}\"", answer.shown(answer.raw(), 100));
     }
     if let Some(id) = answer.request_id() {
-        told.push_str(&format!(" (request id {})", answer.shown(id, 128)));
+        reasons.push_str(&format!(" (request id {})", answer.shown(id, 128)));
     }
-    told.push_str(&named(&answer.call));
-    told
+    reasons.push_str(&named(&answer.call));
+    reasons
 }
 
 impl Error {
     /// The error that an answer outside 2xx is.
     pub(crate) fn from_reply(reply: Reply) -> Self {
+        if reply.status() == StatusCode::SERVICE_UNAVAILABLE && !reply.is_providers_word() {
+            return Self::OutcomeUnknown {
+                reply: Some(Box::new(reply)),
+                source: "a gateway answered 503, which does not say what the provider did".into(),
+                call: None,
+            };
+        }
         let variant = match reply.status().as_u16() {
             400 | 413 | 415 | 422 => Self::BadRequest,
             401 => Self::Authentication,
             402 => Self::OutOfCredits,
-            403 if reply.message().is_some_and(is_about_credits) => Self::OutOfCredits,
+            403 if reply.message().is_some_and(says_out_of_credits) => Self::OutOfCredits,
             403 => Self::Forbidden,
             404 => Self::NotFound,
             429 => Self::RateLimited,
@@ -265,13 +289,13 @@ impl Error {
     /// The body of the answer, if one arrived, or what there is of it.
     pub fn body(&self) -> Option<&[u8]> {
         match self {
-            Self::NoImages(answer) => Some(answer.raw().as_bytes()),
+            Self::NoImages(answer) => Some(answer.body()),
             other => other.reply().map(Reply::body),
         }
     }
 
-    /// The cost in credits, where the answer has it: the header
-    /// `x-aimlapi-credits-used`; 2,000,000 credits are 1 US dollar.
+    /// The cost in whole credits, rounded up, where the answer names it; 2,000,000 credits
+    /// are 1 US dollar. A [`Batch`](crate::Batch) counts the same number.
     pub fn credits_used(&self) -> Option<u64> {
         match self {
             Self::NoImages(answer) => answer.credits_used(),
@@ -296,11 +320,10 @@ impl Error {
     /// Whether the same request can be sent again without paying twice, and may
     /// have a chance.
     ///
-    /// True for a 429 whose message is not about a quota or billing, for a 503
-    /// whose message is not about maintenance, and for a connection that could not
-    /// be made: there nothing was charged, but a proxy that refuses or a certificate
-    /// that is not trusted will be no better the next time. The client has tried these
-    /// again already, as its [`RetryPolicy`](crate::RetryPolicy) says.
+    /// True for a 429 whose message is not about a quota or billing, for a 503 that the
+    /// provider itself wrote and that is not about maintenance, and for a connection that could not
+    /// be made, unless no attempt will make it: a certificate that is not trusted, a proxy
+    /// that wants a password. The client has tried these again already, as its [`RetryPolicy`](crate::RetryPolicy) says.
     /// False for everything else: for a 502 or 504, because the work may have been done,
     /// and for a 500, which the provider does not charge but does not mend in a moment
     /// either. False also where an earlier attempt of the call may have been
@@ -313,25 +336,18 @@ impl Error {
         is_safe && !self.earlier_may_be_charged()
     }
 
-    /// The cost in credits that the answer names.
-    pub(crate) fn named_cost(&self) -> Option<u64> {
-        match self {
-            Self::NoImages(answer) => cost::named(answer.headers(), answer.usage()),
-            other => cost::named(other.reply()?.headers(), None),
-        }
-    }
-
     /// Why another attempt may be worth it, should the policy allow that. What was
     /// charged by its own word never is.
     pub(crate) fn cause(&self) -> Option<Cause> {
-        if self.named_cost().is_some_and(|credits| credits > 0) {
+        if self.credits_used().is_some_and(|credits| credits > 0) {
             return None;
         }
         match self {
-            Self::NotSent { source, .. } => source
-                .downcast_ref()
-                .is_some_and(reqwest::Error::is_connect)
-                .then_some(Cause::NotSent),
+            Self::NotSent { source, .. } => {
+                let error = source.downcast_ref();
+                let is_connect = error.is_some_and(reqwest::Error::is_connect);
+                (is_connect && !is_permanent(&**source)).then_some(Cause::NotSent)
+            }
             Self::RateLimited(reply) => match reply.message() {
                 Some(message) if is_about_quota(message) => None,
                 _ => Some(Cause::RateLimited),
@@ -351,12 +367,13 @@ impl Error {
     ///
     /// True where the outcome is unknown, and where a success did not decode or had
     /// no image in it. True for answers of a gateway, which does not know what the
-    /// service behind it did: a 408, a 499, and every 5xx but a 503 and a 500 with
-    /// a message. True for redirects but 307 and 308, which can follow on what was done,
-    /// and for a status that means neither success nor failure. False
-    /// for all other answers, because the provider says that failed requests are
-    /// never charged, and where nothing was sent. True, whatever the status, where the
-    /// answer's headers name a cost that is not 0.
+    /// service behind it did: a 408, a 499, and every 5xx but a 500 and a 503 that the
+    /// provider itself wrote: a whole JSON object with a `requestId`, a `message` and a
+    /// `statusCode` that is the HTTP status. True for redirects but 307 and 308, which
+    /// can follow on what was done, and for a status that means neither success nor
+    /// failure. False for all other answers, because the provider says that failed
+    /// requests are never charged, and where nothing was sent. True, whatever the
+    /// status, where the answer's headers name a cost that is not 0.
     pub fn may_have_been_charged(&self) -> bool {
         self.this_may_be_charged() || self.earlier_may_be_charged()
     }
@@ -376,7 +393,7 @@ impl Error {
 
 /// Whether an answer that is no success leaves open that the request was carried out.
 fn may_be_charged(reply: &Reply) -> bool {
-    if cost::named(reply.headers(), None).is_some_and(|credits| credits > 0) {
+    if reply.credits_used().is_some_and(|credits| credits > 0) {
         return true;
     }
     match reply.status().as_u16() {
@@ -387,21 +404,60 @@ fn may_be_charged(reply: &Reply) -> bool {
         // The others can follow on what was done.
         300..=399 => true,
         400..=499 => false,
-        503 => false,
         // The provider itself speaks, in its own shape.
-        500 => reply.message().is_none(),
+        500 | 503 => !reply.is_providers_word(),
         // A gateway does not know what the service behind it did, and any other status
         // means neither success nor failure.
         _ => true,
     }
 }
 
-/// Whether the message of a 403 says that there are no credits left.
-fn is_about_credits(message: &str) -> bool {
+/// Whether the message of a 403 says that there are no credits left. One that is only
+/// about billing says something else, such as that a member of a team may not see it.
+fn says_out_of_credits(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let has_any = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    has_any(&[
+        "out of credit",
+        "out of balance",
+        "out of funds",
+        "top up",
+        "payment required",
+        "negative balance",
+    ]) || (has_any(&["credit", "balance", "fund"])
+        && has_any(&[
+            "insufficient",
+            "not enough",
+            "not have enough",
+            "n't have enough",
+            "no credit",
+            "no more credit",
+            "no balance",
+            "no funds",
+            "no remaining",
+            "exhausted",
+            "depleted",
+            "used up",
+            "too low",
+            "is empty",
+            "ran out",
+            "run out",
+        ])
+        && !message.contains("load balancer"))
+}
+
+/// Whether the message of a 429 is about a quota or money: waiting a little is no use.
+fn is_about_quota(message: &str) -> bool {
     // A load balancer has nothing to do with money.
+    let message = message.to_lowercase().replace("balancer", "");
     has_any(
-        &message.to_lowercase().replace("balancer", ""),
+        &message,
         &[
+            "quota",
+            "free-tier",
+            "free tier",
+            "free limit",
+            "upgrade",
             "credit",
             "balance",
             "top up",
@@ -410,15 +466,6 @@ fn is_about_credits(message: &str) -> bool {
             "payment",
         ],
     )
-}
-
-/// Whether the message of a 429 is about a quota or money: waiting a little is no use.
-fn is_about_quota(message: &str) -> bool {
-    is_about_credits(message)
-        || has_any(
-            message,
-            &["quota", "free-tier", "free tier", "free limit", "upgrade"],
-        )
 }
 
 /// Whether the message of a 503 is about maintenance, which takes longer than a caller waits.

@@ -21,7 +21,7 @@
 //   openapi/overlays/11-at-least-one-image-url.json
 //     5ae5c761fd6647015589dbde0dab38b43e43fb464adef89bcf97e052552703cb
 //   openapi/overlays/20-component-names.json
-//     e11553337c1d50605e5543fe37360ef1c8a51679d5d6fff2dea99c408eb43711
+//     59f9f639f785dcdd3e26a0400664fe4ec3e4737c17c639e26cfc46369d4aa08f
 
 #[allow(unused_imports)]
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
@@ -208,7 +208,6 @@ pub mod types {
         }
     }
     /// The aspect ratio of the generated image.
-    #[allow(non_camel_case_types)]
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -226,58 +225,58 @@ pub mod types {
     pub enum AspectRatio {
         /// `21:9`.
         #[serde(rename = "21:9")]
-        X21_9,
+        Landscape21x9,
         /// `16:9`.
         #[serde(rename = "16:9")]
-        X16_9,
+        Landscape16x9,
         /// `4:3`.
         #[serde(rename = "4:3")]
-        X4_3,
+        Landscape4x3,
         /// `3:2`.
         #[serde(rename = "3:2")]
-        X3_2,
+        Landscape3x2,
         /// `1:1`.
         #[serde(rename = "1:1")]
-        X1_1,
+        Square,
         /// `2:3`.
         #[serde(rename = "2:3")]
-        X2_3,
+        Portrait2x3,
         /// `3:4`.
         #[serde(rename = "3:4")]
-        X3_4,
+        Portrait3x4,
         /// `9:16`.
         #[serde(rename = "9:16")]
-        X9_16,
+        Portrait9x16,
         /// `9:21`.
         #[serde(rename = "9:21")]
-        X9_21,
+        Portrait9x21,
     }
     impl AspectRatio {
         /// All values, in the order of the published document.
         pub const ALL: &'static [Self] = &[
-            Self::X21_9,
-            Self::X16_9,
-            Self::X4_3,
-            Self::X3_2,
-            Self::X1_1,
-            Self::X2_3,
-            Self::X3_4,
-            Self::X9_16,
-            Self::X9_21,
+            Self::Landscape21x9,
+            Self::Landscape16x9,
+            Self::Landscape4x3,
+            Self::Landscape3x2,
+            Self::Square,
+            Self::Portrait2x3,
+            Self::Portrait3x4,
+            Self::Portrait9x16,
+            Self::Portrait9x21,
         ];
         /// The value as it is sent.
         #[must_use]
         pub const fn as_str(self) -> &'static str {
             match self {
-                Self::X21_9 => "21:9",
-                Self::X16_9 => "16:9",
-                Self::X4_3 => "4:3",
-                Self::X3_2 => "3:2",
-                Self::X1_1 => "1:1",
-                Self::X2_3 => "2:3",
-                Self::X3_4 => "3:4",
-                Self::X9_16 => "9:16",
-                Self::X9_21 => "9:21",
+                Self::Landscape21x9 => "21:9",
+                Self::Landscape16x9 => "16:9",
+                Self::Landscape4x3 => "4:3",
+                Self::Landscape3x2 => "3:2",
+                Self::Square => "1:1",
+                Self::Portrait2x3 => "2:3",
+                Self::Portrait3x4 => "3:4",
+                Self::Portrait9x16 => "9:16",
+                Self::Portrait9x21 => "9:21",
             }
         }
     }
@@ -292,15 +291,15 @@ pub mod types {
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             match value {
-                "21:9" => Ok(Self::X21_9),
-                "16:9" => Ok(Self::X16_9),
-                "4:3" => Ok(Self::X4_3),
-                "3:2" => Ok(Self::X3_2),
-                "1:1" => Ok(Self::X1_1),
-                "2:3" => Ok(Self::X2_3),
-                "3:4" => Ok(Self::X3_4),
-                "9:16" => Ok(Self::X9_16),
-                "9:21" => Ok(Self::X9_21),
+                "21:9" => Ok(Self::Landscape21x9),
+                "16:9" => Ok(Self::Landscape16x9),
+                "4:3" => Ok(Self::Landscape4x3),
+                "3:2" => Ok(Self::Landscape3x2),
+                "1:1" => Ok(Self::Square),
+                "2:3" => Ok(Self::Portrait2x3),
+                "3:4" => Ok(Self::Portrait3x4),
+                "9:16" => Ok(Self::Portrait9x16),
+                "9:21" => Ok(Self::Portrait9x21),
                 _ => {
                     Err(
                         "expected one of \"21:9\", \"16:9\", \"4:3\", \"3:2\", \"1:1\", \"2:3\", \"3:4\", \"9:16\", \"9:21\""
@@ -311,7 +310,6 @@ pub mod types {
         }
     }
     /// The values of Model.
-    #[allow(non_camel_case_types)]
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -329,16 +327,16 @@ pub mod types {
     pub enum Model {
         /// `flux/kontext-pro/image-to-image`.
         #[serde(rename = "flux/kontext-pro/image-to-image")]
-        Flux_KontextPro_ImageToImage,
+        FluxKontextProImageToImage,
     }
     impl Model {
         /// All values, in the order of the published document.
-        pub const ALL: &'static [Self] = &[Self::Flux_KontextPro_ImageToImage];
+        pub const ALL: &'static [Self] = &[Self::FluxKontextProImageToImage];
         /// The value as it is sent.
         #[must_use]
         pub const fn as_str(self) -> &'static str {
             match self {
-                Self::Flux_KontextPro_ImageToImage => "flux/kontext-pro/image-to-image",
+                Self::FluxKontextProImageToImage => "flux/kontext-pro/image-to-image",
             }
         }
     }
@@ -353,9 +351,7 @@ pub mod types {
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             match value {
-                "flux/kontext-pro/image-to-image" => {
-                    Ok(Self::Flux_KontextPro_ImageToImage)
-                }
+                "flux/kontext-pro/image-to-image" => Ok(Self::FluxKontextProImageToImage),
                 _ => Err("expected one of \"flux/kontext-pro/image-to-image\"".into()),
             }
         }
@@ -430,43 +426,43 @@ pub mod types {
     pub enum SafetyTolerance {
         /// `1`.
         #[serde(rename = "1")]
-        X1,
+        Level1,
         /// `2`.
         #[serde(rename = "2")]
-        X2,
+        Level2,
         /// `3`.
         #[serde(rename = "3")]
-        X3,
+        Level3,
         /// `4`.
         #[serde(rename = "4")]
-        X4,
+        Level4,
         /// `5`.
         #[serde(rename = "5")]
-        X5,
+        Level5,
         /// `6`.
         #[serde(rename = "6")]
-        X6,
+        Level6,
     }
     impl SafetyTolerance {
         /// All values, in the order of the published document.
         pub const ALL: &'static [Self] = &[
-            Self::X1,
-            Self::X2,
-            Self::X3,
-            Self::X4,
-            Self::X5,
-            Self::X6,
+            Self::Level1,
+            Self::Level2,
+            Self::Level3,
+            Self::Level4,
+            Self::Level5,
+            Self::Level6,
         ];
         /// The value as it is sent.
         #[must_use]
         pub const fn as_str(self) -> &'static str {
             match self {
-                Self::X1 => "1",
-                Self::X2 => "2",
-                Self::X3 => "3",
-                Self::X4 => "4",
-                Self::X5 => "5",
-                Self::X6 => "6",
+                Self::Level1 => "1",
+                Self::Level2 => "2",
+                Self::Level3 => "3",
+                Self::Level4 => "4",
+                Self::Level5 => "5",
+                Self::Level6 => "6",
             }
         }
     }
@@ -481,16 +477,111 @@ pub mod types {
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             match value {
-                "1" => Ok(Self::X1),
-                "2" => Ok(Self::X2),
-                "3" => Ok(Self::X3),
-                "4" => Ok(Self::X4),
-                "5" => Ok(Self::X5),
-                "6" => Ok(Self::X6),
+                "1" => Ok(Self::Level1),
+                "2" => Ok(Self::Level2),
+                "3" => Ok(Self::Level3),
+                "4" => Ok(Self::Level4),
+                "5" => Ok(Self::Level5),
+                "6" => Ok(Self::Level6),
                 _ => {
                     Err(
                         "expected one of \"1\", \"2\", \"3\", \"4\", \"5\", \"6\"".into(),
                     )
+                }
+            }
+        }
+    }
+    impl GenerateImageRequest {
+        /// Checks every limit of the API, as sending does first: for a request that
+        /// was read from a file, or changed since it was built.
+        ///
+        /// # Errors
+        ///
+        /// Every field that is outside its limits, at once.
+        pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+            crate::limits::check(|check| self.check_in(check))
+        }
+        /// Compares every field with its limits.
+        pub(crate) fn check_in(&self, check: &mut crate::limits::Check<'_>) {
+            Self::check_fields(
+                check,
+                self.guidance_scale.as_ref(),
+                Some(&self.image_url),
+                Some(&self.model),
+                self.num_images.as_ref(),
+                Some(&self.prompt),
+                self.seed.as_ref(),
+            );
+        }
+        /// The limits of each field.
+        pub(crate) fn check_fields(
+            check: &mut crate::limits::Check<'_>,
+            guidance_scale: Option<&f64>,
+            image_url: Option<&ImageUrl>,
+            model: Option<&Model>,
+            num_images: Option<&u64>,
+            prompt: Option<&::std::string::String>,
+            seed: Option<&u64>,
+        ) {
+            check
+                .optional(
+                    "guidance_scale",
+                    guidance_scale,
+                    |value, check| {
+                        check.number(*value).at_least(1.0).at_most(20.0);
+                    },
+                );
+            check
+                .required(
+                    "image_url",
+                    image_url,
+                    |value, check| {
+                        value.check_in(check);
+                    },
+                );
+            check.required("model", model, |_, _| {});
+            check
+                .optional(
+                    "num_images",
+                    num_images,
+                    |value, check| {
+                        check.whole_number(*value).at_least(1).at_most(4);
+                    },
+                );
+            check
+                .required(
+                    "prompt",
+                    prompt,
+                    |value, check| {
+                        check.length(value).at_most(4000);
+                    },
+                );
+            check
+                .optional(
+                    "seed",
+                    seed,
+                    |value, check| {
+                        check.whole_number(*value).at_least(1);
+                    },
+                );
+        }
+    }
+    impl ImageUrl {
+        /// Compares the value with its limits.
+        pub(crate) fn check_in(&self, check: &mut crate::limits::Check<'_>) {
+            match self {
+                Self::Uri(value) => {
+                    check.uri(value);
+                }
+                Self::Array(value) => {
+                    check.items(value).at_least(1).at_most(4);
+                    check
+                        .each(
+                            value,
+                            |value, check| {
+                                check.uri(value);
+                            },
+                        );
                 }
             }
         }
@@ -508,6 +599,7 @@ pub struct Client {
 impl Client {
     /// Construct a new client with an existing `reqwest::Client`,
     /// allowing more control over its configuration.
+    ///
     /// `baseurl` is the base URL provided to the internal
     /// `reqwest::Client`, and should include a scheme and hostname,
     /// as well as port and a path stem if applicable.
@@ -571,26 +663,17 @@ impl Client {
 pub mod builder {
     use super::types::*;
     /// Builds a [`GenerateImageRequest`] step by step; see [`GenerateImageRequest::builder`].
-    #[derive(Clone, Debug, ::serde::Serialize)]
+    #[derive(Clone, Debug)]
     #[must_use = "a builder does nothing before it is built"]
     pub struct GenerateImageRequestBuilder {
-        #[serde(skip_serializing_if = "Option::is_none")]
         aspect_ratio: Option<AspectRatio>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         guidance_scale: Option<f64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         image_url: Option<ImageUrl>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<Model>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         num_images: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         output_format: Option<OutputFormat>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         prompt: Option<::std::string::String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         safety_tolerance: Option<SafetyTolerance>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         seed: Option<u64>,
     }
     impl GenerateImageRequest {
@@ -600,7 +683,7 @@ pub mod builder {
                 aspect_ratio: None,
                 guidance_scale: None,
                 image_url: None,
-                model: Some(Model::Flux_KontextPro_ImageToImage),
+                model: Some(Model::FluxKontextProImageToImage),
                 num_images: None,
                 output_format: None,
                 prompt: None,
@@ -640,7 +723,7 @@ pub mod builder {
         }
         /// Number of image variations to generate. Each image is a different attempt to combine the reference images (from the image_url parameter) according to the prompt.
         ///
-        /// Left out, the provider takes 1; nothing is sent.
+        /// Server default: `1`, which is not sent.
         ///
         /// Limits: at least 1, at most 4.
         pub fn num_images(mut self, value: u64) -> Self {
@@ -649,7 +732,7 @@ pub mod builder {
         }
         /// The format of the generated image.
         ///
-        /// Left out, the provider takes "jpeg"; nothing is sent.
+        /// Server default: `"jpeg"`, which is not sent.
         pub fn output_format(mut self, value: impl Into<OutputFormat>) -> Self {
             self.output_format = Some(value.into());
             self
@@ -665,7 +748,7 @@ pub mod builder {
         }
         /// The safety tolerance level for the generated image. 1 being the most strict and 5 being the most permissive.
         ///
-        /// Left out, the provider takes "2"; nothing is sent.
+        /// Server default: `"2"`, which is not sent.
         pub fn safety_tolerance(mut self, value: impl Into<SafetyTolerance>) -> Self {
             self.safety_tolerance = Some(value.into());
             self
@@ -683,7 +766,17 @@ pub mod builder {
         ///
         /// Every field that is missing or outside its limits, at once.
         pub fn build(self) -> Result<GenerateImageRequest, crate::InvalidRequest> {
-            crate::limits::check(&self, &super::limits::GENERATE_IMAGE_REQUEST)?;
+            crate::limits::check(|check| {
+                GenerateImageRequest::check_fields(
+                    check,
+                    self.guidance_scale.as_ref(),
+                    self.image_url.as_ref(),
+                    self.model.as_ref(),
+                    self.num_images.as_ref(),
+                    self.prompt.as_ref(),
+                    self.seed.as_ref(),
+                );
+            })?;
             match (self.image_url, self.model, self.prompt) {
                 (Some(image_url), Some(model), Some(prompt)) => {
                     Ok(GenerateImageRequest {
@@ -702,126 +795,4 @@ pub mod builder {
             }
         }
     }
-}
-/// The limits of the requests, as data.
-pub(crate) mod limits {
-    #[allow(unused_imports)]
-    use crate::limits::{
-        ArrayLimits, Field, Format, IntegerLimits, Limits, NumberLimits, StringLimits,
-    };
-    /// What a `GenerateImageRequest` may hold.
-    pub(crate) static GENERATE_IMAGE_REQUEST: Limits = Limits::Object(
-        &[
-            Field {
-                name: "aspect_ratio",
-                required: false,
-                limits: Limits::String(StringLimits {
-                    min_length: None,
-                    max_length: None,
-                    format: None,
-                    values: &[
-                        "21:9",
-                        "16:9",
-                        "4:3",
-                        "3:2",
-                        "1:1",
-                        "2:3",
-                        "3:4",
-                        "9:16",
-                        "9:21",
-                    ],
-                }),
-            },
-            Field {
-                name: "guidance_scale",
-                required: false,
-                limits: Limits::Number(NumberLimits {
-                    minimum: Some(1.0),
-                    maximum: Some(20.0),
-                    exclusive_minimum: false,
-                    exclusive_maximum: false,
-                }),
-            },
-            Field {
-                name: "image_url",
-                required: true,
-                limits: Limits::AnyOf(
-                    &[
-                        Limits::String(StringLimits {
-                            min_length: None,
-                            max_length: None,
-                            format: Some(Format::Uri),
-                            values: &[],
-                        }),
-                        Limits::Array(ArrayLimits {
-                            min_items: Some(1),
-                            max_items: Some(4),
-                            items: &Limits::String(StringLimits {
-                                min_length: None,
-                                max_length: None,
-                                format: Some(Format::Uri),
-                                values: &[],
-                            }),
-                        }),
-                    ],
-                ),
-            },
-            Field {
-                name: "model",
-                required: true,
-                limits: Limits::String(StringLimits {
-                    min_length: None,
-                    max_length: None,
-                    format: None,
-                    values: &["flux/kontext-pro/image-to-image"],
-                }),
-            },
-            Field {
-                name: "num_images",
-                required: false,
-                limits: Limits::Integer(IntegerLimits {
-                    minimum: Some(1),
-                    maximum: Some(4),
-                }),
-            },
-            Field {
-                name: "output_format",
-                required: false,
-                limits: Limits::String(StringLimits {
-                    min_length: None,
-                    max_length: None,
-                    format: None,
-                    values: &["jpeg", "png"],
-                }),
-            },
-            Field {
-                name: "prompt",
-                required: true,
-                limits: Limits::String(StringLimits {
-                    min_length: None,
-                    max_length: Some(4000),
-                    format: None,
-                    values: &[],
-                }),
-            },
-            Field {
-                name: "safety_tolerance",
-                required: false,
-                limits: Limits::String(StringLimits {
-                    min_length: None,
-                    max_length: None,
-                    format: None,
-                    values: &["1", "2", "3", "4", "5", "6"],
-                }),
-            },
-            Field {
-                name: "seed",
-                required: false,
-                limits: Limits::Integer(IntegerLimits {
-                    minimum: Some(1),
-                    maximum: None,
-                }),
-            },
-        ],
-    );
 }

@@ -1,43 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
-mod api_key;
-mod attempt;
-mod base_url;
 mod batch;
-mod build_error;
-mod builder;
-mod call;
 mod client;
-mod cost;
-mod decode_error;
 mod download;
-mod environment;
 mod error;
-mod headers;
-mod hooks;
-mod http_rules;
-mod image;
-mod input;
-mod input_error;
-mod invalid_request;
-mod json;
 mod limits;
-mod number;
-mod observe;
-mod random;
-mod receive;
 mod redact;
-mod reply;
 mod request;
-mod request_id;
-mod retry;
+mod response;
 mod sniff;
-mod stop;
-mod text;
-mod told;
-mod uri;
+
+/// The names that the generated code has for what it is given.
+mod hooks {
+    pub(crate) use crate::client::call::AttemptHooks as Attempting;
+}
 
 #[rustfmt::skip] // Formatted by prettyplease; `cargo fmt --check` leaves it alone.
 #[expect(
@@ -48,29 +25,28 @@ mod uri;
 #[allow(dead_code, reason = "an operation or limit that the document has and the client does not use")]
 mod generated;
 
-pub use answer::{GeneratedImages, Timings, Usage};
-pub use attempt::{Attempt, Operation, Outcome};
 pub use batch::{
-    Batch, BatchBuilder, BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, Starting,
+    Batch, BatchBuilder, BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob,
 };
-pub use build_error::BuildError;
-pub use builder::ClientBuilder;
-pub use call::{Call, CallOptions};
 pub use client::Client;
-pub use decode_error::DecodeError;
+pub use client::builder::{BuildError, ClientBuilder};
+pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestId};
+pub use client::retry::RetryPolicy;
+pub use client::telemetry::{Attempt, Operation, Outcome};
+#[doc(hidden)]
+pub use download::HiddenUrl;
 pub use download::{Download, DownloadError, Downloaded, DownloadedImage, SavedImage};
 pub use error::Error;
 pub use generated::types;
 pub use generated::types::GenerateImageRequest;
-pub use image::{Image, InvalidBase64};
-pub use input::{InputImage, InputOptions};
-pub use input_error::InputError;
-pub use invalid_request::{InvalidRequest, Violation};
-pub use number::Number;
-pub use reply::Reply;
-pub use request_id::{ClientRequestId, InvalidClientRequestId};
-pub use retry::RetryPolicy;
-pub use uri::Uri;
+pub use request::input::{InputError, InputImage, InputOptions};
+pub use request::uri::Uri;
+pub use request::{InvalidRequest, Violation};
+pub use response::answer::{GeneratedImages, Timings, Usage};
+pub use response::decode_error::DecodeError;
+pub use response::error_body::Reply;
+pub use response::image::{Image, InvalidBase64};
+pub use response::number::Number;
 
 /// The HTTP client underneath, in the version that
 /// [`ClientBuilder::configure_http`] takes. Its `StatusCode` and `header::HeaderMap`

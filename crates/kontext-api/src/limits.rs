@@ -1,20 +1,372 @@
-//! What a value may be: the spec's limits as data, and the check before sending.
+//! The check of a request before it is sent.
 //!
-//! The data is in `generated.rs`, so it cannot fall behind the spec; its types
-//! are here. All of it can be built in a `static`.
-
-mod check;
-#[allow(
+//! The limits themselves are in `generated.rs`: codegen writes them from the spec, in
+//! the words of [`Check`], so they cannot fall behind it. A check copies nothing: an
+//! image of 40 MB in a `data:` URI is read where it is.
+#![allow(
     dead_code,
-    reason = "which sorts of limits the spec sets changes with the spec"
+    reason = "which kinds of limits the spec sets changes with the spec"
 )]
-mod data;
-mod scalar;
-#[cfg(test)]
-mod tests;
-mod visit;
 
-pub(crate) use check::check;
-pub(crate) use data::{
-    ArrayLimits, Field, Format, IntegerLimits, Limits, NumberLimits, StringLimits,
-};
+use std::fmt;
+
+use crate::redact;
+use crate::request::uri::{RULE, Uri};
+use crate::request::{InvalidRequest, Violation};
+
+/// How many characters of a string a message shows.
+const SHOWN: usize = 60;
+
+/// Runs the checks of a request.
+///
+/// # Errors
+///
+/// All violations at once.
+pub(crate) fn check(limits: impl FnOnce(&mut Check<'_>)) -> Result<(), InvalidRequest> {
+    let mut violations = Vec::new();
+    limits(&mut Check {
+        place: Place::Request,
+        violations: &mut violations,
+    });
+    InvalidRequest::from_violations(violations)
+}
+
+/// Compares the value at one place of a request with its limits, and collects the
+/// violations.
+pub(crate) struct Check<'a> {
+    place: Place<'a>,
+    violations: &'a mut Vec<Violation>,
+}
+
+/// A place in a request, written as `options.image_url[2]`.
+enum Place<'a> {
+    Request,
+    Field(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request => Ok(()),
+            Self::Field(Self::Request, name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+impl<'a> Check<'a> {
+    /// A field that must be set.
+    pub(crate) fn required<T: ?Sized>(
+        &mut self,
+        name: &str,
+        value: Option<&T>,
+        limits: impl FnOnce(&T, &mut Check<'_>),
+    ) {
+        if value.is_none() {
+            let field = Place::Field(&self.place, name).to_string();
+            self.violations.push(Violation::missing(field));
+        }
+        self.optional(name, value, limits);
+    }
+
+    /// A field that may be left out.
+    pub(crate) fn optional<T: ?Sized>(
+        &mut self,
+        name: &str,
+        value: Option<&T>,
+        limits: impl FnOnce(&T, &mut Check<'_>),
+    ) {
+        if let Some(value) = value {
+            let mut inner = Check {
+                place: Place::Field(&self.place, name),
+                violations: self.violations,
+            };
+            limits(value, &mut inner);
+        }
+    }
+
+    /// The items of a list.
+    pub(crate) fn each<T>(&mut self, items: &[T], limits: impl Fn(&T, &mut Check<'_>)) {
+        for (index, item) in items.iter().enumerate() {
+            let mut inner = Check {
+                place: Place::Item(&self.place, index),
+                violations: self.violations,
+            };
+            limits(item, &mut inner);
+        }
+    }
+
+    /// The number of items of a list.
+    pub(crate) fn items<T>(&mut self, items: &[T]) -> Count<'_, 'a> {
+        Count {
+            check: self,
+            count: items.len(),
+            unit: "item",
+        }
+    }
+
+    /// The length of a string, in Unicode scalar values.
+    pub(crate) fn length(&mut self, text: &str) -> Count<'_, 'a> {
+        Count {
+            check: self,
+            count: text.chars().count(),
+            unit: "character",
+        }
+    }
+
+    /// A URL: http, https or data, in the spelling of RFC 3986.
+    pub(crate) fn uri(&mut self, uri: &Uri) {
+        if !uri.is_valid() {
+            let limit = RULE.to_owned();
+            self.violation(limit, shown(uri.as_str()));
+        }
+    }
+
+    /// A whole number.
+    pub(crate) fn whole_number(&mut self, value: impl Into<i128>) -> WholeNumber<'_, 'a> {
+        WholeNumber {
+            check: self,
+            value: value.into(),
+        }
+    }
+
+    /// A number, which must be finite.
+    pub(crate) fn number(&mut self, value: f64) -> Number<'_, 'a> {
+        if !value.is_finite() {
+            self.violation("must be a finite number".to_owned(), value.to_string());
+        }
+        Number { check: self, value }
+    }
+
+    fn violation(&mut self, limit: String, value: String) {
+        self.violations.push(Violation {
+            field: self.place.to_string(),
+            limit,
+            value: Some(value),
+        });
+    }
+}
+
+/// A string for a message: quoted, shortened, with its length if it was.
+fn shown(value: &str) -> String {
+    let quoted = redact::quoted(value, SHOWN);
+    match value.char_indices().nth(SHOWN) {
+        Some(_) => format!("{quoted} ({} bytes)", value.len()),
+        None => quoted,
+    }
+}
+
+/// The length of a string or list.
+pub(crate) struct Count<'c, 'a> {
+    check: &'c mut Check<'a>,
+    count: usize,
+    unit: &'static str,
+}
+
+impl Count<'_, '_> {
+    /// The smallest length that is allowed.
+    pub(crate) fn at_least(self, minimum: usize) -> Self {
+        let is_broken = self.count < minimum;
+        self.limit(is_broken, "at least", minimum)
+    }
+
+    /// The greatest length that is allowed.
+    pub(crate) fn at_most(self, maximum: usize) -> Self {
+        let is_broken = self.count > maximum;
+        self.limit(is_broken, "at most", maximum)
+    }
+
+    fn limit(self, is_broken: bool, which: &str, limit: usize) -> Self {
+        if is_broken {
+            let plural = |count: usize| match count {
+                1 => format!("1 {}", self.unit),
+                _ => format!("{count} {}s", self.unit),
+            };
+            let limit = format!("must have {which} {}", plural(limit));
+            self.check.violation(limit, plural(self.count));
+        }
+        self
+    }
+}
+
+/// A whole number.
+pub(crate) struct WholeNumber<'c, 'a> {
+    check: &'c mut Check<'a>,
+    value: i128,
+}
+
+impl WholeNumber<'_, '_> {
+    /// The smallest value that is allowed.
+    pub(crate) fn at_least(self, minimum: i128) -> Self {
+        let is_broken = self.value < minimum;
+        self.limit(is_broken, "at least", minimum)
+    }
+
+    /// The greatest value that is allowed.
+    pub(crate) fn at_most(self, maximum: i128) -> Self {
+        let is_broken = self.value > maximum;
+        self.limit(is_broken, "at most", maximum)
+    }
+
+    fn limit(self, is_broken: bool, which: &str, limit: i128) -> Self {
+        if is_broken {
+            let limit = format!("must be {which} {limit}");
+            self.check.violation(limit, self.value.to_string());
+        }
+        self
+    }
+}
+
+/// A number. One that is not finite is a violation already, and is not compared.
+pub(crate) struct Number<'c, 'a> {
+    check: &'c mut Check<'a>,
+    value: f64,
+}
+
+impl Number<'_, '_> {
+    /// The smallest value that is allowed.
+    pub(crate) fn at_least(self, minimum: f64) -> Self {
+        let is_broken = self.value < minimum;
+        self.limit(is_broken, "at least", minimum)
+    }
+
+    /// The greatest value that is allowed.
+    pub(crate) fn at_most(self, maximum: f64) -> Self {
+        let is_broken = self.value > maximum;
+        self.limit(is_broken, "at most", maximum)
+    }
+
+    /// What every value that is allowed is above.
+    pub(crate) fn more_than(self, minimum: f64) -> Self {
+        let is_broken = self.value <= minimum;
+        self.limit(is_broken, "more than", minimum)
+    }
+
+    /// What every value that is allowed is below.
+    pub(crate) fn less_than(self, maximum: f64) -> Self {
+        let is_broken = self.value >= maximum;
+        self.limit(is_broken, "less than", maximum)
+    }
+
+    fn limit(self, is_broken: bool, which: &str, limit: f64) -> Self {
+        if is_broken && self.value.is_finite() {
+            let limit = format!("must be {which} {limit}");
+            self.check.violation(limit, self.value.to_string());
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a check of one field says.
+    fn violations(limits: impl FnOnce(&mut Check<'_>)) -> Vec<String> {
+        let outcome = check(|check| check.optional("p", Some(&()), |(), check| limits(check)));
+        outcome.map_or_else(
+            |error| error.violations().iter().map(ToString::to_string).collect(),
+            |()| Vec::new(),
+        )
+    }
+
+    #[test]
+    fn both_sides_of_each_limit() {
+        let length = |text: &str| {
+            violations(|check| {
+                check.length(text).at_least(2).at_most(4);
+            })
+        };
+        assert_eq!(length("ab"), [""; 0]);
+        // Four characters outside the basic plane, sixteen bytes.
+        assert_eq!(length("𝄞𝄞𝄞𝄞"), [""; 0]);
+        assert_eq!(
+            length("a"),
+            ["p: must have at least 2 characters, got 1 character"]
+        );
+        assert_eq!(
+            length("äöüßé"),
+            ["p: must have at most 4 characters, got 5 characters"]
+        );
+
+        let whole = |value: u64| {
+            violations(|check| {
+                check.whole_number(value).at_least(1).at_most(4);
+            })
+        };
+        assert_eq!([whole(1), whole(4)].concat(), [""; 0]);
+        assert_eq!(whole(0), ["p: must be at least 1, got 0"]);
+        assert_eq!(
+            whole(u64::MAX),
+            ["p: must be at most 4, got 18446744073709551615"]
+        );
+
+        let inclusive = |value: f64| {
+            violations(|check| {
+                check.number(value).at_least(0.5).at_most(1.0);
+            })
+        };
+        assert_eq!([inclusive(0.5), inclusive(1.0)].concat(), [""; 0]);
+        assert_eq!(inclusive(0.25), ["p: must be at least 0.5, got 0.25"]);
+        assert_eq!(inclusive(1.5), ["p: must be at most 1, got 1.5"]);
+        assert_eq!(inclusive(f64::NAN), ["p: must be a finite number, got NaN"]);
+        assert_eq!(
+            inclusive(f64::INFINITY),
+            ["p: must be a finite number, got inf"]
+        );
+
+        let exclusive = |value: f64| {
+            violations(|check| {
+                check.number(value).more_than(0.0).less_than(1.0);
+            })
+        };
+        assert_eq!(exclusive(0.001), [""; 0]);
+        assert_eq!(exclusive(0.0), ["p: must be more than 0, got 0"]);
+        assert_eq!(exclusive(1.0), ["p: must be less than 1, got 1"]);
+    }
+
+    #[test]
+    fn a_list_is_counted_and_each_item_is_named() {
+        let list = |urls: &[&str]| {
+            let urls: Vec<Uri> = urls.iter().copied().map(Uri::from).collect();
+            violations(|check| {
+                check.items(&urls).at_least(1).at_most(2);
+                check.each(&urls, |uri, check| check.uri(uri));
+            })
+        };
+        assert_eq!(list(&["https://example.com/", "data:,x"]), [""; 0]);
+        assert_eq!(list(&[]), ["p: must have at least 1 item, got 0 items"]);
+        assert_eq!(
+            list(&["https://example.com/", "cat", "ftp://a/"]),
+            [
+                "p: must have at most 2 items, got 3 items",
+                "p[1]: must be an http, https or data URI, got \"cat\"",
+                "p[2]: must be an http, https or data URI, got \"ftp://a/\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_field_is_named_with_its_parents() {
+        let nested = violations(|check| {
+            check.required("deep", None::<&str>, |text, check| {
+                check.length(text).at_least(1);
+            });
+        });
+        assert_eq!(nested, ["p.deep: is required"]);
+    }
+
+    #[test]
+    fn a_long_value_is_shortened() {
+        let uri = Uri::from(format!("data:\n{}", "ä".repeat(5_000_000)));
+        let violations = violations(|check| check.uri(&uri));
+        assert!(violations[0].len() < 300, "{violations:?}");
+        assert!(
+            violations[0].ends_with("(10000006 bytes)"),
+            "{violations:?}"
+        );
+        assert!(!violations[0].contains('\n'), "{violations:?}");
+    }
+}

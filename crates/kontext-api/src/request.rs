@@ -1,28 +1,20 @@
-//! What a request can do that is not generated: plain values as image URLs, and a check.
+//! What a request can do that is not generated: plain values as image URLs.
 //!
 //! Everything goes by way of the conversions that the generator writes, from one
 //! [`Uri`] and from a list of them. No field of a request is named here, so a
 //! property that the provider renames needs no change.
 
+use std::fmt;
+
 use url::Url;
 
-use crate::generated::limits::GENERATE_IMAGE_REQUEST;
-use crate::input::InputImage;
-use crate::invalid_request::InvalidRequest;
-use crate::types::{GenerateImageRequest, ImageUrl};
-use crate::uri::Uri;
+use crate::client::call::Call;
+use crate::request::input::InputImage;
+use crate::request::uri::Uri;
+use crate::types::ImageUrl;
 
-impl GenerateImageRequest {
-    /// Checks every limit of the API, as sending the request does first: for one that
-    /// was read from a file, or changed since it was built.
-    ///
-    /// # Errors
-    ///
-    /// Every field that is outside its limits, at once.
-    pub fn check(&self) -> Result<(), InvalidRequest> {
-        crate::limits::check(self, &GENERATE_IMAGE_REQUEST)
-    }
-}
+pub(crate) mod input;
+pub(crate) mod uri;
 
 /// One URL, and vectors. Vectors are listed by type because the generator writes
 /// the one of [`Uri`], which a general conversion would contradict.
@@ -90,10 +82,133 @@ fn list(urls: impl IntoIterator<Item: Into<Uri>>) -> ImageUrl {
         .into()
 }
 
+/// How many characters a message about a request may have.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A request that breaks limits of the API, so it was not sent.
+///
+/// All violations are collected at once. The limits come from the API's own
+/// document, by way of the generator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidRequest {
+    violations: Vec<Violation>,
+    /// The call that it was refused in, if it was not a builder.
+    pub(crate) call: Option<Box<Call>>,
+}
+
+/// One limit that a request breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub(crate) field: String,
+    pub(crate) limit: String,
+    pub(crate) value: Option<String>,
+}
+
+impl InvalidRequest {
+    /// Nothing, if there are no violations.
+    pub(crate) fn from_violations(violations: Vec<Violation>) -> Result<(), Self> {
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Self {
+                violations,
+                call: None,
+            })
+        }
+    }
+
+    /// A required field was not set, although the limits did not say so.
+    ///
+    /// Types and limits are generated from one document, so this is not expected;
+    /// it is an error all the same, and no panic.
+    pub(crate) fn incomplete() -> Self {
+        let limit = "must have every required field".to_owned();
+        Self {
+            violations: vec![Violation {
+                field: String::new(),
+                limit,
+                value: None,
+            }],
+            call: None,
+        }
+    }
+
+    /// Every limit that the request breaks; at least one.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+}
+
+impl Violation {
+    /// The required field `field` was not set.
+    pub(crate) fn missing(field: String) -> Self {
+        Self {
+            field,
+            limit: "is required".to_owned(),
+            value: None,
+        }
+    }
+
+    /// The field of the request, as `num_images` or `image_url[2]`.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What the API asks of it, as `must be at most 4`.
+    pub fn limit(&self) -> &str {
+        &self.limit
+    }
+
+    /// What was given, shortened; nothing where a required field is missing.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = if self.field.is_empty() {
+            "the request"
+        } else {
+            &self.field
+        };
+        write!(f, "{field}: {}", self.limit)?;
+        let Some(value) = &self.value else {
+            return Ok(());
+        };
+        write!(f, ", got {value}")?;
+        match self.limit == uri::RULE && uri::is_path(value.trim_matches('"')) {
+            true => f.write_str(" (`InputImage::from_file` makes a data URI of a file)"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for InvalidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request is not valid: ")?;
+        let mut written = 0;
+        for (index, violation) in self.violations.iter().enumerate() {
+            let text = violation.to_string();
+            written += text.chars().count();
+            if index > 0 {
+                if written > LONGEST_MESSAGE {
+                    return write!(f, "; and {} more", self.violations.len() - index);
+                }
+                f.write_str("; ")?;
+            }
+            f.write_str(&text)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for InvalidRequest {}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::*;
+    use crate::GenerateImageRequest;
 
     #[test]
     fn a_request_that_changed_since_it_was_built_can_be_checked() {
@@ -104,5 +219,28 @@ mod tests {
         let error = request.check().unwrap_err();
         assert_eq!(error.violations().len(), 1);
         assert_eq!(error.violations()[0].field(), "num_images");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod invalid_request_tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_every_violation_until_it_is_too_long() {
+        let incomplete = InvalidRequest::incomplete().to_string();
+        assert_eq!(
+            incomplete,
+            "the request is not valid: the request: must have every required field"
+        );
+
+        let violations = (0..200)
+            .map(|index| Violation::missing(format!("field_{index}")))
+            .collect();
+        let many = InvalidRequest::from_violations(violations);
+        let many = many.unwrap_err().to_string();
+        assert!(many.len() < LONGEST_MESSAGE + 200, "{many}");
+        assert!(many.ends_with(" more"), "{many}");
     }
 }

@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// The version of the contract's format, which readers check.
-pub const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// Makes the contract of an effective document.
 #[must_use]
-pub fn contract(effective: &Value) -> Value {
+pub(crate) fn contract(effective: &Value) -> Value {
     let mut operations = Vec::new();
     each_operation(effective, &mut |path, method, operation, at| {
         operations.push(one(effective, path, method, operation, &at));
@@ -45,9 +45,179 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
         });
     }
     entry.sort_all_objects();
-    let digest = Sha256::digest(entry.to_string().as_bytes());
-    entry["sha256"] = json!(format!("{digest:x}"));
+    entry["sha256"] = json!(hash(&entry));
     entry
+}
+
+/// The hash of what travels: method, path, security, and the bodies with what each may
+/// hold. Neither documentation is part of it, nor names that are ours, nor whether a
+/// schema stands inline or is a component.
+fn hash(entry: &Value) -> String {
+    let mut bodies = Bodies::default();
+    let none = Map::new();
+    let definitions = entry["$defs"].as_object().unwrap_or(&none);
+    // Each round looks one reference further; without cycles, the last changes nothing.
+    for _ in 0..definitions.len() {
+        let next: BTreeMap<String, String> = definitions
+            .iter()
+            .map(|(name, schema)| (child("#/$defs", name), bodies.of(schema)))
+            .collect();
+        if next == bodies.definitions {
+            break;
+        }
+        bodies.definitions = next;
+    }
+    let content = |content: &Value| -> Value {
+        let content = content.as_object().into_iter().flatten();
+        content
+            .map(|(media_type, schema)| (media_type.clone(), json!(bodies.of(schema))))
+            .collect()
+    };
+    let mut travels = json!({
+        "method": entry["method"],
+        "path": entry["path"],
+        "security": schemes(&entry["security"]),
+        "responses": entry["responses"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(status, response)| (status.clone(), content(&response["content"])))
+            .collect::<Value>(),
+    });
+    if let Some(request) = entry.get("request") {
+        travels["request"] = json!({
+            "required": request["required"],
+            "content": content(&request["content"]),
+        });
+    }
+    digest(travels)
+}
+
+/// The hashes of schemas as far as they say what travels.
+#[derive(Default)]
+struct Bodies {
+    /// By reference.
+    definitions: BTreeMap<String, String>,
+}
+
+impl Bodies {
+    fn of(&self, schema: &Value) -> String {
+        let Some(members) = schema.as_object() else {
+            return digest(schema.clone());
+        };
+        if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+            return self.definitions.get(reference).cloned().unwrap_or_default();
+        }
+        let mut travels = Map::new();
+        let mut is_nullable = false;
+        for (name, value) in members {
+            let value = match name.as_str() {
+                "title" | "description" | "default" | "example" | "examples" | "deprecated"
+                | "readOnly" | "writeOnly" => continue,
+                name if name.starts_with("x-") => continue,
+                "additionalProperties" if matches!(value, Value::Bool(true)) => continue,
+                "additionalProperties" if value == &json!({}) => continue,
+                "uniqueItems" if value == &json!(false) => continue,
+                "required" if value == &json!([]) => continue,
+                "items" | "not" | "additionalProperties" => json!(self.of(value)),
+                "allOf" | "anyOf" | "oneOf" => {
+                    let mut branches = value.as_array().cloned().unwrap_or_default();
+                    if name == "anyOf" {
+                        let before = branches.len();
+                        branches.retain(|branch| *branch != json!({"type": "null"}));
+                        is_nullable |= branches.len() < before;
+                    }
+                    sorted(branches.iter().map(|branch| json!(self.of(branch))))
+                }
+                "properties" => {
+                    let properties = value.as_object().into_iter().flatten();
+                    let hashes =
+                        properties.map(|(name, inner)| (name.clone(), json!(self.of(inner))));
+                    hashes.collect()
+                }
+                "type" => match value.as_array() {
+                    Some(types) => {
+                        is_nullable |= types.contains(&json!("null"));
+                        let others = types.iter().filter(|name| **name != json!("null"));
+                        others.cloned().next().unwrap_or_default()
+                    }
+                    None => value.clone(),
+                },
+                "enum" | "required" => {
+                    sorted(value.as_array().into_iter().flatten().map(one_spelling))
+                }
+                _ => one_spelling(value),
+            };
+            travels.insert(name.clone(), value);
+        }
+        // One part alone is what it says.
+        let only = match (travels.len(), travels.iter().next()) {
+            (1, Some((name, Value::Array(parts)))) if name.ends_with("Of") => match &parts[..] {
+                [Value::String(only)] => Some(only.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let hash = only.unwrap_or_else(|| digest(Value::Object(travels)));
+        if is_nullable {
+            digest(json!({"nullable": hash}))
+        } else {
+            hash
+        }
+    }
+}
+
+/// Security as it travels: each way to be let in is a set of schemes.
+fn schemes(security: &Value) -> Value {
+    sorted(
+        security
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|requirement| {
+                sorted(
+                    requirement
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .map(|(_, scheme)| {
+                            let members = scheme.as_object().into_iter().flatten();
+                            members
+                                .filter(|(name, _)| {
+                                    ["type", "scheme", "in", "name"].contains(&name.as_str())
+                                })
+                                .map(|(name, value)| (name.clone(), value.clone()))
+                                .collect()
+                        }),
+                )
+            }),
+    )
+}
+
+/// A list whose order means nothing.
+fn sorted(values: impl Iterator<Item = Value>) -> Value {
+    let mut values: Vec<Value> = values.collect();
+    values.sort_by_cached_key(Value::to_string);
+    Value::Array(values)
+}
+
+/// A number in one spelling: `1.0` is `1`.
+fn one_spelling(value: &Value) -> Value {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only what the cast keeps is taken"
+    )]
+    match value.as_f64() {
+        Some(number) if value.is_f64() && (number as i64) as f64 == number => {
+            json!(number as i64)
+        }
+        _ => value.clone(),
+    }
+}
+
+fn digest(mut value: Value) -> String {
+    value.sort_all_objects();
+    format!("{:x}", Sha256::digest(value.to_string().as_bytes()))
 }
 
 /// A value, or what it refers to.
@@ -105,7 +275,7 @@ fn content(content: Option<&Value>) -> Value {
 }
 
 /// The schemas that an operation reaches, translated.
-fn definitions(effective: &Value, operation: &Value, at: &str) -> Value {
+pub(crate) fn definitions(effective: &Value, operation: &Value, at: &str) -> Value {
     let mut found = BTreeMap::new();
     let mut waiting = vec![(operation, at.to_owned())];
     while let Some((value, at)) = waiting.pop() {
@@ -131,7 +301,7 @@ fn definitions(effective: &Value, operation: &Value, at: &str) -> Value {
 
 /// Translates a schema of OpenAPI 3.0 to JSON Schema 2020-12.
 #[must_use]
-pub fn schema(openapi: &Value) -> Value {
+pub(crate) fn schema(openapi: &Value) -> Value {
     let Some(members) = openapi.as_object() else {
         // A missing schema says nothing, so anything goes.
         return json!({});
@@ -192,6 +362,130 @@ fn nullable(mut schema: Map<String, Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The hash of the operation of a document whose request has the property `p`.
+    fn hash_of(property: Value) -> String {
+        hash_with(property, &mut |_| {})
+    }
+
+    fn hash_with(property: Value, change: &mut dyn FnMut(&mut Value)) -> String {
+        let request = json!({"type": "object", "required": ["p"], "properties": {"p": property}});
+        let content = json!({"application/json": {"schema": request}});
+        let mut document = json!({
+            "paths": {"/x": {"post": {
+                "operationId": "makeThing",
+                "security": [{"key": []}],
+                "requestBody": {"required": true, "content": content},
+                "responses": {"200": {"description": "OK", "content": content}}
+            }}},
+            "components": {
+                "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+                "schemas": {
+                    "Word": {"type": "string", "maxLength": 9},
+                    "Tree": {"type": "object", "properties": {
+                        "branches": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+                        "word": {"$ref": "#/components/schemas/Word"}
+                    }}
+                }
+            }
+        });
+        change(&mut document);
+        contract(&document)["operations"][0]["sha256"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn hash_ignores_documentation_and_names() {
+        let word = json!({"type": "string", "maxLength": 9});
+        let same = hash_of(word);
+        for property in [
+            json!({
+                "type": "string", "maxLength": 9.0, "title": "T", "description": "d",
+                "default": "a", "example": "b", "deprecated": true, "x-note": 1
+            }),
+            // Whether it is a component does not travel, either.
+            json!({"$ref": "#/components/schemas/Word"}),
+            json!({"allOf": [{"$ref": "#/components/schemas/Word"}]}),
+        ] {
+            assert_eq!(hash_of(property.clone()), same, "{property}");
+        }
+        let nullable = json!({"type": "string", "maxLength": 9, "nullable": true});
+        let component = json!({"allOf": [{"$ref": "#/components/schemas/Word"}], "nullable": true});
+        assert_eq!(hash_of(nullable), hash_of(component));
+        let order = |values: Value| hash_of(json!({"type": "string", "enum": values}));
+        assert_eq!(order(json!(["a", "b"])), order(json!(["b", "a"])));
+        let word = json!({"$ref": "#/components/schemas/Word"});
+        let renamed = hash_with(word, &mut |document| {
+            let post = &mut document["paths"]["/x"]["post"];
+            post["operationId"] = json!("other");
+            post["summary"] = json!("s");
+            post["responses"]["200"]["description"] = json!("fine");
+            document["components"]["securitySchemes"]["key"]["description"] = json!("d");
+            document["info"] = json!({"title": "t"});
+        });
+        assert_eq!(renamed, same);
+    }
+
+    #[test]
+    fn hash_covers_what_travels() {
+        let tree = || json!({"$ref": "#/components/schemas/Tree"});
+        let mut hashes = vec![
+            hash_of(json!({"type": "string", "maxLength": 9})),
+            hash_of(json!({"type": "string", "maxLength": 8})),
+            hash_of(json!({"type": "string", "maxLength": 9, "nullable": true})),
+            hash_of(json!({"type": "string", "maxLength": 9, "format": "uri"})),
+            hash_of(json!({"type": "string", "enum": ["a"]})),
+            hash_of(json!({"type": "string", "enum": ["a", "b"]})),
+            hash_of(json!({"type": "array", "items": {"type": "string"}})),
+            hash_of(json!({"anyOf": [{"type": "string"}, {"type": "integer"}]})),
+            hash_of(json!({"type": "object", "properties": {"title": {"type": "string"}}})),
+            hash_of(json!({"type": "object", "properties": {"default": {"type": "string"}}})),
+            hash_of(tree()),
+        ];
+        let word = || json!({"type": "string", "maxLength": 9});
+        let changes: [(Value, fn(&mut Value)); 8] = [
+            // Behind two references, of which one leads back.
+            (tree(), |document| {
+                document["components"]["schemas"]["Word"]["maxLength"] = json!(7);
+            }),
+            (word(), |document| {
+                let scheme = &mut document["components"]["securitySchemes"]["key"];
+                *scheme = json!({"type": "apiKey", "in": "header", "name": "k"});
+            }),
+            (word(), |document| {
+                document["paths"]["/x"]["post"]["security"] = json!([]);
+            }),
+            (word(), |document| {
+                document["paths"]["/x"]["post"]["requestBody"]["required"] = json!(false);
+            }),
+            (word(), |document| {
+                let operation = document["paths"]["/x"]["post"].take();
+                document["paths"] = json!({"/x": {"put": operation}});
+            }),
+            (word(), |document| {
+                let item = document["paths"]["/x"].take();
+                document["paths"] = json!({"/y": item});
+            }),
+            (word(), |document| {
+                let responses = &mut document["paths"]["/x"]["post"]["responses"];
+                responses["400"] = json!({"description": "wrong"});
+            }),
+            (word(), |document| {
+                let post = &mut document["paths"]["/x"]["post"];
+                post["requestBody"]["content"]["application/json"]["schema"]["required"] =
+                    json!([]);
+            }),
+        ];
+        for (property, mut change) in changes {
+            hashes.push(hash_with(property, &mut change));
+        }
+        let count = hashes.len();
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count);
+    }
 
     #[test]
     fn each_translation() {

@@ -1,9 +1,32 @@
 //! Texts of the provider as Rust documentation.
 
+/// Replaces what a Rust comment must not hold, or hides from whoever reads it: control
+/// characters, a lone carriage return, and marks that change the direction of writing.
+#[must_use]
+pub(crate) fn printable(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.chars()
+        .map(|c| match c {
+            '\n' => c,
+            '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{2028}'
+            | '\u{2029}' => ' ',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect()
+}
+
 /// Brings a text in a form in which rustdoc shows it as it is: what looks like
 /// HTML or a link stays text, and code is never run as a test.
 #[must_use]
-pub fn text(provider: &str) -> String {
+pub(crate) fn text(provider: &str) -> String {
+    let provider = printable(provider);
     let mut is_code = false;
     let lines: Vec<String> = provider
         .lines()
@@ -29,7 +52,15 @@ pub fn text(provider: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::{printable, text};
+
+    #[test]
+    fn what_no_comment_may_hold_is_replaced() {
+        assert_eq!(
+            printable("a\rb\r\nc\u{202e}d\u{0}e\tf\u{2069}"),
+            "a\nb\nc d e f "
+        );
+    }
 
     #[test]
     fn nothing_of_the_provider_is_markup_or_a_test() {

@@ -14,56 +14,85 @@ mod strict;
 ///
 /// # Errors
 ///
-/// The text is empty, not JSON (with line and column), not an object, not
-/// OpenAPI 3.0, or has no operation.
-pub fn parse(file: &str, text: &str) -> Result<Value, Problems> {
-    let value = parse_json(file, text)?;
-    let openapi = value.get("openapi").and_then(Value::as_str);
-    match openapi {
-        Some(version) if version.starts_with("3.0.") => {}
-        Some(version) => {
-            return Err(Problem::new(
-                file,
+/// The text is empty, not JSON (with line and column), not an object, or not
+/// OpenAPI 3.0.
+pub(crate) fn parse(file: &str, text: &str) -> Result<Value, Problems> {
+    let value = parse_json(
+        file,
+        text,
+        "import the document again, or restore it with git",
+    )?;
+    let problem = |place: &str, message: String, help: &str| -> Result<Value, Problems> {
+        Err(Problem::new(file, place, message, help).into())
+    };
+    let convert = "convert the document to OpenAPI 3.0 before importing it";
+    match &value["openapi"] {
+        Value::String(version) if version == "3.0" || version.starts_with("3.0.") => Ok(value),
+        Value::String(version) => problem(
+            "/openapi",
+            format!("OpenAPI {version} is not supported, expected 3.0.x"),
+            convert,
+        ),
+        Value::Null => match &value["swagger"] {
+            Value::Null => problem(
                 "/openapi",
-                format!("OpenAPI {version} is not supported, expected 3.0.x"),
-                "convert the document to OpenAPI 3.0 before importing it",
-            )
-            .into());
-        }
-        None => {
-            return Err(Problem::new(
-                file,
-                "/openapi",
-                "expected a string such as \"3.0.0\", found none",
+                "expected a version such as \"3.0.0\", found nothing".to_owned(),
                 "check that the file is an OpenAPI document",
-            )
-            .into());
-        }
+            ),
+            version => {
+                let version = version.as_str().map_or(version.to_string(), str::to_owned);
+                problem(
+                    "/swagger",
+                    format!("Swagger {version} is not supported, expected OpenAPI 3.0.x"),
+                    convert,
+                )
+            }
+        },
+        other => problem(
+            "/openapi",
+            format!(
+                "expected a string such as \"3.0.0\", found {}",
+                json::short(other)
+            ),
+            "put the version in quotes with an overlay",
+        ),
     }
+}
+
+/// Checks the outline of a document, its overlays applied.
+///
+/// # Errors
+///
+/// It has no title, version or paths, no operation, or one without responses.
+pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
+    let mut problems = Vec::new();
     for (name, is_right, expected) in [
         (
             "info",
-            value["info"]["title"].is_string() && value["info"]["version"].is_string(),
+            document["info"]["title"].is_string() && document["info"]["version"].is_string(),
             "an object with the strings title and version",
         ),
-        ("paths", value["paths"].is_object(), "an object"),
+        ("paths", document["paths"].is_object(), "an object"),
     ] {
         if !is_right {
-            return Err(Problem::new(
+            problems.push(Problem::new(
                 file,
                 format!("/{name}"),
-                format!("expected {expected}, found {}", json::short(&value[name])),
+                format!(
+                    "expected {expected}, found {}",
+                    json::short(&document[name])
+                ),
                 "check that the file is an OpenAPI document",
-            )
-            .into());
+            ));
         }
     }
+    Problems::none_or(problems)?;
     let mut operations = 0;
-    let mut broken = Vec::new();
-    json::each_operation(&value, &mut |_, _, operation, at| {
+    let mut problems = Vec::new();
+    json::each_operation(document, &mut |_, _, operation, at| {
         operations += 1;
         if !operation["responses"].is_object() {
-            broken.push(Problem::new(
+            problems.push(Problem::new(
                 file,
                 json::child(&at, "responses"),
                 format!(
@@ -75,66 +104,93 @@ pub fn parse(file: &str, text: &str) -> Result<Value, Problems> {
         }
     });
     if operations == 0 {
-        return Err(Problem::new(
+        problems.push(Problem::new(
             file,
             "/paths",
             "no operation, so there is nothing to generate",
             "check that the whole document was imported",
-        )
-        .into());
+        ));
     }
-    Problems::none_or(broken)?;
-    Ok(value)
+    Problems::none_or(problems)
 }
 
-/// Parses a JSON object.
+/// Parses a JSON object. `help` says what to do with a file of this kind that is broken.
 ///
 /// # Errors
 ///
 /// The text is empty, not JSON (with line and column), or not an object.
-pub fn parse_json(file: &str, text: &str) -> Result<Value, Problems> {
+pub(crate) fn parse_json(file: &str, text: &str, help: &str) -> Result<Value, Problems> {
+    let problem = |place: String, message: String, help: &str| -> Result<Value, Problems> {
+        Err(Problem::new(file, place, message, help).into())
+    };
     if text.trim().is_empty() {
-        return Err(Problem::new(
-            file,
-            "",
-            "the file is empty, expected a JSON object",
-            "restore it with git, or import the document again",
-        )
-        .into());
+        let message = "the file is empty, expected a JSON object";
+        return problem(String::new(), message.to_owned(), help);
     }
     if text.starts_with('\u{feff}') {
-        return Err(Problem::new(
-            file,
-            "line 1, column 1",
-            "a byte order mark stands before the JSON",
+        return problem(
+            "line 1, column 1".to_owned(),
+            "a byte order mark before the JSON".to_owned(),
             "save the file as UTF-8 without it",
-        )
-        .into());
+        );
     }
-    let value = serde_json::from_str(text).map(|Strict(value)| value);
-    let value = value.map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let text = error.to_string();
-        let reason = text
-            .strip_suffix(&format!(" at line {line} column {column}"))
-            .unwrap_or(&text);
-        Problem::new(
-            file,
-            format!("line {line}, column {column}"),
-            format!("not JSON: {reason}"),
-            "restore the file with git, or import the document again",
-        )
-    })?;
-    if !value.is_object() {
-        return Err(Problem::new(
-            file,
-            "",
-            format!("expected a JSON object, found {}", json::short(&value)),
-            "check that the file is the one you meant",
-        )
-        .into());
+    let error = match serde_json::from_str(text) {
+        Ok(Strict(value)) if value.is_object() => return Ok(value),
+        Ok(Strict(value)) => {
+            return problem(
+                String::new(),
+                format!("expected a JSON object, found {}", json::short(&value)),
+                "check that the file is the right one",
+            );
+        }
+        Err(error) => error,
+    };
+    if let Some((language, help)) = language(text) {
+        let message = format!("expected JSON, found {language}");
+        return problem("line 1".to_owned(), message, help);
     }
-    Ok(value)
+    let (line, column) = (error.line(), error.column());
+    let place = format!("line {line}, column {column}");
+    let text = error.to_string();
+    let reason = text
+        .strip_suffix(&format!(" at line {line} column {column}"))
+        .unwrap_or(&text);
+    match reason {
+        "recursion limit exceeded" => problem(
+            place,
+            "nested too deep: at most 127 levels are supported".to_owned(),
+            "move what is nested into components of the document",
+        ),
+        "number out of range" => problem(
+            place,
+            "a number that is too large for a 64-bit float".to_owned(),
+            "tell the provider; to go on, write a smaller number in a copy of the document",
+        ),
+        _ => problem(place, format!("invalid JSON: {reason}"), help),
+    }
+}
+
+/// What a text that is not JSON seems to be, and what to do.
+fn language(text: &str) -> Option<(&'static str, &'static str)> {
+    let is_yaml = |line: &str| {
+        let key = line.split_once(':').map(|(key, _)| key);
+        line == "---"
+            || line.starts_with("%YAML")
+            || key.is_some_and(|key| {
+                let mut characters = key.chars();
+                !key.is_empty()
+                    && characters.all(|c| c.is_ascii_alphanumeric() || "-_.'\"/".contains(c))
+            })
+    };
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    if first.starts_with('<') {
+        Some(("a web page", "import the OpenAPI document itself"))
+    } else if !first.starts_with(['{', '[']) && is_yaml(first) {
+        Some(("YAML", "convert the document to JSON before importing it"))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +198,55 @@ mod tests {
     use super::*;
 
     fn problem(text: &str) -> String {
-        parse("a.json", text).unwrap_err().to_string()
+        let outcome = parse("a.json", text).and_then(|document| check("a.json", &document));
+        outcome.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn other_formats_are_named() {
+        for (text, expected) in [
+            (
+                "openapi: 3.0.0\ninfo:\n  title: x\n",
+                "line 1: expected JSON, found YAML\n  help: convert the document to JSON",
+            ),
+            (
+                "# a comment\n---\nopenapi: 3.0.0\n",
+                "line 1: expected JSON, found YAML",
+            ),
+            (
+                "\n<!doctype html>",
+                "line 1: expected JSON, found a web page",
+            ),
+            (
+                "{\"a\": 1e400}",
+                "line 1, column 11: a number that is too large for a 64-bit float",
+            ),
+            (
+                "{\"swagger\": \"2.0\"}",
+                "/swagger: Swagger 2.0 is not supported, expected OpenAPI 3.0.x\n  help: convert",
+            ),
+            (
+                "{\"swagger\": 2.0}",
+                "/swagger: Swagger 2.0 is not supported",
+            ),
+            (
+                "{\"openapi\": 3.0}",
+                "/openapi: expected a string such as \"3.0.0\", found 3.0",
+            ),
+        ] {
+            let message = problem(text);
+            assert!(
+                message.starts_with(&format!("a.json: {expected}")),
+                "{message}"
+            );
+            assert!(!message.contains("restore"), "{message}");
+        }
+        let deep = format!("{{\"a\": {}", "[".repeat(200));
+        assert!(
+            problem(&deep).contains("nested too deep"),
+            "{}",
+            problem(&deep)
+        );
     }
 
     #[test]
@@ -150,18 +254,17 @@ mod tests {
         assert!(problem(" \n").starts_with("a.json: the file is empty"));
         assert!(
             problem("{\n  \"a\": 1,\n}")
-                .starts_with("a.json: line 3, column 1: not JSON: trailing comma")
+                .starts_with("a.json: line 3, column 1: invalid JSON: trailing comma")
         );
         assert!(
-            problem("\u{feff}{}").starts_with("a.json: line 1, column 1: a byte order mark stands")
+            problem("\u{feff}{}").starts_with("a.json: line 1, column 1: a byte order mark before")
         );
         assert!(
-            problem("{\"a\": 1, \"b\": {\"c\": 1, \"c\": 2}}").starts_with(
-                "a.json: line 1, column 26: not JSON: the key \"c\" stands twice in one object"
-            )
+            problem("{\"a\": 1, \"b\": {\"c\": 1, \"c\": 2}}")
+                .starts_with("a.json: line 1, column 26: invalid JSON: duplicate key \"c\"")
         );
         assert!(problem("[1]").starts_with("a.json: expected a JSON object, found [1]"));
-        assert!(problem("{}").starts_with("a.json: /openapi: expected a string"));
+        assert!(problem("{}").starts_with("a.json: /openapi: expected a version"));
         assert!(
             problem(r#"{"openapi": "3.1.0"}"#)
                 .starts_with("a.json: /openapi: OpenAPI 3.1.0 is not supported, expected 3.0.x")

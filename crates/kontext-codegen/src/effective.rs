@@ -17,12 +17,34 @@ use crate::{
 
 /// The effective document and what was done to get there.
 #[derive(Clone, Debug)]
-pub struct Effective {
+pub(crate) struct Effective {
     /// The document: OpenAPI 3.0, without what codegen adds as a header.
-    pub document: Value,
+    pub(crate) document: Value,
     /// What was done to each published document.
-    pub steps: Vec<Steps>,
+    pub(crate) steps: Vec<Steps>,
+    /// Where the parts are from: the published file and the pointer in it, by the pointer
+    /// to a path or a component of the effective document.
+    origins: BTreeMap<String, (String, String)>,
 }
+
+impl Effective {
+    /// Where a place of the effective document is from: the file, and the pointer there.
+    pub(crate) fn origin(&self, pointer: &str) -> (String, String) {
+        let mut start = pointer;
+        loop {
+            if let Some((file, at)) = self.origins.get(start) {
+                return (file.clone(), format!("{at}{}", &pointer[start.len()..]));
+            }
+            match start.rsplit_once('/') {
+                Some((parent, _)) => start = parent,
+                None => return (FILE.to_owned(), pointer.to_owned()),
+            }
+        }
+    }
+}
+
+/// The file of the effective document.
+pub(crate) const FILE: &str = "openapi/effective.json";
 
 /// What was done to one published document.
 #[derive(Clone, Debug)]
@@ -41,8 +63,9 @@ pub struct Steps {
 ///
 /// # Errors
 ///
-/// Any problem of any step; those of one step and document come together.
-pub fn effective(published: &[Input], overlays: &[Input]) -> Result<Effective, Problems> {
+/// All problems of all overlays and documents, each document up to the first step that
+/// has any.
+pub(crate) fn effective(published: &[Input], overlays: &[Input]) -> Result<Effective, Problems> {
     if published.is_empty() {
         return Err(Problem::new(
             "openapi/published",
@@ -52,43 +75,87 @@ pub fn effective(published: &[Input], overlays: &[Input]) -> Result<Effective, P
         )
         .into());
     }
-    let overlays = overlays
-        .iter()
-        .map(|input| overlay::parse(&input.file, &input.text))
-        .collect::<Result<Vec<_>, _>>()?;
-    unknown_documents(published, &overlays)?;
+    let mut problems = Vec::new();
+    let mut parsed = Vec::new();
+    for input in overlays {
+        match overlay::parse(&input.file, &input.text) {
+            Ok(overlay) => parsed.push(overlay),
+            Err(more) => problems.extend(more.0),
+        }
+    }
+    let is_complete = problems.is_empty();
+    unknown_documents(published, &parsed, &mut problems);
     let mut parts = Vec::new();
     let mut steps = Vec::new();
     for input in published {
-        let (document, done) = one(input, &overlays)?;
-        parts.push((input.file.as_str(), document));
-        steps.push(done);
+        match one(input, published, &parsed, is_complete) {
+            Ok((part, done)) => {
+                parts.push(part);
+                steps.push(done);
+            }
+            Err(more) => problems.extend(more.0),
+        }
     }
+    Problems::none_or(problems)?;
+    let origins = parts.iter().flat_map(origins).collect();
     let mut document = merged(parts)?;
     document.sort_all_objects();
-    Ok(Effective { document, steps })
+    Ok(Effective {
+        document,
+        steps,
+        origins,
+    })
+}
+
+/// One document on its way into the effective one.
+struct Part {
+    file: String,
+    document: Value,
+    /// Where its components stood when it was published.
+    components: BTreeMap<String, String>,
+}
+
+/// Where the paths and components of a document are from.
+fn origins(part: &Part) -> Vec<(String, (String, String))> {
+    let paths = part.document["paths"].as_object().into_iter().flatten();
+    let paths = paths.map(|(path, _)| {
+        let at = child("/paths", path);
+        (at.clone(), (part.file.clone(), at))
+    });
+    let components = part.components.iter().map(|(name, at)| {
+        let now = child("/components/schemas", name);
+        (now, (part.file.clone(), at.clone()))
+    });
+    paths.chain(components).collect()
 }
 
 /// Runs every step of one document.
-fn one(input: &Input, overlays: &[Overlay]) -> Result<(Value, Steps), Problems> {
+fn one(
+    input: &Input,
+    published: &[Input],
+    overlays: &[Overlay],
+    is_complete: bool,
+) -> Result<(Part, Steps), Problems> {
     let file = &input.file;
     let mut document = document::parse(file, &input.text)?;
-    overlay::apply(file, &mut document, overlays)?;
+    let overlays: Vec<(&Overlay, usize)> = overlays
+        .iter()
+        .filter(|overlay| overlay.applies_to(file))
+        .map(|overlay| {
+            let documents = published.iter().filter(|one| overlay.applies_to(&one.file));
+            (overlay, documents.count())
+        })
+        .collect();
+    Problems::none_or(overlay::apply(file, &mut document, &overlays, is_complete))?;
+    document::check(file, &document)?;
     let pruned = prune::prune(file, &mut document)?;
     let normalised = normalise::normalise(&mut document);
     // Before hoisting, so that the pointers are those of the published file.
     supported::check(file, &document)?;
-    hoist::hoist(file, &mut document)?;
-    let name = file.rsplit('/').next().unwrap_or(file);
+    let components = hoist::hoist(file, &mut document)?;
     let corrected = overlays
         .iter()
-        .filter(|overlay| {
-            overlay
-                .applies_to
-                .as_ref()
-                .is_none_or(|names| names.iter().any(|other| other == name))
-        })
-        .map(|overlay| (overlay.file.clone(), overlay.title.clone()))
+        .map(|(overlay, _)| (overlay.file.clone(), overlay.title.clone()))
         .collect();
     let steps = Steps {
         file: file.clone(),
@@ -96,33 +163,36 @@ fn one(input: &Input, overlays: &[Overlay]) -> Result<(Value, Steps), Problems> 
         pruned,
         normalised,
     };
-    Ok((document, steps))
+    let part = Part {
+        file: file.clone(),
+        document,
+        components,
+    };
+    Ok((part, steps))
 }
 
 /// An overlay for a document that is not there corrects nothing, silently.
-fn unknown_documents(published: &[Input], overlays: &[Overlay]) -> Result<(), Problems> {
-    let mut problems = Vec::new();
+fn unknown_documents(published: &[Input], overlays: &[Overlay], problems: &mut Vec<Problem>) {
     for overlay in overlays {
-        for name in overlay.applies_to.iter().flatten() {
+        for pattern in overlay.applies_to.iter().flatten() {
             if !published
                 .iter()
-                .any(|input| input.file.rsplit('/').next() == Some(name))
+                .any(|input| overlay::matches(pattern, &input.file))
             {
                 problems.push(Problem::new(
                     &overlay.file,
                     "/x-applies-to",
-                    format!("no document {name} in openapi/published"),
+                    format!("no document {pattern} in openapi/published"),
                     "correct the name, or delete the overlay with its document",
                 ));
             }
         }
     }
-    Problems::none_or(problems)
 }
 
 /// Puts the operations and components of all documents into one.
-fn merged(parts: Vec<(&str, Value)>) -> Result<Value, Problems> {
-    let mut parts = parts.into_iter();
+fn merged(parts: Vec<Part>) -> Result<Value, Problems> {
+    let mut parts = parts.into_iter().map(|part| (part.file, part.document));
     let Some((first, mut all)) = parts.next() else {
         return Ok(Value::Object(Map::new()));
     };
@@ -132,7 +202,7 @@ fn merged(parts: Vec<(&str, Value)>) -> Result<Value, Problems> {
         for name in ["openapi", "info", "servers", "security"] {
             if !same(&all[name], &document[name]) {
                 problems.push(Problem::new(
-                    file,
+                    &file,
                     child("", name),
                     format!("{} differs from {first}", short(&document[name])),
                     "make them the same with an overlay",
@@ -143,7 +213,7 @@ fn merged(parts: Vec<(&str, Value)>) -> Result<Value, Problems> {
             // The same operation in both is found below.
             if ids.get(&id).is_some_and(|other| *other != at) {
                 problems.push(Problem::new(
-                    file,
+                    &file,
                     child(&at, "operationId"),
                     format!("{id:?} is the operationId of another document's operation"),
                     "give one of them another operationId with an overlay",
@@ -159,7 +229,7 @@ fn merged(parts: Vec<(&str, Value)>) -> Result<Value, Problems> {
                     let place = &mut all[depth_two][&group][&name];
                     if !place.is_null() && !same(place, &member) {
                         problems.push(Problem::new(
-                            file,
+                            &file,
                             at,
                             "another document describes this too, and differently".to_owned(),
                             "keep one of them, or make them the same with an overlay",
@@ -220,6 +290,72 @@ mod tests {
             error.starts_with("b.json: /paths/~1a/get: another document describes this too"),
             "{error}"
         );
+    }
+
+    fn overlay(file: &str, applies_to: &[&str], target: &str) -> Input {
+        let text = json!({
+            "overlay": "1.0.0", "info": {"title": "t", "version": "1"}, "x-reason": "r",
+            "x-evidence": ["e"], "x-applies-to": applies_to,
+            "actions": [{"target": target, "x-expect-absent": ["x-new"], "update": {"x-new": 1}}]
+        });
+        Input {
+            file: file.to_owned(),
+            text: text.to_string(),
+        }
+    }
+
+    #[test]
+    fn problems_of_all_overlays_and_documents_come_at_once() {
+        let documents = [input("a-1.json", "/a", ""), input("b.json", "b", "")];
+        let broken = Input {
+            file: "o2.json".to_owned(),
+            text: "{".to_owned(),
+        };
+        let overlays = [
+            overlay("o1.json", &["c.json"], "$.info"),
+            broken,
+            overlay("o3.json", &["a-*.json"], "$.info.title"),
+        ];
+        let error = effective(&documents, &overlays).unwrap_err().to_string();
+        let lines: Vec<&str> = error
+            .lines()
+            .filter(|line| !line.starts_with("  help"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "o2.json: line 1, column 1: invalid JSON: EOF while parsing an object",
+                "o1.json: /x-applies-to: no document c.json in openapi/published",
+                "o3.json: /actions/0: expected an object at /info/title of a-1.json, found \"t\"",
+                "b.json: /paths/b: expected a path that starts with \"/\", found \"b\"; its operations would be left out",
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_target_is_not_reported_while_an_overlay_is_unreadable() {
+        let documents = [input("a.json", "/a", "")];
+        let second = || overlay("o2.json", &["a.json"], "$.info['x-by-the-first']");
+        let broken = Input {
+            file: "o1.json".to_owned(),
+            text: "{".to_owned(),
+        };
+        let error = effective(&documents, &[broken, second()]).unwrap_err();
+        assert_eq!(error.0.len(), 1, "{error}");
+        let error = effective(&documents, &[second()]).unwrap_err().to_string();
+        assert!(
+            error.contains("nothing at $.info['x-by-the-first']"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn overlay_of_another_document_is_passed_over() {
+        let documents = [input("a.json", "/a", ""), input("b.json", "/b", "")];
+        let made = effective(&documents, &[overlay("o.json", &["a*"], "$.paths['/a']")]).unwrap();
+        assert_eq!(made.document["paths"]["/a"]["x-new"], json!(1));
+        assert_eq!(made.steps[0].corrected.len(), 1);
+        assert_eq!(made.steps[1].corrected.len(), 0);
     }
 
     #[test]

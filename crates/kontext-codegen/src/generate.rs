@@ -1,14 +1,17 @@
 //! All steps in order: inputs to the texts of every generated file.
 
+use std::{io, thread};
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     contract,
     effective::{self, Steps},
-    json::canonical_text,
-    problem::Problems,
-    rust, view,
+    json::{canonical_text, each_operation},
+    problem::{Problem, Problems},
+    rust::{self, quietly},
+    view,
 };
 
 /// What makes the generated files, with versions: their bytes are a function
@@ -61,7 +64,12 @@ pub struct Outputs {
     pub unchecked: Vec<String>,
     /// Types that nobody named: their names, after their places, and the places.
     pub unnamed: Vec<(String, String)>,
+    /// The operations that `kontext-api` has no public method for: their ids and places.
+    pub unsent: Vec<(String, String)>,
 }
+
+/// The operation that the client by hand sends.
+const SENT: &str = "generateImage";
 
 /// Generates everything, or nothing.
 ///
@@ -70,10 +78,36 @@ pub struct Outputs {
 /// The problems of the first step that found any; each names its file, its
 /// place and what to do.
 pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
+    // Documents nest, and the steps follow them by recursion, in the generators too: what
+    // is deep must not end the process. The checks bound the depth to what fits in here.
+    const STACK: usize = 256 << 20;
+    let outcome = thread::scope(|scope| {
+        let builder = thread::Builder::new().stack_size(STACK);
+        let run = builder.spawn_scoped(scope, || quietly(|| run(inputs)))?;
+        let outcome = run.join();
+        io::Result::Ok(outcome.unwrap_or_else(|_| Err("without a message".to_owned())))
+    });
+    let failed = |message: String, help: &str| {
+        Err(Problem::new("openapi/published", "", message, help).into())
+    };
+    match outcome {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => failed(
+            format!("codegen panicked: {panic}"),
+            "this is a bug of crates/kontext-codegen: add a check that names the place",
+        ),
+        Err(error) => failed(
+            format!("cannot start a thread: {error}"),
+            "free some memory, and run the command again",
+        ),
+    }
+}
+
+fn run(inputs: &Inputs) -> Result<Outputs, Problems> {
     let effective = effective::effective(&inputs.published, &inputs.overlays)?;
+    let mut view = view::view(&effective)?;
+    let rust = rust::rust(&effective, &mut view)?;
     let contract = contract::contract(&effective.document);
-    let view = view::view(&effective.document)?;
-    let rust = rust::rust(&effective, &view)?;
     let files = vec![
         Output {
             file: "openapi/effective.json",
@@ -88,6 +122,13 @@ pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
             text: with_header(&contract, "generated", inputs),
         },
     ];
+    let mut unsent = Vec::new();
+    each_operation(&effective.document, &mut |_, _, operation, at| {
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        if id != SENT {
+            unsent.push((id.to_owned(), at));
+        }
+    });
     Ok(Outputs {
         files,
         effective: effective.document,
@@ -95,6 +136,7 @@ pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
         steps: effective.steps,
         unchecked: rust.unchecked,
         unnamed: view.unnamed,
+        unsent,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The mark that names an inline schema.
-pub const MARK: &str = "x-component";
+pub(crate) const MARK: &str = "x-component";
 
 /// Moves every marked schema to the components, and gives components whose names
 /// are no names for types their upper camel case.
@@ -23,19 +23,29 @@ pub const MARK: &str = "x-component";
 /// # Errors
 ///
 /// A name that no type may have, or two different schemas of one name.
-pub fn hoist(file: &str, document: &mut Value) -> Result<(), Problems> {
-    rename(file, document)?;
+///
+/// Returns where each component stood before.
+pub(crate) fn hoist(
+    file: &str,
+    document: &mut Value,
+) -> Result<BTreeMap<String, String>, Problems> {
+    let original = rename(file, document)?;
     let mut hoisted = Hoisted {
         file,
+        original,
+        places: BTreeMap::new(),
         components: Map::new(),
         problems: Vec::new(),
     };
     each_root_schema_mut(document, &mut |schema, at| hoisted.visit(schema, &at));
     let Hoisted {
+        original,
+        mut places,
         components,
         mut problems,
         ..
     } = hoisted;
+    places.extend(original);
     for (name, schema) in components {
         let place = document
             .as_object_mut()
@@ -59,20 +69,31 @@ pub fn hoist(file: &str, document: &mut Value) -> Result<(), Problems> {
         }
         schemas.insert(name, schema);
     }
-    Problems::none_or(problems)
+    Problems::none_or(problems)?;
+    Ok(places)
 }
 
-/// Gives components names that types may have: `image-file` becomes `ImageFile`.
-fn rename(file: &str, document: &mut Value) -> Result<(), Problems> {
+/// Gives components names that types may have: `image-file` becomes `ImageFile`. One that
+/// is a reference and nothing else goes: what refers to it refers to its target.
+///
+/// Returns where each component stood before.
+fn rename(file: &str, document: &mut Value) -> Result<BTreeMap<String, String>, Problems> {
     let Some(schemas) = document.pointer_mut("/components/schemas") else {
-        return Ok(());
+        return Ok(BTreeMap::new());
     };
     let mut problems = Vec::new();
     let mut renamed = Map::new();
+    let mut places = BTreeMap::new();
     let mut names = BTreeMap::new();
+    let mut aliases = BTreeMap::new();
     for (name, schema) in schemas.take().as_object().cloned().unwrap_or_default() {
+        if let Some(target) = schema["$ref"].as_str() {
+            aliases.insert(reference_to(&name), target.to_owned());
+            continue;
+        }
         let new = names::type_name(&name);
         let at = child("/components/schemas", &name);
+        places.insert(new.clone(), at.clone());
         if !names::is_type_name(&new) {
             problems.push(Problem::new(
                 file,
@@ -86,8 +107,19 @@ fn rename(file: &str, document: &mut Value) -> Result<(), Problems> {
         names.insert(reference_to(&name), reference_to(&new));
     }
     *schemas = Value::Object(renamed);
+    for alias in aliases.keys() {
+        let mut target = alias;
+        // There are no cycles: they were found first.
+        while let Some(next) = aliases.get(target) {
+            target = next;
+        }
+        if let Some(new) = names.get(target).cloned() {
+            names.insert(alias.clone(), new);
+        }
+    }
     refer(document, &names);
-    Problems::none_or(problems)
+    Problems::none_or(problems)?;
+    Ok(places)
 }
 
 /// The reference to a component, its name escaped as in a JSON pointer.
@@ -126,6 +158,10 @@ fn taken(file: &str, at: &str, name: &str) -> Problem {
 
 struct Hoisted<'a> {
     file: &'a str,
+    /// Where the published components stood, by their names now.
+    original: BTreeMap<String, String>,
+    /// Where the marked schemas stood.
+    places: BTreeMap<String, String>,
     components: Map<String, Value>,
     problems: Vec<Problem>,
 }
@@ -144,7 +180,7 @@ impl Hoisted<'_> {
         let Some(name) = mark.as_str().filter(|name| names::is_type_name(name)) else {
             self.problems.push(Problem::new(
                 self.file,
-                child(at, MARK),
+                child(&self.original(at), MARK),
                 format!("{mark} is not a name that a type may have"),
                 "write an upper camel case name such as AspectRatio",
             ));
@@ -158,9 +194,23 @@ impl Hoisted<'_> {
         if let Some(other) = self.components.get(&name)
             && !same(other, &component)
         {
-            self.problems.push(taken(self.file, at, &name));
+            let at = self.original(at);
+            self.problems.push(taken(self.file, &at, &name));
         }
+        let original = self.original(at);
+        self.places.entry(name.clone()).or_insert(original);
         self.components.insert(name, component);
+    }
+
+    /// The place as the published document has it.
+    fn original(&self, at: &str) -> String {
+        let inside = at
+            .strip_prefix("/components/schemas/")
+            .map(|inside| inside.split_once('/').unwrap_or((inside, "")));
+        match inside.and_then(|(name, rest)| Some((self.original.get(name)?, rest))) {
+            Some((component, rest)) => format!("{component}/{rest}"),
+            None => at.to_owned(),
+        }
     }
 }
 
@@ -224,7 +274,8 @@ mod tests {
                 "a": {"x-component": "A", "type": "string"},
                 "b": {"x-component": "A", "type": other}
             }}));
-            hoist("p.json", &mut document).map_err(|problems| problems.to_string())
+            let outcome = hoist("p.json", &mut document);
+            outcome.map(drop).map_err(|problems| problems.to_string())
         };
         assert_eq!(two("string"), Ok(()));
         assert!(two("integer").unwrap_err().starts_with(
@@ -240,6 +291,39 @@ mod tests {
                 )
         );
     }
+
+    #[test]
+    fn places_of_components_are_those_of_the_published_document() {
+        let mut document = document(json!({"properties": {
+            "a": {"$ref": "#/components/schemas/chain-one"},
+            "b": {"x-component": "B", "type": "object", "properties": {"c": {"x-component": "C"}}}
+        }}));
+        document["components"] = json!({"schemas": {
+            "chain-one": {"$ref": "#/components/schemas/chain-two"},
+            "chain-two": {"$ref": "#/components/schemas/last-one"},
+            "last-one": {"type": "object", "properties": {"d": {"x-component": "D"}}}
+        }});
+        let places = hoist("p.json", &mut document).unwrap();
+        let places: Vec<(&str, &str)> = places
+            .iter()
+            .map(|(name, at)| (name.as_str(), at.as_str()))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("B", "/paths/~1x/get/schema/properties/b"),
+                ("C", "/paths/~1x/get/schema/properties/b/properties/c"),
+                ("D", "/components/schemas/last-one/properties/d"),
+                ("LastOne", "/components/schemas/last-one"),
+            ]
+        );
+        // What is a reference and nothing else is its target.
+        assert_eq!(
+            document["paths"]["/x"]["get"]["schema"]["properties"]["a"],
+            json!({"$ref": "#/components/schemas/LastOne"})
+        );
+    }
+
     #[test]
     fn components_get_names_that_types_may_have() {
         let mut document = document(json!({"$ref": "#/components/schemas/a~1image-file"}));

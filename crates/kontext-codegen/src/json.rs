@@ -11,7 +11,7 @@ pub fn child(pointer: &str, key: &str) -> String {
 /// The canonical text of a generated JSON file: keys in alphabetical order,
 /// two spaces, a final newline.
 #[must_use]
-pub fn canonical_text(value: &Value) -> String {
+pub(crate) fn canonical_text(value: &Value) -> String {
     let mut sorted = value.clone();
     sorted.sort_all_objects();
     format!("{sorted:#}\n")
@@ -19,7 +19,7 @@ pub fn canonical_text(value: &Value) -> String {
 
 /// The value as one short line for a message.
 #[must_use]
-pub fn short(value: &Value) -> String {
+pub(crate) fn short(value: &Value) -> String {
     const LIMIT: usize = 120;
     let text = value.to_string();
     match text.char_indices().nth(LIMIT) {
@@ -53,7 +53,11 @@ pub fn same(left: &Value, right: &Value) -> bool {
 ///
 /// Each child is passed with the JSON pointer to it. Whatever walks schemas
 /// uses this one list, so that no walker forgets a place.
-pub fn each_child<'a>(schema: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'a Value, String)) {
+pub(crate) fn each_child<'a>(
+    schema: &'a Value,
+    pointer: &str,
+    visit: &mut dyn FnMut(&'a Value, String),
+) {
     let Some(schema) = schema.as_object() else {
         return;
     };
@@ -77,7 +81,7 @@ pub fn each_child<'a>(schema: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'
 }
 
 /// As [`each_child`], for changing the children in place.
-pub fn each_child_mut(
+pub(crate) fn each_child_mut(
     schema: &mut Value,
     pointer: &str,
     visit: &mut dyn FnMut(&mut Value, String),
@@ -107,7 +111,7 @@ pub fn each_child_mut(
 }
 
 /// The HTTP methods of OpenAPI 3.0 path items, in the specification's order.
-pub const METHODS: [&str; 8] = [
+pub(crate) const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
@@ -122,32 +126,58 @@ pub fn each_operation<'a>(
     for (path, item) in paths {
         let at = child("/paths", path);
         for (method, operation) in item.as_object().into_iter().flatten() {
-            if METHODS.contains(&method.as_str()) {
+            let is_operation = METHODS.contains(&method.as_str());
+            // An extension holds no operation, whatever its members are called.
+            if is_operation && !path.starts_with("x-") {
                 visit(path, method, operation, child(&at, method));
             }
         }
     }
 }
 
+/// What a walk from the outside of a document meets at one of its members.
+enum Member {
+    Schema,
+    /// The components that are schemas.
+    Schemas,
+    /// Values, among which no schema is.
+    Values,
+    Other,
+}
+
+impl Member {
+    fn of(parent: &str, name: &str) -> Self {
+        match name {
+            "schema" => Self::Schema,
+            // Examples hold values, not schemas.
+            "example" | "examples" => Self::Values,
+            _ if name.starts_with("x-") => Self::Values,
+            "schemas" if parent == "/components" => Self::Schemas,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Visits the outermost schemas of a document for changing: those of
 /// components, parameters, headers, bodies and responses.
-pub fn each_root_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, String)) {
+pub(crate) fn each_root_schema_mut(
+    document: &mut Value,
+    visit: &mut dyn FnMut(&mut Value, String),
+) {
     fn walk(value: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, String)) {
         match value {
             Value::Object(members) => {
                 for (name, member) in members {
                     let at = child(pointer, name);
-                    match name.as_str() {
-                        "schema" => visit(member, at),
-                        // Examples hold values, not schemas.
-                        "example" | "examples" => {}
-                        _ if name.starts_with("x-") => {}
-                        "schemas" if pointer == "/components" => {
+                    match Member::of(pointer, name) {
+                        Member::Schema => visit(member, at),
+                        Member::Values => {}
+                        Member::Schemas => {
                             for (name, schema) in member.as_object_mut().into_iter().flatten() {
                                 visit(schema, child(&at, name));
                             }
                         }
-                        _ => walk(member, &at, visit),
+                        Member::Other => walk(member, &at, visit),
                     }
                 }
             }
@@ -163,7 +193,7 @@ pub fn each_root_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Val
 }
 
 /// Visits every schema of a document, parents before children, for changing.
-pub fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &str)) {
+pub(crate) fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &str)) {
     fn descend(schema: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, &str)) {
         visit(schema, pointer);
         each_child_mut(schema, pointer, &mut |inner, at| {
@@ -171,6 +201,40 @@ pub fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &
         });
     }
     each_root_schema_mut(document, &mut |schema, at| descend(schema, &at, visit));
+}
+
+/// Visits every schema of a document, parents before children.
+pub(crate) fn each_schema<'a>(document: &'a Value, visit: &mut dyn FnMut(&'a Value, &str)) {
+    fn descend<'a>(schema: &'a Value, at: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
+        visit(schema, at);
+        each_child(schema, at, &mut |inner, at| descend(inner, &at, visit));
+    }
+    fn walk<'a>(value: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let at = child(pointer, name);
+                    match Member::of(pointer, name) {
+                        Member::Schema => descend(member, &at, visit),
+                        Member::Values => {}
+                        Member::Schemas => {
+                            for (name, schema) in member.as_object().into_iter().flatten() {
+                                descend(schema, &child(&at, name), visit);
+                            }
+                        }
+                        Member::Other => walk(member, &at, visit),
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(item, &child(pointer, &index.to_string()), visit);
+                }
+            }
+            _ => {}
+        }
+    }
+    walk(document, "", visit);
 }
 
 /// The array at a member, or an empty one.
@@ -182,9 +246,16 @@ pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
+/// The schema that a local reference means.
+#[must_use]
+pub(crate) fn referenced<'a>(document: &'a Value, schema: &Value) -> Option<&'a Value> {
+    let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+    document.pointer(pointer)
+}
+
 /// The component that a local reference names.
 #[must_use]
-pub fn component_name(reference: &str) -> Option<&str> {
+pub(crate) fn component_name(reference: &str) -> Option<&str> {
     reference.strip_prefix("#/components/schemas/")
 }
 
@@ -216,8 +287,12 @@ mod tests {
             }}}
         });
         let mut seen = Vec::new();
-        each_schema_mut(&mut document, &mut |_, at| seen.push(at.to_owned()));
+        each_schema(&document, &mut |_, at| seen.push(at.to_owned()));
         seen.sort();
+        let mut seen_mut = Vec::new();
+        each_schema_mut(&mut document, &mut |_, at| seen_mut.push(at.to_owned()));
+        seen_mut.sort();
+        assert_eq!(seen, seen_mut);
         assert_eq!(
             seen,
             [

@@ -5,15 +5,15 @@
 //! written, no clock is asked, and the same inputs give the same bytes. The
 //! steps, each in a module of its own:
 //!
-//! 1. [`document`]: a text becomes JSON that is an OpenAPI 3.0 document.
-//! 2. [`overlay`]: our corrections are applied, strictly.
-//! 3. [`prune`], [`normalise`]: what nothing reaches goes, what carries no
+//! 1. `document`: a text becomes JSON that is an OpenAPI 3.0 document.
+//! 2. `overlay`: our corrections are applied, strictly.
+//! 3. `prune`, `normalise`: what nothing reaches goes, what carries no
 //!    meaning is repaired.
-//! 4. [`supported`]: what the generators can't take is found and said, while
+//! 4. `supported`: what the generators can't take is found and reported, while
 //!    the places are still those of the published document.
-//! 5. [`hoist`], [`effective`]: what deserves a name gets one, and the documents
+//! 5. `hoist`, `effective`: what deserves a name gets one, and the documents
 //!    become one, in canonical order.
-//! 6. [`contract`], [`view`], [`rust`]: the three things made from it.
+//! 6. `contract`, `view`, `rust`: the three things made from it.
 //!
 //! [`generate`] runs all of them.
 
@@ -27,22 +27,25 @@
     )
 )]
 
-pub mod contract;
-pub mod docs;
-pub mod document;
-pub mod effective;
-pub mod hoist;
-pub mod json;
-pub mod names;
-pub mod normalise;
-pub mod overlay;
-pub mod problem;
-pub mod prune;
-pub mod rust;
-pub mod supported;
-pub mod view;
-
+mod contract;
+mod docs;
+mod document;
+mod effective;
 mod generate;
+mod hoist;
+mod json;
+mod names;
+mod normalise;
+mod overlay;
+mod problem;
+mod prune;
+mod rust;
+mod supported;
+mod view;
 
+pub use effective::Steps;
 pub use generate::{GENERATORS, Input, Inputs, Output, Outputs, generate};
+pub use json::{array, child, each_operation, same};
+pub use normalise::Normalised;
 pub use problem::{Problem, Problems};
+pub use view::follow;

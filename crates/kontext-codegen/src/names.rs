@@ -1,12 +1,12 @@
 //! Names of generated things, each from the thing itself and nothing beside it.
 
-use heck::ToUpperCamelCase as _;
-use sha2::{Digest as _, Sha256};
+use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
+use serde_json::Value;
 
 /// The name of an operation in kebab case, as the recordings' folders have
 /// it: `generateImage` becomes `generate-image`.
 #[must_use]
-pub fn kebab(operation_id: &str) -> String {
+pub(crate) fn kebab(operation_id: &str) -> String {
     let mut name = String::new();
     let mut previous_is_lower = false;
     for c in operation_id.chars() {
@@ -26,88 +26,137 @@ pub fn kebab(operation_id: &str) -> String {
     name.trim_end_matches('-').to_owned()
 }
 
-/// The Rust name of an enum value.
+/// The extension that names values of an enum: `{"16:9": "Landscape16x9"}`.
+pub(crate) const ENUM_NAMES: &str = "x-enum-names";
+
+/// The Rust name of an enum value, in upper camel case.
 ///
-/// It depends on the value alone, so that adding a value renames nothing, and
-/// no two values share one. Values made of lower-case words and digits read
-/// naturally; the rules below can be run backwards on their names. All other
-/// values end in the first digits of their SHA-256.
+/// It depends on the value alone, so that adding a value renames nothing. Two values
+/// may share one; then codegen asks for better names in an overlay.
 ///
 /// | value | name |
 /// |---|---|
-/// | `jpeg` | `Jpeg` |
-/// | `21:9` | `X21_9` |
-/// | `1024x1024` | `X1024x1024` |
-/// | `image-to-image` | `ImageToImage` |
-/// | `flux/kontext-pro` | `Flux_KontextPro` |
-/// | `JPEG` | `Jpeg_` and eight digits |
+/// | `jpeg`, `JPEG` | `Jpeg` |
+/// | `square_hd` | `SquareHd` |
+/// | `flux/kontext-pro` | `FluxKontextPro` |
+/// | `16:9`, `portrait_16_9` | `X16x9`, `Portrait16x9` |
+/// | `-1`, `+1` | `Minus1`, `Plus1` |
+/// | the empty string | `Empty` |
 #[must_use]
-pub fn variant(value: &str) -> String {
-    if let Some(name) = natural(value) {
-        return name;
-    }
-    let mut name = words(value);
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        name.insert(0, 'X');
-    }
-    let digest = Sha256::digest(value.as_bytes());
-    let hash: String = digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{name}_{hash}")
-}
-
-/// The name of a value from which the value can be read back.
-fn natural(value: &str) -> Option<String> {
-    let is_word = |word: &str| {
-        !word.is_empty()
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-    };
-    let starts_with_letter = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase());
-    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    if let Some((left, right)) = value.split_once(':') {
-        return (is_number(left) && is_number(right)).then(|| format!("X{left}_{right}"));
-    }
-    // `x21` would be taken for `21`, which needs an X in front.
-    let mut characters = value.chars();
-    if characters.next() == Some('x') && characters.next().is_some_and(|c| c.is_ascii_digit()) {
-        return None;
-    }
+pub(crate) fn variant(value: &str) -> String {
     let mut name = String::new();
-    for (index, segment) in value.split('/').enumerate() {
-        if index > 0 {
-            name.push('_');
+    let mut separator = None;
+    let mut word = String::new();
+    // What is not a letter, a digit or a separator of ASCII is spelt out.
+    for c in value.chars().chain(['\0']) {
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
+            continue;
         }
-        for (index, word) in segment.split('-').enumerate() {
-            // Only a letter can show by its case that a word begins, and only
-            // a letter behind a slash differs from the second half of `21:9`.
-            let begins_value = name.is_empty();
-            if !is_word(word) || !(starts_with_letter(word) || (begins_value && index == 0)) {
-                return None;
+        append(&mut name, separator, &word);
+        if !word.is_empty() {
+            separator = None;
+        }
+        word.clear();
+        match c {
+            '\0' => {}
+            '-' if name.is_empty() && separator.is_none() => separator = Some('-'),
+            '+' | '%' | '&' => {
+                let spelt = match c {
+                    '+' => "Plus",
+                    '%' => "Percent",
+                    _ => "And",
+                };
+                append(&mut name, None, spelt);
+                separator = None;
             }
-            if begins_value && !starts_with_letter(word) {
-                name.push('X');
+            _ if c.is_ascii() => {
+                // Spaces around it don't matter.
+                if !matches!(separator, Some(':' | '*' | '/')) {
+                    separator = Some(c);
+                }
             }
-            name.push_str(&capitalised(word));
+            _ => {
+                append(&mut name, None, &format!("U{:x}", u32::from(c)));
+                separator = None;
+            }
         }
     }
-    (name != "Self").then_some(name)
+    if name.is_empty() {
+        name = value
+            .chars()
+            .map(|c| format!("U{:x}", u32::from(c)))
+            .collect();
+    }
+    match name.as_str() {
+        "" => "Empty".to_owned(),
+        "Self" => "SelfValue".to_owned(),
+        _ if name.starts_with(|c: char| c.is_ascii_digit()) => format!("X{name}"),
+        _ => name,
+    }
 }
 
-/// The letters and digits of any text as upper camel case.
-fn words(text: &str) -> String {
-    text.split(|c: char| !c.is_ascii_alphanumeric())
-        .map(|word| capitalised(&word.to_ascii_lowercase()))
+/// Appends a word to a name in upper camel case. Between two numbers, what separates
+/// them in a ratio or a size is an `x`; a minus counts before a number.
+fn append(name: &mut String, separator: Option<char>, word: &str) {
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    if is_digit(word.chars().next()) {
+        match separator {
+            Some(':' | '_' | '*' | '/') if is_digit(name.chars().last()) => name.push('x'),
+            Some('-') if name.is_empty() => name.push_str("Minus"),
+            _ => {}
+        }
+    }
+    name.push_str(&word.to_upper_camel_case());
+}
+
+/// Whether a variant may have this name.
+#[must_use]
+pub(crate) fn is_variant_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric())
+        && name == name.to_upper_camel_case()
+        && name != "Self"
+}
+
+/// The name of each value of a schema's enum: ours, or else the natural one.
+pub(crate) fn variants(schema: &Value) -> Vec<(String, String)> {
+    let ours = &schema[ENUM_NAMES];
+    let values = schema["enum"].as_array().into_iter().flatten();
+    values
+        .filter_map(Value::as_str)
+        .map(|value| {
+            let name = match ours[value].as_str() {
+                Some(name) => name.to_owned(),
+                None => variant(value),
+            };
+            (value.to_owned(), name)
+        })
         .collect()
+}
+
+/// The name that progenitor and typify give a method or a field; they do so before
+/// anything else looks at it.
+#[must_use]
+pub(crate) fn snake(name: &str) -> String {
+    let name = match name {
+        "+1" => "plus1".to_owned(),
+        "-1" => "minus1".to_owned(),
+        _ => name
+            .replace('\'', "")
+            .replace(|c| !unicode_ident::is_xid_continue(c), "-")
+            .to_snake_case(),
+    };
+    match name.chars().next() {
+        None => "x".to_owned(),
+        Some(first) if unicode_ident::is_xid_start(first) => name,
+        Some(_) => format!("x{name}"),
+    }
 }
 
 /// The upper camel case of a name that is one already or has separators.
 #[must_use]
-pub fn type_name(text: &str) -> String {
+pub(crate) fn type_name(text: &str) -> String {
     let camel: String = text
         .split(|c: char| !c.is_ascii_alphanumeric())
         .map(capitalised)
@@ -119,7 +168,7 @@ pub fn type_name(text: &str) -> String {
 /// Whether a type may have this name: an upper camel case identifier that the
 /// generated code does not use for something else.
 #[must_use]
-pub fn is_type_name(name: &str) -> bool {
+pub(crate) fn is_type_name(name: &str) -> bool {
     // The first are used unqualified beside the types; the last is typify's.
     const RESERVED: [&str; 21] = [
         "Array", "Box", "Clone", "Copy", "Debug", "Default", "Err", "From", "Into", "Iterator",
@@ -142,8 +191,6 @@ fn capitalised(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
 
     #[test]
@@ -172,30 +219,45 @@ mod tests {
     }
 
     #[test]
-    fn natural_values_have_natural_names() {
+    fn enum_values_have_natural_camel_case_names() {
         for (value, name) in [
             ("jpeg", "Jpeg"),
-            ("1", "X1"),
-            ("21:9", "X21_9"),
-            ("1024x1024", "X1024x1024"),
+            ("JPEG", "Jpeg"),
+            ("imageToImage", "ImageToImage"),
+            ("square_hd", "SquareHd"),
+            ("portrait_16_9", "Portrait16x9"),
             ("image-to-image", "ImageToImage"),
             (
                 "flux/kontext-pro/image-to-image",
-                "Flux_KontextPro_ImageToImage",
+                "FluxKontextProImageToImage",
             ),
-            ("JPEG", "Jpeg_f4dc1c96"),
-            ("", "X_e3b0c442"),
+            ("1", "X1"),
+            ("-1", "Minus1"),
+            ("+1", "Plus1"),
+            ("21:9", "X21x9"),
+            ("1024x1024", "X1024x1024"),
+            ("1024*1024", "X1024x1024"),
+            ("1024 * 1024", "X1024x1024"),
+            ("wan2.1", "Wan21"),
+            ("Photorealistic (8K)", "Photorealistic8k"),
+            ("black & white", "BlackAndWhite"),
+            ("c++", "CPlusPlus"),
+            ("self", "SelfValue"),
+            ("", "Empty"),
+            ("-", "U2d"),
+            ("é", "Ue9"),
+            ("a\u{202e}b", "AU202eB"),
         ] {
             assert_eq!(variant(value), name, "{value}");
         }
     }
 
     #[test]
-    fn no_two_values_share_a_name() {
-        // All texts of up to four characters over an alphabet that holds every
-        // kind of character the rules know: about 30,000 values.
+    fn every_text_gives_a_name_that_a_variant_may_have() {
+        // All texts of up to four characters over an alphabet that holds every kind of
+        // character the rules know: about 50,000 values.
         let alphabet = [
-            "a", "b", "x", "2", "9", ":", "/", "-", "_", "A", "X", "é", " ",
+            "a", "b", "x", "2", "9", ":", "/", "-", "_", "A", "X", "é", " ", "+",
         ];
         let mut values = vec![String::new()];
         let mut last = values.clone();
@@ -206,16 +268,30 @@ mod tests {
                 .collect();
             values.extend(last.iter().cloned());
         }
-        let mut names = HashMap::new();
         for value in values {
             let name = variant(&value);
             assert!(
-                syn::parse_str::<syn::Ident>(&name).is_ok(),
+                syn::parse_str::<syn::Ident>(&name).is_ok()
+                    && name.starts_with(|c: char| c.is_ascii_uppercase())
+                    && name.chars().all(|c| c.is_ascii_alphanumeric()),
                 "{value:?}: {name}"
             );
-            if let Some(other) = names.insert(name.clone(), value.clone()) {
-                panic!("{value:?} and {other:?} are both {name}");
-            }
+        }
+    }
+
+    #[test]
+    fn fields_are_named_as_typify_names_them() {
+        for (name, field) in [
+            ("a'b", "ab"),
+            ("+1", "plus1"),
+            ("plus1", "plus1"),
+            ("numImages", "num_images"),
+            ("a-b", "a_b"),
+            ("2d", "x2d"),
+            ("", "x"),
+            ("é", "é"),
+        ] {
+            assert_eq!(snake(name), field, "{name}");
         }
     }
 }

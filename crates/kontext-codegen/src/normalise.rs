@@ -10,10 +10,11 @@
 //! | the same value twice in an `enum` | once |
 //! | `required: true` on a property | the property's name in the parent's `required` |
 //! | `type: ["string"]`, `type: ["string", "null"]` | `type: string`, with `nullable: true` |
+//! | `anyOf` or `oneOf` with a branch that is null | the other branches, with `nullable: true` |
 
 use serde_json::{Value, json};
 
-use crate::json::{child, each_operation, each_schema_mut};
+use crate::json::{array, child, each_operation, each_schema_mut};
 
 /// One change that normalisation made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +26,13 @@ pub struct Normalised {
 }
 
 /// Repairs what carries no meaning, and returns what was repaired.
-pub fn normalise(document: &mut Value) -> Vec<Normalised> {
+pub(crate) fn normalise(document: &mut Value) -> Vec<Normalised> {
     let mut changes = descriptions(document);
     each_schema_mut(document, &mut |schema, at| {
         changes.extend(enumeration(schema, at));
         changes.extend(required_flags(schema, at));
         changes.extend(type_list(schema, at));
+        changes.extend(null_branch(schema, at));
     });
     changes
 }
@@ -109,8 +111,8 @@ fn enumeration(schema: &mut Value, at: &str) -> Option<Normalised> {
     (values.len() < before).then(|| Normalised {
         pointer: child(at, "enum"),
         what: match before - values.len() {
-            1 => "a value that stood twice went".to_owned(),
-            count => format!("{count} values that stood twice went"),
+            1 => "1 duplicate value removed".to_owned(),
+            count => format!("{count} duplicate values removed"),
         },
     })
 }
@@ -172,6 +174,59 @@ fn type_list(schema: &mut Value, at: &str) -> Option<Normalised> {
     })
 }
 
+fn null_branch(schema: &mut Value, at: &str) -> Option<Normalised> {
+    // What says nothing of which values are allowed may stand at both.
+    const ANNOTATIONS: [&str; 4] = ["title", "description", "default", "example"];
+    let is_null = |branch: &Value| {
+        let members = branch.as_object().into_iter().flatten();
+        let limits: Vec<_> = members
+            .filter(|(name, _)| !ANNOTATIONS.contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
+        limits == [("type", json!("null"))] || limits == [("enum", json!([null]))]
+    };
+    let members = schema.as_object_mut()?;
+    let union = ["anyOf", "oneOf"]
+        .into_iter()
+        .find(|union| array(members, union).iter().any(is_null))?;
+    let mut branches = array(members, union).to_vec();
+    branches.retain(|branch| !is_null(branch));
+    if branches.is_empty() {
+        return None;
+    }
+    members.insert("nullable".to_owned(), json!(true));
+    let only = match &branches[..] {
+        [only] => only.as_object(),
+        _ => None,
+    };
+    let is_annotation = |name: &str| ANNOTATIONS.contains(&name);
+    match only {
+        Some(only) if only.contains_key("$ref") && !members.contains_key("allOf") => {
+            members.remove(union);
+            members.insert("allOf".to_owned(), json!([only]));
+        }
+        // One branch alone says it of the schema itself.
+        Some(only)
+            if !only.contains_key("$ref")
+                && only.keys().all(|name| {
+                    is_annotation(name) || name == "nullable" || !members.contains_key(name)
+                }) =>
+        {
+            members.remove(union);
+            for (name, value) in only {
+                members.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        _ => {
+            members.insert(union.to_owned(), json!(branches));
+        }
+    }
+    Some(Normalised {
+        pointer: child(at, union),
+        what: "the branch that is null became nullable: true".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,12 +262,46 @@ mod tests {
                 "a missing description became \"OK\"",
                 "required: true moved to the parent's list",
                 "required: false moved to the parent's list",
-                "a value that stood twice went",
+                "1 duplicate value removed",
                 "[\"string\",\"null\"] became \"string\"",
                 "[\"string\"] became \"string\"",
             ]
         );
         // A second run finds nothing.
         assert_eq!(normalise(&mut document), []);
+    }
+
+    #[test]
+    fn a_branch_that_is_null_makes_the_schema_nullable() {
+        for (schema, expected) in [
+            (
+                json!({"oneOf": [{"type": "string", "maxLength": 4}, {"type": "null"}]}),
+                json!({"type": "string", "maxLength": 4, "nullable": true}),
+            ),
+            (
+                json!({
+                    "description": "outer",
+                    "anyOf": [{"type": "null", "description": "none"}, {"type": "string", "description": "inner"}]
+                }),
+                json!({"type": "string", "description": "outer", "nullable": true}),
+            ),
+            (
+                json!({"anyOf": [{"$ref": "#/components/schemas/A"}, {"enum": [null]}]}),
+                json!({"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}),
+            ),
+            (
+                json!({"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}),
+                json!({"anyOf": [{"type": "string"}, {"type": "integer"}], "nullable": true}),
+            ),
+            (
+                json!({"oneOf": [{"type": "null"}]}),
+                json!({"oneOf": [{"type": "null"}]}),
+            ),
+        ] {
+            let mut document = json!({"components": {"schemas": {"P": schema}}});
+            normalise(&mut document);
+            assert_eq!(document["components"]["schemas"]["P"], expected);
+            assert_eq!(normalise(&mut document), []);
+        }
     }
 }

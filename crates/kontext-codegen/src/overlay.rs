@@ -6,7 +6,7 @@
 //! disagree each stop codegen.
 //!
 //! Our extensions are `x-applies-to` on the document (file names of published
-//! documents; absent means all) and on each action `x-expect` (a subset of what
+//! documents, `*` for any text; absent means all) and on each action `x-expect` (a subset of what
 //! stands at the target today), `x-expect-exact` (all of it; required with
 //! `remove`) and `x-expect-absent` (member names). `x-reason` and `x-evidence`
 //! are for people, and required.
@@ -14,5 +14,5 @@
 mod apply;
 mod parse;
 
-pub use apply::apply;
-pub use parse::{Action, Change, Overlay, parse};
+pub(crate) use apply::apply;
+pub(crate) use parse::{Action, Change, Overlay, matches, parse};

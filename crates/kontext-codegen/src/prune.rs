@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 ///
 /// A reference that is reached points to nothing, or out of the document.
-pub fn prune(file: &str, document: &mut Value) -> Result<usize, Problems> {
+pub(crate) fn prune(file: &str, document: &mut Value) -> Result<usize, Problems> {
     let mut reached = BTreeSet::new();
     let mut problems = Vec::new();
     let mut waiting = vec!["/paths".to_owned()];

@@ -2,13 +2,14 @@
 //!
 //! progenitor and typify make the client and the types; `tidy` removes what
 //! nobody needs of it, and three parts are ours: string `enums` whose names
-//! depend on the value alone, `builder`s that take plain literals, and
-//! `limits` as data, so that the check before sending can't fall behind.
+//! depend on the value alone, `builder`s that take plain literals, and the
+//! `check` of every limit, so that what is checked before sending can't fall behind.
 
 mod builder;
+pub(crate) mod check;
 mod enums;
-mod limits;
 mod tidy;
+mod verify;
 
 use std::{
     cell::Cell,
@@ -16,6 +17,7 @@ use std::{
     sync::Once,
 };
 
+use check::Checks;
 use proc_macro2::TokenStream;
 use progenitor_impl::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypeImpl};
 use quote::quote;
@@ -27,17 +29,14 @@ use crate::{
     view::View,
 };
 
-/// The file that problems of this step name: what the view is made from.
-const FILE: &str = "openapi/effective.json";
-
 /// The generated Rust, without its header.
 #[derive(Clone, Debug)]
-pub struct Rust {
+pub(crate) struct Rust {
     /// The text of the file.
-    pub text: String,
+    pub(crate) text: String,
     /// What the provider limits and the client does not check, in words with
     /// the JSON pointer inside the request.
-    pub unchecked: Vec<String>,
+    pub(crate) unchecked: Vec<String>,
 }
 
 /// Generates the Rust of a view.
@@ -46,46 +45,43 @@ pub struct Rust {
 ///
 /// The generators refuse the view, or panic: whatever [`crate::supported`] did
 /// not find first. The message says so, in their words.
-pub fn rust(effective: &Effective, view: &View) -> Result<Rust, Problems> {
-    let mut file = parsed(progenitor(view)?)?;
+pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Problems> {
+    // It is large, and nothing after this needs it.
+    let document = view.document.take();
+    let mut file = parsed(progenitor(document, view)?)?;
+    let view = &*view;
     tidy::tidy(&mut file);
-    let mut limits = limits::Limits::new(&effective.document);
-    let statics: Vec<TokenStream> = view
-        .requests
-        .iter()
-        .map(|(name, schema)| limits.of_request(name, schema))
-        .collect();
-    let builders = builder::builders(&file, view, &limits)?;
+    let (ours, unchecked) = {
+        let types = tidy::types_of(&file)?;
+        let checks = Checks::new(&effective.document, view, types);
+        let mut ours = builder::builders(types, view, &checks);
+        ours.checks.extend(checks.of_other_types());
+        (ours, checks.into_unchecked())
+    };
+    let (builders, checks) = (ours.builders, ours.checks);
     let enums = enums::enums(&view.enums);
-    tidy::add_to_types(&mut file, enums)?;
+    tidy::add_to_types(&mut file, quote!(#enums #checks))?;
     let ours = quote! {
         /// Builders of the requests.
         pub mod builder {
             use super::types::*;
 
-            #(#builders)*
-        }
-
-        /// The limits of the requests, as data.
-        pub(crate) mod limits {
-            #[allow(unused_imports)]
-            use crate::limits::{
-                ArrayLimits, Field, Format, IntegerLimits, Limits, NumberLimits, StringLimits,
-            };
-
-            #(#statics)*
+            #builders
         }
     };
     file.items.extend(parsed(ours)?.items);
+    tidy::docs(&mut file);
+    let problems = verify::problems(&file);
+    Problems::none_or(problems.into_iter().map(|one| refused(view, one)).collect())?;
     Ok(Rust {
         text: prettyplease::unparse(&file),
-        unchecked: limits.unchecked,
+        unchecked,
     })
 }
 
 /// Runs progenitor on the view.
-fn progenitor(view: &View) -> Result<TokenStream, Problems> {
-    let document: openapiv3::OpenAPI = serde_json::from_value(view.document.clone())
+fn progenitor(document: Value, view: &View) -> Result<TokenStream, Problems> {
+    let document: openapiv3::OpenAPI = serde_json::from_value(document)
         .map_err(|error| gap(format!("the generator cannot read the document: {error}")))?;
     let mut settings = GenerationSettings::default();
     settings
@@ -114,7 +110,7 @@ fn progenitor(view: &View) -> Result<TokenStream, Problems> {
 ///
 /// Nothing is printed meanwhile, by this thread alone: other threads may panic
 /// for reasons of their own, and theirs must be seen.
-fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     thread_local! {
         static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -144,19 +140,24 @@ fn uri_schema() -> Result<schemars08::schema::SchemaObject, Problems> {
 }
 
 fn parsed(tokens: TokenStream) -> Result<syn::File, Problems> {
-    syn::parse2(tokens).map_err(|error| gap(format!("the generated code is not Rust: {error}")))
+    syn::parse2(tokens)
+        .map_err(|error| gap(format!("the generated code is not valid Rust: {error}")))
 }
+
+const NOT_FOUND_FIRST: &str = "no check of crates/kontext-codegen/src/supported found this \
+     first: add one that names the place, and correct the document with an overlay";
 
 /// A problem that the checks before this step should have found.
 fn gap(message: String) -> Problems {
-    Problem::new(
-        FILE,
-        "",
-        message,
-        "no check of crates/kontext-codegen/src/supported found this first: \
-         add one that names the place, and correct the document with an overlay",
-    )
-    .into()
+    Problem::new("openapi/published", "", message, NOT_FOUND_FIRST).into()
+}
+
+/// The same, of a generated item.
+fn refused(view: &View, (item, message): (String, String)) -> Problem {
+    let message = format!("the generated {item} would have {message}");
+    let place = view.places.get(&item).cloned();
+    let (file, place) = place.unwrap_or_else(|| ("openapi/published".to_owned(), String::new()));
+    Problem::new(file, place, message, NOT_FOUND_FIRST)
 }
 
 #[cfg(test)]

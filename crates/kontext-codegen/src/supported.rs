@@ -19,7 +19,7 @@ use crate::problem::{Problem, Problems};
 ///
 /// All problems of the first kind that has any: cycles, then what the
 /// generators can't take, then what is not OpenAPI 3.0.
-pub fn check(file: &str, document: &Value) -> Result<(), Problems> {
+pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     let mut found = Found {
         file,
         problems: Vec::new(),

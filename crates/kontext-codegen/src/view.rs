@@ -11,11 +11,11 @@
 //! 4. String enums become components that typify is told to leave to
 //!    [`crate::rust`]: its names of variants depend on the other values.
 //! 5. Defaults go, so that nothing is sent that the caller did not set.
-//! 6. Limits go: half of them would be enforced, half not. They are checked in
-//!    one place, from data made of the effective document.
+//! 6. Limits go: half of them would be enforced, half not. They are checked in one
+//!    place, by code made of the effective document.
 //! 7. Whole numbers are 64 bits wide, unsigned where no value is negative.
-//! 8. An object of a request denies unknown members, so that a misspelt one is
-//!    an error; one of a response, or of both, keeps them.
+//! 8. An object of a request denies unknown members, so that a misspelt one is an
+//!    error, unless the document allows them; one of a response, or of both, keeps them.
 //! 9. Enums in a response alone are plain strings: a new value is no error.
 //! 10. Objects and unions that stand inline become components named after their
 //!     place, so that no two types share a name without a word.
@@ -28,37 +28,37 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     docs,
+    effective::Effective,
     hoist::reference,
     json::{array, child, component_name, each_child_mut, each_operation, same},
     names,
     problem::{Problem, Problems},
 };
 
-/// The file that problems of this step name.
-const FILE: &str = "openapi/effective.json";
-
 /// The generator's view of an effective document.
 #[derive(Clone, Debug)]
-pub struct View {
+pub(crate) struct View {
     /// The document for progenitor.
     pub document: Value,
     /// The string enums, by type name, which typify leaves out.
     pub enums: BTreeMap<String, StringEnum>,
-    /// The objects that are sent, by type name, with their schemas as they stand
-    /// in the effective document.
-    pub requests: BTreeMap<String, Value>,
-    /// The types that nobody named, so that they are named after their place:
-    /// the name, and the pointer to the schema in the effective document.
+    /// The other types that are sent, by name, with their schemas as they stand in the
+    /// effective document.
+    pub sent: BTreeMap<String, Value>,
+    /// Where the schema of each type is from: the published file, and the pointer there.
+    pub places: BTreeMap<String, (String, String)>,
+    /// The types that nobody named, so that they are named after their place: the name,
+    /// and the pointer to the schema in the published document.
     pub unnamed: Vec<(String, String)>,
 }
 
 /// A type with a fixed set of strings as its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StringEnum {
+pub(crate) struct StringEnum {
     /// What the schema says of it.
     pub description: Option<String>,
-    /// The values, in the provider's order.
-    pub values: Vec<String>,
+    /// The values with the names of their variants, in the provider's order.
+    pub values: Vec<(String, String)>,
 }
 
 /// Which way the values of a component travel.
@@ -74,7 +74,8 @@ enum Direction {
 /// # Errors
 ///
 /// Two schemas that would become types of one name, with both places.
-pub fn view(effective: &Value) -> Result<View, Problems> {
+pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
+    let effective = &made.document;
     let mut document = effective.clone();
     let mut bodies = Bodies::default();
     let mut operations = Vec::new();
@@ -87,7 +88,7 @@ pub fn view(effective: &Value) -> Result<View, Problems> {
         }
     }
     if let Some(document) = document.as_object_mut() {
-        for part in ["security", "servers", "tags", "externalDocs"] {
+        for part in ["security", "servers", "tags", "externalDocs", "components"] {
             document.remove(part);
         }
     }
@@ -95,32 +96,50 @@ pub fn view(effective: &Value) -> Result<View, Problems> {
         .as_object()
         .cloned()
         .unwrap_or_default();
-    let mut types = Types::default();
+    let mut types = Types {
+        made,
+        directions: BTreeMap::new(),
+        enums: BTreeMap::new(),
+        sent: BTreeMap::new(),
+        hoisted: Map::new(),
+        names: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    let mut places = BTreeMap::new();
     for (name, schema) in &components {
-        types.claim(name, schema, &child("/components/schemas", name));
+        let at = child("/components/schemas", name);
+        types.claim(name, schema, &at);
+        places.insert(name.clone(), at);
     }
     for (name, (schema, at)) in bodies.named {
         types.claim(&name, &schema, &at);
+        places.insert(name.clone(), at);
         components.insert(name, schema);
     }
     types.directions = directions(&components, &bodies.requests, &bodies.responses);
     components.retain(|name, _| types.directions.contains_key(name));
     for (name, schema) in &mut components {
-        types.component(name, schema);
+        types.component(name, schema, &places[name]);
     }
     Problems::none_or(types.problems)?;
     components.extend(types.hoisted);
-    let unnamed = types.names.into_iter();
+    let is_named = |name: &String| effective["components"]["schemas"].get(name).is_some();
+    let places: BTreeMap<_, _> = types
+        .names
+        .into_iter()
+        .map(|(name, (_, at))| (name, made.origin(&at)))
+        .collect();
+    let unnamed = places.iter().filter(|(name, _)| !is_named(name));
     let unnamed = unnamed
-        .map(|(name, (_, at))| (name, at))
-        .filter(|(_, at)| at.matches('/').count() > 3)
+        .map(|(name, (_, at))| (name.clone(), at.clone()))
         .collect();
     document["components"] = json!({"schemas": components});
     remove_extensions(&mut document);
     Ok(View {
         document,
         enums: types.enums,
-        requests: types.requests,
+        sent: types.sent,
+        places,
         unnamed,
     })
 }
@@ -143,12 +162,16 @@ impl Bodies {
         if let Some(body) = operation.get_mut("requestBody") {
             body["required"] = json!(true);
             if let Some(schema) = body_schema(body) {
-                let name = self.name(schema, name("Request"), child(at, "requestBody"));
+                let at = child(&child(at, "requestBody"), "content");
+                let name = self.name(schema, name("Request"), schema_of_body(&at));
                 self.requests.push(name);
             }
         }
-        if let Some(schema) = success(operation).and_then(body_schema) {
-            let name = self.name(schema, name("Response"), child(at, "responses"));
+        if let Some((status, response)) = success(operation)
+            && let Some(schema) = body_schema(response)
+        {
+            let at = child(&child(&child(at, "responses"), &status), "content");
+            let name = self.name(schema, name("Response"), schema_of_body(&at));
             self.responses.push(name);
         }
         if let Some(operation) = operation.as_object_mut() {
@@ -193,12 +216,17 @@ fn resolve_bodies(effective: &Value, operation: &mut Value) {
     parameters.into_iter().flatten().for_each(inline);
 }
 
-fn success(operation: &mut Value) -> Option<&mut Value> {
+fn success(operation: &mut Value) -> Option<(String, &mut Value)> {
     operation["responses"]
         .as_object_mut()?
         .iter_mut()
         .find(|(status, _)| status.starts_with('2'))
-        .map(|(_, response)| response)
+        .map(|(status, response)| (status.clone(), response))
+}
+
+/// The pointer to the schema of a body, from that to its content.
+fn schema_of_body(content: &str) -> String {
+    child(&child(content, "application/json"), "schema")
 }
 
 fn body_schema(body: &mut Value) -> Option<&mut Value> {
@@ -253,23 +281,25 @@ fn directions(
 }
 
 /// The components on their way into the view.
-#[derive(Default)]
-struct Types {
+struct Types<'a> {
+    made: &'a Effective,
     directions: BTreeMap<String, Direction>,
     enums: BTreeMap<String, StringEnum>,
-    requests: BTreeMap<String, Value>,
+    sent: BTreeMap<String, Value>,
     hoisted: Map<String, Value>,
     /// The names of all types, with what has each and where it stands.
     names: BTreeMap<String, (Value, String)>,
     problems: Vec<Problem>,
 }
 
-impl Types {
+impl Types<'_> {
     /// Takes a name for a schema; one name means one schema.
     fn claim(&mut self, name: &str, schema: &Value, at: &str) {
         let message = match self.names.get(name) {
             _ if !names::is_type_name(name) => "which no type may have".to_owned(),
-            Some((other, place)) if !same(other, schema) => format!("as {place} is"),
+            Some((other, place)) if !same(other, schema) => {
+                format!("as {} is", self.made.origin(place).1)
+            }
             Some(_) => return,
             None => {
                 let claim = (schema.clone(), at.to_owned());
@@ -277,19 +307,20 @@ impl Types {
                 return;
             }
         };
+        let (file, at) = self.made.origin(at);
         self.problems.push(Problem::new(
-            FILE,
+            file,
             at,
             format!("would be named {name}, {message}"),
             "name it with x-component in an overlay",
         ));
     }
 
-    fn component(&mut self, name: &str, schema: &mut Value) {
+    fn component(&mut self, name: &str, schema: &mut Value, at: &str) {
         let direction = self.directions.get(name).copied();
         let direction = direction.unwrap_or(Direction::Response);
         let original = schema.clone();
-        self.parts(name, schema, direction, &child("/components/schemas", name));
+        self.parts(name, schema, direction, at);
         self.take(name, schema, original, direction);
     }
 
@@ -297,12 +328,13 @@ impl Types {
     /// their own to the components.
     fn parts(&mut self, owner: &str, schema: &mut Value, direction: Direction, at: &str) {
         let extra = child(&child(at, "properties"), "extra");
-        if direction != Direction::Request && schema["properties"].get("extra").is_some() {
+        if is_open(schema, direction) && schema["properties"].get("extra").is_some() {
+            let (file, extra) = self.made.origin(&extra);
             self.problems.push(Problem::new(
-                FILE,
+                file,
                 extra,
-                "a field of this name holds what is not known of a response",
-                "remove the property with an overlay; it is then among what is not known",
+                "a field of this name holds the members that have no property",
+                "remove the property with an overlay; it is then one of them",
             ));
         }
         each_child_mut(schema, at, &mut |inner, at| {
@@ -331,8 +363,8 @@ impl Types {
             self.enums.insert(name.to_owned(), values);
             return;
         }
-        if is_sent && original["type"] == json!("object") && original["properties"].is_object() {
-            self.requests.insert(name.to_owned(), original);
+        if is_sent {
+            self.sent.insert(name.to_owned(), original);
         }
         transform(schema, direction);
     }
@@ -369,16 +401,19 @@ fn string_enum(schema: &Value) -> Option<StringEnum> {
     if members.get("type")? != "string" || !members.contains_key("enum") {
         return None;
     }
-    let values = array(members, "enum").iter();
     Some(StringEnum {
         description: members
             .get("description")
             .and_then(Value::as_str)
             .map(docs::text),
-        values: values
-            .filter_map(|v| Some(v.as_str()?.to_owned()))
-            .collect(),
+        values: names::variants(schema),
     })
+}
+
+/// Whether an object keeps the members that it has no property for.
+fn is_open(schema: &Value, direction: Direction) -> bool {
+    let rest = &schema["additionalProperties"];
+    direction != Direction::Request || rest.is_object() || rest == &json!(true)
 }
 
 /// Transformations 8 and 9, and those of [`plain`].
@@ -389,9 +424,10 @@ fn transform(schema: &mut Value, direction: Direction) {
     };
     let rest = members.get("additionalProperties");
     if members.contains_key("properties") && !rest.is_some_and(Value::is_object) {
-        let rest = match direction {
-            Direction::Request => json!(false),
-            Direction::Response | Direction::Both => json!({}),
+        let rest = if rest == Some(&json!(true)) || direction != Direction::Request {
+            json!({})
+        } else {
+            json!(false)
         };
         members.insert("additionalProperties".to_owned(), rest);
     }

@@ -18,7 +18,8 @@ use std::{
 };
 
 use kontext_api::{
-    Batch, BatchError, BatchHandle, BatchJob, BatchResult, Client, Error, GeneratedImages, Starting,
+    Batch, BatchError, BatchHandle, BatchJob, BatchResult, Client, Error, GeneratedImages,
+    PendingJob,
 };
 use tokio::task::{JoinError, JoinSet};
 
@@ -125,7 +126,7 @@ fn start(setting: &Setting, places: Vec<usize>, sent: &Arc<Mutex<Vec<usize>>>) -
     };
     let write_started = {
         let (jobs, sent, journal) = (setting.jobs.clone(), sent.clone(), setting.journal.clone());
-        move |starting: &Starting<'_>| {
+        move |starting: &PendingJob<'_>| {
             let place = locked(&sent)[starting.index];
             let job = &jobs[place];
             let event = Event::Started {

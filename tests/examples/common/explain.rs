@@ -158,10 +158,10 @@ fn advice(error: &Error) -> String {
 /// Why an image is not on the disk.
 pub(crate) fn failed_download(error: &DownloadError) -> String {
     match error {
-        DownloadError::TooLarge { limit } => {
+        DownloadError::TooLarge { limit, .. } => {
             format!("the image is larger than {limit} bytes: raise that with --max-image-mib")
         }
-        DownloadError::Exists { path } => format!("{} exists already", path.display()),
+        DownloadError::Exists { path, .. } => format!("{} exists already", path.display()),
         DownloadError::Refused { url, .. } => {
             let mut text = with_causes(error);
             if is_here(url) {

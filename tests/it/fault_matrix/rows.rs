@@ -126,6 +126,15 @@ fn json(status: u16, body: impl Into<Vec<u8>>) -> Response {
     answer(status, "application/json", body)
 }
 
+/// What a gateway answers in the provider's place, and the image that a client which sends
+/// its request again is charged for as well.
+fn gateway(exchange: &Exchange, content_type: &str, body: impl Into<Vec<u8>>) -> Script {
+    steps([
+        Step::answer(answer(503, content_type, body)),
+        exchange.good(),
+    ])
+}
+
 /// An error in the provider's shape.
 fn refused(status: u16, message: &str) -> Response {
     json(status, refusal(&status.to_string(), message))
@@ -158,8 +167,8 @@ pub(super) const SENT_AGAIN: &[&str] = &[
     "429 with Retry-After as a date, then 200",
     "503, then 200",
     "503 with Retry-After, then 200",
+    "503 with a string statusCode, then 200",
     "503, 503, then 200",
-    "503 with a cut body, then 200",
 ];
 
 pub(super) const ROWS: &[Row] = &[
@@ -216,12 +225,35 @@ pub(super) const ROWS: &[Row] = &[
     Row::generate("200, an empty list of images", |_| {
         one(json(200, r#"{"images": []}"#))
     }),
+    Row::generate("200, moderated", |_| {
+        one(json(200, r#"{"images": [], "has_nsfw_concepts": [true]}"#))
+    }),
     Row::generate("200, an error in the body", |_| {
         one(refused(200, "The model failed."))
     }),
     Row::generate("200, a wrong type", |_| {
         let body = r#"{"images": [{"url": "https://cdn.example.com/1.jpg"}], "seed": "abc"}"#;
         one(json(200, body))
+    }),
+    Row::generate("200, wrong types everywhere", |_| {
+        let body = r#"{"images": "none", "data": [{"url": "https://cdn.example.com/1.jpg",
+            "width": "1184", "b64_json": 7}], "seed": -1, "timings": [], "meta": [],
+            "has_nsfw_concepts": true, "prompt": 7, "model": {}}"#;
+        one(json(200, body))
+    }),
+    Row::generate("200, URLs without objects", |_| {
+        one(json(
+            200,
+            r#"{"images": ["https://cdn.example.com/1.jpg"]}"#,
+        ))
+    }),
+    Row::generate("200, a byte that is not UTF-8", |_| {
+        let mut body = ONE_IMAGE.to_vec();
+        body.splice(1..1, *b"\"prompt\": \"caf\xe9\", ");
+        one(json(200, body))
+    }),
+    Row::generate("200, no image that can be read", |_| {
+        one(json(200, r#"{"images": [{"url": 7}, 8]}"#))
     }),
     Row::both("200, an HTML page", |_| one(answer(200, "text/html", HTML))),
     Row::both("200, gzip that nobody asked for", |x| {
@@ -281,6 +313,9 @@ pub(super) const ROWS: &[Row] = &[
     Row::both("408", |_| one(refused(408, "Request timeout"))),
     Row::generate("500, an HTML page", |_| one(answer(500, "text/html", HTML))),
     Row::both("500", |_| one(refused(500, "Internal server error"))),
+    Row::generate("500 with a message alone", |_| {
+        one(json(500, r#"{"message": "Internal server error"}"#))
+    }),
     Row::both("502, an HTML page", |_| one(answer(502, "text/html", HTML))),
     Row::both("503, then 200", |x| {
         steps([Step::answer(refused(503, "Service unavailable")), x.good()])
@@ -288,6 +323,45 @@ pub(super) const ROWS: &[Row] = &[
     Row::both("503 with Retry-After, then 200", |x| {
         let unavailable = refused(503, "Service unavailable").header("retry-after", "0");
         steps([Step::answer(unavailable), x.good()])
+    }),
+    Row::both("503 with a string statusCode, then 200", |x| {
+        let body = refusal("\"503\"", "Service unavailable");
+        steps([Step::answer(json(503, body)), x.good()])
+    }),
+    Row::both("503 of Envoy, then 200", |x| {
+        let body = "upstream connect error or disconnect/reset before headers. reset reason: \
+                    connection termination";
+        gateway(x, "text/plain", body)
+    }),
+    Row::both("503, an HTML page, then 200", |x| {
+        gateway(x, "text/html", HTML)
+    }),
+    Row::both("503 without a body, then 200", |x| {
+        gateway(x, "text/plain", "")
+    }),
+    Row::both("503 with another statusCode, then 200", |x| {
+        gateway(x, "application/json", refusal("502", "Bad Gateway"))
+    }),
+    Row::both("503 without a requestId, then 200", |x| {
+        let body = r#"{"statusCode": 503, "message": "Service Unavailable"}"#;
+        gateway(x, "application/json", body)
+    }),
+    Row::both("503 with an empty requestId, then 200", |x| {
+        let body = r#"{"requestId": " ", "statusCode": 503, "message": "Service Unavailable"}"#;
+        gateway(x, "application/json", body)
+    }),
+    Row::both("503 with two requestIds, then 200", |x| {
+        let body = r#"{"requestId": "", "requestId": "r", "statusCode": 503, "message": "no"}"#;
+        gateway(x, "application/json", body)
+    }),
+    Row::both("503 with a detail, then 200", |x| {
+        let body = r#"{"requestId": "r", "statusCode": 503, "detail": "Service Unavailable"}"#;
+        gateway(x, "application/json", body)
+    }),
+    Row::both("503 of the provider, cut, then 200", |x| {
+        let body = refusal("503", "Service unavailable");
+        let cut = json(503, body).framing(Framing::LengthBeyond(9));
+        steps([Step::answer(cut).close(), x.good()])
     }),
     Row::both("503, 503, then 200", |x| {
         let unavailable = || Step::answer(refused(503, "Service unavailable"));
@@ -310,7 +384,7 @@ pub(super) const ROWS: &[Row] = &[
         one(json(200, body.replace("KEY", KEY)))
     }),
     Row::generate("200, a wrong type that repeats the key", |_| {
-        one(json(200, r#"{"seed": "KEY"}"#.replace("KEY", KEY)))
+        one(json(200, r#"{"data": ["KEY"]}"#.replace("KEY", KEY)))
     }),
     Row::generate("307 to a place with the key", |x| {
         redirect(307, &format!("{}/{KEY}?key={KEY}#", x.elsewhere))

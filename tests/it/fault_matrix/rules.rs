@@ -8,8 +8,23 @@ use super::bodies::PNG;
 use super::rows::SENT_AGAIN;
 use super::run::{Downloaded, Generated, prints};
 
-/// The statuses which prove that a request was not carried out.
-const NOT_CARRIED_OUT: [u16; 2] = [429, 503];
+/// Whether an answer proves that its request was not carried out: a 429, or a 503 that the
+/// provider itself wrote.
+fn is_refusal(answer: &Response) -> bool {
+    let is_providers_word = || {
+        let body: serde_json::Value = serde_json::from_slice(answer.body()).ok()?;
+        let text = |name: &str| body[name].as_str().map(str::trim);
+        let code = &body["statusCode"];
+        let names_status = *code == answer.status() || *code == answer.status().to_string();
+        let has_both = !text("requestId")?.is_empty() && !text("message")?.is_empty();
+        Some(has_both && names_status)
+    };
+    match answer.status() {
+        429 => true,
+        503 => is_providers_word() == Some(true),
+        _ => false,
+    }
+}
 
 /// Nothing is paid for twice: a POST follows another one only in the rows where
 /// that is right, and only one that was refused.
@@ -20,8 +35,9 @@ pub(super) fn paid_twice(name: &str, seen: &Seen) -> Vec<String> {
         problems.push(format!("{name}: {} POSTs", posts.len()));
     }
     let earlier = &posts[..posts.len().saturating_sub(1)];
-    for status in earlier.iter().map(|post| status(post)) {
-        if !status.is_some_and(|status| NOT_CARRIED_OUT.contains(&status)) {
+    for post in earlier {
+        if !post.answered.as_ref().is_some_and(is_refusal) {
+            let status = status(post);
             problems.push(format!("{name}: another POST after {status:?}"));
         }
     }
@@ -102,7 +118,7 @@ impl<'a> Kept<'a> {
         Some(Self {
             status: answer.status().as_u16(),
             headers: answer.headers(),
-            body: answer.raw().as_bytes(),
+            body: answer.body(),
             id: answer.request_id(),
             cost: answer.credits_used(),
         })
@@ -140,17 +156,20 @@ pub(super) fn misjudged(run: &Generated) -> Vec<String> {
     };
     let name = run.row.name;
     let last = run.seen.with_method("POST").last();
-    let is_proved = match last.map(status) {
+    let is_proved = match last {
         None => true,
-        Some(status) => status.is_some_and(|status| NOT_CARRIED_OUT.contains(&status)),
+        Some(last) => last.answered.as_ref().is_some_and(is_refusal),
     };
     let mut problems = Vec::new();
     if error.is_retryable() && (error.may_have_been_charged() || !is_proved) {
         problems.push(format!("{name}: said to be retryable"));
     }
-    // A request that was read, and of which nothing was heard, or a success.
+    // A request that was read, and of which nothing was heard, or a success, or what a
+    // gateway says.
     let heard = last.and_then(status);
-    let is_open = last.is_some() && heard.is_none_or(|status| (200..300).contains(&status));
+    let is_open = last.is_some()
+        && !is_proved
+        && heard.is_none_or(|status| (200..300).contains(&status) || status == 503);
     if is_open && !error.may_have_been_charged() {
         problems.push(format!("{name}: said to cost nothing"));
     }

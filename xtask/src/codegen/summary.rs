@@ -79,10 +79,11 @@ impl Before {
             ));
         }
         if !docs.is_empty() {
-            lines.push(format!(
-                "  docs: {} changes of texts for people",
-                docs.len()
-            ));
+            let texts = match docs.len() {
+                1 => "1 text".to_owned(),
+                count => format!("{count} texts"),
+            };
+            lines.push(format!("  docs: {texts} changed"));
         }
         lines.push(step(report.rust, report.verdict));
         lines.join("\n")

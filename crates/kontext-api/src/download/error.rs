@@ -1,26 +1,37 @@
 //! What can go wrong with a download, and what a caller may do about it.
 
 use std::error::Error as StdError;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, io};
 
 use http::StatusCode;
 
-use crate::image::InvalidBase64;
-use crate::reply::Reply;
-use crate::text;
+use crate::client::retry::is_permanent;
+use crate::redact;
+use crate::response::error_body::Reply;
+use crate::response::image::{Image, InvalidBase64};
 
 /// What a person does after a failure that may pass.
 const AGAIN: &str = "the image is paid for and still at its url: download it again";
+
+/// The whole URL of an image. Its Debug print hides it: the query can be a signature.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HiddenUrl(pub(crate) Option<Box<str>>);
+
+impl fmt::Debug for HiddenUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
 
 /// The error of a download. Nothing was charged for it, and the image itself is as
 /// safe as it was before.
 ///
 /// Display is one line without its cause; the cause is in `source()`. Neither Display
 /// nor Debug shows a query, a fragment, a user name or the API key, and of what is no
-/// image only the beginning. [`Reply::body`] and [`Reply::headers`] have everything
-/// as it came.
+/// image only the beginning. [`url`](Self::url) has the image's whole URL, and
+/// [`Reply::body`] and [`Reply::headers`] have everything as it came.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadError {
@@ -36,8 +47,11 @@ pub enum DownloadError {
         url: String,
         /// What is wrong with it.
         problem: String,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
-    /// The answer was not a success. With 403, 404 and 410 the URL has probably expired.
+    /// The answer was not a success. With 403, 404 and 410 the URL of an old answer has
+    /// probably expired.
     #[error("the image was not downloaded: {}{}", .0, advice(.0))]
     Status(Box<Reply>),
     /// The image is larger than the limit.
@@ -48,6 +62,8 @@ pub enum DownloadError {
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// What came, or what the base64 holds, is no image.
     #[error("what was downloaded is no image: it {}{}{}", begins(.beginning), claims(.content_type), is_coded(.content_encoding))]
@@ -59,24 +75,32 @@ pub enum DownloadError {
         content_type: Option<String>,
         /// The coding that it came in, which nobody asked for.
         content_encoding: Option<String>,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// For this long no byte came.
     #[error("no byte of the image came for {limit:?}; {AGAIN}")]
     Stalled {
         /// The limit.
         limit: Duration,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// All attempts together took longer than the retry policy allows.
     #[error("the download took longer than {limit:?}; {AGAIN}")]
     TimedOut {
         /// The limit.
         limit: Duration,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// No connection was made, or it broke.
     #[error("the connection to the image's server failed; {AGAIN}")]
     Transport {
         /// What happened: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// The body ended before the image did.
     #[error("the image was cut off after {received}{} bytes; {AGAIN}", of(.expected))]
@@ -86,18 +110,24 @@ pub enum DownloadError {
         /// The size of the file, as the answer of the API gives it. Without one, the
         /// image does not end as one of its format does.
         expected: Option<u64>,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// There is a file of that name, and it is not overwritten unless asked.
     #[error("{} exists already: choose another name, or call `Download::overwrite`", shown(.path))]
     Exists {
         /// The name, with the extension that fits the image.
         path: PathBuf,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// The folder that the file would be in does not exist.
     #[error("there is no folder {}: make it first", shown(.path))]
     NoFolder {
         /// The folder.
         path: PathBuf,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// The file could not be written.
     #[error("{} could not be written", shown(.path))]
@@ -106,12 +136,16 @@ pub enum DownloadError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
     /// The caller's writer failed.
     #[error("the image could not be written")]
     Writer {
         /// How it failed.
         source: io::Error,
+        #[doc(hidden)]
+        image: HiddenUrl,
     },
 }
 
@@ -120,6 +154,62 @@ fn of(size: &Option<u64>) -> String {
 }
 
 impl DownloadError {
+    /// The image's URL, whole and as the answer has it: the image is paid for, and may
+    /// still be there. Nothing where the image has no URL, or only a `data:` URI.
+    pub fn url(&self) -> Option<&str> {
+        let HiddenUrl(url) = match self {
+            Self::InvalidBase64(error) => &error.image,
+            Self::Status(reply) => &reply.image,
+            Self::Refused { image, .. }
+            | Self::TooLarge { image, .. }
+            | Self::NotAnImage { image, .. }
+            | Self::Stalled { image, .. }
+            | Self::TimedOut { image, .. }
+            | Self::Transport { image, .. }
+            | Self::Cut { image, .. }
+            | Self::Exists { image, .. }
+            | Self::NoFolder { image, .. }
+            | Self::File { image, .. }
+            | Self::Writer { image, .. } => image,
+        };
+        url.as_deref()
+    }
+
+    /// The same error, which knows the image that it is about.
+    pub(crate) fn about(mut self, of: &Image) -> Self {
+        let is_data = |url: &&str| {
+            let scheme = url.trim_start().get(..5);
+            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+        };
+        let url = of.url().filter(|url| !is_data(url)).map(Into::into);
+        let image = match &mut self {
+            Self::InvalidBase64(error) => &mut error.image,
+            Self::Status(reply) => {
+                reply.image_age = of.age();
+                &mut reply.image
+            }
+            Self::Refused { image, .. }
+            | Self::TooLarge { image, .. }
+            | Self::NotAnImage { image, .. }
+            | Self::Stalled { image, .. }
+            | Self::TimedOut { image, .. }
+            | Self::Transport { image, .. }
+            | Self::Cut { image, .. }
+            | Self::Exists { image, .. }
+            | Self::NoFolder { image, .. }
+            | Self::File { image, .. }
+            | Self::Writer { image, .. } => image,
+        };
+        *image = HiddenUrl(url);
+        self
+    }
+
+    /// Whether the image may only not be there yet.
+    pub(crate) fn may_come_to_be(&self) -> bool {
+        let status = self.status().map(|status| status.as_u16());
+        matches!(status, Some(202 | 403 | 404 | 425))
+    }
+
     /// The variant in one word, for logs and metrics, such as `download_stalled`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -142,7 +232,8 @@ impl DownloadError {
     /// Whether another attempt may have a chance; a download costs nothing.
     ///
     /// True for a connection that was not made or broke, a stall, a time-out, a cut
-    /// body, a 408, a 429 and every 5xx. The client has tried again already, as its
+    /// body, a 202, a 408, a 425, a 429 and every 5xx. False for a connection that no
+    /// attempt makes: a certificate that is not trusted, a proxy that wants a password. The client has tried again already, as its
     /// [`RetryPolicy`](crate::RetryPolicy) says.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -151,12 +242,16 @@ impl DownloadError {
                 status.is_server_error()
                     || matches!(
                         status,
-                        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+                        StatusCode::ACCEPTED
+                            | StatusCode::REQUEST_TIMEOUT
+                            | StatusCode::TOO_EARLY
+                            | StatusCode::TOO_MANY_REQUESTS
                     )
             }
-            Self::Transport { source } => !source
-                .downcast_ref()
-                .is_some_and(reqwest::Error::is_builder),
+            Self::Transport { source, .. } => {
+                let error = source.downcast_ref();
+                !error.is_some_and(reqwest::Error::is_builder) && !is_permanent(&**source)
+            }
             Self::Stalled { .. } | Self::TimedOut { .. } | Self::Cut { .. } => true,
             Self::InvalidBase64(_)
             | Self::Refused { .. }
@@ -190,11 +285,16 @@ impl DownloadError {
 
 /// What a status means for an image.
 fn advice(reply: &Reply) -> String {
-    match reply.status().as_u16() {
-        401 | 403 | 404 | 410 => {
+    const OLD: Duration = Duration::from_secs(60 * 60);
+    match (reply.status().as_u16(), reply.image_age) {
+        (202 | 425, _) => "; the image is not there yet: download it again later".to_owned(),
+        (401 | 403 | 404 | 410, Some(age)) if age < OLD => {
+            "; the answer is recent, so the url has not expired: download it again later".to_owned()
+        }
+        (401 | 403 | 404 | 410, _) => {
             "; the url has probably expired, and how long one lives is not documented".to_owned()
         }
-        408 | 429 | 500..=599 => format!("; {AGAIN}"),
+        (408 | 429 | 500..=599, _) => format!("; {AGAIN}"),
         _ => String::new(),
     }
 }
@@ -222,7 +322,7 @@ fn is_coded(content_encoding: &Option<String>) -> String {
 
 /// A path on one line.
 fn shown(path: &Path) -> String {
-    text::one_line(&path.to_string_lossy(), 500)
+    redact::one_line(&path.to_string_lossy(), 500)
 }
 
 #[cfg(test)]

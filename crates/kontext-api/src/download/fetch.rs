@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,17 +10,20 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use ipnet::IpNet;
 use reqwest::Response;
 use url::{Position, Url};
 
 use super::Received;
-use super::error::DownloadError;
-use super::gate::Gate;
-use super::resolve::NoAllowedAddress;
-use super::target::Target;
-use crate::headers;
+use super::error::{DownloadError, HiddenUrl};
+use super::file::Target;
+use super::ssrf::{NoAllowedAddress, Resolver, Targets, UrlPolicy};
+use crate::client::base_url::BaseUrl;
+use crate::client::builder::{self, BuildError, Configure, USER_AGENT};
+use crate::client::retry::{Budget, RetryPolicy};
 use crate::redact::Redactor;
-use crate::reply::Reply;
+use crate::response::error_body::Reply;
+use crate::response::headers;
 use crate::sniff;
 
 /// How many redirects are followed.
@@ -31,7 +35,8 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// What an attempt needs to know.
 pub(super) struct Fetch<'a> {
     pub(super) http: &'a reqwest::Client,
-    pub(super) gate: Gate,
+    pub(super) policy: &'a UrlPolicy,
+    pub(super) targets: &'a Targets,
     pub(super) redactor: &'a Redactor,
     pub(super) url: &'a str,
     /// The size of the file, where the answer of the API gives it.
@@ -58,8 +63,9 @@ impl Fetch<'_> {
         let status = arrived.response.status();
         // A part of an image that nobody asked for is none.
         if !status.is_success() || status == StatusCode::PARTIAL_CONTENT {
-            return Err(self.refusal(arrived).await);
+            return Err(self.refusal(arrived, Vec::new()).await);
         }
+        let has_query = arrived.has_query;
         let mut response = arrived.response;
         let size = response.content_length();
         if size.is_some_and(|size| size > self.max_bytes) {
@@ -74,6 +80,14 @@ impl Fetch<'_> {
             }
         }
         let Some(format) = sniff::image_format(&head) else {
+            if status == StatusCode::ACCEPTED {
+                // It says that the image is not made yet.
+                let arrived = Arrived {
+                    response,
+                    has_query,
+                };
+                return Err(self.refusal(arrived, head).await);
+            }
             if head.len() < sniff::HEAD {
                 self.check_size(&response, received)?;
             }
@@ -90,7 +104,11 @@ impl Fetch<'_> {
         }
         if !self.check_size(&response, received)? && !sniff::can_end_with(format, &tail.0) {
             let expected = None;
-            return Err(DownloadError::Cut { received, expected });
+            return Err(DownloadError::Cut {
+                received,
+                expected,
+                image: HiddenUrl::default(),
+            });
         }
         Ok(Received {
             format,
@@ -136,7 +154,7 @@ impl Fetch<'_> {
         if self.redactor.finds(url.as_str()) {
             return Err(refused(&self.shown(url), "it has the api key in it"));
         }
-        let checked = self.gate.check(url);
+        let checked = self.policy.check(url);
         checked.map_err(|problem| refused(&self.shown(url), &problem))
     }
 
@@ -153,6 +171,8 @@ impl Fetch<'_> {
             .header(ACCEPT, "image/*")
             .header(ACCEPT_ENCODING, "identity")
             .header(HOST, host);
+        // Its name is judged as that of a target as long as this is under way.
+        let _target = self.targets.enter(url);
         let sent = self.in_time(request.send()).await?;
         sent.map_err(|error| self.failed(error, Some(url)))
     }
@@ -175,7 +195,10 @@ impl Fetch<'_> {
     async fn in_time<T>(&self, future: impl Future<Output = T>) -> Result<T, DownloadError> {
         let limit = self.stall_timeout;
         let outcome = tokio::time::timeout(limit, future).await;
-        outcome.map_err(|_| DownloadError::Stalled { limit })
+        outcome.map_err(|_| DownloadError::Stalled {
+            limit,
+            image: HiddenUrl::default(),
+        })
     }
 
     /// Looks whether a body is whole by its size, and says whether that is known.
@@ -191,18 +214,19 @@ impl Fetch<'_> {
             Some(size) if !is_framed && received < size => Err(DownloadError::Cut {
                 received,
                 expected: Some(size),
+                image: HiddenUrl::default(),
             }),
             size => Ok(is_framed || size.is_some()),
         }
     }
 
     /// The error of an answer that is not a success. One that breaks off is still that error.
-    async fn refusal(&self, arrived: Arrived) -> DownloadError {
+    async fn refusal(&self, arrived: Arrived, mut body: Vec<u8>) -> DownloadError {
         let Arrived {
             mut response,
             has_query,
         } = arrived;
-        let mut body = Vec::new();
+        body.truncate(MAX_ERROR_BYTES);
         let is_cut = loop {
             match self.in_time(response.chunk()).await {
                 Ok(Ok(Some(piece))) => {
@@ -233,12 +257,14 @@ impl Fetch<'_> {
             beginning: beginning(self.redactor, head),
             content_type: content_type.map(shown),
             content_encoding: headers::content_encoding(headers).map(shown),
+            image: HiddenUrl::default(),
         }
     }
 
     fn too_large(&self) -> DownloadError {
         DownloadError::TooLarge {
             limit: self.max_bytes,
+            image: HiddenUrl::default(),
         }
     }
 
@@ -253,6 +279,7 @@ impl Fetch<'_> {
         }
         DownloadError::Transport {
             source: Box::new(error.without_url()),
+            image: HiddenUrl::default(),
         }
     }
 
@@ -288,6 +315,7 @@ fn refused(url: &str, problem: &str) -> DownloadError {
     DownloadError::Refused {
         url: url.to_owned(),
         problem: problem.to_owned(),
+        image: HiddenUrl::default(),
     }
 }
 
@@ -298,5 +326,89 @@ pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
         _ if head.is_empty() => String::new(),
         true => format!("\"{}\"", redactor.shown(&text, 40)),
         false => sniff::shown_beginning(head),
+    }
+}
+
+/// What a caller sets before the client is made.
+pub(crate) struct Settings {
+    pub(crate) max_bytes: u64,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) networks: Vec<String>,
+    pub(crate) configure: Option<Configure>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_bytes: 32 * 1024 * 1024,
+            stall_timeout: Duration::from_secs(20),
+            networks: Vec::new(),
+            configure: None,
+        }
+    }
+}
+
+/// What downloads of one client have in common.
+pub(crate) struct Downloads {
+    pub(super) http: reqwest::Client,
+    pub(super) policy: UrlPolicy,
+    pub(super) targets: Targets,
+    /// Of their own, so that a host of images that is down takes no retry from the API.
+    pub(super) budget: Budget,
+    pub(super) max_bytes: u64,
+    pub(super) stall_timeout: Duration,
+}
+
+impl Settings {
+    /// Makes the HTTP client.
+    pub(crate) fn build(
+        self,
+        base_url: &BaseUrl,
+        proxy: Option<reqwest::Proxy>,
+        connect_timeout: Duration,
+        retry: &RetryPolicy,
+    ) -> Result<Downloads, BuildError> {
+        let networks = self.networks.into_iter().map(|network| {
+            let address = || network.trim().parse::<IpAddr>().map(IpNet::from);
+            let parsed = network.trim().parse().or_else(|_| address());
+            parsed.map_err(|_| BuildError::InvalidNetwork { network })
+        });
+        let networks = networks.collect::<Result<_, _>>()?;
+        let policy = UrlPolicy::new(base_url.is_loopback(), networks);
+        let targets = Targets::default();
+        let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
+        // What the caller may choose otherwise. The proxy is the API's, which has none on
+        // this machine.
+        let preset = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .http1_ignore_invalid_headers_in_responses(true);
+        let preset = match proxy {
+            _ if base_url.is_loopback() => preset.no_proxy(),
+            Some(proxy) => preset.proxy(proxy),
+            None => preset,
+        };
+        let http = configure(preset)
+            .https_only(!base_url.is_loopback())
+            .dns_resolver(Resolver {
+                policy: policy.clone(),
+                targets: targets.clone(),
+            });
+        // Redirects are followed one by one, because each is checked, and reqwest cannot
+        // tell why one was refused.
+        let mut http = builder::strict(http, connect_timeout);
+        if base_url.is_loopback() {
+            // Plain http is allowed to it, so it must be this machine.
+            http = builder::with_localhost_here(http);
+        }
+        Ok(Downloads {
+            http: http
+                .build()
+                .map_err(|error| BuildError::Http(error.without_url()))?,
+            policy,
+            targets,
+            budget: Budget::new(retry),
+            max_bytes: self.max_bytes,
+            stall_timeout: self.stall_timeout,
+        })
     }
 }

@@ -1,15 +1,12 @@
 //! A file that is there whole, or not at all.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use tempfile::TempPath;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::error::DownloadError;
-use super::target::Target;
+use super::error::{DownloadError, HiddenUrl};
 use crate::sniff::Format;
 
 /// Writes to a temporary file beside the one that will be.
@@ -24,7 +21,7 @@ pub(super) struct File {
 struct Open {
     name: PathBuf,
     file: tokio::fs::File,
-    temporary: TempPath,
+    temporary: TemporaryPath,
 }
 
 impl File {
@@ -36,7 +33,11 @@ impl File {
         let names_folder = matches!(last_first.next(), Some(b"" | b"."));
         let failed = |path: &Path, source| {
             let path = path.to_owned();
-            Err(DownloadError::File { path, source })
+            Err(DownloadError::File {
+                path,
+                source,
+                image: HiddenUrl::default(),
+            })
         };
         if path.file_name().is_none() || names_folder {
             let problem = "the path has no file name";
@@ -54,9 +55,10 @@ impl File {
                 open: None,
             }),
             Ok(_) => failed(&folder, io::ErrorKind::NotADirectory.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(DownloadError::NoFolder { path: folder })
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DownloadError::NoFolder {
+                path: folder,
+                image: HiddenUrl::default(),
+            }),
             Err(error) => failed(&folder, error),
         }
     }
@@ -73,12 +75,14 @@ impl File {
             return Err(DownloadError::File {
                 path: self.path,
                 source,
+                image: HiddenUrl::default(),
             });
         };
         let path = name.clone();
         let failed = |source| DownloadError::File {
             path: path.clone(),
             source,
+            image: HiddenUrl::default(),
         };
         // Writing goes on in the background, and here it tells how it went.
         file.flush().await.map_err(failed)?;
@@ -87,10 +91,7 @@ impl File {
         let put = move || {
             file.sync_all()?;
             drop(file);
-            match overwrite {
-                true => temporary.persist(&name),
-                false => temporary.persist_noclobber(&name),
-            }?;
+            temporary.persist(&name, overwrite)?;
             // So that the name outlives a loss of power too. Not every system can.
             #[cfg(unix)]
             let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
@@ -100,7 +101,10 @@ impl File {
         };
         match blocking(put).await {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !overwrite => {
-                Err(DownloadError::Exists { path })
+                Err(DownloadError::Exists {
+                    path,
+                    image: HiddenUrl::default(),
+                })
             }
             other => other.map_err(failed),
         }
@@ -113,14 +117,18 @@ impl Target for File {
         self.open = None;
         let name = with_extension(&self.path, format.extension);
         if !self.overwrite && tokio::fs::symlink_metadata(&name).await.is_ok() {
-            return Err(DownloadError::Exists { path: name });
+            return Err(DownloadError::Exists {
+                path: name,
+                image: HiddenUrl::default(),
+            });
         }
         let folder = self.folder.clone();
         // If the future is dropped meanwhile, so is what this gives, with the file.
-        let created = blocking(move || create(&folder)).await;
+        let created = blocking(move || TemporaryPath::create(&folder)).await;
         let (file, temporary) = created.map_err(|source| DownloadError::File {
             path: self.folder.clone(),
             source,
+            image: HiddenUrl::default(),
         })?;
         self.open = Some(Open {
             name,
@@ -138,21 +146,49 @@ impl Target for File {
         written.map_err(|source| DownloadError::File {
             path: open.name.clone(),
             source,
+            image: HiddenUrl::default(),
         })
     }
 }
 
-/// A temporary file with the permissions that any new file has.
-fn create(folder: &Path) -> io::Result<(fs::File, TempPath)> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".kontext-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // The system takes from it what the umask says.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+/// The name of a file that is removed when this is dropped.
+struct TemporaryPath(PathBuf);
+
+impl TemporaryPath {
+    /// Makes an empty file of a name that nothing else has, with the permissions that any
+    /// new file has.
+    fn create(folder: &Path) -> io::Result<(fs::File, Self)> {
+        loop {
+            let path = folder.join(format!(".kontext-{:016x}.part", fastrand::u64(..)));
+            match fs::File::create_new(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created.map(|file| (file, Self(path))),
+            }
+        }
     }
-    Ok(builder.tempfile_in(folder)?.into_parts())
+
+    /// Gives the file another name, of a file that is replaced only if `overwrite`.
+    fn persist(self, name: &Path, overwrite: bool) -> io::Result<()> {
+        if overwrite {
+            return fs::rename(&self.0, name);
+        }
+        // A link never replaces a file; the first name goes when this is dropped.
+        match fs::hard_link(&self.0, name) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                // Some file systems have no links. There the name is taken first.
+                fs::File::create_new(name)?;
+                fs::rename(&self.0, name)
+            }
+            linked => linked,
+        }
+    }
+}
+
+impl Drop for TemporaryPath {
+    fn drop(&mut self) {
+        // After a rename there is none.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Runs what blocks where it may.
@@ -202,6 +238,86 @@ fn canonical(extension: &str) -> Option<&'static str> {
         "svg" => "svg",
         _ => return None,
     })
+}
+
+/// The most memory that is set aside on a server's word, in bytes.
+const MOST_RESERVED: u64 = 64 * 1024 * 1024;
+
+/// Takes an image piece by piece.
+pub(super) trait Target {
+    /// An image of this format is about to come, and perhaps its size is known. What
+    /// an earlier attempt wrote counts no more.
+    async fn begin(&mut self, format: Format, size: Option<u64>) -> Result<(), DownloadError>;
+
+    /// Takes the next bytes.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError>;
+
+    /// Whether [`begin`](Self::begin) may come again.
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+}
+
+/// Keeps the image in memory.
+#[derive(Default)]
+pub(super) struct Memory(pub(super) Vec<u8>);
+
+impl Target for Memory {
+    async fn begin(&mut self, _format: Format, size: Option<u64>) -> Result<(), DownloadError> {
+        let size = size.unwrap_or(0).min(MOST_RESERVED);
+        self.0.clear();
+        // It is at most 64 MiB, which every usize holds.
+        self.0.reserve_exact(usize::try_from(size).unwrap_or(0));
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Writes to a caller's writer, which cannot forget what it was given.
+pub(super) struct Writer<'a, W> {
+    writer: &'a mut W,
+    has_begun: bool,
+}
+
+impl<'a, W: AsyncWrite + Unpin> Writer<'a, W> {
+    pub(super) fn new(writer: &'a mut W) -> Self {
+        Self {
+            writer,
+            has_begun: false,
+        }
+    }
+
+    /// Passes on what the writer holds back.
+    pub(super) async fn finish(self) -> Result<(), DownloadError> {
+        let flushed = self.writer.flush().await;
+        flushed.map_err(|source| DownloadError::Writer {
+            source,
+            image: HiddenUrl::default(),
+        })
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Target for Writer<'_, W> {
+    async fn begin(&mut self, _format: Format, _size: Option<u64>) -> Result<(), DownloadError> {
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+        self.has_begun = true;
+        let written = self.writer.write_all(bytes).await;
+        written.map_err(|source| DownloadError::Writer {
+            source,
+            image: HiddenUrl::default(),
+        })
+    }
+
+    fn is_repeatable(&self) -> bool {
+        !self.has_begun
+    }
 }
 
 #[cfg(test)]

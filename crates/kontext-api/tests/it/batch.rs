@@ -189,6 +189,163 @@ async fn a_call_that_waits_is_not_sent_again_after_the_stop() {
     assert_eq!(server.requests().len(), 1);
 }
 
+/// A server that takes so many requests in each tenth of a second, and refuses the others.
+async fn limited(per_window: u32, headers: &'static str) -> (String, Arc<Mutex<(u32, u32)>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let counts = Arc::<Mutex<(u32, u32)>>::default();
+    let counted = Arc::clone(&counts);
+    tokio::spawn(async move {
+        let (mut window, mut taken) = (tokio::time::Instant::now(), 0);
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            if window.elapsed() > Duration::from_millis(100) {
+                (window, taken) = (tokio::time::Instant::now(), 0);
+            }
+            taken += 1;
+            let is_taken = taken <= per_window;
+            let answer = match is_taken {
+                true => ok(),
+                false => response("429 X", &format!("connection: close\r\n{headers}"), b"{}"),
+            };
+            {
+                let mut counts = counted.lock().unwrap();
+                match is_taken {
+                    true => counts.0 += 1,
+                    false => counts.1 += 1,
+                }
+            }
+            use tokio::io::AsyncWriteExt;
+            let _ = stream.write_all(&answer).await;
+        }
+    });
+    (base_url, counts)
+}
+
+#[tokio::test]
+async fn a_rate_limit_pauses_the_batch_and_fails_no_job() {
+    let (base_url, counts) = limited(3, "").await;
+    let policy = kontext_api::RetryPolicy::default().base_delay(Duration::from_millis(50));
+    let client = Client::builder()
+        .api_key("key")
+        .base_url(base_url)
+        .retry(policy);
+    let client = client.build().unwrap();
+    let mut batch = client.batch((0..50).map(prompt)).start();
+    let mut done = 0;
+    while let Some(result) = batch.next().await {
+        let answer = result.result.unwrap();
+        assert!(answer.call().unwrap().attempts() >= 1);
+        done += 1;
+    }
+    assert_eq!((done, batch.progress().credits_reserved), (50, 0));
+    let (taken, refused) = *counts.lock().unwrap();
+    assert_eq!(taken, 50);
+    assert!(refused > 0, "there was no limit");
+    // It took nothing of the budget of retries: a call of its own still has them.
+    let server = Server::start(Answer::Bytes(response(
+        "429 X",
+        "connection: close\r\n",
+        b"{}",
+    )))
+    .await;
+    let policy = kontext_api::RetryPolicy::default().base_delay(Duration::from_millis(1));
+    let client = server.builder().retry(policy.budget(0)).build().unwrap();
+    let mut batch = client.batch([prompt("a")]).start();
+    let handle = batch.handle();
+    let stop = async {
+        while server.requests().len() < 5 {
+            tokio::task::yield_now().await;
+        }
+        handle.stop();
+    };
+    let (result, ()) = tokio::join!(batch.next(), stop);
+    let error = result.unwrap().result.unwrap_err();
+    assert!(
+        matches!(error, BatchError::Call(Error::RateLimited(_))),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_429_that_waiting_does_not_help_ends_its_job() {
+    for (headers, body) in [
+        ("retry-after: 61\r\n", "{}"),
+        (
+            "",
+            "{\"message\": \"Free-tier limit: You've reached your free limit.\"}",
+        ),
+        ("", "{\"message\": \"See your billing page.\"}"),
+        ("x-aimlapi-credits-used: 91000\r\n", "{}"),
+    ] {
+        let headers = format!("connection: close\r\n{headers}");
+        let answer = response("429 X", &headers, body.as_bytes());
+        let server = Server::start(Answer::Bytes(answer)).await;
+        let client = server.builder().retry(kontext_api::RetryPolicy::default());
+        let client = client.build().unwrap();
+        let mut batch = client.batch((0..2).map(prompt)).concurrency(1).start();
+        for sent in 1..=2 {
+            let error = batch.next().await.unwrap().result.unwrap_err();
+            assert!(matches!(error, BatchError::Call(Error::RateLimited(_))));
+            assert_eq!(server.requests().len(), sent, "{headers}{body}");
+        }
+        assert!(batch.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_endless_rate_limit_and_a_policy_without_retries_end() {
+    let busy = || Answer::Bytes(response("429 X", "connection: close\r\n", b"{}"));
+    let server = Server::start(busy()).await;
+    let quick = kontext_api::RetryPolicy::default().base_delay(Duration::from_millis(1));
+    let short = quick.clone().total_timeout(Duration::from_millis(200));
+    for (policy, is_one) in [
+        (short, false),
+        (quick.clone().retry_rate_limits(false), true),
+        (kontext_api::RetryPolicy::never(), true),
+    ] {
+        let before = server.requests().len();
+        let client = server.builder().retry(policy).build().unwrap();
+        let mut batch = client.batch([prompt("a")]).start();
+        let error = batch.next().await.unwrap().result.unwrap_err();
+        assert!(matches!(error, BatchError::Call(Error::RateLimited(_))));
+        let requests = server.requests().len() - before;
+        assert_eq!(requests == 1, is_one, "{requests}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_holds_jobs_back_until_the_batch_is_stopped() {
+    let busy = response("429 X", "connection: close\r\nretry-after: 60\r\n", b"{}");
+    let server = Server::start(Answer::Bytes(busy)).await;
+    let client = server.builder().retry(kontext_api::RetryPolicy::default());
+    let client = client.build().unwrap();
+    let mut batch = client
+        .batch((0..9).map(prompt))
+        .concurrency(2)
+        .spend_limit(200_000)
+        .start();
+    let handle = batch.handle();
+    let work = tokio::spawn(async move {
+        let mut results = Vec::new();
+        while let Some(done) = batch.next().await {
+            results.push(done.result);
+        }
+        results
+    });
+    server.arrival().await;
+    while server.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    // Both wait, and what they may cost stays reserved.
+    assert_eq!(handle.progress().credits_reserved, 182_000);
+    handle.stop();
+    let results = work.await.unwrap();
+    assert_eq!(results.len(), 2, "{results:?}");
+    assert_eq!(server.requests().len(), 2);
+}
+
 #[tokio::test]
 async fn a_job_that_waits_for_credits_is_given_back_after_the_stop() {
     let mut server = Manual::start().await;

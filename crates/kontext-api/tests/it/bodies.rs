@@ -301,7 +301,7 @@ fn nesting_without_end_is_no_danger() {
         deep.clone(),
         format!("{{\"images\": {deep}}}"),
         "[".repeat(100_000),
-        format!("{{\"seed\": {objects}}}"),
+        format!("{{\"images\": [{{\"url\": {objects}}}]}}"),
     ] {
         let error = GeneratedImages::from_json(body).unwrap_err();
         assert!(error.to_string().len() < 300, "{error}");

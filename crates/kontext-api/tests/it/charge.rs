@@ -92,6 +92,117 @@ async fn an_answer_without_images_says_what_the_provider_says() {
 }
 
 #[tokio::test]
+async fn an_answer_without_images_says_why() {
+    for (body, reason) in [
+        (
+            r#"{"images": [], "has_nsfw_concepts": [false, true]}"#,
+            "judged not safe for work",
+        ),
+        (
+            r#"{"status": "queued", "id": "job-7"}"#,
+            "its `status` is \"queued\"",
+        ),
+        (
+            r#"{"detail": "the prompt was moderated"}"#,
+            ": the prompt was moderated (",
+        ),
+        (r#"{"errors": [{"message": "moderated"}]}"#, ": moderated ("),
+        (
+            r#"{"images": [], "seed": 7}"#,
+            "; it begins with \"{\"images\": [], \"seed\": 7}\"",
+        ),
+    ] {
+        let error = outcome(Answer::Bytes(response("200 OK", HEADERS, body.as_bytes())))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), "no_images");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_cost_is_one_number_however_it_is_written() {
+    let one = |usage: &str| {
+        let image = "{\"url\": \"https://e.com/1\"}";
+        format!("{{\"images\": [{image}], \"meta\": {{\"usage\": {{{usage}}}}}}}")
+    };
+    for (headers, usage, credits) in [
+        ("x-aimlapi-credits-used: 91000.0\r\n", "", Some(91_000)),
+        ("x-aimlapi-credits-used: 91000.2\r\n", "", Some(91_001)),
+        ("x-aimlapi-usd-spent: 0.0455\r\n", "", Some(91_000)),
+        (
+            "x-aimlapi-credits-used: 7\r\n",
+            "\"credits_used\": 8",
+            Some(7),
+        ),
+        (
+            "x-aimlapi-credits-used: many\r\n",
+            "\"credits_used\": 8",
+            Some(8),
+        ),
+        ("", "\"credits_used\": \"91000\"", Some(91_000)),
+        ("", "\"credits_used\": 0.5", Some(1)),
+        ("", "\"tokens_used\": 91000", Some(91_000)),
+        ("", "\"usd_spent\": 0.0455", Some(91_000)),
+        ("", "\"usd_spent\": \"0.07\"", Some(140_000)),
+        (
+            "",
+            "\"credits_used\": true, \"usd_spent\": 1",
+            Some(2_000_000),
+        ),
+        ("", "\"credits_used\": -5", None),
+        ("", "", None),
+    ] {
+        let answer = Answer::Bytes(response("200 OK", headers, one(usage).as_bytes()));
+        let server = Server::start(answer).await;
+        let mut batch = server
+            .client()
+            .batch([request()])
+            .credits_per_image(3)
+            .start();
+        let answer = batch.next().await.unwrap().result.unwrap();
+        assert_eq!(answer.credits_used(), credits, "{headers}{usage}");
+        let counted = batch.progress().credits_spent;
+        assert_eq!(counted, credits.unwrap_or(3), "{headers}{usage}");
+        // The same of an error.
+        let answer = Answer::Bytes(response(
+            "200 OK",
+            headers,
+            one(usage).replace("url", "x").as_bytes(),
+        ));
+        let server = Server::start(answer).await;
+        let error = server.client().generate(request()).await.unwrap_err();
+        assert_eq!(error.credits_used(), credits, "{headers}{usage}");
+    }
+    let refused = response("400 X", "x-aimlapi-credits-used: 91000.0\r\n", b"{}");
+    let server = Server::start(Answer::Bytes(refused)).await;
+    let error = server.client().generate(request()).await.unwrap_err();
+    assert_eq!(error.credits_used(), Some(91_000));
+    assert!(error.may_have_been_charged());
+}
+
+#[tokio::test]
+async fn a_byte_that_is_not_utf_8_withholds_no_image() {
+    let body = b"{\"prompt\": \"caf\xe9\", \"images\": [{\"url\": \"https://e.com/1\"}]}";
+    let answer = outcome(Answer::Bytes(response("200 OK", HEADERS, body)))
+        .await
+        .unwrap();
+    assert_eq!(answer.images()[0].url(), Some("https://e.com/1"));
+    assert_eq!(answer.prompt(), Some("caf\u{fffd}"));
+    assert_eq!(answer.body(), body);
+    assert_eq!(
+        answer.unknown_fields().collect::<Vec<_>>(),
+        [("/prompt", "\"caf\u{fffd}\"")]
+    );
+    // Without an image, all of it is in the error.
+    let body = b"{\"prompt\": \"caf\xe9\"}";
+    let error = outcome(Answer::Bytes(response("200 OK", HEADERS, body)))
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), error.body()), ("no_images", Some(&body[..])));
+}
+
+#[tokio::test]
 async fn where_json_ends_too_early_or_too_late_is_named() {
     let whole = String::from_utf8(ONE_IMAGE.to_vec()).unwrap();
     let cut = &whole[..whole.len() - 1];
@@ -149,7 +260,11 @@ async fn an_answer_that_does_not_decode_is_kept() {
             "is not JSON at line 1, column 1, it begins with \"<html>\"",
         ),
         (b"{\"images\": \xff}", "", "is not UTF-8 at byte 11"),
-        (b"{\"seed\": \"7\"}", "/seed", "expected a whole number"),
+        (
+            b"{\"images\": [{\"url\": 7}]}",
+            "/images/0/url",
+            "expected a string, found 7",
+        ),
         (deep.as_bytes(), "", "is not JSON"),
         (
             b"[]",

@@ -3,7 +3,10 @@
 mod base64;
 mod by_url;
 mod file;
+mod fresh;
 mod host;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod networks;
 mod redirects;
 mod refused;
 mod retries;

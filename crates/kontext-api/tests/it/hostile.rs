@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use kontext_api::{
-    BatchError, Client, GeneratedImages, Image, InputImage, Outcome, RetryPolicy, Uri,
+    BatchError, BuildError, Client, GeneratedImages, Image, InputImage, Outcome, RetryPolicy, Uri,
 };
 use serde_json::json;
 
@@ -371,8 +371,12 @@ async fn extreme_settings_neither_panic_nor_hang() {
                     .connect_timeout(connect)
                     .attempt_timeout(attempt)
                     .retry(policy)
-                    .build()
-                    .unwrap();
+                    .build();
+                if attempt > total {
+                    assert!(matches!(client, Err(BuildError::AttemptTimeout { .. })));
+                    continue;
+                }
+                let client = client.unwrap();
                 let call =
                     tokio::time::timeout(Duration::from_secs(20), client.generate(request()));
                 assert!(

@@ -144,6 +144,33 @@ fn the_type_is_that_of_the_content() {
 }
 
 #[test]
+fn other_formats_are_taken_only_if_they_are_named() {
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    for (bytes, media_type) in [
+        (&heic[..], "image/heif"),
+        (b"8BPS\0\x01", "image/vnd.adobe.photoshop"),
+        (b"II*\0\x10\0\0\0CR\x02\0", "image/x-canon-cr2"),
+        (b"AC1018\0\0", "image/vnd.dwg"),
+        (b"\0\0\x01\0\x01\0", "image/vnd.microsoft.icon"),
+    ] {
+        let error = InputImage::from_bytes(bytes).unwrap_err();
+        assert!(
+            matches!(error, InputError::UnsupportedFormat { .. }),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("the input is {media_type}, ")),
+            "{text}"
+        );
+        assert!(text.contains("`InputOptions::also_accept`"), "{text}");
+    }
+    let options = InputImage::options().also_accept(&["image/avif", "IMAGE/HEIF"]);
+    assert_eq!(options.from_bytes(heic).unwrap().media_type(), "image/heif");
+    options.from_bytes(b"8BPS\0\x01").unwrap_err();
+}
+
+#[test]
 fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
     let image = InputImage::from_bytes(PNG).unwrap();
     let text = "data:image/png;base64,iVBORw0KGgo=";

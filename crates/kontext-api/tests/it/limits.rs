@@ -65,7 +65,22 @@ fn both_sides_of_every_limit() {
         ),
         (
             valid().image_url("cat.png"),
-            "image_url: must be an http, https or data URI, got \"cat.png\"",
+            "image_url: must be an http, https or data URI, got \"cat.png\" \
+             (`InputImage::from_file` makes a data URI of a file)",
+        ),
+        (
+            valid().image_url("C:\\cat.png"),
+            "image_url: must be an http, https or data URI, got \"C:\\cat.png\" \
+             (`InputImage::from_file` makes a data URI of a file)",
+        ),
+        (
+            valid().image_url("/tmp/cat"),
+            "image_url: must be an http, https or data URI, got \"/tmp/cat\" \
+             (`InputImage::from_file` makes a data URI of a file)",
+        ),
+        (
+            valid().image_url("cat"),
+            "image_url: must be an http, https or data URI, got \"cat\"",
         ),
         (
             valid().image_url("data:foo"),

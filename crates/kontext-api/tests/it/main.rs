@@ -22,6 +22,7 @@ mod random_bodies;
 mod refusals;
 mod requests;
 mod retries;
+mod runtimes;
 mod server;
 mod traces;
 mod transport;

@@ -136,11 +136,212 @@ async fn pages_and_silence_are_normal() {
     assert_eq!(error.reply().unwrap().message(), Some("[\"one\", \"two\"]"));
 }
 
+/// Bodies of a 503 or 500 (`STATUS`) that prove nothing, whoever wrote them.
+const NO_PROOF: &[&str] = &[
+    "",
+    "<html><head><title>503 Service Temporarily Unavailable</title></head></html>",
+    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+    "null",
+    "[]",
+    "{}",
+    r#"{"message": "Service Unavailable"}"#,
+    r#"{"message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "message": "m"}"#,
+    r#"{"requestId": "", "message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": " \t\u00a0", "message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": null, "message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": 7, "message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": ["r"], "message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "message": "", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "message": " ", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "message": {"text": "m"}, "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": 200}"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": 502}"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": "502"}"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": "STATUS X"}"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": STATUS.5}"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": [STATUS]}"#,
+    r#"{"requestId": "r", "message": "m", "status": STATUS}"#,
+    r#"{"request_id": "r", "message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "detail": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "title": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "errors": ["m"], "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "error": {"message": "m"}, "statusCode": STATUS}"#,
+    r#"{"error": {"requestId": "r", "message": "m", "statusCode": STATUS}}"#,
+    r#"[{"requestId": "r", "message": "m", "statusCode": STATUS}]"#,
+    // Twice, so that nobody knows which one counts.
+    r#"{"requestId": "", "requestId": "r", "message": "m", "statusCode": STATUS}"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": 200, "statusCode": STATUS}"#,
+    // Cut, and with more behind it.
+    r#"{"requestId": "r", "message": "m", "statusCode": STATUS"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": STATUS, "path"#,
+    r#"{"requestId": "r", "message": "m", "statusCode": STATUS} <html>"#,
+];
+
 #[tokio::test]
-async fn a_page_of_a_gateway_in_place_of_the_provider_may_have_been_charged() {
-    for (status, charged) in [("500 X", true), ("503 X", false)] {
-        let error = error_of(status, "", b"<html>").await;
-        assert_eq!(error.may_have_been_charged(), charged, "{status}");
+async fn a_503_that_the_provider_did_not_write_is_an_unknown_outcome() {
+    for body in NO_PROOF {
+        let body = body.replace("STATUS", "503");
+        let error = error_of("503 X", "x-inference-id: inf-7\r\n", body.as_bytes()).await;
+        assert_eq!(error.kind(), "outcome_unknown", "{body}");
+        assert!(error.may_have_been_charged(), "{body}");
+        assert!(!error.is_retryable(), "{body}");
+        assert_eq!(error.status().unwrap().as_u16(), 503);
+        assert_eq!(error.body(), Some(body.as_bytes()));
+        assert!(error.request_id().is_some());
+    }
+    // The provider's shape, but not all of it.
+    let whole = told("503", "m");
+    let cut = format!(
+        "HTTP/1.1 503 X\r\ncontent-length: {}\r\n\r\n{whole}",
+        whole.len() + 9
+    );
+    let server = Server::start(crate::server::Answer::Bytes(cut.into_bytes())).await;
+    let error = server.client().generate(request()).await.unwrap_err();
+    assert!(error.may_have_been_charged(), "{error:?}");
+    let not_utf8 = [told("503", "m").as_bytes(), b" "].concat();
+    let not_utf8 = String::from_utf8(not_utf8).unwrap().into_bytes();
+    let not_utf8: Vec<u8> = not_utf8
+        .into_iter()
+        .map(|byte| if byte == b'v' { 0xff } else { byte })
+        .collect();
+    assert!(
+        error_of("503 X", "", &not_utf8)
+            .await
+            .may_have_been_charged()
+    );
+}
+
+#[tokio::test]
+async fn a_500_that_the_provider_did_not_write_may_have_been_charged() {
+    for body in NO_PROOF {
+        let body = body.replace("STATUS", "500");
+        let error = error_of("500 X", "", body.as_bytes()).await;
+        assert_eq!(error.kind(), "server", "{body}");
+        assert!(
+            error.may_have_been_charged() && !error.is_retryable(),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_providers_own_word_proves_that_nothing_was_done() {
+    for code in ["503", "\"503\"", "503.0"] {
+        let error = error_of("503 X", "", told(code, "Service unavailable").as_bytes()).await;
+        assert_eq!(error.kind(), "server", "{code}");
+        assert!(
+            !error.may_have_been_charged() && error.is_retryable(),
+            "{code}"
+        );
+    }
+    let error = error_of("500 X", "", told("\"500\"", "m").as_bytes()).await;
+    assert!(!error.may_have_been_charged(), "{error:?}");
+    // Of a 502 and a 504 nothing does.
+    for status in ["502", "504"] {
+        let error = error_of(&format!("{status} X"), "", told(status, "m").as_bytes()).await;
+        assert!(
+            error.may_have_been_charged() && !error.is_retryable(),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_message_is_found_in_the_words_of_other_services() {
+    for (body, message) in [
+        (r#"{"detail": "Not found"}"#, "Not found"),
+        (
+            r#"{"detail": [{"loc": ["body"], "msg": "field required"}, {"msg": "too long"}]}"#,
+            "field required; too long",
+        ),
+        (
+            r#"{"errors": ["one", {"message": "two"}, {"title": "three"}]}"#,
+            "one; two; three",
+        ),
+        (
+            r#"{"errors": [{"detail": "no such model"}]}"#,
+            "no such model",
+        ),
+        (r#"{"title": "Bad Request", "status": 400}"#, "Bad Request"),
+        (
+            r#"{"title": "Bad Request", "detail": "the prompt is empty"}"#,
+            "the prompt is empty",
+        ),
+        (r#"{"error": "no", "detail": "yes"}"#, "no"),
+        (r#"{"message": "", "detail": "yes"}"#, "yes"),
+        (
+            "<!DOCTYPE html>\n<HTML><Title class=x>\n 400  Bad\nRequest </title>",
+            "400 Bad Request",
+        ),
+        ("\u{feff}<html><title>T\u{130}tle</title>", "T\u{130}tle"),
+    ] {
+        let error = error_of("400 X", "", body.as_bytes()).await;
+        assert_eq!(error.reply().unwrap().message(), Some(message), "{body}");
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    for body in [
+        "<title>",
+        "<html><title></title>",
+        "<html><title>x",
+        r#"{"detail": [], "errors": {}, "title": 7}"#,
+        &"[".repeat(60_000),
+        &format!(
+            "{{\"errors\": {}{}}}",
+            "[".repeat(20_000),
+            "]".repeat(20_000)
+        ),
+        &format!(
+            "{{\"detail\": {}1{}}}",
+            "{\"msg\":".repeat(5_000),
+            "}".repeat(5_000)
+        ),
+    ] {
+        let error = error_of("400 X", "", body.as_bytes()).await;
+        assert_eq!(error.reply().unwrap().message(), None, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_of_cloudflare_is_named() {
+    let page = b"<html><head><title>Just a moment...</title></head></html>";
+    for headers in ["cf-mitigated: challenge\r\n", "server: cloudflare\r\n"] {
+        let error = error_of("403 X", headers, page).await;
+        assert_eq!(name(&error), "Forbidden");
+        assert!(
+            error.to_string().contains("a Cloudflare challenge"),
+            "{error}"
+        );
+    }
+    let error = error_of("403 X", "server: nginx\r\n", page).await;
+    assert!(!error.to_string().contains("Cloudflare"), "{error}");
+}
+
+#[tokio::test]
+async fn a_403_is_out_of_credits_only_if_it_says_so() {
+    for message in [
+        "You've run out of credits. Please top up your balance.",
+        "Insufficient balance",
+        "You do not have enough credits.",
+        "Your balance is too low to continue.",
+        "Payment required",
+        "Your credits are exhausted",
+    ] {
+        let error = error_of("403 X", "", told("403", message).as_bytes()).await;
+        assert_eq!(name(&error), "OutOfCredits", "{message}");
+    }
+    for message in [
+        "You may not see the billing page of this team.",
+        "Please confirm your billing address.",
+        "Only the owner can change the payment method.",
+        "This model is not available for accounts with promotional credits.",
+        "The balance of this account is hidden.",
+        "The load balancer has run out of connections.",
+        "Credit card verification is needed.",
+    ] {
+        let error = error_of("403 X", "", told("403", message).as_bytes()).await;
+        assert_eq!(name(&error), "Forbidden", "{message}");
     }
 }
 

@@ -14,8 +14,11 @@ fn quick() -> RetryPolicy {
     RetryPolicy::default().base_delay(Duration::from_millis(1))
 }
 
+/// An answer in the provider's error shape.
 fn answer(status: &str, headers: &str) -> Answer {
-    Answer::Bytes(response(status, headers, b"{\"message\": \"no\"}"))
+    let code = status.split(' ').next().unwrap();
+    let body = format!("{{\"requestId\": \"r\", \"statusCode\": {code}, \"message\": \"no\"}}");
+    Answer::Bytes(response(status, headers, body.as_bytes()))
 }
 
 fn images() -> Answer {
@@ -112,6 +115,8 @@ async fn a_delay_that_is_too_long_is_in_the_error() {
 #[tokio::test]
 async fn what_may_have_been_carried_out_is_never_sent_again() {
     let answers = [
+        Answer::Bytes(response("503 X", "", b"upstream connect error")),
+        Answer::Bytes(response("503 X", "retry-after: 0\r\n", b"<html>")),
         answer("500 X", ""),
         answer("502 X", ""),
         answer("504 X", ""),

@@ -1,4 +1,4 @@
-//! JSON in which no key stands twice: serde_json takes the last of several
+//! JSON without duplicate keys: serde_json takes the last of several
 //! without a word, and what a reader of the file sees first is gone.
 
 use std::fmt;
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
             if object.contains_key(&key) {
-                let message = format!("the key {key:?} stands twice in one object");
+                let message = format!("duplicate key {key:?}");
                 return Err(A::Error::custom(message));
             }
             let Strict(value) = members.next_value()?;

@@ -12,21 +12,49 @@ use crate::{
 
 /// One overlay document: the correction of one defect.
 #[derive(Clone, Debug)]
-pub struct Overlay {
+pub(crate) struct Overlay {
     /// The file, relative to the workspace.
     pub file: String,
     /// What the overlay makes true.
     pub title: String,
-    /// The file names of the published documents that it corrects; none means
-    /// all of them.
+    /// The file names of the published documents that it corrects, `*` in them standing
+    /// for any text; none means all of them.
     pub applies_to: Option<Vec<String>>,
     /// The changes, in order.
     pub actions: Vec<Action>,
 }
 
+impl Overlay {
+    /// Whether it corrects the published document of this file.
+    pub(crate) fn applies_to(&self, file: &str) -> bool {
+        let patterns = self.applies_to.as_ref();
+        patterns.is_none_or(|all| all.iter().any(|pattern| matches(pattern, file)))
+    }
+}
+
+/// Whether a name of `x-applies-to`, in which `*` stands for any text, is that of a file.
+pub(crate) fn matches(pattern: &str, file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return name == pattern;
+    };
+    let Some(mut name) = name.strip_prefix(start) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let end = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match name.split_once(piece) {
+            Some((_, after)) => name = after,
+            None => return false,
+        }
+    }
+    name.ends_with(end)
+}
+
 /// One change of an overlay.
 #[derive(Clone, Debug)]
-pub struct Action {
+pub(crate) struct Action {
     /// The target as written, an RFC 9535 JSONPath.
     pub target: String,
     /// The parsed target.
@@ -43,7 +71,7 @@ pub struct Action {
 
 /// What an action does at its target.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub(crate) enum Change {
     /// Merges a value into the target.
     Update(Value),
     /// Removes the target from its object or array.
@@ -57,8 +85,8 @@ pub enum Change {
 /// The text is not JSON, not an Overlay 1.0 document, has a key that is not
 /// known, lacks its reason or evidence, or a target is not a JSONPath. All
 /// problems of the file are reported at once.
-pub fn parse(file: &str, text: &str) -> Result<Overlay, Problems> {
-    let value = document::parse_json(file, text)?;
+pub(crate) fn parse(file: &str, text: &str) -> Result<Overlay, Problems> {
+    let value = document::parse_json(file, text, "correct the overlay")?;
     let mut reader = Reader {
         file,
         problems: Vec::new(),
@@ -231,6 +259,13 @@ impl Reader<'_> {
         };
         let change = match (action.get("update"), action.get("remove")) {
             (Some(update), None) => {
+                if *update == json!({}) || *update == json!([]) {
+                    self.problem(
+                        &child(at, "update"),
+                        "the update is empty, so it changes nothing".to_owned(),
+                        "write what it changes, or delete the action",
+                    );
+                }
                 // An empty object stands in every object.
                 let is_vacuous = expect.as_ref().is_none_or(|value| *value == json!({}));
                 if is_vacuous && expect_exact.is_none() && expect_absent.is_empty() {
@@ -277,6 +312,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, file, expected) in [
+            ("a.json", "x/a.json", true),
+            ("a.json", "x/b.json", false),
+            ("flux-*.json", "x/flux-pro.json", true),
+            ("flux-*.json", "x/flux-.json", true),
+            ("flux-*.json", "x/a-flux-pro.json", false),
+            ("*-image.json", "x/flux-image.json", true),
+            ("*-image.json", "x/flux-images.json", false),
+            ("a*b*c", "x/a1b2c", true),
+            ("a*b*c", "x/a1c2b", false),
+            ("ab*bc", "x/abc", false),
+            ("*", "x/a", true),
+        ] {
+            assert_eq!(matches(pattern, file), expected, "{pattern} {file}");
+        }
+    }
+
+    #[test]
     fn everything_wrong_with_a_file_is_said_at_once() {
         let text = r#"{
             "overlay": "2.0.0", "info": {"title": ""}, "x-evidense": ["typo"],
@@ -303,7 +357,9 @@ mod tests {
                 "/x-reason: expected a string that is not empty",
                 "/x-evidence: expected a list of strings that is not empty",
                 "/actions/0/target: $.paths[ is not a JSONPath: not understood from \"[\"",
+                "/actions/0/update: the update is empty, so it changes nothing",
                 "/actions/1/remove: needs x-expect-exact, all of what it removes",
+                "/actions/2/update: the update is empty, so it changes nothing",
                 "/actions/2: expects nothing, so it could outlive its defect",
                 "/actions/3: expected either update or \"remove\": true",
                 "/actions/4: expected an object, found 7",

@@ -4,80 +4,73 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::{Value, json};
-use syn::{Field, Fields, GenericArgument, Item, ItemStruct, PathArguments, Type, TypePath};
+use syn::{Field, Fields, Item, ItemStruct, Type};
 
-use super::{
-    gap,
-    limits::{Limits, static_name},
-};
-use crate::{json::array, names, problem::Problems, view::View};
+use super::check::{Checks, StructCheck, argument_of, is_object, last_ident};
+use crate::{json::array, view::View};
 
-/// One builder per struct that is sent, or is part of what is sent.
-pub(super) fn builders(
-    file: &syn::File,
-    view: &View,
-    limits: &Limits<'_>,
-) -> Result<Vec<TokenStream>, Problems> {
-    let types = file.items.iter().find_map(|item| match item {
-        Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
-        _ => None,
-    });
-    let Some((_, items)) = types else {
-        return Err(gap("the generated code has no module of types".to_owned()));
-    };
-    let structs = items.iter().filter_map(|item| match item {
-        Item::Struct(item) => Some(item),
-        _ => None,
-    });
-    // Every object that is sent has one: none can be written as a literal, as
-    // fields may be added.
-    Ok(structs
-        .filter_map(|item| {
-            let schema = view.requests.get(&item.ident.to_string())?;
-            Some(builder(item, schema, view, limits))
-        })
-        .collect())
+/// What is written of the structs that are sent, or part of what is sent.
+#[derive(Default)]
+pub(super) struct Builders {
+    /// The builders.
+    pub(super) builders: TokenStream,
+    /// The checks, which stand beside the types.
+    pub(super) checks: TokenStream,
+}
+
+/// One builder per struct that is sent, or is part of what is sent: none can be
+/// written as a literal, as fields may be added.
+pub(super) fn builders(types: &[Item], view: &View, checks: &Checks<'_>) -> Builders {
+    let mut all = Builders::default();
+    for item in types {
+        if let Item::Struct(item) = item
+            && let Some(schema) = view.sent.get(&item.ident.to_string())
+            && is_object(schema)
+        {
+            let (builder, check) = builder(item, schema, view, checks);
+            all.builders.extend(builder);
+            all.checks.extend(check);
+        }
+    }
+    all
 }
 
 /// What a builder needs of one field.
-struct Property {
+struct Property<'a> {
+    field: &'a Field,
     ident: syn::Ident,
+    /// The name on the wire.
+    name: String,
     /// The type without its `Option`.
     inner: Type,
     is_required: bool,
     /// What the request's field is made of: `self.x`, in an `Option` or not.
     value: TokenStream,
-    /// The serde attribute with the name on the wire, if it differs.
-    rename: Option<syn::Attribute>,
     docs: Vec<String>,
     /// The one value that a required enum has, if it has one.
     preset: Option<TokenStream>,
 }
 
-fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) -> TokenStream {
+fn builder(
+    item: &ItemStruct,
+    schema: &Value,
+    view: &View,
+    checks: &Checks<'_>,
+) -> (TokenStream, TokenStream) {
     let request = &item.ident;
     let name = format_ident!("{request}Builder");
-    let properties: Vec<Property> = match &item.fields {
+    let properties: Vec<Property<'_>> = match &item.fields {
         Fields::Named(fields) => fields
             .named
             .iter()
-            .filter_map(|field| property(field, schema, view, limits))
+            .filter_map(|field| property(field, schema, view, checks))
             .collect(),
         _ => Vec::new(),
     };
     let idents: Vec<_> = properties.iter().map(|property| &property.ident).collect();
     let fields = properties.iter().map(|property| {
-        let Property {
-            ident,
-            inner,
-            rename,
-            ..
-        } = property;
-        quote! {
-            #rename
-            #[serde(skip_serializing_if = "Option::is_none")]
-            #ident: Option<#inner>
-        }
+        let Property { ident, inner, .. } = property;
+        quote!(#ident: Option<#inner>)
     });
     let presets = properties.iter().map(|property| match &property.preset {
         Some(value) => quote!(Some(#value)),
@@ -120,11 +113,25 @@ fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) 
             }
         }
     };
-    let limits_static = static_name(&request.to_string());
+    let fields_to_check: Vec<_> = properties
+        .iter()
+        .map(|one| (one.field, one.name.as_str(), &one.inner, one.is_required))
+        .collect();
+    let StructCheck {
+        fields: checked,
+        methods,
+    } = checks.of_struct(&request.to_string(), schema, &fields_to_check);
+    let check = (!checked.is_empty()).then(|| {
+        quote! {
+            crate::limits::check(|check| {
+                #request::check_fields(check, #(self.#checked.as_ref()),*);
+            })?;
+        }
+    });
     let doc = format!(" Builds a [`{request}`] step by step; see [`{request}::builder`].");
-    quote! {
+    let builder = quote! {
         #[doc = #doc]
-        #[derive(Clone, Debug, ::serde::Serialize)]
+        #[derive(Clone, Debug)]
         #[must_use = "a builder does nothing before it is built"]
         pub struct #name {
             #(#fields,)*
@@ -146,21 +153,26 @@ fn builder(item: &ItemStruct, schema: &Value, view: &View, limits: &Limits<'_>) 
             ///
             /// Every field that is missing or outside its limits, at once.
             pub fn build(self) -> Result<#request, crate::InvalidRequest> {
-                crate::limits::check(&self, &super::limits::#limits_static)?;
+                #check
                 #finish
             }
         }
-    }
+    };
+    (builder, methods)
 }
 
-fn property(field: &Field, schema: &Value, view: &View, limits: &Limits<'_>) -> Option<Property> {
+fn property<'a>(
+    field: &'a Field,
+    schema: &Value,
+    view: &View,
+    checks: &Checks<'_>,
+) -> Option<Property<'a>> {
     let ident = field.ident.clone()?;
-    let name = wire_name(field, &ident);
-    let rename = (ident != name.as_str()).then(|| syn::parse_quote!(#[serde(rename = #name)]));
+    let name = wire_name(field);
     // The field that keeps what is not known has no property.
     let part = schema["properties"].get(&name)?;
     let is_required = array(schema.as_object()?, "required").contains(&json!(name));
-    let argument = option_argument(&field.ty);
+    let argument = argument_of(&field.ty, "Option");
     // A list or map that may be left out is no `Option`: it is left out empty.
     let value = match &argument {
         Some(_) => quote!(self.#ident),
@@ -171,18 +183,16 @@ fn property(field: &Field, schema: &Value, view: &View, limits: &Limits<'_>) -> 
         .filter(|_| !is_required)
         .unwrap_or_else(|| field.ty.clone());
     let preset = is_required.then(|| preset(&inner, view)).flatten();
-    let meant = limits.follow(part);
+    let meant = checks.follow(part);
     let mut docs = vec![match meant["description"].as_str() {
         Some(description) => format!(" {}", crate::docs::text(description)),
         None => format!(" Sets `{name}`."),
     }];
     if let Some(default) = part.get("default").or_else(|| meant.get("default")) {
         docs.push(String::new());
-        docs.push(format!(
-            " Left out, the provider takes {default}; nothing is sent."
-        ));
+        docs.push(format!(" Server default: `{default}`, which is not sent."));
     }
-    let words = limits.in_words(part);
+    let words = checks.in_words(part);
     if !words.is_empty() {
         docs.push(String::new());
         docs.push(format!(" Limits: {}.", words.join(", ")));
@@ -195,19 +205,24 @@ fn property(field: &Field, schema: &Value, view: &View, limits: &Limits<'_>) -> 
         docs.push(" Required.".to_owned());
     }
     Some(Property {
+        field,
         ident,
+        name,
         inner,
         is_required,
         value,
-        rename,
         docs,
         preset,
     })
 }
 
 /// The name on the wire: what serde renames the field to, or its own.
-fn wire_name(field: &Field, ident: &syn::Ident) -> String {
-    let mut name = ident.to_string().trim_start_matches("r#").to_owned();
+fn wire_name(field: &Field) -> String {
+    let ident = field.ident.as_ref().map(ToString::to_string);
+    let mut name = ident
+        .unwrap_or_default()
+        .trim_start_matches("r#")
+        .to_owned();
     for attribute in &field.attrs {
         if attribute.path().is_ident("serde") {
             // What cannot be parsed is no rename.
@@ -224,33 +239,11 @@ fn wire_name(field: &Field, ident: &syn::Ident) -> String {
     name
 }
 
-/// The `T` of an `Option<T>`.
-fn option_argument(ty: &Type) -> Option<Type> {
-    let Type::Path(TypePath { path, .. }) = ty else {
-        return None;
-    };
-    let last = path.segments.last().filter(|last| last.ident == "Option")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-        return None;
-    };
-    match arguments.args.first()? {
-        GenericArgument::Type(inner) => Some(inner.clone()),
-        _ => None,
-    }
-}
-
-fn last_ident(ty: &Type) -> Option<String> {
-    match ty {
-        Type::Path(TypePath { path, .. }) => Some(path.segments.last()?.ident.to_string()),
-        _ => None,
-    }
-}
-
 fn preset(inner: &Type, view: &View) -> Option<TokenStream> {
     let string_enum = view.enums.get(&last_ident(inner)?)?;
     match &string_enum.values[..] {
-        [only] => {
-            let variant = format_ident!("{}", names::variant(only));
+        [(_, name)] => {
+            let variant = format_ident!("{name}");
             Some(quote!(#inner::#variant))
         }
         _ => None,
@@ -259,7 +252,7 @@ fn preset(inner: &Type, view: &View) -> Option<TokenStream> {
 
 /// Scalars that literals have a type for are taken as they are; the rest is
 /// taken as whatever converts into it.
-fn setter(property: &Property) -> TokenStream {
+fn setter(property: &Property<'_>) -> TokenStream {
     let Property {
         ident, inner, docs, ..
     } = property;

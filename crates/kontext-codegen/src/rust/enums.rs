@@ -1,11 +1,11 @@
-//! String enums: like typify's, with names that depend on the value alone.
+//! String enums: like typify's, with names that depend on the value alone, or are ours.
 
 use std::collections::BTreeMap;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use crate::{names, view::StringEnum};
+use crate::view::StringEnum;
 
 /// The items of all enums.
 pub(super) fn enums(enums: &BTreeMap<String, StringEnum>) -> TokenStream {
@@ -21,11 +21,12 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
         .description
         .clone()
         .unwrap_or_else(|| format!("The values of {name}."));
-    let values = &string_enum.values;
-    let variants: Vec<_> = values
+    let (values, names): (Vec<&String>, Vec<&String>) = string_enum
+        .values
         .iter()
-        .map(|value| format_ident!("{}", names::variant(value)))
-        .collect();
+        .map(|(value, name)| (value, name))
+        .unzip();
+    let variants: Vec<_> = names.iter().map(|name| format_ident!("{name}")).collect();
     let docs = values.iter().map(|value| format!(" `{value}`."));
     let unknown = format!(
         "expected one of {}",
@@ -35,16 +36,9 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
             .collect::<Vec<_>>()
             .join(", ")
     );
-    // An underscore stands where the value has a separator that upper camel
-    // case cannot show.
-    let lint = variants
-        .iter()
-        .any(|variant| variant.to_string().contains('_'))
-        .then(|| quote!(#[allow(non_camel_case_types)]));
     let description = format!(" {description}");
     quote! {
         #[doc = #description]
-        #lint
         #[derive(
             ::serde::Deserialize, ::serde::Serialize, Clone, Copy, Debug, Eq, Hash, Ord, PartialEq,
             PartialOrd,

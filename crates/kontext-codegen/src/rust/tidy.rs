@@ -24,8 +24,12 @@ pub(super) fn tidy(file: &mut syn::File) {
     if let Some(types) = types_module(file) {
         Marks.visit_item_mod_mut(types);
     }
-    Docs.visit_file_mut(file);
     NoVersionHeader.visit_file_mut(file);
+}
+
+/// Brings all docs in one form.
+pub(super) fn docs(file: &mut syn::File) {
+    Docs.visit_file_mut(file);
 }
 
 /// Adds items to the module of types.
@@ -40,6 +44,17 @@ pub(super) fn add_to_types(
     };
     all.extend(more.items);
     Ok(())
+}
+
+/// The generated types.
+pub(super) fn types_of(file: &syn::File) -> Result<&[Item], Problems> {
+    let module = file.items.iter().find_map(|item| match item {
+        Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
+        _ => None,
+    });
+    let (_, items) =
+        module.ok_or_else(|| gap("the generated code has no module of types".to_owned()))?;
+    Ok(items)
 }
 
 /// The module that holds the generated types.
@@ -130,18 +145,21 @@ struct Docs;
 
 impl VisitMut for Docs {
     fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+        let Some(first) = attributes.iter().position(|one| doc(one).is_some()) else {
+            return;
+        };
         let mut lines = Vec::new();
-        let mut first = None;
-        let mut others = Vec::new();
-        for attribute in attributes.drain(..) {
-            match doc(&attribute) {
-                Some(text) => {
-                    first.get_or_insert(others.len());
-                    lines.extend(text.lines().map(|line| line.trim().to_owned()));
-                }
-                None => others.push(attribute),
+        attributes.retain(|attribute| {
+            let Some(text) = doc(attribute) else {
+                return true;
+            };
+            let text = crate::docs::printable(&text);
+            if text.is_empty() {
+                lines.push(String::new());
             }
-        }
+            lines.extend(text.lines().map(|line| line.trim().to_owned()));
+            false
+        });
         let text = lines.join("\n");
         let text = match (text.find(SCHEMA), text.rfind("</details>")) {
             (Some(start), Some(end)) if start < end => {
@@ -149,18 +167,29 @@ impl VisitMut for Docs {
             }
             _ => text,
         };
-        let docs = text.trim().lines().map(|line| -> Attribute {
-            let line = if line.is_empty() {
-                String::new()
-            } else {
-                format!(" {line}")
-            };
-            parse_quote!(#[doc = #line])
+        let docs = text.trim().lines().map(|line| match line {
+            "" => doc_attribute(""),
+            line => doc_attribute(&format!(" {line}")),
         });
-        let first = first.unwrap_or(0);
-        attributes.extend(others.drain(..first));
-        attributes.extend(docs);
-        attributes.extend(others);
+        attributes.splice(first..first, docs);
+    }
+}
+
+/// A doc attribute. There are many: to parse each would take longer than all the rest.
+fn doc_attribute(text: &str) -> Attribute {
+    let literal = syn::LitStr::new(text, proc_macro2::Span::call_site());
+    Attribute {
+        pound_token: Default::default(),
+        style: syn::AttrStyle::Outer,
+        bracket_token: Default::default(),
+        meta: Meta::NameValue(syn::MetaNameValue {
+            path: syn::Ident::new("doc", proc_macro2::Span::call_site()).into(),
+            eq_token: Default::default(),
+            value: Expr::Lit(syn::ExprLit {
+                attrs: Vec::new(),
+                lit: Lit::Str(literal),
+            }),
+        }),
     }
 }
 

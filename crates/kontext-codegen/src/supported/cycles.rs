@@ -1,4 +1,4 @@
-//! References that lead back to themselves.
+//! References that lead back to themselves, or too far.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,88 +6,195 @@ use serde_json::Value;
 
 use super::Found;
 use crate::{
-    json::{child, component_name, each_operation},
+    json::{array, child, component_name, each_operation},
     prune::references,
 };
 
-/// Finds references that never reach a schema, and requests that contain
-/// themselves.
+/// How many components may refer to one another in a row. The compiler follows the types
+/// made from them, and gives up at some hundred steps, several per type.
+const DEEPEST: usize = 32;
+
+/// How many references may follow one another, those to nothing but a reference counted.
+const LONGEST: usize = 1_000;
+
+/// How many schemas the parts of one (allOf, anyOf, oneOf) may come to, references
+/// followed. The generator merges them one by one.
+const MOST_PARTS: u64 = 10_000;
+
+/// Finds references that never reach a schema, requests that contain themselves, and
+/// what is nested too deep or expands to too much.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
+    let none = serde_json::Map::new();
     let schemas = document["components"]["schemas"].as_object();
-    let mut edges: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (name, schema) in schemas.into_iter().flatten() {
+    let schemas = schemas.unwrap_or(&none);
+    let mut all: Edges<'_> = BTreeMap::new();
+    let mut parts: Edges<'_> = BTreeMap::new();
+    for (name, schema) in schemas {
         let mut targets = Vec::new();
         references(schema, "", &mut |_, reference| {
-            targets.extend(component_name(reference).map(str::to_owned));
+            targets.extend(component(schemas, reference));
         });
-        edges.insert(name, targets);
-        if let Some(path) = alias_cycle(&document["components"]["schemas"], name) {
+        all.insert(name, targets);
+        let mut targets = Vec::new();
+        part_references(schemas, schema, &mut targets);
+        parts.insert(name, targets);
+    }
+    let problems = found.problems.len();
+    let mut done = BTreeSet::new();
+    for name in parts.keys().copied() {
+        if let Some(cycle) = first_cycle(name, &parts, &mut Vec::new(), &mut done) {
+            let start = cycle.first().copied().unwrap_or(name);
             found.add(
-                &child("/components/schemas", name),
-                format!("refers to itself without ever describing a value: {path}"),
+                &child("/components/schemas", start),
+                format!(
+                    "refers to itself without ever describing a value: {}",
+                    cycle.join(" → ")
+                ),
                 "correct the reference with an overlay",
             );
         }
     }
+    // A chain of plain references is one schema in the end.
+    let is_alias = |name: &str| {
+        schemas
+            .get(name)
+            .is_some_and(|one| one.get("$ref").is_some())
+    };
+    let mut depths = BTreeMap::new();
+    for name in all.keys().copied() {
+        if depth(name, &all, &is_alias, &mut Vec::new(), &mut depths).is_none() {
+            found.add(
+                &child("/components/schemas", name),
+                format!("more than {DEEPEST} components refer to one another in a row"),
+                "write some of them inline with an overlay",
+            );
+            break;
+        }
+    }
+    if found.problems.len() > problems {
+        // What follows would not end, or end too late.
+        return;
+    }
+    let mut counts = BTreeMap::new();
+    for name in parts.keys().copied() {
+        let count = count_parts(name, &parts, &mut counts);
+        if count > MOST_PARTS {
+            found.add(
+                &child("/components/schemas", name),
+                format!("is made of {count} schemas, references followed; at most {MOST_PARTS} are supported"),
+                "remove parts that repeat with an overlay",
+            );
+            return;
+        }
+    }
     each_operation(document, &mut |_, _, operation, at| {
         let at = child(&at, "requestBody");
-        let mut path = Vec::new();
         let mut done = BTreeSet::new();
         references(&operation["requestBody"], &at, &mut |at, reference| {
-            if let Some(name) = component_name(reference)
-                && let Some(cycle) = cycle(name, &edges, &mut path, &mut done)
+            if let Some(name) = component(schemas, reference)
+                && let Some(cycle) = first_cycle(name, &all, &mut Vec::new(), &mut done)
             {
                 found.add(
                     at,
-                    format!("the request contains itself: {cycle}"),
-                    "its limits could not be checked before sending; \
-                     close the cycle with an overlay",
+                    format!("the request contains itself: {}", cycle.join(" → ")),
+                    "a request of any depth can't be checked before sending; close the cycle \
+                     with an overlay",
                 );
             }
         });
     });
 }
 
-/// The chain of bare references from a component back to itself, if any.
-fn alias_cycle(schemas: &Value, start: &str) -> Option<String> {
-    let mut path = vec![start];
-    loop {
-        let reference = schemas[*path.last()?].get("$ref")?.as_str()?;
-        let next = component_name(reference)?;
-        if next == start {
-            path.push(next);
-            return Some(path.join(" → "));
+/// Which components each one refers to.
+type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+
+/// The component that a reference means, by the name that the document has.
+fn component<'a>(schemas: &'a serde_json::Map<String, Value>, reference: &str) -> Option<&'a str> {
+    let name = component_name(reference)?
+        .replace("~1", "/")
+        .replace("~0", "~");
+    schemas.get_key_value(&name).map(|(name, _)| name.as_str())
+}
+
+/// The components whose value is the value of this schema: by a reference, or as a part.
+fn part_references<'a>(
+    schemas: &'a serde_json::Map<String, Value>,
+    schema: &Value,
+    targets: &mut Vec<&'a str>,
+) {
+    let Some(members) = schema.as_object() else {
+        return;
+    };
+    if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+        targets.extend(component(schemas, reference));
+        return;
+    }
+    for union in ["allOf", "anyOf", "oneOf"] {
+        for part in array(members, union) {
+            part_references(schemas, part, targets);
         }
-        if path.contains(&next) {
-            // Another component's cycle; it is reported there.
-            return None;
-        }
-        path.push(next);
     }
 }
 
-/// A path of references from a component that meets itself, if any.
-fn cycle<'a>(
+/// How many components follow one another from here; none if they are too many. What
+/// leads back ends there: the type of a response may contain itself.
+fn depth<'a>(
     name: &'a str,
-    edges: &'a BTreeMap<&str, Vec<String>>,
-    path: &mut Vec<String>,
-    done: &mut BTreeSet<String>,
-) -> Option<String> {
-    if let Some(start) = path.iter().position(|earlier| earlier == name) {
-        let mut names = path[start..].to_vec();
-        names.push(name.to_owned());
-        return Some(names.join(" → "));
+    edges: &Edges<'a>,
+    is_alias: &dyn Fn(&str) -> bool,
+    path: &mut Vec<&'a str>,
+    depths: &mut BTreeMap<&'a str, usize>,
+) -> Option<usize> {
+    if let Some(depth) = depths.get(name) {
+        return Some(*depth);
     }
-    if done.contains(name) {
+    if path.contains(&name) {
+        return Some(0);
+    }
+    if path.len() > LONGEST {
         return None;
     }
-    path.push(name.to_owned());
-    let found = edges
-        .get(name)
-        .into_iter()
-        .flatten()
-        .find_map(|next| cycle(next, edges, path, done));
+    path.push(name);
+    let mut deepest = 0;
+    for target in edges.get(name).into_iter().flatten() {
+        deepest = deepest.max(depth(target, edges, is_alias, path, depths)?);
+    }
     path.pop();
-    done.insert(name.to_owned());
+    let depth = deepest + usize::from(!is_alias(name));
+    depths.insert(name, depth);
+    (depth <= DEEPEST).then_some(depth)
+}
+
+/// How many schemas the parts of a component come to. There are no cycles among them.
+fn count_parts<'a>(name: &'a str, edges: &Edges<'a>, counts: &mut BTreeMap<&'a str, u64>) -> u64 {
+    if let Some(count) = counts.get(name) {
+        return *count;
+    }
+    let mut count = 1u64;
+    for target in edges.get(name).into_iter().flatten() {
+        count = count.saturating_add(count_parts(target, edges, counts));
+    }
+    counts.insert(name, count);
+    count
+}
+
+/// A path of references from a component that meets itself, if any: from the first
+/// component of the cycle back to it.
+fn first_cycle<'a>(
+    name: &'a str,
+    edges: &Edges<'a>,
+    path: &mut Vec<&'a str>,
+    done: &mut BTreeSet<&'a str>,
+) -> Option<Vec<&'a str>> {
+    if !done.insert(name) {
+        let start = path.iter().position(|earlier| *earlier == name)?;
+        let mut cycle = path[start..].to_vec();
+        cycle.push(name);
+        return Some(cycle);
+    }
+    path.push(name);
+    let mut targets = edges.get(name).into_iter().flatten();
+    let found = targets.find_map(|next| first_cycle(next, edges, path, done));
+    path.pop();
     found
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use heck::ToSnakeCase as _;
 use serde_json::{Value, json};
 
 use super::Found;
-use crate::json::{METHODS, child, each_operation, short};
+use crate::{
+    json::{METHODS, child, each_operation, short},
+    names,
+};
 
 /// Names that the generated client and its hooks have already.
 const RESERVED: [&str; 10] = [
@@ -24,6 +26,7 @@ const RESERVED: [&str; 10] = [
 
 /// Finds what is wrong with the operations of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
+    servers(document, found);
     path_items(document, found);
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     each_operation(document, &mut |_, _, operation, at| {
@@ -55,10 +58,61 @@ fn not_passed_on(at: &str, value: &Value, found: &mut Found<'_>) {
     );
 }
 
+/// The client sends to an origin: a path behind it would be left out.
+fn servers(document: &Value, found: &mut Found<'_>) {
+    for (index, server) in document["servers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        let at = format!("/servers/{index}/url");
+        let Some(url) = server["url"].as_str() else {
+            // Found as the wrong type below.
+            continue;
+        };
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = after_scheme
+            .find(['/', '?', '#'])
+            .map(|start| &after_scheme[start..]);
+        let path = path.unwrap_or_default().trim_end_matches('/');
+        if url.contains('{') {
+            found.add(
+                &at,
+                format!("not supported: variables in the URL of a server, {url:?}"),
+                "write the origin that the client sends to with an overlay",
+            );
+        } else if !path.is_empty() {
+            found.add(
+                &at,
+                format!("not supported: a server with a base path, {path:?}; requests would be sent without it"),
+                "write the base path in front of each path of /paths, and the origin alone here, \
+                 with an overlay",
+            );
+        }
+    }
+}
+
 /// A path holds operations; what it says for all of them would be lost.
 fn path_items(document: &Value, found: &mut Found<'_>) {
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         let at = child("/paths", path);
+        if path.starts_with("x-") {
+            continue;
+        }
+        if !path.starts_with('/') {
+            found.add(
+                &at,
+                format!("expected a path that starts with \"/\", found {path:?}; its operations would be left out"),
+                "add them under the right path with an overlay, and remove this one",
+            );
+        } else if let Some(wrong) = path.chars().find(|c| !is_path_character(*c)) {
+            found.add(
+                &at,
+                format!("the path contains {wrong:?}, which no path of a URL can"),
+                "add its operations under the right path with an overlay, and remove this one",
+            );
+        }
         let Some(members) = item.as_object() else {
             found.add(
                 &at,
@@ -72,6 +126,15 @@ fn path_items(document: &Value, found: &mut Found<'_>) {
             let is_text = ["summary", "description"].contains(&name.as_str());
             if !is_known && !is_text && !name.starts_with("x-") {
                 not_passed_on(&child(&at, name), value, found);
+            } else if is_known && !value.is_object() {
+                found.add(
+                    &child(&at, name),
+                    format!(
+                        "expected an operation, which is an object, found {}",
+                        short(value)
+                    ),
+                    "correct it with an overlay",
+                );
             }
         }
         if path.contains('{') {
@@ -82,6 +145,11 @@ fn path_items(document: &Value, found: &mut Found<'_>) {
             );
         }
     }
+}
+
+/// Whether RFC 3986 has the character in a path. Braces have a message of their own.
+fn is_path_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:@{}".contains(c)
 }
 
 fn identifier(
@@ -99,11 +167,11 @@ fn identifier(
         );
         return;
     };
-    let name = id.to_snake_case();
+    let name = names::snake(id);
     if syn::parse_str::<syn::Ident>(&name).is_err() {
         found.add(
             &at,
-            format!("{id:?} gives the method name {name:?}, which is no Rust identifier"),
+            format!("{id:?} gives the method name {name:?}, which is not a Rust identifier"),
             "give it another operationId with an overlay",
         );
     } else if RESERVED.contains(&name.as_str()) {
@@ -184,31 +252,57 @@ fn responses(document: &Value, operation: &Value, at: &str, found: &mut Found<'_
     let mut successes = Vec::new();
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         let at = child(&at, status);
+        let is_success = status.starts_with('2');
         let is_code = status.len() == 3 && status.parse::<u16>().is_ok_and(|s| s >= 100);
+        if status.starts_with("x-") {
+            continue;
+        }
         if !is_code && status != "default" {
             found.add(
                 &at,
-                format!("{status:?} is neither a status code nor \"default\""),
+                format!("expected a status code or \"default\", found {status:?}"),
                 "ranges such as 2XX hide which statuses there are: name them with an overlay",
             );
-        } else if response["content"].is_null() && !status.starts_with('2') && response.is_object()
-        {
-            // An error without a body says all that it has to say.
-        } else if !response.is_object()
-            || !(response["content"].is_object() || response.get("$ref").is_some())
-        {
+            continue;
+        }
+        if !response.is_object() {
             found.add(
                 &at,
                 format!(
-                    "expected a response with its content, found {}",
+                    "expected a response, which is an object, found {}",
                     short(response)
                 ),
                 "correct it with an overlay",
             );
-        } else if status.starts_with('2') {
-            let (response, at) = resolved(document, response, &at);
-            json_only(response, &at, found);
+            continue;
+        }
+        let (response, at) = resolved(document, response, &at);
+        if is_success {
             successes.push(status.as_str());
+            match response["content"].as_object() {
+                None if response.get("$ref").is_none() => found.add(
+                    &child(&at, "content"),
+                    format!("the {status} response has no content, so there is nothing to decode"),
+                    "add its media type and schema with an overlay; a client for empty answers \
+                     is not supported",
+                ),
+                _ => json_only(response, &at, found),
+            }
+        } else if response.get("$ref").is_some() {
+            found.add(
+                &at,
+                format!("a reference to a reference: {}", short(&response["$ref"])),
+                "refer to what is meant with an overlay",
+            );
+        } else if !response["content"].is_null() && !response["content"].is_object() {
+            found.add(
+                &child(&at, "content"),
+                format!(
+                    "expected an object with media types, found {}",
+                    short(&response["content"])
+                ),
+                "correct it with an overlay",
+            );
         }
     }
     match successes[..] {
@@ -220,7 +314,7 @@ fn responses(document: &Value, operation: &Value, at: &str, found: &mut Found<'_
         ),
         _ => found.add(
             &at,
-            format!("several successes: {}", successes.join(", ")),
+            format!("several 2xx responses: {}", successes.join(", ")),
             "a client reads one type: remove the others with an overlay",
         ),
     }

@@ -23,7 +23,7 @@ const REQUEST: &str = "/paths/~1x/post/requestBody/content/application~1json/sch
 
 #[test]
 fn schemas_that_cannot_be_taken() {
-    let several = "a request of several parts, whose limits could not be checked before sending";
+    let several = "a request made of several parts can't be checked before sending";
     for (schema, place, message) in [
         (
             json!({"type": "tuple"}),
@@ -68,7 +68,7 @@ fn schemas_that_cannot_be_taken() {
         (
             json!({"type": "object", "required": ["a"]}),
             "/required",
-            "requires \"a\", which is no property",
+            "requires \"a\", which is not a property",
         ),
         (
             json!({"anyOf": [{}], "oneOf": [{}]}),
@@ -78,7 +78,7 @@ fn schemas_that_cannot_be_taken() {
         (
             json!({"type": "string", "enum": ["a", 1]}),
             "/enum/1",
-            "1 is no string",
+            "expected a value of type string, found 1",
         ),
         (
             json!({"type": "integer", "enum": [1, 2]}),
@@ -89,6 +89,76 @@ fn schemas_that_cannot_be_taken() {
             json!({"type": "integer", "maximum": 4, "default": 5}),
             "/default",
             "the default does not conform to its own schema: 5 is greater than the maximum of 4",
+        ),
+        (
+            json!({"type": "string", "enum": ["a b", "a-b"]}),
+            "/enum",
+            "\"a b\" and \"a-b\" both give the Rust variant AB",
+        ),
+        (
+            json!({"type": "string", "enum": ["a"], "x-enum-names": {"b": "B"}}),
+            "/x-enum-names/b",
+            "names \"b\", which is not a value of the enum",
+        ),
+        (
+            json!({"type": "string", "enum": ["a"], "x-enum-names": {"a": "a_b"}}),
+            "/x-enum-names/a",
+            "\"a_b\" is not a name that a Rust variant may have",
+        ),
+        (
+            json!({"type": "string", "x-enum-names": {"a": "B"}}),
+            "/x-enum-names",
+            "expected an object with a name for each of some values of the enum beside it, found {\"a\":\"B\"}",
+        ),
+        (
+            json!({"type": "string", "enum": ["a", "b"], "x-enum-names": {"a": "C", "b": "C"}}),
+            "/enum",
+            "\"a\" and \"b\" both give the Rust variant C",
+        ),
+        (
+            json!({"type": "string", "enum": ["abc"], "maxLength": 2}),
+            "/enum/0",
+            "the value does not conform to the schema beside it: \"abc\" is longer than 2 characters",
+        ),
+        (
+            json!({"type": "integer", "minimum": 5, "maximum": 4}),
+            "/minimum",
+            "minimum 5 is above maximum 4, so no value is allowed",
+        ),
+        (
+            json!({"type": "number", "minimum": 4, "maximum": 4, "exclusiveMaximum": true}),
+            "/minimum",
+            "minimum and maximum are 4 and one excludes it, so no value is allowed",
+        ),
+        (
+            json!({"type": "integer", "minimum": 1.2, "maximum": 1.8}),
+            "/minimum",
+            "no whole number is between minimum and maximum, so no value is allowed",
+        ),
+        (
+            json!({"type": "integer", "minimum": 1e30}),
+            "/minimum",
+            "the minimum is beyond 64 bits, so no value is allowed",
+        ),
+        (
+            json!({"type": "string", "minLength": 5, "maxLength": 4}),
+            "/minLength",
+            "minLength 5 is above maxLength 4, so no value is allowed",
+        ),
+        (
+            json!({"type": "array", "items": {}, "minItems": 5, "maxItems": 4}),
+            "/minItems",
+            "minItems 5 is above maxItems 4, so no value is allowed",
+        ),
+        (
+            json!({"type": "object", "properties": {"a'b": {}, "ab": {}}}),
+            "/properties/ab",
+            "\"ab\" and \"a'b\" both give the Rust field ab",
+        ),
+        (
+            json!({"type": "object", "properties": {"+1": {}, "plus1": {}}}),
+            "/properties/plus1",
+            "\"plus1\" and \"+1\" both give the Rust field plus1",
         ),
         (
             json!({"anyOf": [{"type": "string"}, {"type": "string", "enum": ["a"]}]}),
@@ -108,12 +178,12 @@ fn schemas_that_cannot_be_taken() {
         (
             json!({"maxLength": 3}),
             "",
-            "limits without a type, which could not be checked before sending",
+            "limits without a type can't be checked before sending",
         ),
         (
             json!({"anyOf": [{"type": "string"}], "maxLength": 3}),
             "",
-            "limits beside a union, which could not be checked before sending",
+            "limits beside a union can't be checked before sending",
         ),
     ] {
         let body = json!({"type": "object", "properties": {"p": schema}});
@@ -127,6 +197,138 @@ fn schemas_that_cannot_be_taken() {
         format!(
             "{REQUEST}: the body of a request must be an object, found {{\"type\":\"string\"}}"
         )
+    );
+}
+
+#[test]
+fn parts_that_no_value_can_be_are_found() {
+    let part = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let property = |schema: Value| json!({"type": "object", "properties": {"p": schema}});
+    for (parts, message) in [
+        (
+            json!([{"type": "string"}, {"type": "integer"}]),
+            "the parts have different types",
+        ),
+        (
+            json!([part("Text"), {"type": "object"}]),
+            "the parts have different types",
+        ),
+        (
+            json!([{"anyOf": [{"type": "string"}, {"type": "boolean"}]}, {"type": "integer"}]),
+            "the parts have different types",
+        ),
+        (
+            json!([{"allOf": [part("Text")]}, {"allOf": [{"type": "array", "items": {}}]}]),
+            "the parts have different types",
+        ),
+        (
+            json!([{"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["b"]}]),
+            "the parts have no value of an enum in common",
+        ),
+        (
+            json!([{"type": "integer", "minimum": 5}, {"type": "integer", "maximum": 4}]),
+            "minimum 5 is above maximum 4",
+        ),
+        (
+            json!([property(json!({"type": "string"})), property(json!({"type": "integer"}))]),
+            "property p: the parts have different types",
+        ),
+    ] {
+        let mut document = document(&json!({"type": "object"}));
+        document["components"] = json!({"schemas": {"Text": {"type": "string"}}});
+        let response = &mut document["paths"]["/x"]["post"]["responses"]["200"];
+        response["content"]["application/json"]["schema"] = json!({"allOf": parts});
+        assert_eq!(
+            first_problem(&document),
+            format!(
+                "/paths/~1x/post/responses/200/content/application~1json/schema/allOf: \
+                 {message}, so no value is allowed"
+            )
+        );
+    }
+    // An integer is a number, and two parts may say the same.
+    for parts in [
+        json!([{"type": "number"}, {"type": "integer", "minimum": 1}]),
+        json!([{"type": "object"}, property(json!({"type": "string"}))]),
+    ] {
+        let mut document = document(&json!({"type": "object"}));
+        let response = &mut document["paths"]["/x"]["post"]["responses"]["200"];
+        response["content"]["application/json"]["schema"] = json!({"allOf": parts});
+        assert_eq!(check("p.json", &document), Ok(()));
+    }
+}
+
+/// A document whose response refers to the first of these components.
+fn with_components(first: &str, components: Value) -> Value {
+    let mut document = document(&json!({"type": "object"}));
+    document["components"] = json!({"schemas": components});
+    let response = &mut document["paths"]["/x"]["post"]["responses"]["200"];
+    response["content"]["application/json"]["schema"] =
+        json!({"$ref": format!("#/components/schemas/{first}")});
+    document
+}
+
+fn reference(name: impl std::fmt::Display) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+#[test]
+fn cycles_through_parts_are_found() {
+    for (components, expected) in [
+        (
+            json!({"A": {"allOf": [reference("A"), {"type": "object"}]}}),
+            "/components/schemas/A: refers to itself without ever describing a value: A → A",
+        ),
+        (
+            json!({"A": {"oneOf": [reference("B"), {"type": "string"}]}, "B": {"anyOf": [reference("A")]}}),
+            "/components/schemas/A: refers to itself without ever describing a value: A → B → A",
+        ),
+        (
+            json!({"A": reference("B"), "B": reference("C"), "C": reference("B")}),
+            "/components/schemas/B: refers to itself without ever describing a value: B → C → B",
+        ),
+        (
+            json!({"A": {"allOf": [reference("B")], "nullable": true}, "B": {"allOf": [reference("A")]}}),
+            "/components/schemas/A: refers to itself without ever describing a value: A → B → A",
+        ),
+    ] {
+        assert_eq!(first_problem(&with_components("A", components)), expected);
+    }
+}
+
+#[test]
+fn long_chains_and_many_parts_end() {
+    // 300 and 5,000 in a row: too deep for the compiler, and no end of the process.
+    for count in [300, 5_000] {
+        let chain: Value = (0..count)
+            .map(|index| {
+                let inner = json!({"type": "object", "properties": {"a": reference(format!("A{}", index + 1))}});
+                (format!("A{index}"), inner)
+            })
+            .chain([(format!("A{count}"), json!({"type": "string"}))])
+            .collect();
+        assert_eq!(
+            first_problem(&with_components("A0", chain)),
+            "/components/schemas/A0: more than 32 components refer to one another in a row"
+        );
+    }
+    // References to nothing but a reference are one schema in the end.
+    let aliases: Value = (0..300)
+        .map(|index| (format!("A{index}"), reference(format!("A{}", index + 1))))
+        .chain([("A300".to_owned(), json!({"type": "string"}))])
+        .collect();
+    assert_eq!(check("p.json", &with_components("A0", aliases)), Ok(()));
+    // Each is twice the next.
+    let parts: Value = (0..15)
+        .map(|index| {
+            let next = reference(format!("A{}", index + 1));
+            (format!("A{index}"), json!({"allOf": [next, next]}))
+        })
+        .chain([("A15".to_owned(), json!({"type": "object"}))])
+        .collect();
+    assert_eq!(
+        first_problem(&with_components("A0", parts)),
+        "/components/schemas/A0: is made of 65535 schemas, references followed; at most 10000 are supported"
     );
 }
 
@@ -169,7 +371,7 @@ fn operations_that_cannot_be_taken() {
         (
             "/operationId",
             json!("fn"),
-            "/operationId: \"fn\" gives the method name \"fn\", which is no Rust identifier",
+            "/operationId: \"fn\" gives the method name \"fn\", which is not a Rust identifier",
         ),
         (
             "/requestBody/content",
@@ -189,7 +391,7 @@ fn operations_that_cannot_be_taken() {
         (
             "/responses",
             json!({"2XX": {}}),
-            "/responses/2XX: \"2XX\" is neither a status code nor \"default\"",
+            "/responses/2XX: expected a status code or \"default\", found \"2XX\"",
         ),
         (
             "/responses",
@@ -243,6 +445,36 @@ fn paths_and_parts_that_cannot_be_taken() {
             "/paths/~1x/trace",
             json!({}),
             "/paths/~1x/trace: not supported: {}",
+        ),
+        (
+            "/paths/x",
+            json!({"get": {}}),
+            "/paths/x: expected a path that starts with \"/\", found \"x\"; its operations would be left out",
+        ),
+        (
+            "/paths/~1y?z=1",
+            json!({}),
+            "/paths/~1y?z=1: the path contains '?', which no path of a URL can",
+        ),
+        (
+            "/servers",
+            json!([{"url": "https://example.com"}, {"url": "https://example.com/v1/"}]),
+            "/servers/1/url: not supported: a server with a base path, \"/v1\"; requests would be sent without it",
+        ),
+        (
+            "/servers",
+            json!([{"url": "/v1"}]),
+            "/servers/0/url: not supported: a server with a base path, \"/v1\"; requests would be sent without it",
+        ),
+        (
+            "/servers",
+            json!([{"url": "https://{region}.example.com"}]),
+            "/servers/0/url: not supported: variables in the URL of a server, \"https://{region}.example.com\"",
+        ),
+        (
+            "/paths/~1x/post/responses",
+            json!({"201": {"description": "made"}}),
+            "/paths/~1x/post/responses/201/content: the 201 response has no content, so there is nothing to decode",
         ),
         (
             "/servers",

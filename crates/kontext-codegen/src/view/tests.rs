@@ -1,10 +1,19 @@
 use serde_json::{Value, json};
 
-use super::{View, view};
+use super::View;
+use crate::{Input, Problems, effective::effective};
 
 /// The view of a document with one operation.
 fn of(request: Value, response: Value, components: Value) -> View {
     view(&document(request, response, components)).unwrap()
+}
+
+fn view(document: &Value) -> Result<View, Problems> {
+    let input = Input {
+        file: "openapi/published/p.json".to_owned(),
+        text: document.to_string(),
+    };
+    super::view(&effective(&[input], &[]).unwrap())
 }
 
 fn document(request: Value, response: Value, components: Value) -> Value {
@@ -21,7 +30,7 @@ fn document(request: Value, response: Value, components: Value) -> Value {
                 "default": {"description": "other"}
             }
         }}},
-        "components": {"schemas": components, "securitySchemes": {"key": {}}}
+        "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
     })
 }
 
@@ -158,13 +167,17 @@ fn what_a_response_may_leave_out_may_be_null() {
 
 #[test]
 fn enums_are_ours_in_requests_and_open_in_responses() {
-    let values = json!({"type": "string", "enum": ["a", "b"], "default": "a"});
+    let values = json!({"type": "string", "enum": ["a", "b"], "default": "a", "x-enum-names": {"b": "Best"}});
     let view = of(
         object(json!({"look": values})),
         object(json!({"look": values})),
         json!({}),
     );
-    assert_eq!(view.enums["MakeThingRequestLook"].values, ["a", "b"]);
+    let named = |value: &str, name: &str| (value.to_owned(), name.to_owned());
+    assert_eq!(
+        view.enums["MakeThingRequestLook"].values,
+        [named("a", "A"), named("b", "Best")]
+    );
     let schemas = &view.document["components"]["schemas"];
     assert_eq!(
         schemas["MakeThingRequest"]["properties"]["look"],
@@ -183,13 +196,14 @@ fn what_stands_inline_is_named_after_its_place() {
         "u": {"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["x"]}]}
     }));
     let view = of(request, object(json!({})), json!({}));
-    let objects: Vec<_> = view.requests.keys().collect();
+    let objects: Vec<_> = view.sent.keys().collect();
     assert_eq!(
         objects,
         [
             "MakeThingRequest",
             "MakeThingRequestA",
-            "MakeThingRequestAbItem"
+            "MakeThingRequestAbItem",
+            "MakeThingRequestU"
         ]
     );
     // By its type, not its position: another branch in front renames nothing.
@@ -205,14 +219,12 @@ fn one_name_is_one_type() {
     };
     let twice = object(json!({"a": object(json!({"b": values("x")})), "a_b": values("y")}));
     assert!(error(twice, json!({})).starts_with(
-        "openapi/effective.json: /components/schemas/MakeThingRequest/properties/a_b: \
-         would be named MakeThingRequestAb, as /components/schemas/MakeThingRequest/properties/a/properties/b is"
+        "openapi/published/p.json: /paths/~1x/post/requestBody/content/application~1json/schema/properties/a_b: \
+         would be named MakeThingRequestAb, as /paths/~1x/post/requestBody/content/application~1json/schema/properties/a/properties/b is"
     ));
     let taken = json!({"MakeThingRequestA": {"type": "string"}});
-    assert!(
-        error(object(json!({"a": values("x")})), taken)
-            .contains("would be named MakeThingRequestA, as")
-    );
+    let both = json!({"a": values("x"), "b": {"$ref": "#/components/schemas/MakeThingRequestA"}});
+    assert!(error(object(both), taken).contains("would be named MakeThingRequestA, as"));
     assert!(
         error(object(json!({"builder": values("x")})), json!({}))
             .contains("would be named MakeThingRequestBuilder, which no type may have")
@@ -224,7 +236,7 @@ fn a_response_has_no_property_of_the_name_that_keeps_the_rest() {
     let document = document(object(json!({})), object(json!({"extra": {}})), json!({}));
     let error = view(&document).unwrap_err().to_string();
     assert!(
-        error.starts_with("openapi/effective.json: /components/schemas/MakeThingResponse/properties/extra: a field of this name"),
+        error.starts_with("openapi/published/p.json: /paths/~1x/post/responses/201/content/application~1json/schema/properties/extra: a field of this name"),
         "{error}"
     );
 }

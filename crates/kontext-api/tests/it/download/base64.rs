@@ -93,7 +93,7 @@ async fn the_limit_is_that_of_the_decoded_image() {
         let too_small = client.download(&image).max_bytes(2_999);
         let error = too_small.clone().bytes().await.unwrap_err();
         assert!(
-            matches!(error, DownloadError::TooLarge { limit: 2_999 }),
+            matches!(error, DownloadError::TooLarge { limit: 2_999, .. }),
             "{error:?}"
         );
         let mut written = Vec::new();

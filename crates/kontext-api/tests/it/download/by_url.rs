@@ -312,7 +312,7 @@ async fn the_size_has_a_limit() {
         let download = client.download(&image).max_bytes(9_999);
         let error = download.to_file(folder.path().join("a")).await.unwrap_err();
         assert!(
-            matches!(error, DownloadError::TooLarge { limit: 9_999 }),
+            matches!(error, DownloadError::TooLarge { limit: 9_999, .. }),
             "{error:?}"
         );
         assert!(error.to_string().contains("`Download::max_bytes`"));
@@ -330,7 +330,13 @@ async fn an_announced_size_over_the_limit_is_refused_at_once() {
     let client = local().build().unwrap();
     let error = error_of(&client, &host.image()).await;
     assert!(
-        matches!(error, DownloadError::TooLarge { limit: 33_554_432 }),
+        matches!(
+            error,
+            DownloadError::TooLarge {
+                limit: 33_554_432,
+                ..
+            }
+        ),
         "{error:?}"
     );
 }
@@ -347,7 +353,13 @@ async fn what_is_not_announced_is_refused_when_it_is_too_much() {
         .unwrap();
     let error = error_of(&client, &host.image()).await;
     assert!(
-        matches!(error, DownloadError::TooLarge { limit: 33_554_432 }),
+        matches!(
+            error,
+            DownloadError::TooLarge {
+                limit: 33_554_432,
+                ..
+            }
+        ),
         "{error:?}"
     );
 }

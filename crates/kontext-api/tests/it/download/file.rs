@@ -85,7 +85,7 @@ async fn a_file_that_exists_is_refused_before_the_rest_is_downloaded() {
             .await
             .unwrap_err();
         assert!(
-            matches!(&error, DownloadError::Exists { path } if *path == existing),
+            matches!(&error, DownloadError::Exists { path, .. } if *path == existing),
             "{error:?}"
         );
         assert!(
@@ -139,7 +139,7 @@ async fn a_folder_that_is_missing_is_named_before_anything_is_sent() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, DownloadError::NoFolder { path } if *path == missing),
+        matches!(&error, DownloadError::NoFolder { path, .. } if *path == missing),
         "{error:?}"
     );
     assert!(error.to_string().ends_with("/no: make it first"), "{error}");

@@ -261,7 +261,7 @@ async fn a_stall_is_measured_between_bytes_and_can_be_set_for_one_image() {
     let limit = Duration::from_millis(50);
     let download = client.download(&image).stall_timeout(limit).bytes();
     let error = download.await.unwrap_err();
-    assert!(matches!(error, DownloadError::Stalled { limit: found } if found == limit));
+    assert!(matches!(error, DownloadError::Stalled { limit: found, .. } if found == limit));
 }
 
 #[tokio::test]

@@ -1,0 +1,581 @@
+//! How a client is made, and the rules that no setting can lift.
+
+use std::env::VarError;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST};
+use http::{HeaderMap, HeaderValue};
+use thiserror::Error;
+
+use crate::client::base_url::{self, BaseUrl};
+use crate::client::retry::{Budget, RetryPolicy};
+use crate::client::runtimes::Runtimes;
+use crate::client::telemetry::{Attempt, Hook, Observer};
+use crate::client::{Client, Shared};
+use crate::download;
+use crate::redact::Redactor;
+
+/// What the client calls itself to the provider.
+pub(crate) const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
+
+/// How long a request may take unless the caller says otherwise.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a connection waits for the next request. A server that closes one at the same
+/// moment leaves the outcome of a request on it unknown, and those of Node.js do after 5 s.
+pub(crate) const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+
+/// Changes the settings of the HTTP client.
+pub(crate) type Configure =
+    Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
+
+/// Goes on from an earlier change.
+fn after(
+    earlier: Option<Configure>,
+    configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+) -> Configure {
+    match earlier {
+        Some(earlier) => Box::new(move |http| configure(earlier(http))),
+        None => Box::new(configure),
+    }
+}
+
+/// Makes a [`Client`].
+pub struct ClientBuilder {
+    api_key: Option<String>,
+    base_url: String,
+    connect_timeout: Duration,
+    attempt_timeout: Option<Duration>,
+    max_answer_bytes: usize,
+    retry: RetryPolicy,
+    proxy: Option<reqwest::Proxy>,
+    on_attempt: Option<Hook>,
+    downloads: download::Settings,
+    configure: Option<Configure>,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            api_key: None,
+            base_url: base_url::DEFAULT.to_owned(),
+            connect_timeout: Duration::from_secs(5),
+            attempt_timeout: None,
+            max_answer_bytes: 64 * 1024 * 1024,
+            retry: RetryPolicy::default(),
+            proxy: None,
+            on_attempt: None,
+            downloads: download::Settings::default(),
+            configure: None,
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// A builder with the key from `AIMLAPI_KEY` and, if it is set, the base URL
+    /// from `AIMLAPI_BASE_URL`.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::MissingKey`] without the key, [`BuildError::NotUnicode`].
+    pub fn from_env() -> Result<Self, BuildError> {
+        Self::from_variables(&|name| std::env::var(name))
+    }
+
+    fn from_variables(
+        look_up: &dyn Fn(&str) -> Result<String, VarError>,
+    ) -> Result<Self, BuildError> {
+        let api_key = variable(API_KEY, look_up)?.ok_or(BuildError::MissingKey)?;
+        let builder = Self::default().api_key(api_key);
+        Ok(match variable(BASE_URL, look_up)? {
+            // Shells and containers have no other way to unset one.
+            Some(base_url) if !base_url.is_empty() => builder.base_url(base_url),
+            _ => builder,
+        })
+    }
+
+    /// The API key, without `Bearer`. It is required.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Where the API is: an origin, without a path. `https://api.aimlapi.com`
+    /// unless it is set. Plain http is allowed to this machine only.
+    pub fn base_url(mut self, origin: impl Into<String>) -> Self {
+        self.base_url = origin.into();
+        self
+    }
+
+    /// How long connecting may take, TLS included: 5 seconds unless it is set, and
+    /// never more than half of [`attempt_timeout`](Self::attempt_timeout), so that
+    /// connecting too slowly is known to be that, and not an unknown outcome.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// How long a request may take from connecting to the last byte of the
+    /// answer: 300 seconds unless it is set. Generating takes long, and after
+    /// this time-out nobody knows whether the image was made and charged.
+    ///
+    /// It cannot be more than [`RetryPolicy::total_timeout`], which is 330 seconds unless
+    /// it is set: raise that too.
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.attempt_timeout = Some(limit);
+        self
+    }
+
+    /// How large the body of a success may be, in bytes: 64 MiB unless it is set.
+    /// Beyond it the call fails with a decode error that holds what was read.
+    pub fn max_answer_bytes(mut self, limit: usize) -> Self {
+        self.max_answer_bytes = limit;
+        self
+    }
+
+    /// What is tried again, how often, how soon, and how long all of it may take.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Calls a function after every attempt, also after one that is tried again and
+    /// one whose future was dropped: for metrics and audits.
+    ///
+    /// It runs in the task of the call, so it must be quick. If it panics, the call
+    /// goes on. A second call replaces the first.
+    ///
+    /// ```no_run
+    /// # fn f() -> Result<(), kontext_api::BuildError> {
+    /// let client = kontext_api::Client::builder()
+    ///     .api_key("key")
+    ///     .on_attempt(|attempt| {
+    ///         println!("{} {} {}", attempt.operation, attempt.number, attempt.outcome.as_str());
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_attempt(mut self, hook: impl Fn(&Attempt<'_>) + Send + Sync + 'static) -> Self {
+        self.on_attempt = Some(Arc::new(hook));
+        self
+    }
+
+    /// How large an image may be that is downloaded, in bytes: 32 MiB unless it is set.
+    /// [`Download::max_bytes`](crate::Download::max_bytes) sets it for one image.
+    pub fn download_max_bytes(mut self, limit: u64) -> Self {
+        self.downloads.max_bytes = limit;
+        self
+    }
+
+    /// For how long no byte of a download may come before an attempt ends: 20 seconds
+    /// unless it is set.
+    /// [`Download::stall_timeout`](crate::Download::stall_timeout) sets it for one image.
+    pub fn download_stall_timeout(mut self, limit: Duration) -> Self {
+        self.downloads.stall_timeout = limit;
+        self
+    }
+
+    /// The proxy of the API and of downloads, instead of the one that the environment
+    /// names (`HTTPS_PROXY` and its like, which count for both as well).
+    ///
+    /// An API on this machine has no proxy, nor have downloads with one.
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Networks that images may be fetched from although they are not public, such as
+    /// `10.0.0.0/8`, `fd00::/8` or a single address: for a resolver that gives made-up
+    /// addresses (198.18.0.0/15), a network with NAT64 of its own (64:ff9b:1::/48), or a
+    /// store of images on a private network. A second call adds to the first.
+    ///
+    /// It is the check of addresses alone that this lifts: URLs still have to be https, and
+    /// redirects are judged likewise. Link-local addresses and those at which clouds keep a
+    /// machine's secrets (169.254.0.0/16, fe80::/10, 168.63.129.16 and others) are allowed
+    /// only by a network that lies inside of these.
+    ///
+    /// An image's URL is what a server wrote: whoever can write into an answer can make this
+    /// machine ask these networks for something.
+    pub fn download_networks(mut self, networks: impl IntoIterator<Item: Into<String>>) -> Self {
+        let networks = networks.into_iter().map(Into::into);
+        self.downloads.networks.extend(networks);
+        self
+    }
+
+    /// Changes the HTTP client that downloads images: a certificate, another proxy than the
+    /// API's. It is another one than the API's, with other connections and without the
+    /// key, and [`configure_http`](Self::configure_http) does not change it. A second call
+    /// goes on from the first.
+    ///
+    /// Afterwards this crate sets what it answers for: the time to connect, the headers
+    /// `host`, `accept` and `accept-encoding`, no retries and no redirects but its own,
+    /// no referer, no compression, no `connection_verbose`, https only, idle connections
+    /// for 4 s, and a resolver that gives an image's host only addresses on the public
+    /// internet and in [`download_networks`](Self::download_networks) (with the API on this
+    /// machine, loopback addresses and plain http to them too).
+    ///
+    /// What the closure sets beyond that is the caller's business:
+    ///
+    /// - Default headers go to every host that an image's URL names: no secrets there.
+    /// - **A proxy resolves names itself, so nothing stops it from asking its own
+    ///   network.** The connection to the proxy is not judged. `no_proxy` is one way to do
+    ///   without.
+    /// - An address that `resolve` gives to a name is not checked.
+    pub fn configure_download_http(
+        mut self,
+        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+    ) -> Self {
+        let earlier = self.downloads.configure.take();
+        self.downloads.configure = Some(after(earlier, configure));
+        self
+    }
+
+    /// Changes the HTTP client: a certificate, a user agent, default headers, or a proxy
+    /// that downloads are not to use ([`proxy`](Self::proxy) is for both). A second call
+    /// goes on from the first.
+    ///
+    /// Afterwards this crate sets what it answers for: the key, the time-outs, the
+    /// headers `host`, `accept` and `accept-encoding`, no retries, no redirects, no
+    /// referer, no compression, no `connection_verbose` (it logs every byte, and so
+    /// the key), idle connections for 4 s, and to this machine no proxy.
+    ///
+    /// Headers of an answer that are not valid are skipped, unless the closure says
+    /// otherwise. An answer with more than 100 headers cannot be read; its outcome
+    /// is then unknown.
+    pub fn configure_http(
+        mut self,
+        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+    ) -> Self {
+        self.configure = Some(after(self.configure.take(), configure));
+        self
+    }
+
+    /// Makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if the key is missing or cannot be in a header, if the base
+    /// URL is not an origin, if it is plain http to another machine or https
+    /// without a TLS feature, if an attempt may take longer than all of them, if a network
+    /// is none, or if reqwest cannot be set up.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let base_url = BaseUrl::new(&self.base_url)?;
+        let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
+        let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
+        // No part of a call may be cut in a way that leaves open whether it was sent
+        // while it still connects.
+        let total = self.retry.total();
+        let attempt_timeout = match self.attempt_timeout {
+            Some(attempt) if attempt > total => {
+                return Err(BuildError::AttemptTimeout { attempt, total });
+            }
+            Some(attempt) => attempt,
+            None => ATTEMPT_TIMEOUT.min(total),
+        };
+        let connect_timeout = self.connect_timeout.min(attempt_timeout / 2);
+        // What the caller may choose otherwise. Gateways in front of an API refuse
+        // clients without a name. One bad header is no reason to lose an image.
+        let preset = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .http1_ignore_invalid_headers_in_responses(true);
+        let preset = match &self.proxy {
+            Some(proxy) => preset.proxy(proxy.clone()),
+            None => preset,
+        };
+        let http = configure(preset)
+            // Each of them replaces the one that the closure may have set: another host
+            // would get the key, and a coding would make the answer unreadable.
+            .default_headers(HeaderMap::from_iter([
+                (AUTHORIZATION, api_key.authorization()?),
+                (ACCEPT, HeaderValue::from_static("application/json")),
+                (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+                (HOST, base_url.host_header()),
+            ]))
+            .timeout(attempt_timeout);
+        let mut http = strict(http, connect_timeout);
+        if base_url.is_loopback() {
+            // The key may go in the clear to this machine, so it must get nowhere else.
+            http = with_localhost_here(http.no_proxy());
+        }
+        let http = http
+            .build()
+            .map_err(|error| BuildError::Http(error.without_url()))?;
+        let redactor = Redactor::hiding(&api_key);
+        let downloads =
+            self.downloads
+                .build(&base_url, self.proxy, connect_timeout, &self.retry)?;
+        Ok(Client::new(Shared {
+            http,
+            base_url: base_url.as_str().to_owned(),
+            max_answer_bytes: self.max_answer_bytes,
+            attempt_timeout,
+            budget: Budget::new(&self.retry),
+            retry: self.retry,
+            downloads,
+            runtimes: Runtimes::default(),
+            observer: Observer::new(self.on_attempt, redactor.clone()),
+            redactor,
+        }))
+    }
+}
+
+/// Prints no key, and of the base URL nothing that was not checked.
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("max_answer_bytes", &self.max_answer_bytes)
+            .field("retry", &self.retry)
+            .field("download_max_bytes", &self.downloads.max_bytes)
+            .field("download_stall_timeout", &self.downloads.stall_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An API key that can be sent. It has no print of any sort.
+pub(crate) struct ApiKey(String);
+
+impl ApiKey {
+    /// Takes a key as it was handed out, without `Bearer`.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::MissingKey`] if it is empty, [`BuildError::InvalidKey`] if
+    /// it has anything but visible ASCII characters: a trailing line end, for one.
+    pub(crate) fn new(key: impl Into<String>) -> Result<Self, BuildError> {
+        let key = key.into();
+        match key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            _ if key.is_empty() => Err(BuildError::MissingKey),
+            true => Ok(Self(key)),
+            false => Err(BuildError::InvalidKey),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of the authorization header, marked so that no log prints it.
+    pub(crate) fn authorization(&self) -> Result<HeaderValue, BuildError> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))
+            .map_err(|_| BuildError::InvalidKey)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// Why a client could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// There is no key.
+    #[error("there is no api key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
+    MissingKey,
+    /// The key cannot stand in a header.
+    #[error(
+        "the api key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) has a space, a line end or \
+         another character that cannot be in a header"
+    )]
+    InvalidKey,
+    /// A variable is not valid Unicode.
+    #[error("the variable {variable} is not valid Unicode")]
+    NotUnicode {
+        /// The name of the variable.
+        variable: &'static str,
+    },
+    /// The base URL is not an origin.
+    #[error(
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
+         give an origin, such as https://api.aimlapi.com"
+    )]
+    InvalidBaseUrl {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The key would be sent in the clear to another machine.
+    #[error(
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is plain http to \
+         {origin}, which is allowed to this machine only: use https"
+    )]
+    PlainHttp {
+        /// The origin that was asked for.
+        origin: String,
+    },
+    /// The crate was built without TLS.
+    #[error(
+        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
+         needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
+    )]
+    NoTls {
+        /// The origin that was asked for.
+        origin: String,
+    },
+    /// One attempt may take longer than all of them together.
+    #[error(
+        "an attempt may take {attempt:?} (`ClientBuilder::attempt_timeout`), and all attempts \
+         together only {total:?}: raise `RetryPolicy::total_timeout`"
+    )]
+    AttemptTimeout {
+        /// What an attempt may take.
+        attempt: Duration,
+        /// What all attempts may take.
+        total: Duration,
+    },
+    /// What should be a network is none.
+    #[error(
+        "{network:?} is no network (`ClientBuilder::download_networks`): write an address, or \
+         one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
+    )]
+    InvalidNetwork {
+        /// What it is.
+        network: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("the http client could not be made")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Holds the API key.
+pub(crate) const API_KEY: &str = "AIMLAPI_KEY";
+/// Holds the origin of the API, if it is another one.
+pub(crate) const BASE_URL: &str = "AIMLAPI_BASE_URL";
+
+/// Looks one variable up. Tests pass their own function, because a process
+/// cannot change its environment safely.
+pub(crate) fn variable(
+    name: &'static str,
+    look_up: &dyn Fn(&str) -> Result<String, VarError>,
+) -> Result<Option<String>, BuildError> {
+    match look_up(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(BuildError::NotUnicode { variable: name }),
+    }
+}
+
+/// Sends nothing by itself, follows nothing by itself, changes no body and logs none.
+pub(crate) fn strict(
+    http: reqwest::ClientBuilder,
+    connect_timeout: Duration,
+) -> reqwest::ClientBuilder {
+    http.redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        // Another crate of the same build may have turned these on.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .pool_idle_timeout(IDLE_CONNECTION)
+        // It logs every byte, and so the key.
+        .connection_verbose(false)
+        .connect_timeout(connect_timeout)
+}
+
+/// Takes `localhost` for this machine, wherever a resolver thinks that it is.
+pub(crate) fn with_localhost_here(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    let addresses = [
+        (Ipv4Addr::LOCALHOST, 0).into(),
+        (Ipv6Addr::LOCALHOST, 0).into(),
+    ];
+    http.resolve_to_addrs("localhost", &addresses)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn from(key: Option<&str>, base_url: Option<&str>) -> Result<Client, BuildError> {
+        let look_up = |name: &str| {
+            let value = match name {
+                "AIMLAPI_KEY" => key,
+                "AIMLAPI_BASE_URL" => base_url,
+                _ => None,
+            };
+            value.map(str::to_owned).ok_or(VarError::NotPresent)
+        };
+        ClientBuilder::from_variables(&look_up)?.build()
+    }
+
+    #[test]
+    fn the_environment_makes_a_client() {
+        let client = from(Some("key-7"), Some("http://127.0.0.1:4010/")).unwrap();
+        let debug = format!("{client:?}");
+        assert!(
+            debug.contains("http://127.0.0.1:4010") && !debug.contains("key-7"),
+            "{debug}"
+        );
+    }
+
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    #[test]
+    fn an_empty_base_url_is_the_default() {
+        let client = from(Some("key-7"), Some("")).unwrap();
+        assert!(format!("{client:?}").contains(base_url::DEFAULT));
+    }
+
+    #[test]
+    fn an_attempt_cannot_take_longer_than_all_of_them() {
+        let builder = || {
+            Client::builder()
+                .api_key("key")
+                .base_url("http://127.0.0.1")
+                .attempt_timeout(Duration::from_secs(600))
+        };
+        let error = builder().build().unwrap_err().to_string();
+        assert!(error.contains("600s") && error.contains("330s"), "{error}");
+        assert!(error.contains("`RetryPolicy::total_timeout`"), "{error}");
+        let patient = RetryPolicy::default().total_timeout(Duration::from_secs(600));
+        let client = builder().retry(patient).build().unwrap();
+        assert_eq!(client.shared.attempt_timeout, Duration::from_secs(600));
+        // What nobody set is no contradiction.
+        let hasty = RetryPolicy::default().total_timeout(Duration::from_secs(9));
+        let builder = Client::builder()
+            .api_key("key")
+            .base_url("http://127.0.0.1");
+        let client = builder.retry(hasty).build().unwrap();
+        assert_eq!(client.shared.attempt_timeout, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn what_is_no_network_is_named() {
+        for network in ["10.0.0.0/33", "fd00::/8x", "", "localhost"] {
+            let builder = Client::builder()
+                .api_key("key")
+                .base_url("http://127.0.0.1");
+            let error = builder.download_networks([network]).build().unwrap_err();
+            assert!(error.to_string().contains("download_networks"), "{error}");
+        }
+        let builder = Client::builder()
+            .api_key("key")
+            .base_url("http://127.0.0.1");
+        let networks = ["10.0.0.0/8", " fd00::/8", "192.168.0.7", "::1"];
+        builder.download_networks(networks).build().unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_environment_is_named() {
+        for (key, base_url, problem) in [
+            (None, None, "AIMLAPI_KEY"),
+            (Some(""), Some("http://127.0.0.1"), "AIMLAPI_KEY"),
+            (Some("key\n"), Some("http://127.0.0.1"), "AIMLAPI_KEY"),
+            (Some("kéy"), Some("http://127.0.0.1"), "AIMLAPI_KEY"),
+            (Some("key"), Some("http://127.0.0.1/v1"), "AIMLAPI_BASE_URL"),
+            (Some("key"), Some("http://192.0.2.1"), "AIMLAPI_BASE_URL"),
+        ] {
+            let error = from(key, base_url).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+        let not_unicode = |_: &str| Err(VarError::NotUnicode("secret".into()));
+        let error = ClientBuilder::from_variables(&not_unicode)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "the variable AIMLAPI_KEY is not valid Unicode");
+    }
+}

@@ -1,0 +1,299 @@
+//! What the client knows of a call, whatever came of it.
+
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{fmt, mem, process};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
+use thiserror::Error;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::retry::SharedRateLimit;
+use crate::generated::Client;
+use crate::redact;
+use crate::response::headers::CLIENT_REQUEST_ID;
+
+/// A call of the API: what it was called, and how many attempts it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub(crate) client_request_id: ClientRequestId,
+    pub(crate) attempts: u32,
+    /// Whether an attempt before the last one may have been charged. Only an opt-in
+    /// of [`RetryPolicy`](crate::RetryPolicy) makes it so.
+    pub(crate) earlier_may_be_charged: bool,
+}
+
+impl Call {
+    /// The `X-Client-Request-Id` that every attempt was sent with: the caller's, or
+    /// one that the client made.
+    pub fn client_request_id(&self) -> &ClientRequestId {
+        &self.client_request_id
+    }
+
+    /// How many attempts there were, the last one included. 0 where nothing was
+    /// attempted, because the request is not valid.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
+/// What one call does otherwise than the client's settings say.
+///
+/// ```no_run
+/// # async fn f(client: kontext_api::Client, request: kontext_api::GenerateImageRequest)
+/// # -> Result<(), Box<dyn std::error::Error>> {
+/// use kontext_api::{CallOptions, ClientRequestId};
+///
+/// let options = CallOptions::default().client_request_id(ClientRequestId::new("order-7")?);
+/// let answer = client.generate_with(request, options).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing before they are given to a call"]
+pub struct CallOptions {
+    pub(crate) client_request_id: Option<ClientRequestId>,
+    pub(crate) batch: Option<InBatch>,
+}
+
+impl CallOptions {
+    /// The name of the call, instead of one that the client makes. Names that are
+    /// known before the call can be written down before anything is sent.
+    pub fn client_request_id(mut self, id: ClientRequestId) -> Self {
+        self.client_request_id = Some(id);
+        self
+    }
+}
+
+/// What a call shares with the other calls of its batch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InBatch {
+    /// Ends the call where it waits to be tried again.
+    pub(crate) stop: CancellationToken,
+    pub(crate) rate_limit: Arc<SharedRateLimit>,
+}
+
+impl InBatch {
+    /// Waits, and on while the batch pauses. False if it is stopped before that.
+    pub(crate) async fn wait(&self, mut delay: Duration) -> bool {
+        loop {
+            if timeout(delay, self.stop.cancelled()).await.is_ok() {
+                return false;
+            }
+            match self.rate_limit.pause() {
+                Some(left) => delay = left,
+                None => return true,
+            }
+        }
+    }
+}
+
+/// The most characters that the provider takes.
+const LONGEST: usize = 128;
+
+/// The caller's name for a call, sent as `X-Client-Request-Id`: what to give to the
+/// provider's support when the outcome of a call is unknown.
+///
+/// It has 1 to 128 characters of `A-Z a-z 0-9 . _ : -`. The provider silently drops
+/// any other value and carries the request out, so others are refused here. One
+/// name stands for one call, all of its attempts included; use another for the next
+/// call, or the provider's records of the two cannot be told apart.
+///
+/// (Source: the provider's page on request headers.)
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientRequestId(HeaderValue);
+
+/// Why a text is no client request id.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "the client request id {problem}: give 1 to {LONGEST} characters of A-Z a-z 0-9 . _ : -, \
+     because the provider silently drops any other"
+)]
+pub struct InvalidClientRequestId {
+    problem: String,
+}
+
+impl ClientRequestId {
+    /// Takes a name.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidClientRequestId`] if it is empty, longer than 128 characters, or has
+    /// a character that the provider does not take.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidClientRequestId> {
+        let name = name.as_ref();
+        let invalid = |problem| Err(InvalidClientRequestId { problem });
+        if name.is_empty() {
+            return invalid("is empty".to_owned());
+        }
+        if let Some((position, character)) = name.chars().enumerate().find(|(_, c)| !is_taken(*c)) {
+            let shown = redact::one_line(&character.to_string(), 1);
+            return invalid(format!("has `{shown}` at character {}", position + 1));
+        }
+        if name.len() > LONGEST {
+            return invalid(format!("has {} characters", name.len()));
+        }
+        match HeaderValue::from_str(name) {
+            Ok(value) => Ok(Self(value)),
+            Err(_) => invalid("cannot be in a header".to_owned()),
+        }
+    }
+
+    /// A name that no other call has: the process is in it, because one that was forked
+    /// off draws the same numbers.
+    pub(crate) fn random() -> Self {
+        let number = fastrand::u128(..) >> 32;
+        let name = format!("kontext-{:08x}{number:024x}", process::id());
+        // These characters can be in a header.
+        Self(HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("kontext")))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The name as a header.
+    pub(crate) fn header(&self) -> &HeaderValue {
+        &self.0
+    }
+}
+
+fn is_taken(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | ':' | '-')
+}
+
+impl fmt::Display for ClientRequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for ClientRequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientRequestId({self})")
+    }
+}
+
+impl FromStr for ClientRequestId {
+    type Err = InvalidClientRequestId;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::new(name)
+    }
+}
+
+impl AsRef<str> for ClientRequestId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// One attempt: what it sends beside what the document says, and the headers that
+/// come back.
+pub(crate) struct AttemptHooks {
+    client_request_id: HeaderValue,
+    time: Option<Duration>,
+    headers: Mutex<HeaderMap>,
+}
+
+impl AttemptHooks {
+    /// An attempt under this name, which may take that long; without a time, as long
+    /// as the HTTP client allows.
+    pub(crate) fn new(client_request_id: HeaderValue, time: Option<Duration>) -> Self {
+        Self {
+            client_request_id,
+            time,
+            headers: Mutex::default(),
+        }
+    }
+
+    /// The headers of the answer.
+    pub(crate) fn into_headers(self) -> HeaderMap {
+        self.headers
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The generated client is `Clone` and `Debug`, and so has to be this; neither is used.
+impl Clone for AttemptHooks {
+    fn clone(&self) -> Self {
+        Self::new(self.client_request_id.clone(), self.time)
+    }
+}
+
+impl fmt::Debug for AttemptHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptHooks").finish_non_exhaustive()
+    }
+}
+
+impl ClientHooks<AttemptHooks> for Client {
+    /// Names the call.
+    async fn pre<E>(
+        &self,
+        request: &mut reqwest::Request,
+        _info: &OperationInfo,
+    ) -> Result<(), progenitor_client::Error<E>> {
+        let attempting = self.inner();
+        if attempting.time.is_some() {
+            *request.timeout_mut() = attempting.time;
+        }
+        let name = HeaderName::from_static(CLIENT_REQUEST_ID);
+        let id = attempting.client_request_id.clone();
+        request.headers_mut().insert(name, id);
+        Ok(())
+    }
+
+    /// Takes the headers out of the answer, of which the generated code would make a
+    /// copy, and hand out no more than a reference to that.
+    async fn exec(
+        &self,
+        request: reqwest::Request,
+        _info: &OperationInfo,
+    ) -> reqwest::Result<reqwest::Response> {
+        let mut response = self.client().execute(request).await?;
+        let headers = mem::take(response.headers_mut());
+        if let Ok(mut slot) = self.inner().headers.lock() {
+            *slot = headers;
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod request_id_tests {
+    use super::*;
+
+    #[test]
+    fn the_alphabet_and_the_length_of_the_provider_hold() {
+        let longest = "a".repeat(128);
+        for name in ["a", "Job-7_a.b:c", &longest] {
+            let id = ClientRequestId::new(name).unwrap();
+            assert_eq!(id.as_str(), name);
+            assert_eq!(id.header(), name);
+        }
+        for (name, problem) in [
+            ("", "is empty"),
+            (&*"a".repeat(129), "has 129 characters"),
+            ("job 7", "has ` ` at character 4"),
+            ("jöb", "has `ö` at character 2"),
+            ("job\r\nx: y", "has `\\r` at character 4"),
+            ("job/7", "has `/` at character 4"),
+        ] {
+            let error = ClientRequestId::new(name).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_random_name_is_one_that_the_provider_takes() {
+        let id = ClientRequestId::random();
+        assert_eq!(ClientRequestId::new(id.as_str()), Ok(id));
+    }
+}

@@ -1,0 +1,563 @@
+//! When to try again, how long to wait before, and when to stop.
+
+use std::error::Error as StdError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What is tried again, how often and how soon.
+///
+/// The API has no idempotency key: a request that is sent again may be paid for
+/// twice. So by default only what certainly was not carried out is tried again.
+///
+/// Which outcome leads to what, by default, is the table of the
+/// [crate's documentation](crate#paying-once); the methods here change it.
+///
+/// There are three attempts at most, within 330 s. Before the second a random time up
+/// to 0.5 s passes, before the third one up to 1 s, doubling to 8 s at most ("full
+/// jitter", so that many clients do not come back at once). A `Retry-After`, of a 429 or a
+/// 503, comes on top of that, up to 60 s; a longer one ends the call. The retries of a
+/// client and its clones share a budget: each takes 1 of 10, and each call that succeeds
+/// gives back 0.2; so when everything fails, the calls that follow are made once each.
+/// Downloads have a budget of the same size of their own.
+///
+/// A [`Batch`](crate::Batch) waits for a rate limit differently: a 429 pauses all of its
+/// jobs, and takes neither an attempt nor anything of the budget.
+///
+/// Downloads of images are safe to repeat: there, every failure that may pass is
+/// tried again, also a cut answer and any 5xx.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    max_attempts: u32,
+    base_delay: Duration,
+    max_delay: Duration,
+    max_retry_after: Duration,
+    total_timeout: Duration,
+    budget: u32,
+    not_sent: bool,
+    rate_limits: bool,
+    max_503: u32,
+    on_500: bool,
+    on_502: bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            base_delay: Duration::from_millis(500),
+            max_delay: Duration::from_secs(8),
+            max_retry_after: Duration::from_secs(60),
+            total_timeout: Duration::from_secs(330),
+            budget: 10,
+            not_sent: true,
+            rate_limits: true,
+            max_503: 1,
+            on_500: false,
+            on_502: false,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// One attempt, whatever happens.
+    pub fn never() -> Self {
+        Self::default().max_attempts(1)
+    }
+
+    /// How many attempts a call has, the first included: 3 unless it is set. 0 is
+    /// taken as 1.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// The longest wait before the second attempt: 0.5 s unless it is set. It doubles
+    /// with every further one.
+    pub fn base_delay(mut self, delay: Duration) -> Self {
+        self.base_delay = delay;
+        self
+    }
+
+    /// The longest wait before any attempt: 8 s unless it is set. A `Retry-After` may
+    /// be longer.
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// The longest `Retry-After` that is waited for: 60 s unless it is set.
+    pub fn max_retry_after(mut self, delay: Duration) -> Self {
+        self.max_retry_after = delay;
+        self
+    }
+
+    /// How long all attempts of a call and the waits between them may take: 330 s
+    /// unless it is set.
+    ///
+    /// Another attempt is made only if at least half of
+    /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) is left for it after the
+    /// wait, because one that is cut off when the time is up is an unknown outcome.
+    /// A download needs half a second.
+    pub fn total_timeout(mut self, limit: Duration) -> Self {
+        self.total_timeout = limit;
+        self
+    }
+
+    /// How many retries a client and its clones have in reserve: 10 unless it is set.
+    ///
+    /// Each retry takes one, and each call that succeeds gives back a fifth of one,
+    /// up to this number. With 0 there are no retries.
+    pub fn budget(mut self, retries: u32) -> Self {
+        self.budget = retries;
+        self
+    }
+
+    /// Whether to try again when no connection was made: yes unless it is set.
+    pub fn retry_not_sent(mut self, yes: bool) -> Self {
+        self.not_sent = yes;
+        self
+    }
+
+    /// Whether to try again after a 429 that is not about a quota or billing: yes
+    /// unless it is set.
+    pub fn retry_rate_limits(mut self, yes: bool) -> Self {
+        self.rate_limits = yes;
+        self
+    }
+
+    /// How often to try again after a 503 that the provider itself wrote: once unless it
+    /// is set. Any other 503 is an unknown outcome, and never sent again.
+    pub fn max_503_retries(mut self, times: u32) -> Self {
+        self.max_503 = times;
+        self
+    }
+
+    /// Whether to try again after a 500: no unless it is set.
+    ///
+    /// The provider says that failed requests are not charged, and a 500 in its own shape is
+    /// taken for its word. Any other comes from a gateway, which does not know what the
+    /// service behind it did: **the image may be made, and paid for, twice**. A 500 whose
+    /// message is about maintenance is not tried again.
+    pub fn retry_500(mut self, yes: bool) -> Self {
+        self.on_500 = yes;
+        self
+    }
+
+    /// Whether to try again after a 502: no unless it is set.
+    ///
+    /// A gateway answers it when the service behind it broke off: **the image may be
+    /// made, and paid for, twice**.
+    pub fn retry_502(mut self, yes: bool) -> Self {
+        self.on_502 = yes;
+        self
+    }
+
+    /// How often a call may be charged at most.
+    pub(crate) fn charges_per_call(&self) -> u64 {
+        match self.on_500 || self.on_502 {
+            true => u64::from(self.max_attempts),
+            false => 1,
+        }
+    }
+
+    /// How long all attempts may take.
+    pub(crate) fn total(&self) -> Duration {
+        self.total_timeout
+    }
+
+    /// The longest wait before attempt `number`, which is 2 at least.
+    fn longest_delay(&self, number: u32) -> Duration {
+        let doublings = number.saturating_sub(2).min(31);
+        let delay = self.base_delay.saturating_mul(1 << doublings);
+        delay.min(self.max_delay)
+    }
+
+    fn allows(&self, cause: Cause, earlier_503: u32) -> bool {
+        match cause {
+            Cause::NotSent => self.not_sent,
+            Cause::RateLimited => self.rate_limits,
+            Cause::Unavailable => earlier_503 < self.max_503,
+            Cause::InternalError => self.on_500,
+            Cause::BadGateway => self.on_502,
+            Cause::TransientDownload => true,
+        }
+    }
+}
+
+/// Why an attempt may be worth repeating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// No connection was made.
+    NotSent,
+    /// 429.
+    RateLimited,
+    /// 503.
+    Unavailable,
+    /// 500.
+    InternalError,
+    /// 502.
+    BadGateway,
+    /// Any failure of a download that may pass.
+    TransientDownload,
+}
+
+/// Whether no attempt will make a connection: a certificate that is not trusted, a proxy
+/// that wants a password, or one of a sort that nobody speaks.
+///
+/// The libraries below have no types for these, so it goes by their words.
+pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let words = error.to_string().to_lowercase();
+        let marks = ["certificate", "proxy auth", "scheme"];
+        if marks.iter().any(|mark| words.contains(mark)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// The retries that a client and its clones have in reserve, in fifths of a retry.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    fifths: Mutex<u64>,
+    most: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(policy: &RetryPolicy) -> Self {
+        let most = u64::from(policy.budget) * 5;
+        Self {
+            fifths: Mutex::new(most),
+            most,
+        }
+    }
+
+    /// Takes one retry, if there is one.
+    fn take(&self) -> bool {
+        let mut fifths = self.lock();
+        match fifths.checked_sub(5) {
+            Some(rest) => {
+                *fifths = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives back what a success is worth.
+    pub(crate) fn succeeded(&self) {
+        let mut fifths = self.lock();
+        *fifths = (*fifths + 1).min(self.most);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        // A number is whole whatever happened to the thread that held it.
+        self.fifths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The longest pause after a 429 that does not say how long to wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The rate limit that calls of a batch run into together: while one waits, all do.
+#[derive(Debug, Default)]
+pub(crate) struct SharedRateLimit(Mutex<Pauses>);
+
+/// The pauses since the last answer that was no 429.
+#[derive(Debug, Default)]
+struct Pauses {
+    /// Nothing is sent before.
+    until: Option<Instant>,
+    count: u32,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl SharedRateLimit {
+    /// For how long nothing may be sent.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        let until = self.lock().until?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
+    /// The provider has taken a request.
+    pub(crate) fn lifted(&self) {
+        let mut pauses = self.lock();
+        let until = pauses.until;
+        *pauses = Pauses {
+            until,
+            ..Pauses::default()
+        };
+    }
+
+    /// Begins a pause after a 429, and gives how long it is; nothing if the call ends: the
+    /// policy does not try again, the provider asks for more time than it allows, or for
+    /// the time of a whole call every answer has been a 429.
+    pub(crate) fn refused(
+        &self,
+        policy: &RetryPolicy,
+        sent: Instant,
+        retry_after: Option<Duration>,
+    ) -> Option<Duration> {
+        let is_too_long = retry_after.is_some_and(|delay| delay > policy.max_retry_after);
+        if !policy.rate_limits || policy.max_attempts <= 1 || is_too_long {
+            return None;
+        }
+        let now = Instant::now();
+        let mut pauses = self.lock();
+        let first = *pauses.first.get_or_insert(now);
+        if now.duration_since(first) > policy.total_timeout {
+            return None;
+        }
+        // What was under way when a pause began says nothing new.
+        if pauses.last.is_none_or(|last| sent >= last) {
+            pauses.count = pauses.count.saturating_add(1);
+            pauses.last = Some(now);
+        }
+        let doublings = (pauses.count - 1).min(31);
+        let longest = policy.base_delay.max(Duration::from_millis(1));
+        let longest = longest.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        let delay = match retry_after {
+            Some(delay) => delay.saturating_add(policy.longest_delay(2).mul_f64(fastrand::f64())),
+            None => longest.mul_f64(0.5 + fastrand::f64() / 2.0),
+        };
+        let until = now.checked_add(delay)?;
+        let until = pauses.until.map_or(until, |earlier| earlier.max(until));
+        pauses.until = Some(until);
+        Some(until.saturating_duration_since(now))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pauses> {
+        // Each of its values is whole whatever happened to the thread that held it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The attempts of one call.
+#[derive(Debug)]
+pub(crate) struct Schedule<'a> {
+    policy: &'a RetryPolicy,
+    budget: &'a Budget,
+    /// Nothing where the policy allows more time than a clock can count.
+    end: Option<Instant>,
+    attempts: u32,
+    /// Those that the policy does not count.
+    extra: u32,
+    retries_of_503: u32,
+}
+
+impl<'a> Schedule<'a> {
+    /// Starts the clock; the first attempt is next.
+    pub(crate) fn start(policy: &'a RetryPolicy, budget: &'a Budget) -> Self {
+        Self {
+            policy,
+            budget,
+            end: Instant::now().checked_add(policy.total()),
+            attempts: 1,
+            extra: 0,
+            retries_of_503: 0,
+        }
+    }
+
+    /// Leaves a pause that was not the call's own out of its time.
+    pub(crate) fn extend(&mut self, pause: Duration) {
+        self.end = self.end.and_then(|end| end.checked_add(pause));
+    }
+
+    /// The number of the attempt that is under way, from 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempts.saturating_add(self.extra)
+    }
+
+    /// Another attempt after `delay`, or what the server asks for if that is more, which
+    /// the policy does not count. Nothing if there is no time for it, or if there are to be
+    /// no retries at all.
+    pub(crate) fn next_extra(
+        &mut self,
+        delay: Duration,
+        retry_after: Option<Duration>,
+        least: Duration,
+    ) -> Option<Duration> {
+        let delay = delay.max(retry_after.unwrap_or_default());
+        let is_allowed = self.policy.max_attempts > 1
+            && retry_after.is_none_or(|delay| delay <= self.policy.max_retry_after)
+            && delay.saturating_add(least) <= self.time_left();
+        self.extra += u32::from(is_allowed);
+        is_allowed.then_some(delay)
+    }
+
+    /// How much time is left for all attempts.
+    pub(crate) fn time_left(&self) -> Duration {
+        match self.end {
+            Some(end) => end.saturating_duration_since(Instant::now()),
+            None => Duration::MAX,
+        }
+    }
+
+    /// How long to wait before the next attempt, or nothing if there is none.
+    ///
+    /// `least` is the time that the next attempt must have.
+    pub(crate) fn next(
+        &mut self,
+        cause: Cause,
+        retry_after: Option<Duration>,
+        least: Duration,
+    ) -> Option<Duration> {
+        if self.attempts >= self.policy.max_attempts
+            || !self.policy.allows(cause, self.retries_of_503)
+            || retry_after.is_some_and(|delay| delay > self.policy.max_retry_after)
+        {
+            return None;
+        }
+        let longest = self.policy.longest_delay(self.attempts + 1);
+        let jitter = longest.mul_f64(fastrand::f64());
+        // What the server asks for is the least; the jitter keeps clients apart
+        // that were told the same.
+        let delay = retry_after.unwrap_or_default().saturating_add(jitter);
+        if delay.saturating_add(least) > self.time_left() || !self.budget.take() {
+            return None;
+        }
+        self.attempts += 1;
+        if cause == Cause::Unavailable {
+            self.retries_of_503 += 1;
+        }
+        Some(delay)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The delays that a call gets when every attempt fails like this.
+    fn delays(policy: &RetryPolicy, cause: Cause, retry_after: Option<Duration>) -> Vec<Duration> {
+        let budget = Budget::new(policy);
+        let mut schedule = Schedule::start(policy, &budget);
+        std::iter::from_fn(|| schedule.next(cause, retry_after, SECOND)).collect()
+    }
+
+    fn count(policy: &RetryPolicy, cause: Cause) -> usize {
+        delays(policy, cause, None).len()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_table() {
+        let policy = RetryPolicy::default();
+        assert_eq!(count(&policy, Cause::NotSent), 2);
+        assert_eq!(count(&policy, Cause::RateLimited), 2);
+        assert_eq!(count(&policy, Cause::Unavailable), 1);
+        assert_eq!(count(&policy, Cause::InternalError), 0);
+        assert_eq!(count(&policy, Cause::BadGateway), 0);
+        assert_eq!(count(&policy, Cause::TransientDownload), 2);
+        assert_eq!(policy.total(), Duration::from_secs(330));
+    }
+
+    #[test]
+    fn every_setting_counts() {
+        let policy = RetryPolicy::default;
+        assert_eq!(count(&RetryPolicy::never(), Cause::TransientDownload), 0);
+        assert_eq!(count(&policy().max_attempts(0), Cause::NotSent), 0);
+        assert_eq!(count(&policy().max_attempts(5), Cause::NotSent), 4);
+        assert_eq!(count(&policy().retry_not_sent(false), Cause::NotSent), 0);
+        assert_eq!(
+            count(&policy().retry_rate_limits(false), Cause::RateLimited),
+            0
+        );
+        assert_eq!(count(&policy().max_503_retries(0), Cause::Unavailable), 0);
+        assert_eq!(count(&policy().max_503_retries(2), Cause::Unavailable), 2);
+        assert_eq!(count(&policy().retry_500(true), Cause::InternalError), 2);
+        assert_eq!(count(&policy().retry_502(true), Cause::BadGateway), 2);
+        assert_eq!(count(&policy().budget(1), Cause::NotSent), 1);
+        let short = policy().total_timeout(SECOND / 2);
+        assert_eq!(count(&short, Cause::NotSent), 0);
+        let endless = policy().total_timeout(Duration::MAX);
+        assert_eq!(count(&endless, Cause::NotSent), 2);
+    }
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let policy = RetryPolicy::default();
+        let longest: Vec<f64> = (2..9)
+            .map(|number| policy.longest_delay(number).as_secs_f64())
+            .collect();
+        assert_eq!(longest, [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]);
+        assert_eq!(policy.longest_delay(u32::MAX), Duration::from_secs(8));
+        for _ in 0..100 {
+            let delays = delays(&policy, Cause::NotSent, None);
+            assert!(delays[0] <= SECOND / 2 && delays[1] <= SECOND, "{delays:?}");
+        }
+    }
+
+    #[test]
+    fn the_server_is_given_the_time_that_it_asks_for_up_to_a_limit() {
+        let policy = RetryPolicy::default();
+        let delays_of = |seconds| {
+            let asked = Duration::from_secs(seconds);
+            delays(&policy, Cause::RateLimited, Some(asked))
+        };
+        assert_eq!(delays_of(0).len(), 2);
+        for (delay, jitter) in delays_of(60).iter().zip([0.5, 1.0]) {
+            let jitter = Duration::from_secs_f64(jitter);
+            assert!(*delay >= 60 * SECOND && *delay <= 60 * SECOND + jitter);
+        }
+        assert_eq!(delays_of(61), []);
+        let patient = RetryPolicy::default().max_retry_after(100 * SECOND);
+        assert_eq!(
+            delays(&patient, Cause::RateLimited, Some(61 * SECOND)).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn clones_share_a_budget_that_successes_refill() {
+        let policy = RetryPolicy::default().budget(2);
+        let budget = Budget::new(&policy);
+        let retries = || {
+            let mut schedule = Schedule::start(&policy, &budget);
+            std::iter::from_fn(|| schedule.next(Cause::NotSent, None, SECOND)).count()
+        };
+        assert_eq!((retries(), retries()), (2, 0));
+        for _ in 0..4 {
+            budget.succeeded();
+        }
+        assert_eq!(retries(), 0);
+        budget.succeeded();
+        assert_eq!((retries(), retries()), (1, 0));
+        for _ in 0..1_000 {
+            budget.succeeded();
+        }
+        assert_eq!((retries(), retries()), (2, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_wait_begins_that_ends_too_late() {
+        let policy = RetryPolicy::default()
+            .total_timeout(10 * SECOND)
+            .max_attempts(100)
+            .budget(100);
+        let budget = Budget::new(&policy);
+        let mut schedule = Schedule::start(&policy, &budget);
+        assert_eq!(schedule.attempt(), 1);
+        tokio::time::advance(7 * SECOND).await;
+        assert!(
+            schedule
+                .next(Cause::RateLimited, Some(SECOND), SECOND)
+                .is_some()
+        );
+        assert_eq!(schedule.attempt(), 2);
+        assert_eq!(
+            schedule.next(Cause::RateLimited, Some(3 * SECOND), SECOND),
+            None
+        );
+        tokio::time::advance(4 * SECOND).await;
+        assert_eq!(schedule.time_left(), Duration::ZERO);
+        assert_eq!(schedule.next(Cause::NotSent, None, Duration::ZERO), None);
+    }
+}

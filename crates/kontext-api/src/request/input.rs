@@ -1,0 +1,561 @@
+//! Images of the caller's own, as `data:` URIs for a request.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::fs::{self, File};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::redact;
+use crate::request::uri::Uri;
+use crate::sniff::{HEAD, image_format, shown_beginning};
+
+/// The most bytes that an image may have unless the caller says otherwise.
+const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
+/// What the provider's models take, as far as is known.
+const ACCEPTED: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+/// How many bytes are read at once.
+const PIECE: usize = 192 * 1024;
+
+/// An image of the caller's own, as the `data:` URI that a request sends.
+///
+/// What sort of image it is, is told by its first bytes and not by its name; what
+/// is no JPEG, PNG, WebP or GIF is refused ([`options`](Self::options) accept others). The bytes are encoded as they are read, into one
+/// string that moves into the request: the image is in memory once, as base64,
+/// which is a third larger than the image.
+///
+/// An image may have 20 MiB unless [`options`](Self::options) say otherwise. That
+/// limit is this crate's: the provider documents none.
+///
+/// ```no_run
+/// use kontext_api::{GenerateImageRequest, InputImage, Uri};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let cat = InputImage::from_file("cat.png").await?;
+/// let hat = InputImage::options().max_bytes(1024 * 1024).from_file("hat").await?;
+/// let request = GenerateImageRequest::builder()
+///     .prompt("Put the hat on the cat.")
+///     .image_url([cat, hat]) // Or one of them.
+///     .build()?;
+///
+/// // Beside images that are elsewhere:
+/// let bytes = std::fs::read("cat.png")?;
+/// let request = GenerateImageRequest::builder()
+///     .prompt("Put the hat on the cat.")
+///     .image_url([
+///         Uri::from(InputImage::from_bytes(&bytes)?),
+///         Uri::from("https://example.com/hat.png"),
+///     ])
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct InputImage {
+    uri: Uri,
+    media_type: &'static str,
+    size: u64,
+}
+
+/// How an image is read; see [`InputImage::options`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "options do nothing before an image is read with them"]
+pub struct InputOptions {
+    max_bytes: u64,
+    also_accepted: &'static [&'static str],
+}
+
+impl InputImage {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError`], with the path: if there is no such file, if it is none but
+    /// a directory, a pipe or a device, if it is empty, no image, one of another format, or
+    /// too large. A file that is too large is not read.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside of a tokio runtime.
+    pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, InputError> {
+        Self::options().from_file(path).await
+    }
+
+    /// Encodes the bytes of an image.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError`] if there are none, if they are no image, or too many.
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, InputError> {
+        Self::options().from_bytes(bytes)
+    }
+
+    /// Reads an image to the end of a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError`] if the stream fails, if it is empty, no image, or too long.
+    /// Of what is no image at most 512 bytes are read, of what is too long one
+    /// byte more than the limit.
+    pub async fn from_reader(reader: impl AsyncRead + Unpin) -> Result<Self, InputError> {
+        Self::options().from_reader(reader).await
+    }
+
+    /// Another limit than 20 MiB.
+    pub fn options() -> InputOptions {
+        InputOptions::default()
+    }
+
+    /// The media type, such as `image/png`.
+    pub fn media_type(&self) -> &str {
+        self.media_type
+    }
+
+    /// The size of the image in bytes, before it was encoded.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Default for InputOptions {
+    fn default() -> Self {
+        Self {
+            max_bytes: DEFAULT_MAX_BYTES,
+            also_accepted: &[],
+        }
+    }
+}
+
+impl InputOptions {
+    /// The most bytes that an image may have: 20 MiB unless it is set.
+    pub fn max_bytes(mut self, limit: u64) -> Self {
+        self.max_bytes = limit;
+        self
+    }
+
+    /// Media types to accept beside JPEG, PNG, WebP and GIF, such as `image/avif`. Which
+    /// others the provider takes is not documented.
+    pub fn also_accept(mut self, media_types: &'static [&'static str]) -> Self {
+        self.also_accepted = media_types;
+        self
+    }
+
+    /// Reads a file, as [`InputImage::from_file`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`InputImage::from_file`].
+    pub async fn from_file(self, path: impl AsRef<Path>) -> Result<InputImage, InputError> {
+        let path = path.as_ref();
+        let failed = |error| InputError::read(Some(path), error);
+        // Before it is opened: to open a pipe waits for somebody to write to it.
+        let metadata = fs::metadata(path).await.map_err(failed)?;
+        self.check_metadata(&metadata, path)?;
+        let file = File::open(path).await.map_err(failed)?;
+        let metadata = file.metadata().await.map_err(failed)?;
+        self.check_metadata(&metadata, path)?;
+        self.read(file, metadata.len(), Some(path)).await
+    }
+
+    /// Encodes the bytes of an image, as [`InputImage::from_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`InputImage::from_bytes`].
+    pub fn from_bytes(self, bytes: impl AsRef<[u8]>) -> Result<InputImage, InputError> {
+        let bytes = bytes.as_ref();
+        let size = bytes.len() as u64;
+        if size > self.max_bytes {
+            return Err(InputError::too_large(None, Some(size), self.max_bytes));
+        }
+        let head = &bytes[..bytes.len().min(HEAD)];
+        let mut encoder = Encoder::new(head, size, None, self.also_accepted)?;
+        encoder.encode(bytes)?;
+        Ok(encoder.finish())
+    }
+
+    /// Reads an image to the end of a stream, as [`InputImage::from_reader`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`InputImage::from_reader`].
+    pub async fn from_reader(
+        self,
+        reader: impl AsyncRead + Unpin,
+    ) -> Result<InputImage, InputError> {
+        self.read(reader, 0, None).await
+    }
+
+    fn check_metadata(self, metadata: &Metadata, path: &Path) -> Result<(), InputError> {
+        if !metadata.is_file() {
+            return Err(InputError::NotAFile {
+                path: path.to_owned(),
+                is_directory: metadata.is_dir(),
+            });
+        }
+        if metadata.len() > self.max_bytes {
+            let size = Some(metadata.len());
+            return Err(InputError::too_large(Some(path), size, self.max_bytes));
+        }
+        Ok(())
+    }
+
+    /// Reads to the end. That there are `expected` bytes is not relied on: a file
+    /// can grow, and some files of the system say that they are empty.
+    async fn read(
+        self,
+        reader: impl AsyncRead + Unpin,
+        expected: u64,
+        path: Option<&Path>,
+    ) -> Result<InputImage, InputError> {
+        let mut source = Source::new(reader, self.max_bytes, path);
+        // What is no image is refused before more of it is read.
+        while source.filled < HEAD && source.read(HEAD).await? {}
+        let mut encoder = Encoder::new(
+            &source.buffer[..source.filled],
+            expected,
+            path,
+            self.also_accepted,
+        )?;
+        loop {
+            // Three bytes are four characters; what is less waits for the next piece.
+            let whole = source.filled - source.filled % 3;
+            encoder.encode(&source.buffer[..whole])?;
+            source.remove(whole);
+            if !source.read(PIECE).await? {
+                encoder.encode(&source.buffer[..source.filled])?;
+                return Ok(encoder.finish());
+            }
+        }
+    }
+}
+
+/// A stream, and the bytes of it that are not encoded yet.
+struct Source<'a, R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// How many bytes of the buffer there are.
+    filled: usize,
+    /// How many bytes were read in all.
+    count: u64,
+    limit: u64,
+    path: Option<&'a Path>,
+}
+
+impl<'a, R: AsyncRead + Unpin> Source<'a, R> {
+    fn new(reader: R, limit: u64, path: Option<&'a Path>) -> Self {
+        Self {
+            reader,
+            buffer: vec![0; PIECE],
+            filled: 0,
+            count: 0,
+            limit,
+            path,
+        }
+    }
+
+    /// Reads once, until there are at most `end` bytes in the buffer. Says whether
+    /// anything came; if not, that was the end.
+    async fn read(&mut self, end: usize) -> Result<bool, InputError> {
+        // One byte beyond the limit shows that there is more than the limit.
+        let left = self.limit.saturating_add(1) - self.count;
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let end = end.min(self.filled.saturating_add(left));
+        let read = self.reader.read(&mut self.buffer[self.filled..end]).await;
+        let read = read.map_err(|error| InputError::read(self.path, error))?;
+        self.filled += read;
+        self.count += read as u64;
+        if self.count > self.limit {
+            return Err(InputError::too_large(self.path, None, self.limit));
+        }
+        Ok(read > 0)
+    }
+
+    /// Removes the first bytes of the buffer.
+    fn remove(&mut self, count: usize) {
+        self.buffer.copy_within(count..self.filled, 0);
+        self.filled -= count;
+    }
+}
+
+impl From<InputImage> for Uri {
+    fn from(image: InputImage) -> Self {
+        image.uri
+    }
+}
+
+/// Copies the image.
+impl From<&InputImage> for Uri {
+    fn from(image: &InputImage) -> Self {
+        image.uri.clone()
+    }
+}
+
+/// What it is and how large, and nothing of the image.
+impl fmt::Debug for InputImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputImage")
+            .field("media_type", &self.media_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A `data:` URI in the making.
+struct Encoder<'a> {
+    text: String,
+    media_type: &'static str,
+    size: u64,
+    /// The file that the image is from, for messages.
+    path: Option<&'a Path>,
+}
+
+impl<'a> Encoder<'a> {
+    /// Begins the URI of the image that begins with `head`, with room for the
+    /// `expected` bytes of it. Nothing is encoded yet.
+    fn new(
+        head: &[u8],
+        expected: u64,
+        path: Option<&'a Path>,
+        also_accepted: &[&str],
+    ) -> Result<Self, InputError> {
+        if head.is_empty() {
+            return Err(InputError::empty(path));
+        }
+        let Some(format) = image_format(head) else {
+            return Err(InputError::NotAnImage {
+                path: path.map(Into::into),
+                beginning: shown_beginning(head),
+            });
+        };
+        let is = |accepted: &&str| accepted.eq_ignore_ascii_case(format.media_type);
+        if !ACCEPTED.iter().any(is) && !also_accepted.iter().any(is) {
+            return Err(InputError::UnsupportedFormat {
+                path: path.map(Into::into),
+                media_type: format.media_type,
+            });
+        }
+        let prefix = format!("data:{};base64,", format.media_type);
+        let mut text = String::new();
+        let room = encoded(expected).saturating_add(prefix.len());
+        text.try_reserve_exact(room)
+            .map_err(|error| InputError::read(path, io::Error::from(error)))?;
+        text.push_str(&prefix);
+        Ok(Self {
+            text,
+            media_type: format.media_type,
+            size: 0,
+            path,
+        })
+    }
+
+    /// Adds bytes: a multiple of three, unless they are the last ones.
+    fn encode(&mut self, bytes: &[u8]) -> Result<(), InputError> {
+        let count = bytes.len() as u64;
+        // Where the size was not known, the string grows by doubling: it is a large
+        // one, which the system moves by its pages and not by its bytes.
+        self.text
+            .try_reserve(encoded(count))
+            .map_err(|error| InputError::read(self.path, io::Error::from(error)))?;
+        STANDARD.encode_string(bytes, &mut self.text);
+        self.size += count;
+        Ok(())
+    }
+
+    /// The image with all the bytes that were added.
+    fn finish(mut self) -> InputImage {
+        self.text.shrink_to_fit();
+        InputImage {
+            uri: Uri::from_valid(self.text),
+            media_type: self.media_type,
+            size: self.size,
+        }
+    }
+}
+
+/// How many characters this many bytes become; what no memory can hold stays at
+/// the bound.
+fn encoded(bytes: u64) -> usize {
+    usize::try_from(bytes)
+        .ok()
+        .and_then(|bytes| base64::encoded_len(bytes, true))
+        .unwrap_or(usize::MAX)
+}
+
+/// How many characters of a path a message shows.
+const SHOWN: usize = 300;
+
+/// Why an image of the caller's could not be taken. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// It could not be read: there is no such file, it may not be read, or
+    /// reading failed. The source says which.
+    #[error("{} cannot be read", named(path.as_deref()))]
+    Read {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path is that of a directory, a pipe, a socket or a device.
+    #[error("{} is {}", named(Some(path)), other_kind(*is_directory))]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// Whether it is a directory.
+        is_directory: bool,
+    },
+    /// It has no bytes.
+    #[error("{} is empty", named(path.as_deref()))]
+    Empty {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+    },
+    /// Its first bytes are those of no image.
+    #[error("{} is no image, it begins with {beginning}", named(path.as_deref()))]
+    NotAnImage {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// Its first bytes, as text where they are text.
+        beginning: String,
+    },
+    /// It is an image, of a format that the provider is not known to take.
+    #[error(
+        "{} is {media_type}, and the provider is not known to take other images than JPEG, PNG, \
+         WebP and GIF: convert it, or name the media type with `InputOptions::also_accept`",
+        named(path.as_deref())
+    )]
+    UnsupportedFormat {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// Its media type, such as `image/heif`.
+        media_type: &'static str,
+    },
+    /// It is larger than the limit.
+    #[error(
+        "{} has {}, the limit is {limit} bytes, which `InputOptions::max_bytes` can raise",
+        named(path.as_deref()),
+        counted(*size, *limit)
+    )]
+    TooLarge {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// Its size in bytes, if it was known before it was read.
+        size: Option<u64>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+impl InputError {
+    pub(crate) fn read(path: Option<&Path>, source: io::Error) -> Self {
+        Self::Read {
+            path: path.map(Into::into),
+            source,
+        }
+    }
+
+    pub(crate) fn empty(path: Option<&Path>) -> Self {
+        Self::Empty {
+            path: path.map(Into::into),
+        }
+    }
+
+    pub(crate) fn too_large(path: Option<&Path>, size: Option<u64>, limit: u64) -> Self {
+        Self::TooLarge {
+            path: path.map(Into::into),
+            size,
+            limit,
+        }
+    }
+
+    /// The file that the image should have come from, if it was one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NotAFile { path, .. } => Some(path),
+            Self::Read { path, .. }
+            | Self::Empty { path }
+            | Self::NotAnImage { path, .. }
+            | Self::UnsupportedFormat { path, .. }
+            | Self::TooLarge { path, .. } => path.as_deref(),
+        }
+    }
+}
+
+fn named(path: Option<&Path>) -> String {
+    match path {
+        Some(path) => redact::quoted(&path.display().to_string(), SHOWN),
+        None => "the input".to_owned(),
+    }
+}
+
+fn other_kind(is_directory: bool) -> &'static str {
+    match is_directory {
+        true => "a directory, not a file",
+        false => "a pipe, a socket or a device, which `InputImage::from_reader` can read",
+    }
+}
+
+fn counted(size: Option<u64>, limit: u64) -> String {
+    match size {
+        Some(size) => format!("{size} bytes"),
+        None => format!("more than {limit} bytes"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod encode_tests {
+    use super::*;
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+    #[test]
+    fn a_string_of_known_size_is_made_once() {
+        for size in [8, 9, 10, 1_000, 3_000_000] {
+            let mut encoder = Encoder::new(PNG, size, None, &[]).unwrap();
+            let (place, room) = (encoder.text.as_ptr(), encoder.text.capacity());
+            let mut left = usize::try_from(size).unwrap();
+            while left > 0 {
+                let piece = left.min(3 * 1_000);
+                encoder.encode(&vec![7; piece]).unwrap();
+                left -= piece;
+            }
+            assert_eq!(encoder.text.as_ptr(), place);
+            assert_eq!(encoder.text.capacity(), room);
+            assert_eq!(encoder.text.len(), room, "{size} bytes");
+            let image = encoder.finish();
+            assert_eq!(image.uri.as_str().as_ptr(), place);
+            assert_eq!(image.size, size);
+        }
+    }
+
+    #[test]
+    fn what_no_memory_can_hold_is_an_error() {
+        for size in [u64::MAX, u64::MAX / 2] {
+            let error = Encoder::new(PNG, size, None, &[]).err().unwrap();
+            assert!(matches!(error, InputError::Read { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_it_writes_is_a_uri_that_needs_no_normalising() {
+        for (head, media_type) in [
+            (PNG, "image/png"),
+            (b"\0\0\x01\0\x01\0", "image/vnd.microsoft.icon"),
+            (b"8BPS", "image/vnd.adobe.photoshop"),
+            (b"II*\0\x08\0\0\0\0\0\0\0", "image/tiff"),
+            (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0", "image/bmp"),
+        ] {
+            let mut encoder = Encoder::new(head, 0, None, &[media_type]).unwrap();
+            encoder.encode(head).unwrap();
+            let uri = encoder.finish().uri;
+            assert!(uri.is_valid(), "{uri}");
+            assert_eq!(Uri::from(uri.as_str()), uri);
+        }
+    }
+}

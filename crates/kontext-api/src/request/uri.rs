@@ -1,0 +1,404 @@
+//! The URLs of a request, in the spelling that the API asks for.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
+
+/// What a request asks of an image's URI, in the words of its check.
+pub(crate) const RULE: &str = "must be an http, https or data URI";
+
+/// Where an image is: an http or https URL, or a `data:` URI.
+///
+/// What people write is brought into the spelling of RFC 3986 when the value is
+/// made: `https://ex.com/ä b` becomes `https://ex.com/%C3%A4%20b`. Making one
+/// never fails. What is not a URL, or has another scheme, is kept as it was and
+/// reported with the other violations when the request is checked.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Uri {
+    text: String,
+    /// Found out once, when it is made: a large image is a matter of milliseconds.
+    is_valid: bool,
+}
+
+impl Uri {
+    /// The URI as it will be sent.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Takes a URI that is known to be valid, without a look at it.
+    pub(crate) fn from_valid(text: String) -> Self {
+        Self {
+            text,
+            is_valid: true,
+        }
+    }
+
+    fn invalid(text: String) -> Self {
+        Self {
+            text,
+            is_valid: false,
+        }
+    }
+
+    /// Whether it is an http or https URL with a host, or a `data:` URI, which
+    /// has a comma before its data (RFC 2397).
+    pub fn is_valid(&self) -> bool {
+        self.is_valid
+    }
+}
+
+impl From<String> for Uri {
+    fn from(text: String) -> Self {
+        if is_data(&text) {
+            return match has_comma(&text) {
+                true => Self::from_valid(normalise_data(text)),
+                false => Self::invalid(text),
+            };
+        }
+        match Url::parse(&text).ok().and_then(normalise_url) {
+            Some(url) => Self::from_valid(url),
+            None => Self::invalid(text),
+        }
+    }
+}
+
+impl From<&str> for Uri {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+impl From<&String> for Uri {
+    fn from(text: &String) -> Self {
+        Self::from(text.clone())
+    }
+}
+
+impl From<&Uri> for Uri {
+    fn from(uri: &Uri) -> Self {
+        uri.clone()
+    }
+}
+
+impl From<Url> for Uri {
+    fn from(url: Url) -> Self {
+        Self::from(String::from(url))
+    }
+}
+
+impl From<&Url> for Uri {
+    fn from(url: &Url) -> Self {
+        Self::from(url.as_str())
+    }
+}
+
+impl AsRef<str> for Uri {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Shortened: a `data:` URI holds a whole image, and a query can be a signature.
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_data(&self.text) {
+            let head = self.text.split(',').next().unwrap_or_default();
+            let head = crate::redact::one_line(head, 60);
+            return write!(f, "\"{head},…\" of {} bytes", self.text.len());
+        }
+        let text = match self.text.find(['?', '#']) {
+            Some(end) => format!("{}?…", &self.text[..end]),
+            None => self.text.clone(),
+        };
+        f.write_str(&crate::redact::quoted(&text, 200))
+    }
+}
+
+impl Serialize for Uri {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Uri {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(feature = "schemars")]
+impl schemars::JsonSchema for Uri {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Uri".into()
+    }
+
+    fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "uri" })
+    }
+}
+
+/// Whether a text that is no valid URI is more likely to be the path of a file.
+pub(crate) fn is_path(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    // A drive of Windows is no scheme.
+    let has_scheme = scheme.len() > 1 && scheme != "file" && !scheme.contains(['/', '\\', '.']);
+    !has_scheme && text.contains(['/', '\\', '.'])
+}
+
+/// What URL parsers ignore at both ends: spaces and control characters.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|character: char| character <= ' ')
+}
+
+fn is_data(text: &str) -> bool {
+    trim(text)
+        .get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+}
+
+/// Whether there is a comma in it before any fragment.
+fn has_comma(data: &str) -> bool {
+    let found = data.find([',', '#']);
+    found.is_some_and(|index| data.as_bytes().get(index) == Some(&b','))
+}
+
+/// Normalises a `data:` URI. One that is fine, as nearly all are, is not copied.
+fn normalise_data(text: String) -> String {
+    if let Some(rest) = text.strip_prefix("data:")
+        && let Cow::Borrowed(same) = encode(rest)
+        && same.len() == rest.len()
+    {
+        return text;
+    }
+    let rest = trim(&text).split_once(':').map_or("", |(_, rest)| rest);
+    format!("data:{}", encode(rest))
+}
+
+/// Normalises a parsed URL; nothing if it is not one that the API can fetch.
+fn normalise_url(url: Url) -> Option<String> {
+    match url.scheme() {
+        "data" => return has_comma(url.as_str()).then(|| normalise_data(url.into())),
+        "http" | "https" => {}
+        _ => return None,
+    }
+    // The parser allows some characters in a host that a URI may not have.
+    // Encoding them would name another host.
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let is_address = host.starts_with('[');
+    if !is_address && (encode(host) != host || host.contains(['/', '?', ':', '@', '%', '#'])) {
+        return None;
+    }
+    // A parsed URL always has the two slashes, and a path after the authority.
+    let (scheme, after) = url.as_str().split_once("://")?;
+    let (authority, path) = after.split_at(after.find('/')?);
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let user = encode(user);
+    let at = if user.is_empty() { "" } else { "@" };
+    Some(format!("{scheme}://{user}{at}{host}{}", encode(path)))
+}
+
+/// What RFC 3986 does not have in a path, a query or a fragment. Percent signs are
+/// looked at one by one.
+const NOT_ALLOWED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Percent-encodes what a path with its query and fragment may not have, but for what is
+/// encoded already. Tabs and line ends are dropped, as URL parsers do.
+fn encode(text: &str) -> Cow<'_, str> {
+    // Nearly all texts are fine. A large image need not be copied.
+    if !text.contains('%')
+        && let Cow::Borrowed(same) = Cow::from(utf8_percent_encode(text, NOT_ALLOWED))
+    {
+        return Cow::Borrowed(same);
+    }
+    let text = text.replace(['\t', '\n', '\r'], "");
+    let (path, fragment) = match text.split_once('#') {
+        Some((path, fragment)) => (path, Some(fragment)),
+        None => (&*text, None),
+    };
+    let mut encoded = encode_part(path);
+    if let Some(fragment) = fragment {
+        encoded.push('#');
+        encoded.push_str(&encode_part(fragment));
+    }
+    encoded.into()
+}
+
+fn encode_part(text: &str) -> String {
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let mut encoded = String::with_capacity(text.len());
+    for (index, rest) in text.split('%').enumerate() {
+        if index > 0 {
+            encoded.push_str(if is_escape(rest) { "%" } else { "%25" });
+        }
+        encoded.extend(utf8_percent_encode(rest, NOT_ALLOWED));
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_people_write_becomes_rfc_3986() {
+        for (text, expected) in [
+            ("https://example.com/cat.png", "https://example.com/cat.png"),
+            ("HTTPS://EXAMPLE.com:443", "https://example.com/"),
+            ("  https://example.com/a b\n", "https://example.com/a%20b"),
+            (
+                "https://example.com/ä|[x]^`?q=[ä]|{}#a#b",
+                "https://example.com/%C3%A4%7C%5Bx%5D%5E%60?q=%5B%C3%A4%5D%7C%7B%7D#a%23b",
+            ),
+            (
+                "https://example.com/100%?a=%zz&b=%41",
+                "https://example.com/100%25?a=%25zz&b=%41",
+            ),
+            ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+            ("https://me:@example.com/|", "https://me@example.com/%7C"),
+            ("https://example.com/#a#b", "https://example.com/#a%23b"),
+            ("data:,#a#b", "data:,#a%23b"),
+            ("https://:@example.com/", "https://example.com/"),
+            (
+                "https://me:pa%ss@example.com/",
+                "https://me:pa%25ss@example.com/",
+            ),
+            ("http://[::1]:8080/x", "http://[::1]:8080/x"),
+            (
+                "data:image/png;base64,iVBORw0KGgo=",
+                "data:image/png;base64,iVBORw0KGgo=",
+            ),
+            (
+                " DATA:image/png;base64,iVBO\nRw0K\tGgo= ",
+                "data:image/png;base64,iVBORw0KGgo=",
+            ),
+            (
+                "data:image/svg+xml,<svg ä>#x#y",
+                "data:image/svg+xml,%3Csvg%20%C3%A4%3E#x%23y",
+            ),
+        ] {
+            let uri = Uri::from(text);
+            assert_eq!(uri.as_str(), expected);
+            assert!(uri.is_valid(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_stays_as_it_was() {
+        for text in [
+            "",
+            "cat.png",
+            "/cat.png",
+            "//example.com/cat.png",
+            "ftp://example.com/",
+            "file:///cat.png",
+            "https://",
+            "https://a{b}/",
+            "javascript:1",
+            "data:foo",
+            " Data:ä",
+            "da\nta:foo",
+            "data:foo#,",
+        ] {
+            let uri = Uri::from(text);
+            assert_eq!(uri.as_str(), text);
+            assert!(!uri.is_valid(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_url_and_json_are_normalised_too() {
+        let expected = Uri::from("https://example.com/%7C");
+        assert_eq!(
+            Url::parse("https://example.com/|").map(Uri::from),
+            Ok(expected.clone())
+        );
+        let read: Option<Uri> = serde_json::from_str("\"https://example.com/|\"").ok();
+        assert_eq!(read, Some(expected.clone()));
+        assert_eq!(
+            serde_json::to_string(&expected).ok(),
+            Some("\"https://example.com/%7C\"".to_owned())
+        );
+    }
+
+    #[cfg(feature = "schemars")]
+    #[test]
+    fn its_schema_is_that_of_a_uri() {
+        let schema = schemars::schema_for!(Uri);
+        assert_eq!(
+            schema.get("format").and_then(|format| format.as_str()),
+            Some("uri")
+        );
+    }
+
+    #[test]
+    fn a_large_image_is_moved_and_printed_short() {
+        let text = format!("data:image/png;base64,{}", "A".repeat(1_000_000));
+        let place = text.as_ptr();
+        let uri = Uri::from(text);
+        assert_eq!(uri.as_str().as_ptr(), place);
+        assert!(format!("{uri:?}").len() < 300);
+    }
+
+    /// Text that is often nearly a URL.
+    fn nearly_a_url() -> impl Strategy<Value = String> {
+        let scheme = prop_oneof!["https?://", "[dD]ata:", "https:", "[a-z]{0,3}:?"];
+        let host = prop_oneof![
+            "[a-z]{1,5}(\\.[a-z]{2,3})?(:[0-9]{1,5})?",
+            "\\PC{0,6}",
+            "[a-z]{1,3}:[%@a-z]{0,4}@[a-z]{2}"
+        ];
+        let rest = prop_oneof![
+            "(/[a-zA-Z0-9%|\\[\\]^`{}<>\"' ]{0,8}){0,3}(\\?[^#]{0,8})?(#.{0,8})?",
+            ".{0,20}"
+        ];
+        (scheme, host, rest).prop_map(|(scheme, host, rest)| format!("{scheme}{host}{rest}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+        #[test]
+        fn whatever_is_valid_is_rfc_3986(text in prop_oneof![nearly_a_url(), ".{0,40}"]) {
+            let uri = Uri::from(text.as_str());
+            if uri.is_valid() {
+                let parsed = fluent_uri::Uri::parse(uri.as_str());
+                prop_assert!(parsed.is_ok(), "{text:?} became {uri}: {parsed:?}");
+                prop_assert_eq!(&Uri::from(uri.as_str()), &uri);
+            } else {
+                prop_assert_eq!(uri.as_str(), text);
+            }
+        }
+    }
+}

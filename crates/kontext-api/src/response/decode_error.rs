@@ -1,0 +1,135 @@
+//! A success whose body could not be read: an image may have been paid for.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::response::error_body::Reply;
+use crate::response::headers;
+
+/// Why an answer with a 2xx status did not decode, with the whole answer.
+///
+/// The image, if there is one, is in [`reply().body()`](Reply::body).
+pub struct DecodeError(Box<Undecoded>);
+
+struct Undecoded {
+    reply: Reply,
+    problem: Problem,
+}
+
+/// What is wrong with the body. What a print shows of it has no key in it.
+pub(crate) enum Problem {
+    /// It is not UTF-8 from this byte on.
+    Utf8(usize),
+    /// There is nothing but white space.
+    Empty,
+    /// It is not JSON.
+    Json {
+        source: serde_json::Error,
+        begin: String,
+    },
+    /// A value has another type than its place has.
+    Mismatch {
+        pointer: String,
+        expected: &'static str,
+        found: String,
+    },
+    /// It is larger than the caller allows.
+    TooLarge { limit: usize },
+}
+
+impl DecodeError {
+    pub(crate) fn new(reply: Reply, problem: Problem) -> Self {
+        Self(Box::new(Undecoded { reply, problem }))
+    }
+
+    /// The answer: status, headers, ids, cost, and the body as it came.
+    pub fn reply(&self) -> &Reply {
+        &self.0.reply
+    }
+
+    pub(crate) fn reply_mut(&mut self) -> &mut Reply {
+        &mut self.0.reply
+    }
+
+    /// The JSON pointer to the value that has a wrong type; nothing where the
+    /// body as a whole could not be read.
+    pub fn pointer(&self) -> Option<&str> {
+        match &self.0.problem {
+            Problem::Mismatch { pointer, .. } => Some(pointer),
+            _ => None,
+        }
+    }
+
+    /// Why a body may be unreadable: a coding that was not asked for.
+    fn coding(&self) -> String {
+        match headers::content_encoding(self.0.reply.headers()) {
+            Some(coding) => format!(
+                "; it is encoded as {}, which was not asked for",
+                self.0.reply.shown(coding, 40)
+            ),
+            None => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Undecoded { reply, problem } = &*self.0;
+        write!(f, "the answer with status {} ", reply.status().as_u16())?;
+        match problem {
+            Problem::Utf8(position) => {
+                write!(f, "is not UTF-8 at byte {position}{}", self.coding())?;
+            }
+            Problem::Empty => f.write_str("is empty")?,
+            Problem::Json { source, begin } => write!(
+                f,
+                "is not JSON at line {}, column {}, it begins with \"{begin}\"{}",
+                source.line(),
+                source.column(),
+                self.coding()
+            )?,
+            Problem::Mismatch {
+                pointer,
+                expected,
+                found,
+            } => {
+                f.write_str("has a wrong type at ")?;
+                match pointer.as_str() {
+                    "" => f.write_str("its top level")?,
+                    pointer => f.write_str(&reply.shown(pointer, 200))?,
+                }
+                write!(f, ": expected {expected}, found {found}")?;
+            }
+            Problem::TooLarge { limit } => write!(
+                f,
+                "is larger than {limit} bytes, which `ClientBuilder::max_answer_bytes` can raise"
+            )?,
+        }
+        if let Some(id) = reply.request_id() {
+            write!(f, " (request id {})", reply.shown(id, 128))?;
+        }
+        match reply.client_request_id() {
+            Some(id) => write!(f, " (client request id {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What Display says, and the answer as [`Reply`] prints it.
+impl fmt::Debug for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodeError")
+            .field("problem", &format_args!("{self}"))
+            .field("reply", &self.0.reply)
+            .finish()
+    }
+}
+
+impl StdError for DecodeError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.problem {
+            Problem::Json { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

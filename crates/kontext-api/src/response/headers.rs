@@ -1,0 +1,208 @@
+//! The headers of an answer that a caller may need.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, DATE, LOCATION, RETRY_AFTER};
+use url::Url;
+
+use crate::redact::{First, Redactor};
+
+/// The longest delay that is taken from a server: a day.
+const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The provider's name for the call, for its support.
+pub(crate) const INFERENCE_ID: &str = "x-inference-id";
+/// The caller's name for the call.
+pub(crate) const CLIENT_REQUEST_ID: &str = "x-client-request-id";
+/// What the call cost in credits.
+pub(crate) const CREDITS_USED: &str = "x-aimlapi-credits-used";
+/// What the call cost in US dollars.
+pub(crate) const USD_SPENT: &str = "x-aimlapi-usd-spent";
+
+/// What a place is called of which nothing can be shown.
+pub(crate) const ELSEWHERE: &str = "another place";
+
+/// The text of a header; nothing if it is absent, empty or not ASCII.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get(name)?
+        .to_str()
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+/// How long the provider asks to wait: a number of seconds, or a date; at most a day.
+///
+/// A date that has passed is no wait. `now` counts where the answer has no date of its
+/// own, by which a clock that is wrong does no harm.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let answered = text(headers, DATE.as_str())
+        .and_then(|date| httpdate::parse_http_date(date.trim()).ok())
+        .unwrap_or(now);
+    let values = headers.get_all(RETRY_AFTER).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    // Of several the longest is the safest.
+    values
+        .filter_map(|value| delay(value.trim(), answered))
+        .max()
+}
+
+/// The delay that one header asks for.
+fn delay(value: &str, answered: SystemTime) -> Option<Duration> {
+    let is_number = value.starts_with(|first: char| first.is_ascii_digit())
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let delay = match is_number {
+        // A fraction is not allowed, and no reason to come back at once. More seconds
+        // than can be counted are a long time all the same.
+        true => {
+            Duration::try_from_secs_f64(value.parse::<f64>().ok()?.ceil()).unwrap_or(LONGEST_DELAY)
+        }
+        false => {
+            let until = httpdate::parse_http_date(value).ok()?;
+            until.duration_since(answered).unwrap_or_default()
+        }
+    };
+    Some(delay.min(LONGEST_DELAY))
+}
+
+/// A coding of the body that nobody asked for: the client takes `identity` alone.
+pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<&str> {
+    text(headers, CONTENT_ENCODING.as_str()).filter(|codings| {
+        let mut codings = codings.split(',').map(str::trim);
+        codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+    })
+}
+
+/// Where a redirect points, without user name, query and fragment, which can hold secrets.
+pub(crate) fn redirect_target(headers: &HeaderMap) -> Option<String> {
+    let location = text(headers, LOCATION.as_str())?;
+    let is_path = location.starts_with('/')
+        && !location.starts_with("//")
+        // URL parsers read a backslash as a slash and skip tabs.
+        && !location.contains(['\\', '\t']);
+    if is_path {
+        return location.split(['?', '#']).next().map(str::to_owned);
+    }
+    Some(match Url::parse(location) {
+        Ok(url) => place(&url),
+        Err(_) => ELSEWHERE.to_owned(),
+    })
+}
+
+/// Where a URL points, without user name, query and fragment.
+pub(crate) fn place(url: &Url) -> String {
+    match url.scheme() {
+        "http" | "https" => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        // There may be a user name in it, and no telling where it ends.
+        _ => ELSEWHERE.to_owned(),
+    }
+}
+
+/// Prints the names of headers alone: their values may be cookies or keys.
+pub(crate) struct Names<'a>(pub(crate) &'a HeaderMap, pub(crate) &'a Redactor);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.keys().collect();
+        First(names.iter().map(|name| self.1.shown(name.as_str(), 60))).fmt(f)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn headers(name: http::HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, http::HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn a_redirect_is_named_without_its_secrets() {
+        for (location, target) in [
+            (
+                "https://me:secret@example.com/a?key=secret#secret",
+                "https://example.com/a",
+            ),
+            ("/v2/images?key=secret", "/v2/images"),
+            ("HTTP://me:secret@example.com:80", "http://example.com/"),
+            ("//me:secret@example.com/", "another place"),
+            ("mailto:secret@example.com", "another place"),
+            ("https://me:secret@exa mple.com/x", "another place"),
+            ("\\\\me:secret@example.com/x", "another place"),
+            ("/\\me:secret@example.com/x", "another place"),
+            ("/\t/me:secret@example.com/x", "another place"),
+            ("foo://me:secret@example.com/x", "another place"),
+            ("secret", "another place"),
+        ] {
+            assert_eq!(
+                redirect_target(&headers(LOCATION, location)).unwrap(),
+                target
+            );
+        }
+    }
+
+    #[test]
+    fn a_delay_is_read_in_seconds_and_as_a_date() {
+        const DATE_OF_ANSWER: &str = "Sun, 06 Nov 1994 08:49:30 GMT";
+        // An hour fast.
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 09:49:30 GMT").unwrap();
+        let read = |value, date: Option<&'static str>| {
+            let mut headers = headers(RETRY_AFTER, value);
+            if let Some(date) = date {
+                headers.insert(DATE, http::HeaderValue::from_static(date));
+            }
+            retry_after(&headers, now).map(|delay| delay.as_secs())
+        };
+        for (value, date, seconds) in [
+            ("7", None, Some(7)),
+            (" 7 ", None, Some(7)),
+            ("0", None, Some(0)),
+            ("18446744073709551616", None, Some(86_400)),
+            ("-7", None, None),
+            ("7.5", None, Some(8)),
+            ("7.5.1", None, None),
+            (".5", None, None),
+            ("soon", None, None),
+            (" ", None, None),
+            (
+                "Sun, 06 Nov 1994 08:49:37 GMT",
+                Some(DATE_OF_ANSWER),
+                Some(7),
+            ),
+            (
+                "Sunday, 06-Nov-94 08:49:37 GMT",
+                Some(DATE_OF_ANSWER),
+                Some(7),
+            ),
+            ("Sun Nov  6 08:49:37 1994", Some(DATE_OF_ANSWER), Some(7)),
+            ("Sun, 06 Nov 1994 09:49:37 GMT", None, Some(7)),
+            ("Sun, 06 Nov 1994 09:49:37 GMT", Some("today"), Some(7)),
+            (
+                "Sun, 06 Nov 1994 08:49:29 GMT",
+                Some(DATE_OF_ANSWER),
+                Some(0),
+            ),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", None, Some(86_400)),
+        ] {
+            assert_eq!(read(value, date), seconds, "{value} {date:?}");
+        }
+    }
+
+    #[test]
+    fn a_coding_is_one_that_changes_the_body() {
+        for (value, coding) in [
+            ("gzip", Some("gzip")),
+            ("identity, br", Some("identity, br")),
+            ("identity", None),
+            ("Identity, identity", None),
+            (" ,", None),
+        ] {
+            assert_eq!(content_encoding(&headers(CONTENT_ENCODING, value)), coding);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One level of JSON at a time.
+//!
+//! An answer can hold 60 MB of base64 in one string, and objects nested without
+//! end in a field that nobody knows. `RawValue` finds where a value ends without
+//! recursion and without a copy, so nothing is decoded but what is asked for.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::response::number::{Number, whole};
+
+/// A JSON pointer that is put together only when it is printed.
+#[derive(Clone, Copy)]
+pub(crate) enum Pointer<'a> {
+    /// The whole document, written as nothing.
+    Root,
+    /// A member of an object.
+    Member(&'a Pointer<'a>, &'a str),
+    /// An item of a list.
+    Item(&'a Pointer<'a>, usize),
+}
+
+impl fmt::Display for Pointer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Member(parent, name) => {
+                write!(f, "{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+            }
+            Self::Item(parent, index) => write!(f, "{parent}/{index}"),
+        }
+    }
+}
+
+/// JSON without the byte order mark that some servers put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+pub(crate) fn is_null(raw: &RawValue) -> bool {
+    raw.get() == "null"
+}
+
+/// A member of an object. Its name is a part of the body, unless it has escapes.
+pub(crate) type Member<'a> = (Cow<'a, str>, &'a RawValue);
+
+/// Objects of up to this many members are searched for a name that occurs twice
+/// by comparing each with each, which sets no memory aside.
+const FEW: usize = 16;
+
+/// The members of an object; of a name that occurs twice, the last one counts.
+pub(crate) fn object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
+    whole_object(raw.get())
+}
+
+/// The members of an object that is all of `text`; nothing if it is not that.
+pub(crate) fn whole_object(text: &str) -> Option<Vec<Member<'_>>> {
+    all_members(text).map(last_of_each)
+}
+
+/// The same, with every member of a name that occurs twice.
+pub(crate) fn all_members(text: &str) -> Option<Vec<Member<'_>>> {
+    let mut members = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Members(&mut members)).ok()?;
+    deserializer.end().ok()?;
+    Some(members)
+}
+
+/// Of members with the same name, the last one counts.
+fn last_of_each(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
+    if has_twins(&members) {
+        let mut seen = HashSet::new();
+        let last_first = members.iter().rev();
+        let is_last: Vec<bool> = last_first.map(|(name, _)| seen.insert(name)).collect();
+        let mut is_last = is_last.into_iter().rev();
+        members.retain(|_| is_last.next().unwrap_or(true));
+    }
+    members
+}
+
+/// Whether a name occurs twice.
+fn has_twins(members: &[Member<'_>]) -> bool {
+    if members.len() <= FEW {
+        let mut rest = members;
+        while let [(name, _), others @ ..] = rest {
+            if others.iter().any(|(other, _)| other == name) {
+                return true;
+            }
+            rest = others;
+        }
+        return false;
+    }
+    let mut seen = HashSet::with_capacity(members.len());
+    members.iter().any(|(name, _)| !seen.insert(name))
+}
+
+/// The members of an object that may break off: those before that.
+pub(crate) fn whole_members(text: &str) -> Vec<Member<'_>> {
+    let mut members = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    if deserializer.deserialize_map(Members(&mut members)).is_err() {
+        // Of a number at the end, digits may be missing.
+        let end = text.as_bytes().as_ptr_range().end;
+        members.pop_if(|(_, raw)| is_number(raw) && raw.get().as_bytes().as_ptr_range().end == end);
+    }
+    members
+}
+
+/// The items of a list.
+pub(crate) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// The characters of a string, decoded. Half of a surrogate pair becomes U+FFFD.
+pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    decoded(raw.get())
+}
+
+/// The characters of a string that stands in its quotes.
+pub(crate) fn decoded(quoted: &str) -> Option<Cow<'_, str>> {
+    let mut deserializer = serde_json::Deserializer::from_str(quoted);
+    deserializer.deserialize_bytes(Lossy).ok()
+}
+
+/// The text between the quotes of a string, as it stands, escapes included.
+pub(crate) fn between_quotes(raw: &RawValue) -> Option<&str> {
+    raw.get().strip_prefix('"')?.strip_suffix('"')
+}
+
+pub(crate) fn boolean(raw: &RawValue) -> Option<bool> {
+    raw.get().parse().ok()
+}
+
+pub(crate) fn number(raw: &RawValue) -> Option<Number> {
+    is_number(raw).then(|| Number::from_json(raw.get()))
+}
+
+/// A number, or a string with nothing but one in it.
+pub(crate) fn number_or_text(raw: &RawValue) -> Option<Number> {
+    number(raw).or_else(|| number(serde_json::from_str(string(raw)?.trim()).ok()?))
+}
+
+/// A whole number that is not negative, in any spelling.
+pub(crate) fn count(raw: &RawValue) -> Option<u64> {
+    is_number(raw).then(|| whole(raw.get()))?
+}
+
+/// Whether a value that a parser accepted is a number.
+pub(crate) fn is_number(raw: &RawValue) -> bool {
+    raw.get()
+        .starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// Collects the members of an object, as far as it goes.
+struct Members<'a, 'de>(&'a mut Vec<Member<'de>>);
+
+impl<'de> Visitor<'de> for Members<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(LossyString(name)) = map.next_key()? {
+            if self.0.is_empty() {
+                // Spares growing to what most objects have; an empty one needs none.
+                self.0.reserve(FEW / 2);
+            }
+            self.0.push((name, map.next_value()?));
+        }
+        Ok(())
+    }
+}
+
+/// A string that may hold half of a surrogate pair, as a cut emoji leaves it.
+struct LossyString<'de>(Cow<'de, str>);
+
+impl<'de> de::Deserialize<'de> for LossyString<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(Lossy).map(Self)
+    }
+}
+
+/// Takes strings as bytes, where serde_json lets lone surrogates pass.
+struct Lossy;
+
+impl<'de> Visitor<'de> for Lossy {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        // Nearly always there is nothing to replace, which this finds out faster.
+        Ok(str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(String::from_utf8_lossy(bytes).into_owned().into())
+    }
+}

@@ -1,0 +1,110 @@
+//! One client in several runtimes.
+
+use std::time::{Duration, Instant};
+
+use kontext_api::{Client, RetryPolicy};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::server::{ONE_IMAGE, read_request, request, response};
+
+fn current_thread() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+/// A server on a thread of its own that keeps its connections open.
+fn keeping_alive() -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        current_thread().block_on(async move {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut byte = [0];
+                    while stream.peek(&mut byte).await.unwrap_or(0) > 0 {
+                        read_request(&mut stream).await;
+                        let answer = response("200 OK", "", ONE_IMAGE);
+                        stream.write_all(&answer).await.unwrap();
+                    }
+                });
+            }
+        });
+    });
+    format!("http://{}", receiver.recv().unwrap())
+}
+
+fn client(base_url: &str) -> Client {
+    let client = Client::builder().api_key("key").base_url(base_url);
+    let client = client.retry(RetryPolicy::never());
+    client
+        .attempt_timeout(Duration::from_secs(60))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn a_call_does_not_hang_on_a_connection_of_a_runtime_that_nobody_drives() {
+    let client = client(&keeping_alive());
+    let (one, two) = (current_thread(), current_thread());
+    one.block_on(client.generate(request())).unwrap();
+    let begin = Instant::now();
+    two.block_on(client.generate(request())).unwrap();
+    assert!(
+        begin.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        begin.elapsed()
+    );
+    // Both of them go on.
+    one.block_on(client.generate(request())).unwrap();
+}
+
+#[test]
+fn a_runtime_that_is_gone_or_driven_by_others_is_not_waited_for() {
+    let client = client(&keeping_alive());
+    current_thread()
+        .block_on(client.generate(request()))
+        .unwrap();
+    let begin = Instant::now();
+    current_thread()
+        .block_on(client.generate(request()))
+        .unwrap();
+    let (runtime, (_stop, stopped)) = (current_thread(), tokio::sync::oneshot::channel::<()>());
+    let handle = runtime.handle().clone();
+    std::thread::spawn(move || runtime.block_on(stopped));
+    let in_driven = client.clone();
+    let call = handle.spawn(async move { in_driven.generate(request()).await.map(drop) });
+    current_thread().block_on(call).unwrap().unwrap();
+    current_thread()
+        .block_on(client.generate(request()))
+        .unwrap();
+    assert!(
+        begin.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_before_a_server_closes_it() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        stream
+            .write_all(&response("200 OK", "", ONE_IMAGE))
+            .await
+            .unwrap();
+        stream
+    };
+    let (answer, mut stream) = tokio::join!(client.generate(request()), serve);
+    answer.unwrap();
+    let mut byte = [0];
+    let closed = tokio::io::AsyncReadExt::read(&mut stream, &mut byte);
+    let closed = tokio::time::timeout(Duration::from_secs(15), closed).await;
+    assert_eq!(closed.expect("it stays open").unwrap(), 0);
+}

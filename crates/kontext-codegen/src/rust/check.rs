@@ -1,0 +1,538 @@
+//! The check of each request: what the spec limits, as plain Rust beside the types.
+//!
+//! The schema says what is limited, the generated type how to reach it. Each named type
+//! has a check of its own, so a type that is used twice is checked by one function.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
+use serde_json::{Map, Value, json};
+use syn::{Fields, GenericArgument, Item, PathArguments, Type, TypePath};
+
+use crate::{
+    json::{array, child},
+    view::{View, follow},
+};
+
+/// Writes checks, and collects what the provider limits and they don't cover.
+pub(super) struct Checks<'a> {
+    effective: &'a Value,
+    view: &'a View,
+    types: HashMap<String, &'a Item>,
+    /// The body of the check of each named type; none if nothing of it is limited.
+    bodies: RefCell<BTreeMap<String, Option<TokenStream>>>,
+    /// In words, with the pointer inside the request.
+    unchecked: RefCell<Vec<String>>,
+}
+
+/// The check of one struct that is sent.
+pub(super) struct StructCheck {
+    /// The fields that are required or limited.
+    pub(super) fields: Vec<syn::Ident>,
+    /// `check`, and what the builder calls.
+    pub(super) methods: TokenStream,
+}
+
+impl<'a> Checks<'a> {
+    /// Checks of the types of a generated file.
+    pub(super) fn new(effective: &'a Value, view: &'a View, types: &'a [Item]) -> Self {
+        let types = types.iter().filter_map(|item| match item {
+            Item::Struct(named) => Some((named.ident.to_string(), item)),
+            Item::Enum(named) => Some((named.ident.to_string(), item)),
+            _ => None,
+        });
+        Self {
+            effective,
+            view,
+            types: types.collect(),
+            bodies: RefCell::default(),
+            unchecked: RefCell::default(),
+        }
+    }
+
+    /// What the provider limits and nothing checks before sending, in words.
+    pub(super) fn into_unchecked(self) -> Vec<String> {
+        self.unchecked.into_inner()
+    }
+
+    /// The schema that a reference means.
+    pub(super) fn follow<'s>(&self, schema: &'s Value) -> &'s Value
+    where
+        'a: 's,
+    {
+        follow(self.effective, schema)
+    }
+
+    /// The checks of the types that are neither structs nor enums of strings: unions,
+    /// and named scalars and lists.
+    pub(super) fn of_other_types(&self) -> TokenStream {
+        let others = self
+            .view
+            .sent
+            .iter()
+            .filter(|(_, schema)| !is_object(schema));
+        others
+            .filter_map(|(name, _)| {
+                let body = self.body_of(name)?;
+                let ident = format_ident!("{name}");
+                Some(quote! {
+                    impl #ident {
+                        /// Compares the value with its limits.
+                        pub(crate) fn check_in(&self, check: &mut crate::limits::Check<'_>) {
+                            #body
+                        }
+                    }
+                })
+            })
+            .collect()
+    }
+
+    /// The check of a struct. `fields` are its fields with their names on the wire,
+    /// their types in the builder and whether they are required.
+    pub(super) fn of_struct(
+        &self,
+        name: &str,
+        schema: &Value,
+        fields: &[(&syn::Field, &str, &Type, bool)],
+    ) -> StructCheck {
+        self.note_unchecked(schema, name);
+        let mut checked = Vec::new();
+        let mut arguments = Vec::new();
+        let mut values = Vec::new();
+        let mut lines = Vec::new();
+        for (field, wire_name, inner, is_required) in fields {
+            let Some(ident) = &field.ident else { continue };
+            let part = &schema["properties"][wire_name];
+            let value = quote!(value);
+            let limits = self.value(inner, part, &value, &child(name, wire_name));
+            if limits.is_none() && !is_required {
+                continue;
+            }
+            // One field may be called as the check is.
+            let argument = match ident == "check" {
+                true => format_ident!("check_"),
+                false => ident.clone(),
+            };
+            let closure = match &limits {
+                Some(limits) => quote!(|value, check| { #limits }),
+                None => quote!(|_, _| {}),
+            };
+            let method = match is_required {
+                true => quote!(required),
+                false => quote!(optional),
+            };
+            lines.push(quote!(check.#method(#wire_name, #argument, #closure);));
+            // A field that may be left out is an `Option`, or a list or map that is left
+            // out when it is empty.
+            values.push(if *is_required {
+                quote!(Some(&self.#ident))
+            } else if argument_of(&field.ty, "Option").is_some() {
+                quote!(self.#ident.as_ref())
+            } else {
+                quote!((!self.#ident.is_empty()).then_some(&self.#ident))
+            });
+            arguments.push(quote!(#argument: Option<&#inner>));
+            checked.push(ident.clone());
+        }
+        let ident = format_ident!("{name}");
+        // Without fields to check, nothing uses the arguments.
+        let check_fields = (!lines.is_empty()).then(|| {
+            quote! {
+                /// The limits of each field.
+                pub(crate) fn check_fields(
+                    check: &mut crate::limits::Check<'_>,
+                    #(#arguments),*
+                ) {
+                    #(#lines)*
+                }
+            }
+        });
+        let check_in = match &check_fields {
+            Some(_) => quote! {
+                pub(crate) fn check_in(&self, check: &mut crate::limits::Check<'_>) {
+                    Self::check_fields(check, #(#values),*);
+                }
+            },
+            None => quote!(
+                pub(crate) fn check_in(&self, _check: &mut crate::limits::Check<'_>) {}
+            ),
+        };
+        let methods = quote! {
+            impl #ident {
+                /// Checks every limit of the API, as sending does first: for a request that
+                /// was read from a file, or changed since it was built.
+                ///
+                /// # Errors
+                ///
+                /// Every field that is outside its limits, at once.
+                pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+                    crate::limits::check(|check| self.check_in(check))
+                }
+
+                /// Compares every field with its limits.
+                #check_in
+
+                #check_fields
+            }
+        };
+        StructCheck {
+            fields: checked,
+            methods,
+        }
+    }
+
+    /// The body of the check of a named type that is no struct with fields.
+    fn body_of(&self, name: &str) -> Option<TokenStream> {
+        if let Some(body) = self.bodies.borrow().get(name) {
+            return body.clone();
+        }
+        let schema = self.view.sent.get(name)?;
+        let body = match self.types.get(name) {
+            Some(Item::Struct(item)) => match &item.fields {
+                Fields::Unnamed(fields) => {
+                    let inner = fields.unnamed.first().map(|field| &field.ty);
+                    inner.and_then(|ty| self.value(ty, schema, &quote!(&self.0), name))
+                }
+                // Its check is written beside its builder.
+                _ => Some(quote!()),
+            },
+            Some(Item::Enum(item)) => self.union(name, schema, item),
+            _ => None,
+        };
+        self.bodies
+            .borrow_mut()
+            .insert(name.to_owned(), body.clone());
+        body
+    }
+
+    /// A value of several types: each has its own limits.
+    fn union(&self, name: &str, schema: &Value, item: &syn::ItemEnum) -> Option<TokenStream> {
+        let members = schema.as_object()?;
+        let branches = match array(members, "anyOf") {
+            [] => array(members, "oneOf"),
+            branches => branches,
+        };
+        if branches.len() != item.variants.len() {
+            let message = format!("{name}: the limits of its types");
+            self.unchecked.borrow_mut().push(message);
+            return None;
+        }
+        let mut is_limited = false;
+        let arms = item.variants.iter().zip(branches).map(|(variant, branch)| {
+            let ident = &variant.ident;
+            let ty = variant.fields.iter().next().map(|field| &field.ty);
+            let limits = ty.and_then(|ty| self.value(ty, branch, &quote!(value), name));
+            is_limited |= limits.is_some();
+            match limits {
+                Some(limits) => quote!(Self::#ident(value) => { #limits }),
+                None => quote!(Self::#ident { .. } => {}),
+            }
+        });
+        let arms: Vec<_> = arms.collect();
+        is_limited.then(|| quote!(match self { #(#arms)* }))
+    }
+
+    /// The check of `value`, a reference to a value of type `ty`; none if nothing of it
+    /// is limited. `at` is its place for messages.
+    fn value(
+        &self,
+        ty: &Type,
+        schema: &Value,
+        value: &TokenStream,
+        at: &str,
+    ) -> Option<TokenStream> {
+        if let Some(inner) = argument_of(ty, "Option") {
+            let limits = self.value(&inner, schema, &quote!(value), at)?;
+            return Some(quote!(if let Some(value) = #value { #limits }));
+        }
+        // Types of the same module stand without a path. Each is checked by itself.
+        if let Type::Path(TypePath { path, .. }) = ty
+            && let Some(name) = path.get_ident().map(ToString::to_string)
+            && self.types.contains_key(&name)
+        {
+            return self.body_of(&name).map(|_| quote!(#value.check_in(check);));
+        }
+        let name = last_ident(ty)?;
+        let schema = follow(self.effective, schema);
+        self.note_unchecked(schema, at);
+        let empty = Map::new();
+        let members = schema.as_object().unwrap_or(&empty);
+        match name.as_str() {
+            "Uri" => {
+                let length = lengths(members, "minLength", "maxLength");
+                let length = length.map(|bounds| quote!(check.length(#value.as_str())#bounds;));
+                Some(quote!(#length check.uri(#value);))
+            }
+            "String" => {
+                let bounds = lengths(members, "minLength", "maxLength")?;
+                Some(quote!(check.length(#value)#bounds;))
+            }
+            "u64" | "i64" => {
+                let bounds = whole_bounds(members)?;
+                Some(quote!(check.whole_number(*#value)#bounds;))
+            }
+            "f64" => {
+                let bounds = bounds(members);
+                Some(quote!(check.number(*#value)#bounds;))
+            }
+            "Vec" => {
+                let count = lengths(members, "minItems", "maxItems");
+                let count = count.map(|bounds| quote!(check.items(#value)#bounds;));
+                let items = members.get("items").unwrap_or(&Value::Null);
+                let item = argument_of(ty, "Vec")
+                    .and_then(|ty| self.value(&ty, items, &quote!(value), &child(at, "*")));
+                let each = item.map(|item| quote!(check.each(#value, |value, check| { #item });));
+                (count.is_some() || each.is_some()).then(|| quote!(#count #each))
+            }
+            _ => None,
+        }
+    }
+
+    /// Says what stands in the schema and is not checked before sending.
+    fn note_unchecked(&self, schema: &Value, at: &str) {
+        let Some(members) = schema.as_object() else {
+            return;
+        };
+        let mut unchecked = self.unchecked.borrow_mut();
+        for keyword in [
+            "pattern",
+            "multipleOf",
+            "uniqueItems",
+            "minProperties",
+            "maxProperties",
+        ] {
+            if let Some(value) = members.get(keyword) {
+                unchecked.push(format!("{at}: {keyword} {value}"));
+            }
+        }
+        if let Some(format) = members.get("format").and_then(Value::as_str)
+            && members.get("type") == Some(&json!("string"))
+            && format != "uri"
+        {
+            unchecked.push(format!("{at}: format {format}"));
+        }
+        if members
+            .get("additionalProperties")
+            .is_some_and(|values| values.as_object().is_some_and(|values| !values.is_empty()))
+        {
+            unchecked.push(format!("{at}: the values of a map"));
+        }
+    }
+
+    /// The limits of the schema, in words for the docs of a setter.
+    pub(super) fn in_words(&self, schema: &Value) -> Vec<String> {
+        let schema = follow(self.effective, schema);
+        let mut words = Vec::new();
+        for (keyword, text) in [
+            ("minLength", "at least {} characters"),
+            ("maxLength", "at most {} characters"),
+            ("minItems", "at least {} items"),
+            ("maxItems", "at most {} items"),
+            ("minimum", "at least {}"),
+            ("maximum", "at most {}"),
+        ] {
+            if let Some(limit) = schema.get(keyword) {
+                let is_exclusive = match keyword {
+                    "minimum" => schema["exclusiveMinimum"] == json!(true),
+                    "maximum" => schema["exclusiveMaximum"] == json!(true),
+                    _ => false,
+                };
+                let text = match (keyword, is_exclusive) {
+                    ("minimum", true) => "more than {}",
+                    ("maximum", true) => "less than {}",
+                    _ => text,
+                };
+                let text = text.replace("{}", &limit.to_string());
+                let is_one = limit == &json!(1);
+                words.push(if is_one {
+                    text.trim_end_matches('s').to_owned()
+                } else {
+                    text
+                });
+            }
+        }
+        for union in ["anyOf", "oneOf"] {
+            for branch in schema[union].as_array().into_iter().flatten() {
+                words.extend(self.in_words(branch));
+            }
+        }
+        words
+    }
+}
+
+/// Whether a type that is sent is a struct with fields, which has a builder.
+pub(super) fn is_object(schema: &Value) -> bool {
+    schema["type"] == json!("object") && schema["properties"].is_object()
+}
+
+/// The `T` of an `Option<T>` or a `Vec<T>`.
+pub(super) fn argument_of(ty: &Type, generic: &str) -> Option<Type> {
+    let Type::Path(TypePath { path, .. }) = ty else {
+        return None;
+    };
+    let last = path.segments.last().filter(|last| last.ident == generic)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => Some(inner.clone()),
+        _ => None,
+    }
+}
+
+/// The last segment of a type's path.
+pub(super) fn last_ident(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(TypePath { path, .. }) => Some(path.segments.last()?.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// Bounds of a length or count.
+fn lengths(members: &Map<String, Value>, minimum: &str, maximum: &str) -> Option<TokenStream> {
+    let bound = |name: &str, method: TokenStream| {
+        let bound = Literal::u64_unsuffixed(members.get(name)?.as_u64()?);
+        Some(quote!(.#method(#bound)))
+    };
+    let at_least =
+        bound(minimum, quote!(at_least)).filter(|_| members.get(minimum) != Some(&json!(0)));
+    let at_most = bound(maximum, quote!(at_most));
+    (at_least.is_some() || at_most.is_some()).then(|| quote!(#at_least #at_most))
+}
+
+/// Bounds of whole numbers, inclusive and whole: above 1.5 means from 2.
+fn whole_bounds(members: &Map<String, Value>) -> Option<TokenStream> {
+    let literal = |bound: i128| {
+        let number = Literal::u128_unsuffixed(bound.unsigned_abs());
+        negated(bound < 0, number)
+    };
+    let at_least = whole_minimum(members).map(literal);
+    let at_least = at_least.map(|bound| quote!(.at_least(#bound)));
+    let at_most = whole_maximum(members).map(literal);
+    let at_most = at_most.map(|bound| quote!(.at_most(#bound)));
+    (at_least.is_some() || at_most.is_some()).then(|| quote!(#at_least #at_most))
+}
+
+/// A number that may have a sign, which is a token of its own in Rust.
+fn negated(is_negative: bool, number: Literal) -> TokenStream {
+    match is_negative {
+        true => quote!(-#number),
+        false => quote!(#number),
+    }
+}
+
+/// The smallest whole number that a schema allows.
+pub(crate) fn whole_minimum(members: &Map<String, Value>) -> Option<i128> {
+    whole_bound(members, "minimum", "exclusiveMinimum", 1)
+}
+
+/// The greatest whole number that a schema allows.
+pub(crate) fn whole_maximum(members: &Map<String, Value>) -> Option<i128> {
+    whole_bound(members, "maximum", "exclusiveMaximum", -1)
+}
+
+fn whole_bound(
+    members: &Map<String, Value>,
+    name: &str,
+    exclusive: &str,
+    step: i128,
+) -> Option<i128> {
+    let value = members.get(name)?;
+    let is_exclusive = members.get(exclusive) == Some(&json!(true));
+    let whole = value.as_i64().map(i128::from);
+    let whole = whole.or_else(|| value.as_u64().map(i128::from));
+    let (bound, is_exact) = match whole {
+        Some(whole) => (whole, true),
+        None => {
+            let value = value.as_f64()?;
+            let rounded = if step > 0 {
+                value.ceil()
+            } else {
+                value.floor()
+            };
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the cast saturates, as it should"
+            )]
+            let bound = rounded as i128;
+            (bound, rounded == value)
+        }
+    };
+    Some(if is_exclusive && is_exact {
+        bound.saturating_add(step)
+    } else {
+        bound
+    })
+}
+
+/// Bounds of numbers.
+fn bounds(members: &Map<String, Value>) -> TokenStream {
+    let bound = |name: &str, exclusive: &str, inside: TokenStream, outside: TokenStream| {
+        let bound = members.get(name)?.as_f64()?;
+        let bound = negated(bound < 0.0, Literal::f64_unsuffixed(bound.abs()));
+        let method = match members.get(exclusive) == Some(&json!(true)) {
+            true => outside,
+            false => inside,
+        };
+        Some(quote!(.#method(#bound)))
+    };
+    let minimum = bound(
+        "minimum",
+        "exclusiveMinimum",
+        quote!(at_least),
+        quote!(more_than),
+    );
+    let maximum = bound(
+        "maximum",
+        "exclusiveMaximum",
+        quote!(at_most),
+        quote!(less_than),
+    );
+    quote!(#minimum #maximum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_whole_numbers_are_whole_and_inclusive() {
+        for (schema, expected) in [
+            (
+                json!({"minimum": 1, "maximum": 4}),
+                ".at_least(1).at_most(4)",
+            ),
+            (
+                json!({"minimum": 1.5, "maximum": 3.5}),
+                ".at_least(2).at_most(3)",
+            ),
+            (
+                json!({"minimum": 1, "exclusiveMinimum": true, "maximum": 4.0, "exclusiveMaximum": true}),
+                ".at_least(2).at_most(3)",
+            ),
+            (json!({"minimum": -1.5}), ".at_least(-1)"),
+            (
+                json!({"maximum": u64::MAX}),
+                ".at_most(18446744073709551615)",
+            ),
+        ] {
+            let bounds = whole_bounds(schema.as_object().unwrap()).unwrap();
+            assert_eq!(bounds.to_string().replace(' ', ""), expected);
+        }
+    }
+
+    #[test]
+    fn bounds_of_numbers_say_whether_they_are_allowed_themselves() {
+        let schema = json!({"minimum": 0, "exclusiveMinimum": true, "maximum": 1.5});
+        assert_eq!(
+            bounds(schema.as_object().unwrap())
+                .to_string()
+                .replace(' ', ""),
+            ".more_than(0.0).at_most(1.5)"
+        );
+    }
+}
