@@ -45,22 +45,22 @@ impl Rules<'_> {
     /// Whether a JSON text can have something to take out, by a quick look that is
     /// asked of every request.
     pub(super) fn can_change(self, text: &[u8]) -> bool {
+        let mut pointers = self.redaction.pointers.iter();
+        // What ends as JSON does has not been cut.
+        !text.trim_ascii_end().ends_with(b"}")
+            || pointers.any(|pointer| pointer.can_be_in(text))
+            || self.may_find(text)
+    }
+
+    /// Whether a text can have a secret in it, but for the start of one at its end.
+    fn may_find(self, text: &[u8]) -> bool {
         !self.redaction.patterns.is_empty()
-            || self.redaction.pointers.iter().any(|one| one.can_be_in(text))
             || memchr3(b'%', b'\\', b'=', text).is_some()
             || memchr(b'@', text).is_some()
             || [&b"sk-"[..], b"earer", b"EARER"]
                 .iter()
                 .any(|word| memmem::find(text, word).is_some())
-            // What ends as JSON does has not been cut.
-            || !text.trim_ascii_end().ends_with(b"}")
-            || self.secrets.iter().any(|secret| {
-                let secret = secret.as_str().as_bytes();
-                memmem::find(text, secret).is_some()
-                    || detect::base64_spellings(secret)
-                        .iter()
-                        .any(|digits| memmem::find(text, digits).is_some())
-            })
+            || self.secrets.iter().any(|secret| secret.is_in(text))
     }
 
     fn in_text(self, value: &[u8]) -> String {
@@ -146,6 +146,9 @@ fn once(
     depth: usize,
 ) -> Option<Redacted> {
     if is_marker(text.as_bytes()) || (is_url && is_url_marker(text.as_bytes())) {
+        return None;
+    }
+    if !rules.is_cut && !rules.may_find(text.as_bytes()) {
         return None;
     }
     let mut kinds = Vec::new();
@@ -366,7 +369,9 @@ pub(super) fn scan(rules: Rules<'_>, text: &str, depth: usize) -> Scan {
             }
             _ => {
                 values += usize::from(levels.is_empty());
-                let mut pointers = rules.redaction.pointers.iter();
+                // They lead into the document, not into JSON in one of its strings.
+                let pointers = rules.redaction.pointers.iter();
+                let mut pointers = pointers.filter(|_| depth == NESTED);
                 if named.is_none()
                     && let Some(pointer) = pointers.find(|pointer| names(pointer, &levels))
                 {

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
-use memchr::memmem;
 use regex::Regex;
 
 use super::{apply::Rules, marker, secret};
@@ -223,16 +222,8 @@ impl Rules<'_> {
     /// base64, or ends within one.
     fn has_secret(self, text: &[u8]) -> bool {
         self.secrets.iter().any(|secret| {
-            let secret = secret.as_str().as_bytes();
-            let spellings = base64_spellings(secret);
-            memmem::find(text, secret).is_some()
-                || spellings
-                    .iter()
-                    .any(|digits| memmem::find(text, digits).is_some())
-                || (self.is_cut
-                    && std::iter::once(secret)
-                        .chain(spellings.iter().map(Vec::as_slice))
-                        .any(|spelled| ends_within(text, spelled)))
+            let mut spellings = secret.spellings();
+            secret.is_in(text) || (self.is_cut && spellings.any(|one| ends_within(text, one)))
         })
     }
 }

@@ -3,8 +3,9 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use axum::http::HeaderMap;
+use memchr::memmem;
 
-use super::detect::percent_decoded;
+use super::detect::{base64_spellings, percent_decoded};
 
 /// The shortest secret, in bytes. A shorter one is a word, and to take it out
 /// of every text would make riddles of them.
@@ -13,12 +14,19 @@ pub(super) const SHORTEST: usize = 6;
 /// A secret of one exchange, such as its bearer token: taken out wherever it
 /// appears. Debug does not print it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Secret(Arc<str>);
+pub(crate) struct Secret {
+    text: Arc<str>,
+    /// Its digits in base64, by where it can stand in something longer.
+    base64: Arc<[Vec<u8>]>,
+}
 
 impl Secret {
     /// Makes a secret of a text; nothing of one that is shorter than 6 bytes.
     pub(crate) fn new(text: &str) -> Option<Self> {
-        (text.len() >= SHORTEST).then(|| Self(text.into()))
+        (text.len() >= SHORTEST).then(|| Self {
+            text: text.into(),
+            base64: base64_spellings(text.as_bytes()).into(),
+        })
     }
 
     /// Collects the secrets that headers carry, those of a request or of a
@@ -48,7 +56,19 @@ impl Secret {
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// How it can be spelled: as it is, and in base64.
+    pub(super) fn spellings(&self) -> impl Iterator<Item = &[u8]> {
+        let base64 = self.base64.iter().map(Vec::as_slice);
+        std::iter::once(self.text.as_bytes()).chain(base64)
+    }
+
+    /// Whether it is in a text, in one of these spellings.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        let mut spellings = self.spellings();
+        spellings.any(|spelled| memmem::find(text, spelled).is_some())
     }
 }
 

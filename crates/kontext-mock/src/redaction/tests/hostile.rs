@@ -224,3 +224,11 @@ fn pictures_keep_their_bytes_and_hide_no_secret() {
     let (left, _) = redaction.text(&form, &[]);
     assert!(left.len() < 60, "{left}");
 }
+
+#[test]
+fn pointers_lead_into_no_string() {
+    let redaction = Redaction::default().with_pointer("/prompt").unwrap();
+    let nested = json!({"prompt": "hidden", "x": "a=b"}).to_string();
+    let body = json!({"log": nested}).to_string();
+    assert_eq!(redaction.json(&body, &[]), (body.as_str().into(), vec![]));
+}
