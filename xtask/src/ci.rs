@@ -97,6 +97,8 @@ const STEPS: [Step; 9] = [
             "--package",
             "kontext-api",
             "--package",
+            "kontext-recording",
+            "--package",
             "kontext-mock",
             "--package",
             "openapi-drift",

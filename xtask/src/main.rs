@@ -1,6 +1,5 @@
 //! The project's own commands: `cargo xtask <command>`.
 
-mod bench_mock;
 mod ci;
 mod codegen;
 mod drift;
@@ -51,12 +50,6 @@ enum Command {
     /// Exit codes: 0 all steps passed, 1 a step failed, 2 a step could not
     /// run.
     Ci,
-    /// Measures the mock beside a bare axum server, and prints its numbers with
-    /// their goals.
-    ///
-    /// Exit codes: 0 measured, 1 a goal is missed (with --check), 2 something
-    /// could not be measured.
-    BenchMock(bench_mock::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,9 +59,6 @@ fn main() -> ExitCode {
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Codegen { check } => in_workspace(root, |root| codegen::run(root, check)),
         Command::Ci => in_workspace(root, ci::run),
-        Command::BenchMock(arguments) => {
-            in_workspace(root, |root| bench_mock::run(root, &arguments))
-        }
     }
 }
 

@@ -1,36 +1,33 @@
-//! The mock's own endpoints, under `/__mock/`; `openapi.json` describes them.
-
-mod body;
-mod failure;
-mod files;
-mod query;
-mod views;
-
-use std::sync::Arc;
+//! The mock's own endpoints, under `/__mock/`; the README lists them.
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{
-        HeaderMap, Method, StatusCode,
-        header::{HOST, ORIGIN},
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN},
         request::Parts,
     },
     response::Response,
 };
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use url::form_urlencoded;
 
-use self::{failure::Failure, query::Query};
 use crate::{
     ADMIN_PATH,
-    fault::ActiveFault,
+    http::{body, error_response::Reply, headers},
     log,
-    mock::Mock,
-    reply::Reply,
-    request,
-    script::{self, ActiveRule},
+    matching::index::RecordingIndex,
+    respond::picture::Picture,
+    state::{
+        Mock,
+        faults::{ActiveFault, Fault},
+        journal::JOURNAL_ENTRIES,
+        session::{self, SESSION_HEADER, Session},
+    },
+    truncate,
 };
-
-/// The description of the endpoints, as it is served.
-const DESCRIPTION: &str = include_str!("admin/openapi.json");
 
 /// How long a body for these endpoints may be, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -38,11 +35,9 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// The endpoints but files, with their methods; [`answer`] carries them out.
 const ENDPOINTS: &[(&str, &str)] = &[
     ("health", "GET, HEAD"),
-    ("openapi.json", "GET, HEAD"),
     ("requests", "GET, DELETE"),
     ("billed", "GET"),
     ("faults", "GET, PUT, DELETE"),
-    ("rules", "GET, PUT, DELETE"),
     ("reset", "POST"),
     ("recordings", "GET"),
     ("recordings/reload", "POST"),
@@ -53,10 +48,10 @@ pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Respons
     let path = parts.uri.path().strip_prefix(ADMIN_PATH);
     let path = path.unwrap_or_default();
     if let Some(name) = path.strip_prefix("files/") {
-        request::discard_body(&parts.headers, body, BODY_LIMIT).await;
-        return files::serve(mock, &parts, name).await.into_response();
+        body::discard_body(&parts.headers, body, BODY_LIMIT).await;
+        return serve_file(mock, &parts, name).await.into_response();
     }
-    let reply = match request::read_body(body, BODY_LIMIT).await {
+    let reply = match body::read_body(body, BODY_LIMIT).await {
         // A page in a browser must not drive a mock that happens to run beside it.
         _ if !is_own_origin(&parts.headers) => Err(Failure::new(
             StatusCode::FORBIDDEN,
@@ -77,44 +72,28 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
     const DELETE: Method = Method::DELETE;
     let session = || Query::of(parts, &["session"])?.session(mock);
     match (path, &parts.method) {
-        ("health", &GET | &HEAD) => Ok(views::health(mock)),
-        ("openapi.json", &GET | &HEAD) => {
-            Ok(Reply::new(StatusCode::OK, "application/json", DESCRIPTION))
-        }
+        ("health", &GET | &HEAD) => Ok(health(mock)),
         ("requests", &GET) => {
             let query = Query::of(parts, &["session", "misses", "since"])?;
-            Ok(views::requests(mock, &query))
+            Ok(requests(mock, &query))
         }
         ("requests", &DELETE) => {
             let query = Query::of(parts, &["session"])?;
             mock.journal.forget(query.session.as_deref());
-            Ok(views::done())
+            Ok(done())
         }
-        ("billed", &GET) => Ok(views::billed(&*session()?)),
-        ("faults", &GET) => Ok(views::faults(&*session()?)),
+        ("billed", &GET) => Ok(billed(&*session()?)),
+        ("faults", &GET) => Ok(show_faults(&*session()?)),
         ("faults", &PUT) => {
-            let body::Faults { faults } = body::read(body)?;
+            let Faults { faults } = serde_json::from_slice(body)
+                .map_err(|error| Failure::bad_request(format!("the body: {error}")))?;
             let session = session()?;
             session.state().faults = faults.into_iter().map(ActiveFault::new).collect();
-            Ok(views::faults(&session))
+            Ok(show_faults(&session))
         }
         ("faults", &DELETE) => {
             session()?.state().faults.clear();
-            Ok(views::done())
-        }
-        ("rules", &GET) => Ok(views::rules(&*session()?)),
-        ("rules", &PUT) => {
-            let body::Rules { rules } = body::read(body)?;
-            script::judge(&rules)
-                .and_then(|()| script::judge_operations(&rules, &mock.contract))
-                .map_err(|error| Failure::bad_request(error.to_string()))?;
-            let session = session()?;
-            session.state().rules = rules.into_iter().map(ActiveRule::new).collect();
-            Ok(views::rules(&session))
-        }
-        ("rules", &DELETE) => {
-            session()?.state().rules.clear();
-            Ok(views::done())
+            Ok(done())
         }
         ("reset", &POST) => {
             let query = Query::of(parts, &["session"])?;
@@ -123,11 +102,11 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
                 None => None,
             };
             mock.reset(session.as_deref());
-            Ok(views::done())
+            Ok(done())
         }
-        ("recordings", &GET) => Ok(views::recordings(mock)),
+        ("recordings", &GET) => Ok(recordings(mock)),
         ("recordings/reload", &POST) => match mock.reload() {
-            Ok(count) => Ok(views::reloaded(count)),
+            Ok(count) => Ok(reloaded(count)),
             Err(error) => Err(Failure::new(StatusCode::CONFLICT, log::with_causes(&error))),
         },
         _ => Err(unknown(path)),
@@ -148,50 +127,264 @@ fn is_own_origin(headers: &HeaderMap) -> bool {
 
 /// What there is, where something else was asked for.
 fn unknown(path: &str) -> Failure {
+    let names: Vec<_> = ENDPOINTS.iter().map(|(name, _)| *name).collect();
     match ENDPOINTS.iter().find(|(name, _)| *name == path) {
         Some((_, methods)) => Failure::method(methods),
         None => Failure::new(
             StatusCode::NOT_FOUND,
-            "the mock has no such endpoint; /__mock/openapi.json describes those that it has",
+            format!("no such endpoint; /__mock/ has: {}", names.join(", ")),
         ),
     }
 }
 
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use std::collections::BTreeMap;
+/// `{"faults": ["delay=100ms"]}`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Faults {
+    faults: Vec<Fault>,
+}
 
-    use super::*;
+/// A failure, which is answered as `{"error": "…"}`.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    problem: String,
+    /// The methods that the endpoint has, where another one was used.
+    allow: Option<&'static str>,
+}
 
-    #[test]
-    fn every_endpoint_is_described_and_nothing_else() {
-        let description: serde_json::Value = serde_json::from_str(DESCRIPTION).unwrap();
-        let described: BTreeMap<String, Vec<String>> = description["paths"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(path, methods)| {
-                let methods = methods.as_object().unwrap().keys();
-                let methods = methods.filter(|key| *key != "parameters");
-                let mut methods: Vec<_> = methods.map(|one| one.to_uppercase()).collect();
-                methods.sort();
-                (path.clone(), methods)
-            })
-            .collect();
-        let files = [
-            ("files/{operation}/{case}/{file}", "GET, HEAD"),
-            ("files/generated/{file}", "GET, HEAD"),
-        ];
-        let there: BTreeMap<String, Vec<String>> = ENDPOINTS
-            .iter()
-            .chain(&files)
-            .map(|(path, methods)| {
-                let mut methods: Vec<_> = methods.split(", ").map(str::to_owned).collect();
-                methods.sort();
-                (format!("{ADMIN_PATH}{path}"), methods)
-            })
-            .collect();
-        assert_eq!(described, there);
+impl Failure {
+    pub(crate) fn new(status: StatusCode, problem: impl Into<String>) -> Self {
+        Self {
+            status,
+            problem: problem.into(),
+            allow: None,
+        }
     }
+
+    pub(crate) fn bad_request(problem: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, problem)
+    }
+
+    /// Another method was used than the endpoint has.
+    pub(crate) fn method(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("method not allowed; this endpoint takes {allow}"),
+            )
+        }
+    }
+
+    pub(crate) fn into_reply(self) -> Reply {
+        let mut text = json!({ "error": self.problem }).to_string();
+        text.push('\n');
+        let mut reply = Reply::new(self.status, "application/json", text);
+        if let Some(allow) = self.allow {
+            reply.set("allow", allow);
+        }
+        reply
+    }
+}
+
+/// Serves `generated/<token>.png`, or `<operation>/<case>/<file>`.
+async fn serve_file(mock: &Arc<Mock>, parts: &Parts, name: &str) -> Reply {
+    let file = if !matches!(parts.method, Method::GET | Method::HEAD) {
+        Err(Failure::method("GET, HEAD"))
+    } else if let Some(token) = name.strip_prefix("generated/") {
+        generated(token).await
+    } else {
+        recorded(&mock.loaded().set, name).ok_or_else(unknown_file)
+    };
+    let mut reply = file.unwrap_or_else(Failure::into_reply);
+    // A page may show the pictures that its answers name.
+    headers::add_cors(&mut reply.headers, &parts.headers);
+    reply
+}
+
+fn unknown_file() -> Failure {
+    Failure::new(
+        StatusCode::NOT_FOUND,
+        "no recording keeps such a file; the answers of the mock name those that there are",
+    )
+}
+
+/// Draws a picture, which takes long enough to do it beside other requests.
+async fn generated(token: &str) -> Result<Reply, Failure> {
+    let picture = Picture::from_file_name(token).ok_or_else(unknown_file)?;
+    let media_type = picture.format.content_type();
+    match tokio::task::spawn_blocking(move || picture.render()).await {
+        Ok(Ok(bytes)) => Ok(Reply::new(StatusCode::OK, media_type, bytes)),
+        _ => Err(Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the picture could not be drawn",
+        )),
+    }
+}
+
+fn recorded(set: &RecordingIndex, name: &str) -> Option<Reply> {
+    let (recording, file) = name.rsplit_once('/')?;
+    let recording = set.recordings.get(recording)?;
+    let file = recording.files().iter().find(|one| one.file() == file)?;
+    let content: Bytes = file.content();
+    let mut reply = Reply {
+        status: StatusCode::OK,
+        body: content,
+        ..Reply::default()
+    };
+    let length = reply.body.len();
+    reply.headers.insert(CONTENT_LENGTH, length.into());
+    if let Ok(media_type) = HeaderValue::from_str(file.content_type()) {
+        reply.headers.insert(CONTENT_TYPE, media_type);
+    }
+    Some(reply)
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    /// The session that is asked for, by its header or parameter.
+    pub(crate) session: Option<String>,
+    pub(crate) misses: bool,
+    pub(crate) since: u64,
+}
+
+impl Query {
+    /// Reads what a request says, for an endpoint that has these parameters:
+    /// one that is not known could be one that was misspelt, and everything
+    /// would be forgotten in place of one session.
+    pub(crate) fn of(parts: &Parts, known: &[&str]) -> Result<Self, Failure> {
+        let mut read = Self::default();
+        if let Some(name) = parts.headers.get(SESSION_HEADER) {
+            read.session = Some(String::from_utf8_lossy(name.as_bytes()).into_owned());
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match known
+                .iter()
+                .find(|one| **one == name)
+                .copied()
+                .unwrap_or_default()
+            {
+                "session" => read.session = Some(value.into_owned()),
+                "misses" => {
+                    read.misses = value.parse().map_err(|_| {
+                        Failure::bad_request("query misses: expected true or false")
+                    })?;
+                }
+                "since" => {
+                    read.since = value.parse().map_err(|_| {
+                        Failure::bad_request("query since: expected the number of a request")
+                    })?;
+                }
+                _ => {
+                    return Err(Failure::bad_request(format!(
+                        "unknown query parameter {:?}; this endpoint has: {}",
+                        truncate::text(&name, 50),
+                        known.join(", ")
+                    )));
+                }
+            }
+        }
+        match &read.session {
+            Some(name) if !session::is_name(name) => Err(bad_session()),
+            _ => Ok(read),
+        }
+    }
+
+    /// The session that is asked for, the one without a name by default.
+    pub(crate) fn session(&self, mock: &Mock) -> Result<Arc<Session>, Failure> {
+        let Some(name) = &self.session else {
+            return Ok(mock.sessions.unnamed());
+        };
+        mock.sessions.named(name).map_err(|_| bad_session())
+    }
+}
+
+fn bad_session() -> Failure {
+    Failure::bad_request("session: expected 1 to 64 characters of A-Z a-z 0-9 . _ -")
+}
+
+pub(crate) fn health(mock: &Mock) -> Reply {
+    let loaded = mock.loaded();
+    let contract: Vec<_> = mock
+        .contract
+        .operations()
+        .map(|one| json!({"operation": one.name(), "sha256": one.sha256()}))
+        .collect();
+    ok(&json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "match": mock.settings.match_mode.to_string(),
+        "validation": mock.settings.validation.to_string(),
+        "recordings": loaded.set.prepared.len(),
+        "stale": loaded.set.stale().count(),
+        "misses": mock.misses_since_reset(),
+        "reload_error": mock.reload_error(),
+        "contract": contract,
+    }))
+}
+
+pub(crate) fn requests(mock: &Mock, query: &Query) -> Reply {
+    let received = mock.journal.received(query.session.as_deref());
+    let requests: Vec<_> = received
+        .into_iter()
+        .filter(|one| one.number() > query.since && (!query.misses || one.is_miss()))
+        .collect();
+    ok(&json!({ "requests": requests, "kept": JOURNAL_ENTRIES }))
+}
+
+pub(crate) fn billed(session: &Session) -> Reply {
+    let state = session.state();
+    let (billed, counts) = (state.billed, state.counts);
+    drop(state);
+    ok(&json!({ "billed": billed, "usd": billed.usd(), "counts": counts }))
+}
+
+pub(crate) fn show_faults(session: &Session) -> Reply {
+    let state = session.state();
+    let faults = state.faults.iter().map(ActiveFault::remaining);
+    // What happens no more cannot be set again either.
+    let faults: Vec<_> = faults.filter(|fault| fault.times != Some(0)).collect();
+    drop(state);
+    ok(&json!({ "faults": faults }))
+}
+
+pub(crate) fn recordings(mock: &Mock) -> Reply {
+    let loaded = mock.loaded();
+    let recordings: Vec<_> = loaded
+        .set
+        .recordings
+        .iter()
+        .enumerate()
+        .map(|(index, recording)| {
+            json!({
+                "name": recording.name(),
+                "title": recording.title(),
+                "status": recording.status(),
+                "origin": recording.origin().to_string(),
+                "date": recording.date(),
+                "used": loaded.is_used(index),
+                "stale": loaded.set.is_stale(recording.name()),
+            })
+        })
+        .collect();
+    ok(&json!({ "recordings": recordings, "reload_error": mock.reload_error() }))
+}
+
+pub(crate) fn reloaded(recordings: usize) -> Reply {
+    ok(&json!({ "recordings": recordings }))
+}
+
+pub(crate) fn done() -> Reply {
+    Reply {
+        status: StatusCode::NO_CONTENT,
+        ..Reply::default()
+    }
+}
+
+fn ok(value: &Value) -> Reply {
+    let mut text = value.to_string();
+    text.push('\n');
+    Reply::new(StatusCode::OK, "application/json", text)
 }

@@ -1,33 +1,25 @@
 //! The settings of a mock.
 
+use axum::Router;
+use kontext_recording::Pointer;
 use std::{
-    io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
 };
 
-use axum::Router;
+use crate::{
+    contract::Contract,
+    error::StartError,
+    http::{body::Key, listener},
+    matching::{MatchMode, index::RecordingIndex},
+    respond::{pipeline, synthetic::Generate, validate::Validation},
+    server::MockServer,
+    state::{Mock, Settings, faults::Fault, journal::JOURNAL_BODY, session::Sessions},
+};
 
 #[cfg(feature = "watch")]
 use crate::watch::{Watch, WatchMode, Watched};
-use crate::{
-    MockServer,
-    check::CheckReport,
-    contract::{Contract, ContractError},
-    fault::Fault,
-    generate::Generate,
-    judge::Validation,
-    loaded::Set,
-    matching::MatchMode,
-    mock::{self, Mock, Settings},
-    recordings::LoadError,
-    redact::RedactionError,
-    request::Key,
-    script::{self, Rule, ScriptError},
-    server,
-    session::Sessions,
-};
 
 /// How long a request's body may be by default: 32 MiB, in bytes.
 pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -36,7 +28,7 @@ pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 ///
 /// Without any of them the mock serves the recordings that are built in, takes
 /// any key, matches strictly, refuses what the contract does not allow, takes
-/// bodies of [`DEFAULT_BODY_LIMIT`], has no faults and no script, logs nothing,
+/// bodies of [`DEFAULT_BODY_LIMIT`], has no faults, logs nothing,
 /// and listens on a free port of 127.0.0.1.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is started"]
@@ -48,60 +40,15 @@ pub struct Builder {
     validation: Validation,
     generate: Generate,
     faults: Vec<Fault>,
-    rules: Vec<Rule>,
+    ignore: Vec<String>,
     body_limit: Option<usize>,
+    journal_body: Option<usize>,
     log_requests: bool,
     keep_urls: bool,
     #[cfg(feature = "watch")]
     watch: WatchMode,
-    listen: Listen,
-}
-
-/// Where a mock listens.
-#[derive(Debug, Default)]
-enum Listen {
-    #[default]
-    FreeLoopbackPort,
-    Address(SocketAddr),
-    Bound(TcpListener),
-}
-
-/// Says why a mock did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The contract that is built in cannot be read.
-    #[error("the built-in contract cannot be used")]
-    Contract(#[source] ContractError),
-    /// The recordings cannot be read.
-    #[error(transparent)]
-    Recordings(LoadError),
-    /// The rules of redaction beside the recordings cannot be read.
-    #[error("the rules of redaction cannot be used")]
-    Redaction(#[source] RedactionError),
-    /// A rule of the script could never answer.
-    #[error("the script cannot be used")]
-    Script(#[source] ScriptError),
-    /// No thread can be started that watches the folder of the recordings.
-    #[error("cannot start the thread that watches the recordings; start without it (--no-watch)")]
-    Watch(#[source] io::Error),
-    /// The recordings disagree with the contract.
-    #[error("the recordings disagree with the contract:\n{0}")]
-    Disagreement(CheckReport),
-    /// The key that requests are to have is empty.
-    #[error("the key is empty; name the key that requests must have, or none to take any")]
-    EmptyKey,
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}; choose another address, or port 0 for a free one")]
-    Listen {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The server cannot run on the listener.
-    #[error("the server cannot run")]
-    Run(#[source] io::Error),
+    listen: Vec<SocketAddr>,
+    listeners: Vec<TcpListener>,
 }
 
 /// Makes the mock with its default settings as a router, without a socket.
@@ -116,13 +63,13 @@ pub fn router() -> Result<Router, StartError> {
 impl Builder {
     /// Serves the recordings of a folder instead of those built in.
     ///
-    /// The folder is read at start, and must pass the gate ([`check()`](crate::check())).
+    /// The folder is read at start, and must pass validation ([`check()`](crate::check())).
     pub fn recordings(mut self, folder: impl Into<PathBuf>) -> Self {
         self.recordings = Some(folder.into());
         self
     }
 
-    /// Judges by another contract than the one built in.
+    /// Validates against another contract than the one built in.
     pub fn contract(mut self, contract: Contract) -> Self {
         self.contract = Some(contract);
         self
@@ -152,15 +99,17 @@ impl Builder {
         self
     }
 
-    /// Adds a fault that each session starts with.
-    pub fn fault(mut self, fault: impl Into<Fault>) -> Self {
-        self.faults.push(fault.into());
+    /// Ignores the value at a JSON pointer (RFC 6901), such as `/seed`, where no
+    /// recording has exactly the request. The header `x-kontext-ignored` names what
+    /// differs. The `matching.json` of a folder of recordings can say the same.
+    pub fn ignore(mut self, pointer: impl Into<String>) -> Self {
+        self.ignore.push(pointer.into());
         self
     }
 
-    /// Adds a rule of a script that each session starts with.
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rules.push(rule);
+    /// Adds a fault that each session starts with.
+    pub fn fault(mut self, fault: impl Into<Fault>) -> Self {
+        self.faults.push(fault.into());
         self
     }
 
@@ -188,6 +137,14 @@ impl Builder {
         self
     }
 
+    /// Keeps request bodies of up to so many bytes whole, for
+    /// [`received`](MockServer::received); by default [`JOURNAL_BODY`]. Of longer ones
+    /// the start is kept, and their SHA-256.
+    pub fn journal_body(mut self, bytes: usize) -> Self {
+        self.journal_body = Some(bytes);
+        self
+    }
+
     /// Writes a line per request to standard error: method, path, status, how
     /// a recording was found and which; never a header.
     pub fn log_requests(mut self, log: bool) -> Self {
@@ -195,15 +152,16 @@ impl Builder {
         self
     }
 
-    /// Listens on an address; port 0 is a free one.
+    /// Listens on an address; port 0 is a free one. Called again, it listens on that
+    /// address as well; port 0 is then the port of the first.
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
-        self.listen = Listen::Address(address.into());
+        self.listen.push(address.into());
         self
     }
 
     /// Listens on a socket that is already bound.
     pub fn listener(mut self, listener: TcpListener) -> Self {
-        self.listen = Listen::Bound(listener);
+        self.listeners.push(listener);
         self
     }
 
@@ -215,10 +173,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Fails where the recordings or the script cannot be read, where the
+    /// Fails where the recordings cannot be read, where the
     /// recordings disagree with the contract, and where the key is empty.
     pub fn router(self) -> Result<Router, StartError> {
-        Ok(mock::router(self.build()?))
+        Ok(pipeline::router(self.build()?))
     }
 
     /// Starts the mock on threads of its own, so that a client that blocks its
@@ -233,17 +191,19 @@ impl Builder {
         reason = "the caller need not know that nothing waits yet"
     )]
     pub async fn start(mut self) -> Result<MockServer, StartError> {
-        let listen = std::mem::take(&mut self.listen);
+        let mut listen = std::mem::take(&mut self.listen);
+        let mut listeners = std::mem::take(&mut self.listeners);
+        if listen.is_empty() && listeners.is_empty() {
+            listen.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        }
         #[cfg(feature = "watch")]
         let (mock, watch) = self.build_watched()?;
         #[cfg(not(feature = "watch"))]
         let mock = self.build()?;
-        let listener = match listen {
-            Listen::Bound(listener) => listener,
-            Listen::FreeLoopbackPort => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?,
-            Listen::Address(address) => bind(address)?,
-        };
-        let server = server::start(listener, mock).map_err(StartError::Run)?;
+        let bound = listener::bind(&listen)
+            .map_err(|(address, source)| StartError::Listen { address, source })?;
+        listeners.extend(bound);
+        let server = MockServer::run(listeners, mock).map_err(StartError::Run)?;
         #[cfg(feature = "watch")]
         let server = server.with_watch(watch);
         Ok(server)
@@ -268,17 +228,22 @@ impl Builder {
         if self.key.as_ref().is_some_and(|Key(key)| key.is_empty()) {
             return Err(StartError::EmptyKey);
         }
-        script::judge(&self.rules).map_err(StartError::Script)?;
+        let ignore = self.ignore.iter().map(|text| {
+            let pointer = Pointer::parse(text);
+            pointer.ok_or_else(|| StartError::Ignore {
+                pointer: text.clone(),
+            })
+        });
+        let ignore = ignore.collect::<Result<Vec<_>, _>>()?;
         let built_in = self.contract.is_none();
         let contract = match self.contract {
             Some(contract) => Arc::new(contract),
             None => Contract::shared().map_err(StartError::Contract)?,
         };
-        script::judge_operations(&self.rules, &contract).map_err(StartError::Script)?;
         let set = match &self.recordings {
-            Some(folder) => Set::load(folder, &contract)?,
-            None if built_in => Set::embedded()?,
-            None => Set::embedded_for(&contract)?,
+            Some(folder) => RecordingIndex::load(folder, &contract, self.match_mode, &ignore)?,
+            None if built_in && ignore.is_empty() => RecordingIndex::embedded()?,
+            None => RecordingIndex::embedded_for(&contract, &ignore)?,
         };
         let settings = Settings {
             key: self.key,
@@ -286,15 +251,13 @@ impl Builder {
             validation: self.validation,
             generate: self.generate,
             body_limit: self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
+            journal_body: self.journal_body.unwrap_or(JOURNAL_BODY),
             log_requests: self.log_requests,
             rewrite_urls: !self.keep_urls,
             folder: self.recordings,
+            ignore,
         };
-        let sessions = Sessions::new(&self.faults, &self.rules);
+        let sessions = Sessions::new(&self.faults);
         Ok(Arc::new(Mock::new(contract, set, settings, sessions)))
     }
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })
 }

@@ -17,83 +17,59 @@
 //!   says where recordings disagree with it.
 
 mod admin;
-mod amount;
-mod answer;
-mod billing;
 mod builder;
-mod cache;
-mod canonical;
-mod check;
-mod closed;
 mod contract;
-mod difference;
-mod expected;
-mod explain;
-mod fault;
-mod generate;
-mod headers;
-mod journal;
-mod judge;
-mod loaded;
+mod error;
+mod http;
 mod log;
 mod matching;
-mod members;
-mod mock;
-mod parallel;
-mod picture;
-mod prefer;
-mod prepared;
-mod problem;
-mod quoted;
 #[cfg(feature = "record")]
-mod record;
+mod recorder;
 mod recordings;
-mod redact;
-mod refusal;
-mod reply;
-mod request;
-mod script;
+mod redaction;
+mod respond;
 mod server;
-mod session;
-mod shorten;
-mod subset;
+mod state;
+mod truncate;
 #[cfg(feature = "record")]
 mod verify;
 #[cfg(feature = "watch")]
 mod watch;
 
-pub use billing::Billed;
-pub use builder::{Builder, DEFAULT_BODY_LIMIT, StartError, router};
-pub use check::{CheckReport, Disagreement, Note, check};
-pub use contract::{Contract, ContractError, Operation};
-pub use difference::Difference;
-pub use fault::{Fault, FaultKind, ParseFaultError};
-pub use generate::{Generate, Shape, UnknownShape};
-pub use journal::{JOURNAL_BODY, JOURNAL_ENTRIES, Received};
-pub use judge::{UnknownValidation, Validation};
-pub use matching::{Match, MatchMode, UnknownMatchMode};
-pub use members::Members;
-pub use mock::FAULT_HEADER;
+pub use builder::{Builder, DEFAULT_BODY_LIMIT, router};
+pub use contract::{Contract, Operation};
 #[cfg(feature = "record")]
-pub use record::{
-    RecordError, RecordMode, Recorder, RecorderBuilder, RedactReport, UnknownRecordMode,
-    redact_recordings,
+pub use error::RecordError;
+pub use error::{
+    CheckReport, ContractError, Defect, Disagreement, LoadError, Note, RedactionError, StartError,
 };
-pub use recordings::{Defect, LoadError, Origin, RecordedFile, Recording, Recordings, Redacted};
-pub use redact::{Redaction, RedactionError};
-pub use script::{AnswerKind, ParseAnswerError, Rule, RuleAnswer, ScriptError, parse_script};
+pub use kontext_recording::{Origin, Redacted};
+pub use matching::{Match, MatchMode, diff::Difference};
+#[cfg(feature = "record")]
+pub use recorder::{RecordMode, Recorder, RecorderBuilder, RedactReport, redact_recordings};
+pub use recordings::{RecordedFile, Recording, Recordings, check};
+pub use redaction::Redaction;
+pub use respond::{Generate, Shape, Validation};
 pub use server::{MockServer, SessionHandle};
-pub use session::{Counts, SESSION_HEADER, SESSIONS};
+pub use state::{
+    Billed, Counts, DataUri, Fault, FaultKind, JOURNAL_BODY, JOURNAL_ENTRIES, ParseFaultError,
+    Received, SESSION_HEADER, SESSIONS,
+};
 #[cfg(feature = "record")]
 pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, verify_plan};
 #[cfg(feature = "watch")]
 pub use watch::WatchMode;
 
+/// Names the request header with faults for this one request, as they are
+/// written on the command line, several separated by `;`. In an answer it names
+/// the faults that acted.
+pub const FAULT_HEADER: &str = "x-kontext-fault";
+
 /// The path below which the mock's own endpoints are.
-const ADMIN_PATH: &str = "/__mock/";
+pub(crate) const ADMIN_PATH: &str = "/__mock/";
 
 /// The path below which the mock serves pictures.
-const FILES_PATH: &str = "/__mock/files/";
+pub(crate) const FILES_PATH: &str = "/__mock/files/";
 
 /// Names the response header that says how the recording was found.
 ///
@@ -108,7 +84,7 @@ pub const RECORDING_HEADER: &str = "x-kontext-recording";
 ///
 /// Its values are `not-found`, `unauthorized`, `body-too-large`, `body-cut`,
 /// `content-encoding`, `media-type`, `not-json`, `contract`, `miss`; `session`,
-/// `fault` and `prefer` where a header for the mock is wrong; `script` where a
-/// rule asks for an answer that is not there; and `simulated` where a fault, a
-/// script or the request asked for an error. A recorded error does not have it.
+/// `fault` and `prefer` where a header for the mock is wrong; and `simulated`
+/// where a fault or the request asked for an error. A recorded error does not
+/// have it.
 pub const ERROR_HEADER: &str = "x-kontext-error";

@@ -13,7 +13,7 @@ use std::{
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::{log, mock::Mock};
+use crate::{log, state::Mock};
 
 /// How long nothing may change before the files are read: a recording is
 /// several files, and an editor writes each of them in several steps.
@@ -103,7 +103,7 @@ impl Watched {
     /// Watches a folder. Whatever changes after that is noticed, so the
     /// recordings are to be read after it, not before.
     pub(crate) fn new(folder: &Path, mode: WatchMode) -> Self {
-        Self::with_source(folder, mode, |handler| notify::recommended_watcher(handler))
+        Self::with_source(folder, mode, notify::recommended_watcher)
     }
 
     fn with_source(

@@ -1,22 +1,21 @@
 //! Pictures behind the URLs of a response, which are kept beside it.
 
-use std::collections::BTreeSet;
-
 use axum::{body::Bytes, http::HeaderValue};
+use kontext_recording::{KeptFile, META_FILE, Origin};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
-use super::{
-    defect::Defect,
-    format::{self, Kept, Origin},
-    load::Case,
+use crate::{
+    error::Defect,
+    recordings::{format, load::Case},
 };
 
 /// A picture behind a URL of a response, which is kept beside it as
 /// `file-<n>.<extension>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
-    kept: Kept,
+    kept: KeptFile,
     bytes: Bytes,
 }
 
@@ -64,7 +63,7 @@ impl RecordedFile {
 
 /// Whether a name is that of a kept picture: `file-`, a number from 1 on, and
 /// an extension.
-pub(super) fn is_file(name: &str) -> bool {
+pub(crate) fn is_file(name: &str) -> bool {
     let Some((number, extension)) = name
         .strip_prefix("file-")
         .and_then(|rest| rest.split_once('.'))
@@ -82,8 +81,8 @@ pub(super) fn is_file(name: &str) -> bool {
 
 /// Reads the pictures that `recording.json` lists, and says what is wrong with
 /// them; `response` names the file of the response, `path` the recording.
-pub(super) fn read(
-    listed: &[Kept],
+pub(crate) fn read(
+    listed: &[KeptFile],
     files: &Case,
     response: &str,
     path: &str,
@@ -98,7 +97,7 @@ pub(super) fn read(
     for (index, kept) in listed.iter().enumerate() {
         let mut wrong = |key: &str, problem: String, next: &str| {
             defects.push(
-                Defect::of_file(format!("{path}/{}", format::FILE), problem, next)
+                Defect::of_file(format!("{path}/{}", META_FILE), problem, next)
                     .at(format!("/files/{index}/{key}")),
             );
         };
@@ -153,7 +152,7 @@ pub(super) fn read(
         if !named.contains(file.as_str()) {
             defects.push(Defect::of_file(
                 format!("{path}/{file}"),
-                format!("is not listed in {}", format::FILE),
+                format!("is not listed in {}", META_FILE),
                 "list it in /files with its URL and SHA-256, or delete it",
             ));
         }
@@ -161,7 +160,7 @@ pub(super) fn read(
     (read, defects)
 }
 
-/// Every string value of a JSON text; none of a text that is no JSON.
+/// Every string value of a JSON text; none of a text that is not JSON.
 fn strings(body: &[u8]) -> BTreeSet<String> {
     fn collect(value: Value, found: &mut BTreeSet<String>) {
         match value {

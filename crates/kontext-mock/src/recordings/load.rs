@@ -1,30 +1,27 @@
 //! Reads recordings from files: those built in and those of a folder alike.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
-
 use axum::body::Bytes;
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, Redacted, RequestHash};
 use serde_json::Value;
+use std::{collections::BTreeMap, fs, io, path::Path};
 
-use super::{
-    RecordedRequest, Recording, Recordings,
-    defect::{Defect, LoadError},
-    files, format,
+use crate::{
+    error::{Defect, LoadError},
+    recordings::{
+        files, format,
+        model::{RecordedRequest, Recording, Recordings},
+    },
 };
-use crate::{canonical::Canonical, parallel};
 
 /// Every file of `recordings/`, by its path in there, as build.rs lists them.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-/// The name of a request's body in the folder of a recording.
-pub(crate) const REQUEST: &str = "request.json";
-
 /// The rules of redaction, in the root of the folder of the recordings; they
 /// belong to no recording.
 const RULES: &str = "redaction.json";
+
+/// How requests are compared with those of the folder, beside the rules.
+const SETTINGS: &str = "matching.json";
 
 /// Files by their path below the folder of the recordings, with `/`.
 type Files = BTreeMap<String, Bytes>;
@@ -33,31 +30,24 @@ type Files = BTreeMap<String, Bytes>;
 pub(crate) type Case = BTreeMap<String, Bytes>;
 
 /// Reads the recordings that are built in.
-pub(super) fn embedded() -> Result<Recordings, LoadError> {
+pub(crate) fn embedded() -> Result<Recordings, LoadError> {
     let files = EMBEDDED
         .iter()
         .map(|(path, bytes)| ((*path).to_owned(), Bytes::from_static(bytes)))
         .collect();
-    load(files, "recordings", Vec::new())
+    let found = Found {
+        files,
+        ..Found::default()
+    };
+    load(found, "recordings", false)
 }
 
-/// Reads the recordings of a folder on disk.
-pub(super) fn folder(folder: &Path) -> Result<Recordings, LoadError> {
-    let mut found = Vec::new();
-    let mut defects = Vec::new();
-    find_files(folder, "", 0, &mut found, &mut defects);
-    let read = parallel::map(&found, |(_, path)| fs::read(path));
-    let mut files = Files::new();
-    for ((name, path), read) in found.into_iter().zip(read) {
-        match read {
-            Ok(bytes) => {
-                files.insert(name, Bytes::from(bytes));
-            }
-            Err(error) => defects.push(unreadable(&path, &error)),
-        }
-    }
+/// Reads the recordings of a folder on disk; there may be none if `may_be_empty`.
+pub(crate) fn folder(folder: &Path, may_be_empty: bool) -> Result<Recordings, LoadError> {
+    let mut found = Found::default();
+    found.search(folder, "", 0);
     let name = folder.display().to_string();
-    load(files, name.trim_end_matches('/'), defects)
+    load(found, name.trim_end_matches('/'), may_be_empty)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Defect {
@@ -68,60 +58,79 @@ fn unreadable(path: &Path, error: &io::Error) -> Defect {
     )
 }
 
-/// Finds every file below a folder, by its path in there. Recordings are two
-/// folders deep and nothing deeper is looked for, so that a circle of links ends.
-fn find_files(
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    files: &mut Vec<(String, PathBuf)>,
-    defects: &mut Vec<Defect>,
-) {
-    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-        Ok(entries) => entries,
-        Err(error) => return defects.push(unreadable(folder, &error)),
-    };
-    if entries.is_empty() && depth > 0 {
-        defects.push(Defect::of_file(
-            folder.display().to_string(),
-            "is an empty folder",
-            "add the recording, or delete the folder",
-        ));
-    }
-    for entry in entries {
-        let path = entry.path();
-        let file_name = entry.file_name();
-        let Some(name) = file_name.to_str() else {
-            defects.push(Defect::of_file(
-                path.display().to_string(),
-                "the name is not UTF-8",
-                "rename it",
-            ));
-            continue;
+/// What is found below a folder.
+#[derive(Default)]
+struct Found {
+    files: Files,
+    /// What keeps recordings from being read.
+    defects: Vec<Defect>,
+    /// What is skipped, because it belongs to no recording.
+    strays: Vec<Defect>,
+}
+
+impl Found {
+    /// Reads every file below a folder. Recordings are two folders deep and nothing
+    /// deeper is looked for, so that a circle of links ends.
+    fn search(&mut self, folder: &Path, prefix: &str, depth: usize) {
+        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(entries) => entries,
+            Err(error) => return self.defects.push(unreadable(folder, &error)),
         };
-        if name.starts_with('.') {
-            continue;
+        if entries.is_empty() && depth > 0 {
+            self.skip(folder, "is an empty folder");
         }
-        let name = format!("{prefix}{name}");
-        if path.is_dir() {
-            if depth < 2 {
-                find_files(&path, &format!("{name}/"), depth + 1, files, defects);
-            } else {
-                defects.push(Defect::of_file(
-                    path.display().to_string(),
-                    "is a folder inside of a recording",
-                    "move or delete it",
-                ));
+        for entry in entries {
+            let path = entry.path();
+            let file_name = entry.file_name();
+            let Some(name) = file_name.to_str() else {
+                self.skip(&path, "has a name that is not UTF-8");
+                continue;
+            };
+            if name.starts_with('.') {
+                continue;
             }
-        } else {
-            files.push((name, path));
+            let name = format!("{prefix}{name}");
+            if path.is_dir() {
+                if depth < 2 {
+                    self.search(&path, &format!("{name}/"), depth + 1);
+                } else {
+                    self.skip(&path, "is a folder inside of a recording");
+                }
+            } else if depth == 2 && is_part(&file_name.to_string_lossy())
+                || name == RULES
+                || name == SETTINGS
+            {
+                match fs::read(&path) {
+                    Ok(bytes) => {
+                        self.files.insert(name, Bytes::from(bytes));
+                    }
+                    Err(error) => self.defects.push(unreadable(&path, &error)),
+                }
+            } else {
+                self.skip(&path, "is not part of a recording");
+            }
         }
+    }
+
+    fn skip(&mut self, path: &Path, problem: &str) {
+        self.strays.push(Defect::of_file(
+            path.display().to_string(),
+            format!("{problem}, skipped"),
+            "move or delete it, or name it after what it is (recording.json, request.json, \
+             response.*, file-1.*)",
+        ));
     }
 }
 
 /// Makes recordings of files; `folder` names where they are, in defects.
-fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordings, LoadError> {
+fn load(found: Found, folder: &str, may_be_empty: bool) -> Result<Recordings, LoadError> {
+    let Found {
+        files,
+        mut defects,
+        mut strays,
+    } = found;
     let mut cases: BTreeMap<(String, String), Case> = BTreeMap::new();
+    let mut files_of_root = Files::new();
     for (path, bytes) in files {
         match path.split('/').collect::<Vec<_>>().as_slice() {
             [operation, case, file] => {
@@ -130,25 +139,35 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
                     .or_default()
                     .insert((*file).to_owned(), bytes);
             }
-            [RULES] => {}
-            _ => defects.push(Defect::of_file(
-                format!("{folder}/{path}"),
-                "belongs to no recording, which are folders <operation>/<case>/",
-                "move it into one, or delete it",
-            )),
+            _ => {
+                files_of_root.insert(path, bytes);
+            }
+        }
+    }
+    let mut ignore = Vec::new();
+    if let Some(bytes) = files_of_root.get(SETTINGS) {
+        match format::settings(bytes, &format!("{folder}/{SETTINGS}")) {
+            Ok(pointers) => ignore = pointers,
+            Err(defect) => defects.push(defect),
         }
     }
     let mut recordings = Vec::new();
-    let cases: Vec<_> = cases.into_iter().collect();
-    for read in parallel::map(&cases, |((operation, case), files)| {
-        recording(folder, operation, case, files)
-    }) {
-        match read {
+    for ((operation, case), files) in cases {
+        // Pictures alone are none.
+        if files.keys().all(|file| files::is_file(file)) {
+            strays.push(Defect::of_file(
+                format!("{folder}/{operation}/{case}"),
+                "has no recording.json, request.json or response, skipped",
+                "add the recording, or delete the folder",
+            ));
+            continue;
+        }
+        match recording(folder, &operation, &case, &files) {
             Ok(recording) => recordings.push(recording),
             Err(mut found) => defects.append(&mut found),
         }
     }
-    if recordings.is_empty() && defects.is_empty() {
+    if recordings.is_empty() && defects.is_empty() && !may_be_empty {
         defects.push(Defect::of_file(
             folder,
             "holds no recording, expected <operation>/<case>/recording.json",
@@ -159,11 +178,16 @@ fn load(files: Files, folder: &str, mut defects: Vec<Defect>) -> Result<Recordin
         return Err(LoadError::new(defects));
     }
     recordings.sort_by(|one: &Recording, other| one.name.cmp(&other.name));
-    Ok(Recordings { recordings })
+    strays.sort();
+    Ok(Recordings {
+        recordings,
+        strays,
+        ignore,
+    })
 }
 
 /// Makes a recording of the files of its folder, or lists all their defects.
-pub(super) fn recording(
+pub(crate) fn recording(
     folder: &str,
     operation: &str,
     case: &str,
@@ -184,17 +208,8 @@ pub(super) fn recording(
             ));
         }
     }
-    for file in files.keys() {
-        if !is_part(file) {
-            defects.push(Defect::of_file(
-                format!("{path}/{file}"),
-                "is not part of a recording, which is recording.json, request.json, response.* and file-1.*, file-2.*, …",
-                "rename or delete it",
-            ));
-        }
-    }
-    let file = format!("{path}/{}", format::FILE);
-    let told = match files.get(format::FILE) {
+    let file = format!("{path}/{}", META_FILE);
+    let told = match files.get(META_FILE) {
         Some(bytes) => format::parse(bytes, &file),
         None => Err(Defect::of_file(
             file.clone(),
@@ -205,12 +220,15 @@ pub(super) fn recording(
     let story = kept(told, &mut defects);
     let status = story
         .as_ref()
-        .and_then(|story| kept(story.status(&file), &mut defects));
+        .and_then(|story| kept(format::status(story, &file), &mut defects));
     let headers = story
         .as_ref()
-        .and_then(|story| kept(story.headers(&file), &mut defects));
-    let request = match files.get(REQUEST) {
-        Some(bytes) => kept(request(bytes, &format!("{path}/{REQUEST}")), &mut defects),
+        .and_then(|story| kept(format::headers(story, &file), &mut defects));
+    let request = match files.get(REQUEST_FILE) {
+        Some(bytes) => kept(
+            request(bytes, &format!("{path}/{REQUEST_FILE}")),
+            &mut defects,
+        ),
         None => None,
     };
     if let Some(story) = &story {
@@ -238,7 +256,9 @@ pub(super) fn recording(
         responses.as_slice(),
         defects.is_empty(),
     ) {
+        let body = request.as_ref().map(|request| &request.canonical);
         return Ok(Recording {
+            hash: RequestHash::of(operation, body),
             folder: folder.to_owned(),
             operation: operation.to_owned(),
             name,
@@ -268,12 +288,12 @@ fn kept_all<T>(read: (Vec<T>, Vec<Defect>), defects: &mut Vec<Defect>) -> Vec<T>
 
 /// Whether a file belongs into the folder of a recording.
 pub(crate) fn is_part(file: &str) -> bool {
-    file == format::FILE || file == REQUEST || is_response(file) || files::is_file(file)
+    file == META_FILE || file == REQUEST_FILE || is_response(file) || files::is_file(file)
 }
 
 /// Lists the places of redaction that name no file of the recording.
-fn redacted(story: &format::Story, files: &Case, file: &str) -> Vec<Defect> {
-    let missing = |(_, redacted): &(usize, &format::Redacted)| !files.contains_key(&redacted.file);
+fn redacted(story: &RecordingMeta, files: &Case, file: &str) -> Vec<Defect> {
+    let missing = |(_, redacted): &(usize, &Redacted)| !files.contains_key(&redacted.file);
     let places = story.redacted.iter().enumerate().filter(missing);
     places
         .map(|(index, redacted)| {
@@ -287,10 +307,15 @@ fn redacted(story: &format::Story, files: &Case, file: &str) -> Vec<Defect> {
         .collect()
 }
 
-/// Whether a file holds the body of a response: `response.` and an extension.
+/// Whether a file holds the body of a response: `response.` and an extension, which
+/// is not one by which editors and tools name copies.
 fn is_response(file: &str) -> bool {
-    file.strip_prefix("response.")
-        .is_some_and(|extension| !extension.is_empty() && !extension.contains('.'))
+    const COPIES: &[&str] = &["bak", "old", "orig", "rej", "swp", "temp", "tmp"];
+    file.strip_prefix("response.").is_some_and(|extension| {
+        !extension.is_empty()
+            && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && !COPIES.contains(&extension.to_ascii_lowercase().as_str())
+    })
 }
 
 /// Reads the body of a request.

@@ -3,23 +3,24 @@
 
 mod shape;
 
-use std::fmt;
-
 use axum::http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::fmt;
 
 use crate::{
-    billing::Billed,
     contract::{Contract, Operation},
-    generate::image_count,
-    record::{RecordError, Upstream, is_good, words},
+    error::RecordError,
+    log::with_causes,
+    recorder::{store::is_good, upstream::Upstream},
     recordings::Recording,
-    redact::{Redaction, Secret},
-    shorten,
+    redaction::{Redaction, Secret},
+    respond::synthetic::image_count,
+    state::billing::Billed,
+    truncate,
 };
 
 /// The longest answer that is compared, in bytes.
@@ -52,8 +53,9 @@ pub struct Verified {
 }
 
 /// Whether a server still answers as it was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Verdict {
     /// Status, media type and shape are the same.
@@ -116,7 +118,7 @@ pub fn verify_plan<'a>(
 /// not values. **The provider charges for every image that is made.**
 ///
 /// A request from which a secret was taken out cannot be sent, so it remains
-/// undecided; so does a recorded failure of the moment (401, 403, 429, or 500 and
+/// undecided; so does a recorded transient failure (401, 403, 429, or 500 and
 /// above), and everything after an answer of 401 or 403. `key` is sent where the
 /// contract asks for one; `progress` is told of each recording.
 ///
@@ -205,7 +207,7 @@ async fn ask(
         format!("the server did not answer, {charged}: {error}")
     })?;
     let failed = |error: reqwest::Error| {
-        let error = words(&error.without_url());
+        let error = with_causes(&error.without_url());
         format!("the answer broke off, and may have been charged: {error}")
     };
     let (status, headers) = (response.status(), response.headers().clone());
@@ -227,7 +229,7 @@ async fn ask(
         let message = without_key(&message, key);
         return Err(format!(
             "the server answered {status}{}",
-            shorten::text(&message, 200)
+            truncate::text(&message, 200)
         ));
     }
     let mut drift = compare(operation, recording, status, &headers, &body);
@@ -247,7 +249,7 @@ fn without_key(text: &str, key: Option<&str>) -> String {
 /// The operation of a recording whose request can be sent, and whose answer
 /// would say something; fails with the reason why not.
 fn sendable<'a>(contract: &'a Contract, recording: &Recording) -> Result<&'a Operation, String> {
-    let request_file = |one: &crate::recordings::Redacted| one.file() == "request.json";
+    let request_file = |one: &crate::Redacted| one.file() == "request.json";
     if recording.redacted().iter().any(request_file) {
         return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
     }
@@ -348,12 +350,7 @@ impl VerifyReport {
 impl fmt::Display for Verified {
     /// Writes it as a person reads it, without a line break at the end.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match self.verdict {
-            Verdict::Same => "same",
-            Verdict::Differs => "differs",
-            Verdict::Undecided => "undecided",
-        };
-        write!(formatter, "{}: {verdict}", self.recording)?;
+        write!(formatter, "{}: {}", self.recording, self.verdict)?;
         if let Some(reason) = &self.reason {
             write!(formatter, ", {reason}")?;
         }

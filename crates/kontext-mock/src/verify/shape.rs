@@ -1,12 +1,13 @@
 //! The shape of a JSON body: which keys are there, and of which types their
 //! values are; not the values.
 
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
-use super::Drift;
-use crate::problem::{self, Step};
+use crate::{
+    contract::violations::{self, Step},
+    verify::Drift,
+};
 
 /// What stands at a place, in one body or in all entries of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +21,7 @@ struct Shape {
 
 /// Lists how the shape of a live body differs from that of the recorded one.
 /// What is below a key of `maps` is data, and not compared.
-pub(super) fn drift(recorded: &Value, live: &Value, maps: &BTreeSet<String>) -> Vec<Drift> {
+pub(crate) fn drift(recorded: &Value, live: &Value, maps: &BTreeSet<String>) -> Vec<Drift> {
     let mut found = Vec::new();
     let shape = |value| {
         let mut shape = Shape::default();
@@ -89,7 +90,7 @@ fn compare(
     found: &mut Vec<Drift>,
 ) {
     let drift = |place: &[Step], recorded: String, live: String| Drift {
-        pointer: problem::pointer(place),
+        pointer: violations::pointer(place),
         recorded,
         live,
     };

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     folders::Folder,
     http::{self, PATH, add_bird_with, post, send},
+    log::stable,
 };
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
@@ -121,16 +122,23 @@ fn it_serves_until_a_signal_and_logs_without_secrets() {
         send(serving.address, "GET", "/__mock/health", &[], b"");
         let (status, errors) = serving.stop(signal);
         assert_eq!(status.code(), Some(0), "{errors}");
+        let lines: Vec<_> = errors.lines().collect();
+        let requests: Vec<_> = lines[..3].iter().map(|line| stable(line)).collect();
         assert_eq!(
-            errors,
-            format!(
-                "POST {PATH} 200 match=nearest recording=generate-image/add-bird differs: \
-                 /prompt: expected \"Add a bird to the foreground of the photo.\", \
-                 received \"Add a cat.\"\n\
-                 POST {PATH} 200 match=exact recording=generate-image/add-bird\n\
-                 POST {PATH} 400 error=not-json\n\
-                 recordings that answered no request: generate-image/combine-two-images\n"
-            )
+            requests,
+            [
+                format!(
+                    "POST {PATH} 200 match=nearest recording=generate-image/add-bird differs: \
+                     /prompt: expected \"Add a bird to the foreground of the photo.\", \
+                     received \"Add a cat.\""
+                ),
+                format!("POST {PATH} 200 match=exact recording=generate-image/add-bird"),
+                format!("POST {PATH} 400 error=not-json"),
+            ]
+        );
+        assert_eq!(
+            lines[3..],
+            ["unused recordings: generate-image/combine-two-images"]
         );
     }
 }
@@ -329,5 +337,178 @@ fn standard_output_that_no_one_reads_is_no_panic() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         assert_eq!(output.stderr, b"");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_unset_and_others_set_options() {
+    let listen = ["serve", "--listen", "127.0.0.1:0"];
+    let mut empty = command(&listen);
+    for name in [
+        "KEY",
+        "MATCH",
+        "PORT",
+        "FAULT",
+        "RECORDINGS",
+        "QUIET",
+        "SEED",
+    ] {
+        empty.env(format!("KONTEXT_MOCK_{name}"), "");
+    }
+    let serving = Serving::start(&mut empty);
+    assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
+    let mut set = command(&["serve"]);
+    set.env("KONTEXT_MOCK_PORT", "0")
+        .env("KONTEXT_MOCK_MATCH", "strict")
+        .env("KONTEXT_MOCK_FAULT", "status=503,times=1;429,times=1");
+    let serving = Serving::start(&mut set);
+    let statuses = [(); 3].map(|()| post(serving.address, add_bird_with(json!({}))).status);
+    assert_eq!(statuses, [503, 429, 200]);
+    let other = add_bird_with(json!({"prompt": "x"}));
+    assert_eq!(post(serving.address, other).found().0, Some("miss"));
+    // The command line goes before the environment.
+    let mut both = command(&["serve", "--port", "0", "--match", "nearest"]);
+    both.env("KONTEXT_MOCK_MATCH", "strict");
+    let serving = Serving::start(&mut both);
+    let other = add_bird_with(json!({"prompt": "x"}));
+    assert_eq!(post(serving.address, other).found().0, Some("nearest"));
+    // What is wrong in a variable is named.
+    let wrong = command(&["serve"])
+        .env("KONTEXT_MOCK_MATCH", "best")
+        .output();
+    let wrong = wrong.unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("best"));
+}
+
+#[test]
+fn localhost_is_both_loopbacks() {
+    let serving = Serving::start(&mut command(&[
+        "serve",
+        "--listen",
+        "localhost:0",
+        "--quiet",
+    ]));
+    let port = serving.address.port();
+    assert!(serving.address.is_ipv4());
+    assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
+    // A machine can be without IPv6.
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let other = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
+        assert_eq!(post(other, add_bird_with(json!({}))).status, 200);
+        let (_, errors) = serving.stop("TERM");
+        assert!(
+            errors.contains(&format!("also listening on http://[::1]:{port}\n")),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn fail_on_miss_that_cannot_fail_is_said_at_the_start() {
+    for (mode, is_said) in [("nearest", true), ("generate", true), ("strict", false)] {
+        let arguments = ["serve", "--port", "0", "--fail-on-miss", "--match", mode];
+        let serving = Serving::start(&mut command(&arguments));
+        let (status, errors) = serving.stop("TERM");
+        assert_eq!(status.code(), Some(0));
+        let warning = format!("--fail-on-miss never fails with --match {mode}");
+        assert_eq!(errors.contains(&warning), is_said, "{errors}");
+    }
+}
+
+#[test]
+fn generated_answers_need_no_recordings() {
+    let folder = Folder::empty();
+    let name = folder.path().to_str().unwrap();
+    let arguments = [
+        "serve",
+        "--port",
+        "0",
+        "--recordings",
+        name,
+        "--match",
+        "generate",
+    ];
+    let serving = Serving::start(&mut command(&arguments));
+    let answer = post(serving.address, add_bird_with(json!({})));
+    assert_eq!((answer.status, answer.found().0), (200, Some("generated")));
+    let reload = send(
+        serving.address,
+        "POST",
+        "/__mock/recordings/reload",
+        &[],
+        b"",
+    );
+    assert_eq!(reload.json()["recordings"], 0);
+    let (code, _, errors) = run(&["serve", "--port", "0", "--recordings", name]);
+    assert_eq!(code, Some(2), "{errors}");
+}
+
+#[test]
+fn health_says_whether_a_mock_is_up() {
+    let serving = Serving::start(&mut command(&["serve", "--port", "0"]));
+    let url = format!("http://{}", serving.address);
+    let (code, output, _) = run(&["health", &url]);
+    assert_eq!(code, Some(0));
+    let health: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(health["status"], "ok");
+    serving.stop("TERM");
+    let (code, output, errors) = run(&["health", &url]);
+    assert_eq!((code, output.as_str()), (Some(1), ""));
+    assert!(errors.starts_with(&format!("error: {url}: ")), "{errors}");
+    assert_eq!(run(&["health", "nonsense"]).0, Some(1));
+    // Something else that listens is no mock.
+    let other = crate::upstream::Upstream::json(200, "{}");
+    assert_eq!(run(&["health", &other.url()]).0, Some(1));
+}
+
+/// What the container runs, without one: its variables, its command and its check.
+#[test]
+fn the_container_recipe_serves_and_is_healthy() {
+    let recipe = include_str!("../../Dockerfile");
+    let after = |start: &str| {
+        let mut lines = recipe.lines().filter_map(|line| line.split_once(start));
+        lines.next_back().unwrap().1
+    };
+    let list = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap();
+    assert_eq!(list(after("ENTRYPOINT ")), ["/kontext-mock"]);
+    let (name, value) = after("ENV ").split_once('=').unwrap();
+    assert_eq!(value, "0.0.0.0:4010");
+    // Another port, because others may use this one.
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_kontext-mock"));
+    serve.args(list(recipe.rsplit_once("\nCMD ").unwrap().1.trim()));
+    let serving = Serving::start(serve.env(name, "127.0.0.1:0"));
+    let check = list(after(" CMD "));
+    assert_eq!(check[0], "/kontext-mock");
+    let arguments = check[1..]
+        .iter()
+        .map(|argument| argument.replace("127.0.0.1:4010", &serving.address.to_string()));
+    let arguments: Vec<_> = arguments.collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(run(&arguments).0, Some(0));
+    // The compose file asks the same, and its empty key is no key.
+    let compose = include_str!("../../compose.yaml");
+    assert!(compose.contains(&format!(
+            "[\"CMD\", {}]",
+            check
+                .iter()
+                .map(|one| format!("{one:?}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )));
+    for line in compose
+        .lines()
+        .filter(|line| line.contains("KONTEXT_MOCK_"))
+    {
+        let name = line.trim().split(':').next().unwrap();
+        let option = name
+            .strip_prefix("KONTEXT_MOCK_")
+            .unwrap_or("key")
+            .to_lowercase();
+        let help = run(&["serve", "--help"]).1;
+        assert!(
+            help.contains(&format!("--{}", option.replace('_', "-"))),
+            "{name}"
+        );
     }
 }

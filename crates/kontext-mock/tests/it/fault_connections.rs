@@ -11,7 +11,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use kontext_mock::{FAULT_HEADER, Fault, MockServer, Rule, RuleAnswer};
+use kontext_mock::{FAULT_HEADER, Fault, MockServer};
 use serde_json::json;
 use tower::ServiceExt as _;
 
@@ -133,7 +133,7 @@ async fn a_connection_that_was_used_before_is_broken_as_well() {
 }
 
 #[tokio::test]
-async fn the_faults_of_a_rule_break_the_connection_too() {
+async fn a_fault_that_happens_once_breaks_one_connection() {
     let server = MockServer::start().await.unwrap();
     for (fault, ended, charges) in [
         ("reset-before", Ended::Reset, 0),
@@ -143,9 +143,8 @@ async fn the_faults_of_a_rule_break_the_connection_too() {
         ("out-of-credits=0", Ended::InOrder, 0),
     ] {
         let before = charged(server.address());
-        let answer: RuleAnswer =
-            serde_json::from_value(json!({"answer": "match", "faults": [fault]})).unwrap();
-        server.set_rules([Rule::new([answer])]).unwrap();
+        let once: Fault = format!("{fault},times=1").parse().unwrap();
+        server.set_faults([once]);
         let seen = Seen::of(server.address(), &last_request(&[], &body()));
         assert_eq!(seen.ended, ended, "{fault}");
         assert_eq!(charged(server.address()) - before, charges, "{fault}");

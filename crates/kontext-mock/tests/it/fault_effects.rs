@@ -82,7 +82,7 @@ async fn several_headers_are_read_and_a_bad_one_is_named() {
     assert_eq!(answer.status, 400);
     let message = answer.message();
     assert!(
-        message.starts_with("x-kontext-fault: \"sleep=2\" is no fault: expected one of: delay="),
+        message.starts_with("x-kontext-fault: unknown fault \"sleep=2\": expected one of: delay="),
         "{message}"
     );
     // Neither of the two used up the fault of the session.

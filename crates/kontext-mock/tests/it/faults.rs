@@ -295,7 +295,7 @@ fn a_misspelt_fault_is_named_with_those_that_there_are() {
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(
-        errors.contains("\"dealy=1s\" is no fault: expected one of: delay=200ms"),
+        errors.contains("unknown fault \"dealy=1s\": expected one of: delay=200ms"),
         "{errors}"
     );
 }
@@ -314,4 +314,22 @@ async fn these_tests_tell_one_fault_from_every_other() {
         let same: Vec<_> = all.iter().filter(|(_, other)| one == other).collect();
         assert_eq!(same.len(), 1, "{fault} is expected as {same:?}");
     }
+}
+
+#[tokio::test]
+async fn faults_that_happen_a_few_times_act_one_after_the_other_and_start_again() {
+    let faults = ["status=503,times=1", "status=429,times=2"].map(|one| one.parse::<Fault>());
+    let mut builder = MockServer::builder();
+    for fault in faults {
+        builder = builder.fault(fault.unwrap());
+    }
+    let server = builder.start().await.unwrap();
+    let statuses = || [(); 4].map(|()| post(server.address(), add_bird_with(json!({}))).status);
+    assert_eq!(statuses(), [503, 429, 429, 200]);
+    assert_eq!(
+        (server.billed().generations, server.counts().requests),
+        (1, 4)
+    );
+    server.reset();
+    assert_eq!(statuses(), [503, 429, 429, 200]);
 }

@@ -278,16 +278,11 @@ fn bytes_that_are_no_text_are_said() {
 }
 
 #[test]
-fn files_that_miss_or_do_not_belong_are_named_all_at_once() {
+fn files_that_are_missing_are_named_all_at_once() {
     let folder = Folder::with_add_bird();
     folder.remove(STORY);
     folder.remove("generate-image/add-bird/response.json");
-    folder.write("generate-image/add-bird/request.json.bak", "{}");
-    folder.write("generate-image/add-bird/deep/file.json", "{}");
-    folder.write("generate-image/stray.json", "{}");
-    folder.write("README.md", "x");
     folder.write("Generate Image/case/response.json", "{}");
-    fs::create_dir(folder.path().join("generate-image/empty")).unwrap();
     assert_eq!(
         folder.defects(),
         [
@@ -295,22 +290,88 @@ fn files_that_miss_or_do_not_belong_are_named_all_at_once() {
              (a-z, 0-9 and -); rename the folder",
             "DIR/Generate Image/case/recording.json: is missing; \
              add it by the form that the README of kontext-mock shows",
-            "DIR/README.md: belongs to no recording, which are folders <operation>/<case>/; \
-             move it into one, or delete it",
             "DIR/generate-image/add-bird: expected one response body, found 0; \
              keep one file response.json, or response with the extension of its kind",
-            "DIR/generate-image/add-bird/deep: is a folder inside of a recording; \
-             move or delete it",
             "DIR/generate-image/add-bird/recording.json: is missing; \
              add it by the form that the README of kontext-mock shows",
-            "DIR/generate-image/add-bird/request.json.bak: is not part of a recording, \
-             which is recording.json, request.json, response.* and file-1.*, file-2.*, …; \
-             rename or delete it",
-            "DIR/generate-image/empty: is an empty folder; \
-             add the recording, or delete the folder",
-            "DIR/generate-image/stray.json: belongs to no recording, which are folders \
-             <operation>/<case>/; move it into one, or delete it",
         ]
+    );
+}
+
+/// A folder with a good recording among what editors and systems leave behind.
+fn with_strays() -> (Folder, Vec<String>) {
+    let folder = Folder::with_add_bird();
+    let mut strays = Vec::new();
+    for file in [
+        "README.md",
+        "Thumbs.db",
+        "generate-image/add-bird/deep/file.json",
+        "generate-image/add-bird/desktop.ini",
+        "generate-image/add-bird/recording.json.orig",
+        "generate-image/add-bird/request.json.bak",
+        "generate-image/add-bird/response.json~",
+        "generate-image/add-bird/response.orig",
+        "generate-image/notes.txt",
+    ] {
+        folder.write(file, "x");
+        strays.push(file.replace("/deep/file.json", "/deep"));
+    }
+    folder.write("generate-image/pictures/file-1.jpg", "x");
+    fs::create_dir(folder.path().join("generate-image/empty")).unwrap();
+    strays.push("generate-image/pictures".to_owned());
+    strays.push("generate-image/empty".to_owned());
+    strays.sort();
+    (folder, strays)
+}
+
+#[test]
+fn stray_files_are_skipped_with_one_warning_each() {
+    let (folder, expected) = with_strays();
+    let recordings = Recordings::load(folder.path()).unwrap();
+    assert_eq!(recordings.len(), 1);
+    let name = format!("{}/", folder.path().display());
+    let strays = recordings.strays().iter();
+    let mut strays: Vec<_> = strays.map(|one| one.file.replace(&name, "")).collect();
+    strays.sort();
+    assert_eq!(strays, expected);
+    let report = kontext_mock::check(&kontext_mock::Contract::embedded().unwrap(), &recordings);
+    assert!(report.is_clean());
+    let notes = report
+        .notes
+        .iter()
+        .filter(|note| note.message.contains("skipped"));
+    assert_eq!(notes.count(), expected.len());
+}
+
+#[cfg(unix)]
+#[test]
+fn stray_files_stop_neither_start_nor_reload() {
+    use crate::{
+        binary::{Serving, command},
+        http::{add_bird_with, post},
+        wire::admin,
+    };
+
+    let (folder, strays) = with_strays();
+    let name = folder.path().to_str().unwrap();
+    let arguments = ["serve", "--port", "0", "--no-watch", "--recordings", name];
+    let serving = Serving::start(&mut command(&arguments));
+    assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
+    folder.write("generate-image/late.orig", "x");
+    for _ in 0..2 {
+        let reload = admin(serving.address, "POST", "recordings/reload", "");
+        assert_eq!(reload.status, 200);
+    }
+    let (_, errors) = serving.stop("TERM");
+    assert_eq!(
+        errors.matches("warning: ").count(),
+        strays.len() + 1,
+        "{errors}"
+    );
+    assert_eq!(
+        errors.matches("generate-image/late.orig").count(),
+        1,
+        "{errors}"
     );
 }
 

@@ -22,12 +22,12 @@ async fn check(body: &[u8], expected: &str) {
 async fn what_is_no_json() {
     check(
         b"{\n  \"model\": nonsense }",
-        "the body is no JSON that can be read: expected ident at line 2 column 13",
+        "invalid JSON: expected ident at line 2 column 13",
     )
     .await;
     check(
         b"{} {}",
-        "the body is no JSON that can be read: trailing characters at line 1 column 4",
+        "invalid JSON: trailing characters at line 1 column 4",
     )
     .await;
     check(b"", "the body is empty, expected JSON").await;
@@ -45,7 +45,7 @@ async fn what_is_no_json() {
 
 #[tokio::test]
 async fn nesting_of_100_000_arrays() {
-    let expected = "the body is no JSON that can be read: it is nested deeper than 127 levels \
+    let expected = "invalid JSON: it is nested deeper than 127 levels \
                     at line 1 column 128";
     check("[".repeat(100_000).as_bytes(), expected).await;
     let closed = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -66,7 +66,7 @@ async fn nesting_of_100_000_arrays() {
 
 #[tokio::test]
 async fn numbers_beyond_a_double() {
-    let out = "the body is no JSON that can be read: number out of range";
+    let out = "invalid JSON: number out of range";
     check(b"{\"seed\":1e400}", &format!("{out} at line 1 column 13")).await;
     check(
         b"{\"seed\":1e999999999999999999999}",
@@ -81,12 +81,12 @@ async fn numbers_beyond_a_double() {
 async fn surrogates_without_their_other_half() {
     check(
         br#"{"prompt":"\ud83e"}"#,
-        "the body is no JSON that can be read: unexpected end of hex escape at line 1 column 18",
+        "invalid JSON: unexpected end of hex escape at line 1 column 18",
     )
     .await;
     check(
         br#"{"prompt":"\udc00"}"#,
-        "the body is no JSON that can be read: lone leading surrogate in hex escape at line 1 column 17",
+        "invalid JSON: lone leading surrogate in hex escape at line 1 column 17",
     )
     .await;
 }

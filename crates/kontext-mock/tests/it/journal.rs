@@ -338,3 +338,54 @@ async fn what_is_asked_of_the_mock_itself_is_not_put_down() {
     stream.read_to_end(&mut Vec::new()).unwrap();
     assert_eq!((server.received().len(), server.counts().requests), (0, 0));
 }
+
+#[tokio::test]
+async fn whole_bodies_and_the_facts_of_data_uris_are_kept() {
+    let server = MockServer::builder()
+        .match_mode(kontext_mock::MatchMode::Nearest)
+        .journal_body(6000)
+        .start()
+        .await
+        .unwrap();
+    // "abc" in base64 and percent-encoded, and what is neither.
+    let body = add_bird_with(json!({
+        "image_url": ["data:image/png;base64,YWJj", "data:text/plain,a%62c", "data:;base64,???"],
+        "prompt": "data of a bird, no URI",
+        "more": "x".repeat(5000),
+    }));
+    let longer = add_bird_with(json!({"more": "x".repeat(7000)}));
+    for body in [&body, &longer] {
+        assert_eq!(post(server.address(), body).status, 200);
+    }
+    let received = server.received();
+    assert_eq!(received[0].body(), body.as_bytes());
+    assert_eq!(received[0].body_sha256(), None);
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let facts: Vec<_> = received[0]
+        .data_uris()
+        .iter()
+        .map(|one| {
+            (
+                &*one.pointer,
+                &*one.media_type,
+                one.bytes,
+                one.sha256.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            ("/image_url/0", "image/png", Some(3), Some(abc)),
+            ("/image_url/1", "text/plain", Some(3), Some(abc)),
+            ("/image_url/2", "", None, None),
+        ]
+    );
+    assert_eq!(received[1].body().len(), kontext_mock::JOURNAL_BODY);
+    assert_eq!(received[1].body_length(), longer.len());
+    let sha256 = format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(&longer));
+    assert_eq!(received[1].body_sha256(), Some(&*sha256));
+    let shown = serde_json::to_value(&received[0]).unwrap();
+    assert_eq!(shown["data_uris"][0]["sha256"], abc);
+    assert_eq!(shown["body_is_cut"], false);
+}

@@ -8,10 +8,8 @@
 )]
 
 mod admin;
-mod bench_table;
 mod binary;
 mod contracts;
-mod described;
 mod fault_connections;
 mod fault_effects;
 mod faults;
@@ -23,6 +21,7 @@ mod hard_requests;
 mod hostile;
 mod http;
 mod journal;
+mod log;
 mod matching;
 mod matching_properties;
 mod prefer;
@@ -36,7 +35,6 @@ mod reload;
 mod replay;
 mod requests;
 mod reviewed;
-mod scripts;
 mod secrets;
 mod server;
 mod serving;

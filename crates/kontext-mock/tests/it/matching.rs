@@ -173,9 +173,65 @@ fn modes_have_names() {
     for mode in MatchMode::ALL {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
-    let error = "Strict".parse::<MatchMode>().unwrap_err();
+    assert!("Strict".parse::<MatchMode>().is_err());
+}
+
+#[tokio::test]
+async fn what_is_ignored_is_named_and_an_exact_recording_goes_first() {
+    let folder = Folder::with_add_bird();
+    folder.copy_add_bird_to("generate-image/seeded");
+    folder.edit("generate-image/seeded/request.json", |request| {
+        request["seed"] = 7.into();
+    });
+    let ask = async |server: &MockServer, changes| {
+        let answer = post(server.address(), add_bird_with(changes));
+        let ignored = answer.header("x-kontext-ignored").map(str::to_owned);
+        let (found, recording) = answer.found();
+        let found = format!("{} {}", found.unwrap_or("-"), recording.unwrap_or("-"));
+        (found, ignored)
+    };
+    let strict = || MockServer::builder().recordings(folder.path());
+    let server = strict().start().await.unwrap();
+    assert_eq!(ask(&server, json!({"seed": 8})).await.0, "miss -");
+    for server in [strict().ignore("/seed").start().await.unwrap(), {
+        folder.write("matching.json", r#"{"format": 1, "ignore": ["/seed"]}"#);
+        strict().start().await.unwrap()
+    }] {
+        let add_bird = "exact generate-image/add-bird".to_owned();
+        let ignored = Some("/seed".to_owned());
+        assert_eq!(
+            ask(&server, json!({"seed": 8})).await,
+            (add_bird.clone(), ignored)
+        );
+        assert_eq!(ask(&server, json!({})).await, (add_bird, None));
+        let seeded = "exact generate-image/seeded".to_owned();
+        assert_eq!(ask(&server, json!({"seed": 7.0})).await, (seeded, None));
+        // What else differs is a miss, and the seed is no part of it.
+        assert_eq!(
+            ask(&server, json!({"seed": 8, "prompt": "x"})).await.0,
+            "miss -"
+        );
+        let received = server.received();
+        let differences = received.last().unwrap().differences();
+        let places: Vec<_> = differences.iter().map(|one| one.place.as_str()).collect();
+        assert_eq!(places, ["/prompt"]);
+    }
+    folder.write(
+        "matching.json",
+        r#"{"format": 1, "ignore": ["/seed", "seed"]}"#,
+    );
+    let error = strict().start().await.unwrap_err().to_string();
+    assert!(
+        error.contains("matching.json, /ignore/1: \"seed\" is no JSON pointer; write {"),
+        "{error}"
+    );
+    let error = MockServer::builder()
+        .ignore("seed")
+        .start()
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "expected strict, nearest, fallback or generate, received \"Strict\""
+        "cannot ignore \"seed\": expected a JSON pointer such as /seed"
     );
 }

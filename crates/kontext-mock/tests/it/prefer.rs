@@ -1,12 +1,12 @@
-//! `Prefer`: a request that asks for an answer itself.
+//! `Prefer`: a request that asks for an answer itself, and what faults make of it.
 
-use kontext_mock::{AnswerKind, MockServer, Rule};
+use kontext_mock::{FAULT_HEADER, Fault, FaultKind, MockServer};
 use serde_json::json;
 
 use crate::{
     folders::Folder,
     http::{add_bird_with, post},
-    wire::post_with,
+    wire::{Ended, Seen, last_request, post_with},
 };
 
 const ADD_BIRD: &str = "generate-image/add-bird";
@@ -85,14 +85,49 @@ async fn prefer_asks_for_a_status_or_a_recording() {
 }
 
 #[tokio::test]
-async fn prefer_goes_before_a_script_and_uses_none_of_it_up() {
+async fn a_fault_acts_before_prefer_and_is_used_up() {
     let server = MockServer::start().await.unwrap();
-    let rule = Rule::new([AnswerKind::Status(500)]);
-    server.set_rules([rule]).unwrap();
-    let answer = post_with(server.address(), &[("Prefer", "code=429")], body());
-    assert_eq!(answer.status, 429);
-    assert_eq!(post(server.address(), body()).status, 500);
+    server.set_faults([Fault::from(FaultKind::Status { status: 500 }).times(1)]);
+    let prefer = || post_with(server.address(), &[("Prefer", "code=429")], body()).status;
+    assert_eq!([prefer(), prefer()], [500, 429]);
     assert_eq!(post(server.address(), body()).status, 200);
+}
+
+#[tokio::test]
+async fn a_preferred_answer_can_have_faults_and_is_charged_as_others() {
+    let server = MockServer::start().await.unwrap();
+    let ask = |prefer: &str, faults: &str| {
+        let headers = [("Prefer", prefer), (FAULT_HEADER, faults)];
+        Seen::of(server.address(), &last_request(&headers, &body()))
+    };
+    let empty = ask("code=200", "empty-reply");
+    assert_eq!((empty.bytes.len(), empty.ended), (0, Ended::InOrder));
+    let cut = ask("code=503", "delay=30ms; cut-body=5");
+    assert!(cut.took.as_millis() >= 30);
+    let cut = cut.answer();
+    assert_eq!((cut.status, cut.body.as_slice()), (503, &b"{\"req"[..]));
+    assert_eq!(cut.header(FAULT_HEADER), Some("delay=30ms; cut-body=5"));
+    assert_eq!(server.billed().generations, 1);
+    // What the contract refuses is refused whatever is preferred.
+    let bad = add_bird_with(json!({"seed": 0}));
+    let answer = post_with(server.address(), &[("Prefer", "code=429")], bad);
+    assert_eq!(answer.status, 400);
+}
+
+#[tokio::test]
+async fn the_documented_error_of_a_status_is_generated_and_another_recording_differs() {
+    let server = MockServer::start().await.unwrap();
+    let answer = post_with(server.address(), &[("Prefer", "code=404")], body());
+    assert_eq!(answer.found(), (Some("generated"), None));
+    assert_eq!(
+        (answer.status, answer.message().as_str()),
+        (404, "Not Found")
+    );
+    let example = format!("example={COMBINE}");
+    let answer = post_with(server.address(), &[("Prefer", &example)], body());
+    assert_eq!(answer.found(), (Some("fallback"), Some(COMBINE)));
+    assert_eq!(server.received()[1].differences().len(), 2);
+    assert_eq!(server.billed().images, 1);
 }
 
 #[tokio::test]

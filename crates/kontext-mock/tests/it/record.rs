@@ -160,6 +160,7 @@ fn the_live_answer_is_unchanged_and_saved() {
         recording.not_recorded()
     );
     let errors = recorder.stop();
+    let (_time, errors) = errors.split_once(' ').unwrap();
     assert_eq!(
         errors,
         format!(
@@ -538,7 +539,7 @@ fn an_answer_that_disagrees_is_kept_and_not_served() {
     let answer = post(recorder.address, prompt("Odd."));
     assert_eq!(answer.json()["quality"], "high");
     // It is paid for: it is kept, answers, and the folder can be served.
-    let hidden = Recordings::load(folder.path().join(".disagreeing")).unwrap();
+    let hidden = Recordings::load(folder.path().join(".quarantine")).unwrap();
     let odd = hidden.iter().next().unwrap();
     assert_eq!(odd.response(), answer.body);
     assert_eq!(recordings(&folder).len(), 1);
@@ -550,7 +551,7 @@ fn an_answer_that_disagrees_is_kept_and_not_served() {
         "/quality\n",
         "no such key",
         &format!(
-            "mv {0}/.disagreeing/{1} {0}/{1}",
+            "mv {0}/.quarantine/{1} {0}/{1}",
             folder.path().display(),
             odd.name()
         ),
@@ -562,7 +563,7 @@ fn an_answer_that_disagrees_is_kept_and_not_served() {
     let recorder = start(&upstream, &folder, &[]);
     post(recorder.address, prompt("Odd."));
     assert_eq!(one(&folder, "odd-").name(), odd.name());
-    assert!(!folder.path().join(".disagreeing/generate-image").exists());
+    assert!(!folder.path().join(".quarantine/generate-image").exists());
 }
 
 #[test]
@@ -820,4 +821,121 @@ async fn the_library_records_as_well() {
     assert!(recorder.stop(PATIENCE).await);
     assert!(std::net::TcpStream::connect(address).is_err());
     assert_eq!(one(&folder, "library-").status(), 200);
+}
+
+#[test]
+fn a_recorder_that_waits_for_a_lock_can_be_stopped() {
+    let upstream = Upstream::json(200, "{}");
+    let folder = TempDir::new().unwrap();
+    let lock = fs::File::create(folder.path().join(".lock")).unwrap();
+    fs4::FileExt::lock(&lock).unwrap();
+    let mut child = command(&upstream.url(), &folder)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut errors, &mut line).unwrap();
+    assert!(line.contains("waiting for another recorder"), "{line}");
+    assert!(process::signal(&child, "TERM"));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "stopped before recording started\n");
+}
+
+#[test]
+fn equal_json_in_another_order_is_paid_once() {
+    let both = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let upstream = Upstream::start(move |request, stream| {
+        respond(stream, 200, &[], &image(request));
+    });
+    let folder = TempDir::new().unwrap();
+    let recorder = start(&upstream, &folder, &["--mode", "missing"]);
+    let address = recorder.address;
+    let body = prompt("Once.");
+    let value: Value = serde_json::from_str(&body).unwrap();
+    let members = value.as_object().unwrap().iter().rev();
+    let members: Vec<_> = members
+        .map(|(name, value)| format!("{name:?} : {value}"))
+        .collect();
+    let other = format!("{{ {} }}", members.join(" , "));
+    assert_ne!(body, other);
+    let clients = [body, other].map(|body| {
+        let both = both.clone();
+        std::thread::spawn(move || {
+            both.wait();
+            post(address, body).status
+        })
+    });
+    for client in clients {
+        assert_eq!(client.join().unwrap(), 200);
+    }
+    assert_eq!(upstream.received().len(), 1);
+}
+
+#[test]
+fn an_answer_that_broke_off_is_kept_in_quarantine_and_answers_nothing() {
+    let is_whole = std::sync::atomic::AtomicBool::new(false);
+    let upstream = Upstream::start(move |request, stream| {
+        if is_whole.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            return respond(stream, 200, &[], &image(request));
+        }
+        let _ = stream.write_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n\
+              {\"images\":[{\"url\":\"https://cdn.example/paid.png?sig=abcdef\"",
+        );
+    });
+    let folder = TempDir::new().unwrap();
+    let mut recorder = start(&upstream, &folder, &["--mode", "missing"]);
+    let mut stream = http::connect(recorder.address);
+    stream
+        .write_all(&crate::wire::request(&[], &prompt("Paid.")))
+        .unwrap();
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    let line = recorder.wait_for("broke off");
+    assert!(
+        line.contains("it is kept as .quarantine/generate-image/paid-"),
+        "{line}"
+    );
+    let hidden = Recordings::load(folder.path().join(".quarantine")).unwrap();
+    let paid = hidden.iter().next().unwrap();
+    let response = String::from_utf8(paid.response().to_vec()).unwrap();
+    assert!(
+        response.starts_with("{\"images\":[{\"url\":\"https://cdn.example/paid.png?sig=redacted-"),
+        "{response}"
+    );
+    assert!(
+        paid.not_recorded()
+            .iter()
+            .any(|one| one.contains("broke off"))
+    );
+    // It is no answer to the same request, and goes when there is one.
+    assert_eq!(post(recorder.address, prompt("Paid.")).status, 200);
+    assert_eq!(upstream.received().len(), 2);
+    assert_eq!(one(&folder, "paid-").status(), 200);
+    assert!(!folder.path().join(".quarantine/generate-image").exists());
+    recorder.signal("TERM");
+    assert_eq!(recorder.end().0.code(), Some(2));
+}
+
+#[test]
+fn a_prompt_in_another_script_has_a_name_that_can_be_read() {
+    let upstream = Upstream::start(|request, stream| respond(stream, 200, &[], &image(request)));
+    let folder = TempDir::new().unwrap();
+    let recorder = start(&upstream, &folder, &[]);
+    for text in ["Добавь птицу", "鳥を追加", "أضف طائرا"] {
+        assert_eq!(post(recorder.address, prompt(text)).status, 200);
+    }
+    recorder.stop();
+    one(&folder, "dobav-ptitsu-");
+    for recording in &recordings(&folder) {
+        assert!(
+            !recording.name().contains("exchange"),
+            "{}",
+            recording.name()
+        );
+    }
 }

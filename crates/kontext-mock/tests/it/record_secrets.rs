@@ -135,7 +135,7 @@ fn no_planted_secret_is_in_any_byte_that_is_written() {
     assert!(key.is_in(received[0].head.as_bytes()) && cookie.is_in(received[0].head.as_bytes()));
 
     // What was taken out is said, place by place.
-    let hidden = Recordings::load(folder.path().join(".disagreeing")).unwrap();
+    let hidden = Recordings::load(folder.path().join(".quarantine")).unwrap();
     let recording = hidden.iter().next().unwrap();
     let said: Vec<String> = recording
         .redacted()

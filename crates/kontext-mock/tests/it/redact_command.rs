@@ -158,7 +158,7 @@ fn named_after(prompt: &str) -> (Folder, String) {
         folder.read(&format!("{CASE}/request.json")),
     );
     process.stop();
-    let made = recorder.path().join(".disagreeing/generate-image");
+    let made = recorder.path().join(".quarantine/generate-image");
     let made = fs::read_dir(made).unwrap().next().unwrap().unwrap();
     let name = made.file_name().into_string().unwrap();
     let place = folder.path().join("generate-image");
@@ -201,15 +201,14 @@ fn rules_are_added_and_names_that_were_made_of_a_prompt_go() {
 fn recordings_that_disagree_are_redacted_as_well() {
     let signature = Secret::new("signature");
     let folder = Folder::with_add_bird();
-    folder.copy_add_bird_to(".disagreeing/generate-image/odd");
-    folder.edit(".disagreeing/generate-image/odd/response.json", |body| {
+    folder.copy_add_bird_to(".quarantine/generate-image/odd");
+    folder.edit(".quarantine/generate-image/odd/response.json", |body| {
         body["odd"] = format!("https://a.example/?sig={}", signature.encoded()).into();
     });
     let (code, output, _) = run(&mut command(&folder, &[]));
     assert_eq!(code, Some(0));
     assert!(
-        output
-            .starts_with(".disagreeing/generate-image/odd/response.json /odd: the URL parameter "),
+        output.starts_with(".quarantine/generate-image/odd/response.json /odd: the URL parameter "),
         "{output}"
     );
     assert!(!signature.is_in(&everything(folder.path())));

@@ -179,7 +179,7 @@ async fn what_was_used_stays_used() {
         server.unused(),
         ["generate-image/aaa", "generate-image/another"]
     );
-    // Rules, faults, counters and the journal have nothing to do with it.
+    // Faults, counters and the journal have nothing to do with it.
     assert_eq!((server.received().len(), server.counts().exact), (1, 1));
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kontext_mock::{MockServer, Rule, RuleAnswer};
+use kontext_mock::{FaultKind, MockServer};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -240,26 +240,33 @@ async fn pictures_are_found_however_their_urls_are_spelled() {
 }
 
 #[tokio::test]
-async fn rules_compare_decimals_and_what_is_redacted() {
-    let script = r#"{"format":1,"rules":[
-        {"request":{"seed":18446744073709551617},"answers":["status=503"],"times":9},
-        {"request":{"image_url":"https://a.example/x?token=abcdef123"},"answers":["status=502"],"times":9}
-    ]}"#;
-    let mut builder = MockServer::builder();
-    for rule in kontext_mock::parse_script(script).unwrap() {
-        builder = builder.rule(rule);
-    }
-    let server = builder.start().await.unwrap();
-    let status = |body: String| post(server.address(), body).status;
+async fn recordings_are_told_apart_by_decimals_and_by_what_is_redacted() {
+    let folder = Folder::with_add_bird();
+    let record = |case: &str, status: u16, change: &dyn Fn(&str) -> String| {
+        let case = format!("generate-image/{case}");
+        folder.copy_add_bird_to(&case);
+        folder.edit(&format!("{case}/recording.json"), |story| {
+            story["status"] = status.into();
+        });
+        let body = add_bird_with(json!({"seed": 7}));
+        folder.write(&format!("{case}/request.json"), change(&body));
+        let error = format!("{{\"statusCode\":{status},\"message\":\"recorded\"}}");
+        folder.write(&format!("{case}/response.json"), error);
+    };
     let seed = |seed: &str| {
         add_bird_with(json!({"seed": 7})).replace("\"seed\":7", &format!("\"seed\":{seed}"))
     };
-    assert_eq!(status(seed("18446744073709551617")), 503);
-    assert_eq!(status(seed("18446744073709551617.0")), 503);
-    assert_eq!(status(seed("18446744073709552000")), 404);
     let url = |token: &str| {
         add_bird_with(json!({"image_url": format!("https://a.example/x?token={token}")}))
     };
+    record("long-seed", 503, &|_| seed("18446744073709551617"));
+    record("token", 502, &|_| url("abcdef123"));
+    let builder = MockServer::builder().recordings(folder.path());
+    let server = builder.start().await.unwrap();
+    let status = |body: String| post(server.address(), body).status;
+    assert_eq!(status(seed("18446744073709551617")), 503);
+    assert_eq!(status(seed("18446744073709551617.0")), 503);
+    assert_eq!(status(seed("18446744073709552000")), 404);
     assert_eq!(status(url("abcdef123")), 502);
     assert_eq!(status(url("abcdef124")), 404);
 }
@@ -278,10 +285,11 @@ async fn requests_that_ask_for_the_same_rate_limit_share_it() {
     };
     assert_eq!([ask("rate-limit=1/m"), ask("rate-limit=1/m")], [200, 429]);
     assert_eq!(ask("rate-limit=2/m,burst=1"), 200);
-    // A rule's, too.
-    let answer = r#"{"answer":"match","faults":["rate-limit=3/m,burst=1"]}"#;
-    let answer: RuleAnswer = serde_json::from_str(answer).unwrap();
-    server.set_rules([Rule::new([answer]).times(5)]).unwrap();
+    // A session's is another one.
+    server.set_faults([FaultKind::RateLimit {
+        per_minute: 3,
+        burst: 1,
+    }]);
     let plain = || post(server.address(), add_bird_with(json!({}))).status;
     assert_eq!([plain(), plain()], [200, 429]);
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use kontext_mock::{AnswerKind, FaultKind, MockServer, Rule, SESSION_HEADER, SESSIONS};
+use kontext_mock::{Fault, FaultKind, MockServer, SESSION_HEADER, SESSIONS};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,10 +23,10 @@ fn billed(address: SocketAddr, session: &str) -> Value {
 }
 
 #[tokio::test]
-async fn each_session_starts_with_the_faults_and_rules_of_the_server() {
+async fn each_session_starts_with_the_faults_of_the_server() {
     let server = MockServer::builder()
-        .fault(kontext_mock::Fault::from(FaultKind::Status { status: 503 }).times(1))
-        .rule(Rule::new([AnswerKind::Status(429)]))
+        .fault(Fault::from(FaultKind::Status { status: 503 }).times(1))
+        .fault(Fault::from(FaultKind::Status { status: 429 }).times(1))
         .start()
         .await
         .unwrap();
@@ -40,7 +40,7 @@ async fn each_session_starts_with_the_faults_and_rules_of_the_server() {
 }
 
 #[tokio::test]
-async fn faults_and_rules_of_one_do_not_happen_to_others() {
+async fn faults_of_one_do_not_happen_to_others() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     let (one, two) = (
@@ -49,8 +49,7 @@ async fn faults_and_rules_of_one_do_not_happen_to_others() {
     );
     assert_eq!(one.name(), "one");
     one.set_faults([FaultKind::Status { status: 503 }]);
-    two.set_rules([Rule::new([AnswerKind::Status(429)]).times(100)])
-        .unwrap();
+    two.set_faults([Fault::from(FaultKind::Status { status: 429 }).times(100)]);
     let all = || {
         let unnamed = post(address, add_bird_with(json!({}))).status;
         ["one", "two", "three"]
@@ -71,24 +70,24 @@ async fn faults_and_rules_of_one_do_not_happen_to_others() {
         204
     );
     assert_eq!(
-        admin(address, "DELETE", "rules?session=two", "").status,
+        admin(address, "DELETE", "faults?session=two", "").status,
         204
     );
     let put = json!({"faults": ["status=500"]}).to_string();
     let headers = [(SESSION_HEADER, "three")];
     let answer = crate::http::send(address, "PUT", "/__mock/faults", &headers, put.as_bytes());
     assert_eq!(answer.status, 200);
-    let put = json!({"rules": [{"answers": ["status=502"]}]}).to_string();
-    assert_eq!(admin(address, "PUT", "rules?session=two", &put).status, 200);
+    let put = json!({"faults": ["status=502,times=1"]}).to_string();
+    assert_eq!(
+        admin(address, "PUT", "faults?session=two", &put).status,
+        200
+    );
     assert_eq!(all(), [200, 502, 500, 200]);
     // Those of requests without a session are their own as well.
     server.set_faults([FaultKind::Html502]);
     assert_eq!(all(), [200, 200, 500, 502]);
     server.set_faults(Vec::<FaultKind>::new());
-    server
-        .set_rules([Rule::new([AnswerKind::Status(404)])])
-        .unwrap();
-    assert_eq!(all(), [200, 200, 500, 404]);
+    assert_eq!(all(), [200, 200, 500, 200]);
 }
 
 #[tokio::test]
@@ -216,8 +215,6 @@ async fn bad_names_are_refused_everywhere() {
             ("GET", "billed"),
             ("GET", "faults"),
             ("DELETE", "faults"),
-            ("GET", "rules"),
-            ("DELETE", "rules"),
             ("POST", "reset"),
         ] {
             let answer = admin(address, method, &format!("{path}?{query}"), "");

@@ -1,30 +1,22 @@
 //! The command line of the mock.
 
-mod check;
-mod command_line;
-mod key;
-mod list;
+mod args;
 mod output;
-mod port_file;
-mod record;
-mod redact;
 mod serve;
-mod signals;
-mod verify;
+mod tools;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use command_line::{Arguments, Command};
+use args::Command;
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
-        Command::Serve(arguments) => serve::run(arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::List(arguments) => list::run(&arguments),
-        Command::Record(arguments) => record::run(arguments),
-        Command::Redact(arguments) => redact::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments),
+    match args::parse() {
+        Command::Serve(arguments) => serve::serve_command(arguments),
+        Command::Check(arguments) => tools::check_command(&arguments),
+        Command::List(arguments) => tools::list_command(&arguments),
+        Command::Record(arguments) => serve::record_command(arguments),
+        Command::Redact(arguments) => tools::redact_command(&arguments),
+        Command::Verify(arguments) => tools::verify_command(&arguments),
+        Command::Health(arguments) => tools::health_command(&arguments),
     }
 }

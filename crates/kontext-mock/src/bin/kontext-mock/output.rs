@@ -15,7 +15,7 @@ pub(crate) const DISAGREEMENT: u8 = 1;
 /// No recording answered a request.
 pub(crate) const MISSED: u8 = 1;
 
-/// The real server answers otherwise than recorded.
+/// The real server answers differently from the recording.
 pub(crate) const DIFFERS: u8 = 1;
 
 /// Something could not be read, started or decided.
@@ -57,11 +57,6 @@ pub(crate) fn note(text: &str) {
     if writing.is_ok() {
         let _ = is_done.recv_timeout(Duration::from_secs(1));
     }
-}
-
-/// Puts the file before an error, and its causes behind.
-pub(crate) fn with_place(file: &str, error: &dyn Error) -> String {
-    format!("{file}: {}", with_causes(error))
 }
 
 /// Writes an error with its causes to standard error.

@@ -1,22 +1,20 @@
-//! `kontext-mock serve`: the mock until it is told to stop.
-
-use std::{error::Error, fs, path::Path, process::ExitCode, time::Duration};
-
-use kontext_mock::{
-    Builder, Generate, MockServer, ScriptError, StartError, WatchMode, parse_script,
-};
+//! `kontext-mock serve` and `kontext-mock record`: servers until they are told to stop.
 
 use crate::{
-    command_line::{ServeArguments, Watch},
-    output,
-    port_file::PortFile,
-    signals::Signals,
+    args::{RecordArguments, ServeArguments, Watch},
+    output, tools,
 };
+use kontext_mock::{Builder, Generate, MatchMode, MockServer, Recorder, StartError, WatchMode};
+use std::{
+    error::Error, fs, io, io::Write as _, path::Path, path::PathBuf, process::ExitCode,
+    time::Duration,
+};
+use tempfile::NamedTempFile;
 
 /// How long requests in flight are waited for; a second signal ends that.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
+pub(crate) fn serve_command(arguments: ServeArguments) -> ExitCode {
     let fail_on_miss = arguments.fail_on_miss;
     match block_on(serve(arguments)) {
         Ok(misses) if fail_on_miss && misses > 0 => output::MISSED.into(),
@@ -47,12 +45,20 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     // may stop the server from then on.
     let mut signals = Signals::catch()?;
     let port_file = arguments.port_file.clone();
-    let script = arguments.script.clone();
-    let mut server = match builder(arguments)?.start().await {
-        // The file is known here alone.
-        Err(StartError::Script(error)) => return Err(script_error(script.as_deref(), &error)),
-        started => started?,
-    };
+    if arguments.fail_on_miss && arguments.match_mode != MatchMode::Strict {
+        output::note(&format!(
+            "warning: --fail-on-miss never fails with --match {}, which answers every valid \
+             request; use --match strict",
+            arguments.match_mode
+        ));
+    }
+    let mut server = builder(arguments).start().await?;
+    for stray in server.strays() {
+        output::note(&format!("warning: {stray}"));
+    }
+    for address in server.addresses().iter().skip(1) {
+        output::note(&format!("also listening on http://{address}"));
+    }
     for stale in server.stale() {
         output::note(&format!(
             "{stale} was made under an older contract; record it again, or look at it and put \
@@ -75,32 +81,30 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     Ok(misses)
 }
 
-fn builder(arguments: ServeArguments) -> Result<Builder, Box<dyn Error>> {
+fn builder(arguments: ServeArguments) -> Builder {
     let mut generate = Generate::default().with_seed(arguments.seed);
     generate = generate.with_shape(arguments.shape);
     let mut builder = MockServer::builder()
-        .listen(arguments.listen)
         .match_mode(arguments.match_mode)
         .validation(arguments.validation)
         .generate(generate)
         .keep_urls(arguments.keep_urls)
         .body_limit(arguments.body_limit)
+        .journal_body(arguments.journal_body)
         .watch(match arguments.watch {
             _ if arguments.no_watch => WatchMode::Off,
             Watch::Auto => WatchMode::Auto,
             Watch::Poll => WatchMode::Poll,
         })
         .log_requests(!arguments.quiet);
+    for address in arguments.listen.addresses() {
+        builder = builder.listen(address);
+    }
+    for pointer in arguments.ignore {
+        builder = builder.ignore(pointer);
+    }
     for fault in arguments.faults {
         builder = builder.fault(fault);
-    }
-    if let Some(file) = &arguments.script {
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-        let rules = parse_script(&text).map_err(|error| script_error(Some(file), &error))?;
-        for rule in rules {
-            builder = builder.rule(rule);
-        }
     }
     if let Some(folder) = arguments.recordings {
         builder = builder.recordings(folder);
@@ -108,19 +112,13 @@ fn builder(arguments: ServeArguments) -> Result<Builder, Box<dyn Error>> {
     if let Some(key) = arguments.key {
         builder = builder.key(key);
     }
-    Ok(builder)
-}
-
-/// Puts the script's file before what is wrong with it.
-fn script_error(file: Option<&Path>, error: &ScriptError) -> Box<dyn Error> {
-    let file = file.unwrap_or(Path::new("the script"));
-    output::with_place(&file.display().to_string(), error).into()
+    builder
 }
 
 /// Says at the end what a person would look for.
 fn report(misses: u64, unused: &[String]) {
     if misses > 0 {
-        output::note(&format!("requests that no recording answered: {misses}"));
+        output::note(&format!("unmatched requests: {misses}"));
     }
     if !unused.is_empty() {
         let shown = unused
@@ -133,8 +131,160 @@ fn report(misses: u64, unused: &[String]) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        output::note(&format!(
-            "recordings that answered no request: {shown}{more}"
-        ));
+        output::note(&format!("unused recordings: {shown}{more}"));
+    }
+}
+
+pub(crate) fn record_command(arguments: RecordArguments) -> ExitCode {
+    match block_on(record(arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => output::FAILED.into(),
+        Err(error) => output::fail(&*error),
+    }
+}
+
+/// How long exchanges in flight are waited for, which have been paid for; a
+/// second signal ends that.
+const RECORD_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Records, and returns whether all was saved that should have been.
+async fn record(arguments: RecordArguments) -> Result<bool, Box<dyn Error>> {
+    let mut signals = Signals::catch()?;
+    let mut builder = Recorder::builder(arguments.upstream, arguments.recordings)
+        .mode(arguments.mode)
+        .pictures(arguments.files)
+        .log(true);
+    for address in arguments.listen.addresses() {
+        builder = builder.listen(address);
+    }
+    if let Some(key) = tools::key_of_environment() {
+        builder = builder.redact_secret(&key);
+    }
+    for pattern in arguments.rules.redact_pattern {
+        builder = builder.redact_pattern(pattern);
+    }
+    for pointer in arguments.rules.redact_pointer {
+        builder = builder.redact_pointer(pointer);
+    }
+    // It may wait for another recorder; nothing has been sent by then.
+    let mut recorder = tokio::select! {
+        started = builder.start() => started?,
+        () = signals.next() => {
+            output::note("stopped before recording started");
+            return Ok(true);
+        }
+    };
+    let port_file = match arguments.port_file {
+        Some(path) => Some(PortFile::write(&path, recorder.address().port())?),
+        None => None,
+    };
+    output::print(&format!("kontext-mock recording on {}\n", recorder.url()))?;
+    signals.next().await;
+    drop(port_file);
+    let finished = tokio::select! {
+        finished = recorder.stop(RECORD_PATIENCE) => finished,
+        () = signals.next() => false,
+    };
+    output::note(&format!("exchanges saved: {}", recorder.saved()));
+    let problems = recorder.problems().len();
+    if problems > 0 {
+        output::note(&format!("problems, which are named above: {problems}"));
+    }
+    if !finished {
+        output::note("error: exchanges were under way, and are not saved");
+    }
+    Ok(finished && recorder.lost() == 0)
+}
+
+/// SIGTERM and Ctrl-C, caught from the moment they are asked for.
+#[cfg(unix)]
+pub(crate) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(crate) fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Ctrl-C, caught from the moment it is asked for.
+#[cfg(windows)]
+pub(crate) struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+}
+
+#[cfg(windows)]
+impl Signals {
+    pub(crate) fn catch() -> io::Result<Self> {
+        let interrupt = tokio::signal::windows::ctrl_c()?;
+        Ok(Self { interrupt })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        self.interrupt.recv().await;
+    }
+}
+
+/// A file with a port, which is deleted when this is dropped.
+pub(crate) struct PortFile(PathBuf);
+
+impl PortFile {
+    /// Writes the port and a line break. Whoever sees the file sees all of it:
+    /// it is renamed into place.
+    pub(crate) fn write(path: &Path, port: u16) -> Result<Self, String> {
+        let problem = |error: io::Error| {
+            format!(
+                "the port file {} cannot be written: {error}; name a file in a folder that is \
+                 there and can be written",
+                path.display()
+            )
+        };
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = temporary(folder).map_err(problem)?;
+        writeln!(file, "{port}").map_err(problem)?;
+        file.persist(path).map_err(|error| problem(error.error))?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+/// A file that others may read as they may any other: a temporary one is for
+/// its owner alone, but here another user may wait for the port.
+#[cfg(unix)]
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+}
+
+#[cfg(not(unix))]
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::new_in(folder)
+}
+
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }

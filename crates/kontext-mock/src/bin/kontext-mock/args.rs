@@ -1,0 +1,374 @@
+//! What the command line takes.
+
+use std::{
+    env,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    builder::NonEmptyStringValueParser,
+};
+use kontext_mock::{
+    DEFAULT_BODY_LIMIT, Fault, JOURNAL_BODY, MatchMode, RecordMode, Shape, Validation,
+};
+
+/// An offline mock of the provider's image API.
+///
+/// It checks requests against the contract and answers with recorded
+/// responses, byte for byte. Two recordings are built in.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kontext-mock",
+    version,
+    after_help = "Exit codes: 0 stopped or clean; 1 recordings disagree with the contract, \
+                  requests missed with --fail-on-miss, the real server answers differently, or no \
+                  mock is up; 2 could not start or decide, bad arguments or unreadable files.\n\n\
+                  Every option can be set by an environment variable, too: KONTEXT_MOCK_ and \
+                  its name, such as KONTEXT_MOCK_LISTEN for --listen. An empty one is unset."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve recordings until SIGTERM or Ctrl-C.
+    ///
+    /// The first line on standard output is `kontext-mock listening on
+    /// http://ADDR`; everything else, a line per request among it, goes to
+    /// standard error.
+    Serve(ServeArguments),
+    /// Say where recordings disagree with the contract.
+    Check(CheckArguments),
+    /// List the recordings: name, status, title and request.
+    List(ListArguments),
+    /// Pass requests on to the real server and save what it answers, without
+    /// secrets, until SIGTERM or Ctrl-C.
+    ///
+    /// The first line on standard output is `kontext-mock recording on
+    /// http://ADDR`; everything else, a line per exchange among it, goes to
+    /// standard error. Clients send their own key. It is passed on and never
+    /// written; the same goes for cookies, tokens and signatures in URLs.
+    Record(RecordArguments),
+    /// Take secrets out of recordings that are there already.
+    Redact(RedactArguments),
+    /// Send the recorded requests to a real server, and report where it answers
+    /// differently from the recording: in status, media type or shape.
+    ///
+    /// Each request is sent once, and the provider charges for the images. The
+    /// key is read from the environment variable AIMLAPI_KEY.
+    Verify(VerifyArguments),
+    /// Ask a running mock whether it is up, for container health checks.
+    Health(HealthArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+
+    /// A folder of recordings to serve instead of those built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: Option<PathBuf>,
+
+    /// What to do when no recording has exactly the request: answer 404 with
+    /// the differences, answer with the nearest, with the first one, or with one
+    /// that is made up from the request, its pictures too.
+    #[arg(long = "match", value_name = "MODE", value_enum, default_value_t = MatchMode::Nearest)]
+    pub(crate) match_mode: MatchMode,
+
+    /// Ignore the value at a JSON pointer, such as /seed, where no recording has
+    /// exactly the request; can be given several times. The answer's header
+    /// x-kontext-ignored says what differed.
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) ignore: Vec<String>,
+
+    /// The only key to take; without it any key that is not empty is taken.
+    ///
+    /// Prefer the environment variable: other users of the machine can read
+    /// command lines.
+    #[arg(
+        long,
+        value_name = "KEY",
+        value_parser = NonEmptyStringValueParser::new(),
+    )]
+    pub(crate) key: Option<String>,
+
+    /// The longest request body to take, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_BODY_LIMIT)]
+    pub(crate) body_limit: usize,
+
+    /// How long a request body may be that the journal keeps whole, in bytes; of longer
+    /// ones it has the start and the SHA-256.
+    #[arg(long, value_name = "BYTES", default_value_t = JOURNAL_BODY)]
+    pub(crate) journal_body: usize,
+
+    /// What to do with requests that the contract does not allow: refuse them
+    /// as the provider would, say so in a header and in the log, or nothing.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Validation::Error)]
+    pub(crate) validation: Validation,
+
+    /// Something that goes wrong on purpose; can be given several times.
+    ///
+    /// delay=200ms, delay=50ms..2s, slow-body=2s, reset-before, reset-after,
+    /// empty-reply, garbage, malformed-chunk, cut-body[=BYTES],
+    /// wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS],
+    /// rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N for
+    /// the first N requests only.
+    ///
+    /// Several in one value are separated by `;`.
+    #[arg(long = "fault", value_name = "FAULT", value_delimiter = ';')]
+    pub(crate) faults: Vec<Fault>,
+
+    /// Where --match generate lists the images: images, data, or both.
+    #[arg(long, value_name = "SHAPE", value_enum, default_value_t = Shape::Images)]
+    pub(crate) shape: Shape,
+
+    /// Seed for generated answers.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// Serve answers byte for byte, also those whose pictures were kept: their
+    /// URLs then lead to the provider and not to this server.
+    #[arg(long)]
+    pub(crate) keep_urls: bool,
+
+    /// How to notice that files of --recordings have changed.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Watch::Auto)]
+    pub(crate) watch: Watch,
+
+    /// Do not reload recordings when their files change.
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) no_watch: bool,
+
+    /// Exit with 1 at the end if a valid request found no recording. Needs --match
+    /// strict: with any other mode every valid request is answered.
+    #[arg(long)]
+    pub(crate) fail_on_miss: bool,
+
+    /// A file to write the port to when the server is up; it is deleted at the
+    /// end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) port_file: Option<PathBuf>,
+
+    /// Do not write a line per request.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArguments {
+    /// The address to listen on; port 0 picks a free one, and localhost is both
+    /// loopback addresses.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = listen)]
+    listen: Listen,
+
+    /// The port of 127.0.0.1 to listen on, in place of --listen.
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+/// One address, or both of the loopback.
+#[derive(Clone, Debug)]
+struct Listen(Vec<SocketAddr>);
+
+impl ListenArguments {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        match self.port {
+            Some(port) => vec![(Ipv4Addr::LOCALHOST, port).into()],
+            None => self.listen.0.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArguments {
+    /// The origin of the mock.
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:4010")]
+    pub(crate) url: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// A folder of recordings to check instead of those built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: Option<PathBuf>,
+
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// A folder of recordings to list instead of those built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordArguments {
+    /// The origin of the real server: https, or http on this machine.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: String,
+
+    /// The folder to save into; it is made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+
+    /// What to save: everything; only what is missing, where requests that have
+    /// a recording are answered by it and cost nothing; or only what is there
+    /// already.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = RecordMode::All)]
+    pub(crate) mode: RecordMode,
+
+    /// Fetch the pictures behind the URLs of answers, and keep them.
+    #[arg(long)]
+    pub(crate) files: bool,
+
+    #[command(flatten)]
+    pub(crate) rules: RuleArguments,
+
+    /// A file to write the port to when the recorder is up; it is deleted at
+    /// the end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) port_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleArguments {
+    /// Take out what a regular expression matches, too; it is added to the
+    /// folder's redaction.json. Can be given several times.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) redact_pattern: Vec<String>,
+
+    /// Take out the value at a JSON pointer, too, as in /prompt; it is added to
+    /// the folder's redaction.json. Can be given several times.
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) redact_pointer: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RedactArguments {
+    /// The folder of recordings.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) rules: RuleArguments,
+
+    /// Only say what would be taken out.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The origin of the real server: https, or http on this machine.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: String,
+
+    /// A folder of recordings to verify instead of those built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: Option<PathBuf>,
+
+    /// A recording to verify, as generate-image/add-bird, instead of all; can be
+    /// given several times.
+    #[arg(long = "case", value_name = "NAME")]
+    pub(crate) cases: Vec<String>,
+
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Watch {
+    /// By events of the file system, or by polling where there are none left.
+    Auto,
+    /// By looking at every file once a second, as network file systems need it.
+    Poll,
+}
+
+/// The key must not be printed by accident, so it is left out.
+impl std::fmt::Debug for ServeArguments {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ServeArguments")
+            .field("listen", &self.listen)
+            .field("recordings", &self.recordings)
+            .field("match_mode", &self.match_mode)
+            .field("body_limit", &self.body_limit)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads an address, and says what one looks like.
+fn listen(text: &str) -> Result<Listen, String> {
+    if let Some(port) = text
+        .strip_prefix("localhost:")
+        .and_then(|port| port.parse().ok())
+    {
+        let port: u16 = port;
+        let loopbacks = [
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ];
+        return Ok(Listen(loopbacks.into()));
+    }
+    let hint = "expected an IP address or localhost, and a port, such as 127.0.0.1:4010";
+    let address = text.parse().map_err(|_| hint.to_owned())?;
+    Ok(Listen(vec![address]))
+}
+
+/// Reads the command line and the environment, or ends the program with what is wrong.
+pub(crate) fn parse() -> Command {
+    let names: Vec<_> = Arguments::command()
+        .get_subcommands()
+        .map(|one| one.get_name().to_owned())
+        .collect();
+    let command = names
+        .into_iter()
+        .fold(Arguments::command(), |command, name| {
+            command.mut_subcommand(name, with_variables)
+        });
+    let parsed = Arguments::from_arg_matches(&command.get_matches());
+    parsed.unwrap_or_else(|error| error.exit()).command
+}
+
+/// Has every option of a command read its environment variable. One that is empty, as
+/// compose files leave those that nobody set, is left alone.
+fn with_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| {
+        let Some(name) = argument.get_long() else {
+            return argument;
+        };
+        let name = name.to_ascii_uppercase().replace('-', "_");
+        let variable = format!("KONTEXT_MOCK_{name}");
+        if env::var_os(&variable).is_some_and(|value| value.is_empty()) {
+            return argument;
+        }
+        let is_key = name == "KEY";
+        // It is needed until the program ends.
+        let variable: &'static str = variable.leak();
+        argument
+            .env(variable)
+            .hide_env(!is_key)
+            .hide_env_values(true)
+    })
+}

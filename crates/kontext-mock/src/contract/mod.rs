@@ -1,0 +1,9 @@
+//! The contract: which operations there are, and the schemas of what they take and
+//! answer.
+
+mod schema;
+mod strict_schema;
+pub(crate) mod violations;
+
+pub use schema::{Contract, Operation};
+pub(crate) use schema::{RequestContract, StrictSchema};

@@ -1,0 +1,263 @@
+//! A connection that a fault can take over.
+
+use axum::body::Bytes;
+use std::{
+    io,
+    mem::MaybeUninit,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::Sleep,
+};
+
+/// How long a connection that is closed keeps reading what its client sends.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// How much of it is read, in bytes.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+
+/// How a connection ends that was taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloseMode {
+    /// In order, as at the end of every connection (FIN).
+    Closed,
+    /// By a reset (RST): what the client sends or reads next fails.
+    Reset,
+}
+
+/// The handle by which a handler takes over the connection that its request
+/// came on: instead of the response, the given bytes are written.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionHandle {
+    taken_over: AtomicBool,
+    order: Mutex<Option<Order>>,
+    /// The address that the client is connected to.
+    address: Option<SocketAddr>,
+    /// Whether all of a request is here.
+    received: AtomicBool,
+    /// Whether the server is being stopped.
+    stopping: AtomicBool,
+    /// The first bytes that the client sent.
+    first: OnceLock<[u8; 3]>,
+}
+
+#[derive(Debug)]
+struct Order {
+    bytes: Bytes,
+    ending: CloseMode,
+}
+
+impl ConnectionHandle {
+    pub(crate) fn new(stream: &TcpStream) -> Self {
+        Self {
+            address: stream.local_addr().ok(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Has these bytes written as they are in place of the response, and the
+    /// connection ended.
+    pub(crate) fn take_over(&self, bytes: Bytes, ending: CloseMode) {
+        *self.order() = Some(Order { bytes, ending });
+        self.taken_over.store(true, Ordering::Release);
+    }
+
+    /// Remembers that a request begins, whatever became of the one before.
+    pub(crate) fn set_begun(&self) {
+        self.received.store(false, Ordering::Relaxed);
+    }
+
+    /// Remembers that all of a request is here that is to be read of it.
+    pub(crate) fn set_received(&self) {
+        self.received.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has sent its request, and waits for what is left of
+    /// the answer.
+    pub(crate) fn is_received(&self) -> bool {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Has the connection close without lingering.
+    pub(crate) fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client began with a TLS handshake.
+    pub(crate) fn spoke_tls(&self) -> bool {
+        matches!(self.first.get(), Some([0x16, 3, _]))
+    }
+
+    /// Whether the client began as HTTP/2 without an upgrade does.
+    pub(crate) fn spoke_http2(&self) -> bool {
+        self.first.get() == Some(b"PRI")
+    }
+
+    fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A TCP connection whose writing side obeys its [`ConnectionHandle`], and which lingers when
+/// it is closed.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    wire: std::sync::Arc<ConnectionHandle>,
+    linger: Option<Linger>,
+}
+
+/// What is left of a connection whose writing side has ended.
+#[derive(Debug)]
+struct Linger {
+    deadline: Pin<Box<Sleep>>,
+    /// How much more is read, in bytes.
+    left: usize,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, wire: std::sync::Arc<ConnectionHandle>) -> Self {
+        Self {
+            stream,
+            wire,
+            linger: None,
+        }
+    }
+
+    /// Ends the writing side (FIN), then reads and drops what the client is still
+    /// sending until it ends its side, too.
+    ///
+    /// A socket that is closed with unread data is reset by the system, and a
+    /// client that is reset while it sends loses the answer that it has not read
+    /// yet.
+    fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        }
+        let linger = self.linger.get_or_insert_with(|| Linger {
+            deadline: Box::pin(tokio::time::sleep(LINGER_TIME)),
+            left: LINGER_BYTES,
+        });
+        let mut space = [MaybeUninit::uninit(); 16 * 1024];
+        while linger.left > 0
+            && !self.wire.stopping.load(Ordering::Relaxed)
+            && linger.deadline.as_mut().poll(context).is_pending()
+        {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            let length = buffer.filled().len();
+            // The client has ended its side, or the connection is gone.
+            if read.is_err() || length == 0 {
+                break;
+            }
+            linger.left = linger.left.saturating_sub(length);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Does what the order says; it ends with an error, which makes hyper give
+    /// up the connection.
+    fn obey(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            let mut order = self.wire.order();
+            let Some(Order { bytes, ending }) = order.as_mut() else {
+                return Poll::Ready(io::ErrorKind::BrokenPipe.into());
+            };
+            if bytes.is_empty() {
+                let ending = *ending;
+                drop(order);
+                return self.end(ending, context);
+            }
+            match ready!(Pin::new(&mut self.stream).poll_write(context, bytes)) {
+                Ok(0) => return Poll::Ready(io::ErrorKind::WriteZero.into()),
+                Ok(written) => drop(bytes.split_to(written)),
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+    }
+
+    fn end(&mut self, ending: CloseMode, context: &mut Context<'_>) -> Poll<io::Error> {
+        match ending {
+            CloseMode::Closed => {
+                let _ = ready!(self.poll_close(context));
+            }
+            // With a linger time of zero, closing sends a reset.
+            CloseMode::Reset => {
+                let _ = self.stream.set_zero_linger();
+            }
+        }
+        Poll::Ready(io::ErrorKind::ConnectionReset.into())
+    }
+
+    fn is_taken_over(&self) -> bool {
+        self.wire.taken_over.load(Ordering::Acquire)
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.wire.first.get().is_none()
+            && let Some(first) = buffer.filled().first_chunk()
+        {
+            let _ = self.wire.first.set(*first);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_taken_over() {
+            return self.obey(context).map(Err);
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_taken_over() {
+            return self.obey(context).map(Err);
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_taken_over() {
+            return self.obey(context).map(Err);
+        }
+        self.poll_close(context)
+    }
+}

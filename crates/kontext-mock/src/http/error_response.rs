@@ -1,0 +1,213 @@
+//! Answers before they are put on the wire, and errors in the provider's shape.
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::Response,
+};
+use serde::Serialize;
+use strum::IntoStaticStr;
+
+use crate::truncate;
+
+/// What the provider documents for a missing or wrong key.
+pub(crate) const UNAUTHORIZED: &str = "This request requires a valid API key. You can create a new API key on the Billing page: https://aimlapi.com/app/keys";
+
+/// What the provider documents when the credits have run out.
+const OUT_OF_CREDITS: &str = "You've run out of credits. Please top up your balance or update your payment method to continue: https://aimlapi.com/app/billing/";
+
+/// Why the mock refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Reason {
+    NotFound,
+    Unauthorized,
+    #[strum(serialize = "body-too-large")]
+    TooLarge,
+    #[strum(serialize = "body-cut")]
+    Cut,
+    #[strum(serialize = "content-encoding")]
+    Encoding,
+    MediaType,
+    NotJson,
+    Contract,
+    Miss,
+    /// A header for the mock itself is wrong.
+    Session,
+    Fault,
+    Prefer,
+    /// A fault asked for an error.
+    Simulated,
+    /// The server behind the recorder cannot be reached.
+    #[cfg(feature = "record")]
+    Upstream,
+}
+
+/// A request that is refused, with the message that says why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+    /// The fields that are wrong, where it is the body.
+    pub(crate) fields: Vec<String>,
+}
+
+impl Reason {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotFound | Self::Miss => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            // No 415: the contract does not declare it.
+            Self::MediaType
+            | Self::Encoding
+            | Self::Cut
+            | Self::NotJson
+            | Self::Contract
+            | Self::Session
+            | Self::Fault
+            | Self::Prefer => StatusCode::BAD_REQUEST,
+            Self::Simulated => StatusCode::INTERNAL_SERVER_ERROR,
+            #[cfg(feature = "record")]
+            Self::Upstream => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The value of [`ERROR_HEADER`](crate::ERROR_HEADER).
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            status: reason.status(),
+            message: message.into(),
+            fields: Vec::new(),
+        }
+    }
+
+    /// The error that is documented for a status from 400 to 599, because a
+    /// fault or the request itself asks for it.
+    pub(crate) fn simulated(status: StatusCode) -> Self {
+        let message = match status.as_u16() {
+            400 => "Body validation error",
+            401 => UNAUTHORIZED,
+            403 => OUT_OF_CREDITS,
+            429 => "Too Many Requests",
+            500 => "Internal server error",
+            502 => "Bad Gateway",
+            503 => "Service unavailable",
+            504 => "Generation timeout",
+            _ => status.canonical_reason().unwrap_or("Unknown error"),
+        };
+        Self {
+            reason: Reason::Simulated,
+            status,
+            message: message.to_owned(),
+            fields: Vec::new(),
+        }
+    }
+}
+
+/// What a client gets: faults and the journal look at it, so it is no stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// When every made-up error happened: it is no real time, so that two runs of
+/// a test see the same bytes.
+const TIMESTAMP: &str = "2025-01-01T00:00:00.000Z";
+
+/// The provider's error body.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    request_id: String,
+    status_code: u16,
+    timestamp: &'a str,
+    path: &'a str,
+    message: &'a str,
+}
+
+impl Reply {
+    /// An answer with a body of a media type.
+    pub(crate) fn new(
+        status: StatusCode,
+        media_type: &'static str,
+        body: impl Into<Bytes>,
+    ) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        Self {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
+
+    /// An error in the provider's shape; `number` is that of the request, from
+    /// which its id is made.
+    pub(crate) fn error(status: StatusCode, message: &str, path: &str, number: u64) -> Self {
+        let body = ErrorBody {
+            request_id: synthetic_id(0, number).into(),
+            status_code: status.as_u16(),
+            timestamp: TIMESTAMP,
+            path: &truncate::text(path, 1000),
+            message,
+        };
+        // A struct of texts and a number has no way not to be JSON.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        Self::new(status, "application/json", body)
+    }
+
+    /// Sets a header whose value is known to be one; another is left out.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+
+    /// Puts the answer on the wire as it is.
+    pub(crate) fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+/// An id in the form of a UUID that nobody takes for a real one.
+pub(crate) fn synthetic_id(kind: u8, number: u64) -> SyntheticId {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = *b"00000000-0000-4000-8000-000000000000";
+    text[7] = b'0' + kind % 10;
+    let mut rest = number;
+    for place in text[24..].iter_mut().rev() {
+        *place = DIGITS[(rest % 16) as usize];
+        rest /= 16;
+    }
+    SyntheticId(text)
+}
+
+/// An id of ASCII characters.
+pub(crate) struct SyntheticId([u8; 36]);
+
+impl From<SyntheticId> for HeaderValue {
+    fn from(id: SyntheticId) -> Self {
+        // Digits and hyphens have no way not to be a header's value.
+        Self::from_bytes(&id.0).unwrap_or_else(|_| Self::from_static(""))
+    }
+}
+
+impl From<SyntheticId> for String {
+    fn from(id: SyntheticId) -> Self {
+        Self::from_utf8_lossy(&id.0).into_owned()
+    }
+}

@@ -1,0 +1,216 @@
+//! The provider's own response headers, those of the mock, and CORS.
+
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+        ALLOW, ORIGIN, VARY,
+    },
+};
+
+use crate::{
+    MATCH_HEADER,
+    http::error_response::synthetic_id,
+    matching::Match,
+    state::billing::{Billed, usd},
+};
+
+static MATCH: HeaderName = HeaderName::from_static(MATCH_HEADER);
+
+/// Identifies a request to the provider's support; every answer has it.
+pub(crate) static INFERENCE_ID: HeaderName = HeaderName::from_static("x-inference-id");
+
+/// The client's own id for a request, given back where it is valid.
+static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+
+/// What a request cost, in credits, an integer.
+pub(crate) static CREDITS_USED: HeaderName = HeaderName::from_static("x-aimlapi-credits-used");
+
+/// What a request cost, in US dollars.
+static USD_SPENT: HeaderName = HeaderName::from_static("x-aimlapi-usd-spent");
+
+/// Names which of the provider's headers the mock made up.
+static SYNTHETIC: HeaderName = HeaderName::from_static("x-kontext-synthetic");
+
+/// Says that the answer is not byte for byte the recorded one: URLs of kept
+/// pictures point to the mock.
+pub(crate) static REWRITTEN: HeaderName = HeaderName::from_static("x-kontext-rewritten");
+
+/// What a browser may read besides the few headers that it always may.
+const EXPOSED: &str = "x-inference-id, x-client-request-id, x-aimlapi-credits-used, \
+     x-aimlapi-usd-spent, retry-after, x-kontext-match, x-kontext-recording, x-kontext-error, \
+     x-kontext-synthetic, x-kontext-rewritten, x-kontext-validation, x-kontext-unknown, \
+     x-kontext-ignored, x-kontext-fault, preference-applied";
+
+/// Which of the provider's headers an answer has although nobody recorded them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SyntheticHeaders {
+    inference_id: bool,
+    credits: bool,
+    usd: bool,
+}
+
+/// Adds what an answer cost, where it cost something and does not say it.
+pub(crate) fn add_cost(headers: &mut HeaderMap, billed: Billed) -> SyntheticHeaders {
+    let mut synthetic = SyntheticHeaders {
+        inference_id: !headers.contains_key(&INFERENCE_ID),
+        ..SyntheticHeaders::default()
+    };
+    if billed.generations == 0 {
+        return synthetic;
+    }
+    if !headers.contains_key(&CREDITS_USED) {
+        synthetic.credits = true;
+        headers.insert(CREDITS_USED.clone(), billed.credits.into());
+    }
+    if !headers.contains_key(&USD_SPENT)
+        && let Ok(value) = HeaderValue::from_str(&usd(billed.credits).to_string())
+    {
+        synthetic.usd = true;
+        headers.insert(USD_SPENT.clone(), value);
+    }
+    synthetic
+}
+
+/// Adds the id of the answer, where it has none, and says what is made up.
+pub(crate) fn add_inference_id(
+    headers: &mut HeaderMap,
+    mut synthetic: SyntheticHeaders,
+    number: u64,
+) {
+    if synthetic.inference_id || !headers.contains_key(&INFERENCE_ID) {
+        synthetic.inference_id = true;
+        headers.insert(INFERENCE_ID.clone(), synthetic_id(1, number).into());
+    }
+    if let Some(names) = synthetic.names() {
+        headers.insert(SYNTHETIC.clone(), HeaderValue::from_static(names));
+    }
+}
+
+/// Gives the client's request id back, where the provider would: others are
+/// dropped without a word.
+pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap) {
+    let mut ids = request.get_all(&CLIENT_REQUEST_ID).iter();
+    // Several are one list, which is no valid id.
+    if let (Some(id), None) = (ids.next(), ids.next()) {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte);
+        let bytes = id.as_bytes();
+        if (1..=128).contains(&bytes.len()) && bytes.iter().all(allowed) {
+            headers.insert(CLIENT_REQUEST_ID.clone(), id.clone());
+        }
+    }
+}
+
+/// Makes room for what is added to each answer of a recording, so that the
+/// headers need not grow for each of them.
+pub(crate) fn reserve(headers: &mut HeaderMap, synthetic: SyntheticHeaders) {
+    let room = HeaderValue::from_static("");
+    headers.insert(MATCH.clone(), room.clone());
+    if synthetic.inference_id {
+        headers.insert(INFERENCE_ID.clone(), room.clone());
+    }
+    if synthetic.names().is_some() {
+        headers.insert(SYNTHETIC.clone(), room);
+    }
+}
+
+/// Says how a recording was found.
+pub(crate) fn set_match(headers: &mut HeaderMap, found: Match) {
+    headers.insert(MATCH.clone(), HeaderValue::from_static(found.name()));
+}
+
+/// Lets a page of any origin read the answer, as no secret is in it.
+pub(crate) fn add_cors(headers: &mut HeaderMap, request: &HeaderMap) {
+    if request.contains_key(ORIGIN) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(EXPOSED),
+        );
+        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+/// Answers `OPTIONS` for a path with these methods: what it allows and, to a
+/// browser that asks before it sends, that it may.
+pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, methods: &[String]) {
+    let methods = format!("{}, OPTIONS", methods.join(", "));
+    let Ok(methods) = HeaderValue::from_str(&methods) else {
+        return;
+    };
+    headers.insert(ALLOW, methods.clone());
+    if !request.contains_key(ORIGIN) {
+        return;
+    }
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    for names in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.append(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    // Pages on public origins ask this before they reach into a local network.
+    let private = HeaderName::from_static("access-control-request-private-network");
+    if request.contains_key(private) {
+        let allow = HeaderName::from_static("access-control-allow-private-network");
+        headers.insert(allow, HeaderValue::from_static("true"));
+    }
+}
+
+impl SyntheticHeaders {
+    /// The names as the header has them; nothing where nothing is made up.
+    fn names(self) -> Option<&'static str> {
+        match (self.inference_id, self.credits, self.usd) {
+            (false, false, false) => None,
+            (true, false, false) => Some("x-inference-id"),
+            (true, true, false) => Some("x-inference-id, x-aimlapi-credits-used"),
+            (true, false, true) => Some("x-inference-id, x-aimlapi-usd-spent"),
+            (true, true, true) => {
+                Some("x-inference-id, x-aimlapi-credits-used, x-aimlapi-usd-spent")
+            }
+            (false, true, false) => Some("x-aimlapi-credits-used"),
+            (false, false, true) => Some("x-aimlapi-usd-spent"),
+            (false, true, true) => Some("x-aimlapi-credits-used, x-aimlapi-usd-spent"),
+        }
+    }
+}
+
+/// Splits a header's value at separators, but not within a quoted string.
+pub(crate) fn header_list<'a>(
+    value: &'a str,
+    separators: &'a [char],
+) -> impl Iterator<Item = &'a str> + 'a {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    value.split(move |character| {
+        if is_escaped {
+            is_escaped = false;
+            return false;
+        }
+        match character {
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+        !is_quoted && separators.contains(&character)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::header_list;
+
+    #[test]
+    fn quoted_separators_separate_nothing() {
+        for (value, expected) in [
+            ("", vec![""]),
+            ("a;b,c", vec!["a", "b", "c"]),
+            (r#"a="x;y";b"#, vec![r#"a="x;y""#, "b"]),
+            (r#"a="x\";y";b"#, vec![r#"a="x\";y""#, "b"]),
+            (r"a\;b", vec![r"a\", "b"]),
+            (r#"a="x;b"#, vec![r#"a="x;b"#]),
+        ] {
+            let parts: Vec<_> = header_list(value, &[';', ',']).collect();
+            assert_eq!(parts, expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,502 @@
+//! Takes connections and serves them until it is told to stop.
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    http::{HeaderValue, Request, header::CONNECTION},
+    response::Response,
+};
+use http_body::{Frame, SizeHint};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    net::{self, SocketAddr},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Context, Poll, ready},
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Handle, Runtime},
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
+
+use crate::http::connection::{Connection, ConnectionHandle};
+
+/// What answers the requests of a server.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// Answers a request, which came on this connection.
+    fn serve(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        wire: &ConnectionHandle,
+    ) -> impl Future<Output = Response> + Send;
+
+    /// Logs what no request tells of.
+    fn note(&self, event: &str);
+}
+
+/// How long to wait before the next connection where none could be taken, as
+/// when the process has no file descriptor left.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long nothing is said again of connections that cannot be accepted.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long a client may take to send the rest of its request when the server
+/// stops; that it never does must not hold up the end.
+const REST_OF_REQUEST: Duration = Duration::from_secs(1);
+
+/// How a server is to stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    /// Requests in flight are finished for at most so long.
+    Drain(Duration),
+    /// Connections end whatever they are at.
+    Now,
+}
+
+/// Serves until it is told to stop, and frees the port before it returns.
+pub(crate) async fn serve(
+    listeners: Vec<TcpListener>,
+    service: Arc<impl Service>,
+    mut stopping: oneshot::Receiver<Order>,
+) {
+    let (finish, finishing) = watch::channel(());
+    let mut connections = JoinSet::new();
+    // That nothing can be accepted is not said twenty times a second.
+    let mut said: Option<Instant> = None;
+    let order = loop {
+        tokio::select! {
+            biased;
+            order = &mut stopping => break order.unwrap_or(Order::Now),
+            accepted = accept(&listeners) => match accepted {
+                Ok(stream) => {
+                    connections.spawn(connection(stream, service.clone(), finishing.clone()));
+                }
+                Err(error) if is_of_connection(&error) => {}
+                Err(error) => {
+                    if said.is_none_or(|said| said.elapsed() > SILENCE) {
+                        said = Some(Instant::now());
+                        service.note(&format!(
+                            "cannot accept connections, clients have to wait: {error}; see `ulimit -n`"
+                        ));
+                    }
+
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    };
+    drop(listeners);
+    if let Order::Drain(patience) = order {
+        let _ = finish.send(());
+        let drained = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(patience, drained).await;
+    }
+    connections.shutdown().await;
+}
+
+/// Serves one connection; told to finish, it answers the request that it is
+/// at, if the client sends all of it, and ends.
+async fn connection(
+    stream: TcpStream,
+    service: Arc<impl Service>,
+    mut finishing: watch::Receiver<()>,
+) {
+    // Without it small answers can wait for the client's acknowledgement; with
+    // an error they are late, no more.
+    let _ = stream.set_nodelay(true);
+    let wire = Arc::new(ConnectionHandle::new(&stream));
+    let of_service = service.clone();
+    let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let (service, wire) = (service.clone(), wire.clone());
+        async move {
+            wire.set_begun();
+            let request = request.map(Body::new);
+            let response = close_if_unread(request, |request| service.serve(request, &wire)).await;
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let io = TokioIo::new(Connection::new(stream, wire.clone()));
+    // A client that ends its side after the request, as nc does, still reads.
+    let mut connection = pin!(
+        http1::Builder::new()
+            .half_close(true)
+            .serve_connection(io, service)
+    );
+    // That a client breaks a connection, or a fault does, is no news.
+    tokio::select! {
+        ended = connection.as_mut() => {
+            if let Some(reason) = ended.err().and_then(|error| refused(&error, &wire)) {
+                of_service.note(&reason);
+            }
+        }
+        _ = finishing.changed() => {
+            wire.set_stopping();
+            connection.as_mut().graceful_shutdown();
+            if tokio::time::timeout(REST_OF_REQUEST, connection.as_mut()).await.is_err()
+                && wire.is_received()
+            {
+                let _ = connection.await;
+            }
+        }
+    }
+}
+
+/// Takes the next connection of any listener.
+async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+    poll_fn(|context| {
+        let mut polls = listeners.iter().map(|one| one.poll_accept(context));
+        let accepted = polls.find_map(|poll| match poll {
+            Poll::Ready(accepted) => Some(accepted),
+            Poll::Pending => None,
+        });
+        accepted.map_or(Poll::Pending, |accepted| {
+            Poll::Ready(accepted.map(|(stream, _)| stream))
+        })
+    })
+    .await
+}
+
+/// Binds all addresses; a port 0 is a free one, and the same for all of them. Where
+/// the system has no IPv6, its loopback is left out.
+pub(crate) fn bind(
+    addresses: &[SocketAddr],
+) -> Result<Vec<net::TcpListener>, (SocketAddr, io::Error)> {
+    let mut listeners: Vec<net::TcpListener> = Vec::new();
+    for address in addresses {
+        let mut address = *address;
+        if let (0, Some(Ok(first))) = (
+            address.port(),
+            listeners.first().map(|one| one.local_addr()),
+        ) {
+            address.set_port(first.port());
+        }
+        match net::TcpListener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error)
+                if !listeners.is_empty()
+                    && address.is_ipv6()
+                    && !matches!(
+                        error.kind(),
+                        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+                    ) => {}
+            Err(error) => return Err((address, error)),
+        }
+    }
+    Ok(listeners)
+}
+
+/// Why hyper has refused a request before any handler saw it.
+fn refused(error: &hyper::Error, wire: &ConnectionHandle) -> Option<String> {
+    let (status, reason) = if wire.spoke_tls() {
+        (400, "a TLS hello: this port speaks plain http")
+    } else if wire.spoke_http2() {
+        (400, "an HTTP/2 preface: this port speaks HTTP/1.1")
+    } else if error.is_parse_too_large() {
+        (431, "a head that is too large, or more than 100 headers")
+    } else if error.is_parse() {
+        return Some(format!("- - 400 error=not-http {error}"));
+    } else {
+        return None;
+    };
+    Some(format!("- - {status} error=not-http {reason}"))
+}
+
+/// Whether only this one connection failed before it was taken.
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// A server on the threads that all servers of a process share. Dropping it
+/// stops it at once, and frees the port before it returns.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// Gone when the server has been told to stop.
+    stop: Option<oneshot::Sender<Order>>,
+    /// Completes when the server has come to its end, for those who wait and
+    /// for those who block. Tests share a server among threads, which a receiver
+    /// alone would not let them.
+    stopped: oneshot::Receiver<()>,
+    ended: Mutex<mpsc::Receiver<()>>,
+    /// Kept until then, because the server runs on it.
+    _runtime: Arc<SharedRuntime>,
+}
+
+impl Running {
+    /// Starts to serve on listeners.
+    pub(crate) fn start(
+        listeners: Vec<net::TcpListener>,
+        service: Arc<impl Service>,
+    ) -> io::Result<Self> {
+        let runtime = SharedRuntime::get()?;
+        let listeners = {
+            let _inside = runtime.handle().enter();
+            let nonblocking = |listener: net::TcpListener| {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            };
+            let listeners = listeners.into_iter().map(nonblocking);
+            listeners.collect::<io::Result<Vec<_>>>()?
+        };
+        let (stop, stopping) = oneshot::channel();
+        let (waiting, stopped) = oneshot::channel();
+        let (blocking, ended) = mpsc::sync_channel(1);
+        runtime.handle().spawn(async move {
+            serve(listeners, service, stopping).await;
+            let _ = waiting.send(());
+            let _ = blocking.send(());
+        });
+        Ok(Self {
+            stop: Some(stop),
+            stopped,
+            ended: Mutex::new(ended),
+            _runtime: runtime,
+        })
+    }
+
+    /// Takes no more connections, finishes the requests in flight for at most so
+    /// long, and frees the port.
+    pub(crate) async fn drain(&mut self, patience: Duration) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(Order::Drain(patience));
+            let _ = (&mut self.stopped).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(Order::Now);
+            let ended = self.ended.get_mut();
+            let _ = ended.unwrap_or_else(PoisonError::into_inner).recv();
+        }
+    }
+}
+
+/// The runtime that runs now, if a server of this process does.
+static SHARED: Mutex<Weak<SharedRuntime>> = Mutex::new(Weak::new());
+
+/// How long a body that is being judged may hold up the end of the threads.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A runtime that ends with the last server that uses it.
+#[derive(Debug)]
+pub(crate) struct SharedRuntime {
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl SharedRuntime {
+    /// The runtime of this process, started where none runs.
+    pub(crate) fn get() -> io::Result<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(thread::available_parallelism().map_or(1, |number| number.get().min(4)))
+            .thread_name("kontext-mock")
+            .enable_all()
+            .build()?;
+        let started = Arc::new(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        });
+        *shared = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    /// Where to spawn.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for SharedRuntime {
+    /// Waits until the threads have ended. That happens on a thread of its own,
+    /// because a caller inside another runtime must not wait for this one.
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        let ending = thread::Builder::new()
+            .name("kontext-mock-end".to_owned())
+            .spawn(move || runtime.shutdown_timeout(GRACE));
+        // Where no thread can be started, the runtime was dropped with the
+        // closure; there is nothing to wait for.
+        if let Ok(ending) = ending {
+            let _ = ending.join();
+        }
+    }
+}
+
+/// Answers a request, with `Connection: close` where the handler has not read
+/// the body to its end.
+///
+/// The connection ends after such an answer, because what is left of the body
+/// stands where the next request would. A client that is not told sends its next
+/// request on it and sees a broken pipe.
+pub(crate) async fn close_if_unread<F>(
+    request: Request<Body>,
+    serve: impl FnOnce(Request<Body>) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let (parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return serve(Request::from_parts(parts, body)).await;
+    }
+    let is_read = Arc::new(AtomicBool::new(false));
+    let body = Body::new(WatchedBody {
+        body,
+        is_read: is_read.clone(),
+    });
+    let mut response = serve(Request::from_parts(parts, body)).await;
+    if !is_read.load(Ordering::Relaxed) {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A body that remembers whether it was read to its end.
+struct WatchedBody {
+    body: Body,
+    is_read: Arc<AtomicBool>,
+}
+
+impl HttpBody for WatchedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() || (matches!(frame, Some(Ok(_))) && self.body.is_end_stream()) {
+            self.is_read.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        task::JoinHandle,
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// Answers without reading the body.
+    struct Refuses;
+
+    impl Service for Refuses {
+        async fn serve(self: &Arc<Self>, _: Request<Body>, _: &ConnectionHandle) -> Response {
+            Response::new(Body::from("refused"))
+        }
+
+        fn note(&self, _: &str) {}
+    }
+
+    /// A server, and a client that has been refused and keeps its side open.
+    async fn refused() -> (
+        Arc<Refuses>,
+        oneshot::Sender<Order>,
+        JoinHandle<()>,
+        TcpStream,
+    ) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = Arc::new(Refuses);
+        let (stop, stopping) = oneshot::channel();
+        let server = tokio::spawn(serve(vec![listener], service.clone(), stopping));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = b"POST / HTTP/1.1\r\nhost: mock\r\ncontent-length: 1000000000\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        (service, stop, server, client)
+    }
+
+    /// Waits until the server holds no connection any more.
+    async fn all_closed(service: &Arc<Refuses>) {
+        // One is the test's own, the other one the server's.
+        while Arc::strong_count(service) > 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_lingers_for_two_seconds() {
+        let (service, _stop, _server, _client) = refused().await;
+        let start = Instant::now();
+        all_closed(&service).await;
+        let lingered = start.elapsed();
+        assert!(lingered > Duration::from_millis(1900), "{lingered:?}");
+        assert!(lingered < Duration::from_millis(2100), "{lingered:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_ends_with_its_client() {
+        let (service, _stop, _server, client) = refused().await;
+        drop(client);
+        let start = Instant::now();
+        all_closed(&service).await;
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_of_server_ends_lingering() {
+        let (_service, stop, server, _client) = refused().await;
+        let start = Instant::now();
+        stop.send(Order::Drain(Duration::from_secs(60))).unwrap();
+        server.await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+
+    /// However fast a client sends, it cannot hold a connection for ever.
+    #[tokio::test(start_paused = true)]
+    async fn connection_lingers_for_64_mebibytes() {
+        let (service, _stop, _server, mut client) = refused().await;
+        let mut sent = 0;
+        while let Ok(length) = client.write(&[0; 65536]).await {
+            sent += length;
+            assert!(sent < 200 * 1024 * 1024);
+        }
+        all_closed(&service).await;
+    }
+}

@@ -1,0 +1,265 @@
+//! The recordings that a mock serves now, with all that is worked out once.
+
+use kontext_recording::{Canonical, Pointer, RequestHash};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::{
+    contract::Contract,
+    error::{Note, StartError},
+    matching::MatchMode,
+    recordings::{Recordings, check},
+    redaction::Redaction,
+    respond::replay::Replay,
+};
+
+/// A set of valid recordings.
+#[derive(Debug)]
+pub(crate) struct RecordingIndex {
+    pub(crate) recordings: Recordings,
+    pub(crate) redaction: Redaction,
+    /// The recordings as they are served, in the same order.
+    pub(crate) prepared: Vec<Replay>,
+    /// What validation noted, such as that a recording is stale.
+    pub(crate) notes: Vec<Note>,
+    /// Where each operation's recordings stand; names are in order, so they
+    /// stand together.
+    operations: BTreeMap<String, std::ops::Range<usize>>,
+    /// Which recording has a request.
+    exact: HashMap<RequestHash, usize>,
+    /// What is ignored where no recording has exactly the request.
+    pub(crate) ignore: Vec<Pointer>,
+    /// Which recording has a request without that.
+    ignoring: HashMap<RequestHash, usize>,
+}
+
+/// A set with what one mock knows of it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) set: Arc<RecordingIndex>,
+    used: Vec<AtomicBool>,
+}
+
+impl RecordingIndex {
+    /// The set that is built in, validated once in a process.
+    pub(crate) fn embedded() -> Result<Arc<Self>, StartError> {
+        static EMBEDDED: OnceLock<Arc<RecordingIndex>> = OnceLock::new();
+        if let Some(set) = EMBEDDED.get() {
+            return Ok(set.clone());
+        }
+        let contract = Contract::shared().map_err(StartError::Contract)?;
+        let set = Self::embedded_for(&contract, &[])?;
+        Ok(EMBEDDED.get_or_init(|| set).clone())
+    }
+
+    /// The set that is built in, validated against another contract.
+    pub(crate) fn embedded_for(
+        contract: &Contract,
+        ignore: &[Pointer],
+    ) -> Result<Arc<Self>, StartError> {
+        let recordings = Recordings::embedded().map_err(StartError::Recordings)?;
+        Self::new(recordings, Redaction::default(), contract, ignore).map(Arc::new)
+    }
+
+    /// Reads the set of a folder.
+    pub(crate) fn load(
+        folder: &Path,
+        contract: &Contract,
+        mode: MatchMode,
+        ignore: &[Pointer],
+    ) -> Result<Arc<Self>, StartError> {
+        // An answer that is generated needs no recording.
+        let recordings = match mode {
+            MatchMode::Generate => Recordings::load_any(folder),
+            _ => Recordings::load(folder),
+        };
+        let recordings = recordings.map_err(StartError::Recordings)?;
+        let redaction = Redaction::load(folder).map_err(StartError::Redaction)?;
+        Self::new(recordings, redaction, contract, ignore).map(Arc::new)
+    }
+
+    /// Validates recordings, and works out how they are found and served.
+    pub(crate) fn new(
+        recordings: Recordings,
+        redaction: Redaction,
+        contract: &Contract,
+        ignore: &[Pointer],
+    ) -> Result<Self, StartError> {
+        let report = check(contract, &recordings);
+        if !report.is_clean() {
+            return Err(StartError::Disagreement(report));
+        }
+        let mut set = Self {
+            prepared: Vec::with_capacity(recordings.len()),
+            notes: report.notes,
+            operations: BTreeMap::new(),
+            exact: HashMap::with_capacity(recordings.len()),
+            ignore: [recordings.ignore(), ignore].concat(),
+            ignoring: HashMap::new(),
+            recordings,
+            redaction,
+        };
+        for (index, recording) in set.recordings.iter().enumerate() {
+            // A recording that was written by hand has its secrets yet, which a
+            // request does not when it is compared.
+            let canonical = recording.request().and_then(|body| {
+                let text = std::str::from_utf8(body).ok()?;
+                match set.redaction.json(text, &[]) {
+                    (Cow::Borrowed(_), _) => recording.canonical().cloned(),
+                    (Cow::Owned(text), _) => Canonical::of(&text).ok(),
+                }
+            });
+            let hash = RequestHash::of(recording.operation(), canonical.as_ref());
+            set.exact.entry(hash).or_insert(index);
+            if let (Some(canonical), false) = (&canonical, set.ignore.is_empty()) {
+                let stripped = canonical.without(&set.ignore);
+                let hash = RequestHash::of(recording.operation(), Some(&stripped));
+                set.ignoring.entry(hash).or_insert(index);
+            }
+            set.operations
+                .entry(recording.operation().to_owned())
+                .and_modify(|range| range.end = index + 1)
+                .or_insert(index..index + 1);
+            set.prepared.push(Replay::new(recording, canonical));
+        }
+        Ok(set)
+    }
+
+    /// The names of the recordings that were made under an older contract.
+    pub(crate) fn stale(&self) -> impl Iterator<Item = &str> {
+        let notes = self.notes.iter();
+        let stale = notes.filter(|note| note.pointer == "/contract_sha256");
+        stale.map(|note| note.recording.as_str())
+    }
+
+    /// Whether a recording was made under an older contract.
+    pub(crate) fn is_stale(&self, name: &str) -> bool {
+        self.stale().any(|stale| stale == name)
+    }
+
+    /// The recordings of an operation, each with its index.
+    pub(crate) fn of_operation(
+        &self,
+        operation: &str,
+    ) -> impl Iterator<Item = (usize, &Replay)> + Clone {
+        let range = self.operations.get(operation).cloned().unwrap_or(0..0);
+        range.clone().zip(&self.prepared[range])
+    }
+
+    /// The body of a recording's request, in the form in which requests are compared.
+    pub(crate) fn canonical(&self, index: usize) -> Option<&Canonical> {
+        self.prepared.get(index)?.canonical.as_ref()
+    }
+
+    /// A body without what is ignored.
+    pub(crate) fn stripped<'a>(&self, body: &'a Canonical) -> Cow<'a, Canonical> {
+        if self.ignore.is_empty() {
+            Cow::Borrowed(body)
+        } else {
+            Cow::Owned(body.without(&self.ignore))
+        }
+    }
+
+    /// The recording that has a request but for what is ignored, and which of that
+    /// differs.
+    pub(crate) fn exact_but_ignored(
+        &self,
+        operation: &str,
+        body: &Canonical,
+    ) -> Option<(usize, Vec<&Pointer>)> {
+        if self.ignore.is_empty() {
+            return None;
+        }
+        let hash = RequestHash::of(operation, Some(&self.stripped(body)));
+        let index = *self.ignoring.get(&hash)?;
+        let recorded = self.canonical(index)?;
+        let pointers = self.ignore.iter();
+        let differ = pointers.filter(|pointer| recorded.at(pointer) != body.at(pointer));
+        Some((index, differ.collect()))
+    }
+
+    /// The recording that has exactly a request.
+    pub(crate) fn exact(&self, hash: RequestHash) -> Option<usize> {
+        self.exact.get(&hash).copied()
+    }
+
+    /// Finds a recording of an operation by its case, or by its whole name.
+    pub(crate) fn named(&self, operation: &str, name: &str) -> Option<usize> {
+        self.of_operation(operation)
+            .find(|(_, prepared)| {
+                *prepared.name == *name
+                    || prepared
+                        .name
+                        .strip_prefix(operation)
+                        .and_then(|rest| rest.strip_prefix('/'))
+                        == Some(name)
+            })
+            .map(|(index, _)| index)
+    }
+}
+
+impl Loaded {
+    pub(crate) fn new(set: Arc<RecordingIndex>) -> Self {
+        Self {
+            used: set
+                .prepared
+                .iter()
+                .map(|_| AtomicBool::new(false))
+                .collect(),
+            set,
+        }
+    }
+
+    /// The same for another set; what was used before stays so.
+    pub(crate) fn followed_by(&self, set: Arc<RecordingIndex>) -> Self {
+        let next = Self::new(set);
+        let before: std::collections::HashSet<_> = self
+            .set
+            .prepared
+            .iter()
+            .zip(&self.used)
+            .filter(|(_, used)| used.load(Ordering::Relaxed))
+            .map(|(prepared, _)| &*prepared.name)
+            .collect();
+        for (prepared, used) in next.set.prepared.iter().zip(&next.used) {
+            used.store(before.contains(&*prepared.name), Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// Remembers that a recording answered.
+    pub(crate) fn mark_used(&self, index: usize) {
+        if let Some(used) = self.used.get(index) {
+            used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_used(&self, index: usize) -> bool {
+        self.used
+            .get(index)
+            .is_some_and(|used| used.load(Ordering::Relaxed))
+    }
+
+    /// Forgets what was used.
+    pub(crate) fn forget_used(&self) {
+        for used in &self.used {
+            used.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// The recordings that answered no request.
+    pub(crate) fn unused(&self) -> Vec<String> {
+        let unused = self.set.prepared.iter().enumerate();
+        unused
+            .filter(|(index, _)| !self.is_used(*index))
+            .map(|(_, prepared)| prepared.name.to_string())
+            .collect()
+    }
+}

@@ -1,0 +1,106 @@
+//! Which recording answers a request.
+
+pub(crate) mod diff;
+pub(crate) mod index;
+
+use strum::{Display, EnumString, IntoStaticStr};
+
+use crate::{
+    matching::{diff::Differences, index::RecordingIndex},
+    respond::validate::EvaluatedBody,
+};
+
+/// What happens when no recording has exactly the request that was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MatchMode {
+    /// The answer is 404, with the nearest recording and what differs.
+    #[default]
+    Strict,
+    /// The recording of the operation answers that differs in the fewest
+    /// values; of several, the first by name.
+    Nearest,
+    /// The first recording of the operation, by name, answers.
+    Fallback,
+    /// An answer is made up from the request, with pictures that the mock
+    /// serves.
+    Generate,
+}
+
+/// How a recording was found; the value of [`MATCH_HEADER`](crate::MATCH_HEADER).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Match {
+    /// The recorded request is the one that was sent.
+    Exact,
+    /// The recorded request is another one, the nearest.
+    Nearest,
+    /// The recorded request is another one, whichever is the first, or the one
+    /// that the request named.
+    Fallback,
+    /// The answer is no recorded one: it was made up from the request, or is
+    /// the documented error of a status that was asked for.
+    Generated,
+    /// No recording answers.
+    Miss,
+}
+
+/// Whether a request is one that a recording has exactly.
+pub(crate) fn exact(body: &EvaluatedBody, query: Option<&str>) -> Option<usize> {
+    body.exact.filter(|_| query.is_none())
+}
+
+/// How a request differs from that of a recording.
+pub(crate) fn differences(
+    set: &RecordingIndex,
+    index: usize,
+    body: &EvaluatedBody,
+    query: Option<&str>,
+) -> Differences {
+    let recorded = set.canonical(index).map(|recorded| set.stripped(recorded));
+    let recorded = recorded.as_deref();
+    let mut differences = if body.is_opaque() {
+        Differences::opaque(recorded)
+    } else {
+        let body = body.canonical().map(|body| set.stripped(body));
+        Differences::between(recorded, body.as_deref())
+    };
+    if let Some(query) = query {
+        differences.add_query(query);
+    }
+    differences
+}
+
+/// The recording of the operation whose request differs in the fewest values;
+/// of several, the first by name.
+pub(crate) fn nearest(
+    set: &RecordingIndex,
+    operation: &str,
+    body: &EvaluatedBody,
+) -> Option<usize> {
+    let body = body.canonical().map(|body| set.stripped(body));
+    // Of equal ones, min_by_key takes the first, and names are in order.
+    set.of_operation(operation)
+        .min_by_key(|(_, prepared)| {
+            let recorded = prepared.canonical.as_ref();
+            let recorded = recorded.map(|recorded| set.stripped(recorded));
+            Differences::distance(recorded.as_deref(), body.as_deref())
+        })
+        .map(|(index, _)| index)
+}
+
+impl MatchMode {
+    /// Every mode.
+    pub const ALL: [Self; 4] = [Self::Strict, Self::Nearest, Self::Fallback, Self::Generate];
+}
+
+impl Match {
+    /// The value of the response header.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}

@@ -1,0 +1,257 @@
+//! One exchange as it came, and what of it is kept.
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
+};
+use kontext_recording::{
+    Canonical, FORMAT, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, RequestHash,
+    Source,
+};
+use serde_json::Value;
+use std::borrow::Cow;
+
+use crate::{
+    contract::Operation,
+    recorder::{slug, store::Unsaved},
+    recordings::{Case, OWN_HEADERS},
+    redaction::{Redaction, RedactionEntry, Secret, keeps_header},
+};
+
+/// What a recording says of itself whose response broke off.
+pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
+
+/// An exchange with the service, with its secrets. Debug does not print it.
+pub(crate) struct Exchange<'a> {
+    pub(crate) operation: &'a Operation,
+    /// The body of the request, decoded.
+    pub(crate) request: &'a [u8],
+    pub(crate) status: StatusCode,
+    /// Whether the end of the response did not come.
+    pub(crate) broke_off: bool,
+    /// The headers of the response, without those of its encoding.
+    pub(crate) headers: &'a HeaderMap,
+    /// The body of the response, decoded.
+    pub(crate) response: &'a Bytes,
+    /// What the headers of both sides have that must not be written.
+    pub(crate) secrets: &'a [Secret],
+    /// The origin of the service.
+    pub(crate) upstream: &'a str,
+    /// The day, as `2026-11-22`.
+    pub(crate) date: String,
+}
+
+/// What is kept of an exchange: nothing of it is secret any more.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) hash: RequestHash,
+    /// The redacted request, where there is one.
+    pub(crate) request: Option<Value>,
+    pub(crate) story: RecordingMeta,
+    /// The files but for `recording.json`.
+    pub(crate) files: Case,
+}
+
+/// The body of a request, redacted.
+#[derive(Debug)]
+pub(crate) struct RecordedBody<'a> {
+    pub(crate) hash: RequestHash,
+    text: Option<Cow<'a, str>>,
+    value: Option<Value>,
+    taken: Vec<RedactionEntry>,
+}
+
+/// Redacts the body of a request, and says which request it is; fails where
+/// it is not JSON that a recording can hold.
+pub(crate) fn recorded_body<'a>(
+    operation: &Operation,
+    body: &'a [u8],
+    redaction: &Redaction,
+    secrets: &[Secret],
+) -> Result<RecordedBody<'a>, String> {
+    if body.is_empty() {
+        return Ok(RecordedBody {
+            hash: RequestHash::of(operation.name(), None),
+            text: None,
+            value: None,
+            taken: Vec::new(),
+        });
+    }
+    let text = std::str::from_utf8(body).map_err(|error| {
+        format!(
+            "the request's body is not UTF-8 from byte {} on",
+            error.valid_up_to()
+        )
+    })?;
+    let (text, taken) = redaction.json(text, secrets);
+    // Not a word of the body: where it is not JSON, redaction may have missed
+    // a secret in it.
+    let no_json = |error: &dyn std::fmt::Display| format!("the request's body is no JSON: {error}");
+    let value: Value = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
+    let canonical = Canonical::of(&text).map_err(|error| no_json(&error))?;
+    Ok(RecordedBody {
+        hash: RequestHash::of(operation.name(), Some(&canonical)),
+        text: Some(text),
+        value: Some(value),
+        taken,
+    })
+}
+
+impl Exchange<'_> {
+    /// Makes of the exchange what is kept; fails where it must not or cannot
+    /// be, and says why.
+    pub(crate) fn draft(&self, redaction: &Redaction) -> Result<Draft, Unsaved> {
+        let asked = recorded_body(self.operation, self.request, redaction, self.secrets)
+            .map_err(Unsaved::Unwanted)?;
+        let mut files = Case::new();
+        let mut redacted = places(REQUEST_FILE, asked.taken);
+        if let Some(text) = &asked.text {
+            files.insert(REQUEST_FILE.to_owned(), Bytes::from(text.to_string()));
+        }
+        let (response_file, response) = self.response(redaction, &mut redacted)?;
+        files.insert(response_file, response);
+        let (method, path) = (self.operation.method(), self.operation.path());
+        let mut story = RecordingMeta {
+            format: FORMAT,
+            title: slug::title(method, path, asked.value.as_ref()),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            status: self.status.as_u16(),
+            headers: std::collections::BTreeMap::new(),
+            origin: Origin::Live,
+            source: Source {
+                document: self.upstream.to_owned(),
+                section: None,
+            },
+            date: self.date.clone(),
+            contract_sha256: self.operation.sha256().to_owned(),
+            not_recorded: vec!["the request headers".to_owned()],
+            redacted,
+            files: Vec::new(),
+        };
+        if self.broke_off {
+            story.not_recorded.push(BROKE_OFF.to_owned());
+        }
+        self.keep_headers(redaction, &mut story);
+        Ok(Draft {
+            hash: asked.hash,
+            request: asked.value,
+            story,
+            files,
+        })
+    }
+
+    /// The name and the bytes of the file of the response.
+    fn response(
+        &self,
+        redaction: &Redaction,
+        redacted: &mut Vec<Redacted>,
+    ) -> Result<(String, Bytes), String> {
+        let media_type = media_type(self.headers);
+        let is_json = media_type == "application/json" || media_type.ends_with("+json");
+        let extension = extension(&media_type, self.response);
+        let file = format!("response.{extension}");
+        let Ok(text) = std::str::from_utf8(self.response) else {
+            // A secret cannot be cut out of a picture, but it can be seen.
+            let (_, taken) = redaction.text(&String::from_utf8_lossy(self.response), self.secrets);
+            return match taken.first() {
+                None => Ok((file, self.response.clone())),
+                Some(taken) => Err(format!(
+                    "its body of {} is binary and has {} in it, which cannot be taken out",
+                    if media_type.is_empty() {
+                        "no media type"
+                    } else {
+                        &media_type
+                    },
+                    taken.what
+                )),
+            };
+        };
+        let (kept, taken) = if is_json {
+            redaction.json(text, self.secrets)
+        } else {
+            redaction.text(text, self.secrets)
+        };
+        redacted.extend(places(&file, taken));
+        let bytes = match kept {
+            Cow::Borrowed(_) => self.response.clone(),
+            Cow::Owned(text) => text.into(),
+        };
+        Ok((file, bytes))
+    }
+
+    /// Keeps the response headers on the list, and names the others.
+    fn keep_headers(&self, redaction: &Redaction, story: &mut RecordingMeta) {
+        let mut others = Vec::new();
+        for name in self.headers.keys() {
+            let name = name.as_str();
+            if OWN_HEADERS.contains(&name) || name.starts_with("x-kontext-") {
+                continue;
+            }
+            let values: Option<Vec<_>> = self
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| value.to_str().ok())
+                .collect();
+            let (true, Some(values)) = (keeps_header(name), values) else {
+                others.push(name);
+                continue;
+            };
+            let value = values.join(", ");
+            let (value, taken) = redaction.header(name, &value, self.secrets);
+            if HeaderValue::from_str(&value).is_err() {
+                others.push(name);
+                continue;
+            }
+            story.redacted.extend(places(META_FILE, taken));
+            story.headers.insert(name.to_owned(), value.into_owned());
+        }
+        if !others.is_empty() {
+            others.sort_unstable();
+            story.not_recorded.push(format!(
+                "the values of the response headers {}",
+                others.join(", ")
+            ));
+        }
+    }
+}
+
+/// What was taken out of a file, as `recording.json` lists it.
+pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
+    let mut seen = std::collections::BTreeSet::new();
+    taken
+        .into_iter()
+        // One secret can be in a text many times.
+        .filter(|one| seen.insert(one.clone()))
+        .map(|RedactionEntry { pointer, what }| Redacted::new(file, pointer, what))
+        .collect()
+}
+
+/// The media type in lower case, without parameters; empty where there is
+/// none.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+}
+
+/// The extension of the file of a response.
+fn extension(media_type: &str, body: &[u8]) -> &'static str {
+    match media_type {
+        "text/html" => "html",
+        "application/xml" | "text/xml" => "xml",
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/webp" => "webp",
+        "image/gif" => "gif",
+        json if json == "application/json" || json.ends_with("+json") => "json",
+        text if text.starts_with("text/") => "txt",
+        _ if std::str::from_utf8(body).is_ok() => "txt",
+        _ => "bin",
+    }
+}

@@ -1,0 +1,138 @@
+//! Which requests have a recording already, without reading files twice.
+
+use crate::recorder::exchange::BROKE_OFF;
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RequestHash};
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    fs::{self, Metadata},
+    io,
+    path::Path,
+    time::SystemTime,
+};
+
+/// The recordings of a folder, by operation and case.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    operations: HashMap<String, HashMap<String, Entry>>,
+}
+
+/// A recording, as far as it is needed to find and to rank it.
+#[derive(Debug)]
+struct Entry {
+    stamps: [Option<Stamp>; 2],
+    /// Nothing of a recording that cannot be read.
+    read: Option<(RequestHash, u16)>,
+}
+
+/// What changes when a file does.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    status: u16,
+    #[serde(default)]
+    not_recorded: Vec<String>,
+}
+
+impl Index {
+    /// Reads what has changed of an operation's recordings since the last
+    /// time.
+    pub(crate) fn refresh(&mut self, root: &Path, operation: &str) -> io::Result<()> {
+        let known = self.operations.entry(operation.to_owned()).or_default();
+        let mut found = HashMap::new();
+        let folder = root.join(operation);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                known.clear();
+                return Ok(());
+            }
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let Some(case) = name.to_str().filter(|name| !name.starts_with('.')) else {
+                continue;
+            };
+            let folder = folder.join(case);
+            let stamps = [META_FILE, REQUEST_FILE].map(|file| stamp(&folder.join(file)));
+            let entry = match known.remove(case) {
+                Some(entry) if entry.stamps == stamps => entry,
+                _ => Entry {
+                    stamps,
+                    read: read(&folder, operation),
+                },
+            };
+            found.insert(case.to_owned(), entry);
+        }
+        *known = found;
+        Ok(())
+    }
+
+    /// The case that has a request, and its status; of several, the first by
+    /// name.
+    pub(crate) fn find(&self, operation: &str, hash: &RequestHash) -> Option<(&str, u16)> {
+        self.operations
+            .get(operation)?
+            .iter()
+            .filter_map(|(case, entry)| {
+                let (other, status) = entry.read.as_ref()?;
+                (other == hash).then_some((case.as_str(), *status))
+            })
+            .min()
+    }
+
+    /// Whether an operation has a case of this name.
+    pub(crate) fn has_case(&self, operation: &str, case: &str) -> bool {
+        self.operations
+            .get(operation)
+            .is_some_and(|cases| cases.contains_key(case))
+    }
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(file).ok()?;
+    Some(Stamp {
+        modified: metadata.modified().ok(),
+        length: metadata.len(),
+        inode: inode(&metadata),
+    })
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_metadata: &Metadata) -> u64 {
+    0
+}
+
+/// The status of a recording whose response broke off: it is worth no more than a
+/// failure.
+pub(crate) const BROKEN: u16 = 599;
+
+fn read(folder: &Path, operation: &str) -> Option<(RequestHash, u16)> {
+    let Status {
+        mut status,
+        not_recorded,
+    } = serde_json::from_slice(&fs::read(folder.join(META_FILE)).ok()?).ok()?;
+    if not_recorded.iter().any(|one| one == BROKE_OFF) {
+        status = BROKEN;
+    }
+    let hash = match fs::read_to_string(folder.join(REQUEST_FILE)) {
+        Ok(text) => {
+            serde_json::from_str::<serde::de::IgnoredAny>(&text).ok()?;
+            RequestHash::of(operation, Some(&Canonical::of(&text).ok()?))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => RequestHash::of(operation, None),
+        Err(_) => return None,
+    };
+    Some((hash, status))
+}

@@ -1,0 +1,20 @@
+//! Recordings are made here: a proxy that saves what passes through it, and what goes
+//! with it.
+
+pub(crate) mod exchange;
+pub(crate) mod hop_by_hop;
+pub(crate) mod index;
+pub(crate) mod pictures;
+pub(crate) mod proxy;
+pub(crate) mod redact;
+pub(crate) mod relay;
+pub(crate) mod rules;
+mod server;
+pub(crate) mod slug;
+pub(crate) mod staging;
+pub(crate) mod store;
+pub(crate) mod tee_body;
+pub(crate) mod upstream;
+
+pub use redact::{RedactReport, redact_recordings};
+pub use server::{RecordMode, Recorder, RecorderBuilder};

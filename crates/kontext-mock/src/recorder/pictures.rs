@@ -1,0 +1,320 @@
+//! The pictures behind the URLs of an answer.
+
+use axum::{body::Bytes, http::StatusCode};
+use kontext_recording::{KeptFile, META_FILE, RecordingMeta};
+use reqwest::{Client, redirect::Policy};
+use serde_json::Value;
+use std::{collections::BTreeSet, time::Duration};
+use url::Url;
+
+use crate::{
+    error::RecordError,
+    log::with_causes,
+    recorder::{
+        exchange::media_type,
+        staging::Place,
+        store::Store,
+        upstream::{Upstream, is_loopback, on_this_machine, strict},
+    },
+    recordings::Case,
+};
+
+/// The largest picture that is kept, in bytes.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// How many redirects are followed to a picture.
+const REDIRECTS: usize = 5;
+
+/// How many pictures of one answer are fetched; a request asks for at most 4.
+const MOST: usize = 16;
+
+/// How long the server of a picture may say nothing.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A URL of a picture, as the live answer has it and as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Link {
+    live: String,
+    kept: String,
+}
+
+/// Lists the URLs of the pictures of an answer; `kept` is the same answer
+/// without its secrets.
+fn links(live: &[u8], kept: &[u8]) -> Vec<Link> {
+    let read = |body| serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let (live, kept) = (read(live), read(kept));
+    let mut seen = BTreeSet::new();
+    let mut links = Vec::new();
+    for list in ["images", "data"] {
+        let entries = live.get(list).and_then(Value::as_array);
+        for index in 0..entries.map_or(0, Vec::len) {
+            let url = |body: &Value| {
+                let url = body.get(list)?.get(index)?.get("url")?.as_str()?;
+                Some(url.to_owned())
+            };
+            if let (Some(live), Some(kept)) = (url(&live), url(&kept))
+                && live.starts_with("http")
+                && seen.insert(kept.clone())
+            {
+                links.push(Link { live, kept });
+            }
+        }
+    }
+    links
+}
+
+/// Fetches pictures without a key: it goes where the API's client must not,
+/// but never from https to plain http.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    client: Client,
+    upstream_is_loopback: bool,
+}
+
+impl Fetcher {
+    pub(crate) fn new(upstream: &Upstream) -> Result<Self, RecordError> {
+        let loopback = upstream.is_loopback();
+        let policy = Policy::custom(move |attempt| {
+            if attempt.previous().len() > REDIRECTS {
+                attempt.error("too many redirects")
+            } else if may_be_asked(attempt.url(), loopback) {
+                attempt.follow()
+            } else {
+                attempt.error("a redirect to where no picture is fetched from")
+            }
+        });
+        let mut http = strict(Client::builder())
+            .redirect(policy)
+            .read_timeout(SILENCE)
+            .user_agent(concat!("kontext-mock/", env!("CARGO_PKG_VERSION")));
+        if loopback {
+            http = on_this_machine(http);
+        }
+        let client = http.build().map_err(RecordError::Client)?;
+        Ok(Self {
+            client,
+            upstream_is_loopback: loopback,
+        })
+    }
+
+    /// Fetches the pictures of an answer one after the other, and says which
+    /// could not be; `kept` is the same answer without its secrets.
+    pub(crate) async fn fetch_all(&self, live: &[u8], kept: &[u8]) -> (Vec<Picture>, Vec<String>) {
+        let (mut pictures, mut failures) = (Vec::new(), Vec::new());
+        for (index, link) in links(live, kept).into_iter().enumerate() {
+            let fetched = if index < MOST {
+                self.fetch(&link).await
+            } else {
+                Err(format!("only {MOST} pictures of an answer are fetched"))
+            };
+            match fetched {
+                Ok(picture) => pictures.push(picture),
+                Err(problem) => failures.push(format!("the picture {}: {problem}", link.kept)),
+            }
+        }
+        (pictures, failures)
+    }
+
+    /// Fetches a picture; fails with a reason that does not name the URL, which
+    /// can be signed.
+    async fn fetch(&self, link: &Link) -> Result<Picture, String> {
+        let url = Url::parse(&link.live).map_err(|error| format!("its URL is none: {error}"))?;
+        if !may_be_asked(&url, self.upstream_is_loopback) {
+            return Err("its URL is not one of https".to_owned());
+        }
+        let failed = |error: reqwest::Error| with_causes(&error.without_url());
+        let mut response = self.client.get(url).send().await.map_err(failed)?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("the server answered {}", response.status()));
+        }
+        let too_large = || format!("it has more than {LARGEST} bytes");
+        if response.content_length() > Some(LARGEST as u64) {
+            return Err(too_large());
+        }
+        let declared = media_type(response.headers());
+        let mut bytes = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(failed)? {
+            if bytes.len() + part.len() > LARGEST {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&part);
+        }
+        let (content_type, extension) = match kind(&bytes) {
+            Some((_, extension)) if declared.starts_with("image/") => (declared, extension),
+            Some((kind, extension)) => (kind.to_owned(), extension),
+            None => {
+                return Err(format!(
+                    "it is no PNG, JPEG, WebP or GIF picture, but {} bytes of {}",
+                    bytes.len(),
+                    if declared.is_empty() {
+                        "no media type"
+                    } else {
+                        &declared
+                    }
+                ));
+            }
+        };
+        Ok(Picture {
+            url: link.kept.clone(),
+            content_type,
+            extension,
+            bytes: Bytes::from(bytes),
+        })
+    }
+}
+
+/// Over plain http only this machine may be asked, and only by an answer that
+/// came from it: others must not have us ask what runs here.
+fn may_be_asked(url: &Url, upstream_is_loopback: bool) -> bool {
+    match url.scheme() {
+        "https" => !is_loopback(url) || upstream_is_loopback,
+        "http" => is_loopback(url) && upstream_is_loopback,
+        _ => false,
+    }
+}
+
+/// What sort of picture it is, by its first bytes.
+fn kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => Some(("image/png", "png")),
+        [0xff, 0xd8, 0xff, ..] => Some(("image/jpeg", "jpg")),
+        [b'G', b'I', b'F', b'8', ..] => Some(("image/gif", "gif")),
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => Some(("image/webp", "webp")),
+        _ => None,
+    }
+}
+
+/// A picture that was fetched for a recording.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    /// The URL as the kept response has it.
+    pub(crate) url: String,
+    pub(crate) content_type: String,
+    pub(crate) extension: &'static str,
+    pub(crate) bytes: Bytes,
+}
+
+impl Store {
+    /// Adds pictures to a recording, if it still has the response that they
+    /// were fetched for, and says which could not be fetched.
+    pub(crate) fn add_pictures(
+        &self,
+        place: &Place,
+        response: &Bytes,
+        pictures: &[Picture],
+        failures: &[String],
+    ) -> Result<(), String> {
+        let _state = self.state();
+        let lock = self.lock()?;
+        let (mut files, recording) = self.recording(place)?;
+        if recording.response() != response.as_ref() {
+            return Err("it has been recorded again since".to_owned());
+        }
+        let mut story = recording.story().clone();
+        for picture in pictures {
+            story.files.retain(|kept| kept.url != picture.url);
+        }
+        for (number, picture) in (1_u32..).zip(pictures) {
+            // The names of those that stay are taken.
+            let file = (number..)
+                .map(|number| format!("file-{number}.{}", picture.extension))
+                .find(|file| !story.files.iter().any(|kept| kept.file == *file))
+                .unwrap_or_default();
+            story.files.push(KeptFile::live(
+                picture.url.clone(),
+                file.clone(),
+                picture.content_type.clone(),
+                &picture.bytes,
+            ));
+            files.insert(file, picture.bytes.clone());
+        }
+        files.retain(|file, _| {
+            !file.starts_with("file-") || story.files.iter().any(|kept| kept.file == *file)
+        });
+        for failure in failures {
+            if !story.not_recorded.contains(failure) {
+                story.not_recorded.push(failure.clone());
+            }
+        }
+        files.insert(META_FILE.to_owned(), story.to_json().into());
+        self.validate(place, &files)?;
+        self.put(place, &files, &lock)
+    }
+
+    /// Keeps the pictures of a recording whose response is the same again.
+    pub(crate) fn keep_pictures(
+        &self,
+        earlier: &Place,
+        files: &mut Case,
+        story: &mut RecordingMeta,
+    ) {
+        let Ok((old_files, old)) = self.recording(earlier) else {
+            return;
+        };
+        if files.get(old.response_file_name()).map(Bytes::as_ref) != Some(old.response()) {
+            return;
+        }
+        for kept in &old.story().files {
+            if let (Some(bytes), false) =
+                (old_files.get(&kept.file), files.contains_key(&kept.file))
+            {
+                files.insert(kept.file.clone(), bytes.clone());
+                story.files.push(kept.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_names_is_found_once() {
+        let live = br#"{"images":[{"url":"https://a.example/1?sig=s"},{"url":null},{}],
+            "data":[{"url":"https://a.example/1?sig=s"},{"url":"data:image/png;base64,AA"}]}"#;
+        let kept = String::from_utf8(live.to_vec()).unwrap();
+        let kept = kept.replace("sig=s", "sig=redacted");
+        let links = links(live, kept.as_bytes());
+        assert_eq!(
+            links,
+            [Link {
+                live: "https://a.example/1?sig=s".to_owned(),
+                kept: "https://a.example/1?sig=redacted".to_owned(),
+            }]
+        );
+        assert_eq!(super::links(b"no JSON", b""), []);
+    }
+
+    #[test]
+    fn an_answer_cannot_have_us_ask_this_machine() {
+        let may = |url: &str, loopback| may_be_asked(&Url::parse(url).unwrap(), loopback);
+        assert!(may("https://cdn.example/1", false));
+        assert!(may("http://127.0.0.1:1/1", true));
+        for url in [
+            "http://cdn.example/1",
+            "http://127.0.0.1/1",
+            "https://localhost/1",
+            "http://[::1]/1",
+            "file:///etc/passwd",
+        ] {
+            assert!(!may(url, false), "{url}");
+        }
+        assert!(!may("http://cdn.example/1", true));
+    }
+}

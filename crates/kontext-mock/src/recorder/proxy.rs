@@ -1,0 +1,421 @@
+//! Takes requests, passes them on, and decides what is saved.
+
+use axum::{
+    body::{Body, Bytes},
+    http::{Request, StatusCode, request::Parts},
+    response::Response,
+};
+use kontext_recording::RequestHash;
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::{
+    sync::{OwnedMutexGuard, oneshot},
+    task::{JoinSet, spawn_blocking},
+};
+
+use crate::{
+    ADMIN_PATH, ERROR_HEADER, MATCH_HEADER, RECORDING_HEADER,
+    builder::DEFAULT_BODY_LIMIT,
+    contract::{Contract, Operation},
+    http::{
+        body::{self, find_operation},
+        connection::ConnectionHandle,
+        error_response::{Reason, Refusal, Reply},
+        listener::Service,
+    },
+    log,
+    matching::Match,
+    recorder::{
+        exchange::recorded_body,
+        pictures::Fetcher,
+        relay,
+        server::RecordMode,
+        staging::Place,
+        store::{Store, is_good},
+        upstream::Upstream,
+    },
+    recordings::Recording,
+    redaction::Secret,
+    truncate,
+};
+
+/// How many problems are remembered.
+const PROBLEMS: usize = 1_000;
+
+/// What a recorder is told once.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) mode: RecordMode,
+    pub(crate) log: bool,
+    /// Secrets that the exchanges need not carry.
+    pub(crate) secrets: Vec<Secret>,
+    /// The folder, as the user wrote it.
+    pub(crate) folder: PathBuf,
+}
+
+/// A recorder, but for its socket.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    pub(crate) store: Store,
+    pub(crate) upstream: Upstream,
+    pub(crate) fetcher: Option<Fetcher>,
+    pub(crate) settings: Settings,
+    contract: Arc<Contract>,
+    /// The exchanges under way. They are no part of their connections, so that
+    /// one goes on when its client has gone.
+    exchanges: Mutex<JoinSet<()>>,
+    saved: AtomicU64,
+    lost: AtomicU64,
+    numbers: AtomicU64,
+    problems: Mutex<VecDeque<String>>,
+    /// Whose turn it is, by request.
+    turns: Mutex<HashMap<RequestHash, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// A request that has been read.
+#[derive(Debug)]
+pub(crate) struct ProxyRequest {
+    pub(crate) number: u64,
+    pub(crate) parts: Parts,
+    pub(crate) body: Bytes,
+    /// The body without its coding, or why it cannot be had.
+    pub(crate) decoded: Result<Bytes, String>,
+    /// The index of the operation in the contract, where it has one.
+    pub(crate) operation: Option<usize>,
+    pub(crate) secrets: Vec<Secret>,
+    /// Held until the exchange is saved, where equal ones wait for it.
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Proxy {
+    /// Whether an exchange is one that this recorder saves, if it comes to an end.
+    pub(crate) fn is_to_be_saved(&self, asked: &ProxyRequest) -> bool {
+        asked.operation.is_some() && !asked.has_query() && asked.decoded.is_ok()
+    }
+
+    /// Waits until no exchange of the same request is under way: the answer of the
+    /// first is then there for the others.
+    async fn turn(&self, asked: &ProxyRequest) -> OwnedMutexGuard<()> {
+        // Equal JSON is one request, however it is spelled.
+        let hash = match (self.operation(asked), &asked.decoded) {
+            (Some(operation), Ok(body)) => tokio::task::block_in_place(|| {
+                let redaction = self.store.redaction();
+                let recorded = recorded_body(operation, body, &redaction, &asked.secrets);
+                recorded.ok().map(|recorded| recorded.hash)
+            }),
+            _ => None,
+        };
+        let Some(hash) = hash else {
+            // What cannot be recorded waits for nothing.
+            return Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
+        };
+        let turn = {
+            let mut turns = lock(&self.turns);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(hash).or_default().clone()
+        };
+        turn.lock_owned().await
+    }
+}
+
+impl ProxyRequest {
+    /// Whether there is a query, which makes a request another one.
+    pub(crate) fn has_query(&self) -> bool {
+        self.parts
+            .uri
+            .query()
+            .is_some_and(|query| !query.is_empty())
+    }
+}
+
+impl Proxy {
+    pub(crate) fn new(
+        store: Store,
+        upstream: Upstream,
+        contract: Arc<Contract>,
+        fetcher: Option<Fetcher>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            upstream,
+            fetcher,
+            settings,
+            contract,
+            exchanges: Mutex::default(),
+            saved: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            numbers: AtomicU64::new(0),
+            problems: Mutex::default(),
+            turns: Mutex::default(),
+        }
+    }
+
+    /// Which exchanges are saved.
+    pub(crate) fn mode(&self) -> RecordMode {
+        self.settings.mode
+    }
+
+    /// The operation of a request.
+    pub(crate) fn operation(&self, asked: &ProxyRequest) -> Option<&Operation> {
+        self.contract.operations().nth(asked.operation?)
+    }
+
+    fn read(&self, number: u64, parts: Parts, body: Bytes) -> ProxyRequest {
+        let decoded = match body::decode(&parts.headers, &body, DEFAULT_BODY_LIMIT) {
+            Ok(decoded) => Ok(decoded.unwrap_or_else(|| body.clone())),
+            Err(refusal) => Err(refusal.message),
+        };
+        let mut secrets = self.settings.secrets.clone();
+        secrets.append(&mut Secret::from_headers(&parts.headers));
+        secrets.extend(self.secrets_of_query(parts.uri.query().unwrap_or_default()));
+        ProxyRequest {
+            number,
+            operation: find_operation(&self.contract, &parts.method, parts.uri.path()).ok(),
+            decoded,
+            secrets,
+            parts,
+            body,
+            turn: None,
+        }
+    }
+
+    /// The values of those parameters that would be taken out of a URL: an
+    /// error can repeat them elsewhere.
+    fn secrets_of_query(&self, query: &str) -> Vec<Secret> {
+        let redaction = self.store.redaction();
+        let mut secrets = Vec::new();
+        for pair in query.split('&') {
+            let url = format!("https://host/?{pair}");
+            if redaction.url(&url, &[]).1.is_empty() {
+                continue;
+            }
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            secrets.extend(Secret::new(value));
+            for (_, value) in url::form_urlencoded::parse(pair.as_bytes()) {
+                secrets.extend(Secret::new(&value));
+            }
+        }
+        secrets
+    }
+
+    /// Answers from a recording, where there is a good one.
+    async fn replay(self: &Arc<Self>, asked: ProxyRequest) -> (ProxyRequest, Option<Response>) {
+        let proxy = self.clone();
+        let looked = spawn_blocking(move || {
+            let found = match (proxy.operation(&asked), &asked.decoded) {
+                (Some(operation), Ok(body)) if !asked.has_query() => {
+                    proxy.store.find(operation, body, &asked.secrets)
+                }
+                _ => Ok(None),
+            };
+            (asked, found)
+        });
+        let (asked, found) = match looked.await {
+            Ok(looked) => looked,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down, so no one waits for an answer.
+                Err(_) => std::future::pending().await,
+            },
+        };
+        let response = match found {
+            Ok(Some((place, recording))) if is_good(recording.status()) => {
+                let line = self.place(&asked.parts, &asked.secrets);
+                self.say(&format!(
+                    "{line} {} answered by {place}, nothing was sent on",
+                    recording.status()
+                ));
+                Some(replayed(&place, &recording))
+            }
+            Ok(_) => None,
+            Err(problem) => {
+                self.problem(
+                    &asked,
+                    &format!(": recordings cannot be looked for: {problem}"),
+                );
+                None
+            }
+        };
+        (asked, response)
+    }
+
+    /// Passes a request on, in a task that does not end with its connection.
+    async fn pass_on(self: &Arc<Self>, asked: ProxyRequest) -> Response {
+        let path = asked.parts.uri.path().to_owned();
+        let number = asked.number;
+        let (head, answered) = oneshot::channel();
+        {
+            let mut exchanges = self.exchanges();
+            while exchanges.try_join_next().is_some() {}
+            exchanges.spawn(relay::run(self.clone(), asked, head));
+        }
+        match answered.await {
+            Ok(response) => response,
+            Err(_) => refuse(
+                &Refusal::new(Reason::Upstream, "the recorder is being stopped"),
+                &path,
+                number,
+            ),
+        }
+    }
+
+    /// Names a request in a line of the log: without its query, and without
+    /// secrets.
+    fn place(&self, parts: &Parts, secrets: &[Secret]) -> String {
+        let redaction = self.store.redaction();
+        let (path, _) = redaction.url(parts.uri.path(), secrets);
+        format!(
+            "{} {}",
+            truncate::text(parts.method.as_str(), 50),
+            truncate::text(&path, 200)
+        )
+    }
+
+    /// Logs what became of a request, in words that go on behind its name.
+    pub(crate) fn note(&self, asked: &ProxyRequest, words: &str) {
+        self.say(&format!(
+            "{}{words}",
+            self.place(&asked.parts, &asked.secrets)
+        ));
+    }
+
+    /// Logs and remembers what went wrong with a request.
+    pub(crate) fn problem(&self, asked: &ProxyRequest, words: &str) {
+        let line = format!("{}{words}", self.place(&asked.parts, &asked.secrets));
+        self.say(&line);
+        let mut problems = lock(&self.problems);
+        if problems.len() >= PROBLEMS {
+            problems.pop_front();
+        }
+        problems.push_back(line);
+    }
+
+    fn say(&self, line: &str) {
+        if self.settings.log {
+            log::write(format!("{} {line}\n", log::now()));
+        }
+    }
+
+    pub(crate) fn count_saved(&self) {
+        self.saved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn saved(&self) -> u64 {
+        self.saved.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn problems(&self) -> Vec<String> {
+        lock(&self.problems).iter().cloned().collect()
+    }
+
+    /// Waits for the exchanges under way.
+    pub(crate) async fn finish(&self) {
+        let mut exchanges = std::mem::take(&mut *self.exchanges());
+        while exchanges.join_next().await.is_some() {}
+    }
+
+    /// Ends the exchanges under way.
+    pub(crate) fn abort(&self) {
+        self.exchanges().abort_all();
+    }
+
+    fn exchanges(&self) -> MutexGuard<'_, JoinSet<()>> {
+        lock(&self.exchanges)
+    }
+
+    fn health(&self) -> Response {
+        let body = format!(
+            "{{\"status\":\"ok\",\"recording\":true,\"mode\":\"{}\",\"saved\":{},\"lost\":{}}}\n",
+            self.mode(),
+            self.saved(),
+            self.lost()
+        );
+        Reply::new(StatusCode::OK, "application/json", body).into_response()
+    }
+}
+
+impl Service for Proxy {
+    fn note(&self, event: &str) {
+        self.say(event);
+    }
+
+    async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &ConnectionHandle) -> Response {
+        let (parts, body) = request.into_parts();
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = parts.uri.path().to_owned();
+        let body = match body::read_body(body, DEFAULT_BODY_LIMIT).await {
+            Ok(body) => body,
+            Err(refusal) => {
+                let place = self.place(&parts, &Secret::from_headers(&parts.headers));
+                self.say(&format!("{place}: refused: {}", refusal.message));
+                return refuse(&refusal, &path, number);
+            }
+        };
+        wire.set_received();
+        if path == "/__mock/health" {
+            return self.health();
+        }
+        if path.starts_with(ADMIN_PATH) || !path.starts_with('/') {
+            return refuse(&not_ours(&path), &path, number);
+        }
+        let mut asked = self.read(number, parts, body);
+        if self.mode() == RecordMode::Missing && asked.operation.is_some() {
+            asked.turn = Some(self.turn(&asked).await);
+            let response;
+            (asked, response) = self.replay(asked).await;
+            if let Some(response) = response {
+                return response;
+            }
+        }
+        self.pass_on(asked).await
+    }
+}
+
+/// Makes the error of a refusal, in the provider's shape.
+pub(crate) fn refuse(refusal: &Refusal, path: &str, number: u64) -> Response {
+    let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
+    reply.set(ERROR_HEADER, refusal.reason.name());
+    reply.into_response()
+}
+
+fn not_ours(path: &str) -> Refusal {
+    Refusal::new(
+        Reason::NotFound,
+        format!(
+            "Cannot find {}: a recorder has {ADMIN_PATH}health and, below /, the server that it \
+             records",
+            truncate::text(path, 200)
+        ),
+    )
+}
+
+/// The answer that a recording has, byte for byte.
+fn replayed(place: &Place, recording: &Recording) -> Response {
+    let mut reply = Reply {
+        status: recording.status_code(),
+        headers: recording.headers().clone(),
+        body: recording.response_bytes(),
+    };
+    reply.set(MATCH_HEADER, Match::Exact.name());
+    reply.set(RECORDING_HEADER, &place.to_string());
+    reply.into_response()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

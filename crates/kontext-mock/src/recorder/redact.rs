@@ -1,0 +1,314 @@
+//! Takes secrets out of recordings that are there already.
+
+use axum::body::Bytes;
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash};
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+
+use crate::{
+    contract::Contract,
+    error::RecordError,
+    log::with_causes,
+    recorder::{
+        exchange::{Draft, places},
+        rules::{Rules, Wanted},
+        slug,
+        staging::{Lock, Place, Shelf},
+        store::{NAME_BYTES, Store, read_recording},
+    },
+    recordings::{Case, Recording, Recordings},
+    redaction::{Redaction, Secret},
+};
+
+/// What [`redact_recordings`] took out, or would take out.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RedactReport {
+    /// How many recordings were looked at.
+    pub recordings: usize,
+    /// What was taken out, by the recording's name, which has no secret in it
+    /// any more.
+    pub taken: Vec<(String, Redacted)>,
+    /// The new names of recordings whose names were made of a request with a
+    /// secret in it. Of a dry run it is empty.
+    pub renamed: Vec<String>,
+    /// Recordings that still have secrets, and why.
+    pub problems: Vec<(String, String)>,
+}
+
+/// Takes out of the recordings of a folder what its rules of redaction say;
+/// `patterns` and `pointers` are added to them, and `secrets`, such as a key,
+/// are taken out wherever they appear and written nowhere. Each recording is
+/// replaced as a whole; those that disagree with the contract are redacted as
+/// well. With `dry_run` nothing is written.
+///
+/// # Errors
+///
+/// Fails where the recordings or the rules cannot be read, and where the folder
+/// cannot be written.
+pub fn redact_recordings(
+    folder: &Path,
+    patterns: &[String],
+    pointers: &[String],
+    secrets: &[String],
+    dry_run: bool,
+) -> Result<RedactReport, RecordError> {
+    let wanted = Wanted {
+        patterns: patterns.to_vec(),
+        pointers: pointers.to_vec(),
+    };
+    let secrets: Vec<_> = secrets.iter().filter_map(|one| Secret::new(one)).collect();
+    let mut recordings = Vec::new();
+    for shelf in Shelf::ALL {
+        let place = shelf.folder(folder);
+        if shelf == Shelf::Served || place.is_dir() {
+            let loaded = Recordings::load(place)?;
+            recordings.extend(loaded.iter().map(|one| Place::of(shelf, one)));
+        }
+    }
+    let rules = Rules::read(folder)?.with(&wanted)?;
+    let store = if dry_run {
+        None
+    } else {
+        let contract: Arc<Contract> = Contract::shared()?;
+        let lock = Lock::take(folder).map_err(|error| RecordError::folder(folder, error))?;
+        Some(Store::open(folder, &lock, &wanted, contract)?)
+    };
+    let mut report = RedactReport {
+        recordings: recordings.len(),
+        ..RedactReport::default()
+    };
+    let shown = |place: &Place| {
+        let name = place.to_string();
+        rules.text(&name, &secrets).0.into_owned()
+    };
+    for place in &recordings {
+        let done = match &store {
+            Some(store) => store.redact(place, &secrets),
+            None => {
+                let root = place.shelf.folder(folder);
+                read_recording(&root, &place.operation, &place.case)
+                    .and_then(|(files, recording)| redacted(files, &recording, &rules, &secrets))
+                    .map(|(_, taken)| (taken, place.clone()))
+            }
+        };
+        match done {
+            Ok((taken, new)) => {
+                let name = shown(&new);
+                if new != *place {
+                    report.renamed.push(name.clone());
+                }
+                let taken = taken.into_iter().map(|one| (name.clone(), one));
+                report.taken.extend(taken);
+            }
+            Err(problem) => report.problems.push((shown(place), problem)),
+        }
+    }
+    Ok(report)
+}
+
+/// The body of the request in the files of a recording.
+pub(crate) fn request(files: &Case) -> Option<Value> {
+    serde_json::from_slice(files.get(REQUEST_FILE)?).ok()
+}
+
+/// Takes the secrets out of a recording, and lists what was taken out.
+pub(crate) fn redacted(
+    mut files: Case,
+    recording: &Recording,
+    redaction: &Redaction,
+    secrets: &[Secret],
+) -> Result<(Draft, Vec<Redacted>), String> {
+    let old_request = request(&files);
+    files.remove(META_FILE);
+    let mut all = Vec::new();
+    for (name, bytes) in &mut files {
+        if name.starts_with("file-") {
+            continue;
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            let (_, taken) = redaction.text(&String::from_utf8_lossy(bytes), secrets);
+            match taken.first() {
+                None => continue,
+                Some(taken) => {
+                    return Err(format!(
+                        "{name} is binary and has {} in it, which cannot be taken out; delete \
+                         the recording",
+                        taken.what
+                    ));
+                }
+            }
+        };
+        let (left, taken) = redaction.json(text, secrets);
+        if !taken.is_empty() {
+            let left = left.into_owned();
+            all.extend(places(name, taken));
+            *bytes = left.into();
+        }
+    }
+    let mut story = recording.story().clone();
+    for (name, value) in &mut story.headers {
+        let (left, taken) = redaction.header(name, value, secrets);
+        let left = left.into_owned();
+        all.extend(places(META_FILE, taken));
+        *value = left;
+    }
+    let new_request = request(&files);
+    let (method, path) = (recording.method(), recording.path());
+    if story.title == slug::title(method, path, old_request.as_ref()) {
+        story.title = slug::title(method, path, new_request.as_ref());
+    }
+    let mut words = |text: &mut String, pointer: &str| {
+        let (left, taken) = redaction.text(text, secrets);
+        let left = left.into_owned();
+        let taken = places(META_FILE, taken).into_iter();
+        all.extend(taken.map(|one| one.at(pointer)));
+        *text = left;
+    };
+    words(&mut story.title, "/title");
+    words(&mut story.source.document, "/source/document");
+    if let Some(section) = &mut story.source.section {
+        words(section, "/source/section");
+    }
+    for (index, text) in story.not_recorded.iter_mut().enumerate() {
+        words(text, &format!("/not_recorded/{index}"));
+    }
+    // They are equal to strings of the response, and follow them.
+    if let Some(response) = files.get(recording.response_file_name()) {
+        let new = replacements(recording.response(), response);
+        for kept in &mut story.files {
+            if let Some(url) = new.get(&kept.url) {
+                kept.url.clone_from(url);
+            }
+        }
+    }
+    let new = all.iter().filter(|one| !recording.redacted().contains(one));
+    story.redacted.extend(new.cloned());
+    let canonical = match files.get(REQUEST_FILE).map(Bytes::as_ref) {
+        Some(body) => std::str::from_utf8(body)
+            .ok()
+            .and_then(|text| Canonical::of(text).ok()),
+        None => None,
+    };
+    let draft = Draft {
+        hash: RequestHash::of(recording.operation(), canonical.as_ref()),
+        request: new_request,
+        story,
+        files,
+    };
+    Ok((draft, all))
+}
+
+/// The strings of a JSON text that others stand for in the second text.
+fn replacements(old: &[u8], new: &[u8]) -> BTreeMap<String, String> {
+    fn collect(old: &Value, new: &Value, found: &mut BTreeMap<String, String>) {
+        match (old, new) {
+            (Value::String(old), Value::String(new)) if old != new => {
+                found.insert(old.clone(), new.clone());
+            }
+            (Value::Array(old), Value::Array(new)) => {
+                for (old, new) in old.iter().zip(new) {
+                    collect(old, new, found);
+                }
+            }
+            (Value::Object(old), Value::Object(new)) => {
+                for (name, old) in old {
+                    if let Some(new) = new.get(name) {
+                        collect(old, new, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = BTreeMap::new();
+    if let (Ok(old), Ok(new)) = (serde_json::from_slice(old), serde_json::from_slice(new)) {
+        collect(&old, &new, &mut found);
+    }
+    found
+}
+
+impl fmt::Display for RedactReport {
+    /// Writes the report as a person reads it, without a line break at the end.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, one) in &self.taken {
+            writeln!(
+                formatter,
+                "{name}/{} {}: {}",
+                one.file(),
+                one.pointer(),
+                one.what()
+            )?;
+        }
+        for name in &self.renamed {
+            writeln!(formatter, "{name}: has a new name, without a secret in it")?;
+        }
+        for (name, problem) in &self.problems {
+            writeln!(formatter, "{name}: NOT REDACTED: {problem}")?;
+        }
+        write!(
+            formatter,
+            "{} recordings, {} secrets",
+            self.recordings,
+            self.taken.len()
+        )
+    }
+}
+
+impl Store {
+    /// Takes out of a recording what the rules say, and lists it; says where it
+    /// is from now on, too, because a name that was made of its request can have
+    /// a secret in it.
+    pub(crate) fn redact(
+        &self,
+        place: &Place,
+        secrets: &[Secret],
+    ) -> Result<(Vec<Redacted>, Place), String> {
+        let mut state = self.state();
+        let lock = self.lock()?;
+        let rules = &mut state.rules;
+        rules
+            .refresh(&self.root)
+            .map_err(|error| with_causes(&error))?;
+        let (old_files, old) = self.recording(place)?;
+        let redact = |rules: &Rules| redacted(old_files.clone(), &old, &rules.redaction(), secrets);
+        let (mut draft, mut taken) = redact(rules)?;
+        if taken.is_empty() {
+            return Ok((taken, place.clone()));
+        }
+        if !rules.have_key() {
+            self.write_key(rules, &lock)?;
+            (draft, taken) = redact(rules)?;
+        }
+        let mut files = draft.files.clone();
+        files.insert(META_FILE.to_owned(), draft.story.to_json().into());
+        let found = self.find_all(&mut state, &place.operation, &draft.hash)?;
+        let others = found.iter().map(|found| &found.place);
+        for other in others.filter(|other| other.shelf == place.shelf && *other != place) {
+            if self.recording(other)?.0 != files {
+                return Err(format!(
+                    "without its secrets it has the same request as {other}; delete one of the two"
+                ));
+            }
+            // A redaction that was killed got so far.
+        }
+        let old_identity = RequestHash::of(old.operation(), old.canonical());
+        let old_request = request(&old_files);
+        let is_synthetic = NAME_BYTES
+            .iter()
+            .any(|bytes| place.case == slug::case(old_request.as_ref(), &old_identity, *bytes));
+        let new = if is_synthetic && old_identity != draft.hash {
+            self.place(&state, place.shelf, &found, &place.operation, &draft)?
+        } else {
+            place.clone()
+        };
+        self.validate(&new, &files)?;
+        self.put(&new, &files, &lock)?;
+        if new != *place {
+            self.staging
+                .remove(place.shelf, &place.operation, &place.case, &lock)
+                .map_err(|error| self.failed(&error))?;
+        }
+        Ok((taken, new))
+    }
+}

@@ -1,0 +1,285 @@
+//! One exchange with the real server: its answer goes to the client as it
+//! comes, and into a recording.
+
+use axum::{
+    body::{Body, Bytes},
+    http::{
+        HeaderMap, Method, StatusCode,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH},
+    },
+    response::Response,
+};
+use std::sync::Arc;
+use tokio::{sync::oneshot, task::spawn_blocking};
+
+use crate::{
+    http::{
+        body,
+        error_response::{Reason, Refusal},
+    },
+    log::{self, with_causes},
+    recorder::{
+        exchange::Exchange,
+        hop_by_hop,
+        proxy::{Proxy, ProxyRequest, refuse},
+        server::RecordMode,
+        staging::Shelf,
+        store::{Saved, Unsaved},
+        tee_body::{BrokeOff, LONGEST, TeeBody},
+    },
+    redaction::Secret,
+};
+
+/// An answer that has come whole.
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    /// Nothing of one that is too long to be saved.
+    body: Option<Bytes>,
+    /// Whether its end did not come.
+    broke_off: bool,
+}
+
+/// Sends a request on, gives its answer to `head`, and saves the exchange.
+pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::Sender<Response>) {
+    let asked = Arc::new(asked);
+    let parts = &asked.parts;
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or_else(|| parts.uri.path(), |target| target.as_str());
+    let headers = hop_by_hop::of_request(&parts.headers);
+    let sent = proxy
+        .upstream
+        .send(parts.method.clone(), target, headers, asked.body.clone())
+        .await;
+    let mut response = match sent {
+        Ok(response) => response,
+        Err(error) => {
+            let charged = if error.was_sent {
+                "the request was sent and may have been charged"
+            } else {
+                "nothing was sent"
+            };
+            let reason = format!(
+                "{} did not answer, {charged}: {error}",
+                proxy.upstream.origin()
+            );
+            if error.was_sent && proxy.is_to_be_saved(&asked) {
+                proxy.count_lost();
+            }
+            proxy.problem(&asked, &format!(": not saved: {reason}"));
+            let refusal = Refusal::new(Reason::Upstream, reason);
+            let _ = head.send(refuse(&refusal, parts.uri.path(), asked.number));
+            return;
+        }
+    };
+    let status = response.status();
+    let mut answered = Answered {
+        status,
+        headers: hop_by_hop::of_response(response.headers()),
+        body: None,
+        broke_off: false,
+    };
+    let is_bodiless = parts.method == Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || response.content_length() == Some(0);
+    if is_bodiless {
+        // There is no last part to hold back, so the head is.
+        answered.body = Some(Bytes::new());
+        let client = answered.response(Body::empty());
+        save(&proxy, &asked, answered, || {
+            let _ = head.send(client);
+        })
+        .await;
+        return;
+    }
+    let (mut rest, body) = TeeBody::new();
+    let _ = head.send(answered.response(Body::new(body)));
+    match rest.read(&mut response).await {
+        Ok(body) => {
+            answered.body = body;
+            let (saved, is_saved) = oneshot::channel();
+            let saving = save(&proxy, &asked, answered, || {
+                let _ = saved.send(());
+            });
+            tokio::join!(saving, rest.finish(is_saved));
+        }
+        Err(BrokeOff { error, read }) => {
+            answered.body = read.filter(|read| !read.is_empty());
+            answered.broke_off = true;
+            if proxy.is_to_be_saved(&asked) {
+                proxy.count_lost();
+            }
+            let (of_proxy, of_asked) = (proxy.clone(), asked.clone());
+            let tried = match answered.body {
+                Some(_) => spawn_blocking(move || save_now(&of_proxy, &of_asked, &answered))
+                    .await
+                    .ok(),
+                None => None,
+            };
+            let kept = match tried {
+                Some(Ok((saved, _))) => format!("it is kept as {}", saved.place),
+                Some(Err(Unsaved::Unwanted(reason) | Unsaved::Failed(reason))) => {
+                    format!("it is not kept: {reason}")
+                }
+                None => "that is nothing".to_owned(),
+            };
+            let reason = format!(
+                " {}: not saved: the answer broke off, the client has what came of it, and it may \
+                 have been charged; {kept}: {}",
+                status.as_u16(),
+                with_causes(&error.without_url())
+            );
+            proxy.problem(&asked, &reason);
+            rest.break_off().await;
+        }
+    }
+}
+
+impl Answered {
+    /// The head of the answer with a body for the client.
+    fn response(&self, body: Body) -> Response {
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response
+    }
+}
+
+/// Saves an exchange, says what became of it, calls `saved`, and then fetches
+/// the pictures.
+async fn save(
+    proxy: &Arc<Proxy>,
+    asked: &Arc<ProxyRequest>,
+    answered: Answered,
+    saved: impl FnOnce(),
+) {
+    let status = answered.status;
+    let (of_proxy, of_asked) = (proxy.clone(), asked.clone());
+    let tried = spawn_blocking(move || save_now(&of_proxy, &of_asked, &answered)).await;
+    let failed = |reason: String| {
+        proxy.count_lost();
+        proxy.problem(asked, &format!(" {}: NOT SAVED: {reason}", status.as_u16()));
+    };
+    match tried {
+        Ok(Ok((done, original))) => {
+            proxy.count_saved();
+            report(proxy, asked, status, &done);
+            saved();
+            return keep_pictures(proxy, asked, status, done, original).await;
+        }
+        Ok(Err(Unsaved::Unwanted(reason))) => {
+            proxy.note(asked, &format!(" {}: not saved: {reason}", status.as_u16()));
+        }
+        Ok(Err(Unsaved::Failed(reason))) => failed(reason),
+        Err(error) => failed(format!("a defect of kontext-mock: {error}")),
+    }
+    saved();
+}
+
+/// Saves an exchange; returns the decoded body of the response with it.
+fn save_now(
+    proxy: &Proxy,
+    asked: &ProxyRequest,
+    answered: &Answered,
+) -> Result<(Saved, Bytes), Unsaved> {
+    let Some(operation) = proxy.operation(asked) else {
+        return Err(Unsaved::Unwanted(
+            "the contract has no such operation".to_owned(),
+        ));
+    };
+    if asked.has_query() {
+        return Err(Unsaved::Unwanted(
+            "it has a query, and a recording has none".to_owned(),
+        ));
+    }
+    let request = asked.decoded.as_ref().map_err(Clone::clone)?;
+    let body = answered.body.as_ref().ok_or_else(|| {
+        format!("the answer is longer than {LONGEST} bytes, the client has all of it")
+    })?;
+    let mut headers = answered.headers.clone();
+    let decoded = body::decode(&headers, body, LONGEST)
+        .map_err(|refusal| format!("the answer cannot be decoded: {}", refusal.message))?;
+    headers.remove(CONTENT_ENCODING);
+    headers.remove(CONTENT_LENGTH);
+    let response = decoded.unwrap_or_else(|| body.clone());
+    let mut secrets = asked.secrets.clone();
+    secrets.extend(Secret::from_headers(&headers));
+    let exchange = Exchange {
+        operation,
+        request,
+        status: answered.status,
+        broke_off: answered.broke_off,
+        headers: &headers,
+        response: &response,
+        secrets: &secrets,
+        upstream: proxy.upstream.origin(),
+        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+    };
+    let known = proxy.mode() == RecordMode::Update;
+    Ok((proxy.store.save(&exchange, known)?, response))
+}
+
+/// Says that an exchange was saved, and where it disagrees with the contract.
+fn report(proxy: &Proxy, asked: &ProxyRequest, status: StatusCode, saved: &Saved) {
+    let Saved {
+        place,
+        replaced,
+        report,
+        ..
+    } = saved;
+    let again = if *replaced { " again" } else { "" };
+    let line = format!(" {} saved{again} as {place}", status.as_u16());
+    if place.shelf == Shelf::Served {
+        return proxy.note(asked, &line);
+    }
+    let (operation, case) = (&place.operation, &place.case);
+    let folder = &proxy.settings.folder;
+    let to = log::quoted(&folder.join(operation));
+    let from = log::quoted(&folder.join(place.to_string()));
+    let whole = log::quoted(&folder.join(operation).join(case));
+    proxy.problem(
+        asked,
+        &format!(
+            "{line}, which is not served: IT DISAGREES WITH THE CONTRACT\n{report}\n  next: if \
+             the service does answer this, correct the contract (an overlay in openapi/ and cargo \
+             xtask codegen), and have it served: mkdir -p {to} && mv {from} {whole}"
+        ),
+    );
+}
+
+/// Fetches the pictures of an answer, and keeps them with its recording.
+async fn keep_pictures(
+    proxy: &Arc<Proxy>,
+    asked: &Arc<ProxyRequest>,
+    status: StatusCode,
+    saved: Saved,
+    original: Bytes,
+) {
+    let Some(fetcher) = proxy.fetcher.as_ref().filter(|_| status.is_success()) else {
+        return;
+    };
+    let (pictures, mut failures) = fetcher.fetch_all(&original, &saved.response).await;
+    if pictures.is_empty() && failures.is_empty() {
+        return;
+    }
+    let place = saved.place.clone();
+    let count = pictures.len();
+    let (of_proxy, listed) = (proxy.clone(), failures.clone());
+    let added = spawn_blocking(move || {
+        let store = &of_proxy.store;
+        store.add_pictures(&saved.place, &saved.response, &pictures, &listed)
+    });
+    match added.await {
+        Ok(Ok(())) if count > 0 => {
+            proxy.note(asked, &format!(": {count} pictures kept with {place}"));
+        }
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => failures.push(problem),
+        Err(error) => failures.push(format!("a defect of kontext-mock: {error}")),
+    }
+    for problem in failures {
+        proxy.problem(asked, &format!(": {place}: NOT KEPT: {problem}"));
+    }
+}

@@ -1,0 +1,272 @@
+//! The recorder: a proxy that listens on a socket and saves what passes through.
+
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use strum::{Display, EnumString};
+
+use crate::{
+    contract::Contract,
+    error::RecordError,
+    http::listener::{self, Running},
+    log,
+    recorder::{
+        pictures::Fetcher,
+        proxy::{Proxy, Settings},
+        rules::Wanted,
+        staging::Lock,
+        store::Store,
+        upstream::Upstream,
+    },
+    redaction::{Redaction, Secret},
+};
+
+/// Which exchanges a recorder saves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RecordMode {
+    /// Every one; that of a request which has a recording replaces it.
+    #[default]
+    All,
+    /// Only those whose request has no recording yet. A request that has one is
+    /// answered by it and not sent on, which costs nothing; unless it recorded a
+    /// transient failure (401, 403, 429, or 500 and above).
+    Missing,
+    /// Only those whose request has a recording, which they replace.
+    Update,
+}
+
+/// The settings of a recorder, from [`Recorder::builder`].
+#[must_use = "a builder does nothing until it is started"]
+pub struct RecorderBuilder {
+    upstream: String,
+    folder: PathBuf,
+    listen: Vec<SocketAddr>,
+    mode: RecordMode,
+    pictures: bool,
+    log: bool,
+    wanted: Wanted,
+    secrets: Vec<Secret>,
+}
+
+/// A proxy that passes requests on to the real server and saves the exchanges
+/// as recordings, without their secrets.
+///
+/// The answers reach the client as they are, and as they come. The end of each
+/// is held back until its recording is on the disk: whoever has the answer has
+/// the recording, or finds in [`problems`](Self::problems) why not. An exchange
+/// goes on when its client has gone, because it is paid for.
+///
+/// An exchange that disagrees with the contract is saved in the hidden folder
+/// `.quarantine` of the recordings, which is not served.
+///
+/// Dropping a recorder stops it at once, and loses the exchanges under way;
+/// [`stop`](Self::stop) waits for them.
+#[derive(Debug)]
+pub struct Recorder {
+    address: SocketAddr,
+    proxy: Arc<Proxy>,
+    running: Option<Running>,
+}
+
+impl Recorder {
+    /// Starts to set up a recorder that asks `upstream`, the origin of the real
+    /// server, and saves into `folder`, which is made where it is missing.
+    pub fn builder(upstream: impl Into<String>, folder: impl Into<PathBuf>) -> RecorderBuilder {
+        RecorderBuilder {
+            upstream: upstream.into(),
+            folder: folder.into(),
+            listen: Vec::new(),
+            mode: RecordMode::default(),
+            pictures: false,
+            log: false,
+            wanted: Wanted::default(),
+            secrets: Vec::new(),
+        }
+    }
+
+    /// The origin to send requests to, without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The address that the recorder listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many exchanges have been saved.
+    #[must_use]
+    pub fn saved(&self) -> u64 {
+        self.proxy.saved()
+    }
+
+    /// How many exchanges should have been saved and were not, because the disk
+    /// was full or they cannot be recorded.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.proxy.lost()
+    }
+
+    /// What went wrong, in the order in which it happened: exchanges that were
+    /// not answered or not saved, those that disagree with the contract, and
+    /// pictures that were not kept; the last 1,000.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        self.proxy.problems()
+    }
+
+    /// Stops gracefully: takes no more connections, and finishes and saves what is
+    /// in flight, for at most so long; false where that was not enough, and
+    /// exchanges were lost.
+    pub async fn stop(&mut self, patience: Duration) -> bool {
+        let Some(mut running) = self.running.take() else {
+            return true;
+        };
+        let end = Instant::now() + patience;
+        running.drain(patience).await;
+        // A client that has gone does not end its exchange.
+        let rest = end.saturating_duration_since(Instant::now());
+        let finished = tokio::time::timeout(rest, self.proxy.finish()).await;
+        self.proxy.abort();
+        log::flush_soon().await;
+        finished.is_ok()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.proxy.abort();
+    }
+}
+
+/// Leaves out the upstream, which has not been judged yet: what is in the wrong
+/// place can be a key.
+impl fmt::Debug for RecorderBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RecorderBuilder")
+            .field("folder", &self.folder)
+            .field("listen", &self.listen)
+            .field("mode", &self.mode)
+            .field("pictures", &self.pictures)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RecorderBuilder {
+    /// Listens on an address; by default on a free port of 127.0.0.1. Called again,
+    /// it listens on that address as well.
+    pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.listen.push(address.into());
+        self
+    }
+
+    /// Decides which exchanges are saved.
+    pub fn mode(mut self, mode: RecordMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Fetches the pictures behind the URLs of answers, without the key, and
+    /// keeps them with the recordings: at most 64 MiB each.
+    pub fn pictures(mut self, keep: bool) -> Self {
+        self.pictures = keep;
+        self
+    }
+
+    /// Takes out what a regular expression matches, too; the rule is added to
+    /// the `redaction.json` of the folder.
+    pub fn redact_pattern(mut self, pattern: impl Into<String>) -> Self {
+        self.wanted.patterns.push(pattern.into());
+        self
+    }
+
+    /// Takes out the value at a JSON pointer, too; the rule is added to the
+    /// `redaction.json` of the folder.
+    pub fn redact_pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.wanted.pointers.push(pointer.into());
+        self
+    }
+
+    /// Takes out a secret wherever it appears, too, such as a key that the
+    /// headers of the exchanges do not carry. It is not written anywhere; of
+    /// less than 6 bytes it is ignored.
+    pub fn redact_secret(mut self, secret: &str) -> Self {
+        self.secrets.extend(Secret::new(secret));
+        self
+    }
+
+    /// Writes a line per exchange to standard error.
+    pub fn log(mut self, log: bool) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Starts the recorder on the threads that all servers of this crate share.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the upstream is not an origin that may be sent a key (https,
+    /// or http on this machine), where the folder cannot be written or its rules
+    /// of redaction not be read, and where the address cannot be listened on.
+    pub async fn start(self) -> Result<Recorder, RecordError> {
+        let upstream = Upstream::new(&self.upstream)?;
+        // Rules that cannot be used are said before anything is made.
+        for pattern in &self.wanted.patterns {
+            Redaction::default().with_pattern(pattern)?;
+        }
+        for pointer in &self.wanted.pointers {
+            Redaction::default().with_pointer(pointer)?;
+        }
+        let contract = Contract::shared()?;
+        let mut listen = self.listen;
+        if listen.is_empty() {
+            listen.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        }
+        let listeners = listener::bind(&listen)
+            .map_err(|(address, source)| RecordError::Listen { address, source })?;
+        let addresses = listeners.iter().map(TcpListener::local_addr);
+        let addresses: Vec<_> = addresses
+            .collect::<io::Result<_>>()
+            .map_err(RecordError::Run)?;
+        let address = addresses[0];
+        if addresses.iter().any(|address| upstream.is_at(*address)) {
+            return Err(RecordError::Upstream {
+                problem: "is this recorder itself".to_owned(),
+            });
+        }
+        let fetcher = if self.pictures {
+            Some(Fetcher::new(&upstream)?)
+        } else {
+            None
+        };
+        let store = {
+            let failed = |error| RecordError::folder(&self.folder, error);
+            std::fs::create_dir_all(&self.folder).map_err(failed)?;
+            let lock = Lock::wait(&self.folder).await.map_err(failed)?;
+            Store::open(&self.folder, &lock, &self.wanted, contract.clone())?
+        };
+        let settings = Settings {
+            mode: self.mode,
+            log: self.log,
+            secrets: self.secrets,
+            folder: self.folder,
+        };
+        let proxy = Arc::new(Proxy::new(store, upstream, contract, fetcher, settings));
+        let running = Running::start(listeners, proxy.clone()).map_err(RecordError::Run)?;
+        Ok(Recorder {
+            address,
+            proxy,
+            running: Some(running),
+        })
+    }
+}

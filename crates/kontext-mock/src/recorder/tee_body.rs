@@ -1,0 +1,138 @@
+//! The way of an answer's body to the client, all but its end.
+
+use axum::body::{Bytes, HttpBody};
+use http_body::Frame;
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// How long an answer may be that is saved, in bytes. What is longer only
+/// passes through.
+pub(crate) const LONGEST: usize = 64 * 1024 * 1024;
+
+/// The parts of an answer that the client has yet to get.
+pub(crate) struct TeeBody {
+    client: mpsc::Sender<io::Result<Bytes>>,
+    waiting: VecDeque<Bytes>,
+    /// The last part.
+    held_back: Option<Bytes>,
+}
+
+/// An answer that came without its end.
+#[derive(Debug)]
+pub(crate) struct BrokeOff {
+    pub(crate) error: reqwest::Error,
+    /// What came; nothing if it is too long to be saved.
+    pub(crate) read: Option<Bytes>,
+}
+
+impl TeeBody {
+    /// The body for the client, and the other end of it.
+    pub(crate) fn new() -> (Self, Relayed) {
+        let (client, receiver) = mpsc::channel(1);
+        let rest = Self {
+            client,
+            waiting: VecDeque::new(),
+            held_back: None,
+        };
+        (rest, Relayed(receiver))
+    }
+
+    /// Reads the answer to its end while the client gets all but its last
+    /// part. A client that is slow, or has gone, does not hold it up.
+    pub(crate) async fn read(
+        &mut self,
+        response: &mut reqwest::Response,
+    ) -> Result<Option<Bytes>, BrokeOff> {
+        let mut all = Some(Vec::new());
+        let mut is_gone = false;
+        loop {
+            // What is not to be saved need not be in memory.
+            let may_read = all.is_some() || is_gone || self.waiting.is_empty();
+            tokio::select! {
+                permit = self.client.reserve(), if !self.waiting.is_empty() => match permit {
+                    Ok(permit) => {
+                        if let Some(part) = self.waiting.pop_front() {
+                            permit.send(Ok(part));
+                        }
+                    }
+                    Err(_) => {
+                        is_gone = true;
+                        self.waiting.clear();
+                    }
+                },
+                part = response.chunk(), if may_read => {
+                    let part = match part {
+                        Ok(Some(part)) => part,
+                        Ok(None) => return Ok(all.map(Bytes::from)),
+                        Err(error) => return Err(BrokeOff {
+                            error,
+                            read: all.map(Bytes::from),
+                        }),
+                    };
+                    if part.is_empty() {
+                        continue;
+                    }
+                    match &mut all {
+                        Some(read) if read.len() + part.len() <= LONGEST => {
+                            read.extend_from_slice(&part);
+                        }
+                        _ => all = None,
+                    }
+                    if let Some(previous) = self.held_back.replace(part).filter(|_| !is_gone) {
+                        self.waiting.push_back(previous);
+                    }
+                    if is_gone && all.is_none() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the client what it has not got yet, the last part when the
+    /// exchange is saved or the reason why not has been said.
+    pub(crate) async fn finish(self, is_saved: oneshot::Receiver<()>) {
+        for part in self.waiting {
+            if self.client.send(Ok(part)).await.is_err() {
+                return;
+            }
+        }
+        let _ = is_saved.await;
+        if let Some(part) = self.held_back {
+            let _ = self.client.send(Ok(part)).await;
+        }
+    }
+
+    /// Gives the client what came, and breaks its answer off as well.
+    pub(crate) async fn break_off(self) {
+        for part in self.waiting.into_iter().chain(self.held_back) {
+            if self.client.send(Ok(part)).await.is_err() {
+                return;
+            }
+        }
+        let error = io::Error::other("the answer of the server broke off");
+        let _ = self.client.send(Err(error)).await;
+    }
+}
+
+/// The body of an answer that is relayed part by part.
+pub(crate) struct Relayed(mpsc::Receiver<io::Result<Bytes>>);
+
+impl HttpBody for Relayed {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0
+            .poll_recv(context)
+            .map(|part| part.map(|part| part.map(Frame::data)))
+    }
+}

@@ -1,0 +1,234 @@
+//! The real server behind a recorder: an origin, never in the clear but on
+//! this machine.
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, Method, header::ACCEPT_ENCODING},
+};
+use reqwest::{ClientBuilder, Response};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+use url::{Host, Url};
+
+use crate::{error::RecordError, log::with_causes};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// How long the server may say nothing. Generations take a minute and more; a
+/// recorder that is to stop waits for them.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// A server that requests are passed on to, with their keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    origin: String,
+    is_loopback: bool,
+    client: reqwest::Client,
+}
+
+impl Upstream {
+    /// Takes an origin such as `https://api.aimlapi.com`; a final slash is
+    /// allowed. An error repeats nothing of the text but an origin: it can hold
+    /// a key.
+    pub(crate) fn new(text: &str) -> Result<Self, RecordError> {
+        let (origin, is_loopback) = origin(text).map_err(|problem| RecordError::Upstream {
+            problem: problem.to_owned(),
+        })?;
+        let mut http = strict(reqwest::Client::builder())
+            .redirect(reqwest::redirect::Policy::none())
+            .read_timeout(SILENCE);
+        if is_loopback {
+            http = on_this_machine(http);
+        }
+        let client = http
+            .build()
+            .map_err(|error| RecordError::Client(error.without_url()))?;
+        Ok(Self {
+            origin,
+            is_loopback,
+            client,
+        })
+    }
+
+    /// The origin, without a final slash.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.is_loopback
+    }
+
+    /// Whether the origin is that of a server at this address of this machine.
+    pub(crate) fn is_at(&self, address: SocketAddr) -> bool {
+        let url = Url::parse(&self.origin).ok();
+        url.is_some_and(|url| {
+            let port = url.port_or_known_default();
+            let is_same = match url.host() {
+                Some(Host::Ipv4(host)) => address.ip() == host,
+                Some(Host::Ipv6(host)) => address.ip() == host,
+                Some(Host::Domain(name)) => name == "localhost" && address.ip().is_loopback(),
+                None => false,
+            };
+            url.scheme() == "http" && is_same && port == Some(address.port())
+        })
+    }
+
+    /// Sends a request once, to no other server, and asks for an answer
+    /// without a coding. `target` is a path and maybe a query.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response, SendError> {
+        let url = Url::parse(&format!("{}{target}", self.origin))
+            .ok()
+            .filter(|url| url.origin().ascii_serialization() == self.origin)
+            .ok_or(SendError {
+                problem: "the path cannot be passed on".to_owned(),
+                was_sent: false,
+            })?;
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut request = self.client.request(method, url).headers(headers);
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        request.send().await.map_err(|error| SendError {
+            was_sent: !(error.is_connect() || error.is_builder()),
+            problem: with_causes(&error.without_url()),
+        })
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub(crate) struct SendError {
+    problem: String,
+    /// Whether the server may have the request, and charge for it.
+    pub(crate) was_sent: bool,
+}
+
+/// Sends nothing by itself, changes no body and logs none.
+pub(crate) fn strict(http: ClientBuilder) -> ClientBuilder {
+    http.http1_only()
+        .retry(reqwest::retry::never())
+        .referer(false)
+        // Another crate of the same build may have turned these on.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .connection_verbose(false)
+        // A connection that the server gave up while it was idle is an unknown
+        // outcome for the next request on it.
+        .pool_max_idle_per_host(0)
+        .connect_timeout(CONNECT)
+}
+
+/// Takes `localhost` for this machine, wherever a resolver thinks that it is,
+/// and sends through no proxy what may go in the clear.
+pub(crate) fn on_this_machine(http: ClientBuilder) -> ClientBuilder {
+    let addresses = [
+        (Ipv4Addr::LOCALHOST, 0).into(),
+        (Ipv6Addr::LOCALHOST, 0).into(),
+    ];
+    http.no_proxy().resolve_to_addrs("localhost", &addresses)
+}
+
+/// Whether the host of a URL is this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The origin that a text is, and whether it is on this machine.
+fn origin(text: &str) -> Result<(String, bool), &'static str> {
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    if !text.contains("://") {
+        return Err("has no scheme, http:// or https://");
+    }
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("has another scheme than https");
+    }
+    // A parsed URL drops an @ with nothing before it.
+    if text.contains('@') {
+        return Err("has a user name or a password");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or a fragment");
+    }
+    if url.path() != "/" {
+        return Err("has a path");
+    }
+    let is_loopback = is_loopback(&url);
+    if url.scheme() == "http" && !is_loopback {
+        return Err("is plain http, over which a key goes to this machine only");
+    }
+    Ok((url.origin().ascii_serialization(), is_loopback))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_taken_and_nothing_else() {
+        for (text, expected) in [
+            (
+                "https://api.aimlapi.com",
+                ("https://api.aimlapi.com", false),
+            ),
+            (
+                "https://api.aimlapi.com/",
+                ("https://api.aimlapi.com", false),
+            ),
+            ("http://127.0.0.1:4010", ("http://127.0.0.1:4010", true)),
+            ("http://LOCALHOST:1", ("http://localhost:1", true)),
+            ("http://[::1]:1", ("http://[::1]:1", true)),
+        ] {
+            let found = origin(text).unwrap();
+            assert_eq!((found.0.as_str(), found.1), expected);
+        }
+        for text in [
+            "",
+            "api.aimlapi.com",
+            "ftp://127.0.0.1",
+            "http://me:secret@127.0.0.1",
+            "http://@127.0.0.1",
+            "https://a.example/secret",
+            "https://a.example?secret",
+            "https://a.example#secret",
+            "http://a.example",
+            "http://10.0.0.1",
+            "http://127.0.0.1.a.example",
+            "https://me:secret@",
+        ] {
+            let error = Upstream::new(text).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+            assert!(error.contains("such as https://"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_recorder_knows_itself() {
+        let upstream = Upstream::new("http://localhost:4010").unwrap();
+        assert!(upstream.is_at("127.0.0.1:4010".parse().unwrap()));
+        assert!(upstream.is_at("[::1]:4010".parse().unwrap()));
+        assert!(!upstream.is_at("127.0.0.1:4011".parse().unwrap()));
+    }
+}

@@ -1,0 +1,261 @@
+//! Validation: where recordings disagree with the contract.
+
+use kontext_recording::RequestHash;
+use serde_json::Value;
+use std::collections::HashMap;
+
+use crate::{
+    contract::{
+        Contract, Operation, StrictSchema,
+        violations::{UNKNOWN_KEY, Violation, violations_of},
+    },
+    error::{CheckReport, Disagreement, Note},
+    recordings::model::{Recording, Recordings},
+    truncate,
+};
+
+/// Compares every recording with the contract, in which a key that is not
+/// named is wrong unless its object is marked as a map (`x-open-map`).
+///
+/// The method and path, the name of the folder, the request's body, and the
+/// response's status, media type and body are compared; and no two recordings
+/// of an operation may have the same request. What the marker of a redacted
+/// value is, text where there was a number, is not held against a recording.
+/// That a recording was made under an older contract is a [`Note`].
+#[must_use]
+pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
+    let mut report = CheckReport::new(recordings.len());
+    let mut requests: HashMap<RequestHash, &Recording> = HashMap::new();
+    for recording in recordings {
+        let mut validator = Validator {
+            recording,
+            report: &mut report,
+        };
+        validator.validate(contract);
+        let first = requests.entry(recording.hash()).or_insert(recording);
+        if first.name() != recording.name() {
+            validator.disagree(
+                "request.json",
+                "",
+                format!("this is the same request as that of {}", first.name()),
+                "delete one of the two: no request could tell them apart",
+            );
+        }
+    }
+    let strays = recordings.strays().iter().map(|stray| Note {
+        recording: String::new(),
+        file: stray.file.clone(),
+        pointer: String::new(),
+        message: format!("{}; {}", stray.problem, stray.next),
+    });
+    report.notes.extend(strays);
+    report
+}
+
+/// Validates one recording.
+struct Validator<'a> {
+    recording: &'a Recording,
+    report: &'a mut CheckReport,
+}
+
+impl Validator<'_> {
+    fn disagree(
+        &mut self,
+        file: &str,
+        pointer: impl Into<String>,
+        problem: impl Into<String>,
+        next: impl Into<String>,
+    ) {
+        self.report.disagreements.push(Disagreement {
+            recording: self.recording.name().to_owned(),
+            file: self.recording.file(file),
+            pointer: pointer.into(),
+            problem: problem.into(),
+            next: next.into(),
+        });
+    }
+
+    /// Whether the value at a place stands for another one that was taken out.
+    fn is_redacted(&self, file: &str, pointer: &str) -> bool {
+        self.recording
+            .redacted()
+            .iter()
+            .any(|redacted| redacted.file() == file && redacted.pointer() == pointer)
+    }
+
+    fn validate(&mut self, contract: &Contract) {
+        let (method, path) = (self.recording.method(), self.recording.path());
+        let Some(operation) = contract.operation(method, path) else {
+            self.disagree(
+                "recording.json",
+                "/path",
+                format!(
+                    "the contract has no operation {method} {path}; it has {}",
+                    contract.summary()
+                ),
+                "correct the method or the path, or delete the recording",
+            );
+            return;
+        };
+        if operation.name() != self.recording.operation() {
+            self.disagree(
+                "recording.json",
+                "/path",
+                format!(
+                    "the contract calls {method} {path} {}, the folder is called {}",
+                    operation.name(),
+                    self.recording.operation()
+                ),
+                format!("move the recording to the folder {}", operation.name()),
+            );
+        }
+        if operation.sha256() != self.recording.contract_sha256() {
+            self.report.notes.push(Note {
+                recording: self.recording.name().to_owned(),
+                file: self.recording.file("recording.json"),
+                pointer: "/contract_sha256".to_owned(),
+                message: format!(
+                    "recorded under an older contract; that of today has the SHA-256 {}",
+                    operation.sha256()
+                ),
+            });
+        }
+        self.validate_request(operation);
+        self.validate_response(operation);
+    }
+
+    fn validate_request(&mut self, operation: &Operation) {
+        const FILE: &str = "request.json";
+        match (operation.request(), self.recording.request()) {
+            (Some(contract), Some(bytes)) => {
+                // It was read as JSON before.
+                let Ok(body) = serde_json::from_slice(bytes) else {
+                    return;
+                };
+                self.validate_body(&contract.closed, &body, FILE);
+            }
+            (Some(contract), None) if contract.required => self.disagree(
+                FILE,
+                "",
+                format!(
+                    "the contract of {} asks for a request body",
+                    operation.name()
+                ),
+                "add the file with the JSON that is sent",
+            ),
+            (None, Some(_)) => self.disagree(
+                FILE,
+                "",
+                format!("the contract of {} has no request body", operation.name()),
+                "delete the file",
+            ),
+            (Some(_) | None, None) => {}
+        }
+    }
+
+    fn validate_response(&mut self, operation: &Operation) {
+        let status = self.recording.status();
+        let Some(content) = operation.response(status) else {
+            self.disagree(
+                "recording.json",
+                "/status",
+                format!(
+                    "the contract of {} declares no status {status}; it declares {}",
+                    operation.name(),
+                    operation.statuses()
+                ),
+                "correct the status, or declare it in the contract with an overlay",
+            );
+            return;
+        };
+        let recorded = self.recording.header("content-type").unwrap_or_default();
+        let media_type = recorded.split(';').next().unwrap_or_default().trim();
+        let media_type = media_type.to_ascii_lowercase();
+        if content.is_empty() && media_type.is_empty() && self.recording.response().is_empty() {
+            return;
+        }
+        let Some(schema) = content.get(&media_type) else {
+            let declared: Vec<_> = content.keys().map(String::as_str).collect();
+            let declared = if declared.is_empty() {
+                "no body".to_owned()
+            } else {
+                declared.join(", ")
+            };
+            self.disagree(
+                "recording.json",
+                "/headers/content-type",
+                format!(
+                    "the contract of {} declares for the status {status} {declared}; recorded is {recorded:?}",
+                    operation.name(),
+                ),
+                "correct the header, or declare the media type in the contract with an overlay",
+            );
+            return;
+        };
+        self.validate_response_body(schema, &media_type);
+    }
+
+    fn validate_response_body(&mut self, schema: &StrictSchema, media_type: &str) {
+        let file = self.recording.response_file_name().to_owned();
+        let bytes = self.recording.response();
+        let body = if media_type == "application/json" || media_type.ends_with("+json") {
+            serde_json::from_slice(bytes).map_err(|error| format!("is no JSON: {error}"))
+        } else if media_type.starts_with("text/") {
+            std::str::from_utf8(bytes)
+                .map(Value::from)
+                .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to()))
+        } else {
+            // Of other bodies the contract says no more than their kind.
+            return;
+        };
+        match body {
+            Ok(body) => self.validate_body(schema, &body, &file),
+            Err(problem) => self.disagree(
+                &file,
+                "",
+                format!(
+                    "{} asks for {media_type}; the body {problem}",
+                    schema.says()
+                ),
+                "correct the body, or the content-type in recording.json",
+            ),
+        }
+    }
+
+    /// Validates a body against a schema in which only named keys are allowed.
+    fn validate_body(&mut self, schema: &StrictSchema, body: &Value, file: &str) {
+        let validator = match schema.validator() {
+            Ok(validator) => validator,
+            Err(problem) => {
+                return self.disagree(
+                    file,
+                    "",
+                    format!(
+                        "{} does not compile: {}",
+                        schema.says(),
+                        truncate::text(problem, 1000)
+                    ),
+                    "report this as a defect of kontext-mock",
+                );
+            }
+        };
+        for problem in violations_of(validator, body) {
+            let Violation {
+                expected, received, ..
+            } = &problem;
+            // That the key is there at all is no matter of its value.
+            if expected != UNKNOWN_KEY && self.is_redacted(file, &problem.pointer()) {
+                continue;
+            }
+            self.disagree(
+                file,
+                problem.pointer(),
+                format!(
+                    "{} expects {expected}; recorded is {received}",
+                    schema.says()
+                ),
+                "correct the recording, or the contract with an overlay if the provider does answer this",
+            );
+        }
+    }
+}

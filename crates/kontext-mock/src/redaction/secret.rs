@@ -1,0 +1,162 @@
+//! The secrets that an exchange itself brings along, and the headers that carry them.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use axum::http::HeaderMap;
+use memchr::memmem;
+
+use super::detect::{base64_spellings, percent_decoded};
+
+/// The shortest secret, in bytes. A shorter one is a word, and to take it out
+/// of every text would make riddles of them.
+pub(super) const SHORTEST: usize = 6;
+
+/// A secret of one exchange, such as its bearer token: taken out wherever it
+/// appears. Debug does not print it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Secret {
+    text: Arc<str>,
+    /// Its digits in base64, by where it can stand in something longer.
+    base64: Arc<[Vec<u8>]>,
+}
+
+impl Secret {
+    /// Makes a secret of a text; nothing of one that is shorter than 6 bytes.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        (text.len() >= SHORTEST).then(|| Self {
+            text: text.into(),
+            base64: base64_spellings(text.as_bytes()).into(),
+        })
+    }
+
+    /// Collects the secrets that headers carry, those of a request or of a
+    /// response: tokens without their scheme, and cookies one by one.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Vec<Self> {
+        let mut secrets = Vec::new();
+        for (name, value) in headers {
+            let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
+                continue;
+            };
+            match name.as_str() {
+                "authorization" | "proxy-authorization" => {
+                    let token = value.split_once([' ', '\t']);
+                    let token = token.map_or(value, |(_, token)| token);
+                    secrets.extend(Self::new(token.trim()));
+                }
+                "cookie" => secrets.extend(value.split(';').flat_map(cookie)),
+                // What follows the value are attributes.
+                "set-cookie" => secrets.extend(value.split(';').take(1).flat_map(cookie)),
+                name if is_secret_header(name) => secrets.extend(Self::new(value.trim())),
+                _ => {}
+            }
+        }
+        secrets.sort();
+        secrets.dedup();
+        secrets
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How it can be spelled: as it is, and in base64.
+    pub(super) fn spellings(&self) -> impl Iterator<Item = &[u8]> {
+        let base64 = self.base64.iter().map(Vec::as_slice);
+        std::iter::once(self.text.as_bytes()).chain(base64)
+    }
+
+    /// Whether it is in a text, in one of these spellings.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        let mut spellings = self.spellings();
+        spellings.any(|spelled| memmem::find(text, spelled).is_some())
+    }
+}
+
+/// The value of a cookie, and what it stands for if it is percent-encoded.
+fn cookie(pair: &str) -> impl Iterator<Item = Secret> {
+    let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+    let value = value.trim().trim_matches('"');
+    let decoded = percent_decoded(value).and_then(|decoded| Secret::new(&decoded));
+    Secret::new(value).into_iter().chain(decoded)
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+/// The response headers that a recording keeps.
+const KEPT: &[&str] = &[
+    "content-language",
+    "content-type",
+    "deprecation",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "sunset",
+    "x-aimlapi-credits-used",
+    "x-aimlapi-usd-spent",
+    "x-inference-id",
+];
+
+/// How the names of further response headers start that a recording keeps.
+const KEPT_STARTS: &[&str] = &["ratelimit-", "x-ratelimit-"];
+
+/// The headers whose values are secrets.
+const SECRET: &[&str] = &[
+    "apikey",
+    "ocp-apim-subscription-key",
+    "x-access-key",
+    "x-auth",
+    "x-auth-key",
+    "x-forwarded-authorization",
+    "x-goog-api-key",
+    "x-jwt",
+    "x-password",
+    "api-key",
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
+    "x-api-key",
+];
+
+/// What the names of further headers contain whose values are secrets.
+const SECRET_PARTS: &[&str] = &["secret", "signature", "token"];
+
+/// Headers that every request has and that are none, to look no further.
+const USUAL: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "user-agent",
+];
+
+/// Whether a recording keeps a response header of this name, in any case.
+pub(crate) fn keeps_header(name: &str) -> bool {
+    let name = &*in_lower_case(name);
+    KEPT.contains(&name) || KEPT_STARTS.iter().any(|start| name.starts_with(start))
+}
+
+/// Whether the value of a header of this name, in any case, is a secret as a
+/// whole. What a recording keeps is none: `x-ratelimit-remaining-tokens`
+/// counts tokens.
+pub(crate) fn is_secret_header(name: &str) -> bool {
+    let name = &*in_lower_case(name);
+    SECRET.contains(&name)
+        || (!USUAL.contains(&name)
+            && SECRET_PARTS.iter().any(|part| name.contains(part))
+            && !keeps_header(name))
+}
+
+fn in_lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
+    }
+}

@@ -1,0 +1,234 @@
+//! Texts that somebody made to break redaction, or that broke on their way.
+
+use super::*;
+
+/// Redacts twice, and says what the first time left.
+fn stable(redaction: &Redaction, text: &str, secrets: &[Secret]) -> String {
+    let (redacted, _) = redaction.json(text, secrets);
+    let (again, taken) = redaction.json(&redacted, secrets);
+    assert_eq!((&again, taken), (&redacted, vec![]));
+    redacted.into_owned()
+}
+
+#[test]
+fn depth_costs_no_stack() {
+    let redaction = Redaction::default()
+        .with_pointer("/0/0")
+        .and_then(|redaction| redaction.with_pointer("/n/n/x"))
+        .unwrap();
+    const LEVELS: usize = 100_000;
+    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("{\"n\":[", "]}")] {
+        let (open, close) = (open.repeat(LEVELS), close.repeat(LEVELS));
+        let inside = format!("\"{TOKEN}\"");
+        for body in [
+            format!("{open}{inside}{close}"),
+            format!("{open}{inside}"),
+            format!("{open}{inside}{close}{close}"),
+        ] {
+            assert!(!stable(&redaction, &body, &secrets()).contains(TOKEN));
+        }
+    }
+    let body = format!("{}\"{TOKEN}\"{}", "[".repeat(LEVELS), "]".repeat(LEVELS));
+    let redaction = Redaction::default();
+    let (_, taken) = redaction.json(&body, &secrets());
+    assert_eq!(taken.len(), 1);
+    assert_eq!(taken[0].pointer, "/0".repeat(128));
+}
+
+#[test]
+fn what_comes_many_times_costs_so_many_times_as_much() {
+    let marker = "&sig=redacted-0123456789abcdef0123456789abcdef";
+    for part in [
+        marker, "&sig=a", "x://a@", "Bearer ", "?sig=?", "sk-", "%25", "\\\\", "%5C\\\\", TOKEN,
+        "[\\\"",
+    ] {
+        let body = format!("{{\"prompt\":\"{}\"}}", part.repeat(20_000));
+        let redaction = Redaction::default();
+        let left = stable(&redaction, &body, &secrets());
+        assert!(!left.contains(TOKEN) && !left.contains("sig=a"));
+    }
+}
+
+#[test]
+fn what_was_taken_is_listed_up_to_a_thousand_times() {
+    let body = json!(vec!["?sig=a"; 1234]).to_string();
+    let (_, taken) = Redaction::default().json(&body, &[]);
+    assert_eq!(taken.len(), 1001);
+    assert_eq!(taken[999].pointer, "/999");
+    assert_eq!(taken[1000].what, "234 more");
+}
+
+#[test]
+fn a_text_that_was_cut_keeps_no_start_of_a_secret() {
+    let redaction = Redaction::default()
+        .with_pointer("/b/1/prompt")
+        .and_then(|redaction| redaction.with_pattern("card [0-9]{4}"))
+        .unwrap();
+    let prompt = "the \\\"prompt\\\" is a s\\u00e9cret";
+    let body = format!(
+        "{{\"a\":\"it {TOKEN} was\",\"b\":[0,{{\"prompt\" : \"{prompt}\"}}],\"c\":\"?sig=abcdefgh\"}}"
+    );
+    for (cut, _) in body.char_indices() {
+        let left = stable(&redaction, &body[..cut], &secrets());
+        assert!(!left.contains(&TOKEN[..6]), "{left}");
+        assert!(!left.contains(&prompt[..5]), "{left}");
+        assert!(!left.contains("sig=a"), "{left}");
+    }
+}
+
+#[test]
+fn a_spelling_that_was_cut_tells_no_more_than_five_characters() {
+    let redaction = Redaction::default();
+    for (spelled, start) in [
+        (json_escaped(TOKEN), json_escaped(&TOKEN[..6])),
+        (percent(TOKEN), percent(&TOKEN[..6])),
+        (
+            base64_of(TOKEN.as_bytes()),
+            base64_of(&TOKEN.as_bytes()[..6]),
+        ),
+    ] {
+        let body = format!("{{\"a\":\"it {spelled}");
+        for (cut, _) in body.char_indices() {
+            let left = stable(&redaction, &body[..cut], &secrets());
+            assert!(!left.contains(&start), "{left}");
+        }
+    }
+}
+
+#[test]
+fn pointers_are_followed_in_what_is_no_json() {
+    let redaction = Redaction::default().with_pointer("/n/0").unwrap();
+    for text in [
+        "{\"n\":[\"hidden\"",
+        "{\"n\":[\"hidden\\\"",
+        "{\"n\":[{\"x\":\"hidden\"",
+        "{\"n\":[\"hidden\"]}{\"n\":[\"hidden\"]}",
+        "\u{feff}{\"n\":[\"hidden\"]}",
+        "{\"a\":1,,\"n\":[\"hidden\",]}",
+        "{\"a\":01 \"n\":[\"hidden\"]}",
+        "{\"n\":[0],\"n\":[\"hidden\"],\"n\":[1]}",
+        "{\"\\u006e\":[\"hidden\"]}",
+    ] {
+        let left = stable(&redaction, text, &[]);
+        assert!(
+            !left.contains("hidden") && left.contains("[redacted:"),
+            "{left}"
+        );
+    }
+}
+
+#[test]
+fn halves_of_surrogate_pairs_hide_nothing_and_are_not_equal() {
+    let redaction = Redaction::default()
+        .with_pointer("/p")
+        .and_then(|redaction| redaction.with_pattern("card .{1,9};"))
+        .unwrap();
+    let of = |text: &str| stable(&redaction, text, &secrets());
+    for half in ["\\ud800", "\\udc00", "\\ud800\\ud800", "\\udc00\\ud800"] {
+        let left = of(&format!("{{\"a\":\"{half}{TOKEN}{half}\"}}"));
+        assert!(!left.contains(TOKEN), "{left}");
+        let left = of(&format!("[\"card {half}1234;\"]"));
+        assert!(!left.contains("1234"), "{left}");
+    }
+    assert_ne!(of("{\"p\":\"\\ud800\"}"), of("{\"p\":\"\\ud801\"}"));
+    assert_ne!(of("[\"card \\ud800;\"]"), of("[\"card \\ud801;\"]"));
+    assert_eq!(of("{\"p\":\"\\ud83d\\ude00\"}"), of("{\"p\":\"😀\"}"));
+}
+
+#[test]
+fn a_number_can_be_a_secret() {
+    let redaction = Redaction::default().with_pattern("[0-9]{16}").unwrap();
+    let secrets = [Secret::new("12345678").unwrap()];
+    let body = "{\"a\": [12345678, 1234567, true], \"b\":\t4111111111111111 }";
+    let left = stable(&redaction, body, &secrets);
+    let read: Value = serde_json::from_str(&left).unwrap();
+    for hidden in [&read["a"][0], &read["b"]] {
+        assert!(hidden.as_str().unwrap().starts_with("[redacted:"));
+    }
+    assert_eq!(read["a"][1], 1_234_567);
+    let (_, taken) = redaction.json(body, &secrets);
+    assert_eq!(taken[0].pointer, "/a/0");
+}
+
+#[test]
+fn keys_are_treated_one_by_one_and_shown_without_their_secrets() {
+    let other = "another-secret-token";
+    let secrets = [Secret::new(TOKEN).unwrap(), Secret::new(other).unwrap()];
+    let body = json!({TOKEN: {other: "?key=abc", "x/y~": "?key=abc"}, other: 1}).to_string();
+    let redaction = Redaction::default();
+    let (left, taken) = redaction.json(&body, &secrets);
+    for secret in [TOKEN, other] {
+        assert!(!left.contains(secret));
+        assert!(taken.iter().all(|one| !one.pointer.contains(secret)));
+    }
+    let read: Value = serde_json::from_str(&left).unwrap();
+    assert_eq!(read.as_object().unwrap().len(), 2);
+    let named: Vec<_> = taken
+        .iter()
+        .filter(|one| one.what.contains("URL"))
+        .collect();
+    assert_eq!(named.len(), 2);
+    for one in named {
+        assert!(read.pointer(&one.pointer).unwrap().is_string(), "{one:?}");
+    }
+}
+
+#[test]
+fn a_url_in_a_url_in_a_text_of_json_in_a_string_is_seen() {
+    let inner = "https://b.example/?sig=abcdef";
+    let outer = format!("https://a.example/?next={}", percent(inner));
+    let text = json!({ "url": outer }).to_string();
+    let body = json!({ "log": text }).to_string();
+    let left = stable(&Redaction::default(), &body, &[]);
+    let read: Value = serde_json::from_str(&left).unwrap();
+    let read: Value = serde_json::from_str(read["log"].as_str().unwrap()).unwrap();
+    let url = read["url"].as_str().unwrap();
+    assert!(
+        url.contains("redacted-") && !url.contains(&percent("abcdef")),
+        "{url}"
+    );
+    assert_eq!(url::Url::parse(url).unwrap().as_str(), url);
+}
+
+#[test]
+fn a_form_is_read_from_its_first_parameter_on() {
+    let redaction = Redaction::default();
+    let (left, taken) = redaction.text("token=abc&x=1&api_key=def", &[]);
+    assert!(left.starts_with("token=redacted-") && left.contains("&x=1&api_key=redacted-"));
+    assert_eq!(taken.len(), 2);
+    let (left, _) = redaction.text("my token=abc", &[]);
+    assert_eq!(left, "my token=abc");
+}
+
+#[test]
+fn pictures_keep_their_bytes_and_hide_no_secret() {
+    // It has what looks like keys and names in it.
+    let picture = "keyskABearer0sig+authtoken/".repeat(100);
+    let redaction = Redaction::default().with_pattern("[0-9]").unwrap();
+    let body = format!("{{\"image_url\":\"data:image/png;base64,{picture}==\"}}");
+    assert_eq!(stable(&redaction, &body, &secrets()), body);
+    for hidden in [
+        base64_of(TOKEN.as_bytes()),
+        "?sig=abcdef".to_owned(),
+        "&key=x".to_owned(),
+    ] {
+        let body = format!("{{\"image_url\":\"data:image/png;base64,{picture}{hidden}\"}}");
+        let left = stable(&redaction, &body, &secrets());
+        assert!(
+            !left.contains(&hidden) && left.contains("redacted-"),
+            "{left}"
+        );
+    }
+    // As long as a picture, and yet a token.
+    let form = format!("token={picture}");
+    let (left, _) = redaction.text(&form, &[]);
+    assert!(left.len() < 60, "{left}");
+}
+
+#[test]
+fn pointers_lead_into_no_string() {
+    let redaction = Redaction::default().with_pointer("/prompt").unwrap();
+    let nested = json!({"prompt": "hidden", "x": "a=b"}).to_string();
+    let body = json!({"log": nested}).to_string();
+    assert_eq!(redaction.json(&body, &[]), (body.as_str().into(), vec![]));
+}

@@ -1,0 +1,13 @@
+//! A request becomes an answer.
+
+pub(crate) mod apply_fault;
+pub(crate) mod picture;
+pub(crate) mod pipeline;
+pub(crate) mod replay;
+pub(crate) mod select;
+pub(crate) mod synthetic;
+pub(crate) mod validate;
+pub(crate) mod value_limit;
+
+pub use synthetic::{Generate, Shape};
+pub use validate::Validation;

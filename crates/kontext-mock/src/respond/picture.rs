@@ -1,0 +1,206 @@
+//! The pictures behind the URLs of generated answers.
+//!
+//! A picture is drawn from its file's name alone, when the file is asked for: the
+//! mock keeps none.
+
+use std::io;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+/// The longest side of a picture, in pixels. A file's name, which anyone can
+/// write, must not ask for more than the mock can make at once.
+pub(crate) const LONGEST_SIDE: u16 = 4096;
+
+/// The side of a tile of one colour, in pixels: whole tiles cost an encoder next to
+/// nothing.
+const TILE: u16 = 32;
+
+/// From 1 to 100, as JPEG encoders count.
+const JPEG_QUALITY: u8 = 85;
+
+/// A picture that can be drawn: equal ones have the same bytes, on every run and
+/// machine. Nothing but integers is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Picture {
+    pub(crate) seed: u64,
+    pub(crate) size: Size,
+    pub(crate) format: Format,
+}
+
+/// The sides of a picture in pixels, each from 1 to [`LONGEST_SIDE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) width: u16,
+    pub(crate) height: u16,
+}
+
+/// The file format of a picture, by its name in requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum Format {
+    Jpeg,
+    Png,
+}
+
+impl Picture {
+    /// Draws the picture and encodes it.
+    ///
+    /// # Errors
+    ///
+    /// Fails where an encoder does, which no picture is known to bring about.
+    pub(crate) fn render(&self) -> io::Result<Vec<u8>> {
+        let Size { width, height } = self.size;
+        let mut file = Vec::new();
+        match self.format {
+            Format::Jpeg => {
+                let mut encoder = jpeg_encoder::Encoder::new(&mut file, JPEG_QUALITY);
+                encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_2_0);
+                encoder
+                    .encode(&self.draw(), width, height, jpeg_encoder::ColorType::Rgb)
+                    .map_err(io::Error::other)?;
+            }
+            Format::Png => {
+                let mut encoder = png::Encoder::new(&mut file, width.into(), height.into());
+                encoder.set_color(png::ColorType::Rgb);
+                encoder.set_depth(png::BitDepth::Eight);
+                encoder.set_compression(png::Compression::Fast);
+                // All but one row of a tile are the row above.
+                encoder.set_filter(png::Filter::Up);
+                let mut writer = encoder.write_header()?;
+                writer.write_image_data(&self.draw())?;
+                writer.finish()?;
+            }
+        }
+        Ok(file)
+    }
+
+    /// The pixels, row by row, red, green and blue: a gradient between four colours,
+    /// its tiles a little darker or lighter.
+    fn draw(&self) -> Vec<u8> {
+        let (width, height) = (u64::from(self.size.width), u64::from(self.size.height));
+        let mut random = Random(self.seed);
+        let corners: [[u8; 8]; 4] = [(); 4].map(|()| random.next().to_le_bytes());
+        let mut pixels = Vec::new();
+        for row in 0..height.div_ceil(TILE.into()) {
+            let start = pixels.len();
+            for column in 0..width.div_ceil(TILE.into()) {
+                let (x, y) = (column * u64::from(TILE), row * u64::from(TILE));
+                let weights = [
+                    (width - x) * (height - y),
+                    x * (height - y),
+                    (width - x) * y,
+                    x * y,
+                ];
+                let tint = random.next() % 64;
+                let colour = [0, 1, 2].map(|channel| {
+                    let weighted = corners.iter().zip(weights);
+                    let sum: u64 = weighted
+                        .map(|(corner, weight)| u64::from(corner[channel]) * weight)
+                        .sum();
+                    u8::try_from(sum / (width * height) * 3 / 4 + tint).unwrap_or(u8::MAX)
+                });
+                let end = (3 * width).min(3 * (x + u64::from(TILE)));
+                let count = usize::try_from(end / 3 - x).unwrap_or_default();
+                pixels.extend(std::iter::repeat_n(colour, count).flatten());
+            }
+            let line = start..pixels.len();
+            for _ in 1..u64::from(TILE).min(height - row * u64::from(TILE)) {
+                pixels.extend_from_within(line.clone());
+            }
+        }
+        pixels
+    }
+
+    /// The file's name, which says all that the picture is made from:
+    /// `00c0ffee00c0ffee-1024x1024.jpg`.
+    pub(crate) fn file_name(&self) -> String {
+        let Self { seed, size, format } = self;
+        let Size { width, height } = size;
+        format!("{seed:016x}-{width}x{height}.{}", format.extension())
+    }
+
+    /// Reads a file's name; nothing if it is none that [`Picture::file_name`]
+    /// writes, so that every picture has one name.
+    pub(crate) fn from_file_name(name: &str) -> Option<Self> {
+        let (seed, rest) = name.split_once('-')?;
+        let (size, extension) = rest.split_once('.')?;
+        let (width, height) = size.split_once('x')?;
+        let mut formats = Format::VARIANTS.iter();
+        let picture = Self {
+            seed: u64::from_str_radix(seed, 16).ok()?,
+            size: Size::new(width.parse().ok()?, height.parse().ok()?)?,
+            format: *formats.find(|format| format.extension() == extension)?,
+        };
+        // This refuses signs, capitals and leading zeros.
+        (picture.file_name() == name).then_some(picture)
+    }
+}
+
+impl Size {
+    /// What the provider's examples have where the request names no ratio: a
+    /// 4:3 picture.
+    pub(crate) const DEFAULT: Self = Self {
+        width: 1184,
+        height: 880,
+    };
+
+    /// Nothing if a side is 0 or longer than [`LONGEST_SIDE`].
+    pub(crate) fn new(width: u16, height: u16) -> Option<Self> {
+        let sides = 1..=LONGEST_SIDE;
+        (sides.contains(&width) && sides.contains(&height)).then_some(Self { width, height })
+    }
+
+    /// The size of an aspect ratio such as `21:9`: a rectangle of about 2^20
+    /// pixels, its sides rounded to multiples of 16. That gives every size
+    /// that the provider documents.
+    ///
+    /// Nothing if the text is no ratio, or one that is too long for
+    /// [`LONGEST_SIDE`].
+    pub(crate) fn of_ratio(ratio: &str) -> Option<Self> {
+        let (width, height) = ratio.split_once(':')?;
+        let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+        Self::new(side(width, height)?, side(height, width)?)
+    }
+}
+
+/// The side of a rectangle of 2^20 pixels, as a multiple of 16: 16 times the
+/// rounded 64 √(side / other).
+fn side(side: u16, other: u16) -> Option<u16> {
+    let square = (4 * 64 * 64 * u64::from(side)).checked_div(other.into())?;
+    // Half of this is rounded down, after a half is added: √4x = 2√x.
+    let steps = square.isqrt().div_ceil(2);
+    u16::try_from(16 * steps).ok()
+}
+
+impl Format {
+    /// The media type of the file.
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
+
+    /// The end of the file's name, without the dot.
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+        }
+    }
+}
+
+/// The random numbers of SplitMix64, which follow from the seed alone.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests;

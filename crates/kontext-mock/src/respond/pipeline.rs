@@ -1,0 +1,558 @@
+//! A request becomes an answer: it is admitted, evaluated, answered, and put down.
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{Method, Request, StatusCode, header::CONTENT_ENCODING, request::Parts},
+    response::Response,
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    borrow::Cow,
+    mem,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::{Instant, SystemTime},
+};
+
+use crate::{
+    ADMIN_PATH, ERROR_HEADER, FAULT_HEADER, admin,
+    contract::Operation,
+    http::{
+        body,
+        connection::{CloseMode, ConnectionHandle},
+        error_response::{Reason, Refusal, Reply},
+        headers::{self, SyntheticHeaders},
+        listener::{Service, close_if_unread},
+    },
+    log,
+    matching::{Match, diff::Difference, index::Loaded},
+    redaction::Secret,
+    respond::{
+        apply_fault,
+        select::Choice,
+        validate::{EvaluatedBody, Validation},
+    },
+    state::{
+        Mock,
+        billing::Billed,
+        faults::{BeforeHandler, Fault, Plan},
+        journal::{DataUri, Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET},
+        session::Session,
+    },
+    truncate,
+};
+
+/// From how many bytes on a body is evaluated beside the other requests and not
+/// among them: parsing megabytes takes long enough to hold them up.
+const LARGE: usize = 64 * 1024;
+
+/// From how many recordings on requests are answered beside each other: to find the
+/// nearest takes long.
+const MANY: usize = 200;
+
+/// A request on its way through the mock.
+pub(crate) struct Exchange {
+    pub(crate) number: u64,
+    pub(crate) parts: Parts,
+    pub(crate) body: Bytes,
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) plan: Plan,
+    /// The address that the client is connected to.
+    pub(crate) address: Option<SocketAddr>,
+    /// When its head was here.
+    started: Instant,
+    /// Of a body that the journal does not keep whole.
+    body_sha256: Option<String>,
+    data_uris: Vec<DataUri>,
+}
+
+/// What a request asks for.
+enum Route {
+    /// The operation with this index in the contract.
+    Operation(usize),
+    /// What may be asked for at its path: these methods.
+    Options(Vec<String>),
+    /// A fault resets the connection before the body is read.
+    Nothing,
+}
+
+/// The header that says what validation would have refused.
+const VALIDATION_HEADER: &str = "x-kontext-validation";
+
+/// The header that names the members of a request that the contract does not know,
+/// which the service ignores without a word.
+const UNKNOWN_HEADER: &str = "x-kontext-unknown";
+
+/// The page of a gateway that reached nobody.
+const HTML_502: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
+
+/// An answer, and what is put down of it.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    pub(crate) found: Option<Match>,
+    pub(crate) recording: Option<Arc<str>>,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) billed: Billed,
+    pub(crate) synthetic: SyntheticHeaders,
+    /// The fields that the contract does not allow.
+    pub(crate) fields: Vec<String>,
+    /// The members that the contract does not know, as the header names them.
+    pub(crate) unknown: String,
+    /// What the log says besides.
+    pub(crate) note: String,
+}
+
+impl Answer {
+    /// The error that refuses a request.
+    pub(crate) fn refusal(refusal: &Refusal, path: &str, number: u64) -> Self {
+        let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
+        reply.set(ERROR_HEADER, refusal.reason.name());
+        Self {
+            reply,
+            error: Some(refusal.reason.name()),
+            fields: refusal.fields.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What is put down of a request whose connection was reset before it was
+    /// carried out: nobody gets an answer.
+    pub(crate) fn reset() -> Self {
+        Self {
+            error: Some(Reason::Simulated.name()),
+            reply: Reply {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                ..Reply::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// What is allowed at a path with these methods; to a browser that asks, who
+    /// may send what.
+    pub(crate) fn options(parts: &Parts, methods: &[String]) -> Self {
+        let mut answer = Self::default();
+        answer.reply.status = StatusCode::NO_CONTENT;
+        headers::add_preflight(&mut answer.reply.headers, &parts.headers, methods);
+        answer
+    }
+
+    pub(crate) fn is_miss(&self) -> bool {
+        self.found == Some(Match::Miss)
+    }
+}
+
+/// Answers a request to an operation.
+pub(crate) fn answer(
+    mock: &Mock,
+    exchange: &mut Exchange,
+    operation: &Operation,
+) -> Result<Answer, Refusal> {
+    if let Some(answer) = early(exchange) {
+        return answer;
+    }
+    let mut body = evaluated(mock, exchange, operation);
+    exchange.data_uris = mem::take(&mut body.data_uris);
+    let warning = validate(mock, exchange, operation, &body)?;
+    if exchange.session.state().run_out(&mut exchange.plan) {
+        return Err(Refusal::simulated(StatusCode::FORBIDDEN));
+    }
+    let choice = Choice {
+        mock,
+        exchange: &*exchange,
+        operation,
+        body: &body,
+    };
+    let mut answer = choice.make()?;
+    if !body.unknown.is_empty() {
+        let names: Vec<_> = body.unknown.iter().map(|name| plain(name)).collect();
+        answer.unknown = truncate::text(&names.join(", "), 500).replace('…', "...");
+        answer.reply.set(UNKNOWN_HEADER, &answer.unknown);
+    }
+    if let Some(warning) = warning {
+        answer.note.push_str(" validation: ");
+        let redaction = &exchange.loaded.set.redaction;
+        let secrets = Secret::from_headers(&exchange.parts.headers);
+        answer.note.push_str(&redaction.text(&warning, &secrets).0);
+        // A header takes ASCII alone.
+        let ascii: String = warning.escape_default().collect();
+        answer.reply.set(VALIDATION_HEADER, &ascii);
+    }
+    charge(exchange, answer.billed)?;
+    Ok(answer)
+}
+
+/// Charges for an answer, unless the credits have run out by then: two requests
+/// at once must not both get the last image.
+fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
+    let mut state = exchange.session.state();
+    if billed.images > 0 && state.run_out(&mut exchange.plan) {
+        return Err(Refusal::simulated(StatusCode::FORBIDDEN));
+    }
+    state.billed += billed;
+    Ok(())
+}
+
+/// Evaluates a request's body.
+fn evaluated(mock: &Mock, exchange: &Exchange, operation: &Operation) -> EvaluatedBody {
+    EvaluatedBody::new(
+        &exchange.loaded.set,
+        operation,
+        mock.settings.validation,
+        &exchange.body,
+        &Secret::from_headers(&exchange.parts.headers),
+    )
+}
+
+/// A member's name as a header can hold it: quoted and escaped where it is no plain one.
+fn plain(name: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    if !name.is_empty() && name.bytes().all(is_plain) {
+        return name.into();
+    }
+    format!("\"{}\"", truncate::text(name, 100).escape_default()).into()
+}
+
+/// What a fault answers in place of carrying a request out.
+fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
+    match exchange.plan.before_handler? {
+        BeforeHandler::Reset => Some(Ok(Answer::reset())),
+        BeforeHandler::Html502 => {
+            let mut reply = Reply::new(StatusCode::BAD_GATEWAY, "text/html", HTML_502);
+            reply.set(ERROR_HEADER, Reason::Simulated.name());
+            Some(Ok(Answer {
+                reply,
+                error: Some(Reason::Simulated.name()),
+                ..Answer::default()
+            }))
+        }
+        BeforeHandler::Status(status, retry_after) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::TOO_MANY_REQUESTS);
+            let refusal = Refusal::simulated(status);
+            let path = exchange.parts.uri.path();
+            let mut answer = Answer::refusal(&refusal, path, exchange.number);
+            if let Some(seconds) = retry_after {
+                answer.reply.set("retry-after", &seconds.to_string());
+            }
+            Some(Ok(answer))
+        }
+    }
+}
+
+/// A refusal whose fields can be logged: a key can be a secret as well.
+fn logged(exchange: &Exchange, refusal: Refusal) -> Refusal {
+    let redaction = &exchange.loaded.set.redaction;
+    let secrets = Secret::from_headers(&exchange.parts.headers);
+    let fields = refusal.fields.iter();
+    let fields = fields.map(|field| redaction.text(field, &secrets).0.into_owned());
+    Refusal {
+        fields: fields.collect(),
+        ..refusal
+    }
+}
+
+/// Refuses what the contract does not allow, or says what that is where
+/// validation only warns.
+fn validate(
+    mock: &Mock,
+    exchange: &Exchange,
+    operation: &Operation,
+    body: &EvaluatedBody,
+) -> Result<Option<String>, Refusal> {
+    let has_body = !exchange.body.is_empty();
+    let takes_body = operation
+        .request()
+        .is_some_and(|contract| contract.required || has_body);
+    let media_type = if takes_body {
+        body::media_type(&exchange.parts.headers).err()
+    } else {
+        None
+    };
+    let Some(refusal) = media_type.or_else(|| body.refusal.clone()) else {
+        return Ok(None);
+    };
+    match mock.settings.validation {
+        Validation::Error => Err(logged(exchange, refusal)),
+        Validation::Off => Ok(None),
+        Validation::Warn => {
+            let line = refusal.message.replace('\n', "; ");
+            Ok(Some(truncate::text(&line, 1000)))
+        }
+    }
+}
+
+impl Mock {
+    /// Answers a request. A handler that is on a socket passes its connection,
+    /// which faults can take over.
+    async fn respond(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        wire: Option<&ConnectionHandle>,
+    ) -> Response {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path().starts_with(ADMIN_PATH) {
+            return admin::serve(self, parts, body).await;
+        }
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let session = self.sessions.of(&parts.headers);
+        let bad_session = session.is_err();
+        let mut exchange = Exchange {
+            number,
+            parts,
+            body: Bytes::new(),
+            loaded: self.loaded(),
+            session: session.unwrap_or_else(|_| self.sessions.unnamed()),
+            plan: Plan::new(wire.is_some()),
+            address: wire.and_then(ConnectionHandle::address),
+            started: Instant::now(),
+            body_sha256: None,
+            data_uris: Vec::new(),
+        };
+        let asked = if bad_session {
+            let limit = self.settings.body_limit;
+            body::discard_body(&exchange.parts.headers, body, limit).await;
+            Err(Refusal::new(
+                Reason::Session,
+                "x-kontext-session: expected one name of 1 to 64 characters of A-Z a-z 0-9 . _ -",
+            ))
+        } else {
+            self.admit(&mut exchange, body).await
+        };
+        if let Some(wire) = wire {
+            wire.set_received();
+        }
+        let answer = match asked {
+            Ok(Route::Operation(operation)) => {
+                let (back, answer) = self.answer(exchange, operation).await;
+                exchange = back;
+                answer
+            }
+            Ok(Route::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
+            Ok(Route::Nothing) => Ok(Answer::reset()),
+            Err(refusal) => Err(refusal),
+        };
+        let answer = answer
+            .unwrap_or_else(|refusal| Answer::refusal(&refusal, exchange.parts.uri.path(), number));
+        let (delay, late) = (exchange.plan.delay, exchange.plan.on_response);
+        let is_reset = exchange.plan.before_handler == Some(BeforeHandler::Reset);
+        let reply = self.finish(exchange, answer);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        match late {
+            _ if is_reset => reset(wire),
+            Some(late) => apply_fault::apply(late, reply, wire),
+            None => reply.into_response(),
+        }
+    }
+
+    /// Finds out what is asked for, by checks in a fixed order, and reads the
+    /// body.
+    async fn admit(
+        self: &Arc<Self>,
+        exchange: &mut Exchange,
+        body: Body,
+    ) -> Result<Route, Refusal> {
+        let limit = self.settings.body_limit;
+        let parts = &exchange.parts;
+        if parts.method == Method::OPTIONS {
+            let methods = self.contract.methods(parts.uri.path());
+            if !methods.is_empty() {
+                let methods = methods.into_iter().map(str::to_owned).collect();
+                body::discard_body(&parts.headers, body, limit).await;
+                return Ok(Route::Options(methods));
+            }
+        }
+        match self.check_head(exchange) {
+            Ok(_) if exchange.plan.before_handler == Some(BeforeHandler::Reset) => {
+                Ok(Route::Nothing)
+            }
+            Ok(operation) => {
+                exchange.body = body::read_body(body, limit).await?;
+                Ok(Route::Operation(operation))
+            }
+            Err(refusal) => {
+                body::discard_body(&exchange.parts.headers, body, limit).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Checks all that is known before the body is read.
+    fn check_head(&self, exchange: &mut Exchange) -> Result<usize, Refusal> {
+        let Exchange {
+            parts,
+            session,
+            plan,
+            number,
+            ..
+        } = exchange;
+        let index = body::find_operation(&self.contract, &parts.method, parts.uri.path())?;
+        if let Some(operation) = self.contract.operations().nth(index) {
+            body::authorize(operation, &parts.headers, self.settings.key.as_ref())?;
+        }
+        let random = fraction(*number);
+        for faults in parts.headers.get_all(FAULT_HEADER) {
+            let faults = String::from_utf8_lossy(faults.as_bytes());
+            for text in faults.split(';').filter(|text| !text.trim().is_empty()) {
+                let fault: Fault = text.trim().parse().map_err(|error| {
+                    Refusal::new(Reason::Fault, format!("{FAULT_HEADER}: {error}"))
+                })?;
+                session.state().plan_own(plan, fault, random);
+            }
+        }
+        session.state().plan(plan, random);
+        Ok(index)
+    }
+
+    /// Answers a request whose body has been read.
+    async fn answer(
+        self: &Arc<Self>,
+        mut exchange: Exchange,
+        operation: usize,
+    ) -> (Exchange, Result<Answer, Refusal>) {
+        let is_long =
+            exchange.body.len() >= LARGE || exchange.parts.headers.contains_key(CONTENT_ENCODING);
+        if !is_long && exchange.loaded.set.prepared.len() < MANY {
+            let answer = self.answer_now(&mut exchange, operation);
+            return (exchange, answer);
+        }
+        let mock = self.clone();
+        let evaluated = tokio::task::spawn_blocking(move || {
+            let answer = mock.answer_now(&mut exchange, operation);
+            (exchange, answer)
+        });
+        match evaluated.await {
+            Ok(answered) => answered,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down, so no one waits for an answer.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    fn answer_now(&self, exchange: &mut Exchange, operation: usize) -> Result<Answer, Refusal> {
+        let limit = self.settings.body_limit;
+        if let Some(decoded) = body::decode(&exchange.parts.headers, &exchange.body, limit)? {
+            exchange.body = decoded;
+        }
+        if exchange.body.len() > self.settings.journal_body {
+            let sha256 = Sha256::digest(&exchange.body);
+            exchange.body_sha256 = Some(format!("{sha256:x}"));
+        }
+        match self.contract.operations().nth(operation) {
+            Some(operation) => answer(self, exchange, operation),
+            // Its index was found in the same contract.
+            None => Err(Refusal::new(Reason::NotFound, "Not found")),
+        }
+    }
+
+    /// Completes an answer with the headers that every one has, and puts it
+    /// down in the journal, the counters and the log.
+    fn finish(&self, exchange: Exchange, mut answer: Answer) -> Reply {
+        let Exchange {
+            number,
+            parts,
+            body,
+            session,
+            plan,
+            started,
+            body_sha256,
+            data_uris,
+            ..
+        } = exchange;
+        let reply = &mut answer.reply;
+        headers::add_inference_id(&mut reply.headers, answer.synthetic, number);
+        headers::add_client_request_id(&mut reply.headers, &parts.headers);
+        headers::add_cors(&mut reply.headers, &parts.headers);
+        if !plan.names.is_empty() {
+            reply.set(FAULT_HEADER, &plan.names.join("; "));
+        }
+        session.state().count(answer.found, answer.error.is_some());
+        if answer.is_miss() {
+            self.misses.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.settings.log_requests {
+            log::Line {
+                parts: &parts,
+                session: session.name.as_deref(),
+                took: started.elapsed() + plan.delay,
+                answer: &answer,
+                faults: &plan.names,
+            }
+            .write();
+        }
+        let reply = answer.reply;
+        self.journal.add(Entry {
+            number,
+            session: session.name.clone(),
+            headers: Headers::of(&parts.headers),
+            path: truncate::text(parts.uri.path(), JOURNAL_TARGET),
+            query: parts.uri.query().map(|query| {
+                let query = self.redacted_query(query);
+                truncate::text(&query, JOURNAL_TARGET)
+            }),
+            method: parts.method,
+            body: match body_sha256 {
+                None => body[..].into(),
+                Some(_) => body[..body.len().min(JOURNAL_BODY)].into(),
+            },
+            body_length: body.len(),
+            body_sha256,
+            data_uris,
+            at: SystemTime::now(),
+            status: reply.status,
+            found: answer.found,
+            recording: answer.recording,
+            error: answer.error,
+            differences: answer.differences,
+            faults: plan.names,
+            billed: answer.billed,
+        });
+        reply
+    }
+}
+
+impl Service for Mock {
+    fn note(&self, event: &str) {
+        if self.settings.log_requests {
+            log::write(format!("{} {event}\n", log::now()));
+        }
+    }
+
+    async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &ConnectionHandle) -> Response {
+        self.respond(request, Some(wire)).await
+    }
+}
+
+/// Makes a router of a mock; everything the mock does is in it.
+pub(crate) fn router(mock: Arc<Mock>) -> Router {
+    Router::new().fallback(async move |request: Request<Body>| {
+        close_if_unread(request, |request| mock.respond(request, None)).await
+    })
+}
+
+/// Resets the connection in place of an answer.
+fn reset(wire: Option<&ConnectionHandle>) -> Response {
+    let mut response = Response::new(Body::empty());
+    match wire {
+        Some(wire) => wire.take_over(Bytes::new(), CloseMode::Reset),
+        None => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}
+
+/// A number from 0 to 1 that looks random, and is the same in every run.
+fn fraction(number: u64) -> f64 {
+    // SplitMix64, whose upper bits are good.
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let upper = u32::try_from(mixed >> 32).unwrap_or_default();
+    f64::from(upper) / f64::from(u32::MAX)
+}

@@ -1,0 +1,256 @@
+//! A recording as it is served.
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, Uri, header::HOST, request::Parts},
+};
+use kontext_recording::{Canonical, blanks, string_end};
+use memchr::memchr;
+use std::{
+    borrow::Cow,
+    net::SocketAddr,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    FILES_PATH, RECORDING_HEADER,
+    http::{
+        error_response::Reply,
+        headers::{self, REWRITTEN, SyntheticHeaders},
+    },
+    recordings::Recording,
+    state::billing::Billed,
+};
+
+/// A recording with all of its answer that is the same every time.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) name: Arc<str>,
+    pub(crate) title: String,
+    /// The request's body in the form in which requests are compared, secrets
+    /// redacted.
+    pub(crate) canonical: Option<Canonical>,
+    pub(crate) billed: Billed,
+    /// Which of the provider's headers were not recorded.
+    pub(crate) synthetic: SyntheticHeaders,
+    reply: Reply,
+    rewritten: Option<Rewritten>,
+}
+
+/// The answer with other URLs for the pictures that were kept.
+#[derive(Debug)]
+struct Rewritten {
+    headers: HeaderMap,
+    pieces: Vec<Piece>,
+    /// The last body that was made, and for which origin: clients keep to one.
+    last: Mutex<Option<(Box<str>, Bytes)>>,
+}
+
+/// A piece of a body that names kept pictures.
+#[derive(Debug)]
+enum Piece {
+    AsRecorded(Bytes),
+    /// Where the URL of a picture stands; the path at which the mock serves it.
+    Picture(String),
+}
+
+impl Replay {
+    pub(crate) fn new(recording: &Recording, canonical: Option<Canonical>) -> Self {
+        let mut reply = Reply {
+            status: recording.status_code(),
+            headers: recording.headers().clone(),
+            body: recording.response_bytes(),
+        };
+        let billed = if recording.status_code().is_success() {
+            Billed::of_answer(
+                recording.response(),
+                recording.header(headers::CREDITS_USED.as_str()),
+            )
+        } else {
+            Billed::default()
+        };
+        let synthetic = headers::add_cost(&mut reply.headers, billed);
+        reply.set(RECORDING_HEADER, recording.name());
+        headers::reserve(&mut reply.headers, synthetic);
+        Self {
+            name: recording.name().into(),
+            title: recording.title().to_owned(),
+            canonical,
+            billed,
+            synthetic,
+            rewritten: Rewritten::of(recording, &reply),
+            reply,
+        }
+    }
+
+    /// The answer, with the URLs of kept pictures pointing to the mock, where
+    /// it is known under which address the client found it.
+    pub(crate) fn reply(&self, origin: Option<&Origin<'_>>) -> Reply {
+        match (&self.rewritten, origin) {
+            (Some(rewritten), Some(origin)) => Reply {
+                status: self.reply.status,
+                headers: rewritten.headers.clone(),
+                body: rewritten.body(origin),
+            },
+            _ => self.reply.clone(),
+        }
+    }
+}
+
+impl Rewritten {
+    /// Nothing where no picture was kept with the recording.
+    fn of(recording: &Recording, reply: &Reply) -> Option<Self> {
+        let mut headers = reply.headers.clone();
+        headers.insert(REWRITTEN.clone(), HeaderValue::from_static("url"));
+        Some(Self {
+            pieces: pieces(recording)?,
+            headers,
+            last: Mutex::default(),
+        })
+    }
+
+    fn body(&self, origin: &Origin<'_>) -> Bytes {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, body)) = &*last
+            && **known == *origin.0
+        {
+            return body.clone();
+        }
+        let mut body = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::AsRecorded(bytes) => body.extend_from_slice(bytes),
+                Piece::Picture(path) => {
+                    body.extend_from_slice(origin.url().as_bytes());
+                    body.extend_from_slice(path.as_bytes());
+                }
+            }
+        }
+        let body = Bytes::from(body);
+        *last = Some((origin.0.as_ref().into(), body.clone()));
+        body
+    }
+}
+
+/// Where the client found the mock.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin<'a>(Cow<'a, str>);
+
+impl<'a> Origin<'a> {
+    /// Reads it from `Host`, or from a target with an authority. Where neither
+    /// is there or they are not of the usual form, it is the address that the
+    /// client is connected to, if it is.
+    pub(crate) fn of(parts: &'a Parts, address: Option<SocketAddr>) -> Option<Self> {
+        let connected = || Some(Self(address?.to_string().into()));
+        Self::read(&parts.uri, &parts.headers).or_else(connected)
+    }
+
+    fn read(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Self> {
+        let host = match uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => headers.get(HOST).map(HeaderValue::to_str)?.ok()?,
+        };
+        // It becomes part of a JSON text and of a URL.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+        (!host.is_empty() && host.len() <= 300 && host.bytes().all(plain))
+            .then_some(Self(host.into()))
+    }
+
+    /// The origin as a URL without a slash at its end.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.0)
+    }
+}
+
+/// Cuts a body at the URLs of the pictures that were kept; nothing where there
+/// are none.
+fn pieces(recording: &Recording) -> Option<Vec<Piece>> {
+    let body = recording.response_bytes();
+    let mut cuts = Vec::new();
+    for range in string_values(&body) {
+        let string = decoded(&body[range.clone()]);
+        let file = recording.files().iter().find(|file| {
+            let url = string.as_deref();
+            url == Some(file.url())
+        });
+        if let Some(file) = file {
+            cuts.push((range, file.file()));
+        }
+    }
+    if cuts.is_empty() {
+        return None;
+    }
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for (range, file) in cuts {
+        pieces.push(Piece::AsRecorded(body.slice(at..range.start)));
+        let path = format!("{FILES_PATH}{}/{file}", recording.name());
+        pieces.push(Piece::Picture(path));
+        at = range.end;
+    }
+    pieces.push(Piece::AsRecorded(body.slice(at..)));
+    Some(pieces)
+}
+
+/// Where the strings of a JSON text stand that are values and not keys, without
+/// their quotes, in order.
+fn string_values(json: &[u8]) -> Vec<Range<usize>> {
+    let mut values = Vec::new();
+    let mut at = 0;
+    while let Some(found) = memchr(b'"', json.get(at..).unwrap_or_default()) {
+        let start = at + found + 1;
+        at = string_end(json, start);
+        let is_key = json[at + blanks(&json[at..])..].starts_with(b":");
+        if !is_key && at > start {
+            values.push(start..at - 1);
+        }
+    }
+    values
+}
+
+/// What a string stands for, however it is spelled.
+fn decoded(spelled: &[u8]) -> Option<Cow<'_, str>> {
+    let spelled = std::str::from_utf8(spelled).ok()?;
+    if !spelled.contains('\\') {
+        return Some(spelled.into());
+    }
+    serde_json::from_str::<String>(&format!("\"{spelled}\""))
+        .ok()
+        .map(Cow::Owned)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_is_found_however_it_is_spelled_and_a_key_is_none() {
+        let json = br#"{"https://a/b" : ["https:\/\/a\u002fb", "https://a/b"], "a":"a\"b", "":""}"#;
+        let values = string_values(json).into_iter();
+        let values: Vec<_> = values.map(|range| decoded(&json[range]).unwrap()).collect();
+        assert_eq!(values, ["https://a/b", "https://a/b", "a\"b", ""]);
+        for odd in ["", "\"", "\"\\", "[\"a", "\"\"\""] {
+            string_values(odd.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_origin_is_taken_only_in_its_usual_form() {
+        let origin = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_str(host).unwrap());
+            let uri = Uri::from_static("/v1");
+            Origin::read(&uri, &headers).map(|origin| origin.url())
+        };
+        assert_eq!(origin("[::1]:80").as_deref(), Some("http://[::1]:80"));
+        assert_eq!(origin("mock:4010").as_deref(), Some("http://mock:4010"));
+        for odd in ["", "a\"b", "a/b", "user@host", "a b", &"a".repeat(301)] {
+            assert_eq!(origin(odd), None, "{odd}");
+        }
+        let uri = Uri::from_static("http://proxied:1/v1");
+        let found = Origin::read(&uri, &HeaderMap::new().clone()).map(|origin| origin.url());
+        assert_eq!(found.as_deref(), Some("http://proxied:1"));
+    }
+}

@@ -1,0 +1,351 @@
+//! Which answer a valid request gets.
+
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use crate::{
+    contract::{Operation, violations},
+    http::{
+        error_response::{Reason, Refusal, Reply},
+        headers::{self, header_list},
+    },
+    log,
+    matching::{self, Match, MatchMode, index::RecordingIndex},
+    respond::{
+        pipeline::{Answer, Exchange},
+        replay::Origin,
+        synthetic,
+        validate::EvaluatedBody,
+    },
+    state::{Mock, billing::Billed},
+    truncate,
+};
+
+/// The header that says which values of the request were ignored to find the recording.
+const IGNORED_HEADER: &str = "x-kontext-ignored";
+
+/// What an answer is chosen by.
+pub(crate) struct Choice<'a> {
+    pub(crate) mock: &'a Mock,
+    pub(crate) exchange: &'a Exchange,
+    pub(crate) operation: &'a Operation,
+    pub(crate) body: &'a EvaluatedBody,
+}
+
+impl Choice<'_> {
+    /// By what the request asks for, or by its recording.
+    pub(crate) fn make(&self) -> Result<Answer, Refusal> {
+        if let Some(preference) = Preference::of(&self.exchange.parts.headers)? {
+            let mut answer = self.preferred(&preference)?;
+            answer
+                .reply
+                .set("preference-applied", &preference.applied());
+            return Ok(answer);
+        }
+        Ok(self.matched())
+    }
+
+    /// The recording of the request, or what the mode has in place of it.
+    fn matched(&self) -> Answer {
+        if let Some(index) = matching::exact(self.body, self.query()) {
+            return self.replay(index, Match::Exact);
+        }
+        let set = self.set();
+        match self.mock.settings.match_mode {
+            MatchMode::Generate => self.generated(),
+            MatchMode::Fallback => match set.of_operation(self.operation.name()).next() {
+                Some((index, _)) => self.replay(index, Match::Fallback),
+                None => self.miss(),
+            },
+            MatchMode::Nearest => match matching::nearest(set, self.operation.name(), self.body) {
+                Some(index) => self.replay(index, Match::Nearest),
+                None => self.miss(),
+            },
+            MatchMode::Strict => self.miss(),
+        }
+    }
+
+    fn preferred(&self, preference: &Preference) -> Result<Answer, Refusal> {
+        let Some(name) = &preference.example else {
+            return match preference.code {
+                Some(code) => self.of_status(code),
+                None => Ok(self.matched()),
+            };
+        };
+        let answer = self.named(name)?;
+        match preference.code {
+            Some(code) if answer.reply.status.as_u16() != code => Err(Refusal::new(
+                Reason::Prefer,
+                format!(
+                    "Prefer: the recording {name} has the status {}, not {code}",
+                    answer.reply.status.as_u16()
+                ),
+            )),
+            _ => Ok(answer),
+        }
+    }
+
+    /// A recording by its case or name.
+    fn named(&self, name: &str) -> Result<Answer, Refusal> {
+        let set = self.set();
+        let Some(index) = set.named(self.operation.name(), name) else {
+            let names = set.of_operation(self.operation.name());
+            let names: Vec<_> = names.take(20).map(|(_, one)| &*one.name).collect();
+            return Err(Refusal::new(
+                Reason::Prefer,
+                format!(
+                    "No recording of {} is called {:?}. It has: {}",
+                    self.operation.name(),
+                    truncate::text(name, 100),
+                    names.join(", ")
+                ),
+            ));
+        };
+        Ok(self.replay_other(index))
+    }
+
+    /// An answer of a status: the request's own recording, another one, one
+    /// that is made up, or the documented error.
+    fn of_status(&self, status: u16) -> Result<Answer, Refusal> {
+        let set = self.set();
+        let has_status = |index: &usize| {
+            let recording = set.recordings.iter().nth(*index);
+            recording.is_some_and(|recording| recording.status() == status)
+        };
+        let own = matching::exact(self.body, self.query()).filter(has_status);
+        let of_operation = set.of_operation(self.operation.name());
+        let found = own.or_else(|| of_operation.map(|(index, _)| index).find(has_status));
+        if let Some(index) = found {
+            return Ok(self.replay_other(index));
+        }
+        let Ok(code) = StatusCode::from_u16(status) else {
+            return Err(Refusal::new(
+                Reason::Prefer,
+                format!("{status} is no status"),
+            ));
+        };
+        if code == StatusCode::OK {
+            return Ok(self.generated());
+        }
+        if self.operation.response(status).is_none() || !(400..600).contains(&status) {
+            return Err(Refusal::new(
+                Reason::Prefer,
+                format!(
+                    "The contract of {} declares no status {status} that could be made up; it \
+                     declares {}",
+                    self.operation.name(),
+                    self.operation.statuses()
+                ),
+            ));
+        }
+        let path = self.exchange.parts.uri.path();
+        let mut answer = Answer::refusal(&Refusal::simulated(code), path, self.exchange.number);
+        answer.found = Some(Match::Generated);
+        headers::set_match(&mut answer.reply.headers, Match::Generated);
+        Ok(answer)
+    }
+
+    /// Replays a recording that was asked for by name or status, which need not
+    /// be the request's own.
+    fn replay_other(&self, index: usize) -> Answer {
+        let own = matching::exact(self.body, self.query()) == Some(index);
+        let how = if own { Match::Exact } else { Match::Fallback };
+        self.replay(index, how)
+    }
+
+    fn replay(&self, index: usize, how: Match) -> Answer {
+        let set = self.set();
+        self.exchange.loaded.mark_used(index);
+        let Some(prepared) = set.prepared.get(index) else {
+            return self.miss();
+        };
+        let origin = if self.mock.settings.rewrite_urls {
+            self.origin()
+        } else {
+            None
+        };
+        let mut reply = prepared.reply(origin.as_ref());
+        if how == Match::Exact && !self.body.ignored.is_empty() {
+            reply.set(IGNORED_HEADER, &self.body.ignored.join(", "));
+        }
+        headers::set_match(&mut reply.headers, how);
+        let mut answer = Answer {
+            reply,
+            found: Some(how),
+            recording: Some(prepared.name.clone()),
+            billed: prepared.billed,
+            synthetic: prepared.synthetic,
+            ..Answer::default()
+        };
+        if how != Match::Exact {
+            self.add_differences(&mut answer, index);
+        }
+        answer
+    }
+
+    fn add_differences(&self, answer: &mut Answer, index: usize) -> Vec<String> {
+        // It is shown, logged and kept.
+        let query = self.query().map(|query| self.mock.redacted_query(query));
+        let differences = matching::differences(self.set(), index, self.body, query.as_deref());
+        let lines = differences.lines();
+        if !lines.is_empty() {
+            answer.note.push_str(" differs: ");
+            answer
+                .note
+                .push_str(&truncate::text(&lines.join("; "), 1000));
+        }
+        answer.differences = differences.into_list();
+        lines
+    }
+
+    /// Refuses a request that no recording answers, with the nearest one, what
+    /// differs, and how to record it.
+    fn miss(&self) -> Answer {
+        let set = self.set();
+        let mut facts = Answer::default();
+        let nearest = matching::nearest(set, self.operation.name(), self.body).and_then(|index| {
+            let prepared = set.prepared.get(index)?;
+            facts.recording = Some(prepared.name.clone());
+            let lines = self.add_differences(&mut facts, index);
+            Some((prepared, lines))
+        });
+        let command = log::record_command(self.mock.settings.folder.as_deref());
+        let (hint, record) = if self.query().is_some() {
+            (
+                "It cannot be recorded, because it has a query.".to_owned(),
+                "it cannot be recorded, because it has a query".to_owned(),
+            )
+        } else {
+            (
+                format!("To record it, send it to: {command}"),
+                format!("to record it: {command}"),
+            )
+        };
+        let message = match nearest {
+            Some((prepared, lines)) => {
+                let heading = format!(
+                    "No recording matches this request. The nearest is {} ({}), which differs \
+                     here:",
+                    prepared.name,
+                    truncate::text(&prepared.title, 200)
+                );
+                violations::list(&heading, lines.into_iter())
+            }
+            None => format!("No recording of {} is there.", self.operation.name()),
+        };
+        let refusal = Refusal::new(Reason::Miss, format!("{message}\n{hint}"));
+        let path = self.exchange.parts.uri.path();
+        let mut answer = Answer::refusal(&refusal, path, self.exchange.number);
+        headers::set_match(&mut answer.reply.headers, Match::Miss);
+        Answer {
+            found: Some(Match::Miss),
+            recording: facts.recording,
+            differences: facts.differences,
+            note: format!("{}; {record}", facts.note),
+            ..answer
+        }
+    }
+
+    /// Makes an answer up from the request.
+    fn generated(&self) -> Answer {
+        let body: Value = serde_json::from_slice(&self.exchange.body).unwrap_or_default();
+        let compared = self.body.canonical();
+        let spelt = compared.map_or_else(String::new, |body| {
+            kontext_recording::readable(body.marked())
+        });
+        let origin = self.origin().map(|origin| origin.url());
+        let base_url = origin.unwrap_or_default();
+        let settings = &self.mock.settings.generate;
+        let made = synthetic::answer(&body, settings, &spelt, &base_url);
+        let Ok(made) = made else {
+            return self.miss();
+        };
+        let billed = Billed::of_answer(&made, None);
+        let mut reply = Reply::new(StatusCode::OK, "application/json", made);
+        let synthetic = headers::add_cost(&mut reply.headers, billed);
+        headers::set_match(&mut reply.headers, Match::Generated);
+        Answer {
+            reply,
+            found: Some(Match::Generated),
+            billed,
+            synthetic,
+            ..Answer::default()
+        }
+    }
+
+    fn origin(&self) -> Option<Origin<'_>> {
+        Origin::of(&self.exchange.parts, self.exchange.address)
+    }
+
+    fn set(&self) -> &RecordingIndex {
+        &self.exchange.loaded.set
+    }
+
+    /// The query, where there is one that is not empty.
+    fn query(&self) -> Option<&str> {
+        let query = self.exchange.parts.uri.query();
+        query.filter(|query| !query.is_empty())
+    }
+}
+
+/// The header's name, in lower case.
+const PREFER: &str = "prefer";
+
+/// The answer that a request asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Preference {
+    /// `code=429`: an answer of this status.
+    pub(crate) code: Option<u16>,
+    /// `example=add-bird`: the recording with this case or name.
+    pub(crate) example: Option<String>,
+}
+
+impl Preference {
+    /// Reads every `Prefer` of a request. Preferences that the mock does not
+    /// know are ignored, and of two the first counts, as the RFC has it.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
+        if !headers.contains_key(PREFER) {
+            return Ok(None);
+        }
+        let mut preference = Self::default();
+        for value in headers.get_all(PREFER) {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            for part in header_list(&value, &[',', ';']) {
+                let (name, value) = part.split_once('=').unwrap_or((part, ""));
+                let value = value.trim().trim_matches('"');
+                match name.trim().to_ascii_lowercase().as_str() {
+                    "code" if preference.code.is_none() => preference.code = Some(code(value)?),
+                    "example" if preference.example.is_none() => {
+                        preference.example = Some(value.to_owned());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let asks = preference != Self::default();
+        Ok(asks.then_some(preference))
+    }
+
+    /// How it is written in the header that says that it was met.
+    pub(crate) fn applied(&self) -> String {
+        let code = self.code.map(|code| format!("code={code}"));
+        let example = self.example.as_ref().map(|name| format!("example={name}"));
+        let both: Vec<_> = code.into_iter().chain(example).collect();
+        both.join(", ")
+    }
+}
+
+fn code(text: &str) -> Result<u16, Refusal> {
+    text.parse()
+        .ok()
+        .filter(|code| (200..600).contains(code))
+        .ok_or_else(|| {
+            Refusal::new(
+                Reason::Prefer,
+                format!(
+                    "Prefer: expected code= with a status from 200 to 599, received {:?}",
+                    truncate::text(text, 50)
+                ),
+            )
+        })
+}

@@ -1,0 +1,276 @@
+//! Validates a request's body against the contract, and finds what it is compared by.
+
+use kontext_recording::{Canonical, RequestHash};
+use serde_json::Value;
+use std::{borrow::Cow, sync::OnceLock};
+use strum::{Display, EnumString};
+
+use crate::{
+    contract::{
+        Operation, RequestContract,
+        violations::{self, ENTRIES, Violation, has_long_list, violations_of},
+    },
+    http::error_response::{Reason, Refusal},
+    matching::index::RecordingIndex,
+    redaction::Secret,
+    respond::value_limit,
+    state::journal::{self, DataUri},
+};
+
+/// The provider's first line when a body is wrong.
+const HEADING: &str = "Body validation error";
+
+/// What happens to a request that the contract does not allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Validation {
+    /// It is refused with 400 (or 415), as the provider would.
+    #[default]
+    Error,
+    /// It is answered as if it were right; the header `x-kontext-validation`
+    /// and the log say what is wrong.
+    Warn,
+    /// It is answered as if it were right.
+    Off,
+}
+
+/// What is made of a request's body: parsed once, validated once, and looked up
+/// by its hash.
+#[derive(Debug)]
+pub(crate) struct EvaluatedBody {
+    /// Why the contract does not allow it, if it does not.
+    pub(crate) refusal: Option<Refusal>,
+    /// The recording that has exactly this body.
+    pub(crate) exact: Option<usize>,
+    /// What was ignored to find it.
+    pub(crate) ignored: Vec<String>,
+    /// Members that the contract does not know, at most 20.
+    pub(crate) unknown: Vec<String>,
+    /// The data URIs in it.
+    pub(crate) data_uris: Vec<DataUri>,
+    compared: Compared,
+    /// What differences are looked for in, made when somebody asks.
+    canonical: OnceLock<Option<Canonical>>,
+}
+
+/// A body as it is compared with those of recordings.
+#[derive(Debug, Default)]
+pub(crate) enum Compared {
+    /// There is none.
+    Nothing,
+    /// JSON, its secrets redacted.
+    Json(String),
+    /// Something that is not JSON, which no recording has; or something that is
+    /// refused before it is compared.
+    #[default]
+    Opaque,
+}
+
+impl EvaluatedBody {
+    /// Evaluates a body for an operation; `secrets` are those of the request's
+    /// headers.
+    pub(crate) fn new(
+        set: &RecordingIndex,
+        operation: &Operation,
+        validation: Validation,
+        body: &[u8],
+        secrets: &[Secret],
+    ) -> Self {
+        let read = match operation.request() {
+            Some(contract) if body.is_empty() => {
+                let required = contract.required;
+                let refusal = required.then(|| not_json("the body is empty, expected JSON"));
+                Ok(Evaluated {
+                    compared: Compared::Nothing,
+                    hash: None,
+                    refusal,
+                    ..Evaluated::default()
+                })
+            }
+            Some(contract) => evaluate(set, operation, contract, validation, body, secrets),
+            None if body.is_empty() => Ok(Evaluated {
+                compared: Compared::Nothing,
+                ..Evaluated::default()
+            }),
+            None => Err(unexpected(body)),
+        };
+        let Evaluated {
+            compared,
+            hash,
+            refusal,
+            unknown,
+            data_uris,
+        } = read.unwrap_or_else(|refusal| Evaluated {
+            refusal: Some(refusal),
+            ..Evaluated::default()
+        });
+        let hash = match compared {
+            Compared::Nothing => Some(RequestHash::of(operation.name(), None)),
+            Compared::Json(_) | Compared::Opaque => hash,
+        };
+        let mut evaluated = Self {
+            refusal,
+            exact: hash.and_then(|hash| set.exact(hash)),
+            ignored: Vec::new(),
+            compared,
+            unknown,
+            data_uris,
+            canonical: OnceLock::new(),
+        };
+        if evaluated.exact.is_none()
+            && !set.ignore.is_empty()
+            && let Some(body) = evaluated.canonical()
+            && let Some((index, differ)) = set.exact_but_ignored(operation.name(), body)
+        {
+            evaluated.ignored = differ.into_iter().map(ToString::to_string).collect();
+            evaluated.exact = Some(index);
+        }
+        evaluated
+    }
+
+    /// Whether it is neither JSON nor nothing.
+    pub(crate) fn is_opaque(&self) -> bool {
+        matches!(self.compared, Compared::Opaque)
+    }
+
+    /// The body as differences are looked for in it, where there is one that is
+    /// JSON.
+    pub(crate) fn canonical(&self) -> Option<&Canonical> {
+        let Compared::Json(text) = &self.compared else {
+            return None;
+        };
+        // Its numbers have been found in range.
+        let canonical = || Canonical::of(text).ok();
+        self.canonical.get_or_init(canonical).as_ref()
+    }
+}
+
+/// What is made of a body, before its recording is looked up.
+#[derive(Default)]
+struct Evaluated {
+    compared: Compared,
+    hash: Option<RequestHash>,
+    refusal: Option<Refusal>,
+    unknown: Vec<String>,
+    data_uris: Vec<DataUri>,
+}
+
+/// Evaluates a body that is there, or refuses it because it cannot be read.
+fn evaluate(
+    set: &RecordingIndex,
+    operation: &Operation,
+    contract: &RequestContract,
+    validation: Validation,
+    body: &[u8],
+    secrets: &[Secret],
+) -> Result<Evaluated, Refusal> {
+    let text = text(body).map_err(|problem| not_json(&problem))?;
+    if value_limit::is_too_much(text) {
+        return Err(Refusal::new(
+            Reason::TooLarge,
+            format!(
+                "Request body too large: it has more than {} keys and values",
+                value_limit::VALUES
+            ),
+        ));
+    }
+    let mut value: Value =
+        serde_json::from_str(text).map_err(|error| unreadable(&words(&error)))?;
+    let refusal = refuse(contract, &value);
+    if refusal.is_some() && validation == Validation::Error {
+        // It is compared with nothing, so megabytes need not be prepared for it.
+        return Ok(Evaluated {
+            refusal,
+            data_uris: journal::data_uris(&value),
+            ..Evaluated::default()
+        });
+    }
+    let (redacted, _) = set.redaction.json(text, secrets);
+    if let Cow::Owned(redacted) = &redacted {
+        value = serde_json::from_str(redacted).map_err(|error| unreadable(&words(&error)))?;
+    }
+    let hash = RequestHash::of_json(operation.name(), &redacted, &value)
+        .map_err(|error| unreadable(&error.to_string()))?;
+    Ok(Evaluated {
+        unknown: unknown(contract, &value),
+        data_uris: journal::data_uris(&value),
+        compared: Compared::Json(redacted.into_owned()),
+        hash: Some(hash),
+        refusal,
+    })
+}
+
+/// The members of a body that no request of the contract has.
+fn unknown(contract: &RequestContract, value: &Value) -> Vec<String> {
+    let (Some(known), Some(members)) = (&contract.known, value.as_object()) else {
+        return Vec::new();
+    };
+    let unknown = members.keys().filter(|name| !known.contains(*name));
+    unknown.take(20).cloned().collect()
+}
+
+/// The text that a body is.
+fn text(body: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        format!(
+            "the body is not UTF-8: wrong from byte {} on",
+            error.valid_up_to()
+        )
+    })?;
+    if text.starts_with('\u{feff}') {
+        return Err(
+            "the body starts with a byte order mark (EF BB BF), expected JSON without it"
+                .to_owned(),
+        );
+    }
+    Ok(text)
+}
+
+fn unreadable(problem: &str) -> Refusal {
+    not_json(&format!("invalid JSON: {problem}"))
+}
+
+/// Says everything that the contract does not allow in a document.
+fn refuse(contract: &RequestContract, value: &Value) -> Option<Refusal> {
+    let problems = violations_of(&contract.open, value);
+    if problems.is_empty() {
+        return None;
+    }
+    let heading = if has_long_list(value) {
+        format!("{HEADING}\n(of each list only the first {ENTRIES} entries are judged)")
+    } else {
+        HEADING.to_owned()
+    };
+    let lines = problems.iter().map(Violation::line);
+    let refusal = Refusal::new(Reason::Contract, violations::list(&heading, lines));
+    Some(Refusal {
+        fields: problems.iter().take(20).map(Violation::field).collect(),
+        ..refusal
+    })
+}
+
+fn not_json(problem: &str) -> Refusal {
+    Refusal::new(Reason::NotJson, format!("{HEADING}\n{problem}"))
+}
+
+/// Refuses a body where the contract has none.
+fn unexpected(body: &[u8]) -> Refusal {
+    Refusal::new(
+        Reason::Contract,
+        format!(
+            "{HEADING}\nbody: expected no body, received {} bytes",
+            body.len()
+        ),
+    )
+}
+
+/// Says in words what the parser found, with line and column.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix("recursion limit exceeded") {
+        Some(place) => format!("it is nested deeper than 127 levels{place}"),
+        None => text,
+    }
+}

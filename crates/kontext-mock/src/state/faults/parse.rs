@@ -1,0 +1,288 @@
+//! How faults are written: on the command line, in headers and in JSON alike.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{fmt, str::FromStr, time::Duration};
+
+use crate::{
+    state::faults::{Fault, FaultKind, LONGEST},
+    truncate,
+};
+
+/// Says why a text is no [`Fault`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown fault {text:?}: {problem}")]
+pub struct ParseFaultError {
+    text: String,
+    problem: String,
+}
+
+/// Every fault as it is written, for messages and help.
+pub(crate) const FORMS: &str = "delay=200ms, delay=50ms..2s, slow-body=2s, reset-before, \
+     reset-after, empty-reply, garbage, malformed-chunk, cut-body[=BYTES], \
+     wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS], \
+     rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N";
+
+impl FromStr for Fault {
+    type Err = ParseFaultError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text).map_err(|problem| ParseFaultError {
+            text: truncate::text(text, 100),
+            problem,
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<Fault, String> {
+    let mut parts = text.split(',').map(str::trim);
+    let first = parts.next().unwrap_or_default();
+    let (name, value) = match first.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim())),
+        None => (first, None),
+    };
+    let mut kind = kind(name, value)?;
+    let mut times = None;
+    let mut has_burst = false;
+    for part in parts {
+        match (part.split_once('='), &mut kind) {
+            (Some(("times", _)), _) if times.is_some() => {
+                return Err("times is given twice".to_owned());
+            }
+            (Some(("burst", _)), FaultKind::RateLimit { .. }) if has_burst => {
+                return Err("burst is given twice".to_owned());
+            }
+            (Some(("times", value)), _) => {
+                let value = number(value, "times", "2")?;
+                if value == 0 {
+                    return Err("times is at least 1; leave the fault out instead".to_owned());
+                }
+                times = Some(value);
+            }
+            (Some(("burst", value)), FaultKind::RateLimit { burst, .. }) => {
+                has_burst = true;
+                *burst = number(value, "burst", "10")?;
+                if *burst == 0 {
+                    return Err("burst is at least 1, or nothing would ever pass".to_owned());
+                }
+            }
+            _ => return Err(format!("it has no setting {part:?}, expected times=N")),
+        }
+    }
+    Ok(Fault { kind, times })
+}
+
+fn kind(name: &str, value: Option<&str>) -> Result<FaultKind, String> {
+    let needed = |example: &str| format!("expected a value, as in {name}={example}");
+    Ok(match name {
+        "delay" => {
+            let value = value.ok_or_else(|| needed("200ms"))?;
+            let (shortest, longest) = value.split_once("..").unwrap_or((value, value));
+            let (shortest, longest) = (duration(shortest)?, duration(longest)?);
+            if shortest > longest {
+                return Err("the shortest delay comes first".to_owned());
+            }
+            FaultKind::Delay { shortest, longest }
+        }
+        "slow-body" => FaultKind::SlowBody {
+            duration: duration(value.ok_or_else(|| needed("2s"))?)?,
+        },
+        "cut-body" => FaultKind::CutBody {
+            after: value.map(|value| number(value, name, "10")).transpose()?,
+        },
+        "wrong-content-length" => FaultKind::WrongContentLength {
+            announced: value.map(|value| number(value, name, "10")).transpose()?,
+        },
+        "status" => {
+            let status = number(value.ok_or_else(|| needed("503"))?, name, "503")?;
+            if !(400..600).contains(&status) {
+                return Err("the status of an error is from 400 to 599".to_owned());
+            }
+            FaultKind::Status { status }
+        }
+        "429" => FaultKind::TooManyRequests {
+            retry_after: value.map(|value| number(value, name, "7")).transpose()?,
+        },
+        "rate-limit" => rate_limit(value.ok_or_else(|| needed("5/s"))?)?,
+        "out-of-credits" => FaultKind::OutOfCredits {
+            after_images: number(value.ok_or_else(|| needed("3"))?, name, "3")?,
+        },
+        _ => match (plain(name), value) {
+            (Some(kind), None) => kind,
+            (Some(_), Some(_)) => return Err(format!("{name} takes no value")),
+            (None, _) => return Err(format!("expected one of: {FORMS}")),
+        },
+    })
+}
+
+/// The faults without a value.
+fn plain(name: &str) -> Option<FaultKind> {
+    Some(match name {
+        "reset-before" => FaultKind::ResetBefore,
+        "reset-after" => FaultKind::ResetAfter,
+        "empty-reply" => FaultKind::EmptyReply,
+        "garbage" => FaultKind::Garbage,
+        "malformed-chunk" => FaultKind::MalformedChunk,
+        "html-502" => FaultKind::Html502,
+        _ => return None,
+    })
+}
+
+fn rate_limit(text: &str) -> Result<FaultKind, String> {
+    let (count, unit) = text.split_once('/').unwrap_or((text, ""));
+    let count: u32 = number(count, "rate-limit", "5/s")?;
+    let per_minute = match unit {
+        "s" => count.checked_mul(60),
+        "m" => Some(count),
+        _ => return Err("expected so many a second or a minute, as in 5/s or 60/m".to_owned()),
+    };
+    match per_minute {
+        Some(per_minute) if count > 0 => Ok(FaultKind::RateLimit {
+            per_minute,
+            burst: count,
+        }),
+        _ => Err("expected a rate from 1/m on".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text.trim())
+        .map_err(|_| "expected a time with its unit, as in 200ms or 2s".to_owned())?;
+    if duration > LONGEST {
+        return Err("at most 1h is waited".to_owned());
+    }
+    Ok(duration)
+}
+
+fn number<T: FromStr>(text: &str, name: &str, example: &str) -> Result<T, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("expected a whole number, as in {name}={example}"))
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.kind, formatter)?;
+        match self.times {
+            Some(times) => write!(formatter, ",times={times}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = humantime::format_duration;
+        // humantime writes a minute and a half as "1m 30s".
+        let time = |duration: Duration| time(duration).to_string().replace(' ', "");
+        match self {
+            Self::Delay { shortest, longest } if shortest == longest => {
+                write!(formatter, "delay={}", time(*shortest))
+            }
+            Self::Delay { shortest, longest } => {
+                write!(formatter, "delay={}..{}", time(*shortest), time(*longest))
+            }
+            Self::SlowBody { duration } => write!(formatter, "slow-body={}", time(*duration)),
+            Self::ResetBefore => formatter.write_str("reset-before"),
+            Self::ResetAfter => formatter.write_str("reset-after"),
+            Self::EmptyReply => formatter.write_str("empty-reply"),
+            Self::Garbage => formatter.write_str("garbage"),
+            Self::MalformedChunk => formatter.write_str("malformed-chunk"),
+            Self::CutBody { after: None } => formatter.write_str("cut-body"),
+            Self::CutBody { after: Some(after) } => write!(formatter, "cut-body={after}"),
+            Self::WrongContentLength { announced: None } => {
+                formatter.write_str("wrong-content-length")
+            }
+            Self::WrongContentLength {
+                announced: Some(announced),
+            } => write!(formatter, "wrong-content-length={announced}"),
+            Self::Html502 => formatter.write_str("html-502"),
+            Self::Status { status } => write!(formatter, "status={status}"),
+            Self::TooManyRequests { retry_after: None } => formatter.write_str("429"),
+            Self::TooManyRequests {
+                retry_after: Some(seconds),
+            } => write!(formatter, "429={seconds}"),
+            Self::RateLimit { per_minute, burst } => {
+                write!(formatter, "rate-limit={per_minute}/m,burst={burst}")
+            }
+            Self::OutOfCredits { after_images } => {
+                write!(formatter, "out-of-credits={after_images}")
+            }
+        }
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read_and_written_again() {
+        for text in [
+            "delay=200ms",
+            "delay=50ms..2s",
+            "slow-body=1m30s",
+            "reset-before",
+            "reset-after,times=3",
+            "empty-reply",
+            "garbage",
+            "malformed-chunk",
+            "cut-body",
+            "cut-body=10",
+            "wrong-content-length",
+            "wrong-content-length=0",
+            "html-502",
+            "status=503,times=1",
+            "429",
+            "429=7,times=2",
+            "rate-limit=300/m,burst=5",
+            "out-of-credits=3",
+        ] {
+            let fault: Fault = text.parse().unwrap();
+            assert_eq!(fault.to_string(), text);
+        }
+        assert_eq!(
+            "rate-limit=5/s".parse::<Fault>().unwrap().to_string(),
+            "rate-limit=300/m,burst=5"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, problem) in [
+            ("", "expected one of: delay=200ms"),
+            ("dealy=1s", "expected one of: delay=200ms"),
+            ("delay", "expected a value, as in delay=200ms"),
+            ("delay=5", "expected a time with its unit"),
+            ("delay=2s..1s", "the shortest delay comes first"),
+            ("delay=2h", "at most 1h is waited"),
+            ("garbage=1", "garbage takes no value"),
+            ("status=200", "the status of an error is from 400 to 599"),
+            ("429=soon", "expected a whole number, as in 429=7"),
+            ("429,times=0", "times is at least 1"),
+            ("status=503,times=2,times=3", "times is given twice"),
+            ("rate-limit=1/s,burst=2,burst=2", "burst is given twice"),
+            ("429,often=2", "it has no setting \"often=2\""),
+            ("rate-limit=0/s", "expected a rate from 1/m on"),
+            ("rate-limit=5", "expected so many a second or a minute"),
+            ("rate-limit=1/s,burst=0", "burst is at least 1"),
+            ("out-of-credits=-1", "expected a whole number"),
+        ] {
+            let error = text.parse::<Fault>().unwrap_err().to_string();
+            assert!(error.contains(problem), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! What a mock was sent and what it answered, the last thousand of it.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    contract::violations::{self, Step},
+    matching::{Match, diff::Difference},
+    redaction,
+    state::billing::Billed,
+    truncate,
+};
+
+/// How many requests are kept; of more, the oldest are forgotten.
+pub const JOURNAL_ENTRIES: usize = 1000;
+
+/// How many bytes of a request's body are kept by default.
+pub const JOURNAL_BODY: usize = 4096;
+
+/// How many bytes of a request's headers are kept; those that do not fit are
+/// left out.
+const JOURNAL_HEADERS: usize = 8192;
+
+/// How many bytes are kept of a request's path, and of its query.
+pub(crate) const JOURNAL_TARGET: usize = 2048;
+
+/// What stands in place of a header's secret value.
+const HIDDEN: &str = "[redacted]";
+
+/// A request that a mock received, and what it answered.
+///
+/// Values of headers that hold secrets (`Authorization`, cookies) are replaced
+/// by `[redacted]` before they are kept.
+#[derive(Clone, Debug)]
+pub struct Received(Arc<Entry>);
+
+/// What is kept of a request.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) number: u64,
+    pub(crate) session: Option<Arc<str>>,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+    pub(crate) headers: Headers,
+    pub(crate) body: Box<[u8]>,
+    pub(crate) body_length: usize,
+    /// Of a body that is not kept whole.
+    pub(crate) body_sha256: Option<String>,
+    pub(crate) data_uris: Vec<DataUri>,
+    pub(crate) at: SystemTime,
+    pub(crate) status: StatusCode,
+    pub(crate) found: Option<Match>,
+    pub(crate) recording: Option<Arc<str>>,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) faults: Vec<String>,
+    pub(crate) billed: Billed,
+}
+
+/// The facts of a data URI in a request's body, such as a picture that was passed in
+/// place of its URL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DataUri {
+    /// The place in the body, a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// The media type that it states, such as `image/png`; may be empty.
+    pub media_type: String,
+    /// How many bytes its data has, decoded; nothing where it cannot be decoded.
+    pub bytes: Option<usize>,
+    /// The SHA-256 of the decoded data, in hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// How many data URIs of a request are looked at.
+const DATA_URIS: usize = 20;
+
+/// The data URIs among the values of a body.
+pub(crate) fn data_uris(body: &Value) -> Vec<DataUri> {
+    fn collect(value: &Value, place: &mut Vec<Step>, found: &mut Vec<DataUri>) {
+        match value {
+            Value::String(text) if found.len() < DATA_URIS => {
+                found.extend(DataUri::of(text, place));
+            }
+            Value::Array(entries) => {
+                for (index, entry) in entries.iter().enumerate() {
+                    place.push(Step::Index(index));
+                    collect(entry, place, found);
+                    place.pop();
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    place.push(Step::Key(name.clone()));
+                    collect(member, place, found);
+                    place.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(body, &mut Vec::new(), &mut found);
+    found
+}
+
+impl DataUri {
+    fn of(text: &str, place: &[Step]) -> Option<Self> {
+        let scheme = text.get(..5)?;
+        let (header, data) = text[5..]
+            .split_once(',')
+            .filter(|_| scheme.eq_ignore_ascii_case("data:"))?;
+        let decoded = match header.strip_suffix(";base64") {
+            Some(_) => BASE64_STANDARD.decode(data).ok(),
+            None => Some(percent_encoding::percent_decode_str(data).collect()),
+        };
+        let media_type = header.split(';').next().unwrap_or_default();
+        Some(Self {
+            pointer: truncate::text(&violations::pointer(place), 1000),
+            media_type: truncate::text(media_type, 100),
+            bytes: decoded.as_ref().map(Vec::len),
+            sha256: decoded.map(|data| format!("{:x}", Sha256::digest(data))),
+        })
+    }
+}
+
+/// The headers of a request in one piece of memory, so that an entry does not
+/// hold on to the buffer that the connection was read into.
+#[derive(Debug, Default)]
+pub(crate) struct Headers {
+    text: Box<str>,
+    left_out: usize,
+}
+
+/// The requests that are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    entries: Mutex<VecDeque<Arc<Entry>>>,
+}
+
+impl Journal {
+    pub(crate) fn add(&self, entry: Entry) {
+        let entry = Arc::new(entry);
+        let mut entries = self.entries();
+        let oldest = (entries.len() >= JOURNAL_ENTRIES).then(|| entries.pop_front());
+        entries.push_back(entry);
+        // It is freed when others may add again.
+        drop(entries);
+        drop(oldest);
+    }
+
+    /// The requests of a session, or all of them, the oldest first.
+    pub(crate) fn received(&self, session: Option<&str>) -> Vec<Received> {
+        self.entries()
+            .iter()
+            .filter(|entry| entry.is_of(session))
+            .map(|entry| Received(entry.clone()))
+            .collect()
+    }
+
+    /// Forgets the requests of a session, or all of them.
+    pub(crate) fn forget(&self, session: Option<&str>) {
+        self.entries().retain(|entry| !entry.is_of(session));
+    }
+
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn is_of(&self, session: Option<&str>) -> bool {
+        session.is_none() || self.session.as_deref() == session
+    }
+}
+
+impl Headers {
+    /// Copies headers, without the values that hold secrets.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let length = |(name, value): (&HeaderName, &HeaderValue)| {
+            let is_secret = redaction::is_secret_header(name.as_str());
+            let value = if is_secret { HIDDEN.len() } else { value.len() };
+            name.as_str().len() + value + ": \n".len()
+        };
+        // As long as it will be, so that it is put into a box without a copy.
+        let all: usize = headers.iter().map(length).sum();
+        let mut text = String::with_capacity(all.min(JOURNAL_HEADERS));
+        let mut left_out = 0;
+        for (name, value) in headers {
+            if text.len() + length((name, value)) > JOURNAL_HEADERS {
+                left_out += 1;
+                continue;
+            }
+            text.push_str(name.as_str());
+            text.push_str(": ");
+            if redaction::is_secret_header(name.as_str()) {
+                text.push_str(HIDDEN);
+            } else {
+                match value.to_str() {
+                    Ok(value) => text.push_str(value),
+                    Err(_) => text.push_str(&String::from_utf8_lossy(value.as_bytes())),
+                }
+            }
+            text.push('\n');
+        }
+        Self {
+            text: text.into(),
+            left_out,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        // A header's value holds no line break.
+        self.text.lines().filter_map(|line| line.split_once(": "))
+    }
+}
+
+impl Received {
+    /// The request's number, counted from 1 over all sessions.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// The session that the request named in `x-kontext-session`, if it did.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        self.0.session.as_deref()
+    }
+
+    /// The method, such as `POST`.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.0.method.as_str()
+    }
+
+    /// The path, without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// What stood behind `?`, if anything did, with secret values redacted.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.0.query.as_deref()
+    }
+
+    /// The first value of a header by its name, in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers()
+            .find(|(other, _)| *other == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The headers, their names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.headers.iter()
+    }
+
+    /// How many headers are not kept, because 8 KiB of them are.
+    #[must_use]
+    pub fn headers_left_out(&self) -> usize {
+        self.0.headers.left_out
+    }
+
+    /// The body as it came, if it is not longer than what a mock keeps
+    /// ([`Builder::journal_body`](crate::Builder::journal_body)), otherwise its first
+    /// [`JOURNAL_BODY`] bytes; nothing of one that was not read.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.0.body
+    }
+
+    /// How many bytes of the body were read.
+    #[must_use]
+    pub fn body_length(&self) -> usize {
+        self.0.body_length
+    }
+
+    /// The SHA-256 of a body that is not kept whole, in hexadecimal.
+    #[must_use]
+    pub fn body_sha256(&self) -> Option<&str> {
+        self.0.body_sha256.as_deref()
+    }
+
+    /// The data URIs among the values of the body, at most 20.
+    #[must_use]
+    pub fn data_uris(&self) -> &[DataUri] {
+        &self.0.data_uris
+    }
+
+    /// The body as JSON; nothing where it is none, or longer than what is kept.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        let whole = self.0.body.len() == self.0.body_length;
+        serde_json::from_slice(&self.0.body).ok().filter(|_| whole)
+    }
+
+    /// When the request came.
+    #[must_use]
+    pub fn at(&self) -> SystemTime {
+        self.0.at
+    }
+
+    /// The status of the answer, also of one that a fault kept from the client.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.status.as_u16()
+    }
+
+    /// How the recording was found; nothing where none was looked for.
+    #[must_use]
+    pub fn found(&self) -> Option<Match> {
+        self.0.found
+    }
+
+    /// Whether no recording answered.
+    #[must_use]
+    pub fn is_miss(&self) -> bool {
+        self.0.found == Some(Match::Miss)
+    }
+
+    /// The recording that answered or, for a miss, the nearest one.
+    #[must_use]
+    pub fn recording(&self) -> Option<&str> {
+        self.0.recording.as_deref()
+    }
+
+    /// Why the mock made up an error, as in the header `x-kontext-error`.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        self.0.error
+    }
+
+    /// How the request differs from that of the recording, at most 100 places.
+    #[must_use]
+    pub fn differences(&self) -> &[Difference] {
+        &self.0.differences
+    }
+
+    /// The faults that acted, as they are written.
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
+        &self.0.faults
+    }
+
+    /// What the provider would have billed for it.
+    #[must_use]
+    pub fn billed(&self) -> Billed {
+        self.0.billed
+    }
+}
+
+/// How the admin API writes an entry.
+#[derive(Serialize)]
+struct Written<'a> {
+    number: u64,
+    session: Option<&'a str>,
+    at_milliseconds: u128,
+    method: &'a str,
+    path: &'a str,
+    query: Option<&'a str>,
+    headers: Vec<(&'a str, &'a str)>,
+    headers_left_out: usize,
+    body: std::borrow::Cow<'a, str>,
+    body_length: usize,
+    body_is_cut: bool,
+    body_sha256: Option<&'a str>,
+    data_uris: &'a [DataUri],
+    status: u16,
+    #[serde(rename = "match")]
+    found: Option<&'static str>,
+    recording: Option<&'a str>,
+    error: Option<&'a str>,
+    differences: &'a [Difference],
+    faults: &'a [String],
+    billed: Billed,
+}
+
+impl Serialize for Received {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Written {
+            number: self.number(),
+            session: self.session(),
+            at_milliseconds: self
+                .at()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |time| time.as_millis()),
+            method: self.method(),
+            path: self.path(),
+            query: self.query(),
+            headers: self.headers().collect(),
+            headers_left_out: self.headers_left_out(),
+            body: String::from_utf8_lossy(self.body()),
+            body_length: self.body_length(),
+            body_is_cut: self.body().len() < self.body_length(),
+            body_sha256: self.body_sha256(),
+            data_uris: self.data_uris(),
+            status: self.status(),
+            found: self.found().map(Match::name),
+            recording: self.recording(),
+            error: self.error(),
+            differences: self.differences(),
+            faults: self.faults(),
+            billed: self.billed(),
+        }
+        .serialize(serializer)
+    }
+}

@@ -1,0 +1,322 @@
+//! The canonical form of a request's body, by which requests are compared.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+use memchr::memchr2;
+use serde_json::{Map, Value};
+
+use crate::Pointer;
+
+/// Marks a string that was a string in the document.
+pub(crate) const TEXT: char = 's';
+
+/// Marks a string that was a number in the document.
+pub(crate) const NUMBER: char = 'n';
+
+/// A JSON document in which equal means the same: keys in any order, numbers
+/// as exact decimals (1 is 1.0, 2^64 is not 2^64+1), arrays in order, the last
+/// of duplicate keys, nothing ignored.
+///
+/// It is a JSON value in which every number is a string of its normalised
+/// spelling, marked by its first character, as every other string and key is.
+/// So a number never passes through a double.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Canonical(Value);
+
+/// A number has an exponent of more digits than a 64-bit integer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("number out of range")]
+#[non_exhaustive]
+pub struct OutOfRange;
+
+impl Canonical {
+    /// Brings a text that `serde_json` has accepted as JSON into this form.
+    ///
+    /// # Errors
+    ///
+    /// Fails where an exponent is beyond 64 bits, which only a number that is
+    /// taken for 0 can have.
+    pub fn of(accepted: &str) -> Result<Self, OutOfRange> {
+        let marked = mark(accepted)?;
+        // Marking changes neither the nesting nor any escape, so what was
+        // accepted before is accepted again.
+        serde_json::from_str(&marked)
+            .map(Self)
+            .map_err(|_| OutOfRange)
+    }
+
+    /// The value at a pointer, in this form.
+    #[must_use]
+    pub fn at(&self, pointer: &Pointer) -> Option<&Value> {
+        let mut value = &self.0;
+        for part in pointer.parts() {
+            value = match value {
+                Value::Object(members) => members.get(&format!("{TEXT}{part}"))?,
+                Value::Array(entries) => entries.get(part.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        Some(value)
+    }
+
+    /// The document without the values at these pointers; an entry of a list becomes
+    /// null, so that the others keep their places.
+    #[must_use]
+    pub fn without(&self, pointers: &[Pointer]) -> Self {
+        let mut left = self.0.clone();
+        for pointer in pointers {
+            let Some((last, outer)) = pointer.parts().split_last() else {
+                continue;
+            };
+            let parent = outer.iter().try_fold(&mut left, |value, part| match value {
+                Value::Object(members) => members.get_mut(&format!("{TEXT}{part}")),
+                Value::Array(entries) => entries.get_mut(part.parse::<usize>().ok()?),
+                _ => None,
+            });
+            match parent {
+                Some(Value::Object(members)) => {
+                    members.remove(&format!("{TEXT}{last}"));
+                }
+                Some(Value::Array(entries)) => {
+                    let index = last.parse::<usize>().ok();
+                    if let Some(entry) = index.and_then(|index| entries.get_mut(index)) {
+                        *entry = Value::Null;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self(left)
+    }
+
+    /// The value in which strings are marked; see [`key`] and [`readable`].
+    #[must_use]
+    pub fn marked(&self) -> &Value {
+        &self.0
+    }
+}
+
+/// Rewrites a JSON text: every number becomes a marked string, every string
+/// is marked, and what is blank between them is left out.
+fn mark(json: &str) -> Result<String, OutOfRange> {
+    let bytes = json.as_bytes();
+    let mut marked = String::with_capacity(json.len() + json.len() / 4);
+    // What lies between strings and numbers is copied in one go.
+    let mut copied = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => {
+                marked.push_str(&json[copied..=at]);
+                marked.push(TEXT);
+                copied = at + 1;
+                at = string_end(bytes, copied);
+            }
+            b'-' | b'0'..=b'9' => {
+                marked.push_str(&json[copied..at]);
+                let is_part =
+                    |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                copied = at + bytes[at..].iter().take_while(|byte| is_part(byte)).count();
+                marked.push('"');
+                marked.push(NUMBER);
+                write_normalised(&json[at..copied], &mut marked)?;
+                marked.push('"');
+                at = copied;
+            }
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                marked.push_str(&json[copied..at]);
+                at += blanks(&bytes[at..]);
+                copied = at;
+            }
+            _ => at += 1,
+        }
+    }
+    marked.push_str(&json[copied..]);
+    Ok(marked)
+}
+
+/// How many bytes that are blank between the tokens of JSON a text starts with.
+#[must_use]
+pub fn blanks(bytes: &[u8]) -> usize {
+    // Blocks without a branch in them are judged many bytes at a time.
+    const BLOCK: usize = 32;
+    let is_blank =
+        |byte: &u8| (*byte == b' ') | (*byte == b'\t') | (*byte == b'\n') | (*byte == b'\r');
+    let mut end = 0;
+    while let Some(block) = bytes.get(end..end + BLOCK) {
+        if !block.iter().fold(true, |all, byte| all & is_blank(byte)) {
+            break;
+        }
+        end += BLOCK;
+    }
+    end + bytes[end..]
+        .iter()
+        .take_while(|byte| is_blank(byte))
+        .count()
+}
+
+/// Where a string ends, behind its quote; `at` is where its text starts.
+#[must_use]
+pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        // What is escaped is no end.
+        at += 2;
+    }
+    bytes.len()
+}
+
+/// Spells a JSON number in the one way that its value has: sign, digits
+/// without zeros at either end, `e`, and the power of ten.
+pub(crate) fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
+    // Nearly every number is whole; this way nothing is allocated for it.
+    if number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    {
+        let significant = number.trim_end_matches('0');
+        let _ = match significant {
+            "" | "-" => write!(text, "0"),
+            _ => write!(text, "{significant}e{}", number.len() - significant.len()),
+        };
+        return Ok(());
+    }
+    let (sign, unsigned) = match number.strip_prefix('-') {
+        Some(unsigned) => ("-", unsigned),
+        None => ("", number),
+    };
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        text.push('0');
+        return Ok(());
+    }
+    let zeros = digits.len() - significant.len();
+    let shift = |count: usize| i64::try_from(count).map_err(|_| OutOfRange);
+    let exponent = exponent
+        .parse::<i64>()
+        .map_err(|_| OutOfRange)?
+        .checked_sub(shift(fraction.len())?)
+        .and_then(|exponent| exponent.checked_add(shift(zeros).ok()?))
+        .ok_or(OutOfRange)?;
+    let _ = write!(text, "{sign}{significant}e{exponent}");
+    Ok(())
+}
+
+/// The members of an object in the order of their keys. A map need not have
+/// them so: another crate of the build can have `serde_json` keep the order in
+/// which they came.
+pub(crate) fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    members
+}
+
+/// Takes the mark off a key.
+#[must_use]
+pub fn key(marked: &str) -> &str {
+    marked.strip_prefix(TEXT).unwrap_or(marked)
+}
+
+/// Writes a marked value as JSON again, numbers as a person writes them.
+#[must_use]
+pub fn readable(marked: &Value) -> String {
+    readable_start(marked, usize::MAX)
+}
+
+/// Writes the start of it: of more than so many bytes a few more, so that a
+/// value of many megabytes costs no more than what is shown.
+#[must_use]
+pub fn readable_start(marked: &Value, bytes: usize) -> String {
+    let mut text = String::new();
+    write_readable(marked, bytes, &mut text);
+    text
+}
+
+fn write_readable(marked: &Value, limit: usize, text: &mut String) {
+    if text.len() > limit {
+        return;
+    }
+    match marked {
+        Value::String(string) => match string.strip_prefix(NUMBER) {
+            Some(number) => text.push_str(&plain(number)),
+            None => write_string(key(string), limit, text),
+        },
+        Value::Array(entries) => {
+            text.push('[');
+            for (index, entry) in entries.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_readable(entry, limit, text);
+                if text.len() > limit {
+                    return;
+                }
+            }
+            text.push(']');
+        }
+        Value::Object(members) => {
+            text.push('{');
+            for (index, (name, member)) in in_order(members).into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_string(key(name), limit, text);
+                text.push(':');
+                write_readable(member, limit, text);
+                if text.len() > limit {
+                    return;
+                }
+            }
+            text.push('}');
+        }
+        other => {
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
+fn write_string(string: &str, limit: usize, text: &mut String) {
+    // Of a long string only a start is written, without a quote at its end.
+    let end = limit.saturating_sub(text.len()).saturating_add(1);
+    let end = (end..string.len()).find(|&end| string.is_char_boundary(end));
+    let _ = write!(
+        text,
+        "{}",
+        Value::from(&string[..end.unwrap_or(string.len())])
+    );
+}
+
+/// Spells a normalised number without an exponent where that is short.
+fn plain(normalised: &str) -> Cow<'_, str> {
+    let Some((signed, exponent)) = normalised.split_once('e') else {
+        return normalised.into();
+    };
+    let (sign, digits) = match signed.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", signed),
+    };
+    match exponent.parse::<i64>() {
+        Ok(0) => signed.into(),
+        Ok(zeros @ 1..=20) => {
+            let zeros = usize::try_from(zeros).unwrap_or_default();
+            format!("{signed}{}", "0".repeat(zeros)).into()
+        }
+        Ok(places @ -20..=-1) => {
+            let places = usize::try_from(-places).unwrap_or_default();
+            let padded = format!("{digits:0>width$}", width = places + 1);
+            let (whole, fraction) = padded.split_at(padded.len() - places);
+            format!("{sign}{whole}.{fraction}").into()
+        }
+        _ => normalised.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

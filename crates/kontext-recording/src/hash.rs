@@ -1,0 +1,174 @@
+//! What tells one recorded request from another.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::canonical::{Canonical, NUMBER, OutOfRange, TEXT, in_order, write_normalised};
+
+/// The SHA-256 of an operation and a request's body: equal for requests whose
+/// bodies mean the same, however their keys are ordered and their numbers and
+/// strings are spelled.
+///
+/// Secrets are taken out of a body before it is hashed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RequestHash([u8; 32]);
+
+impl RequestHash {
+    /// The hash of a request with this body, or with none.
+    #[must_use]
+    pub fn of(operation: &str, body: Option<&Canonical>) -> Self {
+        let mut hash = Sha256::new();
+        add_text(None, operation, &mut hash);
+        if let Some(body) = body {
+            add(body.marked(), None, &mut hash);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// The same for a body that has been parsed already; `text` is what it was
+    /// parsed from.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Canonical::of`] does.
+    pub fn of_json(operation: &str, text: &str, value: &Value) -> Result<Self, OutOfRange> {
+        // A double does not say how it was spelled.
+        if has_fraction(value) {
+            return Ok(Self::of(operation, Some(&Canonical::of(text)?)));
+        }
+        let mut hash = Sha256::new();
+        add_text(None, operation, &mut hash);
+        add(value, Some(TEXT), &mut hash);
+        Ok(Self(hash.finalize().into()))
+    }
+
+    /// The first digits in hexadecimal, two for each byte.
+    #[must_use]
+    pub fn digits(&self, bytes: usize) -> String {
+        let mut text = String::new();
+        for byte in self.0.iter().take(bytes) {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+}
+
+/// Whether a number is not a 64-bit integer.
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => !number.is_u64() && !number.is_i64(),
+        Value::Array(entries) => entries.iter().any(has_fraction),
+        Value::Object(members) => members.values().any(has_fraction),
+        _ => false,
+    }
+}
+
+/// Adds a value, in a spelling that no other value has. The strings of a value
+/// that is not marked yet get the mark `text`. Whether objects keep the order of
+/// their keys is a feature of `serde_json` that any crate of a build can turn on,
+/// so they are sorted here.
+fn add(value: &Value, text: Option<char>, hash: &mut Sha256) {
+    match value {
+        Value::Array(entries) => {
+            add_count(b'[', entries.len(), hash);
+            for entry in entries {
+                add(entry, text, hash);
+            }
+        }
+        Value::Object(members) => {
+            add_count(b'{', members.len(), hash);
+            for (name, member) in in_order(members) {
+                add_text(text, name, hash);
+                add(member, text, hash);
+            }
+        }
+        Value::String(string) => add_text(text, string, hash),
+        Value::Number(number) => {
+            let mut normalised = String::new();
+            // An integer is never out of range.
+            let _ = write_normalised(&number.to_string(), &mut normalised);
+            add_text(Some(NUMBER), &normalised, hash);
+        }
+        Value::Bool(_) | Value::Null => {
+            hash.update(b"v");
+            add_text(None, &value.to_string(), hash);
+        }
+    }
+}
+
+fn add_text(mark: Option<char>, text: &str, hash: &mut Sha256) {
+    let mut buffer = [0; 4];
+    let mark = mark.map_or("", |mark| mark.encode_utf8(&mut buffer));
+    add_count(b'"', mark.len() + text.len(), hash);
+    hash.update(mark);
+    hash.update(text);
+}
+
+fn add_count(kind: u8, count: usize, hash: &mut Sha256) {
+    hash.update([kind]);
+    hash.update((count as u64).to_le_bytes());
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn of(body: &str) -> RequestHash {
+        let hash = RequestHash::of("generate-image", Some(&Canonical::of(body).unwrap()));
+        // The short way leads to the same.
+        let value = serde_json::from_str(body).unwrap();
+        let short = RequestHash::of_json("generate-image", body, &value);
+        assert_eq!(short, Ok(hash), "{body}");
+        hash
+    }
+
+    #[test]
+    fn equal_requests_have_equal_hashes() {
+        assert_eq!(
+            of(r#"{"a":1,"b":[2,null]}"#),
+            of(r#"{"b":[2.0,null],"a":1e0}"#)
+        );
+        assert_eq!(of(r#"{"a":1,"a":2}"#), of(r#"{"a":2}"#));
+    }
+
+    #[test]
+    fn other_requests_have_other_hashes() {
+        let bodies = [
+            "{}",
+            "[]",
+            "null",
+            "true",
+            "\"true\"",
+            "1",
+            "\"1\"",
+            "[[],[]]",
+            "[[[]]]",
+            "[1,2]",
+            "[2,1]",
+            "[\"1\",2]",
+            r#"{"a":"b"}"#,
+            r#"["a","b"]"#,
+            r#"{"ab":""}"#,
+            r#"{"a":{"b":1}}"#,
+            r#"{"a":{},"b":1}"#,
+            "18446744073709551615",
+            "9223372036854775807",
+            "-1",
+            "-0.5",
+            "100",
+            r#"{"b":{"z":10,"a":[1,0]}}"#,
+            "18446744073709551616",
+            "18446744073709551617",
+        ];
+        let mut seen = std::collections::HashSet::new();
+        for body in bodies {
+            assert!(seen.insert(of(body)), "{body}");
+        }
+        assert!(seen.insert(RequestHash::of("generate-image", None)));
+        assert!(seen.insert(RequestHash::of("edit-image", None)));
+        assert_eq!(of("{}").digits(4).len(), 8);
+    }
+}

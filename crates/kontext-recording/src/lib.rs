@@ -1,0 +1,18 @@
+//! The form of a recorded exchange on disk, and the hash that tells one recorded
+//! request from another.
+//!
+//! A recording is a folder with [`recording.json`](RecordingMeta), the request's
+//! body, the response's body and maybe pictures. The README of `kontext-mock` has
+//! the form in full.
+
+mod canonical;
+mod hash;
+mod meta;
+mod pointer;
+
+pub use canonical::{Canonical, OutOfRange, blanks, key, readable, readable_start, string_end};
+pub use hash::RequestHash;
+pub use meta::{
+    FORMAT, KeptFile, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, Source,
+};
+pub use pointer::Pointer;
