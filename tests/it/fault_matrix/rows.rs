@@ -252,6 +252,11 @@ pub(super) const ROWS: &[Row] = &[
         body.splice(1..1, *b"\"prompt\": \"caf\xe9\", ");
         one(json(200, body))
     }),
+    Row::generate("200, a NaN after the images", |_| {
+        let body =
+            String::from_utf8_lossy(ONE_IMAGE).replace("]}", "], \"timings\": {\"a\": NaN}}");
+        one(json(200, body))
+    }),
     Row::generate("200, no image that can be read", |_| {
         one(json(200, r#"{"images": [{"url": 7}, 8]}"#))
     }),

@@ -119,8 +119,8 @@ impl GeneratedImages {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if it is not JSON, or if something stands where images should and
-    /// none of it can be read. It names the place.
+    /// [`DecodeError`] if it is not JSON and has no image before that place, or if something
+    /// stands where images should and none of it can be read. It names the place.
     pub fn from_json(body: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
         let redactor = Redactor::default();
         Self::from_parts(StatusCode::OK, HeaderMap::new(), body.into(), &redactor)
@@ -241,6 +241,9 @@ impl GeneratedImages {
     /// an image, URLs and base64 that hold nothing, and what one of two entries for the
     /// same image says otherwise than the other. A text with bytes that are not UTF-8 is
     /// here too. Where a name occurs twice in one object, only the last value counts.
+    ///
+    /// Where the body is not JSON from some place on, after its images (a NaN, a line end
+    /// in a text), the rest of it is here with an empty pointer.
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.content
             .unknown

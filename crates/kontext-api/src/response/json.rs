@@ -111,6 +111,18 @@ pub(crate) fn whole_members(text: &str) -> Vec<Member<'_>> {
     members
 }
 
+/// The members of an object before one that is not JSON, and the text from there on;
+/// nothing if the object is whole, or cut.
+pub(crate) fn members_before_break(text: &str) -> Option<(Vec<Member<'_>>, &str)> {
+    let mut members = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let error = deserializer.deserialize_map(Members(&mut members)).err()?;
+    let (_, last) = members.last()?;
+    let end = last.get().as_bytes().as_ptr_range().end.addr() - text.as_ptr().addr();
+    let rest = text.get(end..)?;
+    error.is_syntax().then(|| (last_of_each(members), rest))
+}
+
 /// The items of a list.
 pub(crate) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()

@@ -35,7 +35,24 @@ pub(super) fn content(
         unknown: Vec::new(),
         unreadable: None,
     };
-    let mut content = match json::whole_object(text) {
+    let members = json::whole_object(text);
+    // An image is worth more than what comes after it.
+    if members.is_none()
+        && let Some((members, rest)) = json::members_before_break(text)
+    {
+        let mut content = reader.answer(members);
+        if !content.images.is_empty() {
+            content.unknown = reader.unknown;
+            content.unknown.push(Unknown {
+                pointer: String::new(),
+                raw: text_range(body, rest),
+            });
+            return Ok(content);
+        }
+        reader.unknown.clear();
+        reader.unreadable = None;
+    }
+    let mut content = match members {
         Some(members) => reader.answer(members),
         // Another look finds what is wrong, and where.
         None => {
@@ -398,9 +415,13 @@ impl<'a> Reader<'a> {
 
     /// Where a part of the body stands in it.
     fn range(&self, part: &'a str) -> Range<usize> {
-        let start = part.as_ptr().addr() - self.body.as_ptr().addr();
-        start..start + part.len()
+        text_range(self.body, part)
     }
+}
+
+fn text_range(body: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - body.as_ptr().addr();
+    start..start + part.len()
 }
 
 /// The characters of a string of which the place between its quotes is known.

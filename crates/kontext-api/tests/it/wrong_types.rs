@@ -230,3 +230,38 @@ fn what_was_found_is_shortened() {
     let text = GeneratedImages::from_json(body).unwrap_err().to_string();
     assert!(text.len() < 300, "{text}");
 }
+
+#[test]
+fn what_is_not_json_after_the_images_withholds_none() {
+    let images = r#""images": [{"url": "https://e.com/1"}]"#;
+    for rest in [
+        ", \"timings\": {\"a\": NaN}, \"seed\": 7}",
+        ", \"prompt\": \"one\ntwo\"}",
+        ", \"seed\": 007}",
+        ", seed: 7}",
+        ",}",
+    ] {
+        let body = format!("{{\"new\": 1, {images}{rest}");
+        let answer = GeneratedImages::from_json(body.as_str()).unwrap();
+        assert_eq!(answer.images()[0].url(), Some("https://e.com/1"));
+        assert_eq!(answer.raw(), body);
+        let unknown: Vec<_> = answer.unknown_fields().collect();
+        assert_eq!(unknown, [("/new", "1"), ("", rest)], "{body}");
+    }
+    for body in [
+        // No image, or one after that place, or a body that is cut or goes on.
+        "{\"images\": [], \"seed\": NaN}".to_owned(),
+        "{\"images\": [{\"url\": NaN}]}".to_owned(),
+        format!("{{\"seed\": NaN, {images}}}"),
+        format!("{{{images}, \"seed\": "),
+        format!("{{{images}"),
+        format!("{{{images}}} and more"),
+    ] {
+        let error = GeneratedImages::from_json(body.as_str()).unwrap_err();
+        assert!(
+            error.to_string().contains("is not JSON at line 1"),
+            "{error}"
+        );
+        assert_eq!(error.reply().body(), body.as_bytes());
+    }
+}
