@@ -138,8 +138,8 @@ impl Bodies {
                 "type" => match value.as_array() {
                     Some(types) => {
                         is_nullable |= types.contains(&json!("null"));
-                        let others = types.iter().filter(|name| **name != json!("null"));
-                        others.cloned().next().unwrap_or_default()
+                        let mut others = types.iter().filter(|name| **name != json!("null"));
+                        others.next().cloned().unwrap_or_default()
                     }
                     None => value.clone(),
                 },
@@ -445,7 +445,8 @@ mod tests {
             hash_of(tree()),
         ];
         let word = || json!({"type": "string", "maxLength": 9});
-        let changes: [(Value, fn(&mut Value)); 8] = [
+        type Change = fn(&mut Value);
+        let changes: [(Value, Change); 8] = [
             // Behind two references, of which one leads back.
             (tree(), |document| {
                 document["components"]["schemas"]["Word"]["maxLength"] = json!(7);
