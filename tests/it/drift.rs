@@ -67,7 +67,7 @@ fn over_the_history_of_the_document() {
     assert_eq!(
         mattered,
         [
-            ("02", Verdict::Breaking),
+            ("02", Verdict::NonBreaking),
             ("05", Verdict::Breaking),
             ("08", Verdict::NonBreaking),
             ("10", Verdict::Breaking),
