@@ -1,5 +1,5 @@
 //! Crates outside the workspace, as a user has them: cargo builds and runs
-//! them for real, in a target folder that is kept between runs.
+//! them for real.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -14,9 +14,11 @@ fn cargo(folder: &Path, arguments: &[&str]) -> String {
         .arg("--offline")
         .args(arguments)
         .current_dir(folder)
-        .env("CARGO_TARGET_DIR", path("target/outside"))
-        // Nobody debugs these; without debug information they build faster.
+        // The folder and the profile of the workspace's own dependencies, so that
+        // those with the same features are built once.
+        .env("CARGO_TARGET_DIR", path("target"))
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_DEV_STRIP", "none")
         .output()
         .unwrap();
     assert!(
