@@ -594,7 +594,7 @@ pub mod types {
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
-    pub(crate) inner: crate::hooks::Attempting,
+    pub(crate) inner: crate::client::call::AttemptHooks,
 }
 impl Client {
     /// Construct a new client with an existing `reqwest::Client`,
@@ -606,7 +606,7 @@ impl Client {
     pub fn new_with_client(
         baseurl: &str,
         client: reqwest::Client,
-        inner: crate::hooks::Attempting,
+        inner: crate::client::call::AttemptHooks,
     ) -> Self {
         Self {
             baseurl: baseurl.to_string(),
@@ -615,7 +615,7 @@ impl Client {
         }
     }
 }
-impl ClientInfo<crate::hooks::Attempting> for Client {
+impl ClientInfo<crate::client::call::AttemptHooks> for Client {
     fn api_version() -> &'static str {
         "1.0.0"
     }
@@ -625,7 +625,7 @@ impl ClientInfo<crate::hooks::Attempting> for Client {
     fn client(&self) -> &reqwest::Client {
         &self.client
     }
-    fn inner(&self) -> &crate::hooks::Attempting {
+    fn inner(&self) -> &crate::client::call::AttemptHooks {
         &self.inner
     }
 }
@@ -633,7 +633,7 @@ const _: () = {
     #[allow(dead_code)]
     fn assert_client_hooks()
     where
-        Client: ClientHooks<crate::hooks::Attempting>,
+        Client: ClientHooks<crate::client::call::AttemptHooks>,
     {}
 };
 #[allow(clippy::all)]

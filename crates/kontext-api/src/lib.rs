@@ -11,11 +11,6 @@ mod request;
 mod response;
 mod sniff;
 
-/// The names that the generated code has for what it is given.
-mod hooks {
-    pub(crate) use crate::client::call::AttemptHooks as Attempting;
-}
-
 #[rustfmt::skip] // Formatted by prettyplease; `cargo fmt --check` leaves it alone.
 #[expect(
     missing_docs,

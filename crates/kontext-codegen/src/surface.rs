@@ -222,14 +222,23 @@ impl Surface {
     }
 
     fn implementation(&mut self, at: &str, block: &ItemImpl) {
+        // Of the client itself only the operations count: kontext-api wraps it, and
+        // how it is made and hooked up is nothing that a program sees.
+        let is_client = at.is_empty();
         let owner = text(&block.self_ty);
         if let Some((_, path, _)) = &block.trait_ {
+            if is_client {
+                return;
+            }
             self.add(format!("{at}{owner} as {}", text(path)), String::new());
             return;
         }
         for item in &block.items {
             match item {
-                ImplItem::Fn(function) if is_public(&function.vis) => {
+                ImplItem::Fn(function)
+                    if is_public(&function.vis)
+                        && (!is_client || function.sig.asyncness.is_some()) =>
+                {
                     let path = format!("{at}{owner}::{}()", function.sig.ident);
                     self.add(path, text(&function.sig));
                     if function.sig.ident == "build" {
