@@ -21,8 +21,9 @@ use crate::{
 mod generated;
 mod keywords;
 
-/// Ten times what is promised, so that a busy machine fails nothing.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// After how long a comparison counts as one that never ends, also on a machine that
+/// builds something else. How fast it is, is the benchmarks' business.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What came of a pair.
 #[derive(Clone, Debug)]
@@ -72,7 +73,7 @@ impl Outcome {
 ///
 /// # Panics
 ///
-/// It panicked, or took ten times as long as it may.
+/// It panicked, or never ended.
 pub(crate) fn compared(name: &str, old: &str, new: &str) -> Outcome {
     let (sender, receiver) = mpsc::channel();
     let (old, new) = (old.to_owned(), new.to_owned());
@@ -91,7 +92,7 @@ pub(crate) fn compared(name: &str, old: &str, new: &str) -> Outcome {
     match receiver.recv_timeout(DEADLINE) {
         Ok(outcome) => {
             let took = started.elapsed();
-            if took > DEADLINE / 10 {
+            if took > Duration::from_secs(1) {
                 eprintln!("slow: {name} took {took:?}");
             }
             outcome
