@@ -428,7 +428,7 @@ pub enum BuildError {
     },
     /// What should be a network is none.
     #[error(
-        "{network:?} is no network (`ClientBuilder::download_networks`): write an address, or \
+        "{network:?} is not a network (`ClientBuilder::download_networks`): write an address, or \
          one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
     )]
     InvalidNetwork {
