@@ -4,7 +4,9 @@ use axum::{
     body::{Body, Bytes},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN},
+        header::{
+            ACCEPT, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN,
+        },
         request::Parts,
     },
     response::Response,
@@ -23,7 +25,7 @@ use crate::{
     state::{
         Mock,
         faults::{ActiveFault, Fault},
-        journal::JOURNAL_ENTRIES,
+        journal::{JOURNAL_ENTRIES, Received},
         session::{self, SESSION_HEADER, Session},
     },
     truncate,
@@ -32,7 +34,14 @@ use crate::{
 /// How long a body for these endpoints may be, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// The endpoints but files, with their methods; [`answer`] carries them out.
+/// What a browser shows at [`ADMIN_PATH`]: requests, faults and recordings.
+const PAGE: &str = include_str!("page.html");
+
+/// The page is one file, loads nothing from elsewhere, and is shown in no frame.
+const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; script-src 'unsafe-inline'; \
+                           style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+/// The endpoints but the page and files, with their methods; [`answer`] carries them out.
 const ENDPOINTS: &[(&str, &str)] = &[
     ("health", "GET, HEAD"),
     ("requests", "GET, DELETE"),
@@ -63,6 +72,26 @@ pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Respons
     reply.unwrap_or_else(Failure::into_reply).into_response()
 }
 
+/// Sends a browser that opens the mock's address to the page. Programs do not ask for
+/// HTML, and get the service's 404.
+pub(crate) fn redirect_browser(parts: &Parts) -> Option<Response> {
+    let accepts_html =
+        |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("text/html"));
+    let is_browser =
+        parts.method == Method::GET && parts.headers.get(ACCEPT).is_some_and(accepts_html);
+    let is_front = matches!(parts.uri.path(), "/" | "/__mock");
+    (is_browser && is_front).then(|| {
+        let mut reply = Reply {
+            status: StatusCode::SEE_OTHER,
+            ..Reply::default()
+        };
+        reply
+            .headers
+            .insert(LOCATION, HeaderValue::from_static(ADMIN_PATH));
+        reply.into_response()
+    })
+}
+
 /// Carries out everything but files.
 fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Reply, Failure> {
     const GET: Method = Method::GET;
@@ -72,6 +101,7 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
     const DELETE: Method = Method::DELETE;
     let session = || Query::of(parts, &["session"])?.session(mock);
     match (path, &parts.method) {
+        ("", &GET | &HEAD) => Ok(page()),
         ("health", &GET | &HEAD) => Ok(health(mock)),
         ("requests", &GET) => {
             let query = Query::of(parts, &["session", "misses", "since"])?;
@@ -130,6 +160,7 @@ fn unknown(path: &str) -> Failure {
     let names: Vec<_> = ENDPOINTS.iter().map(|(name, _)| *name).collect();
     match ENDPOINTS.iter().find(|(name, _)| *name == path) {
         Some((_, methods)) => Failure::method(methods),
+        None if path.is_empty() => Failure::method("GET, HEAD"),
         None => Failure::new(
             StatusCode::NOT_FOUND,
             format!("no such endpoint; /__mock/ has: {}", names.join(", ")),
@@ -305,6 +336,13 @@ fn bad_session() -> Failure {
     Failure::bad_request("session: expected 1 to 64 characters of A-Z a-z 0-9 . _ -")
 }
 
+fn page() -> Reply {
+    let mut reply = Reply::new(StatusCode::OK, "text/html; charset=utf-8", PAGE);
+    let policy = HeaderValue::from_static(PAGE_POLICY);
+    reply.headers.insert(CONTENT_SECURITY_POLICY, policy);
+    reply
+}
+
 pub(crate) fn health(mock: &Mock) -> Reply {
     let loaded = mock.loaded();
     let contract: Vec<_> = mock
@@ -327,11 +365,12 @@ pub(crate) fn health(mock: &Mock) -> Reply {
 
 pub(crate) fn requests(mock: &Mock, query: &Query) -> Reply {
     let received = mock.journal.received(query.session.as_deref());
+    let oldest = received.first().map(Received::number);
     let requests: Vec<_> = received
         .into_iter()
         .filter(|one| one.number() > query.since && (!query.misses || one.is_miss()))
         .collect();
-    ok(&json!({ "requests": requests, "kept": JOURNAL_ENTRIES }))
+    ok(&json!({ "requests": requests, "oldest": oldest, "kept": JOURNAL_ENTRIES }))
 }
 
 pub(crate) fn billed(session: &Session) -> Reply {
@@ -364,6 +403,11 @@ pub(crate) fn recordings(mock: &Mock) -> Reply {
                 "status": recording.status(),
                 "origin": recording.origin().to_string(),
                 "date": recording.date(),
+                "files": recording
+                    .files()
+                    .iter()
+                    .map(|file| json!({"file": file.file(), "content_type": file.content_type()}))
+                    .collect::<Vec<_>>(),
                 "used": loaded.is_used(index),
                 "stale": loaded.set.is_stale(recording.name()),
             })

@@ -297,6 +297,9 @@ impl Mock {
         if parts.uri.path().starts_with(ADMIN_PATH) {
             return admin::serve(self, parts, body).await;
         }
+        if let Some(redirect) = admin::redirect_browser(&parts) {
+            return redirect;
+        }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let session = self.sessions.of(&parts.headers);
         let bad_session = session.is_err();

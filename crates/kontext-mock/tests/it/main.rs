@@ -24,6 +24,7 @@ mod journal;
 mod log;
 mod matching;
 mod matching_properties;
+mod page;
 mod prefer;
 mod process;
 mod record;
