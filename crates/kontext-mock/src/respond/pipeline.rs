@@ -513,6 +513,7 @@ impl Mock {
             found: answer.found,
             recording: answer.recording,
             error: answer.error,
+            fields: answer.fields,
             differences: answer.differences,
             faults: plan.names,
             billed: answer.billed,

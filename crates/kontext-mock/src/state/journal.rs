@@ -61,6 +61,7 @@ pub(crate) struct Entry {
     pub(crate) found: Option<Match>,
     pub(crate) recording: Option<Arc<str>>,
     pub(crate) error: Option<&'static str>,
+    pub(crate) fields: Vec<String>,
     pub(crate) differences: Vec<Difference>,
     pub(crate) faults: Vec<String>,
     pub(crate) billed: Billed,
@@ -343,6 +344,12 @@ impl Received {
         self.0.error
     }
 
+    /// The fields that the contract does not allow, as in the log.
+    #[must_use]
+    pub fn invalid_fields(&self) -> &[String] {
+        &self.0.fields
+    }
+
     /// How the request differs from that of the recording, at most 100 places.
     #[must_use]
     pub fn differences(&self) -> &[Difference] {
@@ -383,6 +390,7 @@ struct Written<'a> {
     found: Option<&'static str>,
     recording: Option<&'a str>,
     error: Option<&'a str>,
+    invalid_fields: &'a [String],
     differences: &'a [Difference],
     faults: &'a [String],
     billed: Billed,
@@ -411,6 +419,7 @@ impl Serialize for Received {
             found: self.found().map(Match::name),
             recording: self.recording(),
             error: self.error(),
+            invalid_fields: self.invalid_fields(),
             differences: self.differences(),
             faults: self.faults(),
             billed: self.billed(),
