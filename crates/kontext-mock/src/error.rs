@@ -330,6 +330,9 @@ pub enum RecordError {
     /// The HTTP client does not start.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
+    /// TLS does not start, for example because this machine has no root certificates.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; choose another address, or port 0 for a free one")]
     Listen {

@@ -83,7 +83,7 @@ impl Fetcher {
                 attempt.error("a redirect to where no picture is fetched from")
             }
         });
-        let mut http = strict(Client::builder())
+        let mut http = strict()?
             .redirect(policy)
             .read_timeout(SILENCE)
             .user_agent(concat!("kontext-mock/", env!("CARGO_PKG_VERSION")));

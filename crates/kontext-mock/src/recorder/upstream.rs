@@ -6,8 +6,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, header::ACCEPT_ENCODING},
 };
 use reqwest::{ClientBuilder, Response};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 use url::{Host, Url};
@@ -37,7 +39,7 @@ impl Upstream {
         let (origin, is_loopback) = origin(text).map_err(|problem| RecordError::Upstream {
             problem: problem.to_owned(),
         })?;
-        let mut http = strict(reqwest::Client::builder())
+        let mut http = strict()?
             .redirect(reqwest::redirect::Policy::none())
             .read_timeout(SILENCE);
         if is_loopback {
@@ -115,9 +117,19 @@ pub(crate) struct SendError {
     pub(crate) was_sent: bool,
 }
 
-/// Sends nothing by itself, changes no body and logs none.
-pub(crate) fn strict(http: ClientBuilder) -> ClientBuilder {
-    http.http1_only()
+/// A client that sends nothing by itself, changes no body and logs none.
+pub(crate) fn strict() -> Result<ClientBuilder, RecordError> {
+    // No provider is installed for the whole process: that is up to the program, which
+    // may use this as a library.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_platform_verifier())
+        .map_err(RecordError::Tls)?
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
         .retry(reqwest::retry::never())
         .referer(false)
         // Another crate of the same build may have turned these on.
@@ -129,7 +141,7 @@ pub(crate) fn strict(http: ClientBuilder) -> ClientBuilder {
         // A connection that the server gave up while it was idle is an unknown
         // outcome for the next request on it.
         .pool_max_idle_per_host(0)
-        .connect_timeout(CONNECT)
+        .connect_timeout(CONNECT))
 }
 
 /// Takes `localhost` for this machine, wherever a resolver thinks that it is,
