@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use budget::CreditBudget;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -18,16 +17,13 @@ use tracing::{Instrument, warn};
 
 use crate::client::Client;
 use crate::client::call::{CallOptions, ClientRequestId};
+use crate::client::credits::Reservation;
 use crate::error::Error;
 use crate::response::answer::GeneratedImages;
 
-mod budget;
 mod job;
 
 pub use job::{BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob};
-
-/// What a documented call costs per image, in credits.
-const CREDITS_PER_IMAGE: u64 = 91_000;
 
 /// A function that is called before a job is sent.
 type BeforeEach =
@@ -39,8 +35,6 @@ pub struct BatchBuilder {
     client: Client,
     jobs: Box<dyn Iterator<Item = BatchJob> + Send>,
     concurrency: usize,
-    spend_limit: Option<u64>,
-    credits_per_image: u64,
     before_each: Option<BeforeEach>,
 }
 
@@ -59,9 +53,13 @@ impl Client {
     /// where the message is about a quota or billing, or where every answer has been a 429
     /// for [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
+    /// The client's [spend limit](crate::ClientBuilder::spend_limit) holds. A job that could
+    /// cross it waits for those of the batch that are under way; if there is no room for it
+    /// then, it is not sent and ends with [`BatchError::SpendLimit`].
+    ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
-    /// let mut batch = client.batch(requests).concurrency(2).spend_limit(1_000_000).start();
+    /// let mut batch = client.batch(requests).concurrency(2).start();
     /// let handle = batch.handle();
     /// # async fn interrupt() {}
     /// tokio::spawn(async move {
@@ -85,8 +83,6 @@ impl Client {
             // One that begins anew after its end would be paid for anew.
             jobs: Box::new(jobs.into_iter().map(Into::into).fuse()),
             concurrency: 4,
-            spend_limit: None,
-            credits_per_image: CREDITS_PER_IMAGE,
             before_each: None,
         }
     }
@@ -96,29 +92,6 @@ impl BatchBuilder {
     /// How many requests are under way at once: 4 unless it is set. 0 is taken as 1.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
-        self
-    }
-
-    /// How many credits the batch may spend; 2,000,000 credits are 1 US dollar. There
-    /// is no limit unless it is set.
-    ///
-    /// What is under way counts with its estimate, and so does what may have been
-    /// charged although it failed. What was answered counts with the cost that the
-    /// answer names, else with its estimate. A job that could cross the limit waits for
-    /// those under way; if there is no room for it then, it is not sent and ends with
-    /// [`BatchError::SpendLimit`]. Where the client's policy tries again after a 500 or a
-    /// 502, the estimate is that of all attempts. The provider is free to charge more than the
-    /// estimate: the limit holds as well as the estimate does.
-    pub fn spend_limit(mut self, credits: u64) -> Self {
-        self.spend_limit = Some(credits);
-        self
-    }
-
-    /// What an image is estimated to cost, in credits: 91,000 unless it is set, which
-    /// is what the provider's page shows. A request costs this for each image of
-    /// `num_images`.
-    pub fn credits_per_image(mut self, credits: u64) -> Self {
-        self.credits_per_image = credits;
         self
     }
 
@@ -154,11 +127,6 @@ impl BatchBuilder {
 
     /// Makes the batch. The first [`Batch::next`] sends the first requests.
     pub fn start(self) -> Batch {
-        let budget = CreditBudget::new(
-            self.spend_limit,
-            self.credits_per_image,
-            self.client.charges_per_call(),
-        );
         Batch {
             client: self.client,
             jobs: self.jobs,
@@ -168,7 +136,6 @@ impl BatchBuilder {
             before_each: self.before_each,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            budget,
             handle: BatchHandle::default(),
             pausing: None,
         }
@@ -179,8 +146,6 @@ impl fmt::Debug for BatchBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BatchBuilder")
             .field("concurrency", &self.concurrency)
-            .field("spend_limit", &self.spend_limit)
-            .field("credits_per_image", &self.credits_per_image)
             .finish_non_exhaustive()
     }
 }
@@ -203,7 +168,6 @@ pub struct Batch {
     before_each: Option<BeforeEach>,
     tasks: JoinSet<Result<GeneratedImages, Error>>,
     running: HashMap<Id, Running>,
-    budget: CreditBudget,
     handle: BatchHandle,
     /// Ends when a rate limit does, or when the batch is stopped.
     pausing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -319,16 +283,20 @@ impl Batch {
                 Next::End => return None,
                 Next::Panicked => return Some(self.no_job()),
             };
-            if let Err(left) = self.budget.reserve(waiting.estimate) {
-                if !self.tasks.is_empty() {
+            let estimate = waiting.estimate;
+            let reservation = match self.client.shared.credits.reserve(estimate) {
+                Ok(reservation) => reservation,
+                Err(_) if !self.tasks.is_empty() => {
                     // Those under way may turn out to cost less.
                     self.next_job = Some(waiting);
                     return None;
                 }
-                let estimate = waiting.estimate;
-                return Some(self.not_sent(waiting, BatchError::SpendLimit { estimate, left }));
-            }
-            if let Some(result) = self.send(waiting) {
+                Err(left) => {
+                    let error = BatchError::SpendLimit { estimate, left };
+                    return Some(self.not_sent(waiting, error));
+                }
+            };
+            if let Some(result) = self.send(waiting, reservation) {
                 return Some(result);
             }
         }
@@ -348,7 +316,7 @@ impl Batch {
         };
         let index = self.taken;
         self.taken += 1;
-        let estimate = self.budget.estimate(&job.request);
+        let estimate = self.client.shared.credits.estimate(&job.request);
         Next::Job(Waiting {
             index,
             job,
@@ -368,7 +336,7 @@ impl Batch {
     }
 
     /// Sends a job for which there is room. Gives it back if it may not be sent.
-    fn send(&mut self, mut waiting: Waiting) -> Option<BatchResult> {
+    fn send(&mut self, mut waiting: Waiting, reservation: Reservation) -> Option<BatchResult> {
         let id = waiting.job.client_request_id.take();
         let id = id.unwrap_or_else(|| self.client.new_client_request_id());
         let starting = PendingJob {
@@ -384,7 +352,6 @@ impl Batch {
         let runtime = match may_start {
             Ok(runtime) => runtime,
             Err(source) => {
-                self.budget.settle(waiting.estimate, 0);
                 waiting.job.client_request_id = Some(id);
                 return Some(self.not_sent(waiting, BatchError::NotStarted { source }));
             }
@@ -392,10 +359,10 @@ impl Batch {
         let client = self.client.clone();
         let options = CallOptions {
             client_request_id: Some(id.clone()),
-            batch: Some(self.handle.shared().clone()),
         };
+        let batch = Some((self.handle.shared().clone(), reservation));
         let request = waiting.job.request;
-        let call = async move { client.generate_with(request, options).await };
+        let call = async move { client.call(request, options, batch).await };
         let task = self.tasks.spawn_on(call.in_current_span(), &runtime);
         let running = Running {
             index: waiting.index,
@@ -403,8 +370,10 @@ impl Batch {
             estimate: waiting.estimate,
         };
         self.running.insert(task.id(), running);
-        self.handle.update(|progress| progress.running += 1);
-        self.report_budget();
+        self.handle.update(|progress| {
+            progress.running += 1;
+            progress.credits_reserved += waiting.estimate;
+        });
         None
     }
 
@@ -432,42 +401,40 @@ impl Batch {
         ended: Result<(Id, Result<GeneratedImages, Error>), JoinError>,
     ) -> Option<BatchResult> {
         let (id, result) = match ended {
-            Ok((id, result)) => (id, result.map_err(BatchError::Call)),
+            Ok((id, result)) => (id, Ok(result)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        // Every task was noted when it was spawned.
+        let running = self.running.remove(&id)?;
+        let (cost, result) = match result {
+            Ok(result) => (
+                {
+                    let credits = &self.client.shared.credits;
+                    credits.cost(result.as_ref(), running.estimate)
+                },
+                result.map_err(BatchError::Call),
+            ),
             Err(error) => (
-                error.id(),
+                running.estimate,
                 Err(BatchError::Lost {
                     source: error.into(),
                 }),
             ),
         };
-        // Every task was noted when it was spawned.
-        let running = self.running.remove(&id)?;
-        let cost = match &result {
-            Ok(answer) => self.budget.cost_of_answer(answer, running.estimate),
-            Err(error) => self.budget.cost_of_error(error, running.estimate),
-        };
-        self.budget.settle(running.estimate, cost);
         self.handle.update(|progress| {
             progress.running -= 1;
+            progress.credits_reserved -= running.estimate;
+            progress.credits_spent = progress.credits_spent.saturating_add(cost);
             match &result {
                 Ok(_) => progress.succeeded += 1,
                 Err(_) => progress.failed += 1,
             }
         });
-        self.report_budget();
         Some(BatchResult {
             index: running.index,
             client_request_id: Some(running.client_request_id),
             result,
         })
-    }
-
-    fn report_budget(&self) {
-        let (spent, reserved) = self.budget.state();
-        self.handle.update(|progress| {
-            progress.credits_spent = spent;
-            progress.credits_reserved = reserved;
-        });
     }
 }
 
@@ -487,7 +454,12 @@ impl Drop for Batch {
                 );
             }
         }
-        self.handle.update(|progress| progress.running = 0);
+        self.handle.update(|progress| {
+            progress.running = 0;
+            // What is dropped may be charged.
+            let reserved = std::mem::take(&mut progress.credits_reserved);
+            progress.credits_spent = progress.credits_spent.saturating_add(reserved);
+        });
     }
 }
 

@@ -31,6 +31,20 @@ pub enum Error {
     /// The request breaks limits of the API. Nothing was sent.
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),
+    /// The call could cross the client's
+    /// [spend limit](crate::ClientBuilder::spend_limit). Nothing was sent.
+    #[error(
+        "the request was not sent: it is estimated to cost {estimate} credits, and {left} are left \
+         of the spend limit"
+    )]
+    SpendLimit {
+        /// What the call is estimated to cost, in credits.
+        estimate: u64,
+        /// What is left of the limit, in credits.
+        left: u64,
+        /// The call.
+        call: Option<Call>,
+    },
     /// The provider refused the request as wrong: status 400, 413, 415 or 422.
     #[error("the provider refused the request: {0}{id}", id = named_if_charged(.0))]
     BadRequest(Box<Reply>),
@@ -195,7 +209,7 @@ impl Error {
     /// The same error, which knows the call that it ended.
     pub(crate) fn in_call(mut self, of: &Call) -> Self {
         match &mut self {
-            Self::NotSent { call, .. } => *call = Some(of.clone()),
+            Self::NotSent { call, .. } | Self::SpendLimit { call, .. } => *call = Some(of.clone()),
             Self::OutcomeUnknown { reply, call, .. } => {
                 if let Some(reply) = reply {
                     reply.call = Some(of.clone());
@@ -222,7 +236,9 @@ impl Error {
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::InvalidRequest(invalid) => invalid.call.as_deref(),
-            Self::NotSent { call, .. } | Self::OutcomeUnknown { call, .. } => call.as_ref(),
+            Self::NotSent { call, .. }
+            | Self::OutcomeUnknown { call, .. }
+            | Self::SpendLimit { call, .. } => call.as_ref(),
             Self::NoImages(answer) => answer.call(),
             other => other.reply().and_then(Reply::call),
         }
@@ -237,6 +253,7 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
+            Self::SpendLimit { .. } => "spend_limit",
             Self::BadRequest(_) => "bad_request",
             Self::Authentication(_) => "authentication",
             Self::OutOfCredits(_) => "out_of_credits",
@@ -265,7 +282,10 @@ impl Error {
             | Self::UnexpectedStatus(reply) => Some(reply),
             Self::OutcomeUnknown { reply, .. } => reply.as_deref(),
             Self::Decode(error) => Some(error.reply()),
-            Self::InvalidRequest(_) | Self::NotSent { .. } | Self::NoImages(_) => None,
+            Self::InvalidRequest(_)
+            | Self::SpendLimit { .. }
+            | Self::NotSent { .. }
+            | Self::NoImages(_) => None,
         }
     }
 

@@ -26,6 +26,7 @@ pub use batch::{
 pub use client::Client;
 pub use client::builder::{BuildError, ClientBuilder};
 pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestId};
+pub use client::credits::Credits;
 pub use client::retry::RetryPolicy;
 pub use client::telemetry::{Attempt, Operation, Outcome};
 #[doc(hidden)]

@@ -86,8 +86,8 @@ fn status(arguments: &Arguments) -> Result<bool, Problems> {
 #[tokio::main]
 async fn work(arguments: &Arguments) -> Result<bool, Problems> {
     let jobs = Arc::new(jobs::read(&arguments.jobs)?);
-    let client =
-        client::new(&arguments.limits).map_err(|error| vec![explain::no_client(&error)])?;
+    let client = client::new(&arguments.limits, arguments.spend_limit)
+        .map_err(|error| vec![explain::no_client(&error)])?;
     durable::create_folder(&arguments.output)
         .map_err(|error| vec![format!("{}: {error}", arguments.output.display())])?;
     // The lock on the journal comes first: whoever has it may look at everything else.

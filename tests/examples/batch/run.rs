@@ -137,14 +137,11 @@ fn start(setting: &Setting, places: Vec<usize>, sent: &Arc<Mutex<Vec<usize>>>) -
             Ok(())
         }
     };
-    let mut builder = setting
+    let builder = setting
         .client
         .batch(requests)
         .concurrency(setting.concurrency)
         .before_each(write_started);
-    if let Some(credits) = setting.spend_limit {
-        builder = builder.spend_limit(credits);
-    }
     builder.start()
 }
 

@@ -17,8 +17,13 @@ pub(crate) struct Limits {
 }
 
 /// The client of the environment.
-pub(crate) fn new(limits: &Limits) -> Result<Client, BuildError> {
-    limited(ClientBuilder::from_env()?, limits)
+pub(crate) fn new(limits: &Limits, spend_limit: Option<u64>) -> Result<Client, BuildError> {
+    let builder = ClientBuilder::from_env()?;
+    let builder = match spend_limit {
+        Some(credits) => builder.spend_limit(credits),
+        None => builder,
+    };
+    limited(builder, limits)
 }
 
 fn limited(mut builder: ClientBuilder, limits: &Limits) -> Result<Client, BuildError> {

@@ -122,6 +122,7 @@ fn advice(error: &Error) -> String {
         Error::OutOfCredits(_) => "top up the account, then run it again",
         Error::Forbidden(_) => "use a key that may do this",
         Error::NotFound(_) => "check AIMLAPI_BASE_URL",
+        Error::SpendLimit { .. } => "raise the spend limit",
         Error::NotSent { .. } => "check the network and AIMLAPI_BASE_URL, then run it again",
         Error::Decode(_) if is_cut(error) => {
             return format!(

@@ -75,7 +75,7 @@ fn say(text: &str) {
 
 /// Sends a request, and downloads what comes.
 async fn edit(arguments: &Arguments) -> Result<(), Failure> {
-    let client = made(client::new(&arguments.limits))?;
+    let client = made(client::new(&arguments.limits, None))?;
     let output = Output::new(&arguments.output, arguments.overwrite);
     let prompt = arguments.prompt.as_deref().unwrap_or_default();
     if !arguments.force_new {

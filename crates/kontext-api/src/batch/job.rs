@@ -75,10 +75,11 @@ pub enum BatchError {
     /// The call failed.
     #[error(transparent)]
     Call(#[from] Error),
-    /// The job could cross the batch's limit. It was not sent.
+    /// The job could cross the client's
+    /// [spend limit](crate::ClientBuilder::spend_limit). It was not sent.
     #[error(
         "the job was not sent: it is estimated to cost {estimate} credits, and {left} are left of \
-         the batch's spend limit"
+         the spend limit"
     )]
     SpendLimit {
         /// What the job is estimated to cost, in credits.

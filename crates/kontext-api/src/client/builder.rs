@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
 
 use crate::client::base_url::{self, BaseUrl};
+use crate::client::credits::{CREDITS_PER_IMAGE, CreditBudget};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Attempt, Hook, Observer};
@@ -51,6 +52,8 @@ pub struct ClientBuilder {
     attempt_timeout: Option<Duration>,
     max_answer_bytes: usize,
     retry: RetryPolicy,
+    spend_limit: Option<u64>,
+    credits_per_image: u64,
     proxy: Option<reqwest::Proxy>,
     on_attempt: Option<Hook>,
     downloads: download::Settings,
@@ -66,6 +69,8 @@ impl Default for ClientBuilder {
             attempt_timeout: None,
             max_answer_bytes: 64 * 1024 * 1024,
             retry: RetryPolicy::default(),
+            spend_limit: None,
+            credits_per_image: CREDITS_PER_IMAGE,
             proxy: None,
             on_attempt: None,
             downloads: download::Settings::default(),
@@ -139,6 +144,30 @@ impl ClientBuilder {
     /// What is tried again, how often, how soon, and how long all of it may take.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
+        self
+    }
+
+    /// How many credits the client and its clones may spend together; 2,000,000 credits are
+    /// 1 US dollar. There is no limit unless it is set.
+    ///
+    /// A call reserves its estimate before it is sent and is refused with
+    /// [`Error::SpendLimit`](crate::Error::SpendLimit) if that could cross the limit. When it
+    /// has ended, the estimate is replaced by the cost that the answer names, if it names
+    /// one; a call that certainly was not charged costs nothing. A call that is dropped after
+    /// it was sent counts with its whole estimate. Where the retry policy tries again after a
+    /// 500 or a 502, the estimate is that of all attempts.
+    ///
+    /// The provider may charge more than the estimate: the limit is as good as the estimate.
+    /// [`Client::credits`] says what was spent.
+    pub fn spend_limit(mut self, credits: u64) -> Self {
+        self.spend_limit = Some(credits);
+        self
+    }
+
+    /// What an image is estimated to cost, in credits: 91,000 unless it is set, as the
+    /// provider's page shows. A request costs this for each image of `num_images`.
+    pub fn credits_per_image(mut self, credits: u64) -> Self {
+        self.credits_per_image = credits;
         self
     }
 
@@ -314,6 +343,11 @@ impl ClientBuilder {
             max_answer_bytes: self.max_answer_bytes,
             attempt_timeout,
             budget: Budget::new(&self.retry),
+            credits: Arc::new(CreditBudget::new(
+                self.spend_limit,
+                self.credits_per_image,
+                self.retry.charges_per_call(),
+            )),
             retry: self.retry,
             downloads,
             runtimes: Runtimes::default(),
@@ -331,6 +365,8 @@ impl fmt::Debug for ClientBuilder {
             .field("attempt_timeout", &self.attempt_timeout)
             .field("max_answer_bytes", &self.max_answer_bytes)
             .field("retry", &self.retry)
+            .field("spend_limit", &self.spend_limit)
+            .field("credits_per_image", &self.credits_per_image)
             .field("download_max_bytes", &self.downloads.max_bytes)
             .field("download_stall_timeout", &self.downloads.stall_timeout)
             .finish_non_exhaustive()

@@ -57,7 +57,6 @@ impl Call {
 #[must_use = "options do nothing before they are given to a call"]
 pub struct CallOptions {
     pub(crate) client_request_id: Option<ClientRequestId>,
-    pub(crate) batch: Option<InBatch>,
 }
 
 impl CallOptions {

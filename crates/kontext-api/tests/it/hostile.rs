@@ -257,8 +257,11 @@ async fn the_cost_that_an_answer_names_counts() {
 async fn the_spend_limit_counts_retries_that_may_be_charged() {
     let server = Server::start(Answer::Bytes(response("502 X", "", b""))).await;
     let policy = quick().retry_502(true);
-    let client = server.builder().retry(policy).build().unwrap();
-    let mut batch = client.batch([request()]).spend_limit(91_000).start();
+    let limited = |credits| {
+        let builder = server.builder().retry(policy.clone());
+        builder.spend_limit(credits).build().unwrap()
+    };
+    let mut batch = limited(91_000).batch([request()]).start();
     let result = batch.next().await.unwrap().result;
     assert!(matches!(
         result,
@@ -267,7 +270,7 @@ async fn the_spend_limit_counts_retries_that_may_be_charged() {
             left: 91_000
         })
     ));
-    let mut batch = client.batch([request()]).spend_limit(273_000).start();
+    let mut batch = limited(273_000).batch([request()]).start();
     batch.next().await.unwrap().result.unwrap_err();
     assert_eq!(batch.progress().credits_spent, 273_000);
     assert_eq!(server.requests().len(), 3);

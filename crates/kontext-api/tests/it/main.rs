@@ -24,6 +24,7 @@ mod requests;
 mod retries;
 mod runtimes;
 mod server;
+mod spend_limit;
 mod traces;
 mod transport;
 mod wrong_types;
