@@ -5,8 +5,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -22,12 +23,20 @@ use crate::error::Error;
 use crate::response::answer::GeneratedImages;
 
 mod job;
+mod journal;
 
-pub use job::{BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob};
+pub use job::{
+    BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, JournalError, PendingJob,
+    UnknownJob,
+};
+use journal::{Journal, Standing};
 
 /// A function that is called before a job is sent.
 type BeforeEach =
     Arc<dyn Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
+
+/// A journal, which the tasks of a batch write to as they end.
+type SharedJournal = Arc<Mutex<Journal>>;
 
 /// Makes a [`Batch`]; see [`Client::batch`].
 #[must_use = "a batch does nothing before it is started"]
@@ -36,6 +45,7 @@ pub struct BatchBuilder {
     jobs: Box<dyn Iterator<Item = BatchJob> + Send>,
     concurrency: usize,
     before_each: Option<BeforeEach>,
+    journal: Option<SharedJournal>,
 }
 
 impl Client {
@@ -84,6 +94,7 @@ impl Client {
             jobs: Box::new(jobs.into_iter().map(Into::into).fuse()),
             concurrency: 4,
             before_each: None,
+            journal: None,
         }
     }
 }
@@ -125,6 +136,59 @@ impl BatchBuilder {
         self
     }
 
+    /// Keeps a journal in a file, so that no job is paid for twice, whenever the process is
+    /// killed. The file is made if there is none; each job needs a
+    /// [tag](BatchJob::tag) of its own.
+    ///
+    /// Before a job is sent, that it started is on the disk; if that fails, the job and all
+    /// after it are not sent. When its call ends, the result follows. So the next run with
+    /// the same jobs and the same journal gives
+    ///
+    /// - the recorded answer of a job that was answered, without sending anything; its images
+    ///   are at their URLs as long as these live, or in the answer,
+    /// - [`BatchError::UnknownOutcome`] for a job that started and did not end, or that failed
+    ///   and may have been charged, unless it has [`BatchJob::resend_unknown`],
+    /// - a new call for any other job.
+    ///
+    /// A tag that comes with another request than before is
+    /// [`JournalError::OtherRequest`], unless the job failed and was not charged.
+    /// [`Batch::unknown`] lists the jobs of unknown outcome, those of earlier runs included.
+    ///
+    /// The journal keeps the answers as they came, without the API key, and of an answer that
+    /// was paid for and could not be read the body. It grows and is locked while the batch
+    /// lives. It runs where [`Batch::next`] and the calls do, and blocks them for as long as
+    /// the disk takes.
+    ///
+    /// ```no_run
+    /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>)
+    /// # -> Result<(), kontext_api::JournalError> {
+    /// use kontext_api::BatchJob;
+    ///
+    /// let jobs = (1..).zip(requests);
+    /// let jobs = jobs.map(|(number, request)| BatchJob::new(request).tag(format!("job-{number}")));
+    /// let mut batch = client.batch(jobs).journal("jobs.journal")?.start();
+    /// while let Some(done) = batch.next().await {
+    ///     println!("{:?}: {:?}", done.tag, done.result.map(|answer| answer.images().len()));
+    /// }
+    /// for job in batch.unknown() {
+    ///     println!("{} may have been paid for: {}", job.tag, job.client_request_id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] if the file can't be opened, locked or read.
+    pub fn journal(mut self, path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        // A journal that was set before is closed first: it may be the same.
+        self.journal = None;
+        let redactor = self.client.shared.redactor.clone();
+        let journal = Journal::open(path.as_ref(), redactor)?;
+        self.journal = Some(Arc::new(Mutex::new(journal)));
+        Ok(self)
+    }
+
     /// Makes the batch. The first [`Batch::next`] sends the first requests.
     pub fn start(self) -> Batch {
         Batch {
@@ -134,6 +198,7 @@ impl BatchBuilder {
             taken: 0,
             concurrency: self.concurrency,
             before_each: self.before_each,
+            journal: self.journal,
             tasks: JoinSet::new(),
             running: HashMap::new(),
             handle: BatchHandle::default(),
@@ -166,7 +231,8 @@ pub struct Batch {
     taken: usize,
     concurrency: usize,
     before_each: Option<BeforeEach>,
-    tasks: JoinSet<Result<GeneratedImages, Error>>,
+    journal: Option<SharedJournal>,
+    tasks: JoinSet<(Result<GeneratedImages, Error>, Option<JournalError>)>,
     running: HashMap<Id, Running>,
     handle: BatchHandle,
     /// Ends when a rate limit does, or when the batch is stopped.
@@ -178,18 +244,22 @@ struct Waiting {
     index: usize,
     job: BatchJob,
     estimate: u64,
+    /// The hash of the request, where there is a journal.
+    hash: String,
 }
 
 /// What the iterator of the jobs gives.
 enum Next {
     Job(Waiting),
+    /// A job that needs no call.
+    Result(BatchResult),
     End,
-    Panicked,
 }
 
 /// A job that was sent.
 struct Running {
     index: usize,
+    tag: Option<String>,
     client_request_id: ClientRequestId,
     estimate: u64,
 }
@@ -228,7 +298,7 @@ impl Batch {
                     match self.take() {
                         Next::Job(waiting) => self.next_job = Some(waiting),
                         Next::End => return Poll::Ready(None),
-                        Next::Panicked => return Poll::Ready(Some(self.no_job())),
+                        Next::Result(result) => return Poll::Ready(Some(result)),
                     }
                 }
                 return Poll::Pending;
@@ -281,7 +351,7 @@ impl Batch {
             let waiting = match next {
                 Next::Job(waiting) => waiting,
                 Next::End => return None,
-                Next::Panicked => return Some(self.no_job()),
+                Next::Result(result) => return Some(result),
             };
             let estimate = waiting.estimate;
             let reservation = match self.client.shared.credits.reserve(estimate) {
@@ -311,17 +381,78 @@ impl Batch {
             Ok(None) => return Next::End,
             Err(_) => {
                 self.jobs = Box::new(std::iter::empty());
-                return Next::Panicked;
+                return Next::Result(self.no_job());
             }
         };
         let index = self.taken;
         self.taken += 1;
         let estimate = self.client.shared.credits.estimate(&job.request);
-        Next::Job(Waiting {
+        let mut waiting = Waiting {
             index,
             job,
             estimate,
-        })
+            hash: String::new(),
+        };
+        let standing = match &self.journal {
+            Some(journal) => self.look_up(journal, &mut waiting),
+            None => Ok(Standing::New),
+        };
+        match standing {
+            Ok(Standing::New) => Next::Job(waiting),
+            Ok(Standing::Answered(answer, id)) => {
+                self.handle.update(|progress| progress.recorded += 1);
+                Next::Result(BatchResult {
+                    index,
+                    tag: waiting.job.tag,
+                    is_recorded: true,
+                    journal_error: None,
+                    client_request_id: Some(id),
+                    result: answer.map_err(BatchError::Call),
+                })
+            }
+            Ok(Standing::Unknown(id)) => {
+                waiting.job.client_request_id = Some(id.clone());
+                let error = BatchError::UnknownOutcome {
+                    client_request_id: id,
+                };
+                Next::Result(self.not_sent(waiting, error))
+            }
+            Err(source) => {
+                let source = source.into();
+                Next::Result(self.not_sent(waiting, BatchError::NotStarted { source }))
+            }
+        }
+    }
+
+    /// What the journal says of a job.
+    fn look_up(
+        &self,
+        journal: &SharedJournal,
+        Waiting { job, hash, .. }: &mut Waiting,
+    ) -> Result<Standing, JournalError> {
+        let tag = job.tag.as_deref().ok_or(JournalError::NoTag)?;
+        if self.is_running(tag) {
+            let tag = tag.to_owned();
+            return Err(JournalError::DuplicateTag { tag });
+        }
+        let mut journal = lock(journal);
+        *hash = journal.hash(&job.request)?;
+        journal.look_up(tag, hash, job.resend_unknown)
+    }
+
+    fn is_running(&self, tag: &str) -> bool {
+        let mut running = self.running.values();
+        running.any(|running| running.tag.as_deref() == Some(tag))
+    }
+
+    /// The jobs of the [journal](BatchBuilder::journal) that were sent by this batch or an
+    /// earlier one, may have been paid for, and have no answer. Those that are under way are
+    /// not among them.
+    pub fn unknown(&self) -> Vec<UnknownJob> {
+        match &self.journal {
+            Some(journal) => lock(journal).unknown(|tag| self.is_running(tag)),
+            None => Vec::new(),
+        }
     }
 
     /// The job that there would have been, had the iterator not panicked.
@@ -330,6 +461,9 @@ impl Batch {
         let source = "the iterator of the jobs panicked, and is not asked again".into();
         BatchResult {
             index: self.taken,
+            tag: None,
+            is_recorded: false,
+            journal_error: None,
             client_request_id: None,
             result: Err(BatchError::NotStarted { source }),
         }
@@ -346,7 +480,7 @@ impl Batch {
             estimate: waiting.estimate,
         };
         let may_start = match Handle::try_current() {
-            Ok(runtime) => self.ask(&starting).map(|()| runtime),
+            Ok(runtime) => self.may_start(&starting, &waiting).map(|()| runtime),
             Err(error) => Err(error.into()),
         };
         let runtime = match may_start {
@@ -362,10 +496,21 @@ impl Batch {
         };
         let batch = Some((self.handle.shared().clone(), reservation));
         let request = waiting.job.request;
-        let call = async move { client.call(request, options, batch).await };
+        // A batch that is dropped closes its journal at once.
+        let journal = self.journal.as_ref().map(Arc::downgrade);
+        let tag = waiting.job.tag.clone();
+        let call = async move {
+            let result = client.call(request, options, batch).await;
+            // Now, and not when somebody asks for the result: the process may be killed
+            // before that.
+            let journal = journal.and_then(|journal| journal.upgrade()).zip(tag);
+            let written = journal.map(|(journal, tag)| lock(&journal).ended(&tag, &result));
+            (result, written.and_then(Result::err))
+        };
         let task = self.tasks.spawn_on(call.in_current_span(), &runtime);
         let running = Running {
             index: waiting.index,
+            tag: waiting.job.tag,
             client_request_id: id,
             estimate: waiting.estimate,
         };
@@ -377,19 +522,33 @@ impl Batch {
         None
     }
 
-    /// Asks the caller's function whether a job may be sent.
-    fn ask(&self, starting: &PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        let Some(before_each) = &self.before_each else {
-            return Ok(());
-        };
-        catch_unwind(AssertUnwindSafe(|| before_each(starting)))
-            .unwrap_or_else(|_| Err("the function given to `before_each` panicked".into()))
+    /// Asks the caller's function whether a job may be sent, and writes into the journal that
+    /// it is.
+    fn may_start(
+        &self,
+        starting: &PendingJob<'_>,
+        Waiting { job, hash, .. }: &Waiting,
+    ) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        if let Some(before_each) = &self.before_each {
+            catch_unwind(AssertUnwindSafe(|| before_each(starting)))
+                .unwrap_or_else(|_| Err("the function given to `before_each` panicked".into()))?;
+        }
+        if let (Some(journal), Some(tag)) = (&self.journal, &job.tag) {
+            let id = starting.client_request_id.clone();
+            let written = lock(journal).started(tag, id, hash.clone());
+            // Nothing is sent that is not written down.
+            written.inspect_err(|_| self.handle.stop())?;
+        }
+        Ok(())
     }
 
     fn not_sent(&self, waiting: Waiting, error: BatchError) -> BatchResult {
         self.handle.update(|progress| progress.not_sent += 1);
         BatchResult {
             index: waiting.index,
+            tag: waiting.job.tag,
+            is_recorded: false,
+            journal_error: None,
             client_request_id: waiting.job.client_request_id,
             result: Err(error),
         }
@@ -398,29 +557,28 @@ impl Batch {
     /// Settles the account of a job that ended.
     fn ended(
         &mut self,
-        ended: Result<(Id, Result<GeneratedImages, Error>), JoinError>,
+        ended: Result<(Id, (Result<GeneratedImages, Error>, Option<JournalError>)), JoinError>,
     ) -> Option<BatchResult> {
-        let (id, result) = match ended {
-            Ok((id, result)) => (id, Ok(result)),
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, Ok(ended)),
             Err(error) => (error.id(), Err(error)),
         };
         // Every task was noted when it was spawned.
         let running = self.running.remove(&id)?;
-        let (cost, result) = match result {
-            Ok(result) => (
-                {
-                    let credits = &self.client.shared.credits;
-                    credits.cost(result.as_ref(), running.estimate)
-                },
-                result.map_err(BatchError::Call),
-            ),
-            Err(error) => (
-                running.estimate,
-                Err(BatchError::Lost {
-                    source: error.into(),
-                }),
-            ),
+        let (cost, journal_error, result) = match ended {
+            Ok((result, journal_error)) => {
+                let credits = &self.client.shared.credits;
+                let cost = credits.cost(result.as_ref(), running.estimate);
+                (cost, journal_error, result.map_err(BatchError::Call))
+            }
+            Err(error) => {
+                let source = error.into();
+                (running.estimate, None, Err(BatchError::Lost { source }))
+            }
         };
+        if journal_error.is_some() {
+            self.handle.stop();
+        }
         self.handle.update(|progress| {
             progress.running -= 1;
             progress.credits_reserved -= running.estimate;
@@ -432,10 +590,18 @@ impl Batch {
         });
         Some(BatchResult {
             index: running.index,
+            tag: running.tag,
+            is_recorded: false,
+            journal_error,
             client_request_id: Some(running.client_request_id),
             result,
         })
     }
+}
+
+fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
+    // A line is there whole or is cut off, whatever happened to the thread that held it.
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says what is lost. Calls under way say so themselves when they are dropped.

@@ -227,10 +227,7 @@ impl Client {
                     drop(request);
                     let result = self.success(head).instrument(observed.span()).await;
                     let result = match result {
-                        Ok(mut answer) => {
-                            answer.call = Some(call);
-                            Ok(answer)
-                        }
+                        Ok(answer) => Ok(answer.in_call(call)),
                         Err(error) => Err(error.in_call(&call)),
                     };
                     reservation.attempt_ended(result.as_ref());

@@ -21,7 +21,8 @@ mod sniff;
 mod generated;
 
 pub use batch::{
-    Batch, BatchBuilder, BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob,
+    Batch, BatchBuilder, BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult,
+    JournalError, PendingJob, UnknownJob,
 };
 pub use client::Client;
 pub use client::builder::{BuildError, ClientBuilder};

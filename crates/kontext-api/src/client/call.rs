@@ -8,6 +8,8 @@ use std::{fmt, mem, process};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +37,8 @@ impl Call {
     }
 
     /// How many attempts there were, the last one included. 0 where nothing was
-    /// attempted, because the request is not valid.
+    /// attempted: the request is not valid, it would cross the spend limit, or its answer is
+    /// from a journal.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -185,6 +188,19 @@ impl FromStr for ClientRequestId {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::new(name)
+    }
+}
+
+impl Serialize for ClientRequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientRequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::new(name).map_err(D::Error::custom)
     }
 }
 

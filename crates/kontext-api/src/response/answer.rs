@@ -165,6 +165,12 @@ impl GeneratedImages {
         Err(DecodeError::new(reply, problem))
     }
 
+    /// The same answer, which knows its call.
+    pub(crate) fn in_call(mut self, call: Call) -> Self {
+        self.call = Some(call);
+        self
+    }
+
     /// The same answer, which came just now.
     pub(crate) fn received_now(mut self) -> Self {
         let now = Instant::now();

@@ -16,6 +16,7 @@ mod download;
 mod echoes;
 mod hostile;
 mod inputs;
+mod journal;
 mod limits;
 mod log;
 mod random_bodies;
