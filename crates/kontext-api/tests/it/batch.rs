@@ -10,7 +10,7 @@ use kontext_api::{
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::server::{Answer, ONE_IMAGE, Server, read_request, request, response};
+use crate::server::{Answer, ONE_IMAGE, Server, plain_http, read_request, request, response};
 
 /// A request as the test sees it: what was sent, and the way to answer it.
 struct Arrived {
@@ -51,7 +51,9 @@ impl Manual {
                 });
             }
         });
-        let client = Client::builder().api_key("key").base_url(base_url);
+        let client = plain_http(Client::builder())
+            .api_key("key")
+            .base_url(base_url);
         Self {
             client: settings(client).build().unwrap(),
             arrivals,
@@ -232,7 +234,7 @@ async fn limited(per_window: u32, headers: &'static str) -> (String, Arc<Mutex<(
 async fn a_rate_limit_pauses_the_batch_and_fails_no_job() {
     let (base_url, counts) = limited(3, "").await;
     let policy = kontext_api::RetryPolicy::default().base_delay(Duration::from_millis(50));
-    let client = Client::builder()
+    let client = plain_http(Client::builder())
         .api_key("key")
         .base_url(base_url)
         .retry(policy);

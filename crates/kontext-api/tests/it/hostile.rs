@@ -13,7 +13,7 @@ use kontext_api::{
 };
 use serde_json::json;
 
-use crate::server::{Answer, KEY, ONE_IMAGE, Server, request, response};
+use crate::server::{Answer, KEY, ONE_IMAGE, Server, plain_http, request, response};
 use crate::traces::Lines;
 
 fn ok() -> Vec<u8> {
@@ -31,7 +31,7 @@ fn image(value: serde_json::Value) -> Image {
 
 /// A client that downloads from this machine.
 fn local() -> Client {
-    let client = Client::builder()
+    let client = plain_http(Client::builder())
         .api_key(KEY)
         .base_url("http://127.0.0.1:9");
     client.retry(RetryPolicy::never()).build().unwrap()

@@ -12,6 +12,7 @@ use kontext_api::{BatchError, Client, RetryPolicy};
 use tempfile::TempDir;
 
 use super::job;
+use crate::server::plain_http;
 
 const TAGS: [&str; 4] = ["ant", "bee", "cow", "dog"];
 
@@ -27,7 +28,7 @@ async fn child() {
     let Ok(url) = env::var("JOURNAL_TEST_SERVER") else {
         return;
     };
-    let client = Client::builder().api_key("key").base_url(url);
+    let client = plain_http(Client::builder()).api_key("key").base_url(url);
     let client = client.retry(RetryPolicy::never()).build().unwrap();
     let resend = env::var("JOURNAL_TEST_RESEND").is_ok();
     let jobs = TAGS.map(|tag| job(tag).resend_unknown(resend));
