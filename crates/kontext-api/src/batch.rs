@@ -493,6 +493,7 @@ impl Batch {
         let client = self.client.clone();
         let options = CallOptions {
             client_request_id: Some(id.clone()),
+            ..CallOptions::default()
         };
         let batch = Some((self.handle.shared().clone(), reservation));
         let request = waiting.job.request;

@@ -131,7 +131,7 @@ impl Client {
         self.generate_with(request, CallOptions::default()).await
     }
 
-    /// Like [`generate`](Self::generate), under a name of the caller's.
+    /// Like [`generate`](Self::generate), with options of this call.
     ///
     /// # Errors
     ///
@@ -158,6 +158,7 @@ impl Client {
         let call = Call {
             client_request_id: options
                 .client_request_id
+                .clone()
                 .unwrap_or_else(|| self.new_client_request_id()),
             attempts: 0,
             earlier_may_be_charged: false,
@@ -167,7 +168,7 @@ impl Client {
         let observed = observer.begin_call(Operation::GenerateImage, Some(&id));
         let attempts = async {
             let _runtime = self.shared.runtimes.enter().await;
-            self.attempts(request, call, batch).await
+            self.attempts(request, call, options, batch).await
         };
         let result = attempts.instrument(observed.span()).await;
         match &result {
@@ -185,6 +186,7 @@ impl Client {
         &self,
         request: GenerateImageRequest,
         mut call: Call,
+        options: CallOptions,
         batch: Option<(InBatch, Reservation)>,
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
@@ -205,9 +207,16 @@ impl Client {
             }
         };
         let mut schedule = Schedule::start(&shared.retry, &shared.budget);
+        let longest = match options.timeout {
+            Some(limit) => {
+                schedule.ends_after(limit);
+                limit
+            }
+            None => shared.attempt_timeout,
+        };
         // An attempt that begins when the time is nearly up would be cut off, and its
         // outcome unknown.
-        let least = shared.attempt_timeout / 2;
+        let least = longest.min(shared.attempt_timeout) / 2;
         let id = call.client_request_id.clone();
         loop {
             call.attempts += 1;
@@ -217,9 +226,9 @@ impl Client {
                     .observer
                     .begin(Operation::GenerateImage, Some(&id), call.attempts);
             let left = schedule.time_left();
-            let time = (left < shared.attempt_timeout).then_some(left);
+            let time = (left.min(longest) != shared.attempt_timeout).then_some(left.min(longest));
             reservation.attempt_begins();
-            let sent = self.send(&request, &id, time);
+            let sent = self.send(&request, &id, time, &options.headers);
             let error = match sent.instrument(observed.span()).await {
                 // Any 2xx is a success: the document had 201 once, and an image was paid for.
                 Ok(head) if head.status.is_success() => {
@@ -290,12 +299,13 @@ impl Client {
         request: &GenerateImageRequest,
         id: &ClientRequestId,
         time: Option<Duration>,
+        headers: &HeaderMap,
     ) -> Result<Head, Error> {
         let shared = &*self.shared;
         let api = generated::Client {
             baseurl: shared.base_url.clone(),
             client: shared.http.clone(),
-            inner: AttemptHooks::new(id.header().clone(), time),
+            inner: AttemptHooks::new(id.header().clone(), time, headers.clone()),
         };
         let response = match api.generate_image(request).await {
             Ok(response) => response,

@@ -394,7 +394,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut journal =
             Journal::open(&folder.path().join("journal"), Redactor::default()).unwrap();
-        let mut start = |tag: &str, journal: &mut Journal| {
+        let start = |tag: &str, journal: &mut Journal| {
             journal.started(tag, ClientRequestId::random(), String::new())
         };
         start("a", &mut journal).unwrap();

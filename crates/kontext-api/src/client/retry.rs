@@ -204,14 +204,15 @@ pub(crate) enum Cause {
 }
 
 /// Whether no attempt will make a connection: a certificate that is not trusted, a proxy
-/// that wants a password, or one of a sort that nobody speaks.
+/// that wants a password, or one of a sort that nobody speaks, plain http to an address that
+/// is not private.
 ///
 /// The libraries below have no types for these, so it goes by their words.
 pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let words = error.to_string().to_lowercase();
-        let marks = ["certificate", "proxy auth", "scheme"];
+        let marks = ["certificate", "proxy auth", "scheme", "plain http"];
         if marks.iter().any(|mark| words.contains(mark)) {
             return true;
         }
@@ -361,6 +362,11 @@ impl<'a> Schedule<'a> {
             extra: 0,
             retries_of_503: 0,
         }
+    }
+
+    /// Gives all attempts another time than the policy does.
+    pub(crate) fn ends_after(&mut self, limit: Duration) {
+        self.end = Instant::now().checked_add(limit);
     }
 
     /// Leaves a pause that was not the call's own out of its time.

@@ -19,7 +19,7 @@ use super::error::{DownloadError, HiddenUrl};
 use super::file::Target;
 use super::ssrf::{NoAllowedAddress, Resolver, Targets, UrlPolicy};
 use crate::client::base_url::BaseUrl;
-use crate::client::builder::{self, BuildError, Configure, USER_AGENT};
+use crate::client::builder::{self, BuildError, Configure, Network};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::redact::Redactor;
 use crate::response::error_body::Reply;
@@ -364,7 +364,7 @@ impl Settings {
     pub(crate) fn build(
         self,
         base_url: &BaseUrl,
-        proxy: Option<reqwest::Proxy>,
+        network: &Network,
         connect_timeout: Duration,
         retry: &RetryPolicy,
     ) -> Result<Downloads, BuildError> {
@@ -374,21 +374,17 @@ impl Settings {
             parsed.map_err(|_| BuildError::InvalidNetwork { network })
         });
         let networks = networks.collect::<Result<_, _>>()?;
-        let policy = UrlPolicy::new(base_url.is_loopback(), networks);
+        let plain_http = base_url.plain_http().cloned();
+        let policy = UrlPolicy::new(base_url.is_loopback(), plain_http, networks);
         let targets = Targets::default();
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
-        // What the caller may choose otherwise. The proxy is the API's, which has none on
-        // this machine.
-        let preset = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .http1_ignore_invalid_headers_in_responses(true);
-        let preset = match proxy {
-            _ if base_url.is_loopback() => preset.no_proxy(),
-            Some(proxy) => preset.proxy(proxy),
-            None => preset,
+        // What the caller may choose otherwise. The proxy is the API's, which may have none.
+        let preset = match base_url.is_loopback() || base_url.plain_http().is_some() {
+            true => network.http().no_proxy(),
+            false => network.http(),
         };
         let http = configure(preset)
-            .https_only(!base_url.is_loopback())
+            .https_only(!base_url.is_loopback() && base_url.plain_http().is_none())
             .dns_resolver(Resolver {
                 policy: policy.clone(),
                 targets: targets.clone(),

@@ -25,6 +25,7 @@ mod requests;
 mod retries;
 mod runtimes;
 mod server;
+mod settings;
 mod spend_limit;
 mod traces;
 mod transport;

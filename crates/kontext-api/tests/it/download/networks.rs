@@ -208,6 +208,21 @@ async fn a_certificate_that_is_not_trusted_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_root_certificate_of_the_caller_is_trusted_by_calls_and_downloads() {
+    let (port, connections) = untrusted().await;
+    let root = include_bytes!("../fixtures/untrusted.crt.der");
+    let root = kontext_api::reqwest::Certificate::from_der(root).unwrap();
+    let client = patient().base_url(format!("https://localhost:{port}"));
+    let client = client.root_certificates([root]).build().unwrap();
+    // The server says nothing after the handshake, so the request was sent.
+    let error = client.generate(request()).await.unwrap_err();
+    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
+    let error = error_of(&client, &image_at(format!("https://127.0.0.1:{port}/"))).await;
+    assert!(error.is_retryable(), "{error:?}");
+    assert_eq!(connections.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
 async fn a_network_that_is_named_is_fetched_from_by_https_alone() {
     let (port, connections) = untrusted().await;
     for networks in [&["127.0.0.0/8"][..], &["10.0.0.0/8", "127.0.0.1"]] {
