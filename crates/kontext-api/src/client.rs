@@ -15,6 +15,7 @@ use crate::client::receive::{End, Pieces, receive};
 use crate::client::retry::{Budget, Cause, RetryPolicy, Schedule};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Observer, Operation, Outcome};
+#[cfg(feature = "download")]
 use crate::download::Downloads;
 use crate::error::Error;
 use crate::generated;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Budget,
     pub(crate) credits: Arc<CreditBudget>,
+    #[cfg(feature = "download")]
     pub(crate) downloads: Downloads,
     pub(crate) observer: Observer,
     pub(crate) runtimes: Runtimes,

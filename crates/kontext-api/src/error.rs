@@ -37,6 +37,7 @@ pub enum Error {
         "the request was not sent: it is estimated to cost {estimate} credits, and {left} are left \
          of the spend limit"
     )]
+    #[non_exhaustive]
     SpendLimit {
         /// What the call is estimated to cost, in credits.
         estimate: u64,
@@ -74,6 +75,7 @@ pub enum Error {
     /// The request was not sent: no connection was made. Nothing was charged, unless for
     /// an earlier attempt of the call.
     #[error("the request was not sent{}", named_if_earlier(.call))]
+    #[non_exhaustive]
     NotSent {
         /// Why not: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
@@ -88,6 +90,7 @@ pub enum Error {
     /// says so: a whole JSON object with a `requestId`, a `message` and a `statusCode`
     /// of 503.
     #[error("the outcome is unknown, the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
+    #[non_exhaustive]
     OutcomeUnknown {
         /// The beginning of a successful answer, whose body is cut, or the 503.
         reply: Option<Box<Reply>>,

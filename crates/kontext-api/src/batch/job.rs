@@ -120,6 +120,7 @@ pub enum BatchError {
         "the job was not sent: it is estimated to cost {estimate} credits, and {left} are left of \
          the spend limit"
     )]
+    #[non_exhaustive]
     SpendLimit {
         /// What the job is estimated to cost, in credits.
         estimate: u64,
@@ -132,6 +133,7 @@ pub enum BatchError {
         "the outcome of an earlier run is unknown, the request may have been carried out and \
          charged (client request id {client_request_id}); `BatchJob::resend_unknown` sends it again"
     )]
+    #[non_exhaustive]
     UnknownOutcome {
         /// The `X-Client-Request-Id` that it was sent with, for the provider's support.
         client_request_id: ClientRequestId,
@@ -139,6 +141,7 @@ pub enum BatchError {
     /// The function given to [`BatchBuilder::before_each`](crate::BatchBuilder::before_each)
     /// or the [journal](crate::BatchBuilder::journal) failed. The job was not sent.
     #[error("the job was not sent, because what has to happen before it failed")]
+    #[non_exhaustive]
     NotStarted {
         /// Why.
         source: Box<dyn StdError + Send + Sync>,
@@ -150,6 +153,7 @@ pub enum BatchError {
     /// The job's task ended without a result: the runtime shut down, or a function
     /// panicked. The outcome is unknown.
     #[error("the outcome is unknown, the request may have been carried out and charged")]
+    #[non_exhaustive]
     Lost {
         /// How the task ended.
         source: Box<dyn StdError + Send + Sync>,
@@ -268,7 +272,7 @@ struct State {
 }
 
 /// How far a batch is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BatchProgress {
     /// Jobs that are under way.

@@ -17,6 +17,7 @@ use crate::client::retry::{Budget, RetryPolicy};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Attempt, Hook, Observer};
 use crate::client::{Client, Shared};
+#[cfg(feature = "download")]
 use crate::download;
 use crate::redact::Redactor;
 
@@ -85,6 +86,7 @@ pub struct ClientBuilder {
     credits_per_image: u64,
     network: Network,
     on_attempt: Option<Hook>,
+    #[cfg(feature = "download")]
     downloads: download::Settings,
     configure: Option<Configure>,
 }
@@ -104,6 +106,7 @@ impl Default for ClientBuilder {
             credits_per_image: CREDITS_PER_IMAGE,
             network: Network::default(),
             on_attempt: None,
+            #[cfg(feature = "download")]
             downloads: download::Settings::default(),
             configure: None,
         }
@@ -281,6 +284,8 @@ impl ClientBuilder {
 
     /// How large an image may be that is downloaded, in bytes: 32 MiB unless it is set.
     /// [`Download::max_bytes`](crate::Download::max_bytes) sets it for one image.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_max_bytes(mut self, limit: u64) -> Self {
         self.downloads.max_bytes = limit;
         self
@@ -289,6 +294,8 @@ impl ClientBuilder {
     /// For how long no byte of a download may come before an attempt ends: 20 seconds
     /// unless it is set.
     /// [`Download::stall_timeout`](crate::Download::stall_timeout) sets it for one image.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_stall_timeout(mut self, limit: Duration) -> Self {
         self.downloads.stall_timeout = limit;
         self
@@ -316,6 +323,8 @@ impl ClientBuilder {
     ///
     /// An image's URL is what a server wrote: whoever can write into an answer can make this
     /// machine ask these networks for something.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_networks(mut self, networks: impl IntoIterator<Item: Into<String>>) -> Self {
         let networks = networks.into_iter().map(Into::into);
         self.downloads.networks.extend(networks);
@@ -341,6 +350,8 @@ impl ClientBuilder {
     ///   network.** The connection to the proxy is not judged. `no_proxy` is one way to do
     ///   without.
     /// - An address that `resolve` gives to a name is not checked.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn configure_download_http(
         mut self,
         configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
@@ -389,7 +400,7 @@ impl ClientBuilder {
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
         // No part of a call may be cut in a way that leaves open whether it was sent
         // while it still connects.
-        let total = self.retry.total();
+        let total = self.retry.get_total_timeout();
         let attempt_timeout = match self.attempt_timeout {
             Some(attempt) if attempt > total => {
                 return Err(BuildError::AttemptTimeout { attempt, total });
@@ -421,6 +432,7 @@ impl ClientBuilder {
             .build()
             .map_err(|error| BuildError::Http(error.without_url()))?;
         let redactor = Redactor::hiding(&api_key);
+        #[cfg(feature = "download")]
         let downloads =
             self.downloads
                 .build(&base_url, &self.network, connect_timeout, &self.retry)?;
@@ -436,6 +448,7 @@ impl ClientBuilder {
                 self.retry.charges_per_call(),
             )),
             retry: self.retry,
+            #[cfg(feature = "download")]
             downloads,
             runtimes: Runtimes::default(),
             observer: Observer::new(self.on_attempt, redactor.clone()),
@@ -447,16 +460,19 @@ impl ClientBuilder {
 /// Prints no key, and of the base URL nothing that was not checked.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
+        let mut debug = f.debug_struct("ClientBuilder");
+        debug
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("max_answer_bytes", &self.max_answer_bytes)
             .field("retry", &self.retry)
             .field("spend_limit", &self.spend_limit)
-            .field("credits_per_image", &self.credits_per_image)
+            .field("credits_per_image", &self.credits_per_image);
+        #[cfg(feature = "download")]
+        debug
             .field("download_max_bytes", &self.downloads.max_bytes)
-            .field("download_stall_timeout", &self.downloads.stall_timeout)
-            .finish_non_exhaustive()
+            .field("download_stall_timeout", &self.downloads.stall_timeout);
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -507,6 +523,7 @@ pub enum BuildError {
     InvalidKey,
     /// A variable is not valid Unicode.
     #[error("the variable {variable} is not valid Unicode")]
+    #[non_exhaustive]
     NotUnicode {
         /// The name of the variable.
         variable: &'static str,
@@ -516,6 +533,7 @@ pub enum BuildError {
         "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
          give an origin, such as https://api.aimlapi.com"
     )]
+    #[non_exhaustive]
     InvalidBaseUrl {
         /// What is wrong with it.
         problem: String,
@@ -526,6 +544,7 @@ pub enum BuildError {
          {origin}: use https, or for a host on a private network name it in the variable \
          AIMLAPI_ALLOW_PLAIN_HTTP_TO or with `ClientBuilder::allow_plain_http_to`"
     )]
+    #[non_exhaustive]
     PlainHttp {
         /// The origin that was asked for.
         origin: String,
@@ -535,6 +554,7 @@ pub enum BuildError {
         "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
          needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
     )]
+    #[non_exhaustive]
     NoTls {
         /// The origin that was asked for.
         origin: String,
@@ -544,6 +564,7 @@ pub enum BuildError {
         "an attempt may take {attempt:?} (`ClientBuilder::attempt_timeout`), and all attempts \
          together only {total:?}: raise `RetryPolicy::total_timeout`"
     )]
+    #[non_exhaustive]
     AttemptTimeout {
         /// What an attempt may take.
         attempt: Duration,
@@ -556,6 +577,7 @@ pub enum BuildError {
          `ClientBuilder::allow_plain_http_to`): write its name or address alone, such as \
          kontext-mock"
     )]
+    #[non_exhaustive]
     InvalidHost {
         /// What it is.
         host: String,
@@ -565,6 +587,7 @@ pub enum BuildError {
         "{network:?} is not a network (`ClientBuilder::download_networks`): write an address, or \
          one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
     )]
+    #[non_exhaustive]
     InvalidNetwork {
         /// What it is.
         network: String,

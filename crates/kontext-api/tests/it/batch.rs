@@ -416,7 +416,8 @@ async fn the_spend_limit_counts_what_is_under_way() {
             error,
             BatchError::SpendLimit {
                 estimate: 91_000,
-                left: 18_000
+                left: 18_000,
+                ..
             }
         ),
         "{error:?}"

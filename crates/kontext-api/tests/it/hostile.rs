@@ -267,7 +267,8 @@ async fn the_spend_limit_counts_retries_that_may_be_charged() {
         result,
         Err(BatchError::SpendLimit {
             estimate: 273_000,
-            left: 91_000
+            left: 91_000,
+            ..
         })
     ));
     let mut batch = limited(273_000).batch([request()]).start();

@@ -58,7 +58,7 @@ fn tags(jobs: &[UnknownJob]) -> Vec<&str> {
 }
 
 fn source(result: &BatchResult) -> &JournalError {
-    let Err(BatchError::NotStarted { source }) = &result.result else {
+    let Err(BatchError::NotStarted { source, .. }) = &result.result else {
         panic!("{result:?}");
     };
     source.downcast_ref().unwrap()

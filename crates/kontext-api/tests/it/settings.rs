@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kontext_api::reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use kontext_api::{
-    BuildError, CallOptions, Client, ClientBuilder, ClientRequestId, DownloadError, Error,
+    BuildError, CallOptions, Client, ClientBuilder, ClientRequestId, DownloadFailure, Error,
     RetryPolicy,
 };
 
@@ -153,7 +153,10 @@ async fn plain_http_needs_the_name_of_the_host_and_uses_no_proxy() {
         format!("http://127.0.0.1:{port}/a.png"),
     ] {
         let error = client.download(&image(url)).bytes().await.unwrap_err();
-        assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+        assert!(
+            matches!(error.failure(), DownloadFailure::Refused { .. }),
+            "{error:?}"
+        );
     }
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
