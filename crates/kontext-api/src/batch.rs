@@ -5,11 +5,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use budget::CreditBudget;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -18,20 +18,25 @@ use tracing::{Instrument, warn};
 
 use crate::client::Client;
 use crate::client::call::{CallOptions, ClientRequestId};
+use crate::client::credits::Reservation;
 use crate::error::Error;
 use crate::response::answer::GeneratedImages;
 
-mod budget;
 mod job;
+mod journal;
 
-pub use job::{BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob};
-
-/// What a documented call costs per image, in credits.
-const CREDITS_PER_IMAGE: u64 = 91_000;
+pub use job::{
+    BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, JournalError, PendingJob,
+    UnknownJob,
+};
+use journal::{Journal, Standing};
 
 /// A function that is called before a job is sent.
 type BeforeEach =
     Arc<dyn Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
+
+/// A journal, which the tasks of a batch write to as they end.
+type SharedJournal = Arc<Mutex<Journal>>;
 
 /// Makes a [`Batch`]; see [`Client::batch`].
 #[must_use = "a batch does nothing before it is started"]
@@ -39,9 +44,8 @@ pub struct BatchBuilder {
     client: Client,
     jobs: Box<dyn Iterator<Item = BatchJob> + Send>,
     concurrency: usize,
-    spend_limit: Option<u64>,
-    credits_per_image: u64,
     before_each: Option<BeforeEach>,
+    journal: Option<SharedJournal>,
 }
 
 impl Client {
@@ -59,9 +63,13 @@ impl Client {
     /// where the message is about a quota or billing, or where every answer has been a 429
     /// for [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
+    /// The client's [spend limit](crate::ClientBuilder::spend_limit) holds. A job that could
+    /// cross it waits for those of the batch that are under way; if there is no room for it
+    /// then, it is not sent and ends with [`BatchError::SpendLimit`].
+    ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
-    /// let mut batch = client.batch(requests).concurrency(2).spend_limit(1_000_000).start();
+    /// let mut batch = client.batch(requests).concurrency(2).start();
     /// let handle = batch.handle();
     /// # async fn interrupt() {}
     /// tokio::spawn(async move {
@@ -85,9 +93,8 @@ impl Client {
             // One that begins anew after its end would be paid for anew.
             jobs: Box::new(jobs.into_iter().map(Into::into).fuse()),
             concurrency: 4,
-            spend_limit: None,
-            credits_per_image: CREDITS_PER_IMAGE,
             before_each: None,
+            journal: None,
         }
     }
 }
@@ -96,29 +103,6 @@ impl BatchBuilder {
     /// How many requests are under way at once: 4 unless it is set. 0 is taken as 1.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
-        self
-    }
-
-    /// How many credits the batch may spend; 2,000,000 credits are 1 US dollar. There
-    /// is no limit unless it is set.
-    ///
-    /// What is under way counts with its estimate, and so does what may have been
-    /// charged although it failed. What was answered counts with the cost that the
-    /// answer names, else with its estimate. A job that could cross the limit waits for
-    /// those under way; if there is no room for it then, it is not sent and ends with
-    /// [`BatchError::SpendLimit`]. Where the client's policy tries again after a 500 or a
-    /// 502, the estimate is that of all attempts. The provider is free to charge more than the
-    /// estimate: the limit holds as well as the estimate does.
-    pub fn spend_limit(mut self, credits: u64) -> Self {
-        self.spend_limit = Some(credits);
-        self
-    }
-
-    /// What an image is estimated to cost, in credits: 91,000 unless it is set, which
-    /// is what the provider's page shows. A request costs this for each image of
-    /// `num_images`.
-    pub fn credits_per_image(mut self, credits: u64) -> Self {
-        self.credits_per_image = credits;
         self
     }
 
@@ -152,13 +136,61 @@ impl BatchBuilder {
         self
     }
 
+    /// Keeps a journal in a file, so that no job is paid for twice, whenever the process is
+    /// killed. The file is made if there is none; each job needs a
+    /// [tag](BatchJob::tag) of its own.
+    ///
+    /// Before a job is sent, that it started is on the disk; if that fails, the job and all
+    /// after it are not sent. When its call ends, the result follows. So the next run with
+    /// the same jobs and the same journal gives
+    ///
+    /// - the recorded answer of a job that was answered, without sending anything; its images
+    ///   are at their URLs as long as these live, or in the answer,
+    /// - [`BatchError::UnknownOutcome`] for a job that started and did not end, or that failed
+    ///   and may have been charged, unless it has [`BatchJob::resend_unknown`],
+    /// - a new call for any other job.
+    ///
+    /// A tag that comes with another request than before is
+    /// [`JournalError::OtherRequest`], unless the job failed and was not charged.
+    /// [`Batch::unknown`] lists the jobs of unknown outcome, those of earlier runs included.
+    ///
+    /// The journal keeps the answers as they came, without the API key, and of an answer that
+    /// was paid for and could not be read the body. It grows and is locked while the batch
+    /// lives. It runs where [`Batch::next`] and the calls do, and blocks them for as long as
+    /// the disk takes.
+    ///
+    /// ```no_run
+    /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>)
+    /// # -> Result<(), kontext_api::JournalError> {
+    /// use kontext_api::BatchJob;
+    ///
+    /// let jobs = (1..).zip(requests);
+    /// let jobs = jobs.map(|(number, request)| BatchJob::new(request).tag(format!("job-{number}")));
+    /// let mut batch = client.batch(jobs).journal("jobs.journal")?.start();
+    /// while let Some(done) = batch.next().await {
+    ///     println!("{:?}: {:?}", done.tag, done.result.map(|answer| answer.images().len()));
+    /// }
+    /// for job in batch.unknown() {
+    ///     println!("{} may have been paid for: {}", job.tag, job.client_request_id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] if the file can't be opened, locked or read.
+    pub fn journal(mut self, path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        // A journal that was set before is closed first: it may be the same.
+        self.journal = None;
+        let redactor = self.client.shared.redactor.clone();
+        let journal = Journal::open(path.as_ref(), redactor)?;
+        self.journal = Some(Arc::new(Mutex::new(journal)));
+        Ok(self)
+    }
+
     /// Makes the batch. The first [`Batch::next`] sends the first requests.
     pub fn start(self) -> Batch {
-        let budget = CreditBudget::new(
-            self.spend_limit,
-            self.credits_per_image,
-            self.client.charges_per_call(),
-        );
         Batch {
             client: self.client,
             jobs: self.jobs,
@@ -166,9 +198,9 @@ impl BatchBuilder {
             taken: 0,
             concurrency: self.concurrency,
             before_each: self.before_each,
+            journal: self.journal,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            budget,
             handle: BatchHandle::default(),
             pausing: None,
         }
@@ -179,8 +211,6 @@ impl fmt::Debug for BatchBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BatchBuilder")
             .field("concurrency", &self.concurrency)
-            .field("spend_limit", &self.spend_limit)
-            .field("credits_per_image", &self.credits_per_image)
             .finish_non_exhaustive()
     }
 }
@@ -201,9 +231,9 @@ pub struct Batch {
     taken: usize,
     concurrency: usize,
     before_each: Option<BeforeEach>,
-    tasks: JoinSet<Result<GeneratedImages, Error>>,
+    journal: Option<SharedJournal>,
+    tasks: JoinSet<(Result<GeneratedImages, Error>, Option<JournalError>)>,
     running: HashMap<Id, Running>,
-    budget: CreditBudget,
     handle: BatchHandle,
     /// Ends when a rate limit does, or when the batch is stopped.
     pausing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -214,18 +244,22 @@ struct Waiting {
     index: usize,
     job: BatchJob,
     estimate: u64,
+    /// The hash of the request, where there is a journal.
+    hash: String,
 }
 
 /// What the iterator of the jobs gives.
 enum Next {
     Job(Waiting),
+    /// A job that needs no call.
+    Result(BatchResult),
     End,
-    Panicked,
 }
 
 /// A job that was sent.
 struct Running {
     index: usize,
+    tag: Option<String>,
     client_request_id: ClientRequestId,
     estimate: u64,
 }
@@ -264,7 +298,7 @@ impl Batch {
                     match self.take() {
                         Next::Job(waiting) => self.next_job = Some(waiting),
                         Next::End => return Poll::Ready(None),
-                        Next::Panicked => return Poll::Ready(Some(self.no_job())),
+                        Next::Result(result) => return Poll::Ready(Some(result)),
                     }
                 }
                 return Poll::Pending;
@@ -317,18 +351,22 @@ impl Batch {
             let waiting = match next {
                 Next::Job(waiting) => waiting,
                 Next::End => return None,
-                Next::Panicked => return Some(self.no_job()),
+                Next::Result(result) => return Some(result),
             };
-            if let Err(left) = self.budget.reserve(waiting.estimate) {
-                if !self.tasks.is_empty() {
+            let estimate = waiting.estimate;
+            let reservation = match self.client.shared.credits.reserve(estimate) {
+                Ok(reservation) => reservation,
+                Err(_) if !self.tasks.is_empty() => {
                     // Those under way may turn out to cost less.
                     self.next_job = Some(waiting);
                     return None;
                 }
-                let estimate = waiting.estimate;
-                return Some(self.not_sent(waiting, BatchError::SpendLimit { estimate, left }));
-            }
-            if let Some(result) = self.send(waiting) {
+                Err(left) => {
+                    let error = BatchError::SpendLimit { estimate, left };
+                    return Some(self.not_sent(waiting, error));
+                }
+            };
+            if let Some(result) = self.send(waiting, reservation) {
                 return Some(result);
             }
         }
@@ -343,17 +381,78 @@ impl Batch {
             Ok(None) => return Next::End,
             Err(_) => {
                 self.jobs = Box::new(std::iter::empty());
-                return Next::Panicked;
+                return Next::Result(self.no_job());
             }
         };
         let index = self.taken;
         self.taken += 1;
-        let estimate = self.budget.estimate(&job.request);
-        Next::Job(Waiting {
+        let estimate = self.client.shared.credits.estimate(&job.request);
+        let mut waiting = Waiting {
             index,
             job,
             estimate,
-        })
+            hash: String::new(),
+        };
+        let standing = match &self.journal {
+            Some(journal) => self.look_up(journal, &mut waiting),
+            None => Ok(Standing::New),
+        };
+        match standing {
+            Ok(Standing::New) => Next::Job(waiting),
+            Ok(Standing::Answered(answer, id)) => {
+                self.handle.update(|progress| progress.recorded += 1);
+                Next::Result(BatchResult {
+                    index,
+                    tag: waiting.job.tag,
+                    is_recorded: true,
+                    journal_error: None,
+                    client_request_id: Some(id),
+                    result: answer.map_err(BatchError::Call),
+                })
+            }
+            Ok(Standing::Unknown(id)) => {
+                waiting.job.client_request_id = Some(id.clone());
+                let error = BatchError::UnknownOutcome {
+                    client_request_id: id,
+                };
+                Next::Result(self.not_sent(waiting, error))
+            }
+            Err(source) => {
+                let source = source.into();
+                Next::Result(self.not_sent(waiting, BatchError::NotStarted { source }))
+            }
+        }
+    }
+
+    /// What the journal says of a job.
+    fn look_up(
+        &self,
+        journal: &SharedJournal,
+        Waiting { job, hash, .. }: &mut Waiting,
+    ) -> Result<Standing, JournalError> {
+        let tag = job.tag.as_deref().ok_or(JournalError::NoTag)?;
+        if self.is_running(tag) {
+            let tag = tag.to_owned();
+            return Err(JournalError::DuplicateTag { tag });
+        }
+        let mut journal = lock(journal);
+        *hash = journal.hash(&job.request)?;
+        journal.look_up(tag, hash, job.resend_unknown)
+    }
+
+    fn is_running(&self, tag: &str) -> bool {
+        let mut running = self.running.values();
+        running.any(|running| running.tag.as_deref() == Some(tag))
+    }
+
+    /// The jobs of the [journal](BatchBuilder::journal) that were sent by this batch or an
+    /// earlier one, may have been paid for, and have no answer. Those that are under way are
+    /// not among them.
+    pub fn unknown(&self) -> Vec<UnknownJob> {
+        match &self.journal {
+            Some(journal) => lock(journal).unknown(|tag| self.is_running(tag)),
+            None => Vec::new(),
+        }
     }
 
     /// The job that there would have been, had the iterator not panicked.
@@ -362,13 +461,16 @@ impl Batch {
         let source = "the iterator of the jobs panicked, and is not asked again".into();
         BatchResult {
             index: self.taken,
+            tag: None,
+            is_recorded: false,
+            journal_error: None,
             client_request_id: None,
             result: Err(BatchError::NotStarted { source }),
         }
     }
 
     /// Sends a job for which there is room. Gives it back if it may not be sent.
-    fn send(&mut self, mut waiting: Waiting) -> Option<BatchResult> {
+    fn send(&mut self, mut waiting: Waiting, reservation: Reservation) -> Option<BatchResult> {
         let id = waiting.job.client_request_id.take();
         let id = id.unwrap_or_else(|| self.client.new_client_request_id());
         let starting = PendingJob {
@@ -378,13 +480,12 @@ impl Batch {
             estimate: waiting.estimate,
         };
         let may_start = match Handle::try_current() {
-            Ok(runtime) => self.ask(&starting).map(|()| runtime),
+            Ok(runtime) => self.may_start(&starting, &waiting).map(|()| runtime),
             Err(error) => Err(error.into()),
         };
         let runtime = match may_start {
             Ok(runtime) => runtime,
             Err(source) => {
-                self.budget.settle(waiting.estimate, 0);
                 waiting.job.client_request_id = Some(id);
                 return Some(self.not_sent(waiting, BatchError::NotStarted { source }));
             }
@@ -392,35 +493,63 @@ impl Batch {
         let client = self.client.clone();
         let options = CallOptions {
             client_request_id: Some(id.clone()),
-            batch: Some(self.handle.shared().clone()),
+            ..CallOptions::default()
         };
+        let batch = Some((self.handle.shared().clone(), reservation));
         let request = waiting.job.request;
-        let call = async move { client.generate_with(request, options).await };
+        // A batch that is dropped closes its journal at once.
+        let journal = self.journal.as_ref().map(Arc::downgrade);
+        let tag = waiting.job.tag.clone();
+        let call = async move {
+            let result = client.call(request, options, batch).await;
+            // Now, and not when somebody asks for the result: the process may be killed
+            // before that.
+            let journal = journal.and_then(|journal| journal.upgrade()).zip(tag);
+            let written = journal.map(|(journal, tag)| lock(&journal).ended(&tag, &result));
+            (result, written.and_then(Result::err))
+        };
         let task = self.tasks.spawn_on(call.in_current_span(), &runtime);
         let running = Running {
             index: waiting.index,
+            tag: waiting.job.tag,
             client_request_id: id,
             estimate: waiting.estimate,
         };
         self.running.insert(task.id(), running);
-        self.handle.update(|progress| progress.running += 1);
-        self.report_budget();
+        self.handle.update(|progress| {
+            progress.running += 1;
+            progress.credits_reserved += waiting.estimate;
+        });
         None
     }
 
-    /// Asks the caller's function whether a job may be sent.
-    fn ask(&self, starting: &PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        let Some(before_each) = &self.before_each else {
-            return Ok(());
-        };
-        catch_unwind(AssertUnwindSafe(|| before_each(starting)))
-            .unwrap_or_else(|_| Err("the function given to `before_each` panicked".into()))
+    /// Asks the caller's function whether a job may be sent, and writes into the journal that
+    /// it is.
+    fn may_start(
+        &self,
+        starting: &PendingJob<'_>,
+        Waiting { job, hash, .. }: &Waiting,
+    ) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        if let Some(before_each) = &self.before_each {
+            catch_unwind(AssertUnwindSafe(|| before_each(starting)))
+                .unwrap_or_else(|_| Err("the function given to `before_each` panicked".into()))?;
+        }
+        if let (Some(journal), Some(tag)) = (&self.journal, &job.tag) {
+            let id = starting.client_request_id.clone();
+            let written = lock(journal).started(tag, id, hash.clone());
+            // Nothing is sent that is not written down.
+            written.inspect_err(|_| self.handle.stop())?;
+        }
+        Ok(())
     }
 
     fn not_sent(&self, waiting: Waiting, error: BatchError) -> BatchResult {
         self.handle.update(|progress| progress.not_sent += 1);
         BatchResult {
             index: waiting.index,
+            tag: waiting.job.tag,
+            is_recorded: false,
+            journal_error: None,
             client_request_id: waiting.job.client_request_id,
             result: Err(error),
         }
@@ -429,46 +558,51 @@ impl Batch {
     /// Settles the account of a job that ended.
     fn ended(
         &mut self,
-        ended: Result<(Id, Result<GeneratedImages, Error>), JoinError>,
+        ended: Result<(Id, (Result<GeneratedImages, Error>, Option<JournalError>)), JoinError>,
     ) -> Option<BatchResult> {
-        let (id, result) = match ended {
-            Ok((id, result)) => (id, result.map_err(BatchError::Call)),
-            Err(error) => (
-                error.id(),
-                Err(BatchError::Lost {
-                    source: error.into(),
-                }),
-            ),
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, Ok(ended)),
+            Err(error) => (error.id(), Err(error)),
         };
         // Every task was noted when it was spawned.
         let running = self.running.remove(&id)?;
-        let cost = match &result {
-            Ok(answer) => self.budget.cost_of_answer(answer, running.estimate),
-            Err(error) => self.budget.cost_of_error(error, running.estimate),
+        let (cost, journal_error, result) = match ended {
+            Ok((result, journal_error)) => {
+                let credits = &self.client.shared.credits;
+                let cost = credits.cost(result.as_ref(), running.estimate);
+                (cost, journal_error, result.map_err(BatchError::Call))
+            }
+            Err(error) => {
+                let source = error.into();
+                (running.estimate, None, Err(BatchError::Lost { source }))
+            }
         };
-        self.budget.settle(running.estimate, cost);
+        if journal_error.is_some() {
+            self.handle.stop();
+        }
         self.handle.update(|progress| {
             progress.running -= 1;
+            progress.credits_reserved -= running.estimate;
+            progress.credits_spent = progress.credits_spent.saturating_add(cost);
             match &result {
                 Ok(_) => progress.succeeded += 1,
                 Err(_) => progress.failed += 1,
             }
         });
-        self.report_budget();
         Some(BatchResult {
             index: running.index,
+            tag: running.tag,
+            is_recorded: false,
+            journal_error,
             client_request_id: Some(running.client_request_id),
             result,
         })
     }
+}
 
-    fn report_budget(&self) {
-        let (spent, reserved) = self.budget.state();
-        self.handle.update(|progress| {
-            progress.credits_spent = spent;
-            progress.credits_reserved = reserved;
-        });
-    }
+fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
+    // A line is there whole or is cut off, whatever happened to the thread that held it.
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says what is lost. Calls under way say so themselves when they are dropped.
@@ -487,7 +621,12 @@ impl Drop for Batch {
                 );
             }
         }
-        self.handle.update(|progress| progress.running = 0);
+        self.handle.update(|progress| {
+            progress.running = 0;
+            // What is dropped may be charged.
+            let reserved = std::mem::take(&mut progress.credits_reserved);
+            progress.credits_spent = progress.credits_spent.saturating_add(reserved);
+        });
     }
 }
 

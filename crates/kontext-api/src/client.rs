@@ -10,10 +10,12 @@ use tracing::Instrument;
 
 use crate::client::builder::{BuildError, ClientBuilder};
 use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
+use crate::client::credits::{CreditBudget, Credits, Reservation};
 use crate::client::receive::{End, Pieces, receive};
 use crate::client::retry::{Budget, Cause, RetryPolicy, Schedule};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Observer, Operation, Outcome};
+#[cfg(feature = "download")]
 use crate::download::Downloads;
 use crate::error::Error;
 use crate::generated;
@@ -26,6 +28,7 @@ use crate::types::GenerateImageRequest;
 pub(crate) mod base_url;
 pub(crate) mod builder;
 pub(crate) mod call;
+pub(crate) mod credits;
 mod receive;
 pub(crate) mod retry;
 pub(crate) mod runtimes;
@@ -37,8 +40,8 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// How long the body of an error may take after its head.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 
-/// A client of the API. Clones are cheap and share their connections and their
-/// budget of retries.
+/// A client of the API. Clones are cheap and share their connections, their budget of
+/// retries and their spend limit.
 ///
 /// It can be used in several tokio runtimes, but is best used in one: connections live in
 /// the runtime that made them. A call waits up to 5 s where connections of a runtime that
@@ -57,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Budget,
+    pub(crate) credits: Arc<CreditBudget>,
+    #[cfg(feature = "download")]
     pub(crate) downloads: Downloads,
     pub(crate) observer: Observer,
     pub(crate) runtimes: Runtimes,
@@ -90,9 +95,10 @@ impl Client {
         ClientRequestId::random()
     }
 
-    /// How often a call may be charged at most.
-    pub(crate) fn charges_per_call(&self) -> u64 {
-        self.shared.retry.charges_per_call()
+    /// What this client and its clones have spent, and their
+    /// [spend limit](ClientBuilder::spend_limit).
+    pub fn credits(&self) -> Credits {
+        self.shared.credits.credits()
     }
 
     pub(crate) fn new(shared: Shared) -> Self {
@@ -127,7 +133,7 @@ impl Client {
         self.generate_with(request, CallOptions::default()).await
     }
 
-    /// Like [`generate`](Self::generate), under a name of the caller's.
+    /// Like [`generate`](Self::generate), with options of this call.
     ///
     /// # Errors
     ///
@@ -141,9 +147,20 @@ impl Client {
         request: impl Into<GenerateImageRequest>,
         options: CallOptions,
     ) -> Result<GeneratedImages, Error> {
+        self.call(request.into(), options, None).await
+    }
+
+    /// A call, on its own or for a batch, which has set credits aside for it.
+    pub(crate) async fn call(
+        &self,
+        request: GenerateImageRequest,
+        options: CallOptions,
+        batch: Option<(InBatch, Reservation)>,
+    ) -> Result<GeneratedImages, Error> {
         let call = Call {
             client_request_id: options
                 .client_request_id
+                .clone()
                 .unwrap_or_else(|| self.new_client_request_id()),
             attempts: 0,
             earlier_may_be_charged: false,
@@ -153,7 +170,7 @@ impl Client {
         let observed = observer.begin_call(Operation::GenerateImage, Some(&id));
         let attempts = async {
             let _runtime = self.shared.runtimes.enter().await;
-            self.attempts(request.into(), call, options.batch).await
+            self.attempts(request, call, options, batch).await
         };
         let result = attempts.instrument(observed.span()).await;
         match &result {
@@ -171,16 +188,37 @@ impl Client {
         &self,
         request: GenerateImageRequest,
         mut call: Call,
-        batch: Option<InBatch>,
+        options: CallOptions,
+        batch: Option<(InBatch, Reservation)>,
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
         // The fields are public, so a request can have changed since it was built.
         let checked = request.check();
         checked.map_err(|invalid| Error::from(invalid).in_call(&call))?;
+        let (batch, mut reservation) = match batch {
+            Some((batch, reservation)) => (Some(batch), reservation),
+            None => {
+                let estimate = shared.credits.estimate(&request);
+                let reserved = shared.credits.reserve(estimate);
+                let reservation = reserved.map_err(|left| Error::SpendLimit {
+                    estimate,
+                    left,
+                    call: Some(call.clone()),
+                })?;
+                (None, reservation)
+            }
+        };
         let mut schedule = Schedule::start(&shared.retry, &shared.budget);
+        let longest = match options.timeout {
+            Some(limit) => {
+                schedule.ends_after(limit);
+                limit
+            }
+            None => shared.attempt_timeout,
+        };
         // An attempt that begins when the time is nearly up would be cut off, and its
         // outcome unknown.
-        let least = shared.attempt_timeout / 2;
+        let least = longest.min(shared.attempt_timeout) / 2;
         let id = call.client_request_id.clone();
         loop {
             call.attempts += 1;
@@ -190,35 +228,37 @@ impl Client {
                     .observer
                     .begin(Operation::GenerateImage, Some(&id), call.attempts);
             let left = schedule.time_left();
-            let time = (left < shared.attempt_timeout).then_some(left);
-            let sent = self.send(&request, &id, time);
+            let time = (left.min(longest) != shared.attempt_timeout).then_some(left.min(longest));
+            reservation.attempt_begins();
+            let sent = self.send(&request, &id, time, &options.headers);
             let error = match sent.instrument(observed.span()).await {
                 // Any 2xx is a success: the document had 201 once, and an image was paid for.
                 Ok(head) if head.status.is_success() => {
                     // The answer can be large: the request's images are not needed any more.
                     drop(request);
                     let result = self.success(head).instrument(observed.span()).await;
-                    return match result {
-                        Ok(mut answer) => {
+                    let result = match result {
+                        Ok(answer) => Ok(answer.in_call(call)),
+                        Err(error) => Err(error.in_call(&call)),
+                    };
+                    reservation.attempt_ended(result.as_ref());
+                    match &result {
+                        Ok(answer) => {
                             if let Some(batch) = &batch {
                                 batch.rate_limit.lifted();
                             }
-                            answer.call = Some(call);
                             shared.budget.succeeded();
-                            observed.end(Outcome::Generated(&answer), None);
-                            Ok(answer)
+                            observed.end(Outcome::Generated(answer), None);
                         }
-                        Err(error) => {
-                            let error = error.in_call(&call);
-                            observed.end(Outcome::Failed(&error), None);
-                            Err(error)
-                        }
-                    };
+                        Err(error) => observed.end(Outcome::Failed(error), None),
+                    }
+                    return result;
                 }
                 Ok(head) => self.refusal(head).instrument(observed.span()).await,
                 Err(error) => error,
             };
             let error = error.in_call(&call);
+            reservation.attempt_ended(Err(&error));
             let (cause, retry_after) = (error.cause(), error.retry_after());
             if let Some(batch) = &batch
                 && error.status().is_some()
@@ -261,12 +301,13 @@ impl Client {
         request: &GenerateImageRequest,
         id: &ClientRequestId,
         time: Option<Duration>,
+        headers: &HeaderMap,
     ) -> Result<Head, Error> {
         let shared = &*self.shared;
         let api = generated::Client {
             baseurl: shared.base_url.clone(),
             client: shared.http.clone(),
-            inner: AttemptHooks::new(id.header().clone(), time),
+            inner: AttemptHooks::new(id.header().clone(), time, headers.clone()),
         };
         let response = match api.generate_image(request).await {
             Ok(response) => response,

@@ -21,7 +21,7 @@ mod fetch;
 mod file;
 mod ssrf;
 
-pub use error::{DownloadError, HiddenUrl};
+pub use error::{DownloadError, DownloadFailure};
 pub(crate) use fetch::{Downloads, Settings};
 
 /// How old an answer may be whose images may still be on their way to their URLs.
@@ -103,11 +103,11 @@ pub struct Download<'a> {
 #[derive(Clone, Copy)]
 struct Received {
     format: Format,
-    bytes: u64,
+    size: u64,
 }
 
 /// An image in memory.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DownloadedImage {
     /// The image.
@@ -116,20 +116,20 @@ pub struct DownloadedImage {
 }
 
 /// What was written to a writer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
     format: Format,
-    bytes: u64,
+    size: u64,
 }
 
 /// An image in a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SavedImage {
     path: PathBuf,
     format: Format,
-    bytes: u64,
+    size: u64,
 }
 
 impl Download<'_> {
@@ -201,7 +201,7 @@ impl Download<'_> {
         }
         match format {
             Some(format) => Ok(DownloadedImage { bytes, format }),
-            None => Err(self.no_image(&[])),
+            None => Err(self.no_image(&[]).into()),
         }
     }
 
@@ -214,7 +214,7 @@ impl Download<'_> {
     ///
     /// # Errors
     ///
-    /// [`DownloadError`]; it is [`Writer`](DownloadError::Writer) if the writer fails.
+    /// [`DownloadError`]; it is [`Writer`](DownloadFailure::Writer) if the writer fails.
     ///
     /// # Panics
     ///
@@ -225,9 +225,9 @@ impl Download<'_> {
     ) -> Result<Downloaded, DownloadError> {
         let mut target = Writer::new(writer);
         let result = async {
-            let Received { format, bytes } = self.write_to(&mut target).await?;
+            let Received { format, size } = self.write_to(&mut target).await?;
             target.finish().await?;
-            Ok(Downloaded { format, bytes })
+            Ok(Downloaded { format, size })
         };
         result
             .await
@@ -246,8 +246,8 @@ impl Download<'_> {
     ///
     /// # Errors
     ///
-    /// [`DownloadError`]; [`NoFolder`](DownloadError::NoFolder) before anything is sent,
-    /// [`Exists`](DownloadError::Exists) as soon as the extension is known.
+    /// [`DownloadError`]; [`NoFolder`](DownloadFailure::NoFolder) before anything is sent,
+    /// [`Exists`](DownloadFailure::Exists) as soon as the extension is known.
     ///
     /// # Panics
     ///
@@ -255,13 +255,9 @@ impl Download<'_> {
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<SavedImage, DownloadError> {
         let result = async {
             let mut target = file::File::new(path.as_ref(), self.overwrite).await?;
-            let Received { format, bytes } = self.write_to(&mut target).await?;
+            let Received { format, size } = self.write_to(&mut target).await?;
             let path = target.finish().await?;
-            Ok(SavedImage {
-                path,
-                format,
-                bytes,
-            })
+            Ok(SavedImage { path, format, size })
         };
         result
             .await
@@ -283,18 +279,17 @@ impl Download<'_> {
     /// Whether base64 that holds no image is no loss, because there is a URL as well.
     fn is_elsewhere(&self, error: &DownloadError) -> bool {
         let holds_none = matches!(
-            error,
-            DownloadError::InvalidBase64(_) | DownloadError::NotAnImage { .. }
+            error.failure(),
+            DownloadFailure::InvalidBase64(_) | DownloadFailure::NotAnImage { .. }
         );
         holds_none && self.url().is_ok()
     }
 
     /// What decodes the image, if it is in the answer and not too large.
-    fn decoder(&self) -> Result<Option<Decoder<'_>>, DownloadError> {
+    fn decoder(&self) -> Result<Option<Decoder<'_>>, DownloadFailure> {
         match self.image.decoder() {
-            Some(decoder) if decoder.size() > self.max_bytes => Err(DownloadError::TooLarge {
+            Some(decoder) if decoder.size() > self.max_bytes => Err(DownloadFailure::TooLarge {
                 limit: self.max_bytes,
-                image: HiddenUrl::default(),
             }),
             decoder => Ok(decoder),
         }
@@ -322,22 +317,24 @@ impl Download<'_> {
             tokio::task::yield_now().await;
         }
         match format {
-            Some(format) => Ok(Received { format, bytes }),
-            None => Err(self.no_image(&[])),
+            Some(format) => Ok(Received {
+                format,
+                size: bytes,
+            }),
+            None => Err(self.no_image(&[]).into()),
         }
     }
 
-    fn format_of(&self, head: &[u8]) -> Result<Format, DownloadError> {
+    fn format_of(&self, head: &[u8]) -> Result<Format, DownloadFailure> {
         sniff::image_format(head).ok_or_else(|| self.no_image(head))
     }
 
-    fn no_image(&self, head: &[u8]) -> DownloadError {
+    fn no_image(&self, head: &[u8]) -> DownloadFailure {
         let head = &head[..head.len().min(sniff::HEAD)];
-        DownloadError::NotAnImage {
+        DownloadFailure::NotAnImage {
             beginning: fetch::beginning(&self.shared.redactor, head),
             content_type: None,
             content_encoding: None,
-            image: HiddenUrl::default(),
         }
     }
 
@@ -391,12 +388,11 @@ impl Download<'_> {
                     return Ok(received);
                 }
                 Ok(Err(error)) => error,
-                Err(_) => DownloadError::TimedOut {
-                    limit: shared.retry.total(),
-                    image: HiddenUrl::default(),
+                Err(_) => DownloadFailure::TimedOut {
+                    limit: shared.retry.get_total_timeout(),
                 },
             };
-            let error = error.about(self.image);
+            let error = DownloadError::from(error).about(self.image);
             let retry_after = error.retry_after();
             let delay = if !target.is_repeatable() {
                 None
@@ -416,11 +412,10 @@ impl Download<'_> {
         }
     }
 
-    fn url(&self) -> Result<&str, DownloadError> {
-        let refused = |url: &str, problem: &str| DownloadError::Refused {
+    fn url(&self) -> Result<&str, DownloadFailure> {
+        let refused = |url: &str, problem: &str| DownloadFailure::Refused {
             url: url.to_owned(),
             problem: problem.to_owned(),
-            image: HiddenUrl::default(),
         };
         let Some(url) = self.image.url() else {
             return Err(refused("of nothing", "there is none, nor base64"));
@@ -458,8 +453,8 @@ impl Downloaded {
     }
 
     /// How many bytes were written.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    pub fn size(&self) -> u64 {
+        self.size
     }
 }
 
@@ -481,8 +476,8 @@ impl SavedImage {
     }
 
     /// How many bytes the file has.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    pub fn size(&self) -> u64 {
+        self.size
     }
 }
 

@@ -31,6 +31,21 @@ pub enum Error {
     /// The request breaks limits of the API. Nothing was sent.
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),
+    /// The call could cross the client's
+    /// [spend limit](crate::ClientBuilder::spend_limit). Nothing was sent.
+    #[error(
+        "the request was not sent: it is estimated to cost {estimate} credits, and {left} are left \
+         of the spend limit"
+    )]
+    #[non_exhaustive]
+    SpendLimit {
+        /// What the call is estimated to cost, in credits.
+        estimate: u64,
+        /// What is left of the limit, in credits.
+        left: u64,
+        /// The call.
+        call: Option<Call>,
+    },
     /// The provider refused the request as wrong: status 400, 413, 415 or 422.
     #[error("the provider refused the request: {0}{id}", id = named_if_charged(.0))]
     BadRequest(Box<Reply>),
@@ -60,6 +75,7 @@ pub enum Error {
     /// The request was not sent: no connection was made. Nothing was charged, unless for
     /// an earlier attempt of the call.
     #[error("the request was not sent{}", named_if_earlier(.call))]
+    #[non_exhaustive]
     NotSent {
         /// Why not: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
@@ -74,6 +90,7 @@ pub enum Error {
     /// says so: a whole JSON object with a `requestId`, a `message` and a `statusCode`
     /// of 503.
     #[error("the outcome is unknown, the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
+    #[non_exhaustive]
     OutcomeUnknown {
         /// The beginning of a successful answer, whose body is cut, or the 503.
         reply: Option<Box<Reply>>,
@@ -195,7 +212,7 @@ impl Error {
     /// The same error, which knows the call that it ended.
     pub(crate) fn in_call(mut self, of: &Call) -> Self {
         match &mut self {
-            Self::NotSent { call, .. } => *call = Some(of.clone()),
+            Self::NotSent { call, .. } | Self::SpendLimit { call, .. } => *call = Some(of.clone()),
             Self::OutcomeUnknown { reply, call, .. } => {
                 if let Some(reply) = reply {
                     reply.call = Some(of.clone());
@@ -222,7 +239,9 @@ impl Error {
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::InvalidRequest(invalid) => invalid.call.as_deref(),
-            Self::NotSent { call, .. } | Self::OutcomeUnknown { call, .. } => call.as_ref(),
+            Self::NotSent { call, .. }
+            | Self::OutcomeUnknown { call, .. }
+            | Self::SpendLimit { call, .. } => call.as_ref(),
             Self::NoImages(answer) => answer.call(),
             other => other.reply().and_then(Reply::call),
         }
@@ -237,6 +256,7 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
+            Self::SpendLimit { .. } => "spend_limit",
             Self::BadRequest(_) => "bad_request",
             Self::Authentication(_) => "authentication",
             Self::OutOfCredits(_) => "out_of_credits",
@@ -265,7 +285,10 @@ impl Error {
             | Self::UnexpectedStatus(reply) => Some(reply),
             Self::OutcomeUnknown { reply, .. } => reply.as_deref(),
             Self::Decode(error) => Some(error.reply()),
-            Self::InvalidRequest(_) | Self::NotSent { .. } | Self::NoImages(_) => None,
+            Self::InvalidRequest(_)
+            | Self::SpendLimit { .. }
+            | Self::NotSent { .. }
+            | Self::NoImages(_) => None,
         }
     }
 

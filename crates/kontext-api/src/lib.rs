@@ -1,8 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "download"),
+    allow(
+        dead_code,
+        reason = "what only downloads need of parts that others need too"
+    )
+)]
 
 mod batch;
 mod client;
+#[cfg(feature = "download")]
 mod download;
 mod error;
 mod limits;
@@ -10,6 +18,8 @@ mod redact;
 mod request;
 mod response;
 mod sniff;
+#[cfg(feature = "test-util")]
+mod test_util;
 
 #[rustfmt::skip] // Formatted by prettyplease; `cargo fmt --check` leaves it alone.
 #[expect(
@@ -21,16 +31,20 @@ mod sniff;
 mod generated;
 
 pub use batch::{
-    Batch, BatchBuilder, BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, PendingJob,
+    Batch, BatchBuilder, BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult,
+    JournalError, PendingJob, UnknownJob,
 };
 pub use client::Client;
 pub use client::builder::{BuildError, ClientBuilder};
 pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestId};
+pub use client::credits::Credits;
 pub use client::retry::RetryPolicy;
 pub use client::telemetry::{Attempt, Operation, Outcome};
-#[doc(hidden)]
-pub use download::HiddenUrl;
-pub use download::{Download, DownloadError, Downloaded, DownloadedImage, SavedImage};
+#[cfg(feature = "download")]
+#[cfg_attr(docsrs, doc(cfg(feature = "download")))]
+pub use download::{
+    Download, DownloadError, DownloadFailure, Downloaded, DownloadedImage, SavedImage,
+};
 pub use error::Error;
 pub use generated::types;
 pub use generated::types::{GenerateImageRequest, ImageToImageRequest, TextToImageRequest};

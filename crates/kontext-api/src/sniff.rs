@@ -1,7 +1,5 @@
 //! What a file is, by its first bytes.
 
-use infer::MatcherType;
-
 /// How many bytes at the beginning of a file tell what it is.
 pub(crate) const HEAD: usize = 512;
 
@@ -14,18 +12,51 @@ pub(crate) struct Format {
     pub(crate) extension: &'static str,
 }
 
+/// The formats that the provider takes, by their first bytes.
+const COMMON: [(&str, &str, fn(&[u8]) -> bool); 4] = [
+    ("image/jpeg", "jpg", |head| {
+        head.starts_with(b"\xff\xd8\xff")
+    }),
+    ("image/png", "png", |head| {
+        head.starts_with(b"\x89PNG\r\n\x1a\n")
+    }),
+    ("image/gif", "gif", |head| {
+        head.starts_with(b"GIF87a") || head.starts_with(b"GIF89a")
+    }),
+    ("image/webp", "webp", |head| {
+        head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP")
+    }),
+];
+
 /// The format of the image that begins with these bytes, if it is one.
 pub(crate) fn image_format(head: &[u8]) -> Option<Format> {
+    let common = COMMON.iter().find(|(.., begins)| begins(head));
+    let common = common.map(|(media_type, extension, _)| Format {
+        media_type,
+        extension,
+    });
+    common.or_else(|| other_format(head))
+}
+
+/// A format that images are seldom in, and inputs only where the caller accepts it.
+#[cfg(feature = "download")]
+fn other_format(head: &[u8]) -> Option<Format> {
     let found = infer::get(head)?;
-    let is_image = found.matcher_type() == MatcherType::Image;
+    let is_image = found.matcher_type() == infer::MatcherType::Image;
     (is_image && !is_text(found.extension(), head)).then(|| Format {
         media_type: found.mime_type(),
         extension: found.extension(),
     })
 }
 
+#[cfg(not(feature = "download"))]
+fn other_format(_head: &[u8]) -> Option<Format> {
+    None
+}
+
 /// Whether a file has no more of a format than its first letters, which a text can
 /// have too: "GIFs are not available".
+#[cfg(feature = "download")]
 fn is_text(extension: &str, head: &[u8]) -> bool {
     // Where the rest of the header is: an offset in a file, which is no letters.
     let offset = |at: usize| {
@@ -33,8 +64,8 @@ fn is_text(extension: &str, head: &[u8]) -> bool {
             .is_none_or(|bytes| bytes.is_ascii() && !bytes.contains(&0))
     };
     match extension {
-        "png" => !head.starts_with(b"\x89PNG\r\n\x1a\n"),
-        "gif" => !head.starts_with(b"GIF87a") && !head.starts_with(b"GIF89a"),
+        // Of these, all of the beginning was looked for before.
+        "png" | "gif" => true,
         "bmp" => offset(10),
         "tif" => offset(4),
         _ => false,

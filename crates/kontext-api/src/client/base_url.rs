@@ -1,6 +1,9 @@
-//! Where the API is: an origin, and never in the clear but on this machine.
+//! Where the API is: an origin, and in the clear only on this machine or on a private network.
+
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderValue;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Position, Url};
 
 use crate::client::builder::BuildError;
@@ -14,14 +17,17 @@ pub(crate) struct BaseUrl {
     origin: String,
     host: HeaderValue,
     is_loopback: bool,
+    /// Plain http to a host that the caller has named.
+    plain_http: Option<Url>,
 }
 
 impl BaseUrl {
-    /// Takes an origin such as `https://api.aimlapi.com`; a final slash is allowed.
+    /// Takes an origin such as `https://api.aimlapi.com`; a final slash is allowed. Plain http
+    /// may go to `plain_http_hosts`.
     ///
     /// An error repeats nothing of it but an origin: what is in the wrong variable
     /// may be a key.
-    pub(crate) fn new(text: &str) -> Result<Self, BuildError> {
+    pub(crate) fn new(text: &str, plain_http_hosts: &[String]) -> Result<Self, BuildError> {
         let invalid = |problem: String| Err(BuildError::InvalidBaseUrl { problem });
         if text.is_empty() {
             return invalid("is empty".to_owned());
@@ -56,7 +62,8 @@ impl BaseUrl {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => return invalid("has no host".to_owned()),
         };
-        if url.scheme() == "http" && !is_loopback {
+        let needs_name = url.scheme() == "http" && !is_loopback;
+        if needs_name && !may_be_plain(&url, plain_http_hosts)? {
             return Err(BuildError::PlainHttp { origin });
         }
         if url.scheme() == "https" && cfg!(not(any(feature = "rustls", feature = "native-tls"))) {
@@ -70,6 +77,7 @@ impl BaseUrl {
             origin,
             host,
             is_loopback,
+            plain_http: needs_name.then_some(url),
         })
     }
 
@@ -83,11 +91,87 @@ impl BaseUrl {
         self.host.clone()
     }
 
+    /// The origin, if the key goes there by plain http and it is not this machine.
+    pub(crate) fn plain_http(&self) -> Option<&Url> {
+        self.plain_http.as_ref()
+    }
+
     /// Whether it is on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.is_loopback
     }
 }
+
+/// Whether the caller allows plain http to a host, and it can be on a private network.
+fn may_be_plain(url: &Url, hosts: &[String]) -> Result<bool, BuildError> {
+    for host in hosts {
+        let name = host.trim();
+        let text = match name.parse::<Ipv6Addr>() {
+            Ok(address) => format!("http://[{address}]"),
+            Err(_) => format!("http://{name}"),
+        };
+        let named = Url::parse(&text).ok();
+        let is_host = |url: &Url| {
+            url.path() == "/" && url.port().is_none() && !text.contains(['@', '?', '#'])
+        };
+        let Some(named) = named.filter(is_host) else {
+            let host = host.clone();
+            return Err(BuildError::InvalidHost { host });
+        };
+        if named.host() == url.host() {
+            return Ok(match url.host() {
+                Some(Host::Ipv4(address)) => is_private(address.into()),
+                Some(Host::Ipv6(address)) => is_private(address.into()),
+                _ => true,
+            });
+        }
+    }
+    Ok(false)
+}
+
+/// The system's resolver, for an API that is spoken to by plain http: it gives private and
+/// loopback addresses alone, each time that a connection is made.
+pub(crate) struct PrivateResolver;
+
+/// A host has addresses, and none of them is private.
+#[derive(Debug, thiserror::Error)]
+#[error("plain http goes to private and loopback addresses only, and {host} has none: use https")]
+struct NotPrivate {
+    host: String,
+}
+
+impl Resolve for PrivateResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str();
+            let found = tokio::net::lookup_host((host, 0)).await?;
+            let private: Vec<_> = found.filter(|found| is_private(found.ip())).collect();
+            if private.is_empty() {
+                let host = host.to_owned();
+                return Err(NotPrivate { host }.into());
+            }
+            Ok(Box::new(private.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Whether an address is on this machine or on a private network (RFC 1918, unique local).
+/// Those at which clouds keep a machine's secrets are not.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+        IpAddr::V6(address) => {
+            let is_metadata = METADATA.contains(&address);
+            address.is_loopback() || address.is_unique_local() && !is_metadata
+        }
+    }
+}
+
+/// The unique local addresses at which AWS and Google tell a machine its secrets.
+const METADATA: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
 
 #[cfg(test)]
 #[allow(
@@ -106,7 +190,7 @@ mod tests {
             ("http://[::1]:4010", "http://[::1]:4010"),
             ("http://LOCALHOST:4010", "http://localhost:4010"),
         ] {
-            let base_url = BaseUrl::new(text).unwrap();
+            let base_url = BaseUrl::new(text, &[]).unwrap();
             assert_eq!(base_url.as_str(), origin);
             assert!(base_url.is_loopback());
         }
@@ -127,7 +211,7 @@ mod tests {
             ("http://127.0.0.1#secret", "has a fragment"),
             ("https://me:secret@", "is not a URL"),
         ] {
-            let error = BaseUrl::new(text).unwrap_err().to_string();
+            let error = BaseUrl::new(text, &[]).unwrap_err().to_string();
             assert!(error.contains(problem), "{text}: {error}");
             assert!(error.contains("AIMLAPI_BASE_URL"), "{text}: {error}");
             assert!(!error.contains("secret"), "{text}: {error}");
@@ -142,7 +226,7 @@ mod tests {
             "http://127.0.0.1.example.com",
             "http://[::2]",
         ] {
-            let error = BaseUrl::new(text).unwrap_err();
+            let error = BaseUrl::new(text, &[]).unwrap_err();
             assert!(
                 matches!(error, BuildError::PlainHttp { .. }),
                 "{text}: {error}"
@@ -152,8 +236,63 @@ mod tests {
     }
 
     #[test]
+    fn plain_http_goes_to_named_hosts_with_private_addresses() {
+        let new = |text, host: &str| BaseUrl::new(text, &["other".to_owned(), host.to_owned()]);
+        for (text, host) in [
+            ("http://kontext-mock:4010", "kontext-mock"),
+            ("http://kontext-mock:4010", " Kontext-Mock "),
+            ("http://10.0.0.1", "10.0.0.1"),
+            ("http://192.168.1.2:80", "192.168.1.2"),
+            ("http://[fd00::1]:4010", "fd00::1"),
+            ("http://[fd00::1]:4010", "[fd00:0::1]"),
+        ] {
+            let base_url = new(text, host).unwrap();
+            assert!(base_url.plain_http().is_some() && !base_url.is_loopback());
+        }
+        for (text, host) in [
+            ("http://kontext-mock:4010", "mock"),
+            ("http://kontext-mock.example.com", "kontext-mock"),
+            ("http://8.8.8.8", "8.8.8.8"),
+            ("http://169.254.169.254", "169.254.169.254"),
+            ("http://100.100.100.200", "100.100.100.200"),
+            ("http://168.63.129.16", "168.63.129.16"),
+            ("http://0.0.0.0", "0.0.0.0"),
+            ("http://[fd00:ec2::254]", "fd00:ec2::254"),
+            ("http://[fe80::1]", "fe80::1"),
+            ("http://[64:ff9b:1::1]", "64:ff9b:1::1"),
+            ("http://[::ffff:8.8.8.8]", "::ffff:8.8.8.8"),
+        ] {
+            let error = new(text, host).unwrap_err();
+            assert!(matches!(error, BuildError::PlainHttp { .. }), "{error}");
+        }
+        for host in ["", "a/b", "http://a", "a:4010", "me@a", "*"] {
+            let outcome = new("http://kontext-mock", host);
+            let is_invalid = matches!(outcome, Err(BuildError::InvalidHost { .. }));
+            assert!(is_invalid || host == "*", "{host}: {outcome:?}");
+            assert!(outcome.is_err());
+        }
+        assert!(
+            new("https://kontext-mock", "kontext-mock").is_ok_and(|it| it.plain_http().is_none())
+        );
+    }
+
+    #[tokio::test]
+    async fn names_are_resolved_to_private_addresses_alone() {
+        let resolve = async |host: &str| {
+            let found = PrivateResolver.resolve(host.parse().unwrap()).await;
+            found
+                .map(Iterator::count)
+                .map_err(|error| error.to_string())
+        };
+        assert!(resolve("localhost").await.is_ok_and(|count| count > 0));
+        assert_eq!(resolve("192.168.0.7").await, Ok(1));
+        let error = resolve("8.8.8.8").await.unwrap_err();
+        assert!(error.contains("8.8.8.8 has none: use https"), "{error}");
+    }
+
+    #[test]
     fn https_needs_a_feature() {
-        let outcome = BaseUrl::new(DEFAULT);
+        let outcome = BaseUrl::new(DEFAULT, &[]);
         if cfg!(any(feature = "rustls", feature = "native-tls")) {
             assert_eq!(outcome.unwrap().as_str(), DEFAULT);
         } else {

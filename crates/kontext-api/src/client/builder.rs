@@ -10,16 +10,19 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
 
-use crate::client::base_url::{self, BaseUrl};
+use crate::client::base_url::{self, BaseUrl, PrivateResolver};
+use crate::client::call::OWN_HEADERS;
+use crate::client::credits::{CREDITS_PER_IMAGE, CreditBudget};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Attempt, Hook, Observer};
 use crate::client::{Client, Shared};
+#[cfg(feature = "download")]
 use crate::download;
 use crate::redact::Redactor;
 
 /// What the client calls itself to the provider.
-pub(crate) const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
 
 /// How long a request may take unless the caller says otherwise.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -43,16 +46,47 @@ fn after(
     }
 }
 
+/// What the HTTP clients of the API and of downloads have in common.
+#[derive(Default)]
+pub(crate) struct Network {
+    proxy: Option<reqwest::Proxy>,
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    root_certificates: Vec<reqwest::Certificate>,
+}
+
+impl Network {
+    /// What a caller's closure goes on from. Gateways in front of an API refuse clients
+    /// without a name, and one bad header is no reason to lose an image.
+    pub(crate) fn http(&self) -> reqwest::ClientBuilder {
+        let mut http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .http1_ignore_invalid_headers_in_responses(true);
+        if let Some(proxy) = &self.proxy {
+            http = http.proxy(proxy.clone());
+        }
+        #[cfg(any(feature = "rustls", feature = "native-tls"))]
+        if !self.root_certificates.is_empty() {
+            http = http.tls_certs_merge(self.root_certificates.iter().cloned());
+        }
+        http
+    }
+}
+
 /// Makes a [`Client`].
 pub struct ClientBuilder {
     api_key: Option<String>,
     base_url: String,
+    plain_http_hosts: Vec<String>,
+    default_headers: HeaderMap,
     connect_timeout: Duration,
     attempt_timeout: Option<Duration>,
     max_answer_bytes: usize,
     retry: RetryPolicy,
-    proxy: Option<reqwest::Proxy>,
+    spend_limit: Option<u64>,
+    credits_per_image: u64,
+    network: Network,
     on_attempt: Option<Hook>,
+    #[cfg(feature = "download")]
     downloads: download::Settings,
     configure: Option<Configure>,
 }
@@ -62,12 +96,17 @@ impl Default for ClientBuilder {
         Self {
             api_key: None,
             base_url: base_url::DEFAULT.to_owned(),
+            plain_http_hosts: Vec::new(),
+            default_headers: HeaderMap::new(),
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: None,
             max_answer_bytes: 64 * 1024 * 1024,
             retry: RetryPolicy::default(),
-            proxy: None,
+            spend_limit: None,
+            credits_per_image: CREDITS_PER_IMAGE,
+            network: Network::default(),
             on_attempt: None,
+            #[cfg(feature = "download")]
             downloads: download::Settings::default(),
             configure: None,
         }
@@ -75,8 +114,10 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// A builder with the key from `AIMLAPI_KEY` and, if it is set, the base URL
-    /// from `AIMLAPI_BASE_URL`.
+    /// A builder with the key from `AIMLAPI_KEY` and, if they are set, the base URL
+    /// from `AIMLAPI_BASE_URL` and the hosts of
+    /// [`allow_plain_http_to`](Self::allow_plain_http_to), separated by commas, from
+    /// `AIMLAPI_ALLOW_PLAIN_HTTP_TO`.
     ///
     /// # Errors
     ///
@@ -89,7 +130,9 @@ impl ClientBuilder {
         look_up: &dyn Fn(&str) -> Result<String, VarError>,
     ) -> Result<Self, BuildError> {
         let api_key = variable(API_KEY, look_up)?.ok_or(BuildError::MissingKey)?;
-        let builder = Self::default().api_key(api_key);
+        let hosts = variable(PLAIN_HTTP_HOSTS, look_up)?.unwrap_or_default();
+        let hosts = hosts.split(',').filter(|host| !host.trim().is_empty());
+        let builder = Self::default().api_key(api_key).allow_plain_http_to(hosts);
         Ok(match variable(BASE_URL, look_up)? {
             // Shells and containers have no other way to unset one.
             Some(base_url) if !base_url.is_empty() => builder.base_url(base_url),
@@ -104,9 +147,60 @@ impl ClientBuilder {
     }
 
     /// Where the API is: an origin, without a path. `https://api.aimlapi.com`
-    /// unless it is set. Plain http is allowed to this machine only.
+    /// unless it is set. Plain http is allowed to this machine only, and to hosts that
+    /// [`allow_plain_http_to`](Self::allow_plain_http_to) names.
     pub fn base_url(mut self, origin: impl Into<String>) -> Self {
         self.base_url = origin.into();
+        self
+    }
+
+    /// Hosts that the [base URL](Self::base_url) may name with plain http, such as
+    /// `kontext-mock` in a compose network. **The key goes there unencrypted.** A second call
+    /// adds to the first.
+    ///
+    /// Each time that a connection is made, the host must have a private address (10.0.0.0/8,
+    /// 172.16.0.0/12, 192.168.0.0/16, fc00::/7) or one of this machine, and only such an
+    /// address is used. With such a base URL neither the API nor downloads use a proxy, which
+    /// would see the key, and images may be fetched from that origin by plain http.
+    ///
+    /// ```
+    /// # fn f() -> Result<(), kontext_api::BuildError> {
+    /// let client = kontext_api::Client::builder()
+    ///     .api_key("any-key")
+    ///     .base_url("http://kontext-mock:4010")
+    ///     .allow_plain_http_to(["kontext-mock"])
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn allow_plain_http_to(mut self, hosts: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.plain_http_hosts
+            .extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Headers for every request to the API. They don't go along with downloads, and don't
+    /// replace the headers that this crate sets itself (see
+    /// [`CallOptions::headers`](crate::CallOptions::headers)). A second call replaces the
+    /// first.
+    pub fn default_headers(mut self, mut headers: HeaderMap) -> Self {
+        for name in &OWN_HEADERS {
+            headers.remove(name);
+        }
+        self.default_headers = headers;
+        self
+    }
+
+    /// Root certificates to trust beside those of the system, by the API and by downloads:
+    /// for a proxy that inspects traffic, or a server of one's own. A second call adds to the
+    /// first.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "rustls", feature = "native-tls"))))]
+    pub fn root_certificates(
+        mut self,
+        certificates: impl IntoIterator<Item = reqwest::Certificate>,
+    ) -> Self {
+        self.network.root_certificates.extend(certificates);
         self
     }
 
@@ -142,6 +236,30 @@ impl ClientBuilder {
         self
     }
 
+    /// How many credits the client and its clones may spend together; 2,000,000 credits are
+    /// 1 US dollar. There is no limit unless it is set.
+    ///
+    /// A call reserves its estimate before it is sent and is refused with
+    /// [`Error::SpendLimit`](crate::Error::SpendLimit) if that could cross the limit. When it
+    /// has ended, the estimate is replaced by the cost that the answer names, if it names
+    /// one; a call that certainly was not charged costs nothing. A call that is dropped after
+    /// it was sent counts with its whole estimate. Where the retry policy tries again after a
+    /// 500 or a 502, the estimate is that of all attempts.
+    ///
+    /// The provider may charge more than the estimate: the limit is as good as the estimate.
+    /// [`Client::credits`] says what was spent.
+    pub fn spend_limit(mut self, credits: u64) -> Self {
+        self.spend_limit = Some(credits);
+        self
+    }
+
+    /// What an image is estimated to cost, in credits: 91,000 unless it is set, as the
+    /// provider's page shows. A request costs this for each image of `num_images`.
+    pub fn credits_per_image(mut self, credits: u64) -> Self {
+        self.credits_per_image = credits;
+        self
+    }
+
     /// Calls a function after every attempt, also after one that is tried again and
     /// one whose future was dropped: for metrics and audits.
     ///
@@ -166,6 +284,8 @@ impl ClientBuilder {
 
     /// How large an image may be that is downloaded, in bytes: 32 MiB unless it is set.
     /// [`Download::max_bytes`](crate::Download::max_bytes) sets it for one image.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_max_bytes(mut self, limit: u64) -> Self {
         self.downloads.max_bytes = limit;
         self
@@ -174,6 +294,8 @@ impl ClientBuilder {
     /// For how long no byte of a download may come before an attempt ends: 20 seconds
     /// unless it is set.
     /// [`Download::stall_timeout`](crate::Download::stall_timeout) sets it for one image.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_stall_timeout(mut self, limit: Duration) -> Self {
         self.downloads.stall_timeout = limit;
         self
@@ -182,9 +304,10 @@ impl ClientBuilder {
     /// The proxy of the API and of downloads, instead of the one that the environment
     /// names (`HTTPS_PROXY` and its like, which count for both as well).
     ///
-    /// An API on this machine has no proxy, nor have downloads with one.
+    /// An API on this machine, or one that is spoken to by plain http, has no proxy, nor have
+    /// downloads with one.
     pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
-        self.proxy = Some(proxy);
+        self.network.proxy = Some(proxy);
         self
     }
 
@@ -200,6 +323,8 @@ impl ClientBuilder {
     ///
     /// An image's URL is what a server wrote: whoever can write into an answer can make this
     /// machine ask these networks for something.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_networks(mut self, networks: impl IntoIterator<Item: Into<String>>) -> Self {
         let networks = networks.into_iter().map(Into::into);
         self.downloads.networks.extend(networks);
@@ -225,6 +350,8 @@ impl ClientBuilder {
     ///   network.** The connection to the proxy is not judged. `no_proxy` is one way to do
     ///   without.
     /// - An address that `resolve` gives to a name is not checked.
+    #[cfg(feature = "download")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn configure_download_http(
         mut self,
         configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
@@ -234,14 +361,19 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client: a certificate, a user agent, default headers, or a proxy
-    /// that downloads are not to use ([`proxy`](Self::proxy) is for both). A second call
-    /// goes on from the first.
+    /// Changes the HTTP client, where no other method of this builder does: a user agent, a
+    /// client certificate, or a proxy that downloads are not to use. A second call goes on
+    /// from the first.
+    ///
+    /// The closure takes [`reqwest`]'s own builder, so code that uses it depends on the
+    /// version of reqwest that this crate has: a new major version of reqwest is a breaking
+    /// change for it alone.
     ///
     /// Afterwards this crate sets what it answers for: the key, the time-outs, the
     /// headers `host`, `accept` and `accept-encoding`, no retries, no redirects, no
     /// referer, no compression, no `connection_verbose` (it logs every byte, and so
-    /// the key), idle connections for 4 s, and to this machine no proxy.
+    /// the key), idle connections for 4 s, and to this machine or by plain http no proxy.
+    /// An address that `resolve` gives to the host of the API is not checked.
     ///
     /// Headers of an answer that are not valid are skipped, unless the closure says
     /// otherwise. An answer with more than 100 headers cannot be read; its outcome
@@ -263,12 +395,12 @@ impl ClientBuilder {
     /// without a TLS feature, if an attempt may take longer than all of them, if a network
     /// is none, or if reqwest cannot be set up.
     pub fn build(self) -> Result<Client, BuildError> {
-        let base_url = BaseUrl::new(&self.base_url)?;
+        let base_url = BaseUrl::new(&self.base_url, &self.plain_http_hosts)?;
         let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
         // No part of a call may be cut in a way that leaves open whether it was sent
         // while it still connects.
-        let total = self.retry.total();
+        let total = self.retry.get_total_timeout();
         let attempt_timeout = match self.attempt_timeout {
             Some(attempt) if attempt > total => {
                 return Err(BuildError::AttemptTimeout { attempt, total });
@@ -277,15 +409,8 @@ impl ClientBuilder {
             None => ATTEMPT_TIMEOUT.min(total),
         };
         let connect_timeout = self.connect_timeout.min(attempt_timeout / 2);
-        // What the caller may choose otherwise. Gateways in front of an API refuse
-        // clients without a name. One bad header is no reason to lose an image.
-        let preset = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .http1_ignore_invalid_headers_in_responses(true);
-        let preset = match &self.proxy {
-            Some(proxy) => preset.proxy(proxy.clone()),
-            None => preset,
-        };
+        // What the caller may choose otherwise.
+        let preset = self.network.http().default_headers(self.default_headers);
         let http = configure(preset)
             // Each of them replaces the one that the closure may have set: another host
             // would get the key, and a coding would make the answer unreadable.
@@ -300,21 +425,30 @@ impl ClientBuilder {
         if base_url.is_loopback() {
             // The key may go in the clear to this machine, so it must get nowhere else.
             http = with_localhost_here(http.no_proxy());
+        } else if base_url.plain_http().is_some() {
+            http = http.no_proxy().dns_resolver(PrivateResolver);
         }
         let http = http
             .build()
             .map_err(|error| BuildError::Http(error.without_url()))?;
         let redactor = Redactor::hiding(&api_key);
+        #[cfg(feature = "download")]
         let downloads =
             self.downloads
-                .build(&base_url, self.proxy, connect_timeout, &self.retry)?;
+                .build(&base_url, &self.network, connect_timeout, &self.retry)?;
         Ok(Client::new(Shared {
             http,
             base_url: base_url.as_str().to_owned(),
             max_answer_bytes: self.max_answer_bytes,
             attempt_timeout,
             budget: Budget::new(&self.retry),
+            credits: Arc::new(CreditBudget::new(
+                self.spend_limit,
+                self.credits_per_image,
+                self.retry.charges_per_call(),
+            )),
             retry: self.retry,
+            #[cfg(feature = "download")]
             downloads,
             runtimes: Runtimes::default(),
             observer: Observer::new(self.on_attempt, redactor.clone()),
@@ -326,14 +460,19 @@ impl ClientBuilder {
 /// Prints no key, and of the base URL nothing that was not checked.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
+        let mut debug = f.debug_struct("ClientBuilder");
+        debug
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("max_answer_bytes", &self.max_answer_bytes)
             .field("retry", &self.retry)
+            .field("spend_limit", &self.spend_limit)
+            .field("credits_per_image", &self.credits_per_image);
+        #[cfg(feature = "download")]
+        debug
             .field("download_max_bytes", &self.downloads.max_bytes)
-            .field("download_stall_timeout", &self.downloads.stall_timeout)
-            .finish_non_exhaustive()
+            .field("download_stall_timeout", &self.downloads.stall_timeout);
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -384,6 +523,7 @@ pub enum BuildError {
     InvalidKey,
     /// A variable is not valid Unicode.
     #[error("the variable {variable} is not valid Unicode")]
+    #[non_exhaustive]
     NotUnicode {
         /// The name of the variable.
         variable: &'static str,
@@ -393,6 +533,7 @@ pub enum BuildError {
         "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
          give an origin, such as https://api.aimlapi.com"
     )]
+    #[non_exhaustive]
     InvalidBaseUrl {
         /// What is wrong with it.
         problem: String,
@@ -400,8 +541,10 @@ pub enum BuildError {
     /// The key would be sent in the clear to another machine.
     #[error(
         "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is plain http to \
-         {origin}, which is allowed to this machine only: use https"
+         {origin}: use https, or for a host on a private network name it in the variable \
+         AIMLAPI_ALLOW_PLAIN_HTTP_TO or with `ClientBuilder::allow_plain_http_to`"
     )]
+    #[non_exhaustive]
     PlainHttp {
         /// The origin that was asked for.
         origin: String,
@@ -411,6 +554,7 @@ pub enum BuildError {
         "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
          needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
     )]
+    #[non_exhaustive]
     NoTls {
         /// The origin that was asked for.
         origin: String,
@@ -420,17 +564,30 @@ pub enum BuildError {
         "an attempt may take {attempt:?} (`ClientBuilder::attempt_timeout`), and all attempts \
          together only {total:?}: raise `RetryPolicy::total_timeout`"
     )]
+    #[non_exhaustive]
     AttemptTimeout {
         /// What an attempt may take.
         attempt: Duration,
         /// What all attempts may take.
         total: Duration,
     },
+    /// A host that plain http is allowed to is not the name or the address of a host.
+    #[error(
+        "{host:?} is not a host (variable AIMLAPI_ALLOW_PLAIN_HTTP_TO, or \
+         `ClientBuilder::allow_plain_http_to`): write its name or address alone, such as \
+         kontext-mock"
+    )]
+    #[non_exhaustive]
+    InvalidHost {
+        /// What it is.
+        host: String,
+    },
     /// What should be a network is none.
     #[error(
         "{network:?} is not a network (`ClientBuilder::download_networks`): write an address, or \
          one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
     )]
+    #[non_exhaustive]
     InvalidNetwork {
         /// What it is.
         network: String,
@@ -444,6 +601,9 @@ pub enum BuildError {
 pub(crate) const API_KEY: &str = "AIMLAPI_KEY";
 /// Holds the origin of the API, if it is another one.
 pub(crate) const BASE_URL: &str = "AIMLAPI_BASE_URL";
+
+/// Holds the hosts that the key may go to by plain http.
+const PLAIN_HTTP_HOSTS: &str = "AIMLAPI_ALLOW_PLAIN_HTTP_TO";
 
 /// Looks one variable up. Tests pass their own function, because a process
 /// cannot change its environment safely.
@@ -513,6 +673,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_environment_names_hosts_for_plain_http() {
+        let with = |hosts: &str| {
+            let look_up = |name: &str| match name {
+                "AIMLAPI_KEY" => Ok("key".to_owned()),
+                "AIMLAPI_BASE_URL" => Ok("http://kontext-mock:4010".to_owned()),
+                "AIMLAPI_ALLOW_PLAIN_HTTP_TO" => Ok(hosts.to_owned()),
+                _ => Err(VarError::NotPresent),
+            };
+            ClientBuilder::from_variables(&look_up).unwrap().build()
+        };
+        with("other, kontext-mock").unwrap();
+        assert!(matches!(with(""), Err(BuildError::PlainHttp { .. })));
+        assert!(matches!(with("a/b"), Err(BuildError::InvalidHost { .. })));
+    }
+
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[test]
     fn an_empty_base_url_is_the_default() {
@@ -568,6 +744,11 @@ mod tests {
             (Some("kéy"), Some("http://127.0.0.1"), "AIMLAPI_KEY"),
             (Some("key"), Some("http://127.0.0.1/v1"), "AIMLAPI_BASE_URL"),
             (Some("key"), Some("http://192.0.2.1"), "AIMLAPI_BASE_URL"),
+            (
+                Some("key"),
+                Some("http://mock"),
+                "AIMLAPI_ALLOW_PLAIN_HTTP_TO",
+            ),
         ] {
             let error = from(key, base_url).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -6,8 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fmt, mem, process};
 
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -35,20 +41,25 @@ impl Call {
     }
 
     /// How many attempts there were, the last one included. 0 where nothing was
-    /// attempted, because the request is not valid.
+    /// attempted: the request is not valid, it would cross the spend limit, or its answer is
+    /// from a journal.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 }
 
-/// What one call does otherwise than the client's settings say.
+/// Settings of one call, for [`Client::generate_with`](crate::Client::generate_with).
 ///
 /// ```no_run
 /// # async fn f(client: kontext_api::Client, request: kontext_api::GenerateImageRequest)
 /// # -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
 /// use kontext_api::{CallOptions, ClientRequestId};
 ///
-/// let options = CallOptions::default().client_request_id(ClientRequestId::new("order-7")?);
+/// let options = CallOptions::default()
+///     .client_request_id(ClientRequestId::new("order-7")?)
+///     .timeout(Duration::from_secs(120));
 /// let answer = client.generate_with(request, options).await?;
 /// # Ok(())
 /// # }
@@ -57,14 +68,48 @@ impl Call {
 #[must_use = "options do nothing before they are given to a call"]
 pub struct CallOptions {
     pub(crate) client_request_id: Option<ClientRequestId>,
-    pub(crate) batch: Option<InBatch>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) headers: HeaderMap,
 }
+
+/// Headers that this crate answers for, so that no option replaces them.
+pub(crate) const OWN_HEADERS: [HeaderName; 9] = [
+    ACCEPT,
+    ACCEPT_ENCODING,
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    HOST,
+    TRANSFER_ENCODING,
+    HeaderName::from_static(CLIENT_REQUEST_ID),
+];
 
 impl CallOptions {
     /// The name of the call, instead of one that the client makes. Names that are
     /// known before the call can be written down before anything is sent.
     pub fn client_request_id(mut self, id: ClientRequestId) -> Self {
         self.client_request_id = Some(id);
+        self
+    }
+
+    /// How long the call may take, with all its attempts and the waits between them, instead
+    /// of [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) and
+    /// [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
+    ///
+    /// Give it more than [`connect_timeout`](crate::ClientBuilder::connect_timeout), which is
+    /// 5 s by default: if it ends while the client still connects, the outcome is unknown.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Headers for every attempt, beside those of the client, of which they replace those
+    /// with the same name. Headers that this crate sets itself stay as they are:
+    /// `authorization`, `host`, `connection`, `accept`, `accept-encoding`,
+    /// `x-client-request-id` and those of the body.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
         self
     }
 }
@@ -189,6 +234,19 @@ impl FromStr for ClientRequestId {
     }
 }
 
+impl Serialize for ClientRequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientRequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::new(name).map_err(D::Error::custom)
+    }
+}
+
 impl AsRef<str> for ClientRequestId {
     fn as_ref(&self) -> &str {
         self.as_str()
@@ -200,23 +258,30 @@ impl AsRef<str> for ClientRequestId {
 pub(crate) struct AttemptHooks {
     client_request_id: HeaderValue,
     time: Option<Duration>,
-    headers: Mutex<HeaderMap>,
+    /// Those that the caller adds.
+    headers: HeaderMap,
+    answered: Mutex<HeaderMap>,
 }
 
 impl AttemptHooks {
     /// An attempt under this name, which may take that long; without a time, as long
     /// as the HTTP client allows.
-    pub(crate) fn new(client_request_id: HeaderValue, time: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        client_request_id: HeaderValue,
+        time: Option<Duration>,
+        headers: HeaderMap,
+    ) -> Self {
         Self {
             client_request_id,
             time,
-            headers: Mutex::default(),
+            headers,
+            answered: Mutex::default(),
         }
     }
 
     /// The headers of the answer.
     pub(crate) fn into_headers(self) -> HeaderMap {
-        self.headers
+        self.answered
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -225,7 +290,11 @@ impl AttemptHooks {
 /// The generated client is `Clone` and `Debug`, and so has to be this; neither is used.
 impl Clone for AttemptHooks {
     fn clone(&self) -> Self {
-        Self::new(self.client_request_id.clone(), self.time)
+        Self::new(
+            self.client_request_id.clone(),
+            self.time,
+            self.headers.clone(),
+        )
     }
 }
 
@@ -236,7 +305,7 @@ impl fmt::Debug for AttemptHooks {
 }
 
 impl ClientHooks<AttemptHooks> for Client {
-    /// Names the call.
+    /// Names the call, and adds the caller's headers.
     async fn pre<E>(
         &self,
         request: &mut reqwest::Request,
@@ -245,6 +314,15 @@ impl ClientHooks<AttemptHooks> for Client {
         let attempting = self.inner();
         if attempting.time.is_some() {
             *request.timeout_mut() = attempting.time;
+        }
+        for name in attempting.headers.keys() {
+            if OWN_HEADERS.contains(name) {
+                continue;
+            }
+            request.headers_mut().remove(name);
+            for value in attempting.headers.get_all(name) {
+                request.headers_mut().append(name, value.clone());
+            }
         }
         let name = HeaderName::from_static(CLIENT_REQUEST_ID);
         let id = attempting.client_request_id.clone();
@@ -261,7 +339,7 @@ impl ClientHooks<AttemptHooks> for Client {
     ) -> reqwest::Result<reqwest::Response> {
         let mut response = self.client().execute(request).await?;
         let headers = mem::take(response.headers_mut());
-        if let Ok(mut slot) = self.inner().headers.lock() {
+        if let Ok(mut slot) = self.inner().answered.lock() {
             *slot = headers;
         }
         Ok(response)

@@ -60,6 +60,16 @@ impl Default for RetryPolicy {
     }
 }
 
+/// Getters, each with the field and the setter that it is for.
+macro_rules! getters {
+    ($($name:ident: $kind:ty = $field:ident, $setter:ident;)*) => {$(
+        #[doc = concat!("What [`", stringify!($setter), "`](Self::", stringify!($setter), ") has set.")]
+        pub fn $name(&self) -> $kind {
+            self.$field
+        }
+    )*};
+}
+
 impl RetryPolicy {
     /// One attempt, whatever happens.
     pub fn never() -> Self {
@@ -154,17 +164,26 @@ impl RetryPolicy {
         self
     }
 
+    getters! {
+        get_max_attempts: u32 = max_attempts, max_attempts;
+        get_base_delay: Duration = base_delay, base_delay;
+        get_max_delay: Duration = max_delay, max_delay;
+        get_max_retry_after: Duration = max_retry_after, max_retry_after;
+        get_total_timeout: Duration = total_timeout, total_timeout;
+        get_budget: u32 = budget, budget;
+        get_retry_not_sent: bool = not_sent, retry_not_sent;
+        get_retry_rate_limits: bool = rate_limits, retry_rate_limits;
+        get_max_503_retries: u32 = max_503, max_503_retries;
+        get_retry_500: bool = on_500, retry_500;
+        get_retry_502: bool = on_502, retry_502;
+    }
+
     /// How often a call may be charged at most.
     pub(crate) fn charges_per_call(&self) -> u64 {
         match self.on_500 || self.on_502 {
             true => u64::from(self.max_attempts),
             false => 1,
         }
-    }
-
-    /// How long all attempts may take.
-    pub(crate) fn total(&self) -> Duration {
-        self.total_timeout
     }
 
     /// The longest wait before attempt `number`, which is 2 at least.
@@ -204,14 +223,15 @@ pub(crate) enum Cause {
 }
 
 /// Whether no attempt will make a connection: a certificate that is not trusted, a proxy
-/// that wants a password, or one of a sort that nobody speaks.
+/// that wants a password, or one of a sort that nobody speaks, plain http to an address that
+/// is not private.
 ///
 /// The libraries below have no types for these, so it goes by their words.
 pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let words = error.to_string().to_lowercase();
-        let marks = ["certificate", "proxy auth", "scheme"];
+        let marks = ["certificate", "proxy auth", "scheme", "plain http"];
         if marks.iter().any(|mark| words.contains(mark)) {
             return true;
         }
@@ -356,11 +376,16 @@ impl<'a> Schedule<'a> {
         Self {
             policy,
             budget,
-            end: Instant::now().checked_add(policy.total()),
+            end: Instant::now().checked_add(policy.total_timeout),
             attempts: 1,
             extra: 0,
             retries_of_503: 0,
         }
+    }
+
+    /// Gives all attempts another time than the policy does.
+    pub(crate) fn ends_after(&mut self, limit: Duration) {
+        self.end = Instant::now().checked_add(limit);
     }
 
     /// Leaves a pause that was not the call's own out of its time.
@@ -456,7 +481,7 @@ mod tests {
         assert_eq!(count(&policy, Cause::InternalError), 0);
         assert_eq!(count(&policy, Cause::BadGateway), 0);
         assert_eq!(count(&policy, Cause::TransientDownload), 2);
-        assert_eq!(policy.total(), Duration::from_secs(330));
+        assert_eq!(policy.total_timeout, Duration::from_secs(330));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use tracing::field::Empty;
 use tracing::{Span, debug, debug_span, info, info_span, trace, warn};
 
 use crate::client::call::ClientRequestId;
-use crate::download::DownloadError;
+#[cfg(feature = "download")]
+use crate::download::{DownloadError, DownloadFailure};
 use crate::error::Error;
 use crate::redact::Redactor;
 use crate::response::answer::GeneratedImages;
@@ -193,7 +194,9 @@ impl AttemptSpan<'_> {
         let next_in_ms = next_in.map(milliseconds);
         let (kind, cause) = (outcome.as_str(), self.cause(outcome));
         match outcome {
-            Outcome::Generated(_) | Outcome::Downloaded => debug!("the attempt succeeded"),
+            Outcome::Generated(_) => debug!("the attempt succeeded"),
+            #[cfg(feature = "download")]
+            Outcome::Downloaded => debug!("the attempt succeeded"),
             Outcome::Dropped if self.operation == Operation::GenerateImage => warn!(
                 client_request_id,
                 "the call was dropped; its outcome is unknown, it may be carried out and charged"
@@ -217,6 +220,7 @@ impl AttemptSpan<'_> {
                     "trying again"
                 );
             }
+            #[cfg(feature = "download")]
             Outcome::DownloadFailed(_) if next_in.is_some() => {
                 info!(
                     outcome = kind,
@@ -224,7 +228,7 @@ impl AttemptSpan<'_> {
                 );
             }
             // The caller has the error, and knows whether it is worth a line.
-            Outcome::Failed(_) | Outcome::DownloadFailed(_) => {
+            _ => {
                 debug!(
                     client_request_id,
                     outcome = kind,
@@ -236,6 +240,7 @@ impl AttemptSpan<'_> {
         }
         match outcome {
             Outcome::Failed(error) => trace!("{error}"),
+            #[cfg(feature = "download")]
             Outcome::DownloadFailed(error) => trace!("{error}"),
             _ => {}
         }
@@ -246,8 +251,12 @@ impl AttemptSpan<'_> {
         let source = match outcome {
             Outcome::Failed(
                 Error::NotSent { source, .. } | Error::OutcomeUnknown { source, .. },
-            )
-            | Outcome::DownloadFailed(DownloadError::Transport { source, .. }) => source,
+            ) => source,
+            #[cfg(feature = "download")]
+            Outcome::DownloadFailed(error) => match error.failure() {
+                DownloadFailure::Transport { source, .. } => source,
+                _ => return None,
+            },
             _ => return None,
         };
         let mut text = source.to_string();
@@ -335,8 +344,10 @@ pub enum Outcome<'a> {
     /// With an error of the call.
     Failed(&'a Error),
     /// With an image on this side.
+    #[cfg(feature = "download")]
     Downloaded,
     /// Without the image; it is still where it was.
+    #[cfg(feature = "download")]
     DownloadFailed(&'a DownloadError),
     /// The caller dropped the future. If it was a generation, its outcome is unknown:
     /// the image may be made, and charged.
@@ -349,7 +360,9 @@ impl Outcome<'_> {
         match self {
             Self::Generated(_) => "generated",
             Self::Failed(error) => error.kind(),
+            #[cfg(feature = "download")]
             Self::Downloaded => "downloaded",
+            #[cfg(feature = "download")]
             Self::DownloadFailed(error) => error.kind(),
             Self::Dropped => "dropped",
         }
@@ -360,8 +373,9 @@ impl Outcome<'_> {
         match self {
             Self::Generated(answer) => Some(answer.status()),
             Self::Failed(error) => error.status(),
+            #[cfg(feature = "download")]
             Self::DownloadFailed(error) => error.status(),
-            Self::Downloaded | Self::Dropped => None,
+            _ => None,
         }
     }
 

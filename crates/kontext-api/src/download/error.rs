@@ -15,16 +15,6 @@ use crate::response::image::{Image, InvalidBase64};
 /// What a person does after a failure that may pass.
 const AGAIN: &str = "the image is paid for and still at its url: download it again";
 
-/// The whole URL of an image. Its Debug print hides it: the query can be a signature.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct HiddenUrl(pub(crate) Option<Box<str>>);
-
-impl fmt::Debug for HiddenUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("_")
-    }
-}
-
 /// The error of a download. Nothing was charged for it, and the image itself is as
 /// safe as it was before.
 ///
@@ -32,9 +22,17 @@ impl fmt::Debug for HiddenUrl {
 /// nor Debug shows a query, a fragment, a user name or the API key, and of what is no
 /// image only the beginning. [`url`](Self::url) has the image's whole URL, and
 /// [`Reply::body`] and [`Reply::headers`] have everything as it came.
+pub struct DownloadError {
+    failure: DownloadFailure,
+    url: Option<Box<str>>,
+    /// How old the answer with the image is.
+    age: Option<Duration>,
+}
+
+/// What went wrong with a download, as [`DownloadError::failure`] gives it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DownloadError {
+pub enum DownloadFailure {
     /// The image is base64 in the answer, and that is not valid.
     #[error(transparent)]
     InvalidBase64(#[from] InvalidBase64),
@@ -42,31 +40,30 @@ pub enum DownloadError {
     /// an address that is not public, has a user name or the API key in it, or is the
     /// fourth redirect. Nothing was sent there.
     #[error("the image's url is refused, {url}: {problem}")]
+    #[non_exhaustive]
     Refused {
         /// The URL that is refused, without its query.
         url: String,
         /// What is wrong with it.
         problem: String,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// The answer was not a success. With 403, 404 and 410 the URL of an old answer has
     /// probably expired.
-    #[error("the image was not downloaded: {}{}", .0, advice(.0))]
+    #[error("the image was not downloaded: {0}")]
     Status(Box<Reply>),
     /// The image is larger than the limit.
     #[error(
         "the image has more than {limit} bytes, the limit: raise it with `Download::max_bytes` \
          or `ClientBuilder::download_max_bytes`"
     )]
+    #[non_exhaustive]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// What came, or what the base64 holds, is no image.
     #[error("what was downloaded is no image: it {}{}{}", begins(.beginning), claims(.content_type), is_coded(.content_encoding))]
+    #[non_exhaustive]
     NotAnImage {
         /// Its first bytes, fit for a message: as text in quotes or as hexadecimal
         /// numbers; empty if there are none.
@@ -75,77 +72,67 @@ pub enum DownloadError {
         content_type: Option<String>,
         /// The coding that it came in, which nobody asked for.
         content_encoding: Option<String>,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// For this long no byte came.
     #[error("no byte of the image came for {limit:?}; {AGAIN}")]
+    #[non_exhaustive]
     Stalled {
         /// The limit.
         limit: Duration,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// All attempts together took longer than the retry policy allows.
     #[error("the download took longer than {limit:?}; {AGAIN}")]
+    #[non_exhaustive]
     TimedOut {
         /// The limit.
         limit: Duration,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// No connection was made, or it broke.
     #[error("the connection to the image's server failed; {AGAIN}")]
+    #[non_exhaustive]
     Transport {
         /// What happened: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// The body ended before the image did.
     #[error("the image was cut off after {received}{} bytes; {AGAIN}", of(.expected))]
+    #[non_exhaustive]
     Cut {
         /// How many bytes came.
         received: u64,
         /// The size of the file, as the answer of the API gives it. Without one, the
         /// image does not end as one of its format does.
         expected: Option<u64>,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// There is a file of that name, and it is not overwritten unless asked.
     #[error("{} exists already: choose another name, or call `Download::overwrite`", shown(.path))]
+    #[non_exhaustive]
     Exists {
         /// The name, with the extension that fits the image.
         path: PathBuf,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// The folder that the file would be in does not exist.
     #[error("there is no folder {}: make it first", shown(.path))]
+    #[non_exhaustive]
     NoFolder {
         /// The folder.
         path: PathBuf,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// The file could not be written.
     #[error("{} could not be written", shown(.path))]
+    #[non_exhaustive]
     File {
         /// The file, or its folder.
         path: PathBuf,
         /// Why not.
         source: io::Error,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
     /// The caller's writer failed.
     #[error("the image could not be written")]
+    #[non_exhaustive]
     Writer {
         /// How it failed.
         source: io::Error,
-        #[doc(hidden)]
-        image: HiddenUrl,
     },
 }
 
@@ -153,26 +140,48 @@ fn of(size: &Option<u64>) -> String {
     size.map(|size| format!(" of {size}")).unwrap_or_default()
 }
 
+impl<T: Into<DownloadFailure>> From<T> for DownloadError {
+    fn from(failure: T) -> Self {
+        Self {
+            failure: failure.into(),
+            url: None,
+            age: None,
+        }
+    }
+}
+
+impl fmt::Display for DownloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)?;
+        match &self.failure {
+            DownloadFailure::Status(reply) => f.write_str(&advice(reply, self.age)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for DownloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)
+    }
+}
+
+impl StdError for DownloadError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.failure.source()
+    }
+}
+
 impl DownloadError {
+    /// What went wrong.
+    pub fn failure(&self) -> &DownloadFailure {
+        &self.failure
+    }
+
     /// The image's URL, whole and as the answer has it: the image is paid for, and may
     /// still be there. Nothing where the image has no URL, or only a `data:` URI.
     pub fn url(&self) -> Option<&str> {
-        let HiddenUrl(url) = match self {
-            Self::InvalidBase64(error) => &error.image,
-            Self::Status(reply) => &reply.image,
-            Self::Refused { image, .. }
-            | Self::TooLarge { image, .. }
-            | Self::NotAnImage { image, .. }
-            | Self::Stalled { image, .. }
-            | Self::TimedOut { image, .. }
-            | Self::Transport { image, .. }
-            | Self::Cut { image, .. }
-            | Self::Exists { image, .. }
-            | Self::NoFolder { image, .. }
-            | Self::File { image, .. }
-            | Self::Writer { image, .. } => image,
-        };
-        url.as_deref()
+        self.url.as_deref()
     }
 
     /// The same error, which knows the image that it is about.
@@ -181,26 +190,8 @@ impl DownloadError {
             let scheme = url.trim_start().get(..5);
             scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
         };
-        let url = of.url().filter(|url| !is_data(url)).map(Into::into);
-        let image = match &mut self {
-            Self::InvalidBase64(error) => &mut error.image,
-            Self::Status(reply) => {
-                reply.image_age = of.age();
-                &mut reply.image
-            }
-            Self::Refused { image, .. }
-            | Self::TooLarge { image, .. }
-            | Self::NotAnImage { image, .. }
-            | Self::Stalled { image, .. }
-            | Self::TimedOut { image, .. }
-            | Self::Transport { image, .. }
-            | Self::Cut { image, .. }
-            | Self::Exists { image, .. }
-            | Self::NoFolder { image, .. }
-            | Self::File { image, .. }
-            | Self::Writer { image, .. } => image,
-        };
-        *image = HiddenUrl(url);
+        self.url = of.url().filter(|url| !is_data(url)).map(Into::into);
+        self.age = of.age();
         self
     }
 
@@ -212,20 +203,20 @@ impl DownloadError {
 
     /// The variant in one word, for logs and metrics, such as `download_stalled`.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::InvalidBase64(_) => "download_invalid_base64",
-            Self::Refused { .. } => "download_refused",
-            Self::Status(_) => "download_status",
-            Self::TooLarge { .. } => "download_too_large",
-            Self::NotAnImage { .. } => "download_not_an_image",
-            Self::Stalled { .. } => "download_stalled",
-            Self::TimedOut { .. } => "download_timed_out",
-            Self::Transport { .. } => "download_transport",
-            Self::Cut { .. } => "download_cut",
-            Self::Exists { .. } => "download_exists",
-            Self::NoFolder { .. } => "download_no_folder",
-            Self::File { .. } => "download_file",
-            Self::Writer { .. } => "download_writer",
+        match &self.failure {
+            DownloadFailure::InvalidBase64(_) => "download_invalid_base64",
+            DownloadFailure::Refused { .. } => "download_refused",
+            DownloadFailure::Status(_) => "download_status",
+            DownloadFailure::TooLarge { .. } => "download_too_large",
+            DownloadFailure::NotAnImage { .. } => "download_not_an_image",
+            DownloadFailure::Stalled { .. } => "download_stalled",
+            DownloadFailure::TimedOut { .. } => "download_timed_out",
+            DownloadFailure::Transport { .. } => "download_transport",
+            DownloadFailure::Cut { .. } => "download_cut",
+            DownloadFailure::Exists { .. } => "download_exists",
+            DownloadFailure::NoFolder { .. } => "download_no_folder",
+            DownloadFailure::File { .. } => "download_file",
+            DownloadFailure::Writer { .. } => "download_writer",
         }
     }
 
@@ -236,8 +227,8 @@ impl DownloadError {
     /// attempt makes: a certificate that is not trusted, a proxy that wants a password. The client has tried again already, as its
     /// [`RetryPolicy`](crate::RetryPolicy) says.
     pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Status(reply) => {
+        match &self.failure {
+            DownloadFailure::Status(reply) => {
                 let status = reply.status();
                 status.is_server_error()
                     || matches!(
@@ -248,26 +239,28 @@ impl DownloadError {
                             | StatusCode::TOO_MANY_REQUESTS
                     )
             }
-            Self::Transport { source, .. } => {
+            DownloadFailure::Transport { source, .. } => {
                 let error = source.downcast_ref();
                 !error.is_some_and(reqwest::Error::is_builder) && !is_permanent(&**source)
             }
-            Self::Stalled { .. } | Self::TimedOut { .. } | Self::Cut { .. } => true,
-            Self::InvalidBase64(_)
-            | Self::Refused { .. }
-            | Self::TooLarge { .. }
-            | Self::NotAnImage { .. }
-            | Self::Exists { .. }
-            | Self::NoFolder { .. }
-            | Self::File { .. }
-            | Self::Writer { .. } => false,
+            DownloadFailure::Stalled { .. }
+            | DownloadFailure::TimedOut { .. }
+            | DownloadFailure::Cut { .. } => true,
+            DownloadFailure::InvalidBase64(_)
+            | DownloadFailure::Refused { .. }
+            | DownloadFailure::TooLarge { .. }
+            | DownloadFailure::NotAnImage { .. }
+            | DownloadFailure::Exists { .. }
+            | DownloadFailure::NoFolder { .. }
+            | DownloadFailure::File { .. }
+            | DownloadFailure::Writer { .. } => false,
         }
     }
 
     /// The answer behind the error, if it is one.
     pub fn reply(&self) -> Option<&Reply> {
-        match self {
-            Self::Status(reply) => Some(reply),
+        match &self.failure {
+            DownloadFailure::Status(reply) => Some(reply),
             _ => None,
         }
     }
@@ -284,9 +277,9 @@ impl DownloadError {
 }
 
 /// What a status means for an image.
-fn advice(reply: &Reply) -> String {
+fn advice(reply: &Reply, age: Option<Duration>) -> String {
     const OLD: Duration = Duration::from_secs(60 * 60);
-    match (reply.status().as_u16(), reply.image_age) {
+    match (reply.status().as_u16(), age) {
         (202 | 425, _) => "; the image is not there yet: download it again later".to_owned(),
         (401 | 403 | 404 | 410, Some(age)) if age < OLD => {
             "; the answer is recent, so the url has not expired: download it again later".to_owned()

@@ -15,11 +15,11 @@ use reqwest::Response;
 use url::{Position, Url};
 
 use super::Received;
-use super::error::{DownloadError, HiddenUrl};
+use super::error::DownloadFailure;
 use super::file::Target;
 use super::ssrf::{NoAllowedAddress, Resolver, Targets, UrlPolicy};
 use crate::client::base_url::BaseUrl;
-use crate::client::builder::{self, BuildError, Configure, USER_AGENT};
+use crate::client::builder::{self, BuildError, Configure, Network};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::redact::Redactor;
 use crate::response::error_body::Reply;
@@ -58,7 +58,7 @@ impl Fetch<'_> {
     pub(super) async fn attempt(
         &self,
         target: &mut impl Target,
-    ) -> Result<Received, DownloadError> {
+    ) -> Result<Received, DownloadFailure> {
         let arrived = self.open().await?;
         let status = arrived.response.status();
         // A part of an image that nobody asked for is none.
@@ -104,20 +104,16 @@ impl Fetch<'_> {
         }
         if !self.check_size(&response, received)? && !sniff::can_end_with(format, &tail.0) {
             let expected = None;
-            return Err(DownloadError::Cut {
-                received,
-                expected,
-                image: HiddenUrl::default(),
-            });
+            return Err(DownloadFailure::Cut { received, expected });
         }
         Ok(Received {
             format,
-            bytes: received,
+            size: received,
         })
     }
 
     /// Sends the request and follows its redirects.
-    async fn open(&self) -> Result<Arrived, DownloadError> {
+    async fn open(&self) -> Result<Arrived, DownloadFailure> {
         let Ok(mut url) = Url::parse(self.url) else {
             return Err(refused(headers::ELSEWHERE, "it is not a url"));
         };
@@ -149,7 +145,7 @@ impl Fetch<'_> {
     }
 
     /// Looks at a URL before anything is sent there.
-    fn check(&self, url: &Url) -> Result<(), DownloadError> {
+    fn check(&self, url: &Url) -> Result<(), DownloadFailure> {
         // The key belongs to the API's origin, and this is another one.
         if self.redactor.finds(url.as_str()) {
             return Err(refused(&self.shown(url), "it has the api key in it"));
@@ -158,7 +154,7 @@ impl Fetch<'_> {
         checked.map_err(|problem| refused(&self.shown(url), &problem))
     }
 
-    async fn send(&self, url: &Url) -> Result<Response, DownloadError> {
+    async fn send(&self, url: &Url) -> Result<Response, DownloadFailure> {
         let authority = &url[Position::BeforeHost..Position::AfterPort];
         let Ok(host) = HeaderValue::try_from(authority) else {
             let problem = "its host cannot be in a header";
@@ -182,7 +178,7 @@ impl Fetch<'_> {
         &self,
         response: &mut Response,
         received: &mut u64,
-    ) -> Result<Option<Bytes>, DownloadError> {
+    ) -> Result<Option<Bytes>, DownloadFailure> {
         let piece = self.in_time(response.chunk()).await?;
         let piece = piece.map_err(|error| self.failed(error, None))?;
         *received += piece.as_ref().map_or(0, Bytes::len) as u64;
@@ -192,36 +188,32 @@ impl Fetch<'_> {
         }
     }
 
-    async fn in_time<T>(&self, future: impl Future<Output = T>) -> Result<T, DownloadError> {
+    async fn in_time<T>(&self, future: impl Future<Output = T>) -> Result<T, DownloadFailure> {
         let limit = self.stall_timeout;
         let outcome = tokio::time::timeout(limit, future).await;
-        outcome.map_err(|_| DownloadError::Stalled {
-            limit,
-            image: HiddenUrl::default(),
-        })
+        outcome.map_err(|_| DownloadFailure::Stalled { limit })
     }
 
     /// Looks whether a body is whole by its size, and says whether that is known.
     ///
     /// It is of every body but one that ended with its connection, as one ends that was
     /// cut; of that one it is where the answer of the API has the size.
-    fn check_size(&self, response: &Response, received: u64) -> Result<bool, DownloadError> {
+    fn check_size(&self, response: &Response, received: u64) -> Result<bool, DownloadFailure> {
         let headers = response.headers();
         let is_framed = response.version() >= Version::HTTP_2
             || headers.contains_key(CONTENT_LENGTH)
             || headers.contains_key(TRANSFER_ENCODING);
         match self.file_size {
-            Some(size) if !is_framed && received < size => Err(DownloadError::Cut {
+            Some(size) if !is_framed && received < size => Err(DownloadFailure::Cut {
                 received,
                 expected: Some(size),
-                image: HiddenUrl::default(),
             }),
             size => Ok(is_framed || size.is_some()),
         }
     }
 
     /// The error of an answer that is not a success. One that breaks off is still that error.
-    async fn refusal(&self, arrived: Arrived, mut body: Vec<u8>) -> DownloadError {
+    async fn refusal(&self, arrived: Arrived, mut body: Vec<u8>) -> DownloadFailure {
         let Arrived {
             mut response,
             has_query,
@@ -243,33 +235,31 @@ impl Fetch<'_> {
         let headers = response.headers().clone();
         let redactor = self.redactor.clone();
         let reply = Reply::new(response.status(), headers, body, is_cut, redactor);
-        DownloadError::Status(Box::new(match has_query {
+        DownloadFailure::Status(Box::new(match has_query {
             // A message can repeat the signature that it does not like.
             true => reply,
             false => reply.read_as_error(),
         }))
     }
 
-    fn no_image(&self, head: &[u8], headers: &HeaderMap) -> DownloadError {
+    fn no_image(&self, head: &[u8], headers: &HeaderMap) -> DownloadFailure {
         let shown = |text: &str| self.redactor.shown(text, 60);
         let content_type = headers::text(headers, CONTENT_TYPE.as_str());
-        DownloadError::NotAnImage {
+        DownloadFailure::NotAnImage {
             beginning: beginning(self.redactor, head),
             content_type: content_type.map(shown),
             content_encoding: headers::content_encoding(headers).map(shown),
-            image: HiddenUrl::default(),
         }
     }
 
-    fn too_large(&self) -> DownloadError {
-        DownloadError::TooLarge {
+    fn too_large(&self) -> DownloadFailure {
+        DownloadFailure::TooLarge {
             limit: self.max_bytes,
-            image: HiddenUrl::default(),
         }
     }
 
     /// What a failed exchange is: the resolver may have refused the host of `url`.
-    fn failed(&self, error: reqwest::Error, url: Option<&Url>) -> DownloadError {
+    fn failed(&self, error: reqwest::Error, url: Option<&Url>) -> DownloadFailure {
         let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
         while let Some(error) = cause {
             if let (Some(refusal), Some(url)) = (error.downcast_ref::<NoAllowedAddress>(), url) {
@@ -277,9 +267,8 @@ impl Fetch<'_> {
             }
             cause = error.source();
         }
-        DownloadError::Transport {
+        DownloadFailure::Transport {
             source: Box::new(error.without_url()),
-            image: HiddenUrl::default(),
         }
     }
 
@@ -311,11 +300,10 @@ fn location(response: &Response) -> Option<&str> {
     Some(location).filter(|location| is_redirect && !location.is_empty())
 }
 
-fn refused(url: &str, problem: &str) -> DownloadError {
-    DownloadError::Refused {
+fn refused(url: &str, problem: &str) -> DownloadFailure {
+    DownloadFailure::Refused {
         url: url.to_owned(),
         problem: problem.to_owned(),
-        image: HiddenUrl::default(),
     }
 }
 
@@ -364,7 +352,7 @@ impl Settings {
     pub(crate) fn build(
         self,
         base_url: &BaseUrl,
-        proxy: Option<reqwest::Proxy>,
+        network: &Network,
         connect_timeout: Duration,
         retry: &RetryPolicy,
     ) -> Result<Downloads, BuildError> {
@@ -374,21 +362,17 @@ impl Settings {
             parsed.map_err(|_| BuildError::InvalidNetwork { network })
         });
         let networks = networks.collect::<Result<_, _>>()?;
-        let policy = UrlPolicy::new(base_url.is_loopback(), networks);
+        let plain_http = base_url.plain_http().cloned();
+        let policy = UrlPolicy::new(base_url.is_loopback(), plain_http, networks);
         let targets = Targets::default();
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
-        // What the caller may choose otherwise. The proxy is the API's, which has none on
-        // this machine.
-        let preset = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .http1_ignore_invalid_headers_in_responses(true);
-        let preset = match proxy {
-            _ if base_url.is_loopback() => preset.no_proxy(),
-            Some(proxy) => preset.proxy(proxy),
-            None => preset,
+        // What the caller may choose otherwise. The proxy is the API's, which may have none.
+        let preset = match base_url.is_loopback() || base_url.plain_http().is_some() {
+            true => network.http().no_proxy(),
+            false => network.http(),
         };
         let http = configure(preset)
-            .https_only(!base_url.is_loopback())
+            .https_only(!base_url.is_loopback() && base_url.plain_http().is_none())
             .dns_resolver(Resolver {
                 policy: policy.clone(),
                 targets: targets.clone(),

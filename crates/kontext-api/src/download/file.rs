@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::error::{DownloadError, HiddenUrl};
+use super::error::DownloadFailure;
 use crate::sniff::Format;
 
 /// Writes to a temporary file beside the one that will be.
@@ -26,18 +26,14 @@ struct Open {
 
 impl File {
     /// Looks whether there can be such a file. Nothing is written yet.
-    pub(super) async fn new(path: &Path, overwrite: bool) -> Result<Self, DownloadError> {
+    pub(super) async fn new(path: &Path, overwrite: bool) -> Result<Self, DownloadFailure> {
         // What `Path` overlooks: `out/` and `out/.` name a folder.
         let bytes = path.as_os_str().as_encoded_bytes();
         let mut last_first = bytes.rsplit(|byte| std::path::is_separator(char::from(*byte)));
         let names_folder = matches!(last_first.next(), Some(b"" | b"."));
         let failed = |path: &Path, source| {
             let path = path.to_owned();
-            Err(DownloadError::File {
-                path,
-                source,
-                image: HiddenUrl::default(),
-            })
+            Err(DownloadFailure::File { path, source })
         };
         if path.file_name().is_none() || names_folder {
             let problem = "the path has no file name";
@@ -55,16 +51,15 @@ impl File {
                 open: None,
             }),
             Ok(_) => failed(&folder, io::ErrorKind::NotADirectory.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DownloadError::NoFolder {
-                path: folder,
-                image: HiddenUrl::default(),
-            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(DownloadFailure::NoFolder { path: folder })
+            }
             Err(error) => failed(&folder, error),
         }
     }
 
     /// Puts the file in its place, and gives its name.
-    pub(super) async fn finish(self) -> Result<PathBuf, DownloadError> {
+    pub(super) async fn finish(self) -> Result<PathBuf, DownloadFailure> {
         let Some(Open {
             name,
             mut file,
@@ -72,17 +67,15 @@ impl File {
         }) = self.open
         else {
             let source = io::Error::other("nothing was written");
-            return Err(DownloadError::File {
+            return Err(DownloadFailure::File {
                 path: self.path,
                 source,
-                image: HiddenUrl::default(),
             });
         };
         let path = name.clone();
-        let failed = |source| DownloadError::File {
+        let failed = |source| DownloadFailure::File {
             path: path.clone(),
             source,
-            image: HiddenUrl::default(),
         };
         // Writing goes on in the background, and here it tells how it went.
         file.flush().await.map_err(failed)?;
@@ -101,10 +94,7 @@ impl File {
         };
         match blocking(put).await {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !overwrite => {
-                Err(DownloadError::Exists {
-                    path,
-                    image: HiddenUrl::default(),
-                })
+                Err(DownloadFailure::Exists { path })
             }
             other => other.map_err(failed),
         }
@@ -112,23 +102,19 @@ impl File {
 }
 
 impl Target for File {
-    async fn begin(&mut self, format: Format, _size: Option<u64>) -> Result<(), DownloadError> {
+    async fn begin(&mut self, format: Format, _size: Option<u64>) -> Result<(), DownloadFailure> {
         // What an earlier attempt wrote is removed.
         self.open = None;
         let name = with_extension(&self.path, format.extension);
         if !self.overwrite && tokio::fs::symlink_metadata(&name).await.is_ok() {
-            return Err(DownloadError::Exists {
-                path: name,
-                image: HiddenUrl::default(),
-            });
+            return Err(DownloadFailure::Exists { path: name });
         }
         let folder = self.folder.clone();
         // If the future is dropped meanwhile, so is what this gives, with the file.
         let created = blocking(move || TemporaryPath::create(&folder)).await;
-        let (file, temporary) = created.map_err(|source| DownloadError::File {
+        let (file, temporary) = created.map_err(|source| DownloadFailure::File {
             path: self.folder.clone(),
             source,
-            image: HiddenUrl::default(),
         })?;
         self.open = Some(Open {
             name,
@@ -138,15 +124,14 @@ impl Target for File {
         Ok(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadFailure> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
         let written = open.file.write_all(bytes).await;
-        written.map_err(|source| DownloadError::File {
+        written.map_err(|source| DownloadFailure::File {
             path: open.name.clone(),
             source,
-            image: HiddenUrl::default(),
         })
     }
 }
@@ -247,10 +232,10 @@ const MOST_RESERVED: u64 = 64 * 1024 * 1024;
 pub(super) trait Target {
     /// An image of this format is about to come, and perhaps its size is known. What
     /// an earlier attempt wrote counts no more.
-    async fn begin(&mut self, format: Format, size: Option<u64>) -> Result<(), DownloadError>;
+    async fn begin(&mut self, format: Format, size: Option<u64>) -> Result<(), DownloadFailure>;
 
     /// Takes the next bytes.
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError>;
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadFailure>;
 
     /// Whether [`begin`](Self::begin) may come again.
     fn is_repeatable(&self) -> bool {
@@ -263,7 +248,7 @@ pub(super) trait Target {
 pub(super) struct Memory(pub(super) Vec<u8>);
 
 impl Target for Memory {
-    async fn begin(&mut self, _format: Format, size: Option<u64>) -> Result<(), DownloadError> {
+    async fn begin(&mut self, _format: Format, size: Option<u64>) -> Result<(), DownloadFailure> {
         let size = size.unwrap_or(0).min(MOST_RESERVED);
         self.0.clear();
         // It is at most 64 MiB, which every usize holds.
@@ -271,7 +256,7 @@ impl Target for Memory {
         Ok(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadFailure> {
         self.0.extend_from_slice(bytes);
         Ok(())
     }
@@ -292,27 +277,21 @@ impl<'a, W: AsyncWrite + Unpin> Writer<'a, W> {
     }
 
     /// Passes on what the writer holds back.
-    pub(super) async fn finish(self) -> Result<(), DownloadError> {
+    pub(super) async fn finish(self) -> Result<(), DownloadFailure> {
         let flushed = self.writer.flush().await;
-        flushed.map_err(|source| DownloadError::Writer {
-            source,
-            image: HiddenUrl::default(),
-        })
+        flushed.map_err(|source| DownloadFailure::Writer { source })
     }
 }
 
 impl<W: AsyncWrite + Unpin> Target for Writer<'_, W> {
-    async fn begin(&mut self, _format: Format, _size: Option<u64>) -> Result<(), DownloadError> {
+    async fn begin(&mut self, _format: Format, _size: Option<u64>) -> Result<(), DownloadFailure> {
         Ok(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadFailure> {
         self.has_begun = true;
         let written = self.writer.write_all(bytes).await;
-        written.map_err(|source| DownloadError::Writer {
-            source,
-            image: HiddenUrl::default(),
-        })
+        written.map_err(|source| DownloadFailure::Writer { source })
     }
 
     fn is_repeatable(&self) -> bool {

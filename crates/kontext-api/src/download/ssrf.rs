@@ -9,6 +9,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::client::base_url::is_private;
+
 /// Where an address leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -186,16 +188,30 @@ const SENSITIVE: [IpNet; 7] = [
 #[derive(Clone, Debug)]
 pub(crate) struct UrlPolicy {
     allow_loopback: bool,
+    /// The origin of the API, where that is spoken to by plain http.
+    plain_http: Option<Url>,
     networks: Arc<[IpNet]>,
 }
 
 impl UrlPolicy {
-    /// With loopback allowed, plain http is allowed to this machine too. Addresses in
-    /// `networks` are allowed, public or not.
-    pub(crate) fn new(allow_loopback: bool, networks: Vec<IpNet>) -> Self {
+    /// With loopback allowed, plain http is allowed to this machine too. Plain http to the
+    /// origin `plain_http` is allowed, if it has a private address. Addresses in `networks`
+    /// are allowed, public or not.
+    pub(crate) fn new(allow_loopback: bool, plain_http: Option<Url>, networks: Vec<IpNet>) -> Self {
         Self {
             allow_loopback,
+            plain_http,
             networks: networks.into(),
+        }
+    }
+
+    /// Why an address of a host may not be connected to.
+    fn check_address_of(&self, host: &str, address: IpAddr) -> Result<(), String> {
+        let api = self.plain_http.as_ref().and_then(Url::host_str);
+        match api == Some(host) {
+            true if is_private(address) => Ok(()),
+            true => Err(format!("{address} is not a private address")),
+            false => self.check_address(address),
         }
     }
 
@@ -245,6 +261,18 @@ impl UrlPolicy {
         let refused = |problem: &str| Err(problem.to_owned());
         if !url.username().is_empty() || url.password().is_some() {
             return refused("it has a user name or a password");
+        }
+        if let Some(api) = &self.plain_http
+            && api.host() == url.host()
+        {
+            // The resolver knows hosts alone, so this host is that origin and nothing else.
+            return match api.origin() == url.origin() {
+                true => Ok(()),
+                false => Err(format!(
+                    "from the host of the API, images are fetched by plain http from {} alone",
+                    api.origin().ascii_serialization()
+                )),
+            };
         }
         let is_here = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -358,7 +386,7 @@ fn allowed(
         .filter(|address| {
             // A zone has a meaning on this machine's links alone.
             let address: IpAddr = address.ip();
-            let problem = policy.check_address(address).err();
+            let problem = policy.check_address_of(host, address).err();
             let is_allowed = problem.is_none();
             refused = refused.take().or(problem);
             is_allowed
@@ -528,7 +556,7 @@ mod tests {
     fn a_network_that_is_named_is_allowed_and_opens_no_metadata() {
         let check = |networks: &[&str], address: &str| {
             let networks = networks.iter().map(|network| network.parse().unwrap());
-            UrlPolicy::new(false, networks.collect()).check_address(address.parse().unwrap())
+            UrlPolicy::new(false, None, networks.collect()).check_address(address.parse().unwrap())
         };
         for (network, address) in [
             ("10.0.0.0/8", "10.1.2.3"),
@@ -670,7 +698,7 @@ mod gate_tests {
     use super::*;
 
     fn check(allow_loopback: bool, url: &str) -> Result<(), String> {
-        UrlPolicy::new(allow_loopback, Vec::new()).check(&Url::parse(url).unwrap())
+        UrlPolicy::new(allow_loopback, None, Vec::new()).check(&Url::parse(url).unwrap())
     }
 
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -744,10 +772,40 @@ mod resolve_tests {
     use super::*;
 
     #[test]
+    fn an_api_by_plain_http_serves_images_from_private_addresses_of_its_origin() {
+        let api = Url::parse("http://kontext-mock:4010").unwrap();
+        let policy = UrlPolicy::new(false, Some(api), Vec::new());
+        let check = |url: &str| policy.check(&Url::parse(url).unwrap());
+        assert_eq!(check("http://kontext-mock:4010/a.png"), Ok(()));
+        for url in [
+            "http://kontext-mock/a.png",
+            "https://kontext-mock:4010/a.png",
+            "https://kontext-mock/a.png",
+            "http://other:4010/a.png",
+            "http://127.0.0.1:4010/a.png",
+        ] {
+            check(url).unwrap_err();
+        }
+        let of = |host: &str, list: &[&str]| {
+            let list: Vec<SocketAddr> = list.iter().map(|text| text.parse().unwrap()).collect();
+            allowed(&policy, host, list.into_iter()).map(|list| list.len())
+        };
+        let mixed = [
+            "10.0.0.1:0",
+            "8.8.8.8:0",
+            "127.0.0.1:0",
+            "169.254.169.254:0",
+        ];
+        assert_eq!(of("kontext-mock", &mixed).unwrap(), 2);
+        of("kontext-mock", &["8.8.8.8:0"]).unwrap_err();
+        assert_eq!(of("cdn.example.com", &mixed).unwrap(), 1);
+    }
+
+    #[test]
     fn only_allowed_addresses_pass() {
         let of = |allow_loopback, list: &[&str]| {
             let list: Vec<SocketAddr> = list.iter().map(|text| text.parse().unwrap()).collect();
-            let policy = UrlPolicy::new(allow_loopback, Vec::new());
+            let policy = UrlPolicy::new(allow_loopback, None, Vec::new());
             let allowed = allowed(&policy, "cdn.example.com", list.into_iter());
             allowed.map(|list| list.iter().map(SocketAddr::to_string).collect::<Vec<_>>())
         };

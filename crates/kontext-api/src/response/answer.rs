@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
 
 use crate::client::call::{Call, ClientRequestId};
 use crate::redact::{First, Redactor};
@@ -55,7 +56,7 @@ pub(super) struct Unknown {
 }
 
 /// What a generation cost, as the body says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// The cost in credits; 2,000,000 credits are 1 US dollar.
@@ -165,6 +166,12 @@ impl GeneratedImages {
         Err(DecodeError::new(reply, problem))
     }
 
+    /// The same answer, which knows its call.
+    pub(crate) fn in_call(mut self, call: Call) -> Self {
+        self.call = Some(call);
+        self
+    }
+
     /// The same answer, which came just now.
     pub(crate) fn received_now(mut self) -> Self {
         let now = Instant::now();
@@ -181,6 +188,12 @@ impl GeneratedImages {
     /// [`unknown_fields`](Self::unknown_fields).
     pub fn images(&self) -> &[Image] {
         &self.content.images
+    }
+
+    /// The images, without the rest of the answer. Each shares its body, so base64 is not
+    /// copied.
+    pub fn into_images(self) -> Vec<Image> {
+        self.content.images
     }
 
     /// The seed that was used. Seeds beyond 32 bits occur.
@@ -230,6 +243,19 @@ impl GeneratedImages {
         match &self.original {
             Some(original) => original,
             None => self.body.as_bytes(),
+        }
+    }
+
+    /// The body as it came, without the rest of the answer. It is copied only while an image
+    /// or another answer shares it, or where it is not UTF-8.
+    pub fn into_body(self) -> Vec<u8> {
+        match self.original {
+            Some(original) => original.to_vec(),
+            None => {
+                // The images share it.
+                drop(self.content);
+                Arc::unwrap_or_clone(self.body).into_bytes()
+            }
         }
     }
 

@@ -7,7 +7,6 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::read::DecoderReader;
 use base64::{DecodeError, alphabet};
 
-use crate::download::HiddenUrl;
 use crate::response::image::InvalidBase64;
 
 /// How many bytes a piece has.
@@ -104,13 +103,11 @@ impl<'a> Decoder<'a> {
         let characters = self.characters;
         read.map_err(|error| InvalidBase64 {
             problem: problem(&error, characters),
-            image: HiddenUrl::default(),
         })?;
         let has_more = bytes.len() > start;
         if !has_more && !self.has_begun {
             return Err(InvalidBase64 {
                 problem: "it is empty".to_owned(),
-                image: HiddenUrl::default(),
             });
         }
         self.has_begun = true;

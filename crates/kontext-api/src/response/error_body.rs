@@ -7,7 +7,6 @@ use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
 use crate::client::call::{Call, ClientRequestId};
-use crate::download::HiddenUrl;
 use crate::redact::Redactor;
 use crate::response::{headers, json, number};
 
@@ -32,9 +31,6 @@ pub struct Reply {
     redactor: Redactor,
     retry_after: Option<Duration>,
     pub(crate) call: Option<Call>,
-    /// Of a download: the image, and how old the answer with it is.
-    pub(crate) image: HiddenUrl,
-    pub(crate) image_age: Option<Duration>,
 }
 
 impl Reply {
@@ -56,8 +52,6 @@ impl Reply {
             is_providers_word: false,
             redactor,
             call: None,
-            image: HiddenUrl::default(),
-            image_age: None,
         }
     }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
 
-use crate::download::HiddenUrl;
 use crate::redact::Redactor;
 use crate::response::base64::Decoder;
 use crate::response::json;
@@ -194,5 +193,4 @@ impl fmt::Debug for Image {
 #[error("the base64 of the image is not valid: {problem}")]
 pub struct InvalidBase64 {
     pub(super) problem: String,
-    pub(crate) image: HiddenUrl,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::HeaderMap;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::response::answer::Usage;
@@ -42,6 +43,17 @@ impl Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// As a number where an integer of 64 bits or a double can hold it, else as text.
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.0.parse::<u64>(), self.as_f64()) {
+            (Ok(whole), _) => serializer.serialize_u64(whole),
+            (_, Some(number)) => serializer.serialize_f64(number),
+            _ => serializer.serialize_str(&self.0),
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kontext_api::{
-    BatchError, BatchJob, BatchResult, Client, ClientRequestId, Error, GenerateImageRequest,
-    ImageToImageRequest,
+    BatchError, BatchJob, BatchResult, Client, ClientBuilder, ClientRequestId, Error,
+    GenerateImageRequest, ImageToImageRequest,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::server::{Answer, ONE_IMAGE, Server, read_request, request, response};
+use crate::server::{Answer, ONE_IMAGE, Server, plain_http, read_request, request, response};
 
 /// A request as the test sees it: what was sent, and the way to answer it.
 struct Arrived {
@@ -26,6 +26,10 @@ struct Manual {
 
 impl Manual {
     async fn start() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    async fn with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, arrivals) = mpsc::unbounded_channel();
@@ -47,9 +51,11 @@ impl Manual {
                 });
             }
         });
-        let client = Client::builder().api_key("key").base_url(base_url);
+        let client = plain_http(Client::builder())
+            .api_key("key")
+            .base_url(base_url);
         Self {
-            client: client.build().unwrap(),
+            client: settings(client).build().unwrap(),
             arrivals,
         }
     }
@@ -228,7 +234,7 @@ async fn limited(per_window: u32, headers: &'static str) -> (String, Arc<Mutex<(
 async fn a_rate_limit_pauses_the_batch_and_fails_no_job() {
     let (base_url, counts) = limited(3, "").await;
     let policy = kontext_api::RetryPolicy::default().base_delay(Duration::from_millis(50));
-    let client = Client::builder()
+    let client = plain_http(Client::builder())
         .api_key("key")
         .base_url(base_url)
         .retry(policy);
@@ -321,12 +327,8 @@ async fn a_pause_holds_jobs_back_until_the_batch_is_stopped() {
     let busy = response("429 X", "connection: close\r\nretry-after: 60\r\n", b"{}");
     let server = Server::start(Answer::Bytes(busy)).await;
     let client = server.builder().retry(kontext_api::RetryPolicy::default());
-    let client = client.build().unwrap();
-    let mut batch = client
-        .batch((0..9).map(prompt))
-        .concurrency(2)
-        .spend_limit(200_000)
-        .start();
+    let client = client.spend_limit(200_000).build().unwrap();
+    let mut batch = client.batch((0..9).map(prompt)).concurrency(2).start();
     let handle = batch.handle();
     let work = tokio::spawn(async move {
         let mut results = Vec::new();
@@ -349,12 +351,8 @@ async fn a_pause_holds_jobs_back_until_the_batch_is_stopped() {
 
 #[tokio::test]
 async fn a_job_that_waits_for_credits_is_given_back_after_the_stop() {
-    let mut server = Manual::start().await;
-    let mut batch = server
-        .client
-        .batch((0..3).map(prompt))
-        .spend_limit(100_000)
-        .start();
+    let mut server = Manual::with(|builder| builder.spend_limit(100_000)).await;
+    let mut batch = server.client.batch((0..3).map(prompt)).start();
     let handle = batch.handle();
     let work = tokio::spawn(async move {
         let mut results = Vec::new();
@@ -379,11 +377,11 @@ async fn a_job_that_waits_for_credits_is_given_back_after_the_stop() {
 
 #[tokio::test]
 async fn the_spend_limit_counts_what_is_under_way() {
-    let mut server = Manual::start().await;
+    let mut server = Manual::with(|builder| builder.spend_limit(250_000)).await;
     let mut pair = prompt("pair");
     pair.num_images = Some(2);
     let jobs = [prompt("first"), pair, prompt("last")];
-    let mut batch = server.client.batch(jobs).spend_limit(250_000).start();
+    let mut batch = server.client.batch(jobs).start();
     let handle = batch.handle();
     let work = tokio::spawn(async move {
         let mut results = Vec::new();
@@ -418,7 +416,8 @@ async fn the_spend_limit_counts_what_is_under_way() {
             error,
             BatchError::SpendLimit {
                 estimate: 91_000,
-                left: 18_000
+                left: 18_000,
+                ..
             }
         ),
         "{error:?}"
@@ -426,7 +425,7 @@ async fn the_spend_limit_counts_what_is_under_way() {
     assert_eq!(
         error.to_string(),
         "the job was not sent: it is estimated to cost 91000 credits, and 18000 are left of the \
-         batch's spend limit"
+         spend limit"
     );
     assert_eq!((results[2].index, handle.progress().not_sent), (2, 1));
     assert!(!server.has_more());
@@ -437,12 +436,9 @@ async fn a_job_that_fits_is_sent_after_one_that_does_not() {
     let server = Server::start(Answer::Bytes(ok())).await;
     let mut four = prompt("four");
     four.num_images = Some(4);
-    let mut batch = server
-        .client()
-        .batch([four, prompt("one")])
-        .spend_limit(20)
-        .credits_per_image(10)
-        .start();
+    let client = server.builder().spend_limit(20).credits_per_image(10);
+    let client = client.build().unwrap();
+    let mut batch = client.batch([four, prompt("one")]).start();
     let (one, two) = (result_of(&mut batch).await, result_of(&mut batch).await);
     assert!(matches!(one.result, Err(BatchError::SpendLimit { .. })));
     assert!(two.result.is_ok() && batch.next().await.is_none());

@@ -155,11 +155,8 @@ async fn the_cost_is_one_number_however_it_is_written() {
     ] {
         let answer = Answer::Bytes(response("200 OK", headers, one(usage).as_bytes()));
         let server = Server::start(answer).await;
-        let mut batch = server
-            .client()
-            .batch([request()])
-            .credits_per_image(3)
-            .start();
+        let client = server.builder().credits_per_image(3).build().unwrap();
+        let mut batch = client.batch([request()]).start();
         let answer = batch.next().await.unwrap().result.unwrap();
         assert_eq!(answer.credits_used(), credits, "{headers}{usage}");
         let counted = batch.progress().credits_spent;

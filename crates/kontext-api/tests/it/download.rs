@@ -16,7 +16,7 @@ use std::time::Duration;
 use kontext_api::{Client, ClientBuilder, DownloadError, GeneratedImages, Image, RetryPolicy};
 use serde_json::json;
 
-use crate::server::{KEY, assert_discreet, prints};
+use crate::server::{KEY, assert_discreet, plain_http, prints};
 
 /// What must be in no print and no log.
 const SIGNATURE: &str = "signature-3b1f";
@@ -49,7 +49,7 @@ fn image_at(url: impl Into<String>) -> Image {
 
 /// A client of an API on this machine, which is not there.
 fn local() -> ClientBuilder {
-    Client::builder()
+    plain_http(Client::builder())
         .api_key(KEY)
         .base_url("http://127.0.0.1:9")
         .retry(RetryPolicy::never())

@@ -13,7 +13,7 @@ use kontext_api::{
 };
 use serde_json::json;
 
-use crate::server::{Answer, KEY, ONE_IMAGE, Server, request, response};
+use crate::server::{Answer, KEY, ONE_IMAGE, Server, plain_http, request, response};
 use crate::traces::Lines;
 
 fn ok() -> Vec<u8> {
@@ -31,7 +31,7 @@ fn image(value: serde_json::Value) -> Image {
 
 /// A client that downloads from this machine.
 fn local() -> Client {
-    let client = Client::builder()
+    let client = plain_http(Client::builder())
         .api_key(KEY)
         .base_url("http://127.0.0.1:9");
     client.retry(RetryPolicy::never()).build().unwrap()
@@ -257,17 +257,21 @@ async fn the_cost_that_an_answer_names_counts() {
 async fn the_spend_limit_counts_retries_that_may_be_charged() {
     let server = Server::start(Answer::Bytes(response("502 X", "", b""))).await;
     let policy = quick().retry_502(true);
-    let client = server.builder().retry(policy).build().unwrap();
-    let mut batch = client.batch([request()]).spend_limit(91_000).start();
+    let limited = |credits| {
+        let builder = server.builder().retry(policy.clone());
+        builder.spend_limit(credits).build().unwrap()
+    };
+    let mut batch = limited(91_000).batch([request()]).start();
     let result = batch.next().await.unwrap().result;
     assert!(matches!(
         result,
         Err(BatchError::SpendLimit {
             estimate: 273_000,
-            left: 91_000
+            left: 91_000,
+            ..
         })
     ));
-    let mut batch = client.batch([request()]).spend_limit(273_000).start();
+    let mut batch = limited(273_000).batch([request()]).start();
     batch.next().await.unwrap().result.unwrap_err();
     assert_eq!(batch.progress().credits_spent, 273_000);
     assert_eq!(server.requests().len(), 3);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kontext_api::{CallOptions, Client, ClientRequestId, Error, Outcome, RetryPolicy};
 use tokio::net::TcpSocket;
 
-use crate::server::{Answer, ONE_IMAGE, Server, assert_discreet, request, response};
+use crate::server::{Answer, ONE_IMAGE, Server, assert_discreet, plain_http, request, response};
 
 /// The default policy, but quick.
 fn quick() -> RetryPolicy {
@@ -155,7 +155,7 @@ async fn what_was_not_sent_is_tried_again() {
     let socket = Mutex::new(Some(socket));
     let listening = Arc::<Mutex<Option<_>>>::default();
     let listener = Arc::clone(&listening);
-    let client = Client::builder()
+    let client = plain_http(Client::builder())
         .api_key("key")
         .base_url(format!("http://{address}"))
         .retry(quick())
@@ -223,7 +223,7 @@ async fn a_charge_of_an_earlier_attempt_is_not_forgotten_when_nobody_listens_any
         let page = response("502 X", "connection: close\r\n", b"<html>");
         crate::server::answer_one(stream, &page).await;
     };
-    let client = Client::builder()
+    let client = plain_http(Client::builder())
         .api_key("key")
         .base_url(base_url)
         .retry(quick().retry_502(true))

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::server::{ONE_IMAGE, read_request, request, response};
+use crate::server::{ONE_IMAGE, plain_http, read_request, request, response};
 
 fn current_thread() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -38,7 +38,9 @@ fn keeping_alive() -> String {
 }
 
 fn client(base_url: &str) -> Client {
-    let client = Client::builder().api_key("key").base_url(base_url);
+    let client = plain_http(Client::builder())
+        .api_key("key")
+        .base_url(base_url);
     let client = client.retry(RetryPolicy::never());
     client
         .attempt_timeout(Duration::from_secs(60))

@@ -1,6 +1,6 @@
 //! Images that are in the answer itself.
 
-use kontext_api::{DownloadError, Image};
+use kontext_api::{DownloadFailure, Image};
 use serde_json::json;
 
 use super::host::Host;
@@ -60,7 +60,7 @@ async fn base64_and_data_uris_are_downloaded_like_any_other() {
                 .to_writer(&mut written)
                 .await
                 .unwrap();
-            assert!(written == bytes && downloaded.bytes() == length as u64);
+            assert!(written == bytes && downloaded.size() == length as u64);
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("a.jpg");
             let saved = client.download(&image).to_file(path).await.unwrap();
@@ -93,7 +93,10 @@ async fn the_limit_is_that_of_the_decoded_image() {
         let too_small = client.download(&image).max_bytes(2_999);
         let error = too_small.clone().bytes().await.unwrap_err();
         assert!(
-            matches!(error, DownloadError::TooLarge { limit: 2_999, .. }),
+            matches!(
+                error.failure(),
+                DownloadFailure::TooLarge { limit: 2_999, .. }
+            ),
             "{error:?}"
         );
         let mut written = Vec::new();
@@ -103,7 +106,10 @@ async fn the_limit_is_that_of_the_decoded_image() {
     // By its length alone: it is not even base64.
     let image = described(json!({ "b64_json": "*".repeat(4_002) }));
     let error = client.download(&image).bytes().await.unwrap_err();
-    assert!(matches!(error, DownloadError::TooLarge { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::TooLarge { .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

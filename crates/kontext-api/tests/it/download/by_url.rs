@@ -8,7 +8,7 @@ use std::time::Duration;
 use kontext_api::reqwest::Proxy;
 use kontext_api::reqwest::header::{HeaderName, HeaderValue};
 use kontext_api::reqwest::redirect::Policy;
-use kontext_api::{DownloadError, Image};
+use kontext_api::{DownloadError, DownloadFailure, Image};
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
@@ -94,7 +94,10 @@ async fn no_setting_lifts_the_rules() {
     let log = Log::keep();
     let image = image_at(host.url("/not-in-a-log-91c4"));
     let error = error_of(&client, &image).await;
-    assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::Refused { .. }),
+        "{error:?}"
+    );
     assert!(!log.lines().contains("not-in-a-log-91c4"));
     let requests = host.requests();
     assert_eq!(requests.len(), 4);
@@ -186,7 +189,7 @@ async fn a_writer_gets_the_image_while_it_comes() {
     };
     let (downloaded, received) = tokio::join!(write, read);
     assert!(received == bytes);
-    assert_eq!(downloaded.bytes(), 200_000);
+    assert_eq!(downloaded.size(), 200_000);
     assert_eq!(
         (downloaded.media_type(), downloaded.extension()),
         ("image/png", "png")
@@ -205,7 +208,10 @@ async fn a_writer_that_fails_is_that() {
         .to_writer(&mut writer)
         .await
         .unwrap_err();
-    assert!(matches!(error, DownloadError::Writer { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::Writer { .. }),
+        "{error:?}"
+    );
     assert!(!error.is_retryable() && std::error::Error::source(&error).is_some());
 }
 
@@ -279,7 +285,7 @@ async fn what_is_no_image_is_refused_with_its_first_bytes() {
         let host = Host::answering("200 OK", headers, body).await;
         let error = gets_nothing(&host).await;
         assert!(
-            matches!(error, DownloadError::NotAnImage { .. }),
+            matches!(error.failure(), DownloadFailure::NotAnImage { .. }),
             "{error:?}"
         );
         assert_eq!(error.to_string(), message);
@@ -312,7 +318,10 @@ async fn the_size_has_a_limit() {
         let download = client.download(&image).max_bytes(9_999);
         let error = download.to_file(folder.path().join("a")).await.unwrap_err();
         assert!(
-            matches!(error, DownloadError::TooLarge { limit: 9_999, .. }),
+            matches!(
+                error.failure(),
+                DownloadFailure::TooLarge { limit: 9_999, .. }
+            ),
             "{error:?}"
         );
         assert!(error.to_string().contains("`Download::max_bytes`"));
@@ -331,8 +340,8 @@ async fn an_announced_size_over_the_limit_is_refused_at_once() {
     let error = error_of(&client, &host.image()).await;
     assert!(
         matches!(
-            error,
-            DownloadError::TooLarge {
+            error.failure(),
+            DownloadFailure::TooLarge {
                 limit: 33_554_432,
                 ..
             }
@@ -354,8 +363,8 @@ async fn what_is_not_announced_is_refused_when_it_is_too_much() {
     let error = error_of(&client, &host.image()).await;
     assert!(
         matches!(
-            error,
-            DownloadError::TooLarge {
+            error.failure(),
+            DownloadFailure::TooLarge {
                 limit: 33_554_432,
                 ..
             }

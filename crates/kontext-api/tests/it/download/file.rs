@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kontext_api::{Client, DownloadError, Image, SavedImage};
+use kontext_api::{Client, DownloadError, DownloadFailure, Image, SavedImage};
 use tokio::sync::Semaphore;
 
 use super::host::{Answer, Host, whole};
@@ -51,7 +51,7 @@ async fn a_file_is_named_by_its_content() {
         assert_eq!(names(folder.path()), [expected]);
         let bytes = std::fs::read(saved.path()).unwrap();
         assert!(bytes == if url == "/jpeg" { jpeg() } else { png(3_000) });
-        assert_eq!(saved.bytes(), bytes.len() as u64);
+        assert_eq!(saved.size(), bytes.len() as u64);
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_file_that_exists_is_refused_before_the_rest_is_downloaded() {
             .await
             .unwrap_err();
         assert!(
-            matches!(&error, DownloadError::Exists { path, .. } if *path == existing),
+            matches!(error.failure(), DownloadFailure::Exists { path, .. } if *path == existing),
             "{error:?}"
         );
         assert!(
@@ -118,7 +118,7 @@ async fn a_file_is_overwritten_when_asked_and_only_by_a_whole_one() {
     let download = client.download(&cut).overwrite(true);
     let error = download.to_file(&existing).await.unwrap_err();
     assert!(
-        matches!(error, DownloadError::Transport { .. }),
+        matches!(error.failure(), DownloadFailure::Transport { .. }),
         "{error:?}"
     );
     assert_eq!(std::fs::read(&existing).unwrap(), b"mine");
@@ -139,7 +139,7 @@ async fn a_folder_that_is_missing_is_named_before_anything_is_sent() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, DownloadError::NoFolder { path, .. } if *path == missing),
+        matches!(error.failure(), DownloadFailure::NoFolder { path, .. } if *path == missing),
         "{error:?}"
     );
     assert!(error.to_string().ends_with("/no: make it first"), "{error}");
@@ -151,7 +151,10 @@ async fn a_folder_that_is_missing_is_named_before_anything_is_sent() {
         folder.path().join("a/"),
     ] {
         let error = save(&client, &host.image(), path).await.unwrap_err();
-        assert!(matches!(error, DownloadError::File { .. }), "{error:?}");
+        assert!(
+            matches!(error.failure(), DownloadFailure::File { .. }),
+            "{error:?}"
+        );
         assert!(!error.is_retryable() && std::error::Error::source(&error).is_some());
     }
     assert_eq!(host.requests().len(), 0);
@@ -167,11 +170,17 @@ async fn a_folder_with_that_name_is_no_file() {
     let error = save(&client, &host.image(), folder.path().join("a"))
         .await
         .unwrap_err();
-    assert!(matches!(error, DownloadError::Exists { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::Exists { .. }),
+        "{error:?}"
+    );
     let image = host.image();
     let download = client.download(&image).overwrite(true);
     let error = download.to_file(folder.path().join("a")).await.unwrap_err();
-    assert!(matches!(error, DownloadError::File { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::File { .. }),
+        "{error:?}"
+    );
     assert_eq!(names(folder.path()), ["a.png"]);
 }
 
@@ -241,7 +250,10 @@ async fn of_two_at_once_one_wins() {
     };
     assert_eq!(won.unwrap().path(), folder.path().join("a.png"));
     let error = lost.unwrap_err();
-    assert!(matches!(error, DownloadError::Exists { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::Exists { .. }),
+        "{error:?}"
+    );
     assert_eq!(names(folder.path()), ["a.png"]);
     assert!(std::fs::read(folder.path().join("a.png")).unwrap() == png(100_000));
 }

@@ -1,7 +1,7 @@
 //! An image whose answer has just come may not be at its URL yet, and every error says
 //! where the image is.
 
-use kontext_api::{Client, DownloadError, RetryPolicy};
+use kontext_api::{Client, DownloadFailure, RetryPolicy};
 use serde_json::json;
 
 use super::host::{Answer, Host, whole};
@@ -79,7 +79,10 @@ async fn an_image_is_an_image_with_status_202_too() {
     assert!(downloaded.bytes == png(700));
     let host = Host::answering("202 X", "", b"{}").await;
     let error = error_of(&client, &host.image()).await;
-    assert!(matches!(error, DownloadError::Status(_)), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::Status(_)),
+        "{error:?}"
+    );
     assert_eq!(error.reply().unwrap().body(), b"{}");
     assert!(error.is_retryable() && error.to_string().contains("not there yet"));
 }

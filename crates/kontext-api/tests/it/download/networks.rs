@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kontext_api::reqwest::Proxy;
-use kontext_api::{Client, ClientBuilder, DownloadError, Error, RetryPolicy};
+use kontext_api::{Client, ClientBuilder, DownloadFailure, Error, RetryPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -54,7 +54,7 @@ async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
     );
     let error = error_of(&client, &image).await;
     assert!(
-        matches!(error, DownloadError::Transport { .. }),
+        matches!(error.failure(), DownloadFailure::Transport { .. }),
         "{error:?}"
     );
     assert_eq!(
@@ -75,9 +75,15 @@ async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
     // An image's URL that names the proxy is judged all the same, with every client.
     for client in [client, remote().proxy(named()).build().unwrap()] {
         let error = error_of(&client, &image_at(format!("https://localhost:{port}/"))).await;
-        assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+        assert!(
+            matches!(error.failure(), DownloadFailure::Refused { .. }),
+            "{error:?}"
+        );
         let error = error_of(&client, &image_at(format!("https://127.0.0.1:{port}/"))).await;
-        assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+        assert!(
+            matches!(error.failure(), DownloadFailure::Refused { .. }),
+            "{error:?}"
+        );
         assert!(asked.try_recv().is_err());
         // And the proxy is as good as before.
         error_of(&client, &image).await;
@@ -139,6 +145,7 @@ async fn child(proxy: &str, variable: &str) -> bool {
     output.status.success() && text.contains("1 passed")
 }
 
+#[cfg(not(feature = "socks"))]
 #[tokio::test]
 async fn a_proxy_of_a_sort_that_nobody_speaks_is_not_tried_again() {
     assert!(child("socks5://127.0.0.1:9", "KONTEXT_TEST_ODD_PROXY").await);
@@ -208,6 +215,21 @@ async fn a_certificate_that_is_not_trusted_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_root_certificate_of_the_caller_is_trusted_by_calls_and_downloads() {
+    let (port, connections) = untrusted().await;
+    let root = include_bytes!("../fixtures/untrusted.crt.der");
+    let root = kontext_api::reqwest::Certificate::from_der(root).unwrap();
+    let client = patient().base_url(format!("https://localhost:{port}"));
+    let client = client.root_certificates([root]).build().unwrap();
+    // The server says nothing after the handshake, so the request was sent.
+    let error = client.generate(request()).await.unwrap_err();
+    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
+    let error = error_of(&client, &image_at(format!("https://127.0.0.1:{port}/"))).await;
+    assert!(error.is_retryable(), "{error:?}");
+    assert_eq!(connections.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
 async fn a_network_that_is_named_is_fetched_from_by_https_alone() {
     let (port, connections) = untrusted().await;
     for networks in [&["127.0.0.0/8"][..], &["10.0.0.0/8", "127.0.0.1"]] {
@@ -217,7 +239,7 @@ async fn a_network_that_is_named_is_fetched_from_by_https_alone() {
         for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
             let error = error_of(&client, &image_at(format!("https://{host}:{port}/"))).await;
             assert!(
-                matches!(error, DownloadError::Transport { .. }),
+                matches!(error.failure(), DownloadFailure::Transport { .. }),
                 "{host}: {error:?}"
             );
         }
@@ -239,6 +261,9 @@ async fn a_network_that_is_named_is_fetched_from_by_https_alone() {
     let before = connections.load(Ordering::SeqCst);
     let client = remote().download_networks(["10.0.0.0/8"]).build().unwrap();
     let error = error_of(&client, &image_at(format!("https://localhost:{port}/"))).await;
-    assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::Refused { .. }),
+        "{error:?}"
+    );
     assert_eq!(connections.load(Ordering::SeqCst), before);
 }

@@ -1,6 +1,6 @@
 //! Redirects: three are followed, and each is checked.
 
-use kontext_api::DownloadError;
+use kontext_api::DownloadFailure;
 
 use super::host::{Answer, Host, redirect, whole};
 use super::{SIGNATURE, error_of, image_at, local, png};
@@ -67,7 +67,10 @@ async fn each_redirect_that_http_has_is_one() {
     ] {
         let host = Host::answering(status, headers, b"").await;
         let error = error_of(&local().build().unwrap(), &host.image()).await;
-        assert!(matches!(error, DownloadError::Status(_)), "{error:?}");
+        assert!(
+            matches!(error.failure(), DownloadFailure::Status(_)),
+            "{error:?}"
+        );
         assert_eq!(host.requests().len(), 1);
     }
 }
@@ -111,7 +114,10 @@ async fn a_redirect_is_refused_like_a_url() {
     ] {
         let host = Host::always(redirect(location)).await;
         let error = error_of(&local().build().unwrap(), &host.image()).await;
-        assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+        assert!(
+            matches!(error.failure(), DownloadFailure::Refused { .. }),
+            "{error:?}"
+        );
         assert!(error.to_string().contains(part), "{location}: {error}");
         assert!(!error.to_string().contains("secret"), "{error}");
         assert_eq!(host.requests().len(), 1);

@@ -1,6 +1,6 @@
 //! URLs that are refused, with an API that is not on this machine and with one that is.
 
-use kontext_api::DownloadError;
+use kontext_api::DownloadFailure;
 
 use super::{error_of, image_at, local};
 use crate::server::KEY;
@@ -34,7 +34,10 @@ async fn what_is_refused_says_why() {
         ),
     ] {
         let error = error_of(&client, &image_at(url)).await;
-        assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+        assert!(
+            matches!(error.failure(), DownloadFailure::Refused { .. }),
+            "{error:?}"
+        );
         assert_eq!(
             error.to_string(),
             format!("the image's url is refused, {message}")
@@ -102,7 +105,7 @@ mod with_tls {
         ] {
             let error = error_of(&client, &image_at(&url)).await;
             assert!(
-                matches!(error, DownloadError::Refused { .. }),
+                matches!(error.failure(), DownloadFailure::Refused { .. }),
                 "{url}: {error:?}"
             );
             assert!(error.to_string().contains(part), "{url}: {error}");
@@ -116,7 +119,7 @@ mod with_tls {
         let url = format!("https://localhost:{port}/");
         let error = error_of(&local().build().unwrap(), &image_at(url)).await;
         assert!(
-            matches!(error, DownloadError::Transport { .. }),
+            matches!(error.failure(), DownloadFailure::Transport { .. }),
             "{error:?}"
         );
         server.join().unwrap();
@@ -135,7 +138,10 @@ mod with_tls {
                 ("https://224.0.0.1/", "a multicast address"),
             ] {
                 let error = error_of(&client, &image_at(url)).await;
-                assert!(matches!(error, DownloadError::Refused { .. }), "{error:?}");
+                assert!(
+                    matches!(error.failure(), DownloadFailure::Refused { .. }),
+                    "{error:?}"
+                );
                 assert!(error.to_string().contains(part), "{url}: {error}");
             }
         }

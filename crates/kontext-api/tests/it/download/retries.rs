@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use kontext_api::{Client, DownloadError, RetryPolicy};
+use kontext_api::{Client, DownloadFailure, RetryPolicy};
 use serde_json::json;
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
@@ -152,7 +152,7 @@ async fn after_any_of_it_the_image_is_whole() {
         let path = folder.path().join("a");
         let saved = client.download(&described).to_file(path).await.unwrap();
         assert!(std::fs::read(saved.path()).unwrap() == image, "{message}");
-        assert_eq!(saved.bytes(), 4_000);
+        assert_eq!(saved.size(), 4_000);
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
         assert_eq!(host.requests().len(), 4);
     })
@@ -168,7 +168,7 @@ async fn a_writer_is_not_given_the_beginning_twice() {
         let mut written = Vec::new();
         match client.download(&described).to_writer(&mut written).await {
             Ok(downloaded) => {
-                assert!(written == image && downloaded.bytes() == 4_000, "{message}");
+                assert!(written == image && downloaded.size() == 4_000, "{message}");
                 assert_eq!(host.requests().len(), 2, "{message}");
             }
             Err(error) => {
@@ -215,7 +215,7 @@ async fn a_refused_connection_is_one_that_may_pass() {
     let url = format!("http://{}/a?sig={SIGNATURE}", socket.local_addr().unwrap());
     let error = error_of(&patient().build().unwrap(), &image_at(url)).await;
     assert!(
-        matches!(error, DownloadError::Transport { .. }),
+        matches!(error.failure(), DownloadFailure::Transport { .. }),
         "{error:?}"
     );
     assert!(error.is_retryable() && std::error::Error::source(&error).is_some());
@@ -243,7 +243,10 @@ async fn the_budget_and_the_time_end_the_attempts() {
     let short = policy.total_timeout(Duration::from_millis(200));
     let client = local().retry(short).build().unwrap();
     let error = error_of(&client, &host.image()).await;
-    assert!(matches!(error, DownloadError::TimedOut { .. }), "{error:?}");
+    assert!(
+        matches!(error.failure(), DownloadFailure::TimedOut { .. }),
+        "{error:?}"
+    );
     assert!(
         error
             .to_string()
@@ -261,7 +264,9 @@ async fn a_stall_is_measured_between_bytes_and_can_be_set_for_one_image() {
     let limit = Duration::from_millis(50);
     let download = client.download(&image).stall_timeout(limit).bytes();
     let error = download.await.unwrap_err();
-    assert!(matches!(error, DownloadError::Stalled { limit: found, .. } if found == limit));
+    assert!(
+        matches!(error.failure(), DownloadFailure::Stalled { limit: found, .. } if *found == limit)
+    );
 }
 
 #[tokio::test]
