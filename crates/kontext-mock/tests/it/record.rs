@@ -281,7 +281,7 @@ fn a_client_that_goes_does_not_lose_the_recording() {
 #[test]
 fn a_client_that_does_not_read_does_not_hold_up_the_recording() {
     let upstream = Upstream::start(|_, stream| {
-        let body = json!({"images": [], "prompt": "x".repeat(20_000_000)});
+        let body = json!({"images": [], "prompt": "x".repeat(12_000_000)});
         respond(stream, 200, &[], body.to_string().as_bytes());
     });
     let folder = TempDir::new().unwrap();
