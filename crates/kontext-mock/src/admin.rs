@@ -21,6 +21,7 @@ use crate::{
     http::{body, error_response::Reply, headers},
     log,
     matching::index::RecordingIndex,
+    recordings::RecordedAnswer,
     respond::picture::Picture,
     state::{
         Mock,
@@ -62,7 +63,7 @@ pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Respons
     }
     let reply = match body::read_body(body, BODY_LIMIT).await {
         // A page in a browser must not drive a mock that happens to run beside it.
-        _ if !is_own_origin(&parts.headers) => Err(Failure::new(
+        _ if !is_own_origin(mock, &parts.headers) => Err(Failure::new(
             StatusCode::FORBIDDEN,
             "pages of other origins cannot use /__mock/; call it from a program",
         )),
@@ -144,7 +145,7 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
 }
 
 /// Whether a request comes from no page, or from one of the mock's own.
-fn is_own_origin(headers: &HeaderMap) -> bool {
+fn is_own_origin(mock: &Mock, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
     };
@@ -152,7 +153,12 @@ fn is_own_origin(headers: &HeaderMap) -> bool {
         .get(HOST)
         .map(|host| host.as_bytes())
         .unwrap_or_default();
+    let is_public = |url: &String| {
+        let rest = url.as_bytes().strip_prefix(origin.as_bytes());
+        rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+    };
     origin.as_bytes().strip_prefix(b"http://") == Some(host)
+        || mock.settings.public_url.as_ref().is_some_and(is_public)
 }
 
 /// What there is, where something else was asked for.
@@ -257,7 +263,8 @@ async fn generated(token: &str) -> Result<Reply, Failure> {
 fn recorded(set: &RecordingIndex, name: &str) -> Option<Reply> {
     let (recording, file) = name.rsplit_once('/')?;
     let recording = set.recordings.get(recording)?;
-    let file = recording.files().iter().find(|one| one.file() == file)?;
+    let mut files = recording.answers().iter().flat_map(|answer| answer.files());
+    let file = files.find(|one| one.file() == file)?;
     let content: Bytes = file.content();
     let mut reply = Reply {
         status: StatusCode::OK,
@@ -397,10 +404,12 @@ pub(crate) fn recordings(mock: &Mock) -> Reply {
         .iter()
         .enumerate()
         .map(|(index, recording)| {
+            let answers = recording.answers();
             json!({
                 "name": recording.name(),
                 "title": recording.title(),
                 "status": recording.status(),
+                "statuses": answers.iter().map(RecordedAnswer::status).collect::<Vec<_>>(),
                 "origin": recording.origin().to_string(),
                 "date": recording.date(),
                 "files": recording

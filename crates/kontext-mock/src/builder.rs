@@ -18,6 +18,8 @@ use crate::{
     state::{Mock, Settings, faults::Fault, journal::JOURNAL_BODY, session::Sessions},
 };
 
+use url::Url;
+
 #[cfg(feature = "watch")]
 use crate::watch::{Watch, WatchMode, Watched};
 
@@ -45,6 +47,7 @@ pub struct Builder {
     journal_body: Option<usize>,
     log_requests: bool,
     keep_urls: bool,
+    public_url: Option<String>,
     #[cfg(feature = "watch")]
     watch: WatchMode,
     listen: Vec<SocketAddr>,
@@ -93,7 +96,8 @@ impl Builder {
         self
     }
 
-    /// Decides what [`MatchMode::Generate`] makes.
+    /// Decides what [`MatchMode::Generate`] makes. Its seed also decides which requests
+    /// a fault with a share happens to.
     pub fn generate(mut self, settings: Generate) -> Self {
         self.generate = settings;
         self
@@ -117,6 +121,14 @@ impl Builder {
     /// pictures the mock could serve: their URLs then lead to the provider.
     pub fn keep_urls(mut self, keep: bool) -> Self {
         self.keep_urls = keep;
+        self
+    }
+
+    /// Where clients find the mock, such as `https://mock.example.com/images` behind a
+    /// proxy: the URLs of pictures in answers start with it. By default they start with
+    /// the `Host` of the request.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
         self
     }
 
@@ -235,6 +247,7 @@ impl Builder {
             })
         });
         let ignore = ignore.collect::<Result<Vec<_>, _>>()?;
+        let public_url = self.public_url.as_deref().map(public_url).transpose()?;
         let built_in = self.contract.is_none();
         let contract = match self.contract {
             Some(contract) => Arc::new(contract),
@@ -254,10 +267,24 @@ impl Builder {
             journal_body: self.journal_body.unwrap_or(JOURNAL_BODY),
             log_requests: self.log_requests,
             rewrite_urls: !self.keep_urls,
+            public_url,
             folder: self.recordings,
             ignore,
         };
-        let sessions = Sessions::new(&self.faults);
+        let sessions = Sessions::new(&self.faults, self.generate.seed);
         Ok(Arc::new(Mock::new(contract, set, settings, sessions)))
     }
+}
+
+/// A URL as it stands before a path, without a slash at its end.
+fn public_url(text: &str) -> Result<String, StartError> {
+    let read = Url::parse(text).ok();
+    let is_base = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && !text.contains('@')
+    };
+    let url = read.filter(is_base).ok_or(StartError::PublicUrl)?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }

@@ -29,6 +29,12 @@ pub enum StartError {
         /// What was given.
         pointer: String,
     },
+    /// The public URL is not one that a path can follow.
+    #[error(
+        "cannot use the public URL: expected http:// or https://, a host and maybe a path, such \
+         as https://mock.example.com"
+    )]
+    PublicUrl,
     /// The key that requests are to have is empty.
     #[error("the key is empty; name the key that requests must have, or none to take any")]
     EmptyKey,
@@ -321,8 +327,11 @@ pub enum RecordError {
     /// The rules of redaction cannot be used.
     #[error("the rules of redaction cannot be used")]
     Redaction(#[from] RedactionError),
-    /// The text is not the origin of a server that may be asked.
-    #[error("the upstream {problem}; name its origin, such as https://api.aimlapi.com")]
+    /// The text is not the origin, with or without a path, of a server that may be asked.
+    #[error(
+        "the upstream {problem}; name its origin, and the path before that of requests if there \
+         is one, such as https://api.aimlapi.com"
+    )]
     Upstream {
         /// What is wrong; nothing of the text but its origin.
         problem: String,

@@ -47,7 +47,7 @@ pub use kontext_recording::{Origin, Redacted};
 pub use matching::{Match, MatchMode, diff::Difference};
 #[cfg(feature = "record")]
 pub use recorder::{RecordMode, Recorder, RecorderBuilder, RedactReport, redact_recordings};
-pub use recordings::{RecordedFile, Recording, Recordings, check};
+pub use recordings::{RecordedAnswer, RecordedFile, Recording, Recordings, check};
 pub use redaction::Redaction;
 pub use respond::{Generate, Shape, Validation};
 pub use server::{MockServer, SessionHandle};

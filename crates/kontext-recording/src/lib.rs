@@ -2,7 +2,7 @@
 //! request from another.
 //!
 //! A recording is a folder with [`recording.json`](RecordingMeta), the request's
-//! body, the response's body and maybe pictures. The README of `kontext-mock` has
+//! body, the bodies of its answers and maybe pictures. The README of `kontext-mock` has
 //! the form in full.
 
 mod canonical;
@@ -13,6 +13,7 @@ mod pointer;
 pub use canonical::{Canonical, OutOfRange, blanks, key, readable, readable_start, string_end};
 pub use hash::RequestHash;
 pub use meta::{
-    FORMAT, KeptFile, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, Source,
+    AnswerMeta, FORMAT, KeptFile, META_FILE, MetaError, Origin, REQUEST_FILE, RecordingMeta,
+    Redacted, Source, answer_of_file, file_of_answer,
 };
 pub use pointer::Pointer;

@@ -11,8 +11,9 @@ pub const META_FILE: &str = "recording.json";
 /// The name of a request's body in the folder of a recording.
 pub const REQUEST_FILE: &str = "request.json";
 
-/// The version of the form that this crate reads and writes.
-pub const FORMAT: u64 = 1;
+/// The newest version of the form that this crate reads. It writes version 1 of a
+/// recording with one answer, and version 2 of one with several.
+pub const FORMAT: u64 = 2;
 
 /// Where a recorded exchange comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, Deserialize, Serialize)]
@@ -28,12 +29,11 @@ pub enum Origin {
     Synthetic,
 }
 
-/// The content of `recording.json`. Unknown keys are errors: a misspelt one would
-/// otherwise be lost in silence.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+/// The content of `recording.json`: a request, and its answers in the order in which
+/// they are served. The last one repeats.
+#[derive(Clone, Debug)]
 pub struct RecordingMeta {
-    /// The version of the form; read and judged before the rest.
+    /// The version of the form, 1 or 2.
     pub format: u64,
     /// What happens in the exchange, in one sentence.
     pub title: String,
@@ -41,6 +41,18 @@ pub struct RecordingMeta {
     pub method: String,
     /// The path of the request, from the origin on, without a query.
     pub path: String,
+    /// What was taken out of the request and the title. In format 1 it is listed with
+    /// that of the answer.
+    pub redacted: Vec<Redacted>,
+    /// At least one.
+    pub answers: Vec<AnswerMeta>,
+}
+
+/// One answer to a recorded request. Unknown keys are errors: a misspelt one would
+/// otherwise be lost in silence.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerMeta {
     /// The status of the response.
     pub status: u16,
     /// The response headers that are kept, names in lower case.
@@ -57,12 +69,81 @@ pub struct RecordingMeta {
     /// What the recording has although no one has seen it, and why.
     #[serde(default)]
     pub not_recorded: Vec<String>,
-    /// What was taken out, and where.
+    /// What was taken out of the response and of this: places in `recording.json` count
+    /// from the answer.
     #[serde(default)]
     pub redacted: Vec<Redacted>,
     /// Pictures behind URLs of the response that are kept beside it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<KeptFile>,
+}
+
+/// Format 1: one answer, whose members stand among those of the request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Single {
+    #[serde(rename = "format")]
+    _format: u64,
+    title: String,
+    method: String,
+    path: String,
+    status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    origin: Origin,
+    source: Source,
+    date: String,
+    contract_sha256: String,
+    #[serde(default)]
+    not_recorded: Vec<String>,
+    #[serde(default)]
+    redacted: Vec<Redacted>,
+    #[serde(default)]
+    files: Vec<KeptFile>,
+}
+
+/// Format 2.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Several {
+    #[serde(rename = "format")]
+    _format: u64,
+    title: String,
+    method: String,
+    path: String,
+    #[serde(default)]
+    redacted: Vec<Redacted>,
+    answers: Vec<AnswerMeta>,
+}
+
+/// Both formats, as they are written.
+#[derive(Serialize)]
+struct Written<'a> {
+    format: u64,
+    title: &'a str,
+    method: &'a str,
+    path: &'a str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    single: Option<&'a AnswerMeta>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redacted: Option<&'a [Redacted]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<&'a [AnswerMeta]>,
+}
+
+/// Why a `recording.json` cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetaError {
+    /// It is not JSON of the form of its version.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It has another version.
+    #[error("the format is {0}, this version reads formats 1 and {FORMAT}")]
+    Format(u64),
+    /// It has no answer, at `/answers`.
+    #[error("expected at least one answer")]
+    NoAnswer,
 }
 
 /// The document that an exchange was taken from.
@@ -157,15 +238,285 @@ impl Redacted {
     pub fn what(&self) -> &str {
         &self.what
     }
+
+    /// Whether it was taken out of the request, or of the title, which is made of it.
+    fn is_of_request(&self) -> bool {
+        self.file == REQUEST_FILE || (self.file == META_FILE && self.pointer == "/title")
+    }
 }
 
 impl RecordingMeta {
+    /// Reads the file, in format 1 or 2.
+    ///
+    /// # Errors
+    ///
+    /// The text is not JSON, has another version, or not the members of its version.
+    pub fn parse(json: &[u8]) -> Result<Self, MetaError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u64,
+        }
+        let Version { format } = serde_json::from_slice(json)?;
+        match format {
+            1 => {
+                let read: Single = serde_json::from_slice(json)?;
+                Ok(Self {
+                    format,
+                    title: read.title,
+                    method: read.method,
+                    path: read.path,
+                    redacted: Vec::new(),
+                    answers: vec![AnswerMeta {
+                        status: read.status,
+                        headers: read.headers,
+                        origin: read.origin,
+                        source: read.source,
+                        date: read.date,
+                        contract_sha256: read.contract_sha256,
+                        not_recorded: read.not_recorded,
+                        redacted: read.redacted,
+                        files: read.files,
+                    }],
+                })
+            }
+            2 => {
+                let read: Several = serde_json::from_slice(json)?;
+                if read.answers.is_empty() {
+                    return Err(MetaError::NoAnswer);
+                }
+                Ok(Self {
+                    format,
+                    title: read.title,
+                    method: read.method,
+                    path: read.path,
+                    redacted: read.redacted,
+                    answers: read.answers,
+                })
+            }
+            other => Err(MetaError::Format(other)),
+        }
+    }
+
     /// The text of the file: two spaces, a final newline.
     #[must_use]
     pub fn to_json(&self) -> String {
+        let mut written = Written {
+            format: self.format,
+            title: &self.title,
+            method: &self.method,
+            path: &self.path,
+            single: None,
+            redacted: None,
+            answers: None,
+        };
+        match self.answers.as_slice() {
+            [answer] if self.format == 1 => written.single = Some(answer),
+            answers => {
+                written.redacted = Some(&self.redacted);
+                written.answers = Some(answers);
+            }
+        }
         // Texts, numbers and a map with texts as keys have no way not to be JSON.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        let mut text = serde_json::to_string_pretty(&written).unwrap_or_default();
         text.push('\n');
         text
+    }
+
+    /// Everything that was taken out of the request and the answers.
+    pub fn all_redacted(&self) -> impl Iterator<Item = &Redacted> {
+        let answers = self.answers.iter().flat_map(|answer| &answer.redacted);
+        self.redacted.iter().chain(answers)
+    }
+
+    /// Adds an answer, which names files as in format 1, behind the others.
+    pub fn push(&mut self, answer: AnswerMeta) {
+        let mut flat = Vec::new();
+        if self.format == 1 {
+            flat = std::mem::take(&mut self.answers);
+            self.format = 2;
+        }
+        for mut answer in flat.into_iter().chain([answer]) {
+            let index = self.answers.len();
+            for mut one in std::mem::take(&mut answer.redacted) {
+                if one.is_of_request() {
+                    // Of equal requests, the same was taken out.
+                    if !self.redacted.contains(&one) {
+                        self.redacted.push(one);
+                    }
+                    continue;
+                }
+                one.file = file_of_answer(index, &one.file);
+                answer.redacted.push(one);
+            }
+            self.answers.push(answer);
+        }
+    }
+
+    /// Lists that something was taken out of an answer, or of the request.
+    pub fn add_redacted(&mut self, answer: Option<usize>, one: Redacted) {
+        let answer = if self.format == 1 { Some(0) } else { answer };
+        let list = match answer.and_then(|index| self.answers.get_mut(index)) {
+            Some(answer) => &mut answer.redacted,
+            None => &mut self.redacted,
+        };
+        if !list.contains(&one) {
+            list.push(one);
+        }
+    }
+
+    /// The place in the file of a member of an answer, such as `/status`.
+    #[must_use]
+    pub fn pointer(&self, answer: usize, member: &str) -> String {
+        match self.format {
+            1 => member.to_owned(),
+            _ => format!("/answers/{answer}{member}"),
+        }
+    }
+}
+
+/// Which answer a file in the folder of a recording is the body of: 0 for
+/// `response.json`, 1 for `response-2.json`, whatever the extension; nothing for other
+/// files, and for copies that editors and tools make.
+#[must_use]
+pub fn answer_of_file(name: &str) -> Option<usize> {
+    const COPIES: &[&str] = &["bak", "old", "orig", "rej", "swp", "temp", "tmp"];
+    let (number, extension) = name.strip_prefix("response")?.split_once('.')?;
+    let is_kind = !extension.is_empty()
+        && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && !COPIES.contains(&extension.to_ascii_lowercase().as_str());
+    let index = match number.strip_prefix('-') {
+        Some(number) if number.starts_with(|first| matches!(first, '1'..='9')) => {
+            // The first has no number.
+            number.parse::<usize>().ok().filter(|number| *number > 1)? - 1
+        }
+        None if number.is_empty() => 0,
+        _ => return None,
+    };
+    is_kind.then_some(index)
+}
+
+/// The name that the body of the first answer has as that of another one:
+/// `response-3.json` for `response.json` and 2. Other names stay.
+#[must_use]
+pub fn file_of_answer(index: usize, first: &str) -> String {
+    match (index, first.split_once('.')) {
+        (1.., Some(("response", extension))) => format!("response-{}.{extension}", index + 1),
+        _ => first.to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const SINGLE: &str = r#"{
+  "format": 1,
+  "title": "A bird.",
+  "method": "POST",
+  "path": "/v1/images",
+  "status": 429,
+  "headers": {},
+  "origin": "live",
+  "source": {
+    "document": "https://a.example"
+  },
+  "date": "2026-11-22",
+  "contract_sha256": "00",
+  "not_recorded": [],
+  "redacted": [
+    {
+      "file": "request.json",
+      "pointer": "/prompt",
+      "what": "a secret"
+    },
+    {
+      "file": "recording.json",
+      "pointer": "/headers/location",
+      "what": "a secret"
+    }
+  ]
+}
+"#;
+
+    #[test]
+    fn format_1_is_read_and_written_as_it_is() {
+        let meta = RecordingMeta::parse(SINGLE.as_bytes()).unwrap();
+        assert_eq!((meta.answers.len(), meta.all_redacted().count()), (1, 2));
+        assert_eq!(meta.pointer(0, "/status"), "/status");
+        assert_eq!(meta.to_json(), SINGLE);
+    }
+
+    #[test]
+    fn a_second_answer_makes_format_2_with_places_of_its_own() {
+        let mut meta = RecordingMeta::parse(SINGLE.as_bytes()).unwrap();
+        for status in [429, 200] {
+            let mut answer = RecordingMeta::parse(SINGLE.as_bytes())
+                .unwrap()
+                .answers
+                .remove(0);
+            answer.status = status;
+            meta.push(answer);
+        }
+        let read = RecordingMeta::parse(meta.to_json().as_bytes()).unwrap();
+        assert_eq!(read.to_json(), meta.to_json());
+        assert_eq!((read.format, read.redacted.len()), (2, 1));
+        let mut more = read.clone();
+        let one = |file: &str| Redacted::new(file, "/a".to_owned(), "a secret".to_owned());
+        for _ in 0..2 {
+            more.add_redacted(None, one("request.json"));
+            more.add_redacted(Some(1), one("response-2.json"));
+        }
+        let counts = more.answers.iter().map(|answer| answer.redacted.len());
+        assert_eq!((more.redacted.len(), counts.collect()), (2, vec![1, 2, 1]));
+        let statuses: Vec<_> = read.answers.iter().map(|answer| answer.status).collect();
+        assert_eq!(statuses, [429, 429, 200]);
+        for answer in &read.answers {
+            let places: Vec<_> = answer.redacted.iter().map(|one| one.pointer()).collect();
+            assert_eq!(places, ["/headers/location"]);
+        }
+    }
+
+    #[test]
+    fn other_versions_and_keys_are_refused() {
+        let parse = |text: &str| {
+            RecordingMeta::parse(text.as_bytes())
+                .unwrap_err()
+                .to_string()
+        };
+        let changed = |from: &str, to: &str| parse(&SINGLE.replacen(from, to, 1));
+        assert!(changed("\"format\": 1", "\"format\": 3").contains("the format is 3"));
+        assert!(changed("\"status\"", "\"Status\"").contains("unknown field `Status`"));
+        assert!(changed("\"format\": 1", "\"format\": 2").contains("unknown field `status`"));
+        let none = r#"{"format":2,"title":"","method":"","path":"","answers":[]}"#;
+        assert!(parse(none).contains("at least one answer"));
+    }
+
+    #[test]
+    fn bodies_of_answers_are_known_by_their_names() {
+        for (name, index) in [
+            ("response.json", 0),
+            ("response-2.json", 1),
+            ("response-10.png", 9),
+        ] {
+            assert_eq!(answer_of_file(name), Some(index), "{name}");
+            let first = name.replace(|char: char| char == '-' || char.is_ascii_digit(), "");
+            assert_eq!(file_of_answer(index, &first), name);
+        }
+        for name in [
+            "response",
+            "response.",
+            "response-1.json",
+            "response-02.json",
+            "response-+2.json",
+            "response-.json",
+            "response2.json",
+            "response.json~",
+            "response.orig",
+            "response-2.tar.gz",
+            "request.json",
+        ] {
+            assert_eq!(answer_of_file(name), None, "{name}");
+        }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
     rc::Rc,
 };
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use kontext_recording::{META_FILE, REQUEST_FILE, Redacted, answer_of_file};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -24,10 +25,19 @@ pub(super) struct Recording {
     name: String,
     method: String,
     path: String,
-    status: String,
     request: Option<Body>,
-    /// In the order in which they are served; none where the answer has no body.
-    responses: Vec<Body>,
+    /// In the order in which they are served.
+    answers: Vec<Answer>,
+    redacted: Vec<Redacted>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    /// Where its status stands in `recording.json`.
+    place: String,
+    status: String,
+    /// None where the answer has no body.
+    body: Option<Body>,
 }
 
 #[derive(Debug)]
@@ -73,7 +83,10 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Recording>, String> {
     let mut recordings = Vec::new();
     for operation in folders(folder)? {
         for case in folders(&operation)? {
-            recordings.push(recording(&case, name(folder, &case))?);
+            // An empty folder is what git leaves behind.
+            if !entries(&case)?.is_empty() {
+                recordings.push(recording(&case, name(folder, &case))?);
+            }
         }
     }
     if recordings.is_empty() {
@@ -95,64 +108,82 @@ fn name(folder: &Path, case: &Path) -> String {
 }
 
 fn recording(case: &Path, name: String) -> Result<Recording, String> {
-    let file = case.join("recording.json");
+    let file = case.join(META_FILE);
     let meta = json(&file)?;
-    let wrong = |member: &str, wanted: &str| {
+    let wrong = |place: &str, wanted: &str| {
         format!(
-            "{}: at /{member}: expected {wanted}\n  help: run `kontext-mock check` for details",
+            "{}: at {place}: expected {wanted}\n  help: run `kontext-mock check` for details",
             file.display()
         )
     };
     let text = |member: &str| {
         let value = meta.get(member).and_then(Value::as_str);
-        value.ok_or_else(|| wrong(member, "a string"))
+        value.ok_or_else(|| wrong(&format!("/{member}"), "a string"))
     };
-    let status = meta.get("status").and_then(Value::as_u64);
-    let status = status.filter(|status| (100..600).contains(status));
-    let status = status.ok_or_else(|| wrong("status", "a status such as 200"))?;
-    let declared = meta.pointer("/headers/content-type");
-    let declared = declared.and_then(Value::as_str);
-    let declared = declared.unwrap_or("application/json");
-    Ok(Recording {
+    let redacted = |one: &Value| {
+        let listed = one.get("redacted").cloned().unwrap_or_default();
+        serde_json::from_value::<Vec<Redacted>>(listed).unwrap_or_default()
+    };
+    let mut recording = Recording {
         name,
         method: text("method")?.to_ascii_uppercase(),
         path: text("path")?.to_owned(),
-        status: status.to_string(),
-        request: bodies(case, "request", "application/json")?.pop(),
-        responses: bodies(case, "response", declared)?,
-    })
+        request: None,
+        answers: Vec::new(),
+        redacted: redacted(&meta),
+    };
+    let mut bodies = BTreeMap::new();
+    for path in entries(case)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name == REQUEST_FILE {
+            recording.request = Some(body(&path, "application/json")?);
+        } else if let Some(index) = answer_of_file(&name) {
+            bodies.insert(index, path);
+        }
+    }
+    // In format 1 the one answer stands among the members of the request.
+    let several = meta.get("answers").and_then(Value::as_array);
+    let count = several.map_or(1, Vec::len).max(bodies.len());
+    for index in 0..count {
+        let (of, answer) = match several {
+            Some(several) => (
+                format!("/answers/{index}"),
+                several.get(index).unwrap_or(&Value::Null),
+            ),
+            None => (String::new(), &meta),
+        };
+        let place = format!("{of}/status");
+        let status = answer.get("status").and_then(Value::as_u64);
+        let status = status.filter(|status| (100..600).contains(status));
+        let status = status.ok_or_else(|| wrong(&place, "a status such as 200"))?;
+        let declared = answer.pointer("/headers/content-type");
+        let declared = declared
+            .and_then(Value::as_str)
+            .unwrap_or("application/json");
+        let path = bodies.get(&index);
+        if several.is_some() {
+            recording.redacted.extend(redacted(answer));
+        }
+        recording.answers.push(Answer {
+            place,
+            status: status.to_string(),
+            body: path.map(|path| body(path, declared)).transpose()?,
+        });
+    }
+    Ok(recording)
 }
 
-/// The bodies in `<stem>.json` and `<stem>-2.json`, and so on, or in files with the
-/// extension of what they are.
-fn bodies(case: &Path, stem: &str, media_type: &str) -> Result<Vec<Body>, String> {
-    let mut found = Vec::new();
-    for path in entries(case)? {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let number = match name.strip_prefix(stem) {
-            Some("") => 1,
-            Some(rest) => match rest.strip_prefix('-').map(str::parse::<u32>) {
-                Some(Ok(number)) => number,
-                _ => continue,
-            },
-            None => continue,
-        };
-        let is_json = path
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        let body = Body {
-            file: path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            media_type: essence(media_type),
-            value: if is_json { Some(json(&path)?) } else { None },
-        };
-        found.push((number, body));
-    }
-    found.sort_by_key(|(number, _)| *number);
-    Ok(found.into_iter().map(|(_, body)| body).collect())
+/// A body, which is JSON or in a file with the extension of what it is.
+fn body(path: &Path, media_type: &str) -> Result<Body, String> {
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Body {
+        file: file.into_owned(),
+        media_type: essence(media_type),
+        value: if is_json { Some(json(path)?) } else { None },
+    })
 }
 
 /// A media type without parameters, in lower case.
@@ -303,7 +334,7 @@ impl<'c> Contract<'c> {
         let (method, path) = (&recording.method, &recording.path);
         let Some(operation) = self.operation(method, path) else {
             let problem = format!("no operation {method} {path}");
-            disagree("recording.json", "/path", problem);
+            disagree(META_FILE, "/path", problem);
             return Ok(problems);
         };
         let (request, body) = (operation.get("request"), &recording.request);
@@ -312,24 +343,32 @@ impl<'c> Contract<'c> {
             (None, Some(body)) => disagree(&body.file, "", "no request body expected".to_owned()),
             (Some(request), None) => {
                 if request.get("required") == Some(&Value::Bool(true)) {
-                    disagree("request.json", "", "a request body is required".to_owned());
+                    disagree(REQUEST_FILE, "", "a request body is required".to_owned());
                 }
             }
             (Some(request), Some(body)) => self.body(operation, request, body, &mut disagree)?,
         }
-        let status = &recording.status;
-        let Some(response) = response(operation, status) else {
-            let problem = format!("no response for the status {status}");
-            disagree("recording.json", "/status", problem);
-            return Ok(problems);
-        };
-        for body in &recording.responses {
-            self.body(operation, response, body, &mut disagree)?;
+        for answer in &recording.answers {
+            let status = &answer.status;
+            let Some(response) = response(operation, status) else {
+                let problem = format!("no response for the status {status}");
+                disagree(META_FILE, &answer.place, problem);
+                continue;
+            };
+            match &answer.body {
+                Some(body) => self.body(operation, response, body, &mut disagree)?,
+                None if content(response).next().is_some() => {
+                    let problem = "a response body is expected".to_owned();
+                    disagree(META_FILE, &answer.place, problem);
+                }
+                None => {}
+            }
         }
-        if recording.responses.is_empty() && content(response).next().is_some() {
-            let problem = "a response body is expected".to_owned();
-            disagree("recording.json", "", problem);
-        }
+        // What stands for a value that was taken out is not held against a recording.
+        problems.retain(|one| {
+            let mut redacted = recording.redacted.iter();
+            !redacted.any(|taken| taken.file() == one.file && taken.pointer() == one.pointer)
+        });
         Ok(problems)
     }
 

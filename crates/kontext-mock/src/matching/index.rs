@@ -132,11 +132,15 @@ impl RecordingIndex {
         Ok(set)
     }
 
-    /// The names of the recordings that were made under an older contract.
+    /// The names of the recordings with an answer from an older contract.
     pub(crate) fn stale(&self) -> impl Iterator<Item = &str> {
-        let notes = self.notes.iter();
-        let stale = notes.filter(|note| note.pointer == "/contract_sha256");
-        stale.map(|note| note.recording.as_str())
+        let is_stale = |note: &&Note| note.pointer.ends_with("/contract_sha256");
+        let names = self.notes.iter().filter(is_stale);
+        // The notes of one recording stand together.
+        let mut last = None;
+        names
+            .map(|note| note.recording.as_str())
+            .filter(move |name| last.replace(*name) != Some(*name))
     }
 
     /// Whether a recording was made under an older contract.
@@ -191,17 +195,15 @@ impl RecordingIndex {
     }
 
     /// Finds a recording of an operation by its case, or by its whole name.
-    pub(crate) fn named(&self, operation: &str, name: &str) -> Option<usize> {
-        self.of_operation(operation)
-            .find(|(_, prepared)| {
-                *prepared.name == *name
-                    || prepared
-                        .name
-                        .strip_prefix(operation)
-                        .and_then(|rest| rest.strip_prefix('/'))
-                        == Some(name)
-            })
-            .map(|(index, _)| index)
+    pub(crate) fn named(&self, operation: &str, name: &str) -> Option<(usize, &Replay)> {
+        self.of_operation(operation).find(|(_, prepared)| {
+            *prepared.name == *name
+                || prepared
+                    .name
+                    .strip_prefix(operation)
+                    .and_then(|rest| rest.strip_prefix('/'))
+                    == Some(name)
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
 };
 use kontext_recording::{
-    Canonical, FORMAT, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, RequestHash,
+    AnswerMeta, Canonical, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, RequestHash,
     Source,
 };
 use serde_json::Value;
@@ -47,9 +47,18 @@ pub(crate) struct Draft {
     pub(crate) hash: RequestHash,
     /// The redacted request, where there is one.
     pub(crate) request: Option<Value>,
-    pub(crate) story: RecordingMeta,
+    pub(crate) meta: RecordingMeta,
     /// The files but for `recording.json`.
     pub(crate) files: Case,
+}
+
+impl Draft {
+    /// All files of the recording.
+    pub(crate) fn all_files(&self) -> Case {
+        let mut files = self.files.clone();
+        files.insert(META_FILE.to_owned(), self.meta.to_json().into());
+        files
+    }
 }
 
 /// The body of a request, redacted.
@@ -111,11 +120,7 @@ impl Exchange<'_> {
         let (response_file, response) = self.response(redaction, &mut redacted)?;
         files.insert(response_file, response);
         let (method, path) = (self.operation.method(), self.operation.path());
-        let mut story = RecordingMeta {
-            format: FORMAT,
-            title: slug::title(method, path, asked.value.as_ref()),
-            method: method.to_owned(),
-            path: path.to_owned(),
+        let mut answer = AnswerMeta {
             status: self.status.as_u16(),
             headers: std::collections::BTreeMap::new(),
             origin: Origin::Live,
@@ -130,13 +135,20 @@ impl Exchange<'_> {
             files: Vec::new(),
         };
         if self.broke_off {
-            story.not_recorded.push(BROKE_OFF.to_owned());
+            answer.not_recorded.push(BROKE_OFF.to_owned());
         }
-        self.keep_headers(redaction, &mut story);
+        self.keep_headers(redaction, &mut answer);
         Ok(Draft {
             hash: asked.hash,
+            meta: RecordingMeta {
+                format: 1,
+                title: slug::title(method, path, asked.value.as_ref()),
+                method: method.to_owned(),
+                path: path.to_owned(),
+                redacted: Vec::new(),
+                answers: vec![answer],
+            },
             request: asked.value,
-            story,
             files,
         })
     }
@@ -181,7 +193,7 @@ impl Exchange<'_> {
     }
 
     /// Keeps the response headers on the list, and names the others.
-    fn keep_headers(&self, redaction: &Redaction, story: &mut RecordingMeta) {
+    fn keep_headers(&self, redaction: &Redaction, answer: &mut AnswerMeta) {
         let mut others = Vec::new();
         for name in self.headers.keys() {
             let name = name.as_str();
@@ -204,12 +216,12 @@ impl Exchange<'_> {
                 others.push(name);
                 continue;
             }
-            story.redacted.extend(places(META_FILE, taken));
-            story.headers.insert(name.to_owned(), value.into_owned());
+            answer.redacted.extend(places(META_FILE, taken));
+            answer.headers.insert(name.to_owned(), value.into_owned());
         }
         if !others.is_empty() {
             others.sort_unstable();
-            story.not_recorded.push(format!(
+            answer.not_recorded.push(format!(
                 "the values of the response headers {}",
                 others.join(", ")
             ));

@@ -1,8 +1,9 @@
 //! Which requests have a recording already, without reading files twice.
 
-use crate::recorder::exchange::BROKE_OFF;
-use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RequestHash};
-use serde::Deserialize;
+use crate::{recorder::exchange::BROKE_OFF, recordings::rank};
+use kontext_recording::{
+    AnswerMeta, Canonical, META_FILE, REQUEST_FILE, RecordingMeta, RequestHash,
+};
 use std::{
     collections::HashMap,
     fs::{self, Metadata},
@@ -22,7 +23,7 @@ pub(crate) struct Index {
 struct Entry {
     stamps: [Option<Stamp>; 2],
     /// Nothing of a recording that cannot be read.
-    read: Option<(RequestHash, u16)>,
+    read: Option<(RequestHash, Statuses)>,
 }
 
 /// What changes when a file does.
@@ -33,11 +34,13 @@ struct Stamp {
     inode: u64,
 }
 
-#[derive(Deserialize)]
-struct Status {
-    status: u16,
-    #[serde(default)]
-    not_recorded: Vec<String>,
+/// Those of the answers of a recording, as they are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Statuses {
+    /// That of the answer that says most.
+    pub(crate) best: u16,
+    /// That of the answer that repeats.
+    pub(crate) last: u16,
 }
 
 impl Index {
@@ -74,15 +77,15 @@ impl Index {
         Ok(())
     }
 
-    /// The case that has a request, and its status; of several, the first by
+    /// The case that has a request, and its statuses; of several, the first by
     /// name.
-    pub(crate) fn find(&self, operation: &str, hash: &RequestHash) -> Option<(&str, u16)> {
+    pub(crate) fn find(&self, operation: &str, hash: &RequestHash) -> Option<(&str, Statuses)> {
         self.operations
             .get(operation)?
             .iter()
             .filter_map(|(case, entry)| {
-                let (other, status) = entry.read.as_ref()?;
-                (other == hash).then_some((case.as_str(), *status))
+                let (other, statuses) = entry.read.as_ref()?;
+                (other == hash).then_some((case.as_str(), *statuses))
             })
             .min()
     }
@@ -118,14 +121,20 @@ fn inode(_metadata: &Metadata) -> u64 {
 /// failure.
 pub(crate) const BROKEN: u16 = 599;
 
-fn read(folder: &Path, operation: &str) -> Option<(RequestHash, u16)> {
-    let Status {
-        mut status,
-        not_recorded,
-    } = serde_json::from_slice(&fs::read(folder.join(META_FILE)).ok()?).ok()?;
-    if not_recorded.iter().any(|one| one == BROKE_OFF) {
-        status = BROKEN;
-    }
+fn read(folder: &Path, operation: &str) -> Option<(RequestHash, Statuses)> {
+    let meta = RecordingMeta::parse(&fs::read(folder.join(META_FILE)).ok()?).ok()?;
+    let status = |answer: &AnswerMeta| {
+        let broke_off = answer.not_recorded.iter().any(|one| one == BROKE_OFF);
+        if broke_off { BROKEN } else { answer.status }
+    };
+    let statuses = Statuses {
+        best: meta
+            .answers
+            .iter()
+            .map(status)
+            .max_by_key(|one| rank(*one))?,
+        last: meta.answers.last().map(status)?,
+    };
     let hash = match fs::read_to_string(folder.join(REQUEST_FILE)) {
         Ok(text) => {
             serde_json::from_str::<serde::de::IgnoredAny>(&text).ok()?;
@@ -134,5 +143,5 @@ fn read(folder: &Path, operation: &str) -> Option<(RequestHash, u16)> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => RequestHash::of(operation, None),
         Err(_) => return None,
     };
-    Some((hash, status))
+    Some((hash, statuses))
 }

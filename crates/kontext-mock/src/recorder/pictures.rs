@@ -1,7 +1,7 @@
 //! The pictures behind the URLs of an answer.
 
 use axum::{body::Bytes, http::StatusCode};
-use kontext_recording::{KeptFile, META_FILE, RecordingMeta};
+use kontext_recording::{KeptFile, META_FILE, answer_of_file};
 use reqwest::{Client, redirect::Policy};
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
@@ -11,12 +11,12 @@ use crate::{
     error::RecordError,
     log::with_causes,
     recorder::{
-        exchange::media_type,
+        exchange::{Draft, media_type},
         staging::Place,
         store::Store,
         upstream::{Upstream, is_loopback, on_this_machine, strict},
     },
-    recordings::Case,
+    recordings::{Case, RecordedAnswer, Recording},
 };
 
 /// The largest picture that is kept, in bytes.
@@ -209,8 +209,8 @@ pub(crate) struct Picture {
 }
 
 impl Store {
-    /// Adds pictures to a recording, if it still has the response that they
-    /// were fetched for, and says which could not be fetched.
+    /// Adds pictures to the last answer of a recording, if it still is the response
+    /// that they were fetched for, and says which could not be fetched.
     pub(crate) fn add_pictures(
         &self,
         place: &Place,
@@ -221,20 +221,23 @@ impl Store {
         let _state = self.state();
         let lock = self.lock()?;
         let (mut files, recording) = self.recording(place)?;
-        if recording.response() != response.as_ref() {
-            return Err("it has been recorded again since".to_owned());
-        }
-        let mut story = recording.story().clone();
+        let mut meta = recording.meta();
+        let is_for = |answer: &RecordedAnswer| answer.response == *response;
+        let index = recording.answers().iter().rposition(is_for);
+        let index = index.ok_or("it has been recorded again since")?;
+        let urls: Vec<_> = pictures.iter().map(|picture| &picture.url).collect();
+        meta.answers[index]
+            .files
+            .retain(|kept| !urls.contains(&&kept.url));
         for picture in pictures {
-            story.files.retain(|kept| kept.url != picture.url);
-        }
-        for (number, picture) in (1_u32..).zip(pictures) {
             // The names of those that stay are taken.
-            let file = (number..)
-                .map(|number| format!("file-{number}.{}", picture.extension))
-                .find(|file| !story.files.iter().any(|kept| kept.file == *file))
-                .unwrap_or_default();
-            story.files.push(KeptFile::live(
+            let is_free = |file: &String| {
+                let mut kept = meta.answers.iter().flat_map(|answer| &answer.files);
+                !kept.any(|kept| kept.file == *file)
+            };
+            let names = (1_u32..).map(|number| format!("file-{number}.{}", picture.extension));
+            let file = names.into_iter().find(is_free).unwrap_or_default();
+            meta.answers[index].files.push(KeptFile::live(
                 picture.url.clone(),
                 file.clone(),
                 picture.content_type.clone(),
@@ -243,38 +246,41 @@ impl Store {
             files.insert(file, picture.bytes.clone());
         }
         files.retain(|file, _| {
-            !file.starts_with("file-") || story.files.iter().any(|kept| kept.file == *file)
+            let mut kept = meta.answers.iter().flat_map(|answer| &answer.files);
+            !file.starts_with("file-") || kept.any(|kept| kept.file == *file)
         });
+        let noted = &mut meta.answers[index].not_recorded;
         for failure in failures {
-            if !story.not_recorded.contains(failure) {
-                story.not_recorded.push(failure.clone());
+            if !noted.contains(failure) {
+                noted.push(failure.clone());
             }
         }
-        files.insert(META_FILE.to_owned(), story.to_json().into());
+        files.insert(META_FILE.to_owned(), meta.to_json().into());
         self.validate(place, &files)?;
         self.put(place, &files, &lock)
     }
+}
 
-    /// Keeps the pictures of a recording whose response is the same again.
-    pub(crate) fn keep_pictures(
-        &self,
-        earlier: &Place,
-        files: &mut Case,
-        story: &mut RecordingMeta,
-    ) {
-        let Ok((old_files, old)) = self.recording(earlier) else {
-            return;
-        };
-        if files.get(old.response_file_name()).map(Bytes::as_ref) != Some(old.response()) {
-            return;
-        }
-        for kept in &old.story().files {
-            if let (Some(bytes), false) =
-                (old_files.get(&kept.file), files.contains_key(&kept.file))
-            {
-                files.insert(kept.file.clone(), bytes.clone());
-                story.files.push(kept.clone());
-            }
+/// Keeps the pictures of a recording with a draft whose response is the same again.
+pub(crate) fn keep_pictures(old_files: &Case, old: &Recording, draft: &mut Draft) {
+    let Some(answer) = draft.meta.answers.last_mut() else {
+        return;
+    };
+    let body = draft
+        .files
+        .iter()
+        .find(|(name, _)| answer_of_file(name).is_some());
+    let is_same = |one: &&RecordedAnswer| body.is_some_and(|(_, body)| one.response == *body);
+    let Some(same) = old.answers().iter().rfind(is_same) else {
+        return;
+    };
+    for kept in &same.meta.files {
+        if let (Some(bytes), false) = (
+            old_files.get(&kept.file),
+            draft.files.contains_key(&kept.file),
+        ) {
+            draft.files.insert(kept.file.clone(), bytes.clone());
+            answer.files.push(kept.clone());
         }
     }
 }

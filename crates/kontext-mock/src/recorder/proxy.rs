@@ -32,15 +32,10 @@ use crate::{
     log,
     matching::Match,
     recorder::{
-        exchange::recorded_body,
-        pictures::Fetcher,
-        relay,
-        server::RecordMode,
-        staging::Place,
-        store::{Store, is_good},
-        upstream::Upstream,
+        exchange::recorded_body, pictures::Fetcher, relay, server::RecordMode, staging::Place,
+        store::Store, upstream::Upstream,
     },
-    recordings::Recording,
+    recordings::RecordedAnswer,
     redaction::Secret,
     truncate,
 };
@@ -226,15 +221,15 @@ impl Proxy {
             },
         };
         let response = match found {
-            Ok(Some((place, recording))) if is_good(recording.status()) => {
+            Ok(Some((place, answer))) => {
                 let line = self.place(&asked.parts, &asked.secrets);
                 self.say(&format!(
                     "{line} {} answered by {place}, nothing was sent on",
-                    recording.status()
+                    answer.status()
                 ));
-                Some(replayed(&place, &recording))
+                Some(replayed(&place, &answer))
             }
-            Ok(_) => None,
+            Ok(None) => None,
             Err(problem) => {
                 self.problem(
                     &asked,
@@ -405,11 +400,11 @@ fn not_ours(path: &str) -> Refusal {
 }
 
 /// The answer that a recording has, byte for byte.
-fn replayed(place: &Place, recording: &Recording) -> Response {
+fn replayed(place: &Place, answer: &RecordedAnswer) -> Response {
     let mut reply = Reply {
-        status: recording.status_code(),
-        headers: recording.headers().clone(),
-        body: recording.response_bytes(),
+        status: answer.status,
+        headers: answer.headers.clone(),
+        body: answer.response.clone(),
     };
     reply.set(MATCH_HEADER, Match::Exact.name());
     reply.set(RECORDING_HEADER, &place.to_string());

@@ -1,7 +1,9 @@
 //! Takes secrets out of recordings that are there already.
 
 use axum::body::Bytes;
-use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash};
+use kontext_recording::{
+    Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash, answer_of_file,
+};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
@@ -146,44 +148,61 @@ pub(crate) fn redacted(
             *bytes = left.into();
         }
     }
-    let mut story = recording.story().clone();
-    for (name, value) in &mut story.headers {
-        let (left, taken) = redaction.header(name, value, secrets);
-        let left = left.into_owned();
-        all.extend(places(META_FILE, taken));
-        *value = left;
-    }
-    let new_request = request(&files);
-    let (method, path) = (recording.method(), recording.path());
-    if story.title == slug::title(method, path, old_request.as_ref()) {
-        story.title = slug::title(method, path, new_request.as_ref());
-    }
-    let mut words = |text: &mut String, pointer: &str| {
+    let mut meta = recording.meta();
+    let mut listed: Vec<_> = all
+        .iter()
+        .map(|one: &Redacted| (answer_of_file(one.file()), one.clone()))
+        .collect();
+    let words = |text: &mut String, pointer: &str| {
         let (left, taken) = redaction.text(text, secrets);
         let left = left.into_owned();
         let taken = places(META_FILE, taken).into_iter();
-        all.extend(taken.map(|one| one.at(pointer)));
         *text = left;
+        taken.map(|one| one.at(pointer)).collect::<Vec<_>>()
     };
-    words(&mut story.title, "/title");
-    words(&mut story.source.document, "/source/document");
-    if let Some(section) = &mut story.source.section {
-        words(section, "/source/section");
+    let new_request = request(&files);
+    let (method, path) = (recording.method(), recording.path());
+    if meta.title == slug::title(method, path, old_request.as_ref()) {
+        meta.title = slug::title(method, path, new_request.as_ref());
     }
-    for (index, text) in story.not_recorded.iter_mut().enumerate() {
-        words(text, &format!("/not_recorded/{index}"));
+    let of_title = words(&mut meta.title, "/title");
+    all.extend(of_title.iter().cloned());
+    listed.extend(of_title.into_iter().map(|one| (None, one)));
+    let mut answers = std::mem::take(&mut meta.answers);
+    for (index, answer) in answers.iter_mut().enumerate() {
+        let mut taken = Vec::new();
+        for (name, value) in &mut answer.headers {
+            let (left, of_header) = redaction.header(name, value, secrets);
+            let left = left.into_owned();
+            taken.extend(places(META_FILE, of_header));
+            *value = left;
+        }
+        taken.extend(words(&mut answer.source.document, "/source/document"));
+        if let Some(section) = &mut answer.source.section {
+            taken.extend(words(section, "/source/section"));
+        }
+        for (number, text) in answer.not_recorded.iter_mut().enumerate() {
+            taken.extend(words(text, &format!("/not_recorded/{number}")));
+        }
+        for one in taken {
+            all.push(one.clone().at(&meta.pointer(index, one.pointer())));
+            listed.push((Some(index), one));
+        }
     }
     // They are equal to strings of the response, and follow them.
-    if let Some(response) = files.get(recording.response_file_name()) {
-        let new = replacements(recording.response(), response);
-        for kept in &mut story.files {
-            if let Some(url) = new.get(&kept.url) {
+    for (answer, old) in answers.iter_mut().zip(recording.answers()) {
+        let response = files.get(old.response_file());
+        let new = response.map(|response| replacements(old.response(), response));
+        for kept in &mut answer.files {
+            if let Some(url) = new.as_ref().and_then(|new| new.get(&kept.url)) {
                 kept.url.clone_from(url);
             }
         }
     }
-    let new = all.iter().filter(|one| !recording.redacted().contains(one));
-    story.redacted.extend(new.cloned());
+    meta.answers = answers;
+    for (answer, one) in listed {
+        meta.add_redacted(answer, one);
+    }
     let canonical = match files.get(REQUEST_FILE).map(Bytes::as_ref) {
         Some(body) => std::str::from_utf8(body)
             .ok()
@@ -193,7 +212,7 @@ pub(crate) fn redacted(
     let draft = Draft {
         hash: RequestHash::of(recording.operation(), canonical.as_ref()),
         request: new_request,
-        story,
+        meta,
         files,
     };
     Ok((draft, all))
@@ -280,8 +299,7 @@ impl Store {
             self.write_key(rules, &lock)?;
             (draft, taken) = redact(rules)?;
         }
-        let mut files = draft.files.clone();
-        files.insert(META_FILE.to_owned(), draft.story.to_json().into());
+        let files = draft.all_files();
         let found = self.find_all(&mut state, &place.operation, &draft.hash)?;
         let others = found.iter().map(|found| &found.place);
         for other in others.filter(|other| other.shelf == place.shelf && *other != place) {

@@ -22,7 +22,6 @@ use crate::{
         exchange::Exchange,
         hop_by_hop,
         proxy::{Proxy, ProxyRequest, refuse},
-        server::RecordMode,
         staging::Shelf,
         store::{Saved, Unsaved},
         tee_body::{BrokeOff, LONGEST, TeeBody},
@@ -217,20 +216,24 @@ fn save_now(
         upstream: proxy.upstream.origin(),
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
-    let known = proxy.mode() == RecordMode::Update;
-    Ok((proxy.store.save(&exchange, known)?, response))
+    Ok((proxy.store.save(&exchange, proxy.mode())?, response))
 }
 
 /// Says that an exchange was saved, and where it disagrees with the contract.
 fn report(proxy: &Proxy, asked: &ProxyRequest, status: StatusCode, saved: &Saved) {
     let Saved {
         place,
-        replaced,
+        again,
+        answers,
         report,
         ..
     } = saved;
-    let again = if *replaced { " again" } else { "" };
-    let line = format!(" {} saved{again} as {place}", status.as_u16());
+    let how = match answers {
+        2.. => format!("saved as answer {answers} of"),
+        _ if *again => "saved again as".to_owned(),
+        _ => "saved as".to_owned(),
+    };
+    let line = format!(" {} {how} {place}", status.as_u16());
     if place.shelf == Shelf::Served {
         return proxy.note(asked, &line);
     }

@@ -31,14 +31,16 @@ use crate::{
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RecordMode {
-    /// Every one; that of a request which has a recording replaces it.
+    /// Every one. Of a request that has a recording it is the next answer, unless it
+    /// is worth less than the last one: a failure never follows a success.
     #[default]
     All,
     /// Only those whose request has no recording yet. A request that has one is
     /// answered by it and not sent on, which costs nothing; unless it recorded a
     /// transient failure (401, 403, 429, or 500 and above).
     Missing,
-    /// Only those whose request has a recording, which they replace.
+    /// Only those whose request has a recording, all of whose answers they replace. A
+    /// failure never replaces a success.
     Update,
 }
 
@@ -76,8 +78,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts to set up a recorder that asks `upstream`, the origin of the real
-    /// server, and saves into `folder`, which is made where it is missing.
+    /// Starts to set up a recorder that asks `upstream`, the real server by its origin
+    /// and maybe a path before that of each request, and saves into `folder`, which is made where it is missing.
     pub fn builder(upstream: impl Into<String>, folder: impl Into<PathBuf>) -> RecorderBuilder {
         RecorderBuilder {
             upstream: upstream.into(),

@@ -140,8 +140,13 @@ impl Staging {
         let outer = staged.path().join(operation);
         let inner = outer.join(case);
         fs::create_dir_all(&inner)?;
+        let before = shelf.folder(&self.root).join(operation).join(case);
         for (name, bytes) in files {
-            write(&inner.join(name), bytes)?;
+            // What stays as it is, is on the disk already.
+            let is_there = fs::read(before.join(name)).is_ok_and(|old| old == bytes);
+            if !is_there || fs::hard_link(before.join(name), inner.join(name)).is_err() {
+                write(&inner.join(name), bytes)?;
+            }
         }
         sync(&inner)?;
         sync(&outer)?;

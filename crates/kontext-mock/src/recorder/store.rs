@@ -1,7 +1,7 @@
 //! The folder that a recorder writes into, beside other recorders.
 
 use axum::body::Bytes;
-use kontext_recording::{META_FILE, RequestHash};
+use kontext_recording::{META_FILE, REQUEST_FILE, RequestHash, file_of_answer};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -15,12 +15,14 @@ use crate::{
     log::with_causes,
     recorder::{
         exchange::{Draft, Exchange, recorded_body},
-        index::{BROKEN, Index},
+        index::{BROKEN, Index, Statuses},
+        pictures::keep_pictures,
         rules::{Rules, Wanted},
+        server::RecordMode,
         slug,
         staging::{Lock, Place, Shelf, Staging},
     },
-    recordings::{Case, Recording, Recordings, check, is_part},
+    recordings::{Case, RecordedAnswer, Recording, Recordings, check, is_good, is_part, rank},
     redaction::{Redaction, Secret},
 };
 
@@ -52,7 +54,9 @@ pub(crate) struct State {
 pub(crate) struct Saved {
     pub(crate) place: Place,
     /// Whether there was a recording of the same request in this place before.
-    pub(crate) replaced: bool,
+    pub(crate) again: bool,
+    /// How many answers the recording has now; the last one is the saved one.
+    pub(crate) answers: usize,
     /// Whether the recording agrees with the contract.
     pub(crate) report: CheckReport,
     /// The response as it is kept.
@@ -69,9 +73,10 @@ pub(crate) enum Unsaved {
 }
 
 /// A recording that has the request that is looked for.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) place: Place,
-    status: u16,
+    statuses: Statuses,
 }
 
 impl From<String> for Unsaved {
@@ -127,23 +132,23 @@ impl Store {
         rules
             .refresh(&self.root)
             .map_err(|error| with_causes(&error))?;
-        self.set_on_responsest(rules);
+        self.publish(rules);
         Ok(())
     }
 
-    fn set_on_responsest(&self, rules: &Rules) {
+    fn publish(&self, rules: &Rules) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         *latest = rules.redaction();
     }
 
-    /// Reads the recording of a request, if there is one that says something of the
-    /// request; of two the one whose status is worth more.
+    /// Reads the recording of a request, if one of its answers says something of the
+    /// request; of two the one whose answer is worth more.
     pub(crate) fn find(
         &self,
         operation: &Operation,
         body: &[u8],
         secrets: &[Secret],
-    ) -> Result<Option<(Place, Recording)>, String> {
+    ) -> Result<Option<(Place, RecordedAnswer)>, String> {
         let mut state = self.state();
         let _lock = self.lock()?;
         self.refresh(&mut state.rules)?;
@@ -152,56 +157,86 @@ impl Store {
             return Ok(None);
         };
         let found = self.find_all(&mut state, operation.name(), &asked.hash)?;
-        // Of equals, the last is the greatest.
-        let best = found
+        let good = found
             .into_iter()
-            .rev()
-            .max_by_key(|found| rank(found.status));
-        let Some(Found { place, .. }) = best.filter(|found| is_good(found.status)) else {
+            .filter(|found| is_good(found.statuses.best));
+        // Of equals, the last is the greatest.
+        let Some(Found { place, .. }) = good.rev().max_by_key(|found| rank(found.statuses.best))
+        else {
             return Ok(None);
         };
         let (_, recording) = self.recording(&place)?;
-        Ok(Some((place, recording)))
+        Ok(Some((place, recording.best().clone())))
     }
 
-    /// Saves an exchange; with `known` only if its request has a recording.
-    pub(crate) fn save(&self, exchange: &Exchange<'_>, known: bool) -> Result<Saved, Unsaved> {
+    /// Saves an exchange, as the mode has it.
+    pub(crate) fn save(&self, exchange: &Exchange<'_>, mode: RecordMode) -> Result<Saved, Unsaved> {
         let operation = exchange.operation.name();
         let mut state = self.state();
         let lock = self.lock()?;
-        let draft = self.draft(exchange, &mut state.rules, &lock)?;
+        let mut draft = self.draft(exchange, &mut state.rules, &lock)?;
         let found = self.find_all(&mut state, operation, &draft.hash)?;
-        if known && found.is_empty() {
+        if mode == RecordMode::Update && found.is_empty() {
             return Err(Unsaved::Unwanted(
                 "there is no recording of this request to update".to_owned(),
             ));
         }
-        let new = if exchange.broke_off {
-            BROKEN
-        } else {
-            exchange.status.as_u16()
+        // By itself: where it disagrees, what was recorded before stays served.
+        let alone = Place {
+            shelf: Shelf::Served,
+            operation: operation.to_owned(),
+            case: slug::case(draft.request.as_ref(), &draft.hash, NAME_BYTES[0]),
         };
-        if let Some(better) = found.iter().find(|found| rank(found.status) > rank(new)) {
-            return Err(Unsaved::Unwanted(format!(
-                "{} has the status {}, which {new} does not replace",
-                better.place, better.status
-            )));
+        let (_, report) = self.validate(&alone, &draft.all_files())?;
+        let (shelf, new, name) = match exchange.broke_off {
+            true => (
+                Shelf::Quarantine,
+                BROKEN,
+                "an answer that broke off".to_owned(),
+            ),
+            false => {
+                let status = exchange.status.as_u16();
+                let shelf = if report.is_clean() {
+                    Shelf::Served
+                } else {
+                    Shelf::Quarantine
+                };
+                (shelf, status, status.to_string())
+            }
+        };
+        let appends = mode == RecordMode::All;
+        for Found { place, statuses } in &found {
+            // What is in quarantine goes when an answer is served.
+            let (earlier, does) = match (appends, place.shelf) {
+                (true, at) if at == shelf => (statuses.last, "follow"),
+                _ => (statuses.best, "replace"),
+            };
+            // What is kept apart hides nothing that is served.
+            let is_apart = appends && shelf == Shelf::Quarantine && place.shelf == Shelf::Served;
+            if rank(earlier) > rank(new) && !is_apart {
+                return Err(Unsaved::Unwanted(format!(
+                    "{place} has the status {earlier}, which {name} does not {does}"
+                )));
+            }
         }
-        let mut place = self.place(&state, Shelf::Served, &found, operation, &draft)?;
-        let Draft {
-            mut files,
-            mut story,
-            ..
-        } = draft.clone();
+        let mut known = found.clone();
         for earlier in &found {
-            self.keep_pictures(&earlier.place, &mut files, &mut story);
+            let is_here = earlier.place.shelf == shelf;
+            match self.recording(&earlier.place) {
+                Ok((files, recording)) if is_here || !appends => {
+                    keep_pictures(&files, &recording, &mut draft);
+                    if appends {
+                        append(files, &recording, &mut draft);
+                    }
+                }
+                // What cannot be read is not overwritten.
+                Err(_) if appends => known.retain(|one| one.place != earlier.place),
+                _ => {}
+            }
         }
-        files.insert(META_FILE.to_owned(), story.to_json().into());
-        let (mut read, mut report) = self.validate(&place, &files)?;
-        if !report.is_clean() || exchange.broke_off {
-            place = self.place(&state, Shelf::Quarantine, &found, operation, &draft)?;
-            (read, report) = self.validate(&place, &files)?;
-        }
+        let place = self.place(&state, shelf, &known, operation, &draft)?;
+        let files = draft.all_files();
+        let (read, report) = self.validate(&place, &files)?;
         self.put(&place, &files, &lock)?;
         for earlier in &found {
             // Validation refused it then, and has nothing against it now.
@@ -211,11 +246,15 @@ impl Store {
                     .map_err(|error| self.failed(&error))?;
             }
         }
+        let saved = read.answers().last();
         Ok(Saved {
-            replaced: found.iter().any(|found| found.place == place),
+            answers: read.answers().len(),
+            again: found.iter().any(|found| found.place == place),
             place,
             report,
-            response: read.response_bytes(),
+            response: saved
+                .map(|answer| answer.response.clone())
+                .unwrap_or_default(),
         })
     }
 
@@ -229,7 +268,7 @@ impl Store {
     ) -> Result<Draft, Unsaved> {
         self.refresh(rules)?;
         let draft = exchange.draft(&rules.redaction())?;
-        if draft.story.redacted.is_empty() || rules.are_written() {
+        if draft.meta.all_redacted().next().is_none() || rules.are_written() {
             return Ok(draft);
         }
         self.write_key(rules, lock)?;
@@ -243,7 +282,7 @@ impl Store {
         keyed
             .and_then(|keyed| rules.write(keyed, &self.root, &self.staging, lock))
             .map_err(|error| with_causes(&error))?;
-        self.set_on_responsest(rules);
+        self.publish(rules);
         Ok(())
     }
 
@@ -259,14 +298,14 @@ impl Store {
             index
                 .refresh(&shelf.folder(&self.root), operation)
                 .map_err(|error| self.failed(&error))?;
-            if let Some((case, status)) = index.find(operation, hash) {
+            if let Some((case, statuses)) = index.find(operation, hash) {
                 all.push(Found {
                     place: Place {
                         shelf,
                         operation: operation.to_owned(),
                         case: case.to_owned(),
                     },
-                    status,
+                    statuses,
                 });
             }
         }
@@ -383,17 +422,20 @@ pub(crate) fn read_recording(
     Ok((files, recording))
 }
 
-/// How much a status is worth to whoever replays it.
-pub(crate) fn rank(status: u16) -> u8 {
-    match status {
-        200..=299 => 2,
-        _ if is_good(status) => 1,
-        _ => 0,
+/// Adds the answer of a draft behind those of a recording of the same request.
+fn append(mut files: Case, recording: &Recording, draft: &mut Draft) {
+    let mut meta = recording.meta();
+    let index = meta.answers.len();
+    for answer in std::mem::take(&mut draft.meta.answers) {
+        meta.push(answer);
     }
-}
-
-/// Whether a status says something of the request, and not of the key, the
-/// balance or the state of the service.
-pub(crate) fn is_good(status: u16) -> bool {
-    status < 500 && !matches!(status, 401 | 403 | 429)
+    for (name, bytes) in std::mem::take(&mut draft.files) {
+        // The request is the same, however it is spelled.
+        if name != REQUEST_FILE {
+            files.insert(file_of_answer(index, &name), bytes);
+        }
+    }
+    files.remove(META_FILE);
+    draft.files = files;
+    draft.meta = meta;
 }

@@ -1,5 +1,5 @@
-//! The real server behind a recorder: an origin, never in the clear but on
-//! this machine.
+//! The real server behind a recorder: an origin and maybe a path before that of each
+//! request, never in the clear but on this machine.
 
 use axum::{
     body::Bytes,
@@ -27,16 +27,20 @@ const SILENCE: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     origin: String,
+    /// What comes before the path of each request: empty, or with a slash at its start
+    /// and none at its end.
+    base: String,
     is_loopback: bool,
     client: reqwest::Client,
 }
 
 impl Upstream {
-    /// Takes an origin such as `https://api.aimlapi.com`; a final slash is
+    /// Takes an origin such as `https://api.aimlapi.com`, or one with a path before
+    /// that of each request, such as `https://gateway.example/images`; a final slash is
     /// allowed. An error repeats nothing of the text but an origin: it can hold
     /// a key.
     pub(crate) fn new(text: &str) -> Result<Self, RecordError> {
-        let (origin, is_loopback) = origin(text).map_err(|problem| RecordError::Upstream {
+        let (origin, base, is_loopback) = parse(text).map_err(|problem| RecordError::Upstream {
             problem: problem.to_owned(),
         })?;
         let mut http = strict()?
@@ -50,12 +54,13 @@ impl Upstream {
             .map_err(|error| RecordError::Client(error.without_url()))?;
         Ok(Self {
             origin,
+            base,
             is_loopback,
             client,
         })
     }
 
-    /// The origin, without a final slash.
+    /// The origin, without a final slash. A path can hold a secret, and is not shown.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
@@ -89,9 +94,15 @@ impl Upstream {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response, SendError> {
-        let url = Url::parse(&format!("{}{target}", self.origin))
+        let is_below = |url: &Url| {
+            // Dots in the target must not lead out of the base.
+            let rest = url.path().strip_prefix(&self.base);
+            url.origin().ascii_serialization() == self.origin
+                && rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let url = Url::parse(&format!("{}{}{target}", self.origin, self.base))
             .ok()
-            .filter(|url| url.origin().ascii_serialization() == self.origin)
+            .filter(is_below)
             .ok_or(SendError {
                 problem: "the path cannot be passed on".to_owned(),
                 was_sent: false,
@@ -164,8 +175,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The origin that a text is, and whether it is on this machine.
-fn origin(text: &str) -> Result<(String, bool), &'static str> {
+/// The origin and the base path of a text, and whether it is on this machine.
+fn parse(text: &str) -> Result<(String, String, bool), &'static str> {
     if text.is_empty() {
         return Err("is empty");
     }
@@ -183,14 +194,12 @@ fn origin(text: &str) -> Result<(String, bool), &'static str> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("has a query or a fragment");
     }
-    if url.path() != "/" {
-        return Err("has a path");
-    }
     let is_loopback = is_loopback(&url);
     if url.scheme() == "http" && !is_loopback {
         return Err("is plain http, over which a key goes to this machine only");
     }
-    Ok((url.origin().ascii_serialization(), is_loopback))
+    let base = url.path().trim_end_matches('/').to_owned();
+    Ok((url.origin().ascii_serialization(), base, is_loopback))
 }
 
 #[cfg(test)]
@@ -199,22 +208,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_taken_and_nothing_else() {
+    fn an_origin_is_taken_with_a_base_path_and_nothing_else() {
         for (text, expected) in [
+            ("https://a.example", ("https://a.example", "", false)),
+            ("https://a.example/", ("https://a.example", "", false)),
             (
-                "https://api.aimlapi.com",
-                ("https://api.aimlapi.com", false),
+                "https://a.example/b/c/",
+                ("https://a.example", "/b/c", false),
             ),
-            (
-                "https://api.aimlapi.com/",
-                ("https://api.aimlapi.com", false),
-            ),
-            ("http://127.0.0.1:4010", ("http://127.0.0.1:4010", true)),
-            ("http://LOCALHOST:1", ("http://localhost:1", true)),
-            ("http://[::1]:1", ("http://[::1]:1", true)),
+            ("http://127.0.0.1:4010", ("http://127.0.0.1:4010", "", true)),
+            ("http://LOCALHOST:1", ("http://localhost:1", "", true)),
+            ("http://[::1]:1/v2", ("http://[::1]:1", "/v2", true)),
         ] {
-            let found = origin(text).unwrap();
-            assert_eq!((found.0.as_str(), found.1), expected);
+            let (origin, base, is_loopback) = parse(text).unwrap();
+            assert_eq!((&*origin, &*base, is_loopback), expected);
         }
         for text in [
             "",
@@ -222,7 +229,6 @@ mod tests {
             "ftp://127.0.0.1",
             "http://me:secret@127.0.0.1",
             "http://@127.0.0.1",
-            "https://a.example/secret",
             "https://a.example?secret",
             "https://a.example#secret",
             "http://a.example",

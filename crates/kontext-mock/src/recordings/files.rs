@@ -1,7 +1,7 @@
 //! Pictures behind the URLs of a response, which are kept beside it.
 
 use axum::{body::Bytes, http::HeaderValue};
-use kontext_recording::{KeptFile, META_FILE, Origin};
+use kontext_recording::{KeptFile, META_FILE, Origin, RecordingMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -79,13 +79,15 @@ pub(crate) fn is_file(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Reads the pictures that `recording.json` lists, and says what is wrong with
-/// them; `response` names the file of the response, `path` the recording.
+/// Reads the pictures that an answer of `recording.json` lists, and says what is wrong
+/// with them; `response` names the file of the response, `path` the recording, and
+/// `place` where the list is.
 pub(crate) fn read(
     listed: &[KeptFile],
     files: &Case,
     response: &str,
     path: &str,
+    place: &str,
 ) -> (Vec<RecordedFile>, Vec<Defect>) {
     let mut read = Vec::new();
     let mut defects = Vec::new();
@@ -98,7 +100,7 @@ pub(crate) fn read(
         let mut wrong = |key: &str, problem: String, next: &str| {
             defects.push(
                 Defect::of_file(format!("{path}/{}", META_FILE), problem, next)
-                    .at(format!("/files/{index}/{key}")),
+                    .at(format!("{place}/{index}/{key}")),
             );
         };
         if !urls.contains(&kept.url) {
@@ -147,17 +149,24 @@ pub(crate) fn read(
             bytes: bytes.clone(),
         });
     }
-    let named: BTreeSet<_> = listed.iter().map(|kept| kept.file.as_str()).collect();
-    for file in files.keys().filter(|file| is_file(file)) {
-        if !named.contains(file.as_str()) {
-            defects.push(Defect::of_file(
-                format!("{path}/{file}"),
-                format!("is not listed in {}", META_FILE),
-                "list it in /files with its URL and SHA-256, or delete it",
-            ));
-        }
-    }
     (read, defects)
+}
+
+/// The pictures of a folder that no answer lists.
+pub(crate) fn unlisted(meta: &RecordingMeta, files: &Case, path: &str) -> Vec<Defect> {
+    let listed = meta.answers.iter().flat_map(|answer| &answer.files);
+    let named: BTreeSet<_> = listed.map(|kept| kept.file.as_str()).collect();
+    let pictures = files.keys().filter(|file| is_file(file));
+    pictures
+        .filter(|file| !named.contains(file.as_str()))
+        .map(|file| {
+            Defect::of_file(
+                format!("{path}/{file}"),
+                format!("is not listed in {META_FILE}"),
+                "list it in /files with its URL and SHA-256, or delete it",
+            )
+        })
+        .collect()
 }
 
 /// Every string value of a JSON text; none of a text that is not JSON.

@@ -1,7 +1,7 @@
 //! The form of `recording.json`, the file that tells what a recording is.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use kontext_recording::{FORMAT, Pointer, RecordingMeta};
+use kontext_recording::{AnswerMeta, MetaError, Pointer, RecordingMeta, Redacted};
 use serde::Deserialize;
 
 use crate::error::Defect;
@@ -17,31 +17,19 @@ pub(crate) const OWN_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
-/// The version alone, of whatever else a file says.
-#[derive(Deserialize)]
-struct Version {
-    format: u64,
-}
-
 /// Reads a `recording.json`; `file` names it in defects.
 pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
-    let read = |error: serde_json::Error| {
-        json_defect(
-            &error,
+    const NEXT: &str = "correct it by the form that the README of kontext-mock shows";
+    let meta = RecordingMeta::parse(bytes).map_err(|error| match error {
+        MetaError::Json(error) => json_defect(&error, file, NEXT),
+        MetaError::Format(_) => Defect::of_file(
             file,
-            "correct it by the form that the README of kontext-mock shows",
-        )
-    };
-    let Version { format } = serde_json::from_slice(bytes).map_err(read)?;
-    if format != FORMAT {
-        return Err(Defect::of_file(
-            file,
-            format!("the format is {format}, this version of kontext-mock reads format {FORMAT}"),
+            error.to_string(),
             "use a version that knows it, or record the exchange again",
         )
-        .at("/format"));
-    }
-    let meta: RecordingMeta = serde_json::from_slice(bytes).map_err(read)?;
+        .at("/format"),
+        error => Defect::of_file(file, error.to_string(), NEXT).at("/answers"),
+    })?;
     validate(&meta, file)?;
     Ok(meta)
 }
@@ -91,41 +79,44 @@ pub(crate) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> 
 /// Validates what the types alone do not say.
 fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
     let wrong = |key: &str, expected: &str, next: &str| {
-        Err(Defect::of_file(file, format!("expected {expected}"), next).at(format!("/{key}")))
+        Err(Defect::of_file(file, format!("expected {expected}"), next).at(key))
     };
     if meta.title.trim().is_empty() {
-        return wrong("title", "a sentence", "say what happens in the exchange");
+        return wrong("/title", "a sentence", "say what happens in the exchange");
     }
     if Method::from_bytes(meta.method.as_bytes()).is_err()
         || meta.method != meta.method.to_ascii_uppercase()
     {
-        return wrong("method", "a method in upper case", "write it as POST");
+        return wrong("/method", "a method in upper case", "write it as POST");
     }
     if !meta.path.starts_with('/') || meta.path.contains(['?', '#']) {
         return wrong(
-            "path",
+            "/path",
             "a path that starts with / and has no query",
             "write the path from the origin on",
         );
     }
-    if meta.date.parse::<jiff::civil::Date>().is_err() || meta.date.len() != 10 {
-        return wrong(
-            "date",
-            "a day as 2026-11-22",
-            "write the day of the recording",
-        );
+    let pointer = |answer: usize, member: &str| meta.pointer(answer, member);
+    for (index, answer) in meta.answers.iter().enumerate() {
+        if answer.date.parse::<jiff::civil::Date>().is_err() || answer.date.len() != 10 {
+            return wrong(
+                &pointer(index, "/date"),
+                "a day as 2026-11-22",
+                "write the day of the recording",
+            );
+        }
+        if !is_sha256(&answer.contract_sha256) {
+            return wrong(
+                &pointer(index, "/contract_sha256"),
+                "64 hexadecimal digits",
+                "copy sha256 of the operation from contract.json",
+            );
+        }
     }
-    if !is_sha256(&meta.contract_sha256) {
-        return wrong(
-            "contract_sha256",
-            "64 hexadecimal digits",
-            "copy sha256 of the operation from contract.json",
-        );
-    }
-    for (index, redacted) in meta.redacted.iter().enumerate() {
+    for (redacted, place) in redacted(meta) {
         if !redacted.pointer.is_empty() && !redacted.pointer.starts_with('/') {
             return wrong(
-                &format!("redacted/{index}/pointer"),
+                &format!("{place}/pointer"),
                 "a JSON pointer, which is empty or starts with /",
                 "write the place in the file, such as /image_url",
             );
@@ -134,26 +125,44 @@ fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
     Ok(())
 }
 
-/// The recorded status, 200 to 599.
-pub(crate) fn status(meta: &RecordingMeta, file: &str) -> Result<StatusCode, Defect> {
-    StatusCode::from_u16(meta.status)
+/// What was taken out of the exchange, each with its place in `recording.json`.
+pub(crate) fn redacted(meta: &RecordingMeta) -> impl Iterator<Item = (&Redacted, String)> {
+    let of_request = meta.redacted.iter().enumerate();
+    let of_request = of_request.map(|(index, one)| (one, format!("/redacted/{index}")));
+    let of_answers = meta
+        .answers
+        .iter()
+        .enumerate()
+        .flat_map(move |(answer, one)| {
+            let redacted = one.redacted.iter().enumerate();
+            redacted.map(move |(index, one)| {
+                let place = meta.pointer(answer, &format!("/redacted/{index}"));
+                (one, place)
+            })
+        });
+    of_request.chain(of_answers)
+}
+
+/// The recorded status, 200 to 599; `place` is its place in the file.
+pub(crate) fn status(answer: &AnswerMeta, file: &str, place: &str) -> Result<StatusCode, Defect> {
+    StatusCode::from_u16(answer.status)
         .ok()
         .filter(|status| (200..600).contains(&status.as_u16()))
         .ok_or_else(|| {
             Defect::of_file(
                 file,
-                format!("expected a status from 200 to 599, found {}", meta.status),
+                format!("expected a status from 200 to 599, found {}", answer.status),
                 "write the status of the response",
             )
-            .at("/status")
+            .at(place)
         })
 }
 
-/// The recorded response headers.
-pub(crate) fn headers(meta: &RecordingMeta, file: &str) -> Result<HeaderMap, Defect> {
+/// The recorded response headers; `place` is their place in the file.
+pub(crate) fn headers(answer: &AnswerMeta, file: &str, place: &str) -> Result<HeaderMap, Defect> {
     let mut headers = HeaderMap::new();
-    for (name, value) in &meta.headers {
-        let place = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+    for (name, value) in &answer.headers {
+        let place = format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
         let wrong =
             |problem: &str, next: &str| Defect::of_file(file, problem, next).at(place.clone());
         let header = HeaderName::from_lowercase(name.as_bytes()).map_err(|_| {

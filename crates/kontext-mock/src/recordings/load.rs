@@ -1,7 +1,9 @@
 //! Reads recordings from files: those built in and those of a folder alike.
 
 use axum::body::Bytes;
-use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, Redacted, RequestHash};
+use kontext_recording::{
+    Canonical, META_FILE, REQUEST_FILE, RecordingMeta, RequestHash, answer_of_file, file_of_answer,
+};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -9,7 +11,7 @@ use crate::{
     error::{Defect, LoadError},
     recordings::{
         files, format,
-        model::{RecordedRequest, Recording, Recordings},
+        model::{RecordedAnswer, RecordedRequest, Recording, Recordings},
     },
 };
 
@@ -117,7 +119,7 @@ impl Found {
             path.display().to_string(),
             format!("{problem}, skipped"),
             "move or delete it, or name it after what it is (recording.json, request.json, \
-             response.*, file-1.*)",
+             response.*, response-2.*, file-1.*)",
         ));
     }
 }
@@ -208,8 +210,8 @@ pub(crate) fn recording(
             ));
         }
     }
-    let file = format!("{path}/{}", META_FILE);
-    let told = match files.get(META_FILE) {
+    let file = format!("{path}/{META_FILE}");
+    let meta = match files.get(META_FILE) {
         Some(bytes) => format::parse(bytes, &file),
         None => Err(Defect::of_file(
             file.clone(),
@@ -217,13 +219,7 @@ pub(crate) fn recording(
             "add it by the form that the README of kontext-mock shows",
         )),
     };
-    let story = kept(told, &mut defects);
-    let status = story
-        .as_ref()
-        .and_then(|story| kept(format::status(story, &file), &mut defects));
-    let headers = story
-        .as_ref()
-        .and_then(|story| kept(format::headers(story, &file), &mut defects));
+    let meta = kept(meta, &mut defects);
     let request = match files.get(REQUEST_FILE) {
         Some(bytes) => kept(
             request(bytes, &format!("{path}/{REQUEST_FILE}")),
@@ -231,47 +227,85 @@ pub(crate) fn recording(
         ),
         None => None,
     };
-    if let Some(story) = &story {
-        defects.append(&mut redacted(story, files, &file));
+    let count = meta.as_ref().map_or(1, |meta| meta.answers.len());
+    let mut bodies = vec![Vec::new(); count];
+    for file in files.keys() {
+        let Some(index) = answer_of_file(file) else {
+            continue;
+        };
+        match bodies.get_mut(index) {
+            Some(bodies) => bodies.push(file.as_str()),
+            None if meta.is_none() => {}
+            None => defects.push(Defect::of_file(
+                format!("{path}/{file}"),
+                format!(
+                    "is the body of answer {}, {META_FILE} has {count}",
+                    index + 1
+                ),
+                "add the answer to /answers (format 2), or delete the file",
+            )),
+        }
     }
-    let responses: Vec<_> = files.iter().filter(|(file, _)| is_response(file)).collect();
-    let kept_files = match (&story, responses.as_slice()) {
-        (Some(story), [(response, _)]) => kept_all(
-            files::read(&story.files, files, response, &path),
-            &mut defects,
-        ),
-        _ => Vec::new(),
+    let mut answers = Vec::new();
+    for (index, bodies) in bodies.iter().enumerate() {
+        if let [body] = bodies.as_slice() {
+            let meta = meta.as_ref();
+            let read = meta.and_then(|meta| answer(meta, index, files, body, &path, &mut defects));
+            answers.extend(read);
+        } else {
+            let name = file_of_answer(index, "response.json");
+            let stem = name.trim_end_matches(".json");
+            defects.push(Defect::of_file(
+                path.clone(),
+                format!("expected one response body, found {}", bodies.len()),
+                format!("keep one file {name}, or {stem} with the extension of its kind"),
+            ));
+        }
+    }
+    if let Some(meta) = &meta {
+        defects.append(&mut redacted(meta, files, &file));
+        defects.append(&mut files::unlisted(meta, files, &path));
+    }
+    let (Some(mut meta), true) = (meta, defects.is_empty()) else {
+        return Err(defects);
     };
-    if responses.len() != 1 {
-        defects.push(Defect::of_file(
-            path,
-            format!("expected one response body, found {}", responses.len()),
-            "keep one file response.json, or response with the extension of its kind",
-        ));
-    }
-    if let (Some(story), Some(status), Some(headers), [(response_file, response)], true) = (
-        story,
-        status,
-        headers,
-        responses.as_slice(),
-        defects.is_empty(),
-    ) {
-        let body = request.as_ref().map(|request| &request.canonical);
-        return Ok(Recording {
-            hash: RequestHash::of(operation, body),
-            folder: folder.to_owned(),
-            operation: operation.to_owned(),
-            name,
-            story,
-            status,
-            headers,
-            request,
-            response: (*response).clone(),
-            response_file: (*response_file).clone(),
-            files: kept_files,
-        });
-    }
-    Err(defects)
+    meta.answers.clear();
+    let body = request.as_ref().map(|request| &request.canonical);
+    Ok(Recording {
+        hash: RequestHash::of(operation, body),
+        folder: folder.to_owned(),
+        operation: operation.to_owned(),
+        name,
+        meta,
+        request,
+        answers,
+    })
+}
+
+/// Reads one answer, whose body is a file of the folder.
+fn answer(
+    meta: &RecordingMeta,
+    index: usize,
+    files: &Case,
+    body: &str,
+    path: &str,
+    defects: &mut Vec<Defect>,
+) -> Option<RecordedAnswer> {
+    let answer = meta.answers.get(index)?;
+    let file = format!("{path}/{META_FILE}");
+    let place = |member| meta.pointer(index, member);
+    let status = kept(format::status(answer, &file, &place("/status")), defects);
+    let headers = kept(format::headers(answer, &file, &place("/headers")), defects);
+    let (kept, mut found) = files::read(&answer.files, files, body, path, &place("/files"));
+    defects.append(&mut found);
+    Some(RecordedAnswer {
+        status: status?,
+        headers: headers?,
+        response: files.get(body)?.clone(),
+        response_file: body.to_owned(),
+        files: kept,
+        meta: answer.clone(),
+    })
 }
 
 /// Keeps what was read, or its defect.
@@ -279,43 +313,27 @@ fn kept<T>(read: Result<T, Defect>, defects: &mut Vec<Defect>) -> Option<T> {
     read.map_err(|defect| defects.push(defect)).ok()
 }
 
-/// Keeps what was read of several things, and the defects of the others.
-fn kept_all<T>(read: (Vec<T>, Vec<Defect>), defects: &mut Vec<Defect>) -> Vec<T> {
-    let (kept, mut found) = read;
-    defects.append(&mut found);
-    kept
-}
-
 /// Whether a file belongs into the folder of a recording.
 pub(crate) fn is_part(file: &str) -> bool {
-    file == META_FILE || file == REQUEST_FILE || is_response(file) || files::is_file(file)
+    file == META_FILE
+        || file == REQUEST_FILE
+        || answer_of_file(file).is_some()
+        || files::is_file(file)
 }
 
 /// Lists the places of redaction that name no file of the recording.
-fn redacted(story: &RecordingMeta, files: &Case, file: &str) -> Vec<Defect> {
-    let missing = |(_, redacted): &(usize, &Redacted)| !files.contains_key(&redacted.file);
-    let places = story.redacted.iter().enumerate().filter(missing);
-    places
-        .map(|(index, redacted)| {
+fn redacted(meta: &RecordingMeta, files: &Case, file: &str) -> Vec<Defect> {
+    format::redacted(meta)
+        .filter(|(redacted, _)| !files.contains_key(&redacted.file))
+        .map(|(redacted, place)| {
             Defect::of_file(
                 file,
                 format!("names the file {:?}, which is not there", redacted.file),
                 "name a file of this recording, or delete the entry",
             )
-            .at(format!("/redacted/{index}/file"))
+            .at(format!("{place}/file"))
         })
         .collect()
-}
-
-/// Whether a file holds the body of a response: `response.` and an extension, which
-/// is not one by which editors and tools name copies.
-fn is_response(file: &str) -> bool {
-    const COPIES: &[&str] = &["bak", "old", "orig", "rej", "swp", "temp", "tmp"];
-    file.strip_prefix("response.").is_some_and(|extension| {
-        !extension.is_empty()
-            && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            && !COPIES.contains(&extension.to_ascii_lowercase().as_str())
-    })
 }
 
 /// Reads the body of a request.

@@ -12,5 +12,7 @@ pub use files::RecordedFile;
 pub(crate) use format::OWN_HEADERS;
 #[cfg(feature = "record")]
 pub(crate) use load::{Case, is_part};
-pub use model::{Recording, Recordings};
+pub use model::{RecordedAnswer, Recording, Recordings};
+#[cfg(feature = "record")]
+pub(crate) use model::{is_good, rank};
 pub use validate::check;

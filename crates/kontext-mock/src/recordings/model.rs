@@ -4,8 +4,10 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, StatusCode},
 };
-use kontext_recording::{Canonical, Origin, Pointer, RecordingMeta, Redacted, RequestHash};
-use std::path::Path;
+use kontext_recording::{
+    AnswerMeta, Canonical, Origin, Pointer, RecordingMeta, Redacted, RequestHash,
+};
+use std::{ops::Deref, path::Path};
 
 use crate::{
     error::{Defect, LoadError},
@@ -20,17 +22,28 @@ pub struct Recordings {
     pub(crate) ignore: Vec<Pointer>,
 }
 
-/// One recorded exchange: a request and the response to it.
+/// A recorded request, and the answers to it in the order in which they are served.
+///
+/// It derefs to its first answer, so that a recording with one reads as one exchange;
+/// [`answers`](Self::answers) has all.
 #[derive(Clone, Debug)]
 pub struct Recording {
     pub(crate) folder: String,
     pub(crate) operation: String,
     pub(crate) name: String,
-    pub(crate) story: RecordingMeta,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
+    /// What `recording.json` says, but for the answers.
+    pub(crate) meta: RecordingMeta,
     pub(crate) request: Option<RecordedRequest>,
     pub(crate) hash: RequestHash,
+    pub(crate) answers: Vec<RecordedAnswer>,
+}
+
+/// One of the answers of a [`Recording`].
+#[derive(Clone, Debug)]
+pub struct RecordedAnswer {
+    pub(crate) meta: AnswerMeta,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) response: Bytes,
     pub(crate) response_file: String,
     pub(crate) files: Vec<RecordedFile>,
@@ -152,70 +165,33 @@ impl Recording {
     /// What happens in the exchange, in one sentence.
     #[must_use]
     pub fn title(&self) -> &str {
-        &self.story.title
+        &self.meta.title
     }
 
     /// The method of the request, in upper case.
     #[must_use]
     pub fn method(&self) -> &str {
-        &self.story.method
+        &self.meta.method
     }
 
     /// The path of the request, from the origin on, without a query.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.story.path
+        &self.meta.path
     }
 
-    /// The status of the response, 200 to 599.
+    /// The answers, in the order in which they are served; at least one. The last one
+    /// repeats.
     #[must_use]
-    pub fn status(&self) -> u16 {
-        self.status.as_u16()
+    pub fn answers(&self) -> &[RecordedAnswer] {
+        &self.answers
     }
 
-    /// Where the exchange comes from.
+    /// What was taken out of the request and all answers, and where.
     #[must_use]
-    pub fn origin(&self) -> Origin {
-        self.story.origin
-    }
-
-    /// The document that the exchange was taken from, and the section in it
-    /// where there is one.
-    #[must_use]
-    pub fn source(&self) -> (&str, Option<&str>) {
-        let source = &self.story.source;
-        (&source.document, source.section.as_deref())
-    }
-
-    /// The day of the recording, as `2026-11-22`.
-    #[must_use]
-    pub fn date(&self) -> &str {
-        &self.story.date
-    }
-
-    /// What the recording has although no one has seen it, and why.
-    #[must_use]
-    pub fn not_recorded(&self) -> &[String] {
-        &self.story.not_recorded
-    }
-
-    /// What was taken out of the exchange, and where.
-    #[must_use]
-    pub fn redacted(&self) -> &[Redacted] {
-        &self.story.redacted
-    }
-
-    /// The pictures behind URLs of the response that are kept beside it.
-    #[must_use]
-    pub fn files(&self) -> &[RecordedFile] {
-        &self.files
-    }
-
-    /// The SHA-256 of the operation's contract at the time of recording, in
-    /// hexadecimal.
-    #[must_use]
-    pub fn contract_sha256(&self) -> &str {
-        &self.story.contract_sha256
+    pub fn redacted(&self) -> Vec<&Redacted> {
+        let answers = self.answers.iter().flat_map(|answer| &answer.meta.redacted);
+        self.meta.redacted.iter().chain(answers).collect()
     }
 
     /// The body of the request, byte for byte; nothing if it has none.
@@ -224,32 +200,22 @@ impl Recording {
         self.request.as_ref().map(|request| request.bytes.as_ref())
     }
 
-    /// The body of the response, byte for byte.
-    #[must_use]
-    pub fn response(&self) -> &[u8] {
-        &self.response
-    }
-
-    /// The file of the response's body, with the folder of the recordings.
-    #[must_use]
-    pub fn response_file(&self) -> String {
-        self.file(&self.response_file)
-    }
-
-    /// The value of a response header by its name, in lower case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
     /// What `recording.json` says, whole.
     #[cfg(feature = "record")]
-    pub(crate) fn story(&self) -> &RecordingMeta {
-        &self.story
+    pub(crate) fn meta(&self) -> RecordingMeta {
+        let answers = self.answers.iter().map(|answer| answer.meta.clone());
+        RecordingMeta {
+            answers: answers.collect(),
+            ..self.meta.clone()
+        }
     }
 
-    pub(crate) fn response_file_name(&self) -> &str {
-        &self.response_file
+    /// The answer that says most of the request, the last one of equals.
+    #[cfg(feature = "record")]
+    pub(crate) fn best(&self) -> &RecordedAnswer {
+        let answers = self.answers.iter();
+        let best = answers.max_by_key(|answer| rank(answer.status()));
+        best.unwrap_or(self)
     }
 
     /// A file of the recording, with the folder of the recordings.
@@ -266,16 +232,103 @@ impl Recording {
     pub(crate) fn hash(&self) -> RequestHash {
         self.hash
     }
+}
 
-    pub(crate) fn headers(&self) -> &HeaderMap {
-        &self.headers
+impl Deref for Recording {
+    type Target = RecordedAnswer;
+
+    fn deref(&self) -> &RecordedAnswer {
+        // There is at least one.
+        &self.answers[0]
+    }
+}
+
+impl RecordedAnswer {
+    /// The status of the response, 200 to 599.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
     }
 
-    pub(crate) fn status_code(&self) -> StatusCode {
-        self.status
+    /// Where the exchange comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.meta.origin
     }
 
-    pub(crate) fn response_bytes(&self) -> Bytes {
-        self.response.clone()
+    /// The document that the exchange was taken from, and the section in it
+    /// where there is one.
+    #[must_use]
+    pub fn source(&self) -> (&str, Option<&str>) {
+        let source = &self.meta.source;
+        (&source.document, source.section.as_deref())
     }
+
+    /// The day of the recording, as `2026-11-22`.
+    #[must_use]
+    pub fn date(&self) -> &str {
+        &self.meta.date
+    }
+
+    /// What the recording has although no one has seen it, and why.
+    #[must_use]
+    pub fn not_recorded(&self) -> &[String] {
+        &self.meta.not_recorded
+    }
+
+    /// What was taken out of the answer, and where; of a recording with one answer also
+    /// that of the request.
+    #[must_use]
+    pub fn redacted(&self) -> &[Redacted] {
+        &self.meta.redacted
+    }
+
+    /// The SHA-256 of the operation's contract at the time of recording, in
+    /// hexadecimal.
+    #[must_use]
+    pub fn contract_sha256(&self) -> &str {
+        &self.meta.contract_sha256
+    }
+
+    /// The body of the response, byte for byte.
+    #[must_use]
+    pub fn response(&self) -> &[u8] {
+        &self.response
+    }
+
+    /// The name of the file of the response's body, such as `response.json`.
+    #[must_use]
+    pub fn response_file(&self) -> &str {
+        &self.response_file
+    }
+
+    /// The value of a response header by its name, in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The pictures behind URLs of the response that are kept beside it.
+    #[must_use]
+    pub fn files(&self) -> &[RecordedFile] {
+        &self.files
+    }
+}
+
+/// How much a status is worth to whoever replays it: a success most, what says
+/// something of the request more than what does not.
+#[cfg(feature = "record")]
+pub(crate) fn rank(status: u16) -> u8 {
+    match status {
+        200..=299 => 2,
+        _ if is_good(status) => 1,
+        _ => 0,
+    }
+}
+
+/// Whether a status says something of the request, and not of the key, the
+/// balance or the state of the service.
+#[cfg(feature = "record")]
+pub(crate) fn is_good(status: u16) -> bool {
+    status < 500 && !matches!(status, 401 | 403 | 429)
 }

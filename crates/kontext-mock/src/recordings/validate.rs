@@ -10,7 +10,7 @@ use crate::{
         violations::{UNKNOWN_KEY, Violation, violations_of},
     },
     error::{CheckReport, Disagreement, Note},
-    recordings::model::{Recording, Recordings},
+    recordings::model::{RecordedAnswer, Recording, Recordings},
     truncate,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 /// named is wrong unless its object is marked as a map (`x-open-map`).
 ///
 /// The method and path, the name of the folder, the request's body, and the
-/// response's status, media type and body are compared; and no two recordings
+/// status, media type and body of every answer are compared; and no two recordings
 /// of an operation may have the same request. What the marker of a redacted
 /// value is, text where there was a number, is not held against a recording.
 /// That a recording was made under an older contract is a [`Note`].
@@ -117,18 +117,23 @@ impl Validator<'_> {
         let request = request.and_then(|bytes| serde_json::from_slice(bytes).ok());
         let sha256 = operation.sha256_of(request.as_ref());
         // That of all pages together covers each of them.
-        if ![sha256, operation.sha256()].contains(&self.recording.contract_sha256()) {
-            self.report.notes.push(Note {
-                recording: self.recording.name().to_owned(),
-                file: self.recording.file("recording.json"),
-                pointer: "/contract_sha256".to_owned(),
-                message: format!(
-                    "recorded under an older contract; that of today has the SHA-256 {sha256}"
-                ),
-            });
-        }
+        let current = [sha256, operation.sha256()];
         self.validate_request(operation);
-        self.validate_response(operation);
+        for (index, answer) in self.recording.answers().iter().enumerate() {
+            let place = |member| self.recording.meta.pointer(index, member);
+            if !current.contains(&answer.contract_sha256()) {
+                self.report.notes.push(Note {
+                    recording: self.recording.name().to_owned(),
+                    file: self.recording.file("recording.json"),
+                    pointer: place("/contract_sha256"),
+                    message: format!(
+                        "recorded under an older contract; that of today has the SHA-256 {sha256}"
+                    ),
+                });
+            }
+            let places = [place("/status"), place("/headers/content-type")];
+            self.validate_answer(operation, answer, places);
+        }
     }
 
     fn validate_request(&mut self, operation: &Operation) {
@@ -173,12 +178,19 @@ impl Validator<'_> {
         }
     }
 
-    fn validate_response(&mut self, operation: &Operation) {
-        let status = self.recording.status();
+    /// Validates an answer, whose status and media type are at two places of
+    /// `recording.json`.
+    fn validate_answer(
+        &mut self,
+        operation: &Operation,
+        answer: &RecordedAnswer,
+        [at_status, at_media_type]: [String; 2],
+    ) {
+        let status = answer.status();
         let Some(content) = operation.response(status) else {
             self.disagree(
                 "recording.json",
-                "/status",
+                at_status,
                 format!(
                     "the contract of {} declares no status {status}; it declares {}",
                     operation.name(),
@@ -188,10 +200,11 @@ impl Validator<'_> {
             );
             return;
         };
-        let recorded = self.recording.header("content-type").unwrap_or_default();
+        let recorded = answer.header("content-type").unwrap_or_default();
         let media_type = recorded.split(';').next().unwrap_or_default().trim();
         let media_type = media_type.to_ascii_lowercase();
-        if content.is_empty() && media_type.is_empty() && self.recording.response().is_empty() {
+        let bytes = answer.response();
+        if content.is_empty() && media_type.is_empty() && bytes.is_empty() {
             return;
         }
         let Some(schema) = content.get(&media_type) else {
@@ -203,7 +216,7 @@ impl Validator<'_> {
             };
             self.disagree(
                 "recording.json",
-                "/headers/content-type",
+                at_media_type,
                 format!(
                     "the contract of {} declares for the status {status} {declared}; recorded is {recorded:?}",
                     operation.name(),
@@ -212,12 +225,7 @@ impl Validator<'_> {
             );
             return;
         };
-        self.validate_response_body(schema, &media_type);
-    }
-
-    fn validate_response_body(&mut self, schema: &StrictSchema, media_type: &str) {
-        let file = self.recording.response_file_name().to_owned();
-        let bytes = self.recording.response();
+        let file = answer.response_file();
         let body = if media_type == "application/json" || media_type.ends_with("+json") {
             serde_json::from_slice(bytes).map_err(|error| format!("is no JSON: {error}"))
         } else if media_type.starts_with("text/") {
@@ -229,9 +237,9 @@ impl Validator<'_> {
             return;
         };
         match body {
-            Ok(body) => self.validate_body(schema, None, &body, &file),
+            Ok(body) => self.validate_body(schema, None, &body, file),
             Err(problem) => self.disagree(
-                &file,
+                file,
                 "",
                 format!(
                     "{} asks for {media_type}; the body {problem}",

@@ -26,11 +26,13 @@ use crate::{
         listener::{Service, close_if_unread},
     },
     log,
-    matching::{Match, diff::Difference, index::Loaded},
+    matching::{Match, MatchMode, diff::Difference, index::Loaded},
     redaction::Secret,
     respond::{
         apply_fault,
+        picture::Random,
         select::Choice,
+        synthetic::Shape,
         validate::{EvaluatedBody, Validation},
     },
     state::{
@@ -161,13 +163,17 @@ pub(crate) fn answer(
     if exchange.session.state().run_out(&mut exchange.plan) {
         return Err(Refusal::simulated(StatusCode::FORBIDDEN));
     }
+    let mut plan = mem::take(&mut exchange.plan);
     let choice = Choice {
         mock,
         exchange: &*exchange,
         operation,
         body: &body,
+        plan: &mut plan,
     };
-    let mut answer = choice.make()?;
+    let made = choice.make();
+    exchange.plan = plan;
+    let mut answer = made?;
     if !body.unknown.is_empty() {
         let names: Vec<_> = body.unknown.iter().map(|name| plain(name)).collect();
         answer.unknown = truncate::text(&names.join(", "), 500).replace('…', "...");
@@ -182,19 +188,7 @@ pub(crate) fn answer(
         let ascii: String = warning.escape_default().collect();
         answer.reply.set(VALIDATION_HEADER, &ascii);
     }
-    charge(exchange, answer.billed)?;
     Ok(answer)
-}
-
-/// Charges for an answer, unless the credits have run out by then: two requests
-/// at once must not both get the last image.
-fn charge(exchange: &mut Exchange, billed: Billed) -> Result<(), Refusal> {
-    let mut state = exchange.session.state();
-    if billed.images > 0 && state.run_out(&mut exchange.plan) {
-        return Err(Refusal::simulated(StatusCode::FORBIDDEN));
-    }
-    state.billed += billed;
-    Ok(())
 }
 
 /// Evaluates a request's body.
@@ -398,7 +392,7 @@ impl Mock {
         if let Some(operation) = self.contract.operations().nth(index) {
             body::authorize(operation, &parts.headers, self.settings.key.as_ref())?;
         }
-        let random = fraction(*number);
+        let random = Random(*number).fraction();
         for faults in parts.headers.get_all(FAULT_HEADER) {
             let faults = String::from_utf8_lossy(faults.as_bytes());
             for text in faults.split(';').filter(|text| !text.trim().is_empty()) {
@@ -420,7 +414,9 @@ impl Mock {
     ) -> (Exchange, Result<Answer, Refusal>) {
         let is_long =
             exchange.body.len() >= LARGE || exchange.parts.headers.contains_key(CONTENT_ENCODING);
-        if !is_long && exchange.loaded.set.prepared.len() < MANY {
+        let draws = self.settings.match_mode == MatchMode::Generate
+            && self.settings.generate.shape == Shape::B64;
+        if !is_long && !draws && exchange.loaded.set.prepared.len() < MANY {
             let answer = self.answer_now(&mut exchange, operation);
             return (exchange, answer);
         }
@@ -549,14 +545,4 @@ fn reset(wire: Option<&ConnectionHandle>) -> Response {
         None => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
     }
     response
-}
-
-/// A number from 0 to 1 that looks random, and is the same in every run.
-fn fraction(number: u64) -> f64 {
-    // SplitMix64, whose upper bits are good.
-    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let upper = u32::try_from(mixed >> 32).unwrap_or_default();
-    f64::from(upper) / f64::from(u32::MAX)
 }

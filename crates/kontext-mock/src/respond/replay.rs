@@ -19,11 +19,11 @@ use crate::{
         error_response::Reply,
         headers::{self, REWRITTEN, SyntheticHeaders},
     },
-    recordings::Recording,
+    recordings::{RecordedAnswer, Recording},
     state::billing::Billed,
 };
 
-/// A recording with all of its answer that is the same every time.
+/// A recording with all of its answers that is the same every time.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) name: Arc<str>,
@@ -31,6 +31,13 @@ pub(crate) struct Replay {
     /// The request's body in the form in which requests are compared, secrets
     /// redacted.
     pub(crate) canonical: Option<Canonical>,
+    /// In the order in which they are served; at least one.
+    pub(crate) answers: Vec<ReplayAnswer>,
+}
+
+/// One answer of a recording.
+#[derive(Debug)]
+pub(crate) struct ReplayAnswer {
     pub(crate) billed: Billed,
     /// Which of the provider's headers were not recorded.
     pub(crate) synthetic: SyntheticHeaders,
@@ -57,31 +64,50 @@ enum Piece {
 
 impl Replay {
     pub(crate) fn new(recording: &Recording, canonical: Option<Canonical>) -> Self {
-        let mut reply = Reply {
-            status: recording.status_code(),
-            headers: recording.headers().clone(),
-            body: recording.response_bytes(),
-        };
-        let billed = if recording.status_code().is_success() {
-            Billed::of_answer(
-                recording.response(),
-                recording.header(headers::CREDITS_USED.as_str()),
-            )
-        } else {
-            Billed::default()
-        };
-        let synthetic = headers::add_cost(&mut reply.headers, billed);
-        reply.set(RECORDING_HEADER, recording.name());
-        headers::reserve(&mut reply.headers, synthetic);
+        let answers = recording.answers().iter();
         Self {
             name: recording.name().into(),
             title: recording.title().to_owned(),
             canonical,
+            answers: answers
+                .map(|answer| ReplayAnswer::new(recording.name(), answer))
+                .collect(),
+        }
+    }
+
+    /// The first answer with a status.
+    pub(crate) fn answer_of_status(&self, status: u16) -> Option<usize> {
+        let mut answers = self.answers.iter();
+        answers.position(|answer| answer.status() == status)
+    }
+}
+
+impl ReplayAnswer {
+    fn new(recording: &str, answer: &RecordedAnswer) -> Self {
+        let mut reply = Reply {
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: answer.response.clone(),
+        };
+        let billed = if answer.status.is_success() {
+            let credits = answer.header(headers::CREDITS_USED.as_str());
+            Billed::of_answer(&answer.response, credits)
+        } else {
+            Billed::default()
+        };
+        let synthetic = headers::add_cost(&mut reply.headers, billed);
+        reply.set(RECORDING_HEADER, recording);
+        headers::reserve(&mut reply.headers, synthetic);
+        Self {
             billed,
             synthetic,
-            rewritten: Rewritten::of(recording, &reply),
+            rewritten: Rewritten::of(recording, answer, &reply),
             reply,
         }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.reply.status.as_u16()
     }
 
     /// The answer, with the URLs of kept pictures pointing to the mock, where
@@ -99,12 +125,12 @@ impl Replay {
 }
 
 impl Rewritten {
-    /// Nothing where no picture was kept with the recording.
-    fn of(recording: &Recording, reply: &Reply) -> Option<Self> {
+    /// Nothing where no picture was kept with the answer.
+    fn of(recording: &str, answer: &RecordedAnswer, reply: &Reply) -> Option<Self> {
         let mut headers = reply.headers.clone();
         headers.insert(REWRITTEN.clone(), HeaderValue::from_static("url"));
         Some(Self {
-            pieces: pieces(recording)?,
+            pieces: pieces(recording, answer)?,
             headers,
             last: Mutex::default(),
         })
@@ -113,7 +139,7 @@ impl Rewritten {
     fn body(&self, origin: &Origin<'_>) -> Bytes {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, body)) = &*last
-            && **known == *origin.0
+            && **known == *origin.rest
         {
             return body.clone();
         }
@@ -128,49 +154,60 @@ impl Rewritten {
             }
         }
         let body = Bytes::from(body);
-        *last = Some((origin.0.as_ref().into(), body.clone()));
+        *last = Some((origin.rest.as_ref().into(), body.clone()));
         body
     }
 }
 
-/// Where the client found the mock.
+/// Where clients find the mock.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin<'a>(Cow<'a, str>);
+pub(crate) struct Origin<'a> {
+    scheme: &'static str,
+    rest: Cow<'a, str>,
+}
 
 impl<'a> Origin<'a> {
+    /// The URL that the user named, without a slash at its end.
+    pub(crate) fn public(url: &'a str) -> Self {
+        let (scheme, rest) = ("", url.into());
+        Self { scheme, rest }
+    }
+
     /// Reads it from `Host`, or from a target with an authority. Where neither
     /// is there or they are not of the usual form, it is the address that the
     /// client is connected to, if it is.
     pub(crate) fn of(parts: &'a Parts, address: Option<SocketAddr>) -> Option<Self> {
-        let connected = || Some(Self(address?.to_string().into()));
-        Self::read(&parts.uri, &parts.headers).or_else(connected)
+        let connected = || Some(address?.to_string().into());
+        let rest = Self::read(&parts.uri, &parts.headers).or_else(connected)?;
+        let scheme = "http://";
+        Some(Self { scheme, rest })
     }
 
-    fn read(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Self> {
+    fn read(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
         let host = match uri.authority() {
             Some(authority) => authority.as_str(),
             None => headers.get(HOST).map(HeaderValue::to_str)?.ok()?,
         };
         // It becomes part of a JSON text and of a URL.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-        (!host.is_empty() && host.len() <= 300 && host.bytes().all(plain))
-            .then_some(Self(host.into()))
+        let is_usual = !host.is_empty() && host.len() <= 300 && host.bytes().all(plain);
+        is_usual.then_some(host.into())
     }
 
     /// The origin as a URL without a slash at its end.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.0)
+        format!("{}{}", self.scheme, self.rest)
     }
 }
 
 /// Cuts a body at the URLs of the pictures that were kept; nothing where there
 /// are none.
-fn pieces(recording: &Recording) -> Option<Vec<Piece>> {
-    let body = recording.response_bytes();
+fn pieces(recording: &str, answer: &RecordedAnswer) -> Option<Vec<Piece>> {
+    let body = &answer.response;
     let mut cuts = Vec::new();
-    for range in string_values(&body) {
+    for range in string_values(body) {
         let string = decoded(&body[range.clone()]);
-        let file = recording.files().iter().find(|file| {
+        let file = answer.files().iter().find(|file| {
             let url = string.as_deref();
             url == Some(file.url())
         });
@@ -185,7 +222,7 @@ fn pieces(recording: &Recording) -> Option<Vec<Piece>> {
     let mut at = 0;
     for (range, file) in cuts {
         pieces.push(Piece::AsRecorded(body.slice(at..range.start)));
-        let path = format!("{FILES_PATH}{}/{file}", recording.name());
+        let path = format!("{FILES_PATH}{recording}/{file}");
         pieces.push(Piece::Picture(path));
         at = range.end;
     }
@@ -242,15 +279,15 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, HeaderValue::from_str(host).unwrap());
             let uri = Uri::from_static("/v1");
-            Origin::read(&uri, &headers).map(|origin| origin.url())
+            Origin::read(&uri, &headers).map(Cow::into_owned)
         };
-        assert_eq!(origin("[::1]:80").as_deref(), Some("http://[::1]:80"));
-        assert_eq!(origin("mock:4010").as_deref(), Some("http://mock:4010"));
+        assert_eq!(origin("[::1]:80").as_deref(), Some("[::1]:80"));
+        assert_eq!(origin("mock:4010").as_deref(), Some("mock:4010"));
         for odd in ["", "a\"b", "a/b", "user@host", "a b", &"a".repeat(301)] {
             assert_eq!(origin(odd), None, "{odd}");
         }
         let uri = Uri::from_static("http://proxied:1/v1");
-        let found = Origin::read(&uri, &HeaderMap::new().clone()).map(|origin| origin.url());
-        assert_eq!(found.as_deref(), Some("http://proxied:1"));
+        let found = Origin::read(&uri, &HeaderMap::new()).map(Cow::into_owned);
+        assert_eq!(found.as_deref(), Some("proxied:1"));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         synthetic,
         validate::EvaluatedBody,
     },
-    state::{Mock, billing::Billed},
+    state::{Mock, billing::Billed, faults::Plan},
     truncate,
 };
 
@@ -30,11 +30,13 @@ pub(crate) struct Choice<'a> {
     pub(crate) exchange: &'a Exchange,
     pub(crate) operation: &'a Operation,
     pub(crate) body: &'a EvaluatedBody,
+    /// What the faults make of the request.
+    pub(crate) plan: &'a mut Plan,
 }
 
-impl Choice<'_> {
-    /// By what the request asks for, or by its recording.
-    pub(crate) fn make(&self) -> Result<Answer, Refusal> {
+impl<'a> Choice<'a> {
+    /// By what the request asks for, or by its recording; and charges for it.
+    pub(crate) fn make(mut self) -> Result<Answer, Refusal> {
         if let Some(preference) = Preference::of(&self.exchange.parts.headers)? {
             let mut answer = self.preferred(&preference)?;
             answer
@@ -42,53 +44,46 @@ impl Choice<'_> {
                 .set("preference-applied", &preference.applied());
             return Ok(answer);
         }
-        Ok(self.matched())
+        self.matched()
     }
 
     /// The recording of the request, or what the mode has in place of it.
-    fn matched(&self) -> Answer {
+    fn matched(&mut self) -> Result<Answer, Refusal> {
         if let Some(index) = matching::exact(self.body, self.query()) {
-            return self.replay(index, Match::Exact);
+            return self.replay(index, Match::Exact, None);
         }
         let set = self.set();
-        match self.mock.settings.match_mode {
-            MatchMode::Generate => self.generated(),
-            MatchMode::Fallback => match set.of_operation(self.operation.name()).next() {
-                Some((index, _)) => self.replay(index, Match::Fallback),
-                None => self.miss(),
-            },
-            MatchMode::Nearest => match matching::nearest(set, self.operation.name(), self.body) {
-                Some(index) => self.replay(index, Match::Nearest),
-                None => self.miss(),
-            },
-            MatchMode::Strict => self.miss(),
-        }
-    }
-
-    fn preferred(&self, preference: &Preference) -> Result<Answer, Refusal> {
-        let Some(name) = &preference.example else {
-            return match preference.code {
-                Some(code) => self.of_status(code),
-                None => Ok(self.matched()),
-            };
+        let operation = self.operation.name();
+        let (found, how) = match self.mock.settings.match_mode {
+            MatchMode::Generate => return self.generated(),
+            MatchMode::Fallback => {
+                let first = set.of_operation(operation).next();
+                (first.map(|(index, _)| index), Match::Fallback)
+            }
+            MatchMode::Nearest => {
+                let nearest = matching::nearest(set, operation, self.body);
+                (nearest, Match::Nearest)
+            }
+            MatchMode::Strict => (None, Match::Miss),
         };
-        let answer = self.named(name)?;
-        match preference.code {
-            Some(code) if answer.reply.status.as_u16() != code => Err(Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "Prefer: the recording {name} has the status {}, not {code}",
-                    answer.reply.status.as_u16()
-                ),
-            )),
-            _ => Ok(answer),
+        match found {
+            Some(index) => self.replay(index, how, None),
+            None => Ok(self.miss()),
         }
     }
 
-    /// A recording by its case or name.
-    fn named(&self, name: &str) -> Result<Answer, Refusal> {
+    fn preferred(&mut self, preference: &Preference) -> Result<Answer, Refusal> {
+        match (&preference.example, preference.code) {
+            (None, None) => self.matched(),
+            (None, Some(code)) => self.of_status(code),
+            (Some(name), code) => self.named(name, code),
+        }
+    }
+
+    /// A recording by its case or name; with a status its first answer that has it.
+    fn named(&mut self, name: &str, status: Option<u16>) -> Result<Answer, Refusal> {
         let set = self.set();
-        let Some(index) = set.named(self.operation.name(), name) else {
+        let Some((index, recording)) = set.named(self.operation.name(), name) else {
             let names = set.of_operation(self.operation.name());
             let names: Vec<_> = names.take(20).map(|(_, one)| &*one.name).collect();
             return Err(Refusal::new(
@@ -101,22 +96,36 @@ impl Choice<'_> {
                 ),
             ));
         };
-        Ok(self.replay_other(index))
+        let Some(status) = status else {
+            return self.replay_other(index, None);
+        };
+        let Some(answer) = recording.answer_of_status(status) else {
+            let statuses = recording.answers.iter();
+            let statuses: Vec<_> = statuses.map(|one| one.status().to_string()).collect();
+            return Err(Refusal::new(
+                Reason::Prefer,
+                format!(
+                    "Prefer: the recording {name} has the status {}, not {status}",
+                    statuses.join(", ")
+                ),
+            ));
+        };
+        self.replay_other(index, Some(answer))
     }
 
     /// An answer of a status: the request's own recording, another one, one
     /// that is made up, or the documented error.
-    fn of_status(&self, status: u16) -> Result<Answer, Refusal> {
+    fn of_status(&mut self, status: u16) -> Result<Answer, Refusal> {
         let set = self.set();
-        let has_status = |index: &usize| {
-            let recording = set.recordings.iter().nth(*index);
-            recording.is_some_and(|recording| recording.status() == status)
+        let with_status = |index: usize| {
+            let recording = set.prepared.get(index)?;
+            Some((index, recording.answer_of_status(status)?))
         };
-        let own = matching::exact(self.body, self.query()).filter(has_status);
-        let of_operation = set.of_operation(self.operation.name());
-        let found = own.or_else(|| of_operation.map(|(index, _)| index).find(has_status));
-        if let Some(index) = found {
-            return Ok(self.replay_other(index));
+        let own = matching::exact(self.body, self.query()).and_then(with_status);
+        let mut others = set.of_operation(self.operation.name());
+        let found = own.or_else(|| others.find_map(|(index, _)| with_status(index)));
+        if let Some((index, answer)) = found {
+            return self.replay_other(index, Some(answer));
         }
         let Ok(code) = StatusCode::from_u16(status) else {
             return Err(Refusal::new(
@@ -125,7 +134,7 @@ impl Choice<'_> {
             ));
         };
         if code == StatusCode::OK {
-            return Ok(self.generated());
+            return self.generated();
         }
         if self.operation.response(status).is_none() || !(400..600).contains(&status) {
             return Err(Refusal::new(
@@ -147,24 +156,42 @@ impl Choice<'_> {
 
     /// Replays a recording that was asked for by name or status, which need not
     /// be the request's own.
-    fn replay_other(&self, index: usize) -> Answer {
+    fn replay_other(&mut self, index: usize, answer: Option<usize>) -> Result<Answer, Refusal> {
         let own = matching::exact(self.body, self.query()) == Some(index);
         let how = if own { Match::Exact } else { Match::Fallback };
-        self.replay(index, how)
+        self.replay(index, how, answer)
     }
 
-    fn replay(&self, index: usize, how: Match) -> Answer {
+    /// Replays a recording: the answer that was asked for or, without one, that whose
+    /// turn it is in the session.
+    fn replay(
+        &mut self,
+        index: usize,
+        how: Match,
+        wanted: Option<usize>,
+    ) -> Result<Answer, Refusal> {
         let set = self.set();
-        self.exchange.loaded.mark_used(index);
-        let Some(prepared) = set.prepared.get(index) else {
-            return self.miss();
+        let Some(recording) = set.prepared.get(index) else {
+            return Ok(self.miss());
         };
+        let mut state = self.exchange.session.state();
+        let turn = wanted.unwrap_or_else(|| state.turn(recording));
+        let Some(served) = recording.answers.get(turn) else {
+            drop(state);
+            return Ok(self.miss());
+        };
+        state.charge(self.plan, served.billed)?;
+        if wanted.is_none() {
+            state.end_turn(recording, turn);
+        }
+        drop(state);
+        self.exchange.loaded.mark_used(index);
         let origin = if self.mock.settings.rewrite_urls {
             self.origin()
         } else {
             None
         };
-        let mut reply = prepared.reply(origin.as_ref());
+        let mut reply = served.reply(origin.as_ref());
         if how == Match::Exact && !self.body.ignored.is_empty() {
             reply.set(IGNORED_HEADER, &self.body.ignored.join(", "));
         }
@@ -172,15 +199,15 @@ impl Choice<'_> {
         let mut answer = Answer {
             reply,
             found: Some(how),
-            recording: Some(prepared.name.clone()),
-            billed: prepared.billed,
-            synthetic: prepared.synthetic,
+            recording: Some(recording.name.clone()),
+            billed: served.billed,
+            synthetic: served.synthetic,
             ..Answer::default()
         };
         if how != Match::Exact {
             self.add_differences(&mut answer, index);
         }
-        answer
+        Ok(answer)
     }
 
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Vec<String> {
@@ -247,7 +274,7 @@ impl Choice<'_> {
     }
 
     /// Makes an answer up from the request.
-    fn generated(&self) -> Answer {
+    fn generated(&mut self) -> Result<Answer, Refusal> {
         let body: Value = serde_json::from_slice(&self.exchange.body).unwrap_or_default();
         let compared = self.body.canonical();
         let spelt = compared.map_or_else(String::new, |body| {
@@ -260,31 +287,35 @@ impl Choice<'_> {
         let takes_images = page.is_none_or(|page| page.knows("image_url"));
         let made = synthetic::answer(&body, takes_images, settings, &spelt, &base_url);
         let Ok(made) = made else {
-            return self.miss();
+            return Ok(self.miss());
         };
         let billed = Billed::of_answer(&made, None);
+        self.exchange.session.state().charge(self.plan, billed)?;
         let mut reply = Reply::new(StatusCode::OK, "application/json", made);
         let synthetic = headers::add_cost(&mut reply.headers, billed);
         headers::set_match(&mut reply.headers, Match::Generated);
-        Answer {
+        Ok(Answer {
             reply,
             found: Some(Match::Generated),
             billed,
             synthetic,
             ..Answer::default()
+        })
+    }
+
+    fn origin(&self) -> Option<Origin<'a>> {
+        match &self.mock.settings.public_url {
+            Some(url) => Some(Origin::public(url)),
+            None => Origin::of(&self.exchange.parts, self.exchange.address),
         }
     }
 
-    fn origin(&self) -> Option<Origin<'_>> {
-        Origin::of(&self.exchange.parts, self.exchange.address)
-    }
-
-    fn set(&self) -> &RecordingIndex {
+    fn set(&self) -> &'a RecordingIndex {
         &self.exchange.loaded.set
     }
 
     /// The query, where there is one that is not empty.
-    fn query(&self) -> Option<&str> {
+    fn query(&self) -> Option<&'a str> {
         let query = self.exchange.parts.uri.query();
         query.filter(|query| !query.is_empty())
     }

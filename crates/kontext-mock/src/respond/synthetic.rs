@@ -1,8 +1,10 @@
 //! Answers that are made up from the request, where nothing was recorded.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
+use std::io;
 use strum::{Display, EnumString};
 
 use crate::{
@@ -54,6 +56,8 @@ pub enum Shape {
     Data,
     /// Both together in one body, every image in `images` and in `data`.
     Both,
+    /// As `data`, with the images themselves in base64 and no URL.
+    B64,
 }
 
 /// The body of an answer, in the order of the provider's examples.
@@ -99,8 +103,8 @@ struct DataPart<'a> {
 
 #[derive(Serialize)]
 struct ImageData<'a> {
-    url: &'a str,
-    b64_json: Option<&'a str>,
+    url: Option<&'a str>,
+    b64_json: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -150,7 +154,7 @@ struct Named {
 ///
 /// # Errors
 ///
-/// Fails where JSON cannot be written, which no request is known to bring
+/// Fails where JSON or a picture cannot be written, which no request is known to bring
 /// about.
 pub(crate) fn answer(
     request: &Value,
@@ -158,7 +162,7 @@ pub(crate) fn answer(
     settings: &Generate,
     canonical: &str,
     base_url: &str,
-) -> serde_json::Result<Vec<u8>> {
+) -> io::Result<Vec<u8>> {
     let hash = Sha256::new()
         .chain_update(settings.seed.to_le_bytes())
         .chain_update(canonical)
@@ -186,18 +190,21 @@ pub(crate) fn answer(
         has_nsfw_concepts: pictures.iter().map(|_| false).collect(),
         prompt: text(request, "prompt").unwrap_or_default(),
     };
-    let data = || DataPart {
-        data: pictures.iter().map(Named::image_data).collect(),
-        meta: Meta {
-            usage: Usage::of(count),
-        },
-        model: text(request, "model").unwrap_or(MODEL),
-    };
     let shape = settings.shape;
-    serde_json::to_vec(&Answer {
-        images: matches!(shape, Shape::Images | Shape::Both).then(images),
-        data: matches!(shape, Shape::Data | Shape::Both).then(data),
-    })
+    let data = if shape == Shape::Images {
+        None
+    } else {
+        let data = pictures.iter().map(|picture| picture.image_data(shape));
+        Some(DataPart {
+            data: data.collect::<io::Result<_>>()?,
+            meta: Meta {
+                usage: Usage::of(count),
+            },
+            model: text(request, "model").unwrap_or(MODEL),
+        })
+    };
+    let images = matches!(shape, Shape::Images | Shape::Both).then(images);
+    Ok(serde_json::to_vec(&Answer { images, data })?)
 }
 
 /// How many pictures a request asks for, from 1 to 4: 1 where it says nothing,
@@ -292,11 +299,12 @@ impl Named {
         }
     }
 
-    fn image_data(&self) -> ImageData<'_> {
-        ImageData {
-            url: &self.url,
-            b64_json: None,
-        }
+    fn image_data(&self, shape: Shape) -> io::Result<ImageData<'_>> {
+        let (url, b64_json) = match shape {
+            Shape::B64 => (None, Some(STANDARD.encode(self.picture.render()?))),
+            _ => (Some(&*self.url), None),
+        };
+        Ok(ImageData { url, b64_json })
     }
 }
 
@@ -328,7 +336,7 @@ impl Generate {
 
 impl Shape {
     /// Every shape.
-    pub const ALL: [Self; 3] = [Self::Images, Self::Data, Self::Both];
+    pub const ALL: [Self; 4] = [Self::Images, Self::Data, Self::Both, Self::B64];
 }
 
 #[cfg(test)]

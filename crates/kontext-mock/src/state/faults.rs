@@ -2,6 +2,7 @@
 
 mod parse;
 
+use crate::respond::picture::Random;
 pub use parse::ParseFaultError;
 use std::{
     mem,
@@ -99,6 +100,9 @@ pub struct Fault {
     pub kind: FaultKind,
     /// How many requests it happens to; without it all.
     pub times: Option<u64>,
+    /// The share of requests that it happens to, above 0 and up to 1; without it all.
+    /// Which ones follows from the seed of [`Generate`](crate::Generate) alone.
+    pub share: Option<f64>,
 }
 
 impl FaultKind {
@@ -130,11 +134,30 @@ impl Fault {
             ..self
         }
     }
+
+    /// Happens to this share of requests only, from 0 to 1. It means nothing to
+    /// [`FaultKind::RateLimit`] and [`FaultKind::OutOfCredits`].
+    #[must_use]
+    pub fn share(self, share: f64) -> Self {
+        Self {
+            share: Some(share),
+            ..self
+        }
+    }
+
+    /// Whether a share of requests is said by other means.
+    fn takes_no_share(&self) -> bool {
+        self.is_rate_limit() || matches!(self.kind, FaultKind::OutOfCredits { .. })
+    }
 }
 
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
-        Self { kind, times: None }
+        Self {
+            kind,
+            times: None,
+            share: None,
+        }
     }
 }
 
@@ -145,6 +168,8 @@ pub(crate) struct ActiveFault {
     /// How many more requests it happens to; without it all.
     left: Option<u64>,
     bucket: Option<Bucket>,
+    /// What its share is drawn by, once it has been.
+    random: Option<Random>,
 }
 
 /// A token bucket.
@@ -198,7 +223,23 @@ impl ActiveFault {
             fault,
             left: fault.times,
             bucket: None,
+            random: None,
         }
+    }
+
+    /// Draws whether it may happen to the next request.
+    pub(crate) fn is_drawn(&mut self, seed: u64) -> bool {
+        let fault = self.fault;
+        let Some(share) = fault.share.filter(|_| !fault.takes_no_share()) else {
+            return true;
+        };
+        let random = self.random.get_or_insert_with(|| {
+            // Other faults are drawn otherwise.
+            let text = fault.to_string();
+            let mix = |seed: u64, byte: u8| Random(seed ^ u64::from(byte)).next();
+            Random(text.bytes().fold(seed, mix))
+        });
+        random.fraction() < share
     }
 
     /// The fault, with how often it still happens.
@@ -346,6 +387,24 @@ impl Bucket {
 #[cfg(test)]
 mod active_tests {
     use super::*;
+
+    #[test]
+    fn a_share_follows_from_the_seed_and_the_fault_alone() {
+        let drawn = |status: u16, seed: u64| {
+            let fault = Fault::from(FaultKind::Status { status }).share(0.1);
+            let mut active = ActiveFault::new(fault);
+            (0..1000)
+                .filter(|_| active.is_drawn(seed))
+                .collect::<Vec<_>>()
+        };
+        let first = drawn(503, 0);
+        assert!((60..140).contains(&first.len()), "{}", first.len());
+        assert_eq!(drawn(503, 0), first);
+        for (status, seed) in [(503, 1), (502, 0)] {
+            let other = drawn(status, seed);
+            assert!((60..140).contains(&other.len()) && other != first);
+        }
+    }
 
     fn plan(faults: &mut [ActiveFault], now: Instant) -> Plan {
         let mut plan = Plan::new(true);

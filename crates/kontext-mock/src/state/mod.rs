@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) journal_body: usize,
     pub(crate) log_requests: bool,
     pub(crate) rewrite_urls: bool,
+    /// Where clients find the mock, if it cannot be told from their requests.
+    pub(crate) public_url: Option<String>,
     /// Where the recordings are from; nothing where they are built in.
     pub(crate) folder: Option<PathBuf>,
     /// What is ignored besides what the folder says.

@@ -1,6 +1,6 @@
 //! Sessions: what tests that share a mock do not share.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::{
     collections::HashMap,
@@ -9,7 +9,9 @@ use std::{
 };
 
 use crate::{
+    http::error_response::Refusal,
     matching::Match,
+    respond::replay::Replay,
     state::{
         billing::Billed,
         faults::{ActiveFault, Fault, Plan},
@@ -19,17 +21,17 @@ use crate::{
 /// Names the request header that says to which session a request belongs: up
 /// to 64 characters of `A-Z a-z 0-9 . _ -`.
 ///
-/// A session has faults, counters and charges of its own, and starts with the
-/// faults that the server was started with. Requests without
-/// the header share one session.
+/// A session has faults, counters and charges of its own, and its own place in
+/// recordings with several answers. It starts with the faults that the server was
+/// started with. Requests without the header share one session.
 pub const SESSION_HEADER: &str = "x-kontext-session";
 
 /// How many named sessions are kept; of more, the one that was used longest ago
 /// is forgotten.
 pub const SESSIONS: usize = 1000;
 
-/// How many rate limits of requests a session has at once.
-const BUCKETS: usize = 100;
+/// How many rate limits and shares of requests a session has at once.
+const OWN: usize = 100;
 
 /// How the requests of a session ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -64,9 +66,13 @@ pub(crate) struct State {
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) billed: Billed,
     pub(crate) counts: Counts,
-    /// The buckets of rate limits that requests ask for themselves, by how they
-    /// are written.
-    buckets: HashMap<String, ActiveFault>,
+    /// What the shares of faults are drawn by.
+    seed: u64,
+    /// Which answer comes next, by recording; of those with several.
+    turns: HashMap<Arc<str>, usize>,
+    /// The rate limits and shares that requests ask for themselves, by how they are
+    /// written.
+    own: HashMap<String, ActiveFault>,
 }
 
 /// All sessions of a mock.
@@ -98,8 +104,9 @@ pub(crate) fn is_name(text: &str) -> bool {
 }
 
 impl Sessions {
-    pub(crate) fn new(faults: &[Fault]) -> Self {
+    pub(crate) fn new(faults: &[Fault], seed: u64) -> Self {
         let start = State {
+            seed,
             faults: faults.iter().copied().map(ActiveFault::new).collect(),
             ..State::default()
         };
@@ -197,28 +204,56 @@ impl State {
         }
         let now = Instant::now();
         for fault in &mut self.faults {
-            plan.add(fault, now, random);
+            if fault.is_drawn(self.seed) {
+                plan.add(fault, now, random);
+            }
         }
     }
 
-    /// What a fault makes of a request that asks for it by its header. Requests that ask for the same rate limit share one bucket.
+    /// What a fault makes of a request that asks for it by its header. Requests that
+    /// ask for the same rate limit, or the same share, have one together.
     pub(crate) fn plan_own(&mut self, plan: &mut Plan, fault: Fault, random: f64) {
         let now = Instant::now();
-        if !fault.is_rate_limit() {
+        if !fault.is_rate_limit() && fault.share.is_none() {
             return plan.add_own(fault, now, random);
         }
         let name = fault.to_string();
-        if self.buckets.len() >= BUCKETS && !self.buckets.contains_key(&name) {
-            self.buckets.clear();
+        if self.own.len() >= OWN && !self.own.contains_key(&name) {
+            self.own.clear();
         }
-        let bucket = self.buckets.entry(name);
-        let bucket = bucket.or_insert_with(|| ActiveFault::new(fault));
-        plan.add(bucket, now, random);
+        let own = self.own.entry(name);
+        let own = own.or_insert_with(|| ActiveFault::new(fault));
+        if own.is_drawn(self.seed) {
+            plan.add(own, now, random);
+        }
     }
 
     /// Whether the credits of a request have run out.
     pub(crate) fn run_out(&mut self, plan: &mut Plan) -> bool {
         plan.run_out(&mut self.faults, self.billed.images)
+    }
+
+    /// Charges for an answer, unless the credits have run out by then: two requests
+    /// at once must not both get the last image.
+    pub(crate) fn charge(&mut self, plan: &mut Plan, billed: Billed) -> Result<(), Refusal> {
+        if billed.images > 0 && self.run_out(plan) {
+            return Err(Refusal::simulated(StatusCode::FORBIDDEN));
+        }
+        self.billed += billed;
+        Ok(())
+    }
+
+    /// Which answer of a recording is served next. The last one repeats.
+    pub(crate) fn turn(&self, recording: &Replay) -> usize {
+        let turn = self.turns.get(&recording.name).copied().unwrap_or_default();
+        turn.min(recording.answers.len().saturating_sub(1))
+    }
+
+    /// Goes on from an answer that was served to the next one.
+    pub(crate) fn end_turn(&mut self, recording: &Replay, turn: usize) {
+        if turn + 1 < recording.answers.len() {
+            self.turns.insert(recording.name.clone(), turn + 1);
+        }
     }
 
     /// Counts a request by how it ended.

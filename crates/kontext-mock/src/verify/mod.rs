@@ -15,8 +15,8 @@ use crate::{
     contract::{Contract, Operation},
     error::RecordError,
     log::with_causes,
-    recorder::{store::is_good, upstream::Upstream},
-    recordings::Recording,
+    recorder::upstream::Upstream,
+    recordings::{RecordedAnswer, Recording, is_good},
     redaction::{Redaction, Secret},
     respond::synthetic::image_count,
     state::billing::Billed,
@@ -100,11 +100,11 @@ pub fn verify_plan<'a>(
     let contract = Contract::shared()?;
     let mut plan = VerifyPlan::default();
     for recording in recordings {
-        if sendable(&contract, recording).is_err() {
+        let Ok((_, answers)) = sendable(&contract, recording) else {
             continue;
-        }
+        };
         plan.requests += 1;
-        if (200..300).contains(&recording.status()) {
+        if answers.iter().any(|answer| answer.status.is_success()) {
             let request = recording.request().unwrap_or_default();
             let request = serde_json::from_slice::<Value>(request).unwrap_or_default();
             plan.billed += Billed::images(image_count(&request).into());
@@ -142,7 +142,8 @@ pub async fn verify<'a>(
     };
     let needs_key = recordings
         .iter()
-        .any(|recording| sendable(&contract, recording).is_ok_and(Operation::needs_key));
+        .filter_map(|recording| sendable(&contract, recording).ok())
+        .any(|(operation, _)| operation.needs_key());
     if needs_key && key.is_none_or(str::is_empty) {
         return Err(RecordError::NoKey {
             upstream: upstream.origin().to_owned(),
@@ -181,7 +182,7 @@ async fn ask(
     recording: &Recording,
     refused: &mut Option<StatusCode>,
 ) -> Result<Vec<Drift>, String> {
-    let operation = sendable(contract, recording)?;
+    let (operation, answers) = sendable(contract, recording)?;
     let mut headers = HeaderMap::new();
     if let (true, Some(key)) = (operation.needs_key(), key) {
         let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
@@ -232,7 +233,14 @@ async fn ask(
             truncate::text(&message, 200)
         ));
     }
-    let mut drift = compare(operation, recording, status, &headers, &body);
+    // It may answer as it did any time; otherwise the last of them counts.
+    let mut drift = Vec::new();
+    for answer in answers {
+        drift = compare(operation, answer, status, &headers, &body);
+        if drift.is_empty() {
+            break;
+        }
+    }
     for one in &mut drift {
         one.pointer = without_key(&one.pointer, key);
         one.live = without_key(&one.live, key);
@@ -246,28 +254,37 @@ fn without_key(text: &str, key: Option<&str>) -> String {
     Redaction::default().text(text, &secrets).0.into_owned()
 }
 
-/// The operation of a recording whose request can be sent, and whose answer
-/// would say something; fails with the reason why not.
-fn sendable<'a>(contract: &'a Contract, recording: &Recording) -> Result<&'a Operation, String> {
-    let request_file = |one: &crate::Redacted| one.file() == "request.json";
-    if recording.redacted().iter().any(request_file) {
+/// The operation of a recording whose request can be sent, and the answers that say
+/// something of it; fails with the reason why not.
+fn sendable<'a, 'r>(
+    contract: &'a Contract,
+    recording: &'r Recording,
+) -> Result<(&'a Operation, Vec<&'r RecordedAnswer>), String> {
+    let redacted = recording.redacted();
+    if redacted.iter().any(|one| one.file() == "request.json") {
         return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
     }
-    if !is_good(recording.status()) {
+    let all = recording.answers().iter();
+    let good: Vec<_> = all.filter(|answer| is_good(answer.status())).collect();
+    if good.is_empty() {
+        let statuses = recording.answers().iter();
+        let statuses: Vec<_> = statuses.map(|answer| answer.status().to_string()).collect();
         return Err(format!(
             "it was not sent: the recorded status {} is about the key, the balance or the state \
              of the server, and not about the request",
-            recording.status()
+            statuses.join(", ")
         ));
     }
-    contract
-        .operation(recording.method(), recording.path())
-        .ok_or_else(|| "the contract has no such operation".to_owned())
+    let operation = contract.operation(recording.method(), recording.path());
+    match operation {
+        Some(operation) => Ok((operation, good)),
+        None => Err("the contract has no such operation".to_owned()),
+    }
 }
 
 fn compare(
     operation: &Operation,
-    recording: &Recording,
+    answer: &RecordedAnswer,
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -284,7 +301,7 @@ fn compare(
     };
     add(
         "status",
-        recording.status().to_string(),
+        answer.status().to_string(),
         status.as_u16().to_string(),
     );
     let media_type = |value: Option<&str>| {
@@ -295,16 +312,16 @@ fn compare(
     let live_type = live_type.and_then(|value| value.to_str().ok());
     add(
         "content-type",
-        media_type(recording.header("content-type")),
+        media_type(answer.header("content-type")),
         media_type(live_type),
     );
-    let recorded = serde_json::from_slice::<Value>(recording.response());
+    let recorded = serde_json::from_slice::<Value>(answer.response());
     let live = serde_json::from_slice::<Value>(body);
     match (recorded, live) {
         (Ok(recorded), Ok(live)) => {
-            let maps = operation.open_maps(recording.status());
+            let maps = operation.open_maps(answer.status());
             let mut found = shape::drift(&recorded, &live, &maps);
-            found.retain(|one| !is_redacted(recording, &recorded, &one.pointer));
+            found.retain(|one| !is_redacted(answer, &recorded, &one.pointer));
             drift.append(&mut found);
         }
         (recorded, live) => {
@@ -317,9 +334,9 @@ fn compare(
 
 /// Whether the recorded value at a place, in which `*` stands for every entry of
 /// a list, was taken out as a whole, so that its type is not known any more.
-fn is_redacted(recording: &Recording, recorded: &Value, pointer: &str) -> bool {
-    let file = recording.response_file_name();
-    let mut of_response = recording.redacted().iter().filter(|one| one.file() == file);
+fn is_redacted(answer: &RecordedAnswer, recorded: &Value, pointer: &str) -> bool {
+    let redacted = answer.meta.redacted.iter();
+    let mut of_response = redacted.filter(|one| one.file() == answer.response_file());
     of_response.any(|one| {
         let left = recorded.pointer(one.pointer()).and_then(Value::as_str);
         if !left.is_some_and(|left| left.starts_with("[redacted:") && left.ends_with(']')) {

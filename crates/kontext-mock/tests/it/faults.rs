@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     binary::{Serving, command},
     http::{Answer, add_bird_with, post},
-    wire::{Ended, Seen, admin, admin_json, charged, last_request},
+    wire::{Ended, Seen, admin, admin_json, charged, last_request, post_with},
 };
 
 /// The bytes that no HTTP client takes for an answer.
@@ -332,4 +332,39 @@ async fn faults_that_happen_a_few_times_act_one_after_the_other_and_start_again(
     );
     server.reset();
     assert_eq!(statuses(), [503, 429, 429, 200]);
+}
+
+#[tokio::test]
+async fn a_share_of_requests_fails_and_the_seed_says_which() {
+    let failing = async |seed: u64| {
+        let fault: Fault = "503,p=0.2".parse().unwrap();
+        let settings = kontext_mock::Generate::default().with_seed(seed);
+        let builder = MockServer::builder().fault(fault).generate(settings);
+        let server = builder.start().await.unwrap();
+        let ask = |session: &str| {
+            let headers = [("x-kontext-session", session)];
+            let asked = (0..100)
+                .map(|_| post_with(server.address(), &headers, add_bird_with(json!({}))).status);
+            asked.collect::<Vec<_>>()
+        };
+        let statuses = ask("a");
+        // Each session has the same.
+        assert_eq!(ask("b"), statuses);
+        statuses
+    };
+    let first = failing(0).await;
+    let count = first.iter().filter(|status| **status == 503).count();
+    assert!((8..35).contains(&count), "{count}");
+    assert_eq!(failing(0).await, first);
+    assert_ne!(failing(1).await, first);
+}
+
+#[tokio::test]
+async fn requests_can_ask_for_a_share_by_their_header() {
+    let server = MockServer::start().await.unwrap();
+    let headers = [(FAULT_HEADER, "503,p=0.5")];
+    let asked =
+        (0..100).map(|_| post_with(server.address(), &headers, add_bird_with(json!({}))).status);
+    let failed = asked.filter(|status| *status == 503).count();
+    assert!((30..70).contains(&failed), "{failed}");
 }

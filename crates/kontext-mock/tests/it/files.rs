@@ -1,13 +1,13 @@
 //! Pictures that are kept with a recording: the mock serves them, and its
 //! answers lead to them.
 
-use kontext_mock::{MockServer, Recordings};
+use kontext_mock::{MatchMode, MockServer, Recordings};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     folders::Folder,
-    http::{self, Answer, PATH, add_bird_with, raw},
+    http::{self, Answer, PATH, add_bird_with, post, raw},
     wire::{admin, last_request},
 };
 
@@ -291,4 +291,54 @@ async fn a_picture_that_was_changed_or_is_not_there_stops_the_start() {
         defect.contains("file-1.jpg: is not listed in recording.json"),
         "{defect}"
     );
+}
+
+#[tokio::test]
+async fn pictures_can_be_found_at_a_public_url() {
+    for (url, expected) in [
+        ("https://mock.example", "https://mock.example/__mock/files/"),
+        (
+            "https://[::1]:81/base/",
+            "https://[::1]:81/base/__mock/files/",
+        ),
+    ] {
+        for mode in [MatchMode::Nearest, MatchMode::Generate] {
+            let builder = MockServer::builder().public_url(url).match_mode(mode);
+            let server = builder.start().await.unwrap();
+            // The mock's own pages are there, too.
+            let origin = url.split("/base").next().unwrap();
+            for (origin, status) in [(origin, 204), ("https://other.example", 403)] {
+                let headers = [("origin", origin)];
+                let reset = http::send(server.address(), "POST", "/__mock/reset", &headers, b"");
+                assert_eq!(reset.status, status, "{origin}");
+            }
+            for prompt in ["Add a bird to the foreground of the photo.", "Another."] {
+                let answer = post(server.address(), add_bird_with(json!({"prompt": prompt})));
+                let image = answer.json()["images"][0]["url"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
+                assert!(image.starts_with(expected), "{image}");
+            }
+        }
+    }
+    for wrong in [
+        "",
+        "mock.example",
+        "ftp://a.example",
+        "https://a.example/?b",
+        "https://u:secret@a",
+    ] {
+        let error = MockServer::builder()
+            .public_url(wrong)
+            .start()
+            .await
+            .unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("expected http:// or https://"),
+            "{wrong}: {error}"
+        );
+        assert!(!error.contains("secret"), "{error}");
+    }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod answers;
 mod binary;
 mod contracts;
 mod fault_connections;

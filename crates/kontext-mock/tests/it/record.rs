@@ -42,7 +42,7 @@ pub(crate) fn recordings(folder: &TempDir) -> Recordings {
 }
 
 /// The one recording that was made of a request, by the start of its case.
-fn one(folder: &TempDir, start: &str) -> kontext_mock::Recording {
+pub(crate) fn one(folder: &TempDir, start: &str) -> kontext_mock::Recording {
     let recordings = recordings(folder);
     let mut found = recordings.iter().filter(|one| {
         let case = one.name().strip_prefix("generate-image/").unwrap();
@@ -53,7 +53,7 @@ fn one(folder: &TempDir, start: &str) -> kontext_mock::Recording {
     one
 }
 
-fn prompt(prompt: &str) -> String {
+pub(crate) fn prompt(prompt: &str) -> String {
     add_bird_with(json!({"prompt": prompt}))
 }
 
@@ -281,7 +281,7 @@ fn a_client_that_goes_does_not_lose_the_recording() {
 #[test]
 fn a_client_that_does_not_read_does_not_hold_up_the_recording() {
     let upstream = Upstream::start(|_, stream| {
-        let body = json!({"images": [], "prompt": "x".repeat(20_000_000)});
+        let body = json!({"images": [], "prompt": "x".repeat(12_000_000)});
         respond(stream, 200, &[], body.to_string().as_bytes());
     });
     let folder = TempDir::new().unwrap();
@@ -366,7 +366,7 @@ fn the_key_goes_over_https_or_to_this_machine_only() {
         "http://api.example",
         "http://10.0.0.1",
         "https://me:s3cret-password@api.example",
-        "https://api.example/s3cret-password",
+        "https://api.example/?s3cret-password",
         "s3cret-password",
         "",
     ] {
@@ -387,7 +387,7 @@ fn the_key_goes_over_https_or_to_this_machine_only() {
 }
 
 #[test]
-fn all_replaces_the_recording_of_the_same_request() {
+fn all_keeps_every_answer_to_the_same_request() {
     let upstream = Upstream::start(|request, stream| {
         let mut body = image(request);
         body.extend_from_slice(&b" ".repeat(request.head.len() % 7));
@@ -410,11 +410,11 @@ fn all_replaces_the_recording_of_the_same_request() {
     assert_ne!(other, body);
     let answer = post(recorder.address, &other);
     let recording = one(&folder, "same-");
-    assert_eq!(recording.response(), answer.body);
-    assert_eq!(recording.request(), Some(other.as_bytes()));
+    assert_eq!(recording.answers()[1].response(), answer.body);
+    assert_eq!(recording.request(), Some(body.as_bytes()));
     let errors = recorder.stop();
     assert!(
-        errors.contains(&format!("saved again as {}", recording.name())),
+        errors.contains(&format!("saved as answer 2 of {}", recording.name())),
         "{errors}"
     );
     assert_eq!(recordings(&folder).len(), 1);
@@ -494,7 +494,7 @@ fn update_refreshes_what_is_there_only() {
 }
 
 #[test]
-fn a_failure_does_not_replace_a_success() {
+fn a_failure_neither_follows_nor_replaces_a_success() {
     let answers = Mutex::new(vec![200, 503, 400, 200, 429]);
     let upstream = Upstream::start(move |request, stream| {
         let status = answers.lock().unwrap().pop().unwrap();
@@ -505,10 +505,14 @@ fn a_failure_does_not_replace_a_success() {
         respond(stream, status, &[], &body);
     });
     let folder = TempDir::new().unwrap();
-    let recorder = start(&upstream, &folder, &[]);
-    for (answered, kept) in [(429, 429), (200, 200), (400, 200), (503, 200), (200, 200)] {
+    let first = start(&upstream, &folder, &[]);
+    assert_eq!(post(first.address, prompt("Fail.")).status, 429);
+    first.stop();
+    let recorder = start(&upstream, &folder, &["--mode", "update"]);
+    for (answered, kept) in [(200, 200), (400, 200), (503, 200), (200, 200)] {
         assert_eq!(post(recorder.address, prompt("Fail.")).status, answered);
-        assert_eq!(one(&folder, "fail-").status(), kept);
+        let recording = one(&folder, "fail-");
+        assert_eq!((recording.status(), recording.answers().len()), (kept, 1));
     }
     let errors = recorder.stop();
     assert!(
@@ -938,4 +942,32 @@ fn a_prompt_in_another_script_has_a_name_that_can_be_read() {
             recording.name()
         );
     }
+}
+
+#[test]
+fn an_upstream_can_have_a_base_path_which_is_not_recorded() {
+    let upstream = Upstream::start(|request, stream| respond(stream, 200, &[], &image(request)));
+    let folder = TempDir::new().unwrap();
+    let base = format!("{}/gateway", upstream.url());
+    let recorder = Process::start(&mut command(&base, &folder), UP);
+    assert_eq!(post(recorder.address, prompt("Base.")).status, 200);
+    let recording = one(&folder, "base-");
+    assert_eq!(recording.path(), PATH);
+    assert_eq!(recording.source(), (&*upstream.url(), None));
+    // Nothing leads out of the base, which can be another service of the same host.
+    for path in ["/../other", "/%2e%2e/other", "/.%2E/.."] {
+        let answer = send(recorder.address, "GET", path, &[], b"");
+        assert_eq!(answer.status, 502, "{path}");
+    }
+    recorder.stop();
+    let heads: Vec<_> = upstream
+        .received()
+        .into_iter()
+        .map(|one| one.head)
+        .collect();
+    assert_eq!(heads.len(), 1, "{heads:?}");
+    assert!(
+        heads[0].starts_with(&format!("POST /gateway{PATH} ")),
+        "{heads:?}"
+    );
 }

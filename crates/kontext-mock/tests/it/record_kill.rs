@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use kontext_mock::{Contract, Recordings, check};
+use kontext_mock::Recordings;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ fn send_until_killed(address: SocketAddr, lane: usize, answered: &mpsc::Sender<(
 #[test]
 fn killed_in_a_loop_it_leaves_whole_recordings() {
     // Bodies large enough to be written in several goes, and another one each
-    // time, so that every recording replaces one.
+    // time, so that every answer changes a recording.
     let count = Arc::new(AtomicUsize::new(0));
     let upstream = Upstream::start(move |request, stream| {
         let number = count.fetch_add(1, Ordering::Relaxed);
@@ -61,7 +61,6 @@ fn killed_in_a_loop_it_leaves_whole_recordings() {
         respond(stream, 200, &[], body.to_string().as_bytes());
     });
     let folder = TempDir::new().unwrap();
-    let contract = Contract::embedded().unwrap();
     let mut leftovers = 0;
     let mut most = 0;
     for kill in 0..KILLS {
@@ -90,8 +89,6 @@ fn killed_in_a_loop_it_leaves_whole_recordings() {
         });
         leftovers += hidden.count();
         let recordings = Recordings::load(folder.path()).unwrap();
-        let report = check(&contract, &recordings);
-        assert!(report.is_clean(), "{report}");
         assert!(recordings.len() >= most, "what was recorded stays");
         most = recordings.len();
         for recording in &recordings {

@@ -289,3 +289,98 @@ fn it_does_not_start_without_a_key_an_origin_or_the_recording() {
     }
     assert_eq!(upstream.received().len(), 0);
 }
+
+#[test]
+fn a_dry_run_says_the_price_and_sends_nothing() {
+    let folder = Folder::with_add_bird();
+    let upstream = Upstream::json(200, recorded(&folder).to_string());
+    let mut dry = command(&upstream.url(), &folder, &["--dry-run"]);
+    let (code, output, errors) = run(dry.env_remove("AIMLAPI_KEY"));
+    assert_eq!((code, &*errors), (Some(0), ""));
+    assert_eq!(
+        output,
+        "of 1 recordings 1 are sent to the upstream, one at a time, with generations of 1 images: \
+         about 91000 credits, $0.05; nothing was sent\n"
+    );
+    let more = ["--dry-run", "--format", "json"];
+    let (code, output, _) = run(&mut command(&upstream.url(), &folder, &more));
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        serde_json::from_str::<Value>(&output).unwrap(),
+        json!({
+            "format": 1, "recordings": 1, "requests": 1, "images": 1, "credits": 91000,
+            "usd": 0.0455,
+        })
+    );
+    assert!(upstream.received().is_empty());
+}
+
+/// Runs a command on a terminal of its own, on which this is typed; returns its exit
+/// code and what it showed.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
+    use rustix::{
+        fs::{Mode, OFlags, open},
+        pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    };
+    use std::{
+        fs::File,
+        io::{Read as _, Write as _},
+    };
+
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let program = File::from(open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap());
+    command.stdin(program.try_clone().unwrap());
+    command.stdout(program.try_clone().unwrap()).stderr(program);
+    let mut child = command.spawn().unwrap();
+    // The other end is open in the child alone, so that it ends with it.
+    command.stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::null());
+    command.stderr(std::process::Stdio::null());
+    let mut terminal = File::from(terminal);
+    terminal.write_all(typed.as_bytes()).unwrap();
+    let mut shown = Vec::new();
+    // The end of a terminal is an error.
+    let _ = terminal.read_to_end(&mut shown);
+    let shown = String::from_utf8(shown).unwrap();
+    (child.wait().unwrap().code(), shown)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_paid_requests_are_sent_after_a_yes_alone() {
+    let folder = Folder::with_add_bird();
+    let upstream = Upstream::json(200, recorded(&folder).to_string());
+    for (typed, more, code, sent) in [
+        ("n\n", &[][..], 2, 0),
+        ("\n", &[], 2, 0),
+        ("y\n", &[], 0, 1),
+        ("", &["--yes"], 0, 2),
+    ] {
+        let mut verify = command(&upstream.url(), &folder, more);
+        let (found, shown) = on_a_terminal(&mut verify, typed);
+        assert_eq!(found, Some(code), "{typed:?}: {shown}");
+        assert_eq!(upstream.received().len(), sent, "{typed:?}");
+        let asked = shown.contains("Send the requests? [y/N]");
+        assert_eq!(asked, more.is_empty(), "{shown}");
+    }
+}
+
+#[test]
+fn an_upstream_can_have_a_base_path() {
+    let folder = Folder::with_add_bird();
+    let upstream = Upstream::json(200, recorded(&folder).to_string());
+    let url = format!("{}/gateway/images/", upstream.url());
+    let (code, output, errors) = run(&mut command(&url, &folder, &[]));
+    assert_eq!(code, Some(0), "{output}{errors}");
+    let head = &upstream.received()[0].head;
+    assert!(
+        head.starts_with(&format!("POST /gateway/images{PATH} ")),
+        "{head}"
+    );
+    // A path can be a secret.
+    assert!(!output.contains("gateway") && !errors.contains("gateway"));
+}

@@ -75,6 +75,36 @@ fn every_answer_of_a_recording_is_validated() {
 }
 
 #[test]
+fn answers_of_format_2_have_their_own_status_and_redactions() {
+    let folder = folder("none");
+    let at = "recordings/make-image/several";
+    let meta = |second: u16| {
+        format!(
+            r#"{{"format": 2, "method": "POST", "path": "/images", "answers": [
+                {{"status": 200}}, {{"status": {second}, "redacted":
+                    [{{"file": "response-2.json", "pointer": "/url", "what": "a secret"}}]}}
+            ]}}"#
+        )
+    };
+    folder.write(
+        &format!("{at}/request.json"),
+        r#"{"prompt": "c", "size": "l"}"#,
+    );
+    folder.write(&format!("{at}/response.json"), r#"{"url": "u"}"#);
+    folder.write(&format!("{at}/response-2.json"), r#"{"url": 1}"#);
+    folder.write(&format!("{at}/recording.json"), &meta(200));
+    assert_eq!(
+        outcome(&folder, 0)["disagreeing"],
+        json!(["make-image/odd"])
+    );
+    folder.write(&format!("{at}/recording.json"), &meta(418));
+    assert_eq!(
+        outcome(&folder, 0)["disagreeing"],
+        json!(["make-image/odd", "make-image/several"])
+    );
+}
+
+#[test]
 fn recordings_that_cannot_be_validated_are_undecided() {
     let folder = folder("none");
     for file in ["old.json", "new.json"] {

@@ -58,8 +58,9 @@ pub(crate) enum Command {
     /// Send the recorded requests to a real server, and report where it answers
     /// differently from the recording: in status, media type or shape.
     ///
-    /// Each request is sent once, and the provider charges for the images. The
-    /// key is read from the environment variable AIMLAPI_KEY.
+    /// Each request is sent once, and the provider charges for the images: on a
+    /// terminal it asks first, and --dry-run says the price and sends nothing. The key
+    /// is read from the environment variable AIMLAPI_KEY.
     Verify(VerifyArguments),
     /// Ask a running mock whether it is up, for container health checks.
     Health(HealthArguments),
@@ -117,17 +118,19 @@ pub(crate) struct ServeArguments {
     /// empty-reply, garbage, malformed-chunk, cut-body[=BYTES],
     /// wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS],
     /// rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N for
-    /// the first N requests only.
+    /// the first N requests only, and most with ,p=0.1 for a share of the requests that
+    /// follows from --seed. 503 is short for status=503.
     ///
     /// Several in one value are separated by `;`.
     #[arg(long = "fault", value_name = "FAULT", value_delimiter = ';')]
     pub(crate) faults: Vec<Fault>,
 
-    /// Where --match generate lists the images: images, data, or both.
+    /// Where --match generate lists the images: images, data, or both; b64 is data with
+    /// the images themselves.
     #[arg(long, value_name = "SHAPE", value_enum, default_value_t = Shape::Images)]
     pub(crate) shape: Shape,
 
-    /// Seed for generated answers.
+    /// Seed for generated answers, and for faults with a share.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
 
@@ -135,6 +138,11 @@ pub(crate) struct ServeArguments {
     /// URLs then lead to the provider and not to this server.
     #[arg(long)]
     pub(crate) keep_urls: bool,
+
+    /// Where clients find this server, such as https://mock.example.com behind a proxy:
+    /// the URLs of pictures start with it, and not with the Host of the request.
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
 
     /// How to notice that files of --recordings have changed.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Watch::Auto)]
@@ -211,7 +219,8 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordArguments {
-    /// The origin of the real server: https, or http on this machine.
+    /// The real server: an origin, https or http on this machine, and maybe a path that
+    /// comes before that of each request.
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: String,
 
@@ -270,7 +279,8 @@ pub(crate) struct RedactArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// The origin of the real server: https, or http on this machine.
+    /// The real server: an origin, https or http on this machine, and maybe a path that
+    /// comes before that of each request.
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: String,
 
@@ -282,6 +292,14 @@ pub(crate) struct VerifyArguments {
     /// given several times.
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,
+
+    /// Send nothing, and say how many requests would be sent and what they cost.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Send paid requests without a question, which is only asked on a terminal.
+    #[arg(long)]
+    pub(crate) yes: bool,
 
     /// How to write the report.
     #[arg(long, value_enum, default_value_t = Format::Text)]

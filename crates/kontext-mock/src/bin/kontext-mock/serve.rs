@@ -106,6 +106,9 @@ fn builder(arguments: ServeArguments) -> Builder {
     for fault in arguments.faults {
         builder = builder.fault(fault);
     }
+    if let Some(url) = arguments.public_url {
+        builder = builder.public_url(url);
+    }
     if let Some(folder) = arguments.recordings {
         builder = builder.recordings(folder);
     }

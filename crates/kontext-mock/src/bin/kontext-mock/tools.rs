@@ -10,6 +10,7 @@ use kontext_mock::{
     CheckReport, Contract, RecordError, Recording, Recordings, Verdict, VerifyPlan, VerifyReport,
     redact_recordings, verify, verify_plan,
 };
+use serde_json::json;
 use std::{
     env,
     error::Error,
@@ -69,7 +70,7 @@ pub(crate) fn list_command(arguments: &ListArguments) -> ExitCode {
             text,
             "{}  {}  {}\n    {} {} {}",
             recording.name(),
-            recording.status(),
+            statuses(recording),
             recording.title(),
             recording.method(),
             recording.path(),
@@ -77,6 +78,13 @@ pub(crate) fn list_command(arguments: &ListArguments) -> ExitCode {
         );
     }
     output::finish(&text, 0)
+}
+
+/// The statuses of the answers in their order.
+fn statuses(recording: &Recording) -> String {
+    let answers = recording.answers().iter();
+    let statuses: Vec<_> = answers.map(|answer| answer.status().to_string()).collect();
+    statuses.join(", ")
 }
 
 /// The request's body in one line, shortened.
@@ -119,13 +127,17 @@ pub(crate) fn redact_command(arguments: &RedactArguments) -> ExitCode {
 }
 
 pub(crate) fn verify_command(arguments: &VerifyArguments) -> ExitCode {
-    let report = match serve::block_on(ask(arguments)) {
-        Ok(report) => report,
-        Err(error) => return output::fail(&*error),
-    };
-    let text = match arguments.format {
+    match serve::block_on(ask(arguments)) {
+        Ok(Some(report)) => verified(arguments.format, &report),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(error) => output::fail(&*error),
+    }
+}
+
+fn verified(format: Format, report: &VerifyReport) -> ExitCode {
+    let text = match format {
         Format::Text => format!("{report}\n"),
-        Format::Json => match serde_json::to_string_pretty(&report) {
+        Format::Json => match serde_json::to_string_pretty(report) {
             Ok(text) => text + "\n",
             Err(error) => return output::fail(&error),
         },
@@ -141,28 +153,57 @@ pub(crate) fn verify_command(arguments: &VerifyArguments) -> ExitCode {
     output::finish(&text, code)
 }
 
-async fn ask(arguments: &VerifyArguments) -> Result<VerifyReport, Box<dyn Error>> {
+/// Verifies recordings; of a dry run there is no report.
+async fn ask(arguments: &VerifyArguments) -> Result<Option<VerifyReport>, Box<dyn Error>> {
     let recordings = read(arguments.recordings.as_ref())?;
     let chosen = chosen(&recordings, &arguments.cases)?;
     let key = key_of_environment();
     let VerifyPlan {
         requests, billed, ..
     } = verify_plan(chosen.iter().copied())?;
-    output::note(&format!(
+    let price = format!(
         "of {} recordings {requests} are sent to the upstream, one at a time, with generations of \
          {} images: about {} credits, ${:.2}",
         chosen.len(),
         billed.images,
         billed.credits,
         billed.usd()
-    ));
+    );
+    if arguments.dry_run {
+        let text = match arguments.format {
+            Format::Text => format!("{price}; nothing was sent"),
+            Format::Json => serde_json::to_string_pretty(&json!({
+                "format": 1,
+                "recordings": chosen.len(),
+                "requests": requests,
+                "images": billed.images,
+                "credits": billed.credits,
+                "usd": billed.usd(),
+            }))?,
+        };
+        output::print(&format!("{text}\n"))?;
+        return Ok(None);
+    }
+    output::note(&price);
     let shows_progress = io::stderr().is_terminal();
+    let asks = requests > 0 && shows_progress && io::stdin().is_terminal() && !arguments.yes;
+    if asks && !is_confirmed()? {
+        return Err("nothing was sent; answer y, or use --yes, to send the requests".into());
+    }
     let report = verify(&arguments.upstream, key.as_deref(), chosen, |one| {
         if shows_progress {
             output::note(&one.to_string());
         }
     });
-    Ok(report.await?)
+    Ok(Some(report.await?))
+}
+
+/// Asks whether to send what is paid for.
+fn is_confirmed() -> io::Result<bool> {
+    output::note("The provider charges for this. Send the requests? [y/N]");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(&*answer.trim().to_ascii_lowercase(), "y" | "yes"))
 }
 
 /// The recordings with these names, or all where there are none.

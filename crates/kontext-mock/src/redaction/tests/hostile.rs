@@ -16,7 +16,7 @@ fn depth_costs_no_stack() {
         .with_pointer("/0/0")
         .and_then(|redaction| redaction.with_pointer("/n/n/x"))
         .unwrap();
-    const LEVELS: usize = 100_000;
+    const LEVELS: usize = 25_000;
     for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("{\"n\":[", "]}")] {
         let (open, close) = (open.repeat(LEVELS), close.repeat(LEVELS));
         let inside = format!("\"{TOKEN}\"");
@@ -42,7 +42,7 @@ fn what_comes_many_times_costs_so_many_times_as_much() {
         marker, "&sig=a", "x://a@", "Bearer ", "?sig=?", "sk-", "%25", "\\\\", "%5C\\\\", TOKEN,
         "[\\\"",
     ] {
-        let body = format!("{{\"prompt\":\"{}\"}}", part.repeat(20_000));
+        let body = format!("{{\"prompt\":\"{}\"}}", part.repeat(5_000));
         let redaction = Redaction::default();
         let left = stable(&redaction, &body, &secrets());
         assert!(!left.contains(TOKEN) && !left.contains("sig=a"));

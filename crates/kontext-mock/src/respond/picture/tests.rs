@@ -13,7 +13,7 @@ use zune_jpeg::JpegDecoder;
 
 use strum::VariantArray as _;
 
-use super::{Format, LONGEST_SIDE, Picture, Size};
+use super::{Format, LONGEST_SIDE, Picture, Size, TILE};
 
 /// Every ratio that the contract names, with the size that it is to have.
 const RATIOS: [(&str, u16, u16); 9] = [
@@ -63,6 +63,9 @@ fn decoded(file: &[u8], format: Format) -> (usize, usize, Vec<u8>) {
 fn every_ratio_has_its_size_and_both_formats_decode_to_it() {
     for (ratio, width, height) in RATIOS {
         assert_eq!(Size::of_ratio(ratio), Size::new(width, height), "{ratio}");
+    }
+    // The widest, one whose sides are no whole tiles, and the highest.
+    for (ratio, width, height) in [RATIOS[0], RATIOS[2], RATIOS[8]] {
         for &format in Format::VARIANTS {
             let file = picture(7, width, height, format).render().unwrap();
             assert!(
@@ -145,13 +148,13 @@ fn odd_sizes_decode_too_and_both_formats_show_the_same() {
 fn visibly_different(one: u64, other: u64) -> usize {
     let [one, other] = [one, other].map(|seed| picture(seed, 1024, 1024, Format::Png).draw());
     // One pixel of each tile.
-    let tiles = one.chunks(3).zip(other.chunks(3)).enumerate();
-    let tiles = tiles.filter(|(index, _)| index % 16 == 0 && index / 1024 % 16 == 0);
-    let tiles: Vec<_> = tiles.map(|(_, tile)| tile).collect();
-    let different = tiles.iter().filter(|(one, other)| {
-        one.iter()
-            .zip(*other)
-            .any(|(one, other)| one.abs_diff(*other) > 32)
+    let sides = || (0..1024).step_by(TILE.into());
+    let tiles: Vec<_> = sides()
+        .flat_map(|row| sides().map(move |column| 3 * (1024 * row + column)))
+        .collect();
+    let different = tiles.iter().filter(|at| {
+        let mut channels = (**at..**at + 3).map(|at| one[at].abs_diff(other[at]));
+        channels.any(|difference| difference > 32)
     });
     1000 * different.count() / tiles.len()
 }
@@ -160,7 +163,7 @@ fn visibly_different(one: u64, other: u64) -> usize {
 fn different_seeds_show_different_pictures() {
     assert_eq!(visibly_different(5, 5), 0);
     // Near seeds, as those of one answer are, and seeds that differ in one bit.
-    let near = (0..60).map(|seed| (seed, seed + 1));
+    let near = (0..20).map(|seed| (seed, seed + 1));
     let by_one_bit = (0..64).map(|bit| (77, 77 ^ (1 << bit)));
     for (one, other) in near.chain(by_one_bit) {
         let different = visibly_different(one, other);

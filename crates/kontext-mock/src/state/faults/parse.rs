@@ -20,7 +20,7 @@ pub struct ParseFaultError {
 pub(crate) const FORMS: &str = "delay=200ms, delay=50ms..2s, slow-body=2s, reset-before, \
      reset-after, empty-reply, garbage, malformed-chunk, cut-body[=BYTES], \
      wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS], \
-     rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N";
+     rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N or ,p=0.1";
 
 impl FromStr for Fault {
     type Err = ParseFaultError;
@@ -40,12 +40,12 @@ fn parse(text: &str) -> Result<Fault, String> {
         Some((name, value)) => (name.trim(), Some(value.trim())),
         None => (first, None),
     };
-    let mut kind = kind(name, value)?;
-    let mut times = None;
+    let mut fault = Fault::from(kind(name, value)?);
+    let takes_no_share = fault.takes_no_share();
     let mut has_burst = false;
     for part in parts {
-        match (part.split_once('='), &mut kind) {
-            (Some(("times", _)), _) if times.is_some() => {
+        match (part.split_once('='), &mut fault.kind) {
+            (Some(("times", _)), _) if fault.times.is_some() => {
                 return Err("times is given twice".to_owned());
             }
             (Some(("burst", _)), FaultKind::RateLimit { .. }) if has_burst => {
@@ -56,7 +56,19 @@ fn parse(text: &str) -> Result<Fault, String> {
                 if value == 0 {
                     return Err("times is at least 1; leave the fault out instead".to_owned());
                 }
-                times = Some(value);
+                fault.times = Some(value);
+            }
+            (Some(("p", _)), _) if fault.share.is_some() => {
+                return Err("p is given twice".to_owned());
+            }
+            (Some(("p", _)), _) if takes_no_share => {
+                return Err(format!("{name} takes no p"));
+            }
+            (Some(("p", value)), _) => {
+                let share = value.trim().parse().ok();
+                let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
+                let expected = "p is a share above 0 and up to 1, as in p=0.1";
+                fault.share = Some(share.ok_or(expected)?);
             }
             (Some(("burst", value)), FaultKind::RateLimit { burst, .. }) => {
                 has_burst = true;
@@ -65,10 +77,14 @@ fn parse(text: &str) -> Result<Fault, String> {
                     return Err("burst is at least 1, or nothing would ever pass".to_owned());
                 }
             }
-            _ => return Err(format!("it has no setting {part:?}, expected times=N")),
+            _ => {
+                return Err(format!(
+                    "it has no setting {part:?}, expected times=N or p=0.1"
+                ));
+            }
         }
     }
-    Ok(Fault { kind, times })
+    Ok(fault)
 }
 
 fn kind(name: &str, value: Option<&str>) -> Result<FaultKind, String> {
@@ -92,13 +108,7 @@ fn kind(name: &str, value: Option<&str>) -> Result<FaultKind, String> {
         "wrong-content-length" => FaultKind::WrongContentLength {
             announced: value.map(|value| number(value, name, "10")).transpose()?,
         },
-        "status" => {
-            let status = number(value.ok_or_else(|| needed("503"))?, name, "503")?;
-            if !(400..600).contains(&status) {
-                return Err("the status of an error is from 400 to 599".to_owned());
-            }
-            FaultKind::Status { status }
-        }
+        "status" => status(value.ok_or_else(|| needed("503"))?)?,
         "429" => FaultKind::TooManyRequests {
             retry_after: value.map(|value| number(value, name, "7")).transpose()?,
         },
@@ -106,6 +116,7 @@ fn kind(name: &str, value: Option<&str>) -> Result<FaultKind, String> {
         "out-of-credits" => FaultKind::OutOfCredits {
             after_images: number(value.ok_or_else(|| needed("3"))?, name, "3")?,
         },
+        _ if name.parse::<u16>().is_ok() && value.is_none() => status(name)?,
         _ => match (plain(name), value) {
             (Some(kind), None) => kind,
             (Some(_), Some(_)) => return Err(format!("{name} takes no value")),
@@ -125,6 +136,14 @@ fn plain(name: &str) -> Option<FaultKind> {
         "html-502" => FaultKind::Html502,
         _ => return None,
     })
+}
+
+fn status(text: &str) -> Result<FaultKind, String> {
+    let status = number(text, "status", "503")?;
+    if !(400..600).contains(&status) {
+        return Err("the status of an error is from 400 to 599".to_owned());
+    }
+    Ok(FaultKind::Status { status })
 }
 
 fn rate_limit(text: &str) -> Result<FaultKind, String> {
@@ -162,8 +181,11 @@ fn number<T: FromStr>(text: &str, name: &str, example: &str) -> Result<T, String
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.kind, formatter)?;
-        match self.times {
-            Some(times) => write!(formatter, ",times={times}"),
+        if let Some(times) = self.times {
+            write!(formatter, ",times={times}")?;
+        }
+        match self.share {
+            Some(share) => write!(formatter, ",p={share}"),
             None => Ok(()),
         }
     }
@@ -250,6 +272,8 @@ mod tests {
             "429=7,times=2",
             "rate-limit=300/m,burst=5",
             "out-of-credits=3",
+            "status=503,p=0.1",
+            "reset-after,times=3,p=1",
         ] {
             let fault: Fault = text.parse().unwrap();
             assert_eq!(fault.to_string(), text);
@@ -258,6 +282,8 @@ mod tests {
             "rate-limit=5/s".parse::<Fault>().unwrap().to_string(),
             "rate-limit=300/m,burst=5"
         );
+        let short: Fault = "503,p=0.10".parse().unwrap();
+        assert_eq!(short.to_string(), "status=503,p=0.1");
     }
 
     #[test]
@@ -276,6 +302,14 @@ mod tests {
             ("status=503,times=2,times=3", "times is given twice"),
             ("rate-limit=1/s,burst=2,burst=2", "burst is given twice"),
             ("429,often=2", "it has no setting \"often=2\""),
+            ("200", "the status of an error is from 400 to 599"),
+            ("503=7", "expected one of: delay=200ms"),
+            ("503,p=0", "p is a share above 0 and up to 1"),
+            ("503,p=1.5", "p is a share above 0 and up to 1"),
+            ("503,p=NaN", "p is a share above 0 and up to 1"),
+            ("503,p=0.1,p=0.2", "p is given twice"),
+            ("rate-limit=1/s,p=0.5", "rate-limit takes no p"),
+            ("out-of-credits=1,p=0.5", "out-of-credits takes no p"),
             ("rate-limit=0/s", "expected a rate from 1/m on"),
             ("rate-limit=5", "expected so many a second or a minute"),
             ("rate-limit=1/s,burst=0", "burst is at least 1"),
