@@ -5,10 +5,10 @@ mod summary;
 use std::{path::Path, process::ExitCode};
 
 use kontext_codegen::{Outputs, generate};
-use summary::Before;
+pub(crate) use summary::{Before, findings};
 
 use crate::{
-    files::{self, Stale},
+    files::{self, Change},
     workspace,
 };
 
@@ -47,7 +47,7 @@ fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn report_check(stale: &[Stale]) -> ExitCode {
+fn report_check(stale: &[Change]) -> ExitCode {
     if stale.is_empty() {
         anstream::println!("the generated files are current");
         return ExitCode::SUCCESS;
@@ -55,7 +55,7 @@ fn report_check(stale: &[Stale]) -> ExitCode {
     for one in stale {
         anstream::print!("{}", one.diff());
     }
-    let names: Vec<&str> = stale.iter().map(|one| one.file).collect();
+    let names: Vec<&str> = stale.iter().map(|one| &*one.file).collect();
     anstream::eprintln!(
         "stale: {}\n  help: run `cargo xtask codegen` and commit what it changes",
         names.join(", ")
@@ -64,7 +64,7 @@ fn report_check(stale: &[Stale]) -> ExitCode {
 }
 
 /// Says what was done to each document, so that no correction is silent.
-fn report_steps(outputs: &Outputs) {
+pub(crate) fn report_steps(outputs: &Outputs) {
     for steps in &outputs.steps {
         anstream::println!("{}", steps.file);
         for (file, title) in &steps.corrected {

@@ -114,7 +114,7 @@ fn applicable(page: &Page) -> Vec<Input> {
 }
 
 /// Whether a file name is one of a pattern, in which `*` stands for any characters.
-fn covers(pattern: Option<&str>, name: &str) -> bool {
+pub(crate) fn covers(pattern: Option<&str>, name: &str) -> bool {
     match pattern.map(|pattern| pattern.split_once('*')) {
         None => true,
         Some(None) => pattern == Some(name),

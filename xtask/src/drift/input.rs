@@ -19,17 +19,17 @@ const PUBLISHED: &str = "openapi/published";
 
 /// A text and where it is from.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// What messages call it.
-    pub(super) name: String,
-    pub(super) text: String,
+    pub(crate) name: String,
+    pub(crate) text: String,
     /// None unless it is a published document of a workspace of ours.
-    pub(super) page: Option<Page>,
+    pub(crate) page: Option<Page>,
 }
 
 /// A published document of a workspace, with the overlays beside it.
 #[derive(Clone, Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// Its path in the workspace.
     pub(super) file: String,
     /// All overlays, in the order of their names.
@@ -46,7 +46,7 @@ pub(super) fn is_standard(path: &Path) -> bool {
 /// # Errors
 ///
 /// It can't be read, is too long or not UTF-8; the message names it.
-pub(super) fn read(path: &Path) -> Result<Source, String> {
+pub(crate) fn read(path: &Path) -> Result<Source, String> {
     if is_standard(path) {
         let name = "<stdin>".to_owned();
         let bytes = limited(io::stdin().lock()).map_err(|error| unreadable(&name, &error))?;

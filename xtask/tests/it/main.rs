@@ -9,5 +9,6 @@
 
 mod codegen;
 mod drift;
+mod import;
 mod messages;
 mod support;

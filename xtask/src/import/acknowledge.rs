@@ -1,0 +1,178 @@
+//! Who has looked at a contradiction already: an overlay that corrects its place, or an
+//! entry with a reason in `openapi/acknowledged.json`.
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use kontext_codegen::{Input, child};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::checks::Contradiction;
+use crate::drift::covers;
+
+/// The file with the entries, from the top of the workspace.
+pub(super) const FILE: &str = "openapi/acknowledged.json";
+
+/// What is known of the contradictions of a page.
+#[derive(Debug)]
+pub(super) struct Acknowledged {
+    page: String,
+    entries: Vec<Entry>,
+    /// The numbers of the entries that acknowledged something.
+    used: RefCell<BTreeSet<usize>>,
+    /// Overlays, and the places that they correct.
+    overlays: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// The page's name, as in `openapi/pages/NAME.md`.
+    page: String,
+    /// Kind and both sides, as the report has them.
+    contradiction: String,
+    reason: String,
+}
+
+impl Acknowledged {
+    /// Reads the entries, and the overlays for a document.
+    ///
+    /// # Errors
+    ///
+    /// The entries have another form; the message names the place.
+    pub(super) fn read(
+        page: &str,
+        entries: Option<&[u8]>,
+        overlays: &[Input],
+        document: &Value,
+    ) -> Result<Self, String> {
+        let entries: Vec<Entry> = serde_json::from_slice(entries.unwrap_or(b"[]")).map_err(|error| {
+            format!(
+                "{FILE}: {error}\n  help: write a list of {{\"page\": \"…\", \"contradiction\": \
+                 \"…\", \"reason\": \"…\"}}"
+            )
+        })?;
+        if let Some(index) = entries
+            .iter()
+            .position(|entry| entry.reason.trim().is_empty())
+        {
+            return Err(format!(
+                "{FILE}: at /{index}/reason: expected a text that is not empty\n  help: say why \
+                 the contradiction does no harm"
+            ));
+        }
+        let file = format!("{page}.json");
+        let overlays = overlays.iter().map(|overlay| {
+            let name = overlay.file.rsplit('/').next().unwrap_or_default();
+            (name.to_owned(), corrected(&overlay.text, &file, document))
+        });
+        Ok(Self {
+            page: page.to_owned(),
+            entries,
+            used: RefCell::default(),
+            overlays: overlays.collect(),
+        })
+    }
+
+    /// What acknowledges a contradiction, in words.
+    pub(super) fn by(&self, contradiction: &Contradiction) -> Option<String> {
+        if contradiction.is_repaired {
+            return Some(contradiction.used.clone());
+        }
+        let overlays = contradiction.pointers.iter().map(|pointer| {
+            let is_same = |place: &String| {
+                let inside = |inner: &str, outer: &str| {
+                    let rest = inner.strip_prefix(outer);
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                inside(place, pointer) || inside(pointer, place)
+            };
+            let found = self
+                .overlays
+                .iter()
+                .find(|(_, places)| places.iter().any(is_same));
+            found.map(|(name, _)| name.as_str())
+        });
+        match overlays.collect::<Option<BTreeSet<&str>>>() {
+            Some(names) if !names.is_empty() => {
+                let names: Vec<&str> = names.into_iter().collect();
+                return Some(format!("the overlay {} is used", names.join(" and ")));
+            }
+            _ => {}
+        }
+        let is_it =
+            |entry: &Entry| entry.page == self.page && entry.contradiction == contradiction.text;
+        let index = self.entries.iter().position(is_it)?;
+        self.used.borrow_mut().insert(index);
+        let reason = &self.entries[index].reason;
+        Some(format!("{} (acknowledged: {reason})", contradiction.used))
+    }
+
+    /// Entries for this page that acknowledge nothing any more.
+    pub(super) fn outdated(&self) -> Vec<String> {
+        let used = self.used.borrow();
+        let entries = self.entries.iter().enumerate();
+        let left =
+            entries.filter(|(index, entry)| entry.page == self.page && !used.contains(index));
+        let lines = left.map(|(index, entry)| {
+            format!(
+                "{FILE}: at /{index}: the page has no such contradiction: {}\n  help: delete the entry",
+                entry.contradiction
+            )
+        });
+        lines.collect()
+    }
+
+    /// An entry for a contradiction, but for its reason.
+    pub(super) fn entry(&self, contradiction: &Contradiction) -> String {
+        format!(
+            "{{\"page\": {}, \"contradiction\": {}, \"reason\": \"\"}}",
+            Value::from(&*self.page),
+            Value::from(&*contradiction.text)
+        )
+    }
+}
+
+/// The places of a document that an overlay writes or removes. One that can't be read is
+/// for codegen to refuse.
+fn corrected(overlay: &str, file: &str, document: &Value) -> Vec<String> {
+    fn leaves(update: &Value, at: String, places: &mut Vec<String>) {
+        match update.as_object().filter(|members| !members.is_empty()) {
+            Some(members) => {
+                for (name, member) in members {
+                    leaves(member, child(&at, name), places);
+                }
+            }
+            None => places.push(at),
+        }
+    }
+    let overlay: Value = serde_json::from_str(overlay).unwrap_or_default();
+    let names = overlay.get("x-applies-to").and_then(Value::as_array);
+    if !names.is_none_or(|names| names.iter().any(|name| covers(name.as_str(), file))) {
+        return Vec::new();
+    }
+    let mut places = Vec::new();
+    for action in overlay
+        .get("actions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let target = action
+            .get("target")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let Ok(path) = JsonPath::parse(target) else {
+            continue;
+        };
+        for location in path.query_located(document).locations() {
+            let at = location.to_json_pointer();
+            match action.get("update") {
+                Some(update) => leaves(update, at, &mut places),
+                None => places.push(at),
+            }
+        }
+    }
+    places
+}
