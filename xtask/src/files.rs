@@ -89,7 +89,7 @@ impl Change {
         } else {
             "/dev/null".to_owned()
         };
-        TextDiff::from_lines(&text(&self.have), &text(&self.want))
+        TextDiff::from_lines(text(&self.have), text(&self.want))
             .unified_diff()
             .header(&old, &format!("b/{}", self.file))
             .to_string()

@@ -365,7 +365,7 @@ impl<'t> Reader<'t> {
         let pattern =
             format!(r"(?m)^[ \t]*(?:(?:const|let|var)[ \t]+)?{name}[ \t]*(?::[^=\n]*)?=[ \t]*");
         let found = regex(&pattern).find(self.sample)?;
-        (name != "" && self.language != Language::Json).then_some(found.end())
+        (!name.is_empty() && self.language != Language::Json).then_some(found.end())
     }
 
     fn name(&mut self) -> String {

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::LazyLock,
 };
 
@@ -138,6 +139,37 @@ fn recordings(workspace: &Workspace, folder: &str) -> Vec<String> {
     }
     names.sort();
     names
+}
+
+/// What is committed is what an import makes of the committed page.
+#[test]
+fn the_committed_page_changes_nothing() {
+    let workspace = Workspace::new();
+    let folders = [
+        "openapi",
+        RECORDINGS,
+        "crates/kontext-mock/contract.json",
+        "crates/kontext-api/src/generated.rs",
+    ];
+    for folder in folders {
+        let to = workspace.path(folder);
+        let _ = fs::remove_dir_all(&to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let copied = Run::of(
+            Command::new("cp")
+                .arg("-r")
+                .arg(root().join(folder))
+                .arg(to),
+        );
+        assert_eq!(copied.code, 0, "{}", copied.stderr);
+    }
+    let run = workspace.run(&["import", &own_page()]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("every file is current\n"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

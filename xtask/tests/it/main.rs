@@ -12,3 +12,4 @@ mod drift;
 mod import;
 mod messages;
 mod support;
+mod workflow;
