@@ -1,7 +1,7 @@
 //! Bringing files in line: all of them or none.
 
 use std::{
-    fs,
+    fmt, fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -75,6 +75,17 @@ pub(crate) fn stale(root: &Path, outputs: &[Output]) -> Result<Vec<Change>, File
         );
     }
     Ok(stale)
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.want.is_some() {
+            "updated"
+        } else {
+            "removed"
+        };
+        write!(formatter, "{verb}: {}", self.file)
+    }
 }
 
 impl Change {

@@ -1,5 +1,7 @@
 //! `cargo xtask import`: a page of the provider becomes a published document and
 //! recordings, and what contradicts itself is told.
+//!
+//! Everything is read and judged before the first file changes.
 
 mod acknowledge;
 mod checks;
@@ -8,6 +10,7 @@ mod exchange;
 mod page;
 mod record;
 mod sample;
+mod source;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,15 +21,11 @@ use kontext_codegen::{Input, contract, generate};
 use openapi_drift::{Verdict, compare};
 use sha2::{Digest as _, Sha256};
 
-use self::{
-    acknowledge::Acknowledged, checks::Contradiction, document::Document, exchange::Exchange,
-    page::Page, record::Recorder,
-};
+use self::{acknowledge::Acknowledged, checks::Contradiction, record::Recorder, source::Imported};
 use crate::{
     codegen::{self, Before},
     drift::input,
-    files::{self, Change},
-    workspace,
+    files, workspace,
 };
 
 const README: &str = "openapi/README.md";
@@ -61,60 +60,39 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> ExitCode {
 
 fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     let source = input::read(&arguments.page)?;
-    let is_document = source.text.trim_start().starts_with('{');
-    let page = if is_document {
-        Page::default()
-    } else {
-        page::read(&source.text)
-    };
-    let document = match (&arguments.document, is_document) {
-        (Some(_), true) => {
-            return Err(format!(
-                "{}: expected a page, found a document",
-                source.name
-            ));
-        }
-        (None, true) => Document::read(&source.name, 1, &source.text)?,
-        (spec, false) => document_of(&source.name, &page, spec.as_deref())?,
-    };
     let mut inputs = workspace::inputs(root).map_err(|error| error.to_string())?;
-    let name = name(&arguments.page, &page, &document, &inputs.published)?;
+    let imported = source::read(&source, arguments.document.as_deref(), &inputs.published)?;
+    let Imported {
+        name,
+        page,
+        document,
+        exchanges,
+    } = &imported;
+    let file = format!("openapi/published/{name}.json");
+    let described = format!("openapi/described/{name}.json");
     let page_file = format!("openapi/pages/{name}.md");
-    let document_file = format!("openapi/published/{name}.json");
+    let is_ours = |input: &Input| input.file == file || input.file == described;
 
-    // The update, before anything is said of what it brings.
     let published = Input {
-        file: document_file.clone(),
+        file: file.clone(),
         text: document.text.clone(),
     };
-    match inputs
+    report_update(
+        inputs.published.iter().find(|input| is_ours(input)),
+        &published,
+    )?;
+    inputs.published.retain(|input| !is_ours(input));
+    inputs.published.push(published);
+    inputs
         .published
-        .iter_mut()
-        .find(|known| known.file == document_file)
-    {
-        Some(known) => {
-            report_update(known, &published)?;
-            *known = published;
-        }
-        None => {
-            anstream::println!("new: {document_file}");
-            inputs.published.push(published);
-            inputs
-                .published
-                .sort_by(|left, right| left.file.cmp(&right.file));
-        }
-    }
+        .sort_by(|left, right| left.file.cmp(&right.file));
     let outputs = generate(&inputs);
 
-    let exchanges = exchange::exchanges(&page, &document);
-    if arguments.document.is_some() {
-        is_of_page(&source.name, &page, &exchanges, &document)?;
-    }
     let entries = read(root, acknowledge::FILE)?;
     let acknowledged =
-        Acknowledged::read(&name, entries.as_deref(), &inputs.overlays, &document.value)?;
-    let found = checks::contradictions(&source.name, &page, &document, &exchanges);
-    let open = report(&found, &acknowledged);
+        Acknowledged::read(name, entries.as_deref(), &inputs.overlays, &document.value)?;
+    let found = checks::contradictions(&source.name, page, document, exchanges);
+    let is_open = report(&found, &acknowledged);
 
     // Without codegen, the mock goes on with the contract that it has.
     let (allowed, served) = match &outputs {
@@ -133,31 +111,38 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
         allowed: &allowed,
         served: &served,
     };
-    let recorded = recorder.record(&exchanges)?;
+    let recorded = recorder.record(exchanges)?;
     for line in &recorded.lines {
         anstream::println!("{line}");
     }
 
-    let mut changes: Vec<Change> = Vec::new();
+    let from = match (imported.has_page(), document.first_line) {
+        (false, _) => "the document itself".to_owned(),
+        (true, 1) => format!("the document that `pages/{name}.md` names"),
+        (true, _) => format!("the OpenAPI block of `pages/{name}.md`"),
+    };
     let mut wanted = recorded.files;
-    let readme = readme(root, &name, &page_file, !is_document, &document, &today)?;
-    wanted.push((README.to_owned(), Some(readme.into_bytes())));
-    wanted.push((document_file, Some(document.text.clone().into_bytes())));
-    if !is_document {
+    wanted.push((
+        README.to_owned(),
+        Some(readme(root, &imported, &from, &today)?),
+    ));
+    wanted.push((file, Some(document.text.clone().into_bytes())));
+    wanted.push((described, None));
+    if imported.has_page() {
         wanted.push((page_file, Some(source.text.clone().into_bytes())));
     }
+    let mut changes = Vec::new();
     for (file, want) in wanted {
-        let change = files::change(root, &file, want).map_err(|error| error.to_string())?;
-        changes.extend(change);
+        changes.extend(files::change(root, &file, want).map_err(|error| error.to_string())?);
     }
     if let Ok(outputs) = &outputs {
-        let stale = files::stale(root, &outputs.files).map_err(|error| error.to_string())?;
-        changes.extend(stale);
+        let stale = files::stale(root, &outputs.files);
+        changes.extend(stale.map_err(|error| error.to_string())?);
     }
     let before = Before::read(root);
     files::write(&changes).map_err(|error| error.to_string())?;
     for change in &changes {
-        anstream::println!("updated: {}", change.file);
+        anstream::println!("{change}");
     }
     if changes.is_empty() {
         anstream::println!("every file is current");
@@ -170,175 +155,39 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
             }
         }
         Err(problems) => anstream::eprintln!(
-            "{problems}\n\ncodegen did not run; correct this with overlays, then import the page again"
+            "{problems}\n\ncodegen did not run; correct this with overlays, then import the page \
+             again"
         ),
     }
-    Ok(ExitCode::from(u8::from(open || outputs.is_err())))
+    Ok(ExitCode::from(u8::from(is_open || outputs.is_err())))
 }
 
 fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
     files::read(root, file).map_err(|error| error.to_string())
 }
 
-/// The document of a page: its own block, or the file that it names.
-fn document_of(file: &str, page: &Page<'_>, spec: Option<&Path>) -> Result<Document, String> {
-    let is_document = |block: &&page::Block<'_>| {
-        let text = block.text.trim_start();
-        text.starts_with('{') && text.contains("\"openapi\"")
+/// Says what the provider has changed in a document.
+fn report_update(old: Option<&Input>, new: &Input) -> Result<(), String> {
+    let Some(old) = old else {
+        anstream::println!("new: {}", new.file);
+        return Ok(());
     };
-    let blocks: Vec<&page::Block<'_>> = page.blocks.iter().filter(is_document).collect();
-    if let [_, second, ..] = &*blocks {
-        return Err(format!(
-            "{file}:{}: expected one OpenAPI document, found a second one\n  help: make a page of each",
-            second.line
-        ));
-    }
-    let own = blocks
-        .first()
-        .map(|block| Document::read(file, block.line, block.text))
-        .transpose()?;
-    let Some(spec) = spec else {
-        return own.ok_or_else(|| match &page.elsewhere {
-            Some(tag) => format!(
-                "{file}:{}: the page names its document with an openapi-operation tag: {}\n  help: \
-                 save that file of the provider, and name it behind the page",
-                tag.line, tag.file
-            ),
-            None => format!(
-                "{file}: expected a block of code with an OpenAPI document, found none\n  help: name \
-                 the document behind the page"
-            ),
-        });
+    let parse = |input: &Input| {
+        let document = openapi_drift::Document::parse(&input.file, &input.text);
+        document.map_err(|error| error.to_string())
     };
-    let source = input::read(spec)?;
-    let named = Document::read(&source.name, 1, &source.text)?;
-    if let Some(own) = own.filter(|own| own.value != named.value) {
-        return Err(format!(
-            "{file}:{}: the page has a document of its own, which differs from {}\n  help: leave the \
-             file away",
-            own.first_line, named.file
-        ));
-    }
-    if let Some(tag) = &page.elsewhere {
-        let is_it = |operation: &document::Operation| {
-            operation.path == tag.path && operation.method.to_lowercase() == tag.method
-        };
-        if !named.operations.iter().any(is_it) {
-            return Err(format!(
-                "{}: expected the operation that {file}:{} names, {} {}, found none\n  help: look for {}",
-                named.file,
-                tag.line,
-                tag.method.to_uppercase(),
-                tag.path,
-                tag.file
-            ));
-        }
-    }
-    Ok(named)
-}
-
-/// Whether a document has a model that its page has: if not, it is that of another page.
-fn is_of_page(
-    file: &str,
-    page: &Page<'_>,
-    exchanges: &[Exchange<'_>],
-    document: &Document,
-) -> Result<(), String> {
-    let operations = document.operations.iter();
-    let models: Vec<&str> = operations.flat_map(|one| document.models(one)).collect();
-    let samples = exchanges.iter().flat_map(|exchange| &exchange.samples);
-    let sent = samples.filter_map(|sample| sample.body.value()?.get("model")?.as_str());
-    let named: Vec<&str> = page
-        .models
-        .iter()
-        .map(|(_, model)| model.as_str())
-        .chain(sent)
-        .collect();
-    if models.is_empty() || named.is_empty() || named.iter().any(|one| models.contains(one)) {
+    let report = compare(&parse(old)?, &parse(new)?);
+    if report.verdict == Verdict::None {
+        anstream::println!("unchanged: {}", new.file);
         return Ok(());
     }
-    Err(format!(
-        "{}: the models of {file} are {}, and the document takes {}\n  help: give the document of \
-         this page",
-        document.file,
-        named.join(", "),
-        models.join(", ")
-    ))
-}
-
-/// The name of a page: that of the document with its model that is there, or that of its
-/// file, or its title.
-fn name(
-    path: &Path,
-    page: &Page<'_>,
-    document: &Document,
-    known: &[Input],
-) -> Result<String, String> {
-    let stem = |file: &str| {
-        let file = file.rsplit(['/', '\\']).next().unwrap_or_default();
-        file.rsplit_once('.')
-            .map_or(file, |(stem, _)| stem)
-            .to_owned()
+    let who = match old.file == new.file {
+        true => "the provider changed",
+        false => "what we described differs from",
     };
-    let own = match path.file_stem() {
-        Some(name) if path.as_os_str() != "-" => name.to_string_lossy().into_owned(),
-        _ => page.title.clone(),
-    };
-    let own: Vec<String> = own
-        .split(|one: char| !one.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let own = own.join("-");
-    let models = |document: &Document| -> Vec<(String, String)> {
-        let operations = document.operations.iter();
-        let models = operations.flat_map(|one| {
-            document
-                .models(one)
-                .into_iter()
-                .map(|model| (one.path.clone(), model.to_owned()))
-        });
-        models.collect()
-    };
-    let ours = models(document);
-    let shares = |input: &&Input| {
-        let other = Document::read(&input.file, 1, &input.text);
-        other.is_ok_and(|other| models(&other).iter().any(|model| ours.contains(model)))
-    };
-    let sharing: Vec<String> = known
-        .iter()
-        .filter(shares)
-        .map(|input| stem(&input.file))
-        .collect();
-    match sharing.first() {
-        Some(first) if !sharing.contains(&own) => Ok(first.clone()),
-        _ if own.is_empty() => Err(
-            "<stdin>: the page has no title to be named after\n  help: save it as a file"
-                .to_owned(),
-        ),
-        _ => Ok(own),
-    }
-}
-
-/// Says what the provider has changed in a document.
-fn report_update(old: &Input, new: &Input) -> Result<(), String> {
-    let parse = |input: &Input| openapi_drift::Document::parse(&input.file, &input.text);
-    let (old, new) = (
-        parse(old).map_err(|error| error.to_string())?,
-        parse(new).map_err(|error| error.to_string())?,
-    );
-    let report = compare(&old, &new);
-    if report.verdict == Verdict::None {
-        anstream::println!("unchanged: {}", new.name());
-    } else {
-        anstream::println!(
-            "the provider changed {}: {} on the wire",
-            new.name(),
-            report.verdict
-        );
-        for line in codegen::findings(&report) {
-            anstream::println!("{line}");
-        }
+    anstream::println!("{who} {}: {} on the wire", new.file, report.verdict);
+    for line in codegen::findings(&report) {
+        anstream::println!("{line}");
     }
     Ok(())
 }
@@ -363,7 +212,7 @@ fn report(found: &[Contradiction], acknowledged: &Acknowledged) -> bool {
             open.push(one);
         }
     }
-    let outdated = acknowledged.outdated();
+    let outdated = acknowledged.outdated(found);
     for line in &outdated {
         anstream::eprintln!("{line}");
     }
@@ -389,51 +238,32 @@ fn report(found: &[Contradiction], acknowledged: &Acknowledged) -> bool {
 /// The README of the documents, with the row of a document as it should be.
 fn readme(
     root: &Path,
-    name: &str,
-    page: &str,
-    has_page: bool,
-    document: &Document,
+    imported: &Imported<'_>,
+    from: &str,
     today: &str,
-) -> Result<String, String> {
-    let bytes = read(root, README)?.unwrap_or_default();
+) -> Result<Vec<u8>, String> {
+    let bytes = read(root, README)?.unwrap_or_else(|| TABLE.as_bytes().to_owned());
     let text = String::from_utf8(bytes).map_err(|error| format!("{README}: {error}"))?;
-    let hash = format!("{:x}", Sha256::digest(&document.text));
-    let start = format!("| `{name}.json` |");
-    let page = page.trim_start_matches("openapi/");
-    let from = match (has_page, document.first_line) {
-        (false, _) => "the document itself".to_owned(),
-        (true, 1) => format!("the document that `{page}` names"),
-        (true, _) => format!("the OpenAPI block of `{page}`"),
-    };
-    let row = format!("{start} {from} | {today} | `{hash}` |");
-    let mut lines: Vec<&str> = text.lines().collect();
-    if let Some(line) = lines.iter_mut().find(|line| line.starts_with(&start)) {
-        // It was taken on the day on which it became what it is.
-        if !line.contains(&hash) {
-            *line = &row;
-        }
-    } else {
-        let head: Vec<&str> = TABLE.lines().collect();
-        let table = lines.windows(2).position(|pair| pair == head);
-        let end = match table {
-            Some(start) => {
-                let rows = lines[start..]
-                    .iter()
-                    .take_while(|line| line.starts_with('|'));
-                start + rows.count()
-            }
-            None if text.is_empty() => {
-                lines.extend(head);
-                lines.len()
-            }
-            None => {
-                return Err(format!(
-                    "{README}: expected the table `{}`, found none\n  help: restore it with git",
-                    head[0]
-                ));
-            }
-        };
-        lines.insert(end, &row);
+    let hash = format!("{:x}", Sha256::digest(&imported.document.text));
+    let start = format!("| `{}.json` |", imported.name);
+    let is_row = |line: &&str| line.starts_with(&start);
+    // It was taken on the day on which it became what it is.
+    if text
+        .lines()
+        .any(|line| is_row(&line) && line.contains(&hash))
+    {
+        return Ok(text.into_bytes());
     }
-    Ok(lines.join("\n") + "\n")
+    let row = format!("{start} {from} | {today} | `{hash}` |");
+    let mut lines: Vec<&str> = text.lines().filter(|line| !is_row(line)).collect();
+    let head = TABLE.lines().next().unwrap_or_default();
+    let table = lines.iter().position(|line| *line == head).ok_or_else(|| {
+        format!("{README}: expected the table `{head}`, found none\n  help: restore it with git")
+    })?;
+    let rows = lines[table..]
+        .iter()
+        .take_while(|line| line.starts_with('|'));
+    let end = table + rows.count();
+    lines.insert(end, &row);
+    Ok((lines.join("\n") + "\n").into_bytes())
 }

@@ -1,7 +1,7 @@
 //! Who has looked at a contradiction already: an overlay that corrects its place, or an
 //! entry with a reason in `openapi/acknowledged.json`.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use kontext_codegen::{Input, child};
 use serde::Deserialize;
@@ -18,9 +18,8 @@ pub(super) const FILE: &str = "openapi/acknowledged.json";
 #[derive(Debug)]
 pub(super) struct Acknowledged {
     page: String,
+    /// Those for the page.
     entries: Vec<Entry>,
-    /// The numbers of the entries that acknowledged something.
-    used: RefCell<BTreeSet<usize>>,
     /// Overlays, and the places that they correct.
     overlays: Vec<(String, Vec<String>)>,
 }
@@ -47,21 +46,20 @@ impl Acknowledged {
         overlays: &[Input],
         document: &Value,
     ) -> Result<Self, String> {
-        let entries: Vec<Entry> = serde_json::from_slice(entries.unwrap_or(b"[]")).map_err(|error| {
+        let entries = serde_json::from_slice(entries.unwrap_or(b"[]"));
+        let mut entries: Vec<Entry> = entries.map_err(|error| {
             format!(
                 "{FILE}: {error}\n  help: write a list of {{\"page\": \"…\", \"contradiction\": \
                  \"…\", \"reason\": \"…\"}}"
             )
         })?;
-        if let Some(index) = entries
-            .iter()
-            .position(|entry| entry.reason.trim().is_empty())
-        {
+        if let Some(index) = entries.iter().position(|one| one.reason.trim().is_empty()) {
             return Err(format!(
                 "{FILE}: at /{index}/reason: expected a text that is not empty\n  help: say why \
                  the contradiction does no harm"
             ));
         }
+        entries.retain(|entry| entry.page == page);
         let file = format!("{page}.json");
         let overlays = overlays.iter().map(|overlay| {
             let name = overlay.file.rsplit('/').next().unwrap_or_default();
@@ -70,55 +68,46 @@ impl Acknowledged {
         Ok(Self {
             page: page.to_owned(),
             entries,
-            used: RefCell::default(),
             overlays: overlays.collect(),
         })
     }
 
     /// What acknowledges a contradiction, in words.
     pub(super) fn by(&self, contradiction: &Contradiction) -> Option<String> {
+        let used = &contradiction.used;
         if contradiction.is_repaired {
-            return Some(contradiction.used.clone());
+            return Some(used.clone());
         }
-        let overlays = contradiction.pointers.iter().map(|pointer| {
-            let is_same = |place: &String| {
-                let inside = |inner: &str, outer: &str| {
-                    let rest = inner.strip_prefix(outer);
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                };
-                inside(place, pointer) || inside(pointer, place)
-            };
-            let found = self
-                .overlays
-                .iter()
-                .find(|(_, places)| places.iter().any(is_same));
-            found.map(|(name, _)| name.as_str())
-        });
-        match overlays.collect::<Option<BTreeSet<&str>>>() {
-            Some(names) if !names.is_empty() => {
-                let names: Vec<&str> = names.into_iter().collect();
-                return Some(format!("the overlay {} is used", names.join(" and ")));
-            }
-            _ => {}
+        let pointers = contradiction.pointers.iter();
+        let overlays: Option<BTreeSet<&str>> = pointers.map(|at| self.overlay(at)).collect();
+        if let Some(names) = overlays.filter(|names| !names.is_empty()) {
+            let names: Vec<&str> = names.into_iter().collect();
+            return Some(format!("the overlay {} is used", names.join(" and ")));
         }
-        let is_it =
-            |entry: &Entry| entry.page == self.page && entry.contradiction == contradiction.text;
-        let index = self.entries.iter().position(is_it)?;
-        self.used.borrow_mut().insert(index);
-        let reason = &self.entries[index].reason;
-        Some(format!("{} (acknowledged: {reason})", contradiction.used))
+        let mut entries = self.entries.iter();
+        let entry = entries.find(|entry| entry.contradiction == contradiction.text)?;
+        Some(format!("{used} (acknowledged: {})", entry.reason))
     }
 
-    /// Entries for this page that acknowledge nothing any more.
-    pub(super) fn outdated(&self) -> Vec<String> {
-        let used = self.used.borrow();
-        let entries = self.entries.iter().enumerate();
-        let left =
-            entries.filter(|(index, entry)| entry.page == self.page && !used.contains(index));
-        let lines = left.map(|(index, entry)| {
+    /// The overlay that corrects a place: it, something in it, or all around it.
+    fn overlay(&self, pointer: &str) -> Option<&str> {
+        let is_in = |inner: &str, outer: &str| {
+            let rest = inner.strip_prefix(outer);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let corrects = |at: &String| is_in(at, pointer) || is_in(pointer, at);
+        let mut overlays = self.overlays.iter();
+        let overlay = overlays.find(|(_, places)| places.iter().any(corrects));
+        overlay.map(|(name, _)| name.as_str())
+    }
+
+    /// What says that an entry acknowledges nothing any more.
+    pub(super) fn outdated(&self, found: &[Contradiction]) -> Vec<String> {
+        let is_left = |entry: &&Entry| !found.iter().any(|one| one.text == entry.contradiction);
+        let lines = self.entries.iter().filter(is_left).map(|entry| {
             format!(
-                "{FILE}: at /{index}: the page has no such contradiction: {}\n  help: delete the entry",
-                entry.contradiction
+                "{FILE}: the page {} has no such contradiction: {}\n  help: delete the entry",
+                entry.page, entry.contradiction
             )
         });
         lines.collect()

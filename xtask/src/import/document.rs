@@ -56,8 +56,7 @@ impl Document {
             1 => error.to_string(),
             line => format!("{error}\n  note: lines count from line {line} of the page"),
         })?;
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| format!("{file}: {error}"))?;
+        let value = serde_json::from_str(text).map_err(|error| format!("{file}: {error}"))?;
         let mut operations = Vec::new();
         each_operation(&value, &mut |path, method, operation, at| {
             let responses = operation.get("responses").and_then(Value::as_object);
@@ -95,15 +94,25 @@ impl Document {
     }
 
     /// The models that an operation takes; none where it does not say.
-    pub(super) fn models(&self, operation: &Operation) -> Vec<&str> {
-        let at = format!("{}/properties/model", operation.request);
-        let model = self.schema(&at);
-        let values = model.and_then(|model| model.value.get("enum")?.as_array());
-        values
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect()
+    pub(super) fn models(&self, operation: &Operation) -> Vec<String> {
+        let model = self.schema(&format!("{}/properties/model", operation.request));
+        model.map_or_else(Vec::new, |model| model.values())
+    }
+
+    /// The models of all operations, each with its path.
+    pub(super) fn all_models(&self) -> Vec<(&str, String)> {
+        let operations = self.operations.iter();
+        let models = operations.flat_map(|one| {
+            let models = self.models(one).into_iter();
+            models.map(|model| (&*one.path, model))
+        });
+        models.collect()
+    }
+
+    /// Whether it has an operation.
+    pub(super) fn has(&self, method: &str, path: &str) -> bool {
+        let mut operations = self.operations.iter();
+        operations.any(|one| one.path == path && one.method == method)
     }
 
     /// The line of its file in which the value at a pointer begins, or the last one around

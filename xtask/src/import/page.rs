@@ -4,6 +4,11 @@
 //! Pages are Markdown with tags of GitBook. A Markdown parser would not do: code right
 //! below a tag such as `<details>` is HTML to CommonMark, and code to GitBook.
 
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
 use regex::Regex;
 
 /// A page, read.
@@ -45,10 +50,15 @@ pub(super) struct Elsewhere {
     pub(super) method: String,
 }
 
-/// A regular expression that is written in this program.
+/// A regular expression that is written in this program, compiled once.
 #[allow(clippy::expect_used, reason = "tests compile every pattern")]
 pub(super) fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a valid pattern")
+    static KNOWN: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let compiled = known.entry(pattern.to_owned());
+    compiled
+        .or_insert_with(|| Regex::new(pattern).expect("a valid pattern"))
+        .clone()
 }
 
 /// Reads a page.
@@ -159,7 +169,7 @@ fn elsewhere(line: usize, attributes: &str, link: &str) -> Elsewhere {
             |found| found[1].to_owned(),
         ),
         path: attribute("path"),
-        method: attribute("method").to_lowercase(),
+        method: attribute("method").to_uppercase(),
     }
 }
 
@@ -207,7 +217,7 @@ mod tests {
                 .map(|one| (one.file, one.path, one.method))
         };
         let tag = "{% openapi-operation spec=\"name\" path=\"/a\" method=\"post\" %}\n";
-        let expected = |file: &str| Some((file.to_owned(), "/a".to_owned(), "post".to_owned()));
+        let expected = |file: &str| Some((file.to_owned(), "/a".to_owned(), "POST".to_owned()));
         assert_eq!(
             of(&format!("{tag}[x](https://x.example/docs/other.json)")),
             expected("other.json")

@@ -4,13 +4,14 @@
 //! One reader takes all of these, since pages mix them, and keeps what parsers of one
 //! language don't: the order of keys and the spelling of numbers.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, value::RawValue};
 
 use super::page::regex;
 
-/// How deep values may nest, references to variables included.
+/// How deep values may nest.
 const DEPTH: usize = 64;
 
 /// The languages of samples, the one first whose samples are preferred.
@@ -23,13 +24,14 @@ pub(super) enum Language {
 }
 
 /// A JSON value that keeps the order of keys and the spelling of numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
 pub(super) enum Literal {
     /// A number, `true`, `false` or `null`.
-    Plain(String),
+    Plain(Box<RawValue>),
     Text(String),
     List(Vec<Literal>),
-    Object(Vec<(String, Literal)>),
+    Object(#[serde(serialize_with = "in_order")] Vec<(String, Literal)>),
 }
 
 /// Why a text can't be read, and in which of its lines, from 1.
@@ -109,74 +111,43 @@ pub(super) fn first_value(text: &str) -> Result<Literal, Unreadable> {
 }
 
 fn curl(sample: &str) -> Result<Literal, Unreadable> {
+    let flag = regex(r"(?s)^(?:--(?:data(?:-raw|-binary|-ascii)?|json)(?:=|$)|-d)(.*)$");
     let unreadable = |why: &str| Unreadable {
         line: 1,
         why: why.to_owned(),
     };
     let words = shlex::split(sample).ok_or_else(|| unreadable("a quote is not closed"))?;
-    let flag = regex(r"(?s)^(?:--(?:data|data-raw|data-binary|data-ascii|json)(?:=(.*))?|-d(.*))$");
-    for (index, word) in words.iter().enumerate() {
-        let Some(found) = flag.captures(word) else {
-            continue;
-        };
-        let attached = found
-            .iter()
-            .skip(1)
-            .flatten()
-            .map(|one| one.as_str())
-            .find(|one| !one.is_empty());
-        let body = attached
-            .or_else(|| words.get(index + 1).map(String::as_str))
-            .unwrap_or_default();
-        return first_value(body).map_err(|error| {
-            // Lines of the body count from where it begins in the sample.
-            let before = sample.split('{').next().unwrap_or_default();
-            let line = before.matches('\n').count() + error.line;
-            Unreadable { line, ..error }
-        });
-    }
-    Err(unreadable("no --data"))
+    let mut bodies = words.iter().enumerate().filter_map(|(index, word)| {
+        let attached = flag.captures(word)?.get(1)?.as_str();
+        let next = words.get(index + 1).map(String::as_str);
+        Some(if attached.is_empty() { next? } else { attached })
+    });
+    let body = bodies.next().ok_or_else(|| unreadable("no --data"))?;
+    first_value(body).map_err(|error| {
+        // Lines of the body count from where it begins in the sample.
+        let before = sample.split('{').next().unwrap_or_default();
+        let line = before.matches('\n').count() + error.line;
+        Unreadable { line, ..error }
+    })
 }
 
 impl Literal {
     /// JSON with two spaces and a final newline, as recordings have it.
     pub(super) fn to_json(&self) -> String {
-        let mut text = String::new();
-        self.write(0, &mut text);
-        text.push('\n');
-        text
+        // Texts and checked numbers have no way not to be JSON.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// The value; the reader took only what is JSON.
     pub(super) fn value(&self) -> Value {
         serde_json::from_str(&self.to_json()).unwrap_or_default()
     }
+}
 
-    fn write(&self, depth: usize, text: &mut String) {
-        let (brackets, count) = match self {
-            Self::Plain(plain) => return text.push_str(plain),
-            Self::Text(string) => return text.push_str(&Value::from(&**string).to_string()),
-            Self::List(items) => ("[]", items.len()),
-            Self::Object(members) => ("{}", members.len()),
-        };
-        if count == 0 {
-            return text.push_str(brackets);
-        }
-        text.push_str(&brackets[..1]);
-        for index in 0..count {
-            let comma = if index == 0 { "" } else { "," };
-            let _ = write!(text, "{comma}\n{:1$}", "", 2 * depth + 2);
-            match self {
-                Self::Object(members) => {
-                    let _ = write!(text, "{}: ", Value::from(&*members[index].0));
-                    members[index].1.write(depth + 1, text);
-                }
-                Self::List(items) => items[index].write(depth + 1, text),
-                Self::Plain(_) | Self::Text(_) => {}
-            }
-        }
-        let _ = write!(text, "\n{:1$}{2}", "", 2 * depth, &brackets[1..]);
-    }
+fn in_order<S: Serializer>(
+    members: &[(String, Literal)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(members.iter().map(|(name, member)| (name, member)))
 }
 
 /// Reads one literal of a sample.
@@ -203,27 +174,25 @@ impl<'t> Reader<'t> {
         &self.sample[self.at..]
     }
 
-    fn fail<T>(&self, why: impl Into<String>) -> Read<T> {
-        let line = self.sample[..self.at].matches('\n').count() + 1;
+    fn fail<T>(&self, why: &str) -> Read<T> {
         Err(Unreadable {
-            line,
-            why: why.into(),
+            line: self.sample[..self.at].matches('\n').count() + 1,
+            why: why.to_owned(),
         })
     }
 
     fn expected<T>(&self, what: &str) -> Read<T> {
-        let found: String = self
-            .rest()
-            .chars()
-            .take_while(|one| !one.is_whitespace())
-            .take(24)
-            .collect();
-        let found = if found.is_empty() {
-            "the end".to_owned()
-        } else {
-            format!("`{found}`")
-        };
-        self.fail(format!("expected {what}, found {found}"))
+        let found = regex(r"^\S{1,24}").find(self.rest());
+        let found = found.map_or("the end".to_owned(), |found| {
+            format!("`{}`", found.as_str())
+        });
+        self.fail(&format!("expected {what}, found {found}"))
+    }
+
+    fn plain(&self, spelling: &str) -> Read<Literal> {
+        let json = RawValue::from_string(spelling.to_owned());
+        json.map(Literal::Plain)
+            .or_else(|_| self.expected("a literal"))
     }
 
     /// Skips what is blank, and comments.
@@ -317,23 +286,20 @@ impl<'t> Reader<'t> {
         let pattern = regex(r"^[-+]?(?:0[xX][0-9a-fA-F]+|[0-9_.]+(?:[eE][-+]?[0-9]+)?)\b\.?");
         let found = pattern.find(self.rest()).map_or("", |found| found.as_str());
         let number = found.trim_start_matches('+').replace('_', "");
-        let hexadecimal = number
-            .get(2..)
-            .and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        let is_hexadecimal = number.to_lowercase().starts_with("0x");
+        let digits = number.strip_prefix("0x").or(number.strip_prefix("0X"));
+        let hexadecimal = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let spellings = [
             // `.5` and `5.` are no JSON.
             number.replacen('.', "0.", 1),
             number.replacen('.', ".0", 1),
-            hexadecimal
-                .filter(|_| is_hexadecimal)
-                .map_or_else(String::new, |number| number.to_string()),
+            hexadecimal.map_or_else(String::new, |number| number.to_string()),
+            number,
         ];
         let is_json = |text: &&String| serde_json::from_str::<serde_json::Number>(text).is_ok();
-        match [&number].into_iter().chain(&spellings).find(is_json) {
+        match spellings.iter().rev().find(is_json) {
             Some(spelling) => {
                 self.at += found.len();
-                Ok(Literal::Plain(spelling.clone()))
+                self.plain(spelling)
             }
             None => self.expected("a number"),
         }
@@ -350,13 +316,15 @@ impl<'t> Reader<'t> {
             _ => {
                 let is_literal = !self.rest().starts_with(['(', '.', '[']);
                 if let Some(at) = self.assigned(&name).filter(|_| is_literal) {
-                    return Reader { at, ..*self }.value();
+                    // Variables in variables multiply what is read: a few are enough.
+                    let depth = self.depth + DEPTH / 4;
+                    return Reader { at, depth, ..*self }.value();
                 }
                 self.at = start;
                 return self.expected("a literal");
             }
         };
-        Ok(Literal::Plain(plain.to_owned()))
+        self.plain(plain)
     }
 
     /// Where the value of a variable begins.

@@ -380,7 +380,7 @@ fn an_entry_that_acknowledges_nothing_is_reported() {
     workspace.write("openapi/acknowledged.json", &entry("It was so."));
     let run = workspace.run(&["import", &own_page()]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("openapi/acknowledged.json: at /0: the page has no such contradiction: size: gone; for long\n"), "{}", run.stderr);
+    assert!(run.stderr.contains("openapi/acknowledged.json: the page flux-kontext-pro-image-to-image has no such contradiction: size: gone; for long\n"), "{}", run.stderr);
     assert!(
         run.stderr
             .contains("2 of 10 contradictions are not acknowledged\n"),

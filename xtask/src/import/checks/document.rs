@@ -86,7 +86,7 @@ impl Checks<'_> {
     fn models(&mut self, page: &Page<'_>, operation: &Operation) {
         let models = self.document.models(operation);
         for (line, model) in &page.models {
-            if !models.is_empty() && !models.contains(&&**model) {
+            if !models.is_empty() && !models.contains(model) {
                 let list = models.join(", ");
                 let text = format!("model: the page is about {model}; the document takes {list}");
                 let pointer = format!("{}/properties/model/enum", operation.request);

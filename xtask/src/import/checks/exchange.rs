@@ -139,7 +139,7 @@ impl Checks<'_> {
         let models = self.document.models(&exchange.operation);
         let is_wrong_model = |value: Option<&Value>| {
             let model = value.and_then(Value::as_str);
-            model.is_some_and(|model| !models.contains(&model))
+            model.is_some_and(|model| !models.iter().any(|one| one == model))
         };
         let used = format!("the {} sample is used", first.language);
         for (sample, value) in readable {
