@@ -46,6 +46,7 @@ pub(super) struct Recorded {
     pub(super) files: Vec<(String, Option<Vec<u8>>)>,
     /// What is done with each exchange, for people.
     pub(super) lines: Vec<String>,
+    requests: Vec<RequestHash>,
 }
 
 /// A recording that is there.
@@ -74,6 +75,13 @@ impl Recorder<'_> {
                     .push(format!("not recorded: {}: {section}: {why}", self.page));
             }
         }
+        let is_gone = |known: &&Known| {
+            known.meta.source.document == self.page && !recorded.requests.contains(&known.hash)
+        };
+        let gone = known.iter().filter(is_gone);
+        let lines = gone.map(|known| format!("no longer on the page: {}", known.name));
+        let lines: Vec<String> = lines.collect();
+        recorded.lines.extend(lines);
         Ok(recorded)
     }
 
@@ -103,6 +111,10 @@ impl Recorder<'_> {
         let request = request.to_json();
         let canonical = Canonical::of(&request).map_err(|error| error.to_string())?;
         let hash = RequestHash::of(&text("name"), Some(&canonical));
+        if recorded.requests.contains(&hash) {
+            return Err("the page has this request before, with another answer".to_owned());
+        }
+        recorded.requests.push(hash);
         let shelf = if problems.is_empty() {
             SERVED
         } else {
@@ -126,7 +138,7 @@ impl Recorder<'_> {
                 section: Some(exchange.section.clone()),
             },
             date: self.today.to_owned(),
-            contract_sha256: text("sha256"),
+            contract_sha256: entry.map_or_else(String::new, |entry| sha256(entry, value)),
             not_recorded: vec![
                 format!(
                     "the status: the page shows none, the document has {}",
@@ -268,6 +280,19 @@ fn entry<'c>(contract: &'c Value, exchange: &Exchange<'_>) -> Option<&'c Value> 
     let operation = &exchange.operation;
     let mut entries = contract.get("operations")?.as_array()?.iter();
     entries.find(|one| one["method"] == *operation.method && one["path"] == *operation.path)
+}
+
+/// The hash of what an operation's contract says of a request: that of its page, which the
+/// model chooses, where several pages describe the operation.
+fn sha256(entry: &Value, request: &Value) -> String {
+    let pages = entry.pointer("/request/pages").and_then(Value::as_array);
+    let is_of_model = |page: &&Value| {
+        let models = page["models"].as_array();
+        models.is_some_and(|models| models.contains(&request["model"]))
+    };
+    let page = pages.into_iter().flatten().find(is_of_model);
+    let hash = page.unwrap_or(entry)["sha256"].as_str();
+    hash.unwrap_or_default().to_owned()
 }
 
 /// All recordings that are there, on both shelves.

@@ -372,6 +372,22 @@ fn nothing_is_recorded_from_samples_that_are_not_allowed() {
 }
 
 #[test]
+fn requests_that_go_or_come_twice_are_told() {
+    let workspace = workspace();
+    let name = &recordings(&workspace, RECORDINGS)[0];
+    let text = page(&[]);
+    let (start, rest) = text.split_once("## Quick Example").unwrap();
+    let second = &rest[rest.find("## Example #2").unwrap()..];
+    let run = workspace.run_with_input(&["import", "-"], &format!("{start}{second}\n{second}"));
+    for told in [
+        &format!("no longer on the page: {name}\n"),
+        "Example #2: Combine two images: the page has this request before, with another answer\n",
+    ] {
+        assert!(run.stdout.contains(told), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn an_entry_that_acknowledges_nothing_is_reported() {
     let workspace = workspace();
     let entry = |reason: &str| {
