@@ -140,9 +140,7 @@ fn is_response(block: &Block<'_>) -> bool {
     let is_data = matches!(
         Language::of(&block.language, ""),
         None | Some(Language::Json)
-    );
-    is_data
-        && ["response", "output", "answer"]
-            .iter()
-            .any(|word| block.label.contains(word))
+    ) || block.text.trim_start().starts_with(['{', '[']);
+    let words = ["response", "output", "answer"];
+    is_data && words.iter().any(|word| block.label.contains(word))
 }

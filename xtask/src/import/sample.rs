@@ -44,11 +44,12 @@ pub(super) struct Unreadable {
 impl Language {
     /// The language of a block, by its fence or else the label above it.
     pub(super) fn of(fence: &str, label: &str) -> Option<Self> {
-        [fence, label].into_iter().find_map(|name| match name {
+        // Of a label such as "Node.js (fetch)", the first word.
+        let words = [fence, label].map(|name| name.split(|one: char| !one.is_alphanumeric()));
+        let mut first = words.into_iter().filter_map(|mut words| words.next());
+        first.find_map(|name| match name {
             "python" | "py" | "python3" => Some(Self::Python),
-            "javascript" | "js" | "typescript" | "ts" | "node" | "node.js" | "nodejs" => {
-                Some(Self::JavaScript)
-            }
+            "javascript" | "js" | "typescript" | "ts" | "node" | "nodejs" => Some(Self::JavaScript),
             "bash" | "sh" | "shell" | "zsh" | "curl" | "console" => Some(Self::Curl),
             "json" | "json5" | "jsonc" => Some(Self::Json),
             _ => None,

@@ -146,24 +146,31 @@ impl Checks<'_> {
 
     /// Ratios with sizes that the text of the page has, and the default ratio in it.
     fn prose(&mut self, page: &Page<'_>, request: &Schema<'_>) {
-        let sizes = regex(r"(\d{1,2}:\d{1,2})\W{1,12}(\d{2,5})\s*[x×]\s*(\d{2,5})\b");
+        let (ratios, sizes) = (
+            regex(r"\b\d{1,2}:\d{1,2}\b"),
+            regex(r"\b(\d{2,5})\s*[x×]\s*(\d{2,5})\b"),
+        );
         let mut properties = request.properties().into_iter();
         let Some((name, property)) = properties.find(|(_, property)| property.has_ratios()) else {
             return;
         };
         let default = property.value.get("default").map(bare);
         for (line, text) in &page.prose {
-            let Some(found) = sizes.captures(text) else {
+            // Of a list, nothing says which belong together.
+            let ratios: BTreeSet<&str> = ratios.find_iter(text).map(|one| one.as_str()).collect();
+            let sizes: Vec<_> = sizes.captures_iter(text).collect();
+            let (Some(ratio), 1) = (ratios.first(), ratios.len()) else {
                 continue;
             };
-            let ratio = &found[1];
             let is_default = text.to_lowercase().contains("default");
             let member = if is_default { "default" } else { "enum" };
             let pointers = vec![format!("{}/{member}", property.at)];
-            if let Some(text) = wrong_size(ratio, found[2].parse().ok(), found[3].parse().ok()) {
+            if let [size] = &*sizes
+                && let Some(text) = wrong_size(ratio, size[1].parse().ok(), size[2].parse().ok())
+            {
                 self.page(*line, text, DOCUMENT, pointers.clone());
             }
-            if let Some(default) = default.as_ref().filter(|one| is_default && *one != ratio) {
+            if let Some(default) = default.as_ref().filter(|one| is_default && one != ratio) {
                 let text = format!(
                     "default: the page has {ratio} as the default of {name}; the schema has \
                      {default}"
