@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-use kontext_api::{Client, GenerateImageRequest, GeneratedImages, Image};
+use kontext_api::{Client, GeneratedImages, Image, ImageToImageRequest, types::ImageToImageModel};
 use kontext_mock::MockServer;
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,13 +47,15 @@ pub(crate) async fn run(out: &mut impl Write, folder: &Path) -> Result<(), Box<d
         .api_key("any-key")
         .build()?;
 
-    let add_a_bird = GenerateImageRequest::builder()
+    let add_a_bird = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt("Add a bird to the foreground of the photo.")
         .image_url(
             "https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/t-rex.png",
         )
         .build()?;
-    let combine_two_images = GenerateImageRequest::builder()
+    let combine_two_images = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt(
             "Place this image with the t-rex on this mug from the second image as a print. \
              Make it look fit and natural.",

@@ -2,6 +2,7 @@
 //! check fails, and that its message says what drifted.
 
 use contract_tests::{Story, frozen_inputs, what_fails};
+use kontext_codegen::Input;
 use serde_json::{Value, json};
 
 use crate::support::snapshot;
@@ -104,11 +105,14 @@ fn each_change_is_noticed_by_name() {
     let mut text = String::new();
     for (name, change) in CHANGES {
         let mut changed = inputs.clone();
-        let mut document: Value = serde_json::from_str(&changed.published[0].text).unwrap();
-        let before_change = document.clone();
-        change(&mut document);
-        assert_ne!(document, before_change, "{name} changes nothing");
-        changed.published[0].text = document.to_string();
+        // On all pages, which have to agree.
+        for page in &mut changed.published {
+            let mut document: Value = serde_json::from_str(&page.text).unwrap();
+            let before_change = document.clone();
+            change(&mut document);
+            assert_ne!(document, before_change, "{name} changes nothing");
+            page.text = document.to_string();
+        }
         let failures = what_fails(&before, &Story::of(&changed));
         // The hashes of the inputs make generated files stale after any edit; what
         // matters to somebody has to be noticed by more than that.
@@ -120,4 +124,46 @@ fn each_change_is_noticed_by_name() {
         text.push_str(&format!("# {name}\n{failures}\n"));
     }
     snapshot("changes", text);
+}
+
+/// Pages unlike ours, of the same endpoint: what they change, and that they rename nothing.
+#[test]
+fn fifth_page_adds_one_struct_and_one_variant() {
+    let inputs = frozen_inputs().unwrap();
+    let before = Story::of(&inputs).unwrap();
+    let size = json!({"anyOf": [
+        {"type": "object", "properties": {"width": {"type": "integer", "minimum": 64, "maximum": 1536}}},
+        {"type": "string", "enum": ["square_hd", "portrait_16_9"]}
+    ]});
+    let mut text = String::new();
+    for (name, model, properties) in [
+        (
+            "flux-2",
+            "blackforestlabs/flux-2",
+            json!({"image_size": size, "num_images": {"type": "number", "minimum": 1, "maximum": 4}}),
+        ),
+        (
+            "gpt-image",
+            "openai/gpt-image-1",
+            json!({"n": {"type": "integer", "minimum": 1, "maximum": 10},
+                "background": {"type": "string", "enum": ["transparent", "opaque", "auto"]}}),
+        ),
+    ] {
+        let mut document: Value = serde_json::from_str(&inputs.published[0].text).unwrap();
+        *at(&mut document, REQUEST, "/properties") = properties;
+        let properties = at(&mut document, REQUEST, "/properties");
+        properties["model"] = json!({"type": "string", "enum": [model]});
+        properties["prompt"] = json!({"type": "string", "maxLength": 4000});
+        at(&mut document, REQUEST, "")["required"] = json!(["model", "prompt"]);
+        let mut five = inputs.clone();
+        five.published.push(Input {
+            file: format!("openapi/published/{name}.json"),
+            text: document.to_string(),
+        });
+        let changes = what_fails(&before, &Story::of(&five));
+        let is_gone = |line: &str| line.trim_start().starts_with("- ");
+        assert!(!changes.lines().any(is_gone), "{changes}");
+        text.push_str(&format!("# {name}\n{changes}\n"));
+    }
+    snapshot("fifth_page", text);
 }

@@ -1,7 +1,10 @@
 //! The check before sending and the contract agree at both sides of every
 //! limit.
 
-use kontext_api::{GenerateImageRequest, types::ImageUrl};
+use kontext_api::{
+    GenerateImageRequest, ImageToImageRequest,
+    types::{ImageToImageModel, ImageUrl},
+};
 use kontext_mock::{MatchMode, MockServer};
 use serde_json::{Value, json};
 
@@ -85,7 +88,8 @@ async fn client_and_mock_draw_every_limit_at_the_same_place() {
 
 #[test]
 fn all_violations_are_reported_at_once() {
-    let error = GenerateImageRequest::builder()
+    let error = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt("🦖".repeat(4001))
         .image_url(ImageUrl::Array(Vec::new()))
         .num_images(5)
@@ -94,6 +98,6 @@ fn all_violations_are_reported_at_once() {
         .build()
         .unwrap_err();
     crate::support::snapshot("client_violations", &error);
-    let nothing = GenerateImageRequest::builder().build().unwrap_err();
+    let nothing = ImageToImageRequest::builder().build().unwrap_err();
     crate::support::snapshot("client_violations_of_nothing", &nothing);
 }

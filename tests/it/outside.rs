@@ -124,10 +124,14 @@ fn a_crate_without_features_decodes_both_recordings_and_stays_small() {
 
 /// What a user of the client made from the changed document writes.
 const AFTER_THE_CHANGE: &str = r#"
-use kontext_api::{GenerateImageRequest, types::{AspectRatio, GenerateImageRequestOptions}};
+use kontext_api::{ImageToImageRequest, types::{AspectRatio, ImageToImageModel, ImageToImageRequestOptions}};
 
 fn main() {
-    let request = || GenerateImageRequest::builder().image_url("https://example.com/a.png");
+    let request = || {
+        ImageToImageRequest::builder()
+            .model(ImageToImageModel::FluxKontextProImageToImage)
+            .image_url("https://example.com/a.png")
+    };
     // Nothing is sent that was not set: the new property has a default.
     let least = request().prompt("short").build().unwrap();
     println!("{}", serde_json::to_string(&least).unwrap());
@@ -136,13 +140,13 @@ fn main() {
         .prompt("short")
         .random_seed(7)
         .enhance_prompt(false)
-        .style("a-new-style".parse::<kontext_api::types::GenerateImageRequestStyle>().unwrap())
-        .aspect_ratio(AspectRatio::X21x9)
+        .style("a-new-style".parse::<kontext_api::types::ImageToImageRequestStyle>().unwrap())
+        .aspect_ratio(AspectRatio::Landscape21x9)
         .build()
         .unwrap();
     println!("{}", serde_json::to_string(&all).unwrap());
     // Names that are no Rust names, lists, and objects inside the request.
-    let options = GenerateImageRequestOptions::builder().strength(0.5).build().unwrap();
+    let options = ImageToImageRequestOptions::builder().strength(0.5).build().unwrap();
     let more = request()
         .prompt("short")
         .type_("kept")
@@ -153,7 +157,7 @@ fn main() {
         .build()
         .unwrap();
     println!("{}", serde_json::to_string(&more).unwrap());
-    println!("{}", GenerateImageRequestOptions::builder().strength(2).build().unwrap_err());
+    println!("{}", ImageToImageRequestOptions::builder().strength(2).build().unwrap_err());
     println!("{}", AspectRatio::X2x19);
     println!("{}", request().prompt("eleven long").build().unwrap_err());
 }
@@ -183,27 +187,29 @@ fn a_client_of_a_changed_document_compiles_without_a_hand() {
     fs::write(root.join("user/src/main.rs"), AFTER_THE_CHANGE).unwrap();
 
     let mut inputs = frozen_inputs().unwrap();
-    let mut document: Value = serde_json::from_str(&inputs.published[0].text).unwrap();
-    let request = document
+    for page in &mut inputs.published {
+        let mut document: Value = serde_json::from_str(&page.text).unwrap();
+        let request = document
         .pointer_mut("/paths/~1v1~1images~1generations/post/requestBody/content/application~1json/schema/properties")
         .unwrap();
-    request["enhance_prompt"] = json!({"type": "boolean", "default": true});
-    request["style"] =
-        json!({"type": "string", "enum": ["natural", "a-new-style"], "default": "natural"});
-    request["type"] = json!({"type": "string", "description": "See <docs> or [this]."});
-    request["dashed-name"] = json!({"type": "boolean"});
-    request["build"] = json!({"type": "string"});
-    request["loras"] = json!({"type": "array", "items": {"type": "string"}});
-    request["options"] = json!({"type": "object", "required": ["strength"], "properties": {
-        "strength": {"type": "number", "maximum": 1}
-    }});
-    request["random_seed"] = request.as_object_mut().unwrap().remove("seed").unwrap();
-    request["prompt"]["maxLength"] = json!(10);
-    request["aspect_ratio"]["enum"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!("2:19"));
-    inputs.published[0].text = document.to_string();
+        request["enhance_prompt"] = json!({"type": "boolean", "default": true});
+        request["style"] =
+            json!({"type": "string", "enum": ["natural", "a-new-style"], "default": "natural"});
+        request["type"] = json!({"type": "string", "description": "See <docs> or [this]."});
+        request["dashed-name"] = json!({"type": "boolean"});
+        request["build"] = json!({"type": "string"});
+        request["loras"] = json!({"type": "array", "items": {"type": "string"}});
+        request["options"] = json!({"type": "object", "required": ["strength"], "properties": {
+            "strength": {"type": "number", "maximum": 1}
+        }});
+        request["random_seed"] = request.as_object_mut().unwrap().remove("seed").unwrap();
+        request["prompt"]["maxLength"] = json!(10);
+        request["aspect_ratio"]["enum"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!("2:19"));
+        page.text = document.to_string();
+    }
     for output in generate(&inputs).unwrap().files {
         if output.file.starts_with("crates/kontext-api/") {
             fs::write(root.join(output.file), output.text).unwrap();

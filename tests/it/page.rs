@@ -12,7 +12,14 @@ fn the_readme_of_the_documents_lists_them_as_they_are() {
         let expected = if file.contains("/published/") {
             hash.as_str().unwrap().to_owned()
         } else {
-            format!("| `{}` |", name.trim_end_matches(".json"))
+            format!(
+                "`{}`",
+                name.trim_end_matches(if file.contains("/overlays/") {
+                    ".json"
+                } else {
+                    ""
+                })
+            )
         };
         assert!(
             readme.contains(&expected),

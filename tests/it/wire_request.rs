@@ -1,13 +1,13 @@
 //! The exact bytes that a call of the builder sends.
 
 use kontext_api::{
-    GenerateImageRequest,
-    types::{AspectRatio, OutputFormat, SafetyTolerance},
+    ImageToImageRequest,
+    types::{AspectRatio, ImageToImageModel, OutputFormat, SafetyTolerance},
 };
 
 use crate::support::{client, one_exchange, snapshot};
 
-async fn sent(request: GenerateImageRequest) -> String {
+async fn sent(request: ImageToImageRequest) -> String {
     let body = r#"{"images":[{"url":"https://cdn.example/a.jpg"}]}"#;
     let (url, received) = one_exchange(format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -32,7 +32,8 @@ async fn sent(request: GenerateImageRequest) -> String {
 
 #[tokio::test]
 async fn the_least_that_can_be_sent() {
-    let request = GenerateImageRequest::builder()
+    let request = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt("Add a bird to the foreground of the photo.")
         .image_url("https://example.com/t-rex.png")
         .build()
@@ -42,7 +43,8 @@ async fn the_least_that_can_be_sent() {
 
 #[tokio::test]
 async fn everything_that_can_be_sent() {
-    let request = GenerateImageRequest::builder()
+    let request = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt("Größer! 🦖")
         .image_url([
             "https://example.com/a b.png",

@@ -32,10 +32,19 @@ pub fn wire_table(effective: &Value) -> String {
     text
 }
 
-/// The table of one body, under a heading; equal bodies say so by their name.
+/// The table of one body, under a heading, or of each page of it; equal bodies say so by
+/// their name.
 fn body(effective: &Value, heading: &str, body: &Value, text: &mut String) {
     for (media_type, content) in body["content"].as_object().into_iter().flatten() {
         let schema = &content["schema"];
+        let pages = schema["discriminator"]["mapping"].as_object();
+        for (model, page) in pages.into_iter().flatten() {
+            let page = json!({"content": {media_type: {"schema": {"$ref": page}}}});
+            self::body(effective, &format!("{heading} for {model}"), &page, text);
+        }
+        if pages.is_some() {
+            continue;
+        }
         text.push_str(&format!("\n{heading}, {media_type}"));
         // The errors share one schema; it is shown at the first of them.
         let is_repeated = schema["$ref"]

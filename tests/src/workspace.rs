@@ -27,7 +27,7 @@ pub fn read(relative: &str) -> io::Result<String> {
     Ok(text.replace("\r\n", "\n"))
 }
 
-/// The published documents and overlays of this workspace.
+/// The documents of the pages and the overlays of this workspace.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn inputs() -> io::Result<Inputs> {
     inputs_below("")
 }
 
-/// The document and overlays of a day that is over: what tests change in known
+/// The documents and overlays of a day that is over: what tests change in known
 /// ways, whatever the provider publishes today.
 ///
 /// # Errors
@@ -61,8 +61,10 @@ fn inputs_below(root: &str) -> io::Result<Inputs> {
         inputs.sort_by(|left, right| left.file.cmp(&right.file));
         Ok(inputs)
     };
+    let mut published = folder("openapi/published")?;
+    published.extend(folder("openapi/described")?);
     Ok(Inputs {
-        published: folder("openapi/published")?,
+        published,
         overlays: folder("openapi/overlays")?,
     })
 }

@@ -21,7 +21,6 @@ use openapi_drift::{
 };
 use serde::Serialize;
 
-pub(crate) use client::covers;
 use client::{Effect, Generated, generated};
 use input::{Page, Source};
 

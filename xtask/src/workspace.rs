@@ -30,10 +30,14 @@ pub(crate) fn root() -> Result<PathBuf, ReadError> {
     })
 }
 
-/// Reads the published documents and the overlays.
+/// Reads the published documents, those that we described, and the overlays.
 pub(crate) fn inputs(root: &Path) -> Result<Inputs, ReadError> {
+    let mut published = folder(root, "openapi/published")?;
+    if root.join("openapi/described").exists() {
+        published.extend(folder(root, "openapi/described")?);
+    }
     Ok(Inputs {
-        published: folder(root, "openapi/published")?,
+        published,
         overlays: folder(root, "openapi/overlays")?,
     })
 }

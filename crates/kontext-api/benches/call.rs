@@ -9,7 +9,7 @@
 )]
 
 use divan::{AllocProfiler, Bencher};
-use kontext_api::{Client, GenerateImageRequest};
+use kontext_api::{Client, ImageToImageRequest, types::ImageToImageModel};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
@@ -64,7 +64,8 @@ fn kontext_api(bencher: Bencher) {
         .unwrap();
     bencher.bench_local(|| {
         runtime.block_on(async {
-            let request = GenerateImageRequest::builder()
+            let request = ImageToImageRequest::builder()
+                .model(ImageToImageModel::FluxKontextProImageToImage)
                 .prompt(PROMPT)
                 .image_url(IMAGE)
                 .num_images(1)

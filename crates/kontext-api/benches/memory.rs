@@ -10,7 +10,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use divan::{AllocProfiler, Bencher};
-use kontext_api::{Client, GenerateImageRequest};
+use kontext_api::{Client, ImageToImageRequest, types::ImageToImageModel};
 
 use crate::server::Framing;
 
@@ -54,7 +54,8 @@ fn measure(bencher: Bencher, size: usize, framing: Framing) {
         .unwrap();
     bencher.bench_local(|| {
         runtime.block_on(async {
-            let request = GenerateImageRequest::builder()
+            let request = ImageToImageRequest::builder()
+                .model(ImageToImageModel::FluxKontextProImageToImage)
                 .prompt("a")
                 .image_url("https://example.com/a.png")
                 .build()

@@ -4,24 +4,34 @@
 // Inputs, with their SHA-256:
 //   openapi/published/flux-kontext-pro-image-to-image.json
 //     1a263a602adbd8dd06824af5bd23cc6b0ceb1704bbab077919bfdd7758595ecf
+//   openapi/described/flux-kontext-max-image-to-image.json
+//     599135b9939cd6c7aa0db682152ec488d73e4cf75f29c16168e782a34e8dce52
+//   openapi/described/flux-kontext-max-text-to-image.json
+//     a4b618d60251c94ff22373d607583e55d4126cf99642d568764677e09d0fdd76
+//   openapi/described/flux-kontext-pro-text-to-image.json
+//     e9014aff37292a90296f9dccfb26926f75cfe28887c3d0836b9a3cbe5f7050f1
 //   openapi/overlays/01-response-shape.json
-//     4081885b530e97bd0f2229cf22b4d9673a4227372beb84d58f5f23529175ea9f
+//     e9068002008920f67c92eabd6d02eccbe43bef85e22efb5f6a3311775070cb10
 //   openapi/overlays/03-num-images-is-a-count.json
-//     4d062acb496169c60c56ab35b11f58b9b8ba450ef0f52751ed81ac391b59150a
+//     0e08e41d7212137d42662587344ed70ef9a2a3f76cf66270e2994cda7a27876d
 //   openapi/overlays/04-security.json
-//     7ef6c1481cc7ee88da3856df931e800301e1cc14b645d008ebe6b5c137c5b2e0
+//     1699fc4cde2cd5c003744580e18bee074ba87e39f3158d32012c1cab2d5b4069
 //   openapi/overlays/05-errors.json
-//     d882c56ce6c82dd880d6e28979d718cb2a53fcb26288610ce91f795110c95513
+//     ab086fdda459bd108dc3e62f5a9c7fc4e921539574575e01d94b6facb0450a03
 //   openapi/overlays/08-no-default-aspect-ratio.json
-//     003837a361dc8ea51ae995b2853904986e210cb9496116397180828e7cd1627f
+//     b61519ea9391c5699d45e8911d44e989c89a02d0b470ba22d1721ab0a47c93bd
 //   openapi/overlays/09-operation-id.json
-//     fd1f5b5a87823639f61de282825d8ec19e243e6916bc9f41635221fdd780adf4
-//   openapi/overlays/10-request-title.json
-//     9d5a707f211626c6ff0e8a7a08211a3014189e404fb45c2cbf8c7e0cb83321b9
+//     6273d4d0663edd70220969d5a566738873bfb2b50a9e6523fbd919e975506b18
+//   openapi/overlays/10-image-to-image-request.json
+//     1a535ff9f027cd3340094af5f57461cdd388e76d425b1ff5d16b86178b90ecb8
 //   openapi/overlays/11-at-least-one-image-url.json
-//     5ae5c761fd6647015589dbde0dab38b43e43fb464adef89bcf97e052552703cb
+//     b61eac9e0d40072fab136cebf05177e51f23435cde9039fdca56889befa73752
+//   openapi/overlays/12-text-to-image-request.json
+//     748996eef3e5c418104762b067aea459ca3f29d30c1e1004f448451818a495e2
 //   openapi/overlays/20-component-names.json
-//     59f9f639f785dcdd3e26a0400664fe4ec3e4737c17c639e26cfc46369d4aa08f
+//     5517fe20524268ee70af9a11e353032dfb55a1832bc97d336f2834b727f2b6aa
+//   openapi/overlays/21-response-names.json
+//     bf8eb9ca7e053773d7c58567031737870047cdab77cb92674cea41aaaa664167
 
 #[allow(unused_imports)]
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
@@ -30,32 +40,6 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
-    /// What image to make, from which images.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-    #[serde(deny_unknown_fields)]
-    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-    #[non_exhaustive]
-    pub struct GenerateImageRequest {
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub aspect_ratio: ::std::option::Option<AspectRatio>,
-        /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub guidance_scale: ::std::option::Option<f64>,
-        pub image_url: ImageUrl,
-        pub model: Model,
-        /// Number of image variations to generate. Each image is a different attempt to combine the reference images (from the image_url parameter) according to the prompt.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub num_images: ::std::option::Option<u64>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub output_format: ::std::option::Option<OutputFormat>,
-        /// The text prompt describing the content, style, or composition of the image to be generated.
-        pub prompt: ::std::string::String,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub safety_tolerance: ::std::option::Option<SafetyTolerance>,
-        /// The same seed and the same prompt given to the same version of the model will output the same image every time.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub seed: ::std::option::Option<u64>,
-    }
     /// The generated images: in images, in data, or in both. Which of the documented shapes the endpoint answers today is not documented.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
@@ -129,6 +113,33 @@ pub mod types {
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
+    /// What image to make, from which images.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    pub struct ImageToImageRequest {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub aspect_ratio: ::std::option::Option<AspectRatio>,
+        /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub guidance_scale: ::std::option::Option<f64>,
+        pub image_url: ImageUrl,
+        pub model: ImageToImageModel,
+        /// Number of image variations to generate. Each image is a different attempt to combine the reference images (from the image_url parameter) according to the prompt.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub num_images: ::std::option::Option<u64>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub output_format: ::std::option::Option<OutputFormat>,
+        /// The text prompt describing the content, style, or composition of the image to be generated.
+        pub prompt: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub safety_tolerance: ::std::option::Option<SafetyTolerance>,
+        /// The same seed and the same prompt given to the same version of the model will output the same image every time.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub seed: ::std::option::Option<u64>,
+        #[serde(flatten)]
+        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    }
     /// One or more image URLs used as visual references. The model merges them into a single image following the prompt instructions.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(untagged)]
@@ -155,6 +166,32 @@ pub mod types {
     pub struct Meta {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub usage: ::std::option::Option<Usage>,
+        #[serde(flatten)]
+        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    }
+    /// What image to make, from words alone.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    pub struct TextToImageRequest {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub aspect_ratio: ::std::option::Option<AspectRatio>,
+        /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub guidance_scale: ::std::option::Option<f64>,
+        pub model: TextToImageModel,
+        /// The number of images to generate.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub num_images: ::std::option::Option<u64>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub output_format: ::std::option::Option<OutputFormat>,
+        /// The text prompt describing the content, style, or composition of the image to be generated.
+        pub prompt: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub safety_tolerance: ::std::option::Option<SafetyTolerance>,
+        /// The same seed and the same prompt given to the same version of the model will output the same image every time.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub seed: ::std::option::Option<u64>,
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
@@ -208,18 +245,7 @@ pub mod types {
         }
     }
     /// The aspect ratio of the generated image.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd,
-    )]
+    #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
     pub enum AspectRatio {
@@ -250,9 +276,13 @@ pub mod types {
         /// `9:21`.
         #[serde(rename = "9:21")]
         Portrait9x21,
+        /// A value that this version does not know, from [`unknown`](Self::unknown) or
+        /// from decoding. It is sent as it is.
+        #[serde(untagged)]
+        Unknown(crate::UnknownValue),
     }
     impl AspectRatio {
-        /// All values, in the order of the published document.
+        /// All known values, in the order of the published document.
         pub const ALL: &'static [Self] = &[
             Self::Landscape21x9,
             Self::Landscape16x9,
@@ -264,9 +294,16 @@ pub mod types {
             Self::Portrait9x16,
             Self::Portrait9x21,
         ];
+        /// A value by its name on the wire, also one that this version does not know.
+        pub fn unknown(value: impl Into<::std::string::String>) -> Self {
+            let value = value.into();
+            value
+                .parse()
+                .unwrap_or_else(|_| Self::Unknown(crate::UnknownValue::new(value)))
+        }
         /// The value as it is sent.
         #[must_use]
-        pub const fn as_str(self) -> &'static str {
+        pub fn as_str(&self) -> &str {
             match self {
                 Self::Landscape21x9 => "21:9",
                 Self::Landscape16x9 => "16:9",
@@ -277,6 +314,7 @@ pub mod types {
                 Self::Portrait3x4 => "3:4",
                 Self::Portrait9x16 => "9:16",
                 Self::Portrait9x21 => "9:21",
+                Self::Unknown(value) => value.as_str(),
             }
         }
     }
@@ -287,6 +325,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for AspectRatio {
         type Err = self::error::ConversionError;
+        /// Takes known values alone.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -309,66 +348,86 @@ pub mod types {
             }
         }
     }
-    /// The values of Model.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd,
-    )]
+    impl<'de> ::serde::Deserialize<'de> for AspectRatio {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <::std::string::String as ::serde::Deserialize>::deserialize(deserializer)
+                .map(Self::unknown)
+        }
+    }
+    /// The models of \[`ImageToImageRequest`].
+    #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
-    pub enum Model {
+    pub enum ImageToImageModel {
         /// `flux/kontext-pro/image-to-image`.
         #[serde(rename = "flux/kontext-pro/image-to-image")]
         FluxKontextProImageToImage,
+        /// `flux/kontext-max/image-to-image`.
+        #[serde(rename = "flux/kontext-max/image-to-image")]
+        FluxKontextMaxImageToImage,
+        /// A value that this version does not know, from [`unknown`](Self::unknown) or
+        /// from decoding. It is sent as it is.
+        #[serde(untagged)]
+        Unknown(crate::UnknownValue),
     }
-    impl Model {
-        /// All values, in the order of the published document.
-        pub const ALL: &'static [Self] = &[Self::FluxKontextProImageToImage];
+    impl ImageToImageModel {
+        /// All known values, in the order of the published document.
+        pub const ALL: &'static [Self] = &[
+            Self::FluxKontextProImageToImage,
+            Self::FluxKontextMaxImageToImage,
+        ];
+        /// A value by its name on the wire, also one that this version does not know.
+        pub fn unknown(value: impl Into<::std::string::String>) -> Self {
+            let value = value.into();
+            value
+                .parse()
+                .unwrap_or_else(|_| Self::Unknown(crate::UnknownValue::new(value)))
+        }
         /// The value as it is sent.
         #[must_use]
-        pub const fn as_str(self) -> &'static str {
+        pub fn as_str(&self) -> &str {
             match self {
                 Self::FluxKontextProImageToImage => "flux/kontext-pro/image-to-image",
+                Self::FluxKontextMaxImageToImage => "flux/kontext-max/image-to-image",
+                Self::Unknown(value) => value.as_str(),
             }
         }
     }
-    impl ::std::fmt::Display for Model {
+    impl ::std::fmt::Display for ImageToImageModel {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
             f.pad(self.as_str())
         }
     }
-    impl ::std::str::FromStr for Model {
+    impl ::std::str::FromStr for ImageToImageModel {
         type Err = self::error::ConversionError;
+        /// Takes known values alone.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             match value {
                 "flux/kontext-pro/image-to-image" => Ok(Self::FluxKontextProImageToImage),
-                _ => Err("expected one of \"flux/kontext-pro/image-to-image\"".into()),
+                "flux/kontext-max/image-to-image" => Ok(Self::FluxKontextMaxImageToImage),
+                _ => {
+                    Err(
+                        "expected one of \"flux/kontext-pro/image-to-image\", \"flux/kontext-max/image-to-image\""
+                            .into(),
+                    )
+                }
             }
         }
     }
+    impl<'de> ::serde::Deserialize<'de> for ImageToImageModel {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <::std::string::String as ::serde::Deserialize>::deserialize(deserializer)
+                .map(Self::unknown)
+        }
+    }
     /// The format of the generated image.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd,
-    )]
+    #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
     pub enum OutputFormat {
@@ -378,16 +437,28 @@ pub mod types {
         /// `png`.
         #[serde(rename = "png")]
         Png,
+        /// A value that this version does not know, from [`unknown`](Self::unknown) or
+        /// from decoding. It is sent as it is.
+        #[serde(untagged)]
+        Unknown(crate::UnknownValue),
     }
     impl OutputFormat {
-        /// All values, in the order of the published document.
+        /// All known values, in the order of the published document.
         pub const ALL: &'static [Self] = &[Self::Jpeg, Self::Png];
+        /// A value by its name on the wire, also one that this version does not know.
+        pub fn unknown(value: impl Into<::std::string::String>) -> Self {
+            let value = value.into();
+            value
+                .parse()
+                .unwrap_or_else(|_| Self::Unknown(crate::UnknownValue::new(value)))
+        }
         /// The value as it is sent.
         #[must_use]
-        pub const fn as_str(self) -> &'static str {
+        pub fn as_str(&self) -> &str {
             match self {
                 Self::Jpeg => "jpeg",
                 Self::Png => "png",
+                Self::Unknown(value) => value.as_str(),
             }
         }
     }
@@ -398,6 +469,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for OutputFormat {
         type Err = self::error::ConversionError;
+        /// Takes known values alone.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -408,19 +480,16 @@ pub mod types {
             }
         }
     }
+    impl<'de> ::serde::Deserialize<'de> for OutputFormat {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <::std::string::String as ::serde::Deserialize>::deserialize(deserializer)
+                .map(Self::unknown)
+        }
+    }
     /// The safety tolerance level for the generated image. 1 being the most strict and 5 being the most permissive.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd,
-    )]
+    #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[non_exhaustive]
     pub enum SafetyTolerance {
@@ -442,9 +511,13 @@ pub mod types {
         /// `6`.
         #[serde(rename = "6")]
         Level6,
+        /// A value that this version does not know, from [`unknown`](Self::unknown) or
+        /// from decoding. It is sent as it is.
+        #[serde(untagged)]
+        Unknown(crate::UnknownValue),
     }
     impl SafetyTolerance {
-        /// All values, in the order of the published document.
+        /// All known values, in the order of the published document.
         pub const ALL: &'static [Self] = &[
             Self::Level1,
             Self::Level2,
@@ -453,9 +526,16 @@ pub mod types {
             Self::Level5,
             Self::Level6,
         ];
+        /// A value by its name on the wire, also one that this version does not know.
+        pub fn unknown(value: impl Into<::std::string::String>) -> Self {
+            let value = value.into();
+            value
+                .parse()
+                .unwrap_or_else(|_| Self::Unknown(crate::UnknownValue::new(value)))
+        }
         /// The value as it is sent.
         #[must_use]
-        pub const fn as_str(self) -> &'static str {
+        pub fn as_str(&self) -> &str {
             match self {
                 Self::Level1 => "1",
                 Self::Level2 => "2",
@@ -463,6 +543,7 @@ pub mod types {
                 Self::Level4 => "4",
                 Self::Level5 => "5",
                 Self::Level6 => "6",
+                Self::Unknown(value) => value.as_str(),
             }
         }
     }
@@ -473,6 +554,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for SafetyTolerance {
         type Err = self::error::ConversionError;
+        /// Takes known values alone.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -491,7 +573,85 @@ pub mod types {
             }
         }
     }
-    impl GenerateImageRequest {
+    impl<'de> ::serde::Deserialize<'de> for SafetyTolerance {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <::std::string::String as ::serde::Deserialize>::deserialize(deserializer)
+                .map(Self::unknown)
+        }
+    }
+    /// The models of \[`TextToImageRequest`].
+    #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[non_exhaustive]
+    pub enum TextToImageModel {
+        /// `flux/kontext-max/text-to-image`.
+        #[serde(rename = "flux/kontext-max/text-to-image")]
+        FluxKontextMaxTextToImage,
+        /// `flux/kontext-pro/text-to-image`.
+        #[serde(rename = "flux/kontext-pro/text-to-image")]
+        FluxKontextProTextToImage,
+        /// A value that this version does not know, from [`unknown`](Self::unknown) or
+        /// from decoding. It is sent as it is.
+        #[serde(untagged)]
+        Unknown(crate::UnknownValue),
+    }
+    impl TextToImageModel {
+        /// All known values, in the order of the published document.
+        pub const ALL: &'static [Self] = &[
+            Self::FluxKontextMaxTextToImage,
+            Self::FluxKontextProTextToImage,
+        ];
+        /// A value by its name on the wire, also one that this version does not know.
+        pub fn unknown(value: impl Into<::std::string::String>) -> Self {
+            let value = value.into();
+            value
+                .parse()
+                .unwrap_or_else(|_| Self::Unknown(crate::UnknownValue::new(value)))
+        }
+        /// The value as it is sent.
+        #[must_use]
+        pub fn as_str(&self) -> &str {
+            match self {
+                Self::FluxKontextMaxTextToImage => "flux/kontext-max/text-to-image",
+                Self::FluxKontextProTextToImage => "flux/kontext-pro/text-to-image",
+                Self::Unknown(value) => value.as_str(),
+            }
+        }
+    }
+    impl ::std::fmt::Display for TextToImageModel {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    impl ::std::str::FromStr for TextToImageModel {
+        type Err = self::error::ConversionError;
+        /// Takes known values alone.
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "flux/kontext-max/text-to-image" => Ok(Self::FluxKontextMaxTextToImage),
+                "flux/kontext-pro/text-to-image" => Ok(Self::FluxKontextProTextToImage),
+                _ => {
+                    Err(
+                        "expected one of \"flux/kontext-max/text-to-image\", \"flux/kontext-pro/text-to-image\""
+                            .into(),
+                    )
+                }
+            }
+        }
+    }
+    impl<'de> ::serde::Deserialize<'de> for TextToImageModel {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <::std::string::String as ::serde::Deserialize>::deserialize(deserializer)
+                .map(Self::unknown)
+        }
+    }
+    impl ImageToImageRequest {
         /// Checks every limit of the API, as sending does first: for a request that
         /// was read from a file, or changed since it was built.
         ///
@@ -505,6 +665,7 @@ pub mod types {
         pub(crate) fn check_in(&self, check: &mut crate::limits::Check<'_>) {
             Self::check_fields(
                 check,
+                &self.extra,
                 self.guidance_scale.as_ref(),
                 Some(&self.image_url),
                 Some(&self.model),
@@ -516,9 +677,10 @@ pub mod types {
         /// The limits of each field.
         pub(crate) fn check_fields(
             check: &mut crate::limits::Check<'_>,
+            extra: &::serde_json::Map<::std::string::String, ::serde_json::Value>,
             guidance_scale: Option<&f64>,
             image_url: Option<&ImageUrl>,
-            model: Option<&Model>,
+            model: Option<&ImageToImageModel>,
             num_images: Option<&u64>,
             prompt: Option<&::std::string::String>,
             seed: Option<&u64>,
@@ -539,7 +701,21 @@ pub mod types {
                         value.check_in(check);
                     },
                 );
-            check.required("model", model, |_, _| {});
+            check
+                .required(
+                    "model",
+                    model,
+                    |value, check| {
+                        check
+                            .not_of(
+                                value.as_str(),
+                                &[
+                                    "flux/kontext-max/text-to-image",
+                                    "flux/kontext-pro/text-to-image",
+                                ],
+                            )
+                    },
+                );
             check
                 .optional(
                     "num_images",
@@ -564,6 +740,122 @@ pub mod types {
                         check.whole_number(*value).at_least(1);
                     },
                 );
+            check
+                .extra(
+                    extra,
+                    &[
+                        "aspect_ratio",
+                        "guidance_scale",
+                        "image_url",
+                        "model",
+                        "num_images",
+                        "output_format",
+                        "prompt",
+                        "safety_tolerance",
+                        "seed",
+                    ],
+                );
+        }
+    }
+    impl TextToImageRequest {
+        /// Checks every limit of the API, as sending does first: for a request that
+        /// was read from a file, or changed since it was built.
+        ///
+        /// # Errors
+        ///
+        /// Every field that is outside its limits, at once.
+        pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+            crate::limits::check(|check| self.check_in(check))
+        }
+        /// Compares every field with its limits.
+        pub(crate) fn check_in(&self, check: &mut crate::limits::Check<'_>) {
+            Self::check_fields(
+                check,
+                &self.extra,
+                self.guidance_scale.as_ref(),
+                Some(&self.model),
+                self.num_images.as_ref(),
+                Some(&self.prompt),
+                self.seed.as_ref(),
+            );
+        }
+        /// The limits of each field.
+        pub(crate) fn check_fields(
+            check: &mut crate::limits::Check<'_>,
+            extra: &::serde_json::Map<::std::string::String, ::serde_json::Value>,
+            guidance_scale: Option<&f64>,
+            model: Option<&TextToImageModel>,
+            num_images: Option<&u64>,
+            prompt: Option<&::std::string::String>,
+            seed: Option<&u64>,
+        ) {
+            check
+                .optional(
+                    "guidance_scale",
+                    guidance_scale,
+                    |value, check| {
+                        check.number(*value).at_least(1.0).at_most(20.0);
+                    },
+                );
+            check
+                .required(
+                    "model",
+                    model,
+                    |value, check| {
+                        check
+                            .not_of(
+                                value.as_str(),
+                                &[
+                                    "flux/kontext-pro/image-to-image",
+                                    "flux/kontext-max/image-to-image",
+                                ],
+                            )
+                    },
+                );
+            check
+                .optional(
+                    "num_images",
+                    num_images,
+                    |value, check| {
+                        check.whole_number(*value).at_least(1).at_most(4);
+                    },
+                );
+            check
+                .required(
+                    "prompt",
+                    prompt,
+                    |value, check| {
+                        check.length(value).at_most(4000);
+                    },
+                );
+            check
+                .optional(
+                    "seed",
+                    seed,
+                    |value, check| {
+                        check.whole_number(*value).at_least(1);
+                    },
+                );
+            check
+                .extra(
+                    extra,
+                    &[
+                        "aspect_ratio",
+                        "guidance_scale",
+                        "model",
+                        "num_images",
+                        "output_format",
+                        "prompt",
+                        "safety_tolerance",
+                        "seed",
+                    ],
+                );
+            check
+                .not_taken(
+                    "image_url",
+                    extra.get("image_url"),
+                    model.map(|model| model.as_str()),
+                );
         }
     }
     impl ImageUrl {
@@ -584,6 +876,103 @@ pub mod types {
                         );
                 }
             }
+        }
+    }
+    /// A request of any of the pages that describe one operation. `model` tells which: a struct per group of pages, with a builder of its own.
+    #[derive(::serde::Serialize, Clone, Debug, PartialEq)]
+    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+    #[serde(untagged)]
+    #[non_exhaustive]
+    pub enum GenerateImageRequest {
+        /// A request for one of [`ImageToImageModel`].
+        ImageToImage(ImageToImageRequest),
+        /// A request for one of [`TextToImageModel`].
+        TextToImage(TextToImageRequest),
+    }
+    impl GenerateImageRequest {
+        /// Checks every limit of the API, as sending does first: for a request that
+        /// was read from a file, or changed since it was built.
+        ///
+        /// # Errors
+        ///
+        /// Every field that is outside its limits, at once.
+        pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+            match self {
+                Self::ImageToImage(request) => request.check(),
+                Self::TextToImage(request) => request.check(),
+            }
+        }
+        /// The model that the request is for, as it is sent.
+        #[must_use]
+        pub fn model(&self) -> &str {
+            match self {
+                Self::ImageToImage(request) => request.model.as_str(),
+                Self::TextToImage(request) => request.model.as_str(),
+            }
+        }
+        /// The whole number that a field has, by its name on the wire.
+        pub(crate) fn whole_number(&self, name: &str) -> Option<u64> {
+            match self {
+                Self::ImageToImage(request) => {
+                    match name {
+                        "num_images" => request.num_images,
+                        "seed" => request.seed,
+                        _ => None,
+                    }
+                }
+                Self::TextToImage(request) => {
+                    match name {
+                        "num_images" => request.num_images,
+                        "seed" => request.seed,
+                        _ => None,
+                    }
+                }
+            }
+        }
+    }
+    impl From<ImageToImageRequest> for GenerateImageRequest {
+        fn from(request: ImageToImageRequest) -> Self {
+            Self::ImageToImage(request)
+        }
+    }
+    impl From<TextToImageRequest> for GenerateImageRequest {
+        fn from(request: TextToImageRequest) -> Self {
+            Self::TextToImage(request)
+        }
+    }
+    impl<'de> ::serde::Deserialize<'de> for GenerateImageRequest {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            let request: ::serde_json::Value = ::serde::Deserialize::deserialize(
+                deserializer,
+            )?;
+            let outcome = match request
+                .get("model")
+                .and_then(::serde_json::Value::as_str)
+            {
+                Some(
+                    "flux/kontext-pro/image-to-image" | "flux/kontext-max/image-to-image",
+                ) => ::serde_json::from_value(request).map(Self::ImageToImage),
+                Some(
+                    "flux/kontext-max/text-to-image" | "flux/kontext-pro/text-to-image",
+                ) => ::serde_json::from_value(request).map(Self::TextToImage),
+                _ => {
+                    Err(
+                        crate::request::unknown_model(
+                            &request,
+                            "model",
+                            &[
+                                "flux/kontext-pro/image-to-image",
+                                "flux/kontext-max/image-to-image",
+                                "flux/kontext-max/text-to-image",
+                                "flux/kontext-pro/text-to-image",
+                            ],
+                        ),
+                    )
+                }
+            };
+            outcome.map_err(::serde::de::Error::custom)
         }
     }
 }
@@ -641,7 +1030,7 @@ impl Client {
     /// Sends a `POST` request to `/v1/images/generations`
     pub async fn generate_image<'a>(
         &'a self,
-        body: &'a types::GenerateImageRequest,
+        body: &'a crate::types::GenerateImageRequest,
     ) -> Result<ResponseValue<ByteStream>, Error<()>> {
         let url = format!("{}/v1/images/generations", self.baseurl,);
         #[allow(unused_mut)]
@@ -662,10 +1051,10 @@ impl Client {
 /// Builders of the requests.
 pub mod builder {
     use super::types::*;
-    /// Builds a [`GenerateImageRequest`] step by step; see [`GenerateImageRequest::builder`].
+    /// Builds a [`ImageToImageRequest`] step by step; see [`ImageToImageRequest::builder`].
     #[derive(Clone, Debug, ::serde::Serialize)]
     #[must_use = "a builder does nothing before it is built"]
-    pub struct GenerateImageRequestBuilder {
+    pub struct ImageToImageRequestBuilder {
         #[serde(skip_serializing_if = "Option::is_none")]
         aspect_ratio: Option<AspectRatio>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -673,7 +1062,7 @@ pub mod builder {
         #[serde(skip_serializing_if = "Option::is_none")]
         image_url: Option<ImageUrl>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        model: Option<Model>,
+        model: Option<ImageToImageModel>,
         #[serde(skip_serializing_if = "Option::is_none")]
         num_images: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -684,24 +1073,27 @@ pub mod builder {
         safety_tolerance: Option<SafetyTolerance>,
         #[serde(skip_serializing_if = "Option::is_none")]
         seed: Option<u64>,
+        #[serde(flatten)]
+        extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
-    impl GenerateImageRequest {
-        /// Starts a request with nothing set but what has one value only.
-        pub fn builder() -> GenerateImageRequestBuilder {
-            GenerateImageRequestBuilder {
+    impl ImageToImageRequest {
+        /// Starts a request with nothing set.
+        pub fn builder() -> ImageToImageRequestBuilder {
+            ImageToImageRequestBuilder {
                 aspect_ratio: None,
                 guidance_scale: None,
                 image_url: None,
-                model: Some(Model::FluxKontextProImageToImage),
+                model: None,
                 num_images: None,
                 output_format: None,
                 prompt: None,
                 safety_tolerance: None,
                 seed: None,
+                extra: ::std::default::Default::default(),
             }
         }
     }
-    impl GenerateImageRequestBuilder {
+    impl ImageToImageRequestBuilder {
         /// The aspect ratio of the generated image.
         pub fn aspect_ratio(mut self, value: impl Into<AspectRatio>) -> Self {
             self.aspect_ratio = Some(value.into());
@@ -725,8 +1117,8 @@ pub mod builder {
         }
         /// Sets `model`.
         ///
-        /// Set already, as there is one value only.
-        pub fn model(mut self, value: impl Into<Model>) -> Self {
+        /// Required.
+        pub fn model(mut self, value: impl Into<ImageToImageModel>) -> Self {
             self.model = Some(value.into());
             self
         }
@@ -769,15 +1161,25 @@ pub mod builder {
             self.seed = Some(value);
             self
         }
+        /// Sets a field that this version does not know, by its name on the wire.
+        pub fn extra(
+            mut self,
+            name: impl Into<::std::string::String>,
+            value: impl Into<::serde_json::Value>,
+        ) -> Self {
+            self.extra.insert(name.into(), value.into());
+            self
+        }
         /// Checks every limit and returns the request.
         ///
         /// # Errors
         ///
         /// Every field that is missing or outside its limits, at once.
-        pub fn build(self) -> Result<GenerateImageRequest, crate::InvalidRequest> {
+        pub fn build(self) -> Result<ImageToImageRequest, crate::InvalidRequest> {
             crate::limits::check(|check| {
-                GenerateImageRequest::check_fields(
+                ImageToImageRequest::check_fields(
                     check,
+                    &self.extra,
                     self.guidance_scale.as_ref(),
                     self.image_url.as_ref(),
                     self.model.as_ref(),
@@ -788,7 +1190,7 @@ pub mod builder {
             })?;
             match (self.image_url, self.model, self.prompt) {
                 (Some(image_url), Some(model), Some(prompt)) => {
-                    Ok(GenerateImageRequest {
+                    Ok(ImageToImageRequest {
                         image_url,
                         model,
                         prompt,
@@ -798,6 +1200,149 @@ pub mod builder {
                         output_format: self.output_format,
                         safety_tolerance: self.safety_tolerance,
                         seed: self.seed,
+                        extra: self.extra,
+                    })
+                }
+                _ => Err(crate::InvalidRequest::incomplete()),
+            }
+        }
+    }
+    /// Builds a [`TextToImageRequest`] step by step; see [`TextToImageRequest::builder`].
+    #[derive(Clone, Debug, ::serde::Serialize)]
+    #[must_use = "a builder does nothing before it is built"]
+    pub struct TextToImageRequestBuilder {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        aspect_ratio: Option<AspectRatio>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        guidance_scale: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model: Option<TextToImageModel>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        num_images: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output_format: Option<OutputFormat>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prompt: Option<::std::string::String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        safety_tolerance: Option<SafetyTolerance>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+        #[serde(flatten)]
+        extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    }
+    impl TextToImageRequest {
+        /// Starts a request with nothing set.
+        pub fn builder() -> TextToImageRequestBuilder {
+            TextToImageRequestBuilder {
+                aspect_ratio: None,
+                guidance_scale: None,
+                model: None,
+                num_images: None,
+                output_format: None,
+                prompt: None,
+                safety_tolerance: None,
+                seed: None,
+                extra: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl TextToImageRequestBuilder {
+        /// The aspect ratio of the generated image.
+        pub fn aspect_ratio(mut self, value: impl Into<AspectRatio>) -> Self {
+            self.aspect_ratio = Some(value.into());
+            self
+        }
+        /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
+        ///
+        /// Limits: at least 1, at most 20.
+        pub fn guidance_scale(mut self, value: impl Into<f64>) -> Self {
+            self.guidance_scale = Some(value.into());
+            self
+        }
+        /// Sets `model`.
+        ///
+        /// Required.
+        pub fn model(mut self, value: impl Into<TextToImageModel>) -> Self {
+            self.model = Some(value.into());
+            self
+        }
+        /// The number of images to generate.
+        ///
+        /// Server default: `1`, which is not sent.
+        ///
+        /// Limits: at least 1, at most 4.
+        pub fn num_images(mut self, value: u64) -> Self {
+            self.num_images = Some(value);
+            self
+        }
+        /// The format of the generated image.
+        ///
+        /// Server default: `"jpeg"`, which is not sent.
+        pub fn output_format(mut self, value: impl Into<OutputFormat>) -> Self {
+            self.output_format = Some(value.into());
+            self
+        }
+        /// The text prompt describing the content, style, or composition of the image to be generated.
+        ///
+        /// Limits: at most 4000 characters.
+        ///
+        /// Required.
+        pub fn prompt(mut self, value: impl Into<::std::string::String>) -> Self {
+            self.prompt = Some(value.into());
+            self
+        }
+        /// The safety tolerance level for the generated image. 1 being the most strict and 5 being the most permissive.
+        ///
+        /// Server default: `"2"`, which is not sent.
+        pub fn safety_tolerance(mut self, value: impl Into<SafetyTolerance>) -> Self {
+            self.safety_tolerance = Some(value.into());
+            self
+        }
+        /// The same seed and the same prompt given to the same version of the model will output the same image every time.
+        ///
+        /// Limits: at least 1.
+        pub fn seed(mut self, value: u64) -> Self {
+            self.seed = Some(value);
+            self
+        }
+        /// Sets a field that this version does not know, by its name on the wire.
+        pub fn extra(
+            mut self,
+            name: impl Into<::std::string::String>,
+            value: impl Into<::serde_json::Value>,
+        ) -> Self {
+            self.extra.insert(name.into(), value.into());
+            self
+        }
+        /// Checks every limit and returns the request.
+        ///
+        /// # Errors
+        ///
+        /// Every field that is missing or outside its limits, at once.
+        pub fn build(self) -> Result<TextToImageRequest, crate::InvalidRequest> {
+            crate::limits::check(|check| {
+                TextToImageRequest::check_fields(
+                    check,
+                    &self.extra,
+                    self.guidance_scale.as_ref(),
+                    self.model.as_ref(),
+                    self.num_images.as_ref(),
+                    self.prompt.as_ref(),
+                    self.seed.as_ref(),
+                );
+            })?;
+            match (self.model, self.prompt) {
+                (Some(model), Some(prompt)) => {
+                    Ok(TextToImageRequest {
+                        model,
+                        prompt,
+                        aspect_ratio: self.aspect_ratio,
+                        guidance_scale: self.guidance_scale,
+                        num_images: self.num_images,
+                        output_format: self.output_format,
+                        safety_tolerance: self.safety_tolerance,
+                        seed: self.seed,
+                        extra: self.extra,
                     })
                 }
                 _ => Err(crate::InvalidRequest::incomplete()),

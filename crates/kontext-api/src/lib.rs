@@ -33,10 +33,10 @@ pub use download::HiddenUrl;
 pub use download::{Download, DownloadError, Downloaded, DownloadedImage, SavedImage};
 pub use error::Error;
 pub use generated::types;
-pub use generated::types::GenerateImageRequest;
+pub use generated::types::{GenerateImageRequest, ImageToImageRequest, TextToImageRequest};
 pub use request::input::{InputError, InputImage, InputOptions};
 pub use request::uri::Uri;
-pub use request::{InvalidRequest, Violation};
+pub use request::{InvalidRequest, UnknownValue, Violation};
 pub use response::answer::{GeneratedImages, Timings, Usage};
 pub use response::decode_error::DecodeError;
 pub use response::error_body::Reply;
@@ -48,5 +48,5 @@ pub use response::number::Number;
 /// are those of [`Reply`].
 pub use reqwest;
 
-/// Builders of requests, as [`GenerateImageRequest::builder`] makes them.
+/// Builders of requests, as [`ImageToImageRequest::builder`] makes them.
 pub use generated::builder as request_builder;

@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 use crate::redact;
 use crate::request::uri::{RULE, Uri};
 use crate::request::{InvalidRequest, Violation};
@@ -84,6 +86,42 @@ impl<'a> Check<'a> {
                 violations: self.violations,
             };
             limits(value, &mut inner);
+        }
+    }
+
+    /// A field that the model does not take, although others do.
+    pub(crate) fn not_taken<T: ?Sized>(
+        &mut self,
+        name: &str,
+        value: Option<&T>,
+        model: Option<&str>,
+    ) {
+        if value.is_some() {
+            let model = model.map_or("its models do".to_owned(), |model| format!("{model} does"));
+            self.violations.push(Violation {
+                field: Place::Field(&self.place, name).to_string(),
+                limit: format!("must be left out: {model} not take it"),
+                value: None,
+            });
+        }
+    }
+
+    /// A value that other requests have.
+    pub(crate) fn not_of(&mut self, value: &str, others: &[&str]) {
+        if others.contains(&value) {
+            let limit = "must be a model that takes this type of request".to_owned();
+            self.violation(limit, shown(value));
+        }
+    }
+
+    /// Fields by name, which must not be those that `own` has.
+    pub(crate) fn extra(&mut self, extra: &Map<String, Value>, own: &[&str]) {
+        for (name, value) in own.iter().filter_map(|name| extra.get_key_value(*name)) {
+            self.violations.push(Violation {
+                field: Place::Field(&self.place, name).to_string(),
+                limit: "is a field of the request, and can't be set by name".to_owned(),
+                value: Some(shown(&value.to_string())),
+            });
         }
     }
 

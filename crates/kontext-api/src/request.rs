@@ -6,12 +6,14 @@
 
 use std::fmt;
 
+use serde_json::Value;
 use url::Url;
 
 use crate::client::call::Call;
+use crate::redact;
 use crate::request::input::InputImage;
 use crate::request::uri::Uri;
-use crate::types::ImageUrl;
+use crate::types::{GenerateImageRequest, ImageUrl};
 
 pub(crate) mod input;
 pub(crate) mod uri;
@@ -80,6 +82,48 @@ fn list(urls: impl IntoIterator<Item: Into<Uri>>) -> ImageUrl {
         .map(Into::into)
         .collect::<Vec<Uri>>()
         .into()
+}
+
+/// A value of an enum that this version of the crate does not know; the enum's
+/// `unknown` makes one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct UnknownValue(Box<str>);
+
+impl UnknownValue {
+    pub(crate) fn new(value: String) -> Self {
+        Self(value.into())
+    }
+
+    /// The value as it is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a request is of no page that is known, for its decoder.
+pub(crate) fn unknown_model(request: &Value, property: &str, known: &[&str]) -> serde_json::Error {
+    let known: Vec<String> = known.iter().map(|model| format!("{model:?}")).collect();
+    let known = known.join(", ");
+    serde::de::Error::custom(match request.get(property) {
+        _ if !request.is_object() => "expected a request, which is an object".to_owned(),
+        None => format!("missing field `{property}`, expected one of {known}"),
+        Some(Value::String(model)) => format!(
+            "unknown {property} {}, expected one of {known}; for another one, decode the type of \
+             the requests that it takes",
+            redact::quoted(model, 60)
+        ),
+        Some(_) => format!("`{property}` must be a string, one of {known}"),
+    })
+}
+
+impl GenerateImageRequest {
+    /// How many images the request asks for; left out, the provider makes 1.
+    pub(crate) fn images(&self) -> u64 {
+        let count = self.whole_number("num_images");
+        count.or_else(|| self.whole_number("n")).unwrap_or(1)
+    }
 }
 
 /// How many characters a message about a request may have.
@@ -208,11 +252,14 @@ impl std::error::Error for InvalidRequest {}
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use crate::GenerateImageRequest;
+    use crate::ImageToImageRequest;
+    use crate::types::ImageToImageModel;
 
     #[test]
     fn a_request_that_changed_since_it_was_built_can_be_checked() {
-        let builder = GenerateImageRequest::builder().prompt("p");
+        let builder = ImageToImageRequest::builder()
+            .model(ImageToImageModel::FluxKontextProImageToImage)
+            .prompt("p");
         let mut request = builder.image_url("https://example.com").build().unwrap();
         assert_eq!(request.check(), Ok(()));
         request.num_images = Some(5);

@@ -13,7 +13,7 @@ fn main() {
     divan::main();
 }
 
-/// The provider's page with our overlays.
+/// All pages with our overlays.
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn page(bencher: divan::Bencher<'_, '_>) {
     let folder = |name: &str| -> Vec<Input> {
@@ -33,8 +33,10 @@ fn page(bencher: divan::Bencher<'_, '_>) {
         inputs.sort_by(|left, right| left.file.cmp(&right.file));
         inputs
     };
+    let mut published = folder("openapi/published");
+    published.extend(folder("openapi/described"));
     let inputs = Inputs {
-        published: folder("openapi/published"),
+        published,
         overlays: folder("openapi/overlays"),
     };
     assert!(!inputs.published.is_empty() && !inputs.overlays.is_empty());

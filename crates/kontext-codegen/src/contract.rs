@@ -4,14 +4,16 @@
 //! other tool that knows JSON Schema. `nullable` and the boolean exclusive
 //! bounds of OpenAPI 3.0 are translated; `x-open-map` stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     json::{child, component_name, each_operation},
-    names, prune,
+    names,
+    pages::{self, Page},
+    prune,
 };
 
 /// The version of the contract's format, which readers check.
@@ -43,16 +45,51 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
             "required": body.get("required") == Some(&json!(true)),
             "content": content(body.get("content")),
         });
+        let schema = operation_schema(body);
+        if let Some((property, pages)) = schema.and_then(|body| pages::pages(effective, body)) {
+            add_pages(&mut entry, property, &pages);
+        }
     }
     entry.sort_all_objects();
-    entry["sha256"] = json!(hash(&entry));
+    entry["sha256"] = json!(hash(&entry, &entry["request"]["content"]));
     entry
 }
 
+fn operation_schema(body: &Map<String, Value>) -> Option<&Value> {
+    body.get("content")?.get("application/json")?.get("schema")
+}
+
+/// The pages of a request, each with the hash of what travels for its models alone, and
+/// without what is a property of other pages only.
+fn add_pages(entry: &mut Value, property: &str, pages: &[Page<'_>]) {
+    let names = |page: &Page<'_>| {
+        let properties = page.schema["properties"].as_object().into_iter().flatten();
+        properties
+            .map(|(name, _)| name.clone())
+            .collect::<BTreeSet<_>>()
+    };
+    let all: BTreeSet<String> = pages.iter().flat_map(names).collect();
+    let (mut mapping, mut hashes) = (Map::new(), Map::new());
+    for page in pages {
+        for name in all.difference(&names(page)) {
+            entry["$defs"][page.component]["properties"][name] = json!(false);
+        }
+        let reference = child("#/$defs", page.component);
+        let sha256 = hash(entry, &json!({"application/json": {"$ref": reference}}));
+        for model in &page.models {
+            mapping.insert((*model).to_owned(), json!(reference));
+            hashes.insert((*model).to_owned(), json!(sha256));
+        }
+    }
+    entry["request"]["sha256"] = Value::Object(hashes);
+    entry["request"]["content"]["application/json"]["discriminator"] =
+        json!({"propertyName": property, "mapping": mapping});
+}
+
 /// The hash of what travels: method, path, security, and the bodies with what each may
-/// hold. Neither documentation is part of it, nor names that are ours, nor whether a
-/// schema stands inline or is a component.
-fn hash(entry: &Value) -> String {
+/// hold; `request_content` is that of the request. Neither documentation is part of it, nor names that
+/// are ours, nor whether a schema stands inline or is a component, nor other pages.
+fn hash(entry: &Value, request_content: &Value) -> String {
     let mut bodies = Bodies::default();
     let none = Map::new();
     let definitions = entry["$defs"].as_object().unwrap_or(&none);
@@ -87,7 +124,7 @@ fn hash(entry: &Value) -> String {
     if let Some(request) = entry.get("request") {
         travels["request"] = json!({
             "required": request["required"],
-            "content": content(&request["content"]),
+            "content": content(request_content),
         });
     }
     digest(travels)
@@ -113,7 +150,7 @@ impl Bodies {
         for (name, value) in members {
             let value = match name.as_str() {
                 "title" | "description" | "default" | "example" | "examples" | "deprecated"
-                | "readOnly" | "writeOnly" => continue,
+                | "readOnly" | "writeOnly" | "discriminator" => continue,
                 name if name.starts_with("x-") => continue,
                 "additionalProperties" if matches!(value, Value::Bool(true)) => continue,
                 "additionalProperties" if value == &json!({}) => continue,
@@ -131,9 +168,11 @@ impl Bodies {
                 }
                 "properties" => {
                     let properties = value.as_object().into_iter().flatten();
-                    let hashes =
-                        properties.map(|(name, inner)| (name.clone(), json!(self.of(inner))));
-                    hashes.collect()
+                    // What is false is a property of other pages.
+                    properties
+                        .filter(|(_, inner)| **inner != json!(false))
+                        .map(|(name, inner)| (name.clone(), json!(self.of(inner))))
+                        .collect()
                 }
                 "type" => match value.as_array() {
                     Some(types) => {

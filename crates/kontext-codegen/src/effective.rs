@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use heck::ToSnakeCase as _;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     Input, document, hoist,
-    json::{child, each_operation, same, short},
+    json::child,
+    merge,
     normalise::{self, Normalised},
     overlay::{self, Overlay},
+    pages,
     problem::{Problem, Problems},
     prune, supported,
 };
@@ -22,17 +23,21 @@ pub(crate) struct Effective {
     pub(crate) document: Value,
     /// What was done to each published document.
     pub(crate) steps: Vec<Steps>,
-    /// Where the parts are from: the published file and the pointer in it, by the pointer
-    /// to a path or a component of the effective document.
-    origins: BTreeMap<String, (String, String)>,
+    /// Where its parts are from.
+    pub(crate) origins: Origins,
 }
 
-impl Effective {
-    /// Where a place of the effective document is from: the file, and the pointer there.
-    pub(crate) fn origin(&self, pointer: &str) -> (String, String) {
+/// Where the parts of a document are from: the published file and the pointer in it, by
+/// the pointer to an operation or a component.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origins(BTreeMap<String, (String, String)>);
+
+impl Origins {
+    /// Where a place is from: the file, and the pointer there.
+    pub(crate) fn of(&self, pointer: &str) -> (String, String) {
         let mut start = pointer;
         loop {
-            if let Some((file, at)) = self.origins.get(start) {
+            if let Some((file, at)) = self.0.get(start) {
                 return (file.clone(), format!("{at}{}", &pointer[start.len()..]));
             }
             match start.rsplit_once('/') {
@@ -40,6 +45,16 @@ impl Effective {
                 None => return (FILE.to_owned(), pointer.to_owned()),
             }
         }
+    }
+
+    /// Takes over where a place is from.
+    pub(crate) fn add(&mut self, pointer: &str, others: &Self) {
+        self.0.insert(pointer.to_owned(), others.of(pointer));
+    }
+
+    /// Says that a place is from where another one is from.
+    pub(crate) fn alias(&mut self, pointer: &str, other: &str) {
+        self.0.insert(pointer.to_owned(), self.of(other));
     }
 }
 
@@ -85,6 +100,7 @@ pub(crate) fn effective(published: &[Input], overlays: &[Input]) -> Result<Effec
     }
     let is_complete = problems.is_empty();
     unknown_documents(published, &parsed, &mut problems);
+    described_twice(published, &mut problems);
     let mut parts = Vec::new();
     let mut steps = Vec::new();
     for input in published {
@@ -97,8 +113,17 @@ pub(crate) fn effective(published: &[Input], overlays: &[Input]) -> Result<Effec
         }
     }
     Problems::none_or(problems)?;
-    let origins = parts.iter().flat_map(origins).collect();
-    let mut document = merged(parts)?;
+    let shared = merge::shared(&parts);
+    let mut problems = Vec::new();
+    for part in &mut parts {
+        let named = pages::name(part, &shared);
+        match named.and_then(|()| hoist::hoist(&part.file, &mut part.document)) {
+            Ok(components) => part.components = components,
+            Err(more) => problems.extend(more.0),
+        }
+    }
+    Problems::none_or(problems)?;
+    let (mut document, origins) = merge::merge(parts, &shared)?;
     document.sort_all_objects();
     Ok(Effective {
         document,
@@ -108,25 +133,27 @@ pub(crate) fn effective(published: &[Input], overlays: &[Input]) -> Result<Effec
 }
 
 /// One document on its way into the effective one.
-struct Part {
-    file: String,
-    document: Value,
+pub(crate) struct Part {
+    pub(crate) file: String,
+    pub(crate) document: Value,
     /// Where its components stood when it was published.
-    components: BTreeMap<String, String>,
+    pub(crate) components: BTreeMap<String, String>,
 }
 
-/// Where the paths and components of a document are from.
-fn origins(part: &Part) -> Vec<(String, (String, String))> {
-    let paths = part.document["paths"].as_object().into_iter().flatten();
-    let paths = paths.map(|(path, _)| {
-        let at = child("/paths", path);
-        (at.clone(), (part.file.clone(), at))
-    });
-    let components = part.components.iter().map(|(name, at)| {
-        let now = child("/components/schemas", name);
-        (now, (part.file.clone(), at.clone()))
-    });
-    paths.chain(components).collect()
+impl Part {
+    /// Where its parts are from.
+    pub(crate) fn origins(&self) -> Origins {
+        let parts = self.document.as_object().into_iter().flatten();
+        let parts = parts.map(|(name, _)| (child("", name), child("", name)));
+        let components = self.components.iter();
+        let components =
+            components.map(|(name, at)| (child("/components/schemas", name), at.clone()));
+        let all = parts.chain(components);
+        Origins(
+            all.map(|(now, at)| (now, (self.file.clone(), at)))
+                .collect(),
+        )
+    }
 }
 
 /// Runs every step of one document.
@@ -152,7 +179,6 @@ fn one(
     let normalised = normalise::normalise(&mut document);
     // Before hoisting, so that the pointers are those of the published file.
     supported::check(file, &document)?;
-    let components = hoist::hoist(file, &mut document)?;
     let corrected = overlays
         .iter()
         .map(|(overlay, _)| (overlay.file.clone(), overlay.title.clone()))
@@ -166,7 +192,7 @@ fn one(
     let part = Part {
         file: file.clone(),
         document,
-        components,
+        components: BTreeMap::new(),
     };
     Ok((part, steps))
 }
@@ -182,7 +208,7 @@ fn unknown_documents(published: &[Input], overlays: &[Overlay], problems: &mut V
                 problems.push(Problem::new(
                     &overlay.file,
                     "/x-applies-to",
-                    format!("no document {pattern} in openapi/published"),
+                    format!("no document {pattern} in openapi/published or openapi/described"),
                     "correct the name, or delete the overlay with its document",
                 ));
             }
@@ -190,68 +216,22 @@ fn unknown_documents(published: &[Input], overlays: &[Overlay], problems: &mut V
     }
 }
 
-/// Puts the operations and components of all documents into one.
-fn merged(parts: Vec<Part>) -> Result<Value, Problems> {
-    let mut parts = parts.into_iter().map(|part| (part.file, part.document));
-    let Some((first, mut all)) = parts.next() else {
-        return Ok(Value::Object(Map::new()));
-    };
-    let mut problems = Vec::new();
-    let mut ids = operation_ids(&all);
-    for (file, document) in parts {
-        for name in ["openapi", "info", "servers", "security"] {
-            if !same(&all[name], &document[name]) {
-                problems.push(Problem::new(
-                    &file,
-                    child("", name),
-                    format!("{} differs from {first}", short(&document[name])),
-                    "make them the same with an overlay",
-                ));
-            }
-        }
-        for (id, at) in operation_ids(&document) {
-            // The same operation in both is found below.
-            if ids.get(&id).is_some_and(|other| *other != at) {
-                problems.push(Problem::new(
-                    &file,
-                    child(&at, "operationId"),
-                    format!("{id:?} is the operationId of another document's operation"),
-                    "give one of them another operationId with an overlay",
-                ));
-            }
-            ids.insert(id, at);
-        }
-        for depth_two in ["paths", "components"] {
-            let groups = document[depth_two].as_object().cloned().unwrap_or_default();
-            for (group, members) in groups {
-                for (name, member) in members.as_object().cloned().unwrap_or_default() {
-                    let at = child(&child(&child("", depth_two), &group), &name);
-                    let place = &mut all[depth_two][&group][&name];
-                    if !place.is_null() && !same(place, &member) {
-                        problems.push(Problem::new(
-                            &file,
-                            at,
-                            "another document describes this too, and differently".to_owned(),
-                            "keep one of them, or make them the same with an overlay",
-                        ));
-                    }
-                    *place = member;
-                }
-            }
+/// A page that was imported stands in for what we wrote of it.
+fn described_twice(published: &[Input], problems: &mut Vec<Problem>) {
+    let name = |input: &Input| input.file.rsplit('/').next().map(str::to_owned);
+    for (index, input) in published.iter().enumerate() {
+        if let Some(other) = published[..index]
+            .iter()
+            .find(|other| name(other) == name(input))
+        {
+            problems.push(Problem::new(
+                &input.file,
+                "",
+                format!("{} is the same page", other.file),
+                "delete the one in openapi/described: the published page takes its place",
+            ));
         }
     }
-    Problems::none_or(problems)?;
-    Ok(all)
-}
-
-/// The names of a document's methods, with where they stand.
-fn operation_ids(document: &Value) -> BTreeMap<String, String> {
-    let mut ids = BTreeMap::new();
-    each_operation(document, &mut |_, _, operation, at| {
-        let id = operation["operationId"].as_str().unwrap_or_default();
-        ids.insert(id.to_snake_case(), at);
-    });
-    ids
 }
 
 #[cfg(test)]
@@ -280,16 +260,19 @@ mod tests {
         let both = effective(&[input("a.json", "/a", ""), input("b.json", "/b", "")], &[]).unwrap();
         let paths: Vec<_> = both.document["paths"].as_object().unwrap().keys().collect();
         assert_eq!(paths, ["/a", "/b"]);
-        let error = effective(
-            &[input("a.json", "/a", "x"), input("b.json", "/a", "y")],
-            &[],
-        )
-        .unwrap_err()
-        .to_string();
-        assert!(
-            error.starts_with("b.json: /paths/~1a/get: another document describes this too"),
-            "{error}"
-        );
+        // Documentation may differ.
+        let (one, other) = (input("a.json", "/a", "x"), input("b.json", "/a", "y"));
+        assert!(effective(&[one.clone(), other.clone()], &[]).is_ok());
+        let other = Input {
+            text: other
+                .text
+                .replace(r#"{"type":"object"}"#, r#"{"type":"string"}"#),
+            ..other
+        };
+        let error = effective(&[one, other], &[]).unwrap_err().to_string();
+        let at = "/paths/~1a/get/responses/200/content/application~1json/schema/type";
+        let first = format!("b.json: {at}: \"string\" differs from \"object\" at {at} of a.json\n");
+        assert!(error.starts_with(&first), "{error}");
     }
 
     fn overlay(file: &str, applies_to: &[&str], target: &str) -> Input {
@@ -325,7 +308,7 @@ mod tests {
             lines,
             [
                 "o2.json: line 1, column 1: invalid JSON: EOF while parsing an object",
-                "o1.json: /x-applies-to: no document c.json in openapi/published",
+                "o1.json: /x-applies-to: no document c.json in openapi/published or openapi/described",
                 "o3.json: /actions/0: expected an object at /info/title of a-1.json, found \"t\"",
                 "b.json: /paths/b: expected a path that starts with \"/\", found \"b\"; its operations would be left out",
             ]

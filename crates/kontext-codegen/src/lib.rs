@@ -11,8 +11,8 @@
 //!    meaning is repaired.
 //! 4. `supported`: what the generators can't take is found and reported, while
 //!    the places are still those of the published document.
-//! 5. `hoist`, `effective`: what deserves a name gets one, and the documents
-//!    become one, in canonical order.
+//! 5. `hoist`, `pages`, `merge`, `effective`: what deserves a name gets one, and the
+//!    documents become one, in canonical order.
 //! 6. `contract`, `view`, `rust`: the three things made from it.
 //!
 //! [`generate`] runs all of them. [`surface`] compares what they made with what they
@@ -35,9 +35,11 @@ mod effective;
 mod generate;
 mod hoist;
 mod json;
+mod merge;
 mod names;
 mod normalise;
 mod overlay;
+mod pages;
 mod problem;
 mod prune;
 mod rust;
@@ -50,5 +52,6 @@ pub use effective::Steps;
 pub use generate::{GENERATORS, Input, Inputs, Output, Outputs, generate};
 pub use json::{array, child, each_operation, same};
 pub use normalise::Normalised;
+pub use overlay::matches as applies_to;
 pub use problem::{Problem, Problems};
 pub use view::follow;

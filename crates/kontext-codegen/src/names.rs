@@ -29,6 +29,9 @@ pub(crate) fn kebab(operation_id: &str) -> String {
 /// The extension that names values of an enum: `{"16:9": "Landscape16x9"}`.
 pub(crate) const ENUM_NAMES: &str = "x-enum-names";
 
+/// The variant of an enum for values that are not known.
+pub(crate) const UNKNOWN: &str = "Unknown";
+
 /// The Rust name of an enum value, in upper camel case.
 ///
 /// It depends on the value alone, so that adding a value renames nothing. Two values

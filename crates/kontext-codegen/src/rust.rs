@@ -1,14 +1,16 @@
 //! The sixth step: the Rust of `kontext-api`, from the generator's view.
 //!
 //! progenitor and typify make the client and the types; `tidy` removes what
-//! nobody needs of it, and three parts are ours: string `enums` whose names
-//! depend on the value alone, `builder`s that take plain literals, and the
-//! `check` of every limit, so that what is checked before sending can't fall behind.
+//! nobody needs of it, and four parts are ours: string `enums` whose names
+//! depend on the value alone, `unions` of the pages of an operation, `builder`s that take
+//! plain literals, and the `check` of every limit, so that what is checked before sending
+//! can't fall behind.
 
 mod builder;
 pub(crate) mod check;
 mod enums;
 mod tidy;
+mod unions;
 mod verify;
 
 use std::{
@@ -56,6 +58,7 @@ pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Probl
         let checks = Checks::new(&effective.document, view, types);
         let mut ours = builder::builders(types, view, &checks);
         ours.checks.extend(checks.of_other_types());
+        ours.checks.extend(unions::unions(&view.unions, types));
         (ours, checks.into_unchecked())
     };
     let (builders, checks) = (ours.builders, ours.checks);
@@ -97,6 +100,11 @@ fn progenitor(document: Value, view: &View) -> Result<TokenStream, Problems> {
     for name in view.enums.keys() {
         let traits = [TypeImpl::Display, TypeImpl::FromStr];
         settings.with_replacement(name, name, traits.into_iter());
+    }
+    for name in view.unions.keys() {
+        // The client names it outside of the module of types.
+        let path = format!("crate::types::{name}");
+        settings.with_replacement(name, path, std::iter::empty());
     }
     let outcome = quietly(|| Generator::new(&settings).generate_tokens(&document));
     match outcome {

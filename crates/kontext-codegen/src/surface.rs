@@ -56,8 +56,6 @@ pub struct Surface {
     items: BTreeMap<String, String>,
     /// The fields that a builder does not build without, as `Type.field`.
     required: BTreeSet<String>,
-    /// The required fields that the builder sets itself.
-    preset: BTreeSet<String>,
 }
 
 /// How one surface differs from another, each list in the order of the paths.
@@ -158,11 +156,11 @@ impl Surface {
                 });
             }
         }
-        let asked: BTreeSet<&String> = self.required.difference(&self.preset).collect();
-        for path in new.required.difference(&new.preset) {
+        for path in &new.required {
             let owner = path.split('.').next().unwrap_or_default();
             // A new type asks nothing of a program that does not know it.
-            if !asked.contains(path) && self.items.contains_key(&format!("types::{owner}")) {
+            if !self.required.contains(path) && self.items.contains_key(&format!("types::{owner}"))
+            {
                 changes.changed.push(Changed {
                     item: format!("types::{path}"),
                     old: "optional in the builder".to_owned(),
@@ -243,8 +241,6 @@ impl Surface {
                     self.add(path, text(&function.sig));
                     if function.sig.ident == "build" {
                         self.required(&owner, &function.block);
-                    } else if function.sig.ident == "builder" {
-                        self.preset(&owner, &function.block);
                     }
                 }
                 ImplItem::Const(item) if is_public(&item.vis) => {
@@ -258,15 +254,8 @@ impl Surface {
     /// `build` matches on all the fields that it can't do without.
     fn required(&mut self, builder: &str, block: &Block) {
         let owner = builder.trim_end_matches("Builder");
-        for field in Matched::of(block).fields {
+        for field in Matched::of(block).0 {
             self.required.insert(format!("{owner}.{field}"));
-        }
-    }
-
-    /// `builder` sets those that can have one value only; nobody has to.
-    fn preset(&mut self, owner: &str, block: &Block) {
-        for field in Matched::of(block).preset {
-            self.preset.insert(format!("{owner}.{field}"));
         }
     }
 }
@@ -288,13 +277,9 @@ fn missing(of: &BTreeMap<String, String>, from: &BTreeMap<String, String>) -> Ve
     missing
 }
 
-/// The fields of `match (self.a, self.b)`, and those that a struct literal gives
-/// a value that is not `None`.
+/// The fields of `match (self.a, self.b)`.
 #[derive(Default)]
-struct Matched {
-    fields: Vec<String>,
-    preset: Vec<String>,
-}
+struct Matched(Vec<String>);
 
 impl Matched {
     fn of(block: &Block) -> Self {
@@ -307,7 +292,7 @@ impl Matched {
 impl<'ast> Visit<'ast> for Matched {
     fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
         if let Expr::Tuple(tuple) = &*expression.expr {
-            self.fields
+            self.0
                 .extend(tuple.elems.iter().filter_map(|element| match element {
                     Expr::Field(field) => match &field.member {
                         Member::Named(name) => Some(name.to_string()),
@@ -317,16 +302,6 @@ impl<'ast> Visit<'ast> for Matched {
                 }));
         }
         visit::visit_expr_match(self, expression);
-    }
-
-    fn visit_expr_struct(&mut self, expression: &'ast syn::ExprStruct) {
-        for field in &expression.fields {
-            let is_set = matches!(&field.expr, Expr::Call(call) if text(&call.func) == "Some");
-            if let (true, Member::Named(name)) = (is_set, &field.member) {
-                self.preset.push(name.to_string());
-            }
-        }
-        visit::visit_expr_struct(self, expression);
     }
 }
 
@@ -436,21 +411,19 @@ mod tests {
 
     #[test]
     fn fields_required_by_a_builder_are_changes() {
-        let of = |preset: &str, required: &str| {
+        let of = |required: &str| {
             format!(
                 "pub struct R {{ pub a: u64, pub b: u64 }}
-                impl R {{ pub fn builder() -> RBuilder {{ RBuilder {{ a: {preset}, b: None }} }} }}
                 impl RBuilder {{ pub fn build(self) -> R {{ match ({required}) {{ _ => R {{ a, b }} }} }} }}"
             )
         };
-        let one = of("None", "self.a,");
-        let both = of("None", "self.a, self.b,");
+        let one = of("self.a,");
+        let both = of("self.a, self.b,");
         assert_eq!(
             changes(&one, &both).to_string(),
             "! types::R.b: optional in the builder -> required by the builder"
         );
         assert_eq!(changes(&both, &one).step(), Step::None);
-        assert_eq!(changes(&of("Some(1)", "self.a,"), &one).step(), Step::Major);
     }
 
     #[test]

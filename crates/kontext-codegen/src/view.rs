@@ -7,15 +7,15 @@
 //! 2. A success is declared as bytes, so that the client streams it and holds
 //!    it as it came; its schema stays among the components, so that its type
 //!    is still generated.
-//! 3. Bodies without a name are named after their operation.
+//! 3. Bodies without a name are named after their operation. One of several pages is left
+//!    to [`crate::rust`], an enum of the structs that its pages fold into.
 //! 4. String enums become components that typify is told to leave to
 //!    [`crate::rust`]: its names of variants depend on the other values.
 //! 5. Defaults go, so that nothing is sent that the caller did not set.
 //! 6. Limits go: half of them would be enforced, half not. They are checked in one
 //!    place, by code made of the effective document.
 //! 7. Whole numbers are 64 bits wide, unsigned where no value is negative.
-//! 8. An object of a request denies unknown members, so that a misspelt one is an
-//!    error, unless the document allows them; one of a response, or of both, keeps them.
+//! 8. An object keeps the members that it has no property for.
 //! 9. Enums in a response alone are plain strings: a new value is no error.
 //! 10. Objects and unions that stand inline become components named after their
 //!     place, so that no two types share a name without a word.
@@ -28,10 +28,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     docs,
-    effective::Effective,
+    effective::{Effective, Origins},
     hoist::reference,
     json::{array, child, component_name, each_child_mut, each_operation, same},
     names,
+    pages::{self, Union, Variant},
     problem::{Problem, Problems},
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct View {
     pub document: Value,
     /// The string enums, by type name, which typify leaves out.
     pub enums: BTreeMap<String, StringEnum>,
+    /// The bodies of several pages, by type name, which typify leaves out, too.
+    pub unions: BTreeMap<String, Union>,
     /// The other types that are sent, by name, with their schemas as they stand in the
     /// effective document.
     pub sent: BTreeMap<String, Value>,
@@ -50,6 +53,16 @@ pub(crate) struct View {
     /// The types that nobody named, so that they are named after their place: the name,
     /// and the pointer to the schema in the published document.
     pub unnamed: Vec<(String, String)>,
+}
+
+impl View {
+    /// The union that a struct is of, with its variant.
+    pub(crate) fn variant(&self, name: &str) -> Option<(&Union, &Variant)> {
+        self.unions.values().find_map(|union| {
+            let variant = union.variants.iter().find(|one| one.of == name)?;
+            Some((union, variant))
+        })
+    }
 }
 
 /// A type with a fixed set of strings as its values.
@@ -97,7 +110,7 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
         .cloned()
         .unwrap_or_default();
     let mut types = Types {
-        made,
+        origins: made.origins.clone(),
         directions: BTreeMap::new(),
         enums: BTreeMap::new(),
         sent: BTreeMap::new(),
@@ -106,6 +119,28 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
         problems: Vec::new(),
     };
     let mut places = BTreeMap::new();
+    let mut unions = BTreeMap::new();
+    let mut named: BTreeSet<String> = components.keys().cloned().collect();
+    for (name, (body, at)) in bodies.unions {
+        let Some((property, pages)) = pages::pages(effective, &body) else {
+            continue;
+        };
+        let folded = pages::fold(made, property, &pages)?;
+        components.retain(|name, _| !pages.iter().any(|page| page.component == name));
+        types.claim(&name, &body, &at);
+        named.insert(name.clone());
+        for (name, schema, at) in folded.types {
+            let now = child("/components/schemas", &name);
+            types.origins.alias(&now, &at);
+            bodies.requests.push(name.clone());
+            bodies.named.insert(name.clone(), (schema, now));
+            named.insert(name);
+        }
+        for (now, at) in folded.places {
+            types.origins.alias(&now, &at);
+        }
+        unions.insert(name, folded.union);
+    }
     for (name, schema) in &components {
         let at = child("/components/schemas", name);
         types.claim(name, schema, &at);
@@ -123,13 +158,18 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     }
     Problems::none_or(types.problems)?;
     components.extend(types.hoisted);
-    let is_named = |name: &String| effective["components"]["schemas"].get(name).is_some();
+    components.extend(
+        unions
+            .keys()
+            .map(|name| (name.clone(), json!({"type": "object"}))),
+    );
+    let origins = types.origins;
     let places: BTreeMap<_, _> = types
         .names
         .into_iter()
-        .map(|(name, (_, at))| (name, made.origin(&at)))
+        .map(|(name, (_, at))| (name, origins.of(&at)))
         .collect();
-    let unnamed = places.iter().filter(|(name, _)| !is_named(name));
+    let unnamed = places.iter().filter(|(name, _)| !named.contains(*name));
     let unnamed = unnamed
         .map(|(name, (_, at))| (name.clone(), at.clone()))
         .collect();
@@ -138,6 +178,7 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     Ok(View {
         document,
         enums: types.enums,
+        unions,
         sent: types.sent,
         places,
         unnamed,
@@ -150,6 +191,8 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
 struct Bodies {
     /// Schemas that stood inline, by the name they got, with their places.
     named: BTreeMap<String, (Value, String)>,
+    /// Bodies of several pages, in the same way.
+    unions: BTreeMap<String, (Value, String)>,
     requests: Vec<String>,
     responses: Vec<String>,
 }
@@ -163,8 +206,15 @@ impl Bodies {
             body["required"] = json!(true);
             if let Some(schema) = body_schema(body) {
                 let at = child(&child(at, "requestBody"), "content");
-                let name = self.name(schema, name("Request"), schema_of_body(&at));
-                self.requests.push(name);
+                let at = schema_of_body(&at);
+                if pages::pages(effective, schema).is_some() {
+                    let name = name("Request");
+                    let union = std::mem::replace(schema, reference(&name, false));
+                    self.unions.insert(name, (union, at));
+                } else {
+                    let name = self.name(schema, name("Request"), at);
+                    self.requests.push(name);
+                }
             }
         }
         if let Some((status, response)) = success(operation)
@@ -281,8 +331,8 @@ fn directions(
 }
 
 /// The components on their way into the view.
-struct Types<'a> {
-    made: &'a Effective,
+struct Types {
+    origins: Origins,
     directions: BTreeMap<String, Direction>,
     enums: BTreeMap<String, StringEnum>,
     sent: BTreeMap<String, Value>,
@@ -292,13 +342,13 @@ struct Types<'a> {
     problems: Vec<Problem>,
 }
 
-impl Types<'_> {
+impl Types {
     /// Takes a name for a schema; one name means one schema.
     fn claim(&mut self, name: &str, schema: &Value, at: &str) {
         let message = match self.names.get(name) {
             _ if !names::is_type_name(name) => "which no type may have".to_owned(),
             Some((other, place)) if !same(other, schema) => {
-                format!("as {} is", self.made.origin(place).1)
+                format!("as {} is", self.origins.of(place).1)
             }
             Some(_) => return,
             None => {
@@ -307,7 +357,7 @@ impl Types<'_> {
                 return;
             }
         };
-        let (file, at) = self.made.origin(at);
+        let (file, at) = self.origins.of(at);
         self.problems.push(Problem::new(
             file,
             at,
@@ -332,10 +382,8 @@ impl Types<'_> {
         let extra = properties
             .map(|(name, _)| name)
             .find(|name| names::snake(name) == "extra");
-        if let Some(extra) = extra
-            && is_open(schema, direction)
-        {
-            let (file, extra) = self.made.origin(&child(&child(at, "properties"), extra));
+        if let Some(extra) = extra {
+            let (file, extra) = self.origins.of(&child(&child(at, "properties"), extra));
             self.problems.push(Problem::new(
                 file,
                 extra,
@@ -416,12 +464,6 @@ fn string_enum(schema: &Value) -> Option<StringEnum> {
     })
 }
 
-/// Whether an object keeps the members that it has no property for.
-fn is_open(schema: &Value, direction: Direction) -> bool {
-    let rest = &schema["additionalProperties"];
-    direction != Direction::Request || rest.is_object() || rest == &json!(true)
-}
-
 /// Transformations 8 and 9, and those of [`plain`].
 fn transform(schema: &mut Value, direction: Direction) {
     plain(schema, direction);
@@ -430,12 +472,7 @@ fn transform(schema: &mut Value, direction: Direction) {
     };
     let rest = members.get("additionalProperties");
     if members.contains_key("properties") && !rest.is_some_and(Value::is_object) {
-        let rest = if rest == Some(&json!(true)) || direction != Direction::Request {
-            json!({})
-        } else {
-            json!(false)
-        };
-        members.insert("additionalProperties".to_owned(), rest);
+        members.insert("additionalProperties".to_owned(), json!({}));
     }
     if direction == Direction::Response {
         optional_is_nullable(members);
@@ -444,6 +481,28 @@ fn transform(schema: &mut Value, direction: Direction) {
         }
     }
 }
+
+/// What a type does not say of its values: transformations 5, 6 and 11.
+pub(crate) const LIMITS: [&str; 18] = [
+    "default",
+    "title",
+    "example",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "readOnly",
+    "writeOnly",
+];
 
 /// Transformations 5, 6, 7 and 11 of one schema.
 fn plain(schema: &mut Value, direction: Direction) {
@@ -454,26 +513,7 @@ fn plain(schema: &mut Value, direction: Direction) {
         .get("minimum")
         .and_then(Value::as_f64)
         .is_some_and(|minimum| minimum >= 0.0);
-    for name in [
-        "default",
-        "title",
-        "example",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "minProperties",
-        "maxProperties",
-        "readOnly",
-        "writeOnly",
-    ] {
+    for name in LIMITS {
         members.remove(name);
     }
     if direction == Direction::Response {

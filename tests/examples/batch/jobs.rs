@@ -8,8 +8,8 @@ use std::{
 };
 
 use kontext_api::{
-    GenerateImageRequest, InputImage, Uri,
-    types::{ImageUrl, Model},
+    ImageToImageRequest, InputImage, Uri,
+    types::{ImageToImageModel, ImageUrl},
 };
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(crate) struct Job {
     /// and their content is not part of it.
     pub(crate) sha256: String,
     /// Without the content of files.
-    request: GenerateImageRequest,
+    request: ImageToImageRequest,
     images: Vec<Input>,
 }
 
@@ -45,7 +45,7 @@ impl Job {
     }
 
     /// The request as it is sent: files are read, and every limit is checked.
-    pub(crate) fn request(&self) -> Result<GenerateImageRequest, Box<dyn Error>> {
+    pub(crate) fn request(&self) -> Result<ImageToImageRequest, Box<dyn Error>> {
         let mut request = self.request.clone();
         let images = self.images.iter().map(Input::load);
         let images = images.collect::<Result<Vec<_>, _>>()?;
@@ -122,13 +122,13 @@ fn job(line: &[u8], folder: &Path) -> Result<Job, String> {
         Some(_) => return Err("`id` is not a string".to_owned()),
         None => return Err("`id` is missing".to_owned()),
     };
-    if let [model] = Model::ALL {
-        fields
-            .entry("model".to_owned())
-            .or_insert_with(|| model.as_str().into());
-    }
+    fields.entry("model".to_owned()).or_insert_with(|| {
+        ImageToImageModel::FluxKontextProImageToImage
+            .as_str()
+            .into()
+    });
     let fields = Value::Object(fields.into_iter().collect());
-    let request: GenerateImageRequest =
+    let request: ImageToImageRequest =
         serde_json::from_value(fields).map_err(|error| error.to_string())?;
     let images: Vec<Uri> = match &request.image_url {
         ImageUrl::Uri(image) => vec![image.clone()],

@@ -1,6 +1,7 @@
 //! What the command line takes.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{
     Parser,
@@ -98,15 +99,9 @@ pub(crate) struct Arguments {
 }
 
 /// Takes the values of an enum of the API, and lists them in the help.
-fn one_of<T: Copy + Send + Sync + 'static>(
-    all: &'static [T],
-    name: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(all.iter().map(|value| name(*value))).try_map(move |text| {
-        let mut values = all.iter().copied();
-        // The parser before takes nothing else, so this is always found.
-        values
-            .find(|value| name(*value) == text)
-            .ok_or("no such value")
-    })
+fn one_of<T>(all: &'static [T], name: fn(&T) -> &str) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync> + Clone + Send + Sync,
+{
+    PossibleValuesParser::new(all.iter().map(name)).try_map(|text| text.parse::<T>())
 }

@@ -2,18 +2,19 @@
 
 use std::error::Error;
 
-use kontext_api::{GenerateImageRequest, InputImage, Uri};
+use kontext_api::{ImageToImageRequest, InputImage, Uri, types::ImageToImageModel};
 
 use crate::command_line::Arguments;
 
 /// Reads the images and makes the request. Nothing is sent.
-pub(crate) async fn read(arguments: &Arguments) -> Result<GenerateImageRequest, Box<dyn Error>> {
+pub(crate) async fn read(arguments: &Arguments) -> Result<ImageToImageRequest, Box<dyn Error>> {
     let mut images = Vec::new();
     for input in &arguments.inputs {
         images.push(image(input).await?);
     }
-    let mut request =
-        GenerateImageRequest::builder().prompt(arguments.prompt.as_deref().unwrap_or_default());
+    let mut request = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
+        .prompt(arguments.prompt.as_deref().unwrap_or_default());
     request = match <[Uri; 1]>::try_from(images) {
         Ok([image]) => request.image_url(image),
         Err(images) => request.image_url(images),
@@ -24,16 +25,16 @@ pub(crate) async fn read(arguments: &Arguments) -> Result<GenerateImageRequest, 
     if let Some(seed) = arguments.seed {
         request = request.seed(seed);
     }
-    if let Some(ratio) = arguments.aspect_ratio {
+    if let Some(ratio) = arguments.aspect_ratio.clone() {
         request = request.aspect_ratio(ratio);
     }
-    if let Some(format) = arguments.output_format {
+    if let Some(format) = arguments.output_format.clone() {
         request = request.output_format(format);
     }
     if let Some(scale) = arguments.guidance_scale {
         request = request.guidance_scale(scale);
     }
-    if let Some(level) = arguments.safety_tolerance {
+    if let Some(level) = arguments.safety_tolerance.clone() {
         request = request.safety_tolerance(level);
     }
     Ok(request.build()?)

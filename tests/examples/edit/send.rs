@@ -6,7 +6,7 @@ use std::{
 };
 
 use kontext_api::{
-    CallOptions, Client, ClientRequestId, Error, GenerateImageRequest, GeneratedImages,
+    CallOptions, Client, ClientRequestId, Error, GeneratedImages, ImageToImageRequest,
     InvalidClientRequestId,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 /// is to be removed when the answer is on the disk.
 pub(crate) async fn send(
     client: &Client,
-    request: GenerateImageRequest,
+    request: ImageToImageRequest,
     output: &Output,
     force_new: bool,
     interrupts: &mut Interrupts,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use contract_tests::faults::{Address, FaultServer, Script, Seen};
 use kontext_api::{
-    Client, ClientBuilder, DownloadError, DownloadedImage, Error, GenerateImageRequest,
-    GeneratedImages, RetryPolicy,
+    Client, ClientBuilder, DownloadError, DownloadedImage, Error, GeneratedImages,
+    ImageToImageRequest, RetryPolicy,
 };
 
 use super::KEY;
@@ -124,8 +124,9 @@ pub(super) fn builder(server: &FaultServer) -> ClientBuilder {
 }
 
 /// The smallest request.
-pub(super) fn request() -> GenerateImageRequest {
-    GenerateImageRequest::builder()
+pub(super) fn request() -> ImageToImageRequest {
+    ImageToImageRequest::builder()
+        .model(kontext_api::types::ImageToImageModel::FluxKontextProImageToImage)
         .prompt("Add a bird.")
         .image_url("https://example.com/cat.png")
         .build()

@@ -10,8 +10,11 @@ use std::{
 
 use jsonschema::Validator;
 use kontext_api::{
-    Client, Error, GenerateImageRequest, InvalidRequest, Uri, request_builder,
-    types::{AspectRatio, ImageUrl, Model, OutputFormat, SafetyTolerance},
+    Client, Error, GenerateImageRequest, ImageToImageRequest, InvalidRequest, TextToImageRequest,
+    Uri,
+    types::{
+        AspectRatio, ImageToImageModel, ImageUrl, OutputFormat, SafetyTolerance, TextToImageModel,
+    },
 };
 use proptest::{
     collection::vec,
@@ -45,6 +48,13 @@ struct Draft {
     safety_tolerance: Option<SafetyTolerance>,
 }
 
+/// A model, which chooses the struct.
+#[derive(Clone, Debug)]
+enum Model {
+    Image(ImageToImageModel),
+    Text(TextToImageModel),
+}
+
 #[derive(Clone, Debug)]
 enum Images {
     One(String),
@@ -58,6 +68,13 @@ impl Images {
             Self::List(texts) => texts,
         }
     }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::One(text) => text.as_str().into(),
+            Self::List(texts) => texts.clone().into(),
+        }
+    }
 }
 
 impl Draft {
@@ -65,57 +82,85 @@ impl Draft {
     fn of_image(text: &str) -> Self {
         Self {
             prompt: Some("Add a bird.".to_owned()),
+            model: Some(Model::Image(ImageToImageModel::FluxKontextProImageToImage)),
             image_url: Some(Images::One(text.to_owned())),
             ..Self::default()
         }
     }
 
-    fn builder(&self) -> request_builder::GenerateImageRequestBuilder {
-        let mut builder = GenerateImageRequest::builder();
-        macro_rules! set {
-            ($($name:ident),*) => {$(
+    /// The body as its builder would send it, and what the builder says.
+    fn built(&self) -> (Value, Result<GenerateImageRequest, InvalidRequest>) {
+        macro_rules! build {
+            ($builder:expr) => {{
+                let mut builder = $builder;
+                build!(builder: prompt num_images seed guidance_scale aspect_ratio output_format
+                    safety_tolerance);
+                let body = serde_json::to_value(&builder).unwrap();
+                (body, builder.build().map(Into::into))
+            }};
+            ($builder:ident: $($name:ident)*) => {$(
                 if let Some(value) = self.$name.clone() {
-                    builder = builder.$name(value);
+                    $builder = $builder.$name(value);
                 }
             )*};
         }
-        set!(
-            prompt,
-            model,
-            num_images,
-            seed,
-            guidance_scale,
-            aspect_ratio,
-            output_format,
-            safety_tolerance
-        );
-        match &self.image_url {
+        if let Some(Model::Text(model)) = &self.model {
+            let builder = TextToImageRequest::builder().model(model.clone());
+            return build!(match &self.image_url {
+                None => builder,
+                Some(images) => builder.extra("image_url", images.value()),
+            });
+        }
+        let mut builder = ImageToImageRequest::builder();
+        if let Some(Model::Image(model)) = &self.model {
+            builder = builder.model(model.clone());
+        }
+        build!(match &self.image_url {
             None => builder,
             Some(Images::One(text)) => builder.image_url(text),
             Some(Images::List(texts)) => builder.image_url(texts),
-        }
+        })
     }
 
     /// The request by its public fields, past the builder's check; nothing where
     /// a field is missing that a request always has.
     fn request(&self) -> Option<GenerateImageRequest> {
+        macro_rules! fill {
+            ($request:ident, $model:expr) => {
+                $request.model = $model.clone();
+                $request.prompt = self.prompt.clone()?;
+                $request.num_images = self.num_images;
+                $request.seed = self.seed;
+                $request.guidance_scale = self.guidance_scale;
+                $request.aspect_ratio = self.aspect_ratio.clone();
+                $request.output_format = self.output_format.clone();
+                $request.safety_tolerance = self.safety_tolerance.clone();
+            };
+        }
+        let valid = Self::of_image("https://example.com/").built().1.unwrap();
         let uri = |text: &String| Uri::from(text);
-        let mut request = Self::of_image("https://example.com/")
-            .builder()
-            .build()
-            .unwrap();
-        request.prompt = self.prompt.clone()?;
-        request.image_url = match self.image_url.as_ref()? {
-            Images::One(text) => ImageUrl::Uri(uri(text)),
-            Images::List(texts) => ImageUrl::Array(texts.iter().map(uri).collect()),
-        };
-        request.num_images = self.num_images;
-        request.seed = self.seed;
-        request.guidance_scale = self.guidance_scale;
-        request.aspect_ratio = self.aspect_ratio;
-        request.output_format = self.output_format;
-        request.safety_tolerance = self.safety_tolerance;
-        Some(request)
+        match (self.model.as_ref()?, valid) {
+            (Model::Image(model), GenerateImageRequest::ImageToImage(mut request)) => {
+                fill!(request, model);
+                request.image_url = match self.image_url.as_ref()? {
+                    Images::One(text) => ImageUrl::Uri(uri(text)),
+                    Images::List(texts) => ImageUrl::Array(texts.iter().map(uri).collect()),
+                };
+                Some(request.into())
+            }
+            (Model::Text(model), _) => {
+                let request = TextToImageRequest::builder()
+                    .model(model.clone())
+                    .prompt("p");
+                let mut request = request.build().unwrap();
+                fill!(request, model);
+                let images = self.image_url.iter();
+                let images = images.map(|images| ("image_url".to_owned(), images.value()));
+                request.extra = images.collect();
+                Some(request.into())
+            }
+            (Model::Image(_), other) => panic!("{other:?}"),
+        }
     }
 }
 
@@ -155,8 +200,14 @@ fn drafts() -> impl Strategy<Value = Draft> {
     let num_images = prop_oneof![5 => 0_u64..7, 1 => any::<u64>()];
     (
         option::weighted(0.95, prompt),
-        option::weighted(0.95, images),
-        option::of(select(Model::ALL)),
+        option::weighted(0.9, images),
+        option::weighted(
+            0.95,
+            prop_oneof![
+                3 => select(ImageToImageModel::ALL).prop_map(Model::Image),
+                1 => select(TextToImageModel::ALL).prop_map(Model::Text),
+            ],
+        ),
         option::of(num_images),
         option::of(seed),
         option::of(guidance_scale),
@@ -427,11 +478,10 @@ async fn answer_all(mut stream: TcpStream, bodies: Arc<Mutex<Vec<Vec<u8>>>>) {
 }
 
 /// The disagreements on one draft, by way of the builder and of the fields.
-fn judge(draft: &Draft, contract: &Validator, loopback: &Loopback) -> BTreeSet<Disagreement> {
-    let builder = draft.builder();
-    let built = builder.clone().build();
+fn judge(draft: &Draft, contract: &Contract, loopback: &Loopback) -> BTreeSet<Disagreement> {
     // What was refused is judged as it would have been sent.
-    let body = serde_json::to_value(&builder).unwrap();
+    let (body, built) = draft.built();
+    let contract = contract.of(&body);
     if let Ok(request) = &built {
         assert_eq!(serde_json::to_value(request).unwrap(), body);
     }
@@ -455,12 +505,24 @@ fn judge(draft: &Draft, contract: &Validator, loopback: &Loopback) -> BTreeSet<D
     found
 }
 
-fn request_contract() -> Validator {
-    let operation = contract::operation();
-    contract::validator(
-        &operation,
-        &operation["request"]["content"]["application/json"],
-    )
+/// The contract of requests, by model.
+struct Contract(BTreeMap<String, Validator>);
+
+impl Contract {
+    fn new(operation: &Value) -> Self {
+        let pages = operation["request"]["pages"].as_array().unwrap().iter();
+        let pages = pages.map(|page| {
+            let model = page["models"][0].as_str().unwrap().to_owned();
+            (model, contract::validator(operation, &page["schema"]))
+        });
+        Self(pages.collect())
+    }
+
+    /// What is said of a request; of one without a model, what one page says.
+    fn of(&self, body: &Value) -> &Validator {
+        let model = body["model"].as_str();
+        &self.0[model.unwrap_or("flux/kontext-pro/image-to-image")]
+    }
 }
 
 /// What the requests of one run were like.
@@ -473,7 +535,7 @@ struct Tally {
 
 #[test]
 fn client_and_contract_refuse_the_same_requests() {
-    let (contract, loopback) = (request_contract(), Loopback::start());
+    let (contract, loopback) = (Contract::new(&contract::operation()), Loopback::start());
     let config = Config {
         failure_persistence: None,
         ..Config::with_cases(1_000)
@@ -484,9 +546,9 @@ fn client_and_contract_refuse_the_same_requests() {
             let found = judge(&draft, &contract, &loopback);
             let unlisted: Vec<_> = found.iter().filter(|one| !is_listed(one)).collect();
             prop_assert!(unlisted.is_empty(), "{unlisted:?}");
-            let body = serde_json::to_value(draft.builder()).unwrap();
+            let (body, _) = draft.built();
             let mut tally = tally.borrow_mut();
-            match contract.is_valid(&body) {
+            match contract.of(&body).is_valid(&body) {
                 true => tally.accepted += 1,
                 false => tally.refused += 1,
             }
@@ -500,14 +562,14 @@ fn client_and_contract_refuse_the_same_requests() {
     let tally = tally.into_inner();
     assert!(tally.accepted > 50 && tally.refused > 50, "{tally:?}");
     let operation = contract::operation();
-    let known = &operation["$defs"]["GenerateImageRequest"]["properties"];
+    let known = &operation["$defs"]["FluxKontextProImageToImageRequest"]["properties"];
     let known = known.as_object().unwrap().keys();
     assert!(tally.fields.iter().eq(known), "{tally:?}");
 }
 
 #[test]
 fn where_client_and_contract_disagree() {
-    let (contract, loopback) = (request_contract(), Loopback::start());
+    let (contract, loopback) = (Contract::new(&contract::operation()), Loopback::start());
     let mut text = String::from(
         "Requests on which the client and the contract disagree; they agree on all others.\n",
     );
@@ -547,16 +609,13 @@ fn a_contract_with_other_limits_is_noticed() {
         ..Draft::of_image("https://example.com/")
     };
     let mut operation = contract::operation();
-    let properties = &mut operation["$defs"]["GenerateImageRequest"]["properties"];
+    let properties = &mut operation["$defs"]["FluxKontextProImageToImageRequest"]["properties"];
     properties["num_images"]["maximum"] = 3.into();
     properties["seed"]["minimum"] = 0.into();
     properties["mask_url"] = serde_json::json!({ "type": "string" });
-    operation["$defs"]["GenerateImageRequest"]["required"] =
+    operation["$defs"]["FluxKontextProImageToImageRequest"]["required"] =
         serde_json::json!(["model", "prompt", "image_url", "mask_url"]);
-    let contract = contract::validator(
-        &operation,
-        &operation["request"]["content"]["application/json"],
-    );
+    let contract = Contract::new(&operation);
     let found: Vec<_> = judge(&draft, &contract, &loopback).into_iter().collect();
     assert!(found.iter().all(|one| !is_listed(one)));
     let found: Vec<_> = found

@@ -41,22 +41,25 @@ enum Verdict {
     Refused,
 }
 
-/// Generates client and contract: of a page of ours with its overlays, of another
-/// document as it is.
+/// Generates client and contract: of a page of ours with its overlays and beside the other
+/// pages, of another document as it is.
 pub(super) fn generated(source: &Source, page: Option<&Page>) -> Generated {
-    let published = |file: &str| {
-        vec![Input {
-            file: file.to_owned(),
-            text: source.text.clone(),
-        }]
+    let this = |file: &str| Input {
+        file: file.to_owned(),
+        text: source.text.clone(),
     };
     let inputs = match page {
-        Some(page) => Inputs {
-            published: published(&page.file),
-            overlays: applicable(page),
-        },
+        Some(page) => {
+            let mut inputs = page.inputs.clone();
+            for input in &mut inputs.published {
+                if input.file == page.file {
+                    *input = this(&page.file);
+                }
+            }
+            inputs
+        }
         None => Inputs {
-            published: published(&source.name),
+            published: vec![this(&source.name)],
             overlays: Vec::new(),
         },
     };
@@ -96,30 +99,6 @@ impl Generated {
                 Ok(contract(&document))
             }
             (contract, _) => contract.clone(),
-        }
-    }
-}
-
-/// The overlays for a page alone: codegen refuses one that is for a document that is
-/// not there.
-fn applicable(page: &Page) -> Vec<Input> {
-    let name = page.file.rsplit('/').next().unwrap_or_default();
-    let is_for_it = |overlay: &&Input| {
-        // One that can't be read is for codegen to refuse.
-        let document = serde_json::from_str::<Value>(&overlay.text).unwrap_or_default();
-        let names = document.get("x-applies-to").and_then(Value::as_array);
-        names.is_none_or(|names| names.iter().any(|one| covers(one.as_str(), name)))
-    };
-    page.overlays.iter().filter(is_for_it).cloned().collect()
-}
-
-/// Whether a file name is one of a pattern, in which `*` stands for any characters.
-pub(crate) fn covers(pattern: Option<&str>, name: &str) -> bool {
-    match pattern.map(|pattern| pattern.split_once('*')) {
-        None => true,
-        Some(None) => pattern == Some(name),
-        Some(Some((start, end))) => {
-            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
         }
     }
 }

@@ -1,21 +1,24 @@
 //! What the command reads: files, standard input, and files of a git revision.
 
 use std::{
-    ffi::OsStr,
     fs::{self, File},
     io::{self, Read, Write as _},
     path::Path,
     process::{Command, Stdio},
 };
 
-use kontext_codegen::Input;
+use kontext_codegen::{Input, Inputs};
+
+use crate::workspace;
 
 /// The longest text that is read, in bytes: more than any document of an API,
 /// and less than what a device without an end would fill the memory with.
 const LIMIT: u64 = 64 << 20;
 
-/// The folder of the published documents, from the top of a workspace.
-const PUBLISHED: &str = "openapi/published";
+/// The folders of the pages' documents, from the top of a workspace.
+const PAGES: [&str; 2] = ["openapi/published", "openapi/described"];
+
+const OVERLAYS: &str = "openapi/overlays";
 
 /// A text and where it is from.
 #[derive(Debug)]
@@ -23,17 +26,17 @@ pub(crate) struct Source {
     /// What messages call it.
     pub(crate) name: String,
     pub(crate) text: String,
-    /// None unless it is a published document of a workspace of ours.
+    /// None unless it is the document of a page in a workspace of ours.
     pub(crate) page: Option<Page>,
 }
 
-/// A published document of a workspace, with the overlays beside it.
+/// The document of a page in a workspace, with the other pages and the overlays.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     /// Its path in the workspace.
     pub(super) file: String,
-    /// All overlays, in the order of their names.
-    pub(super) overlays: Vec<Input>,
+    /// All pages and overlays, this one included.
+    pub(super) inputs: Inputs,
 }
 
 /// Whether a path stands for standard input.
@@ -105,7 +108,7 @@ fn limited(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The page that a file is, if it lies where published documents do.
+/// The page that a file is, if it lies where documents of pages do.
 fn file_page(path: &Path) -> Result<Option<Page>, String> {
     // A file that was read just now has a path.
     let Ok(path) = fs::canonicalize(path) else {
@@ -114,27 +117,13 @@ fn file_page(path: &Path) -> Result<Option<Page>, String> {
     let (Some(folder), Some(file)) = (path.parent(), path.file_name()) else {
         return Ok(None);
     };
-    if !folder.ends_with(PUBLISHED) {
+    let pages = PAGES.iter().find(|pages| folder.ends_with(pages));
+    let (Some(pages), Some(root)) = (pages, folder.ancestors().nth(2)) else {
         return Ok(None);
-    }
-    let folder = folder.with_file_name("overlays");
-    let mut overlays = Vec::new();
-    if folder.is_dir() {
-        let unreadable = |error| unreadable(&folder.display().to_string(), &error);
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.extension() == Some(OsStr::new("json")) {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let file = format!("openapi/overlays/{name}");
-                let bytes = fs::read(&path).map_err(|error| self::unreadable(&file, &error))?;
-                let text = text(&file, bytes)?;
-                overlays.push(Input { file, text });
-            }
-        }
-    }
-    overlays.sort_by(|left, right| left.file.cmp(&right.file));
-    let file = format!("{PUBLISHED}/{}", file.to_string_lossy());
-    Ok(Some(Page { file, overlays }))
+    };
+    let inputs = workspace::inputs(root).map_err(|error| error.to_string())?;
+    let file = format!("{pages}/{}", file.to_string_lossy());
+    Ok(Some(Page { file, inputs }))
 }
 
 /// The revision and the path in it, where a name is no file and can be `REV:PATH`.
@@ -179,44 +168,60 @@ fn git_file(name: &str, object: &str) -> Result<Vec<u8>, String> {
     git(name, &["cat-file", "blob", object], "")
 }
 
-/// As [`file_page`], in a revision: with the overlays that it has.
+/// As [`file_page`], in a revision: with the pages and overlays that it has.
 fn git_page(name: &str, revision: &str, inside: &str) -> Result<Option<Page>, String> {
     let Some((folder, file)) = inside.rsplit_once('/') else {
         return Ok(None);
     };
-    let top = folder.strip_suffix(PUBLISHED);
-    let Some(top) = top.filter(|top| top.is_empty() || top.ends_with('/')) else {
+    let top = PAGES
+        .iter()
+        .find_map(|pages| Some((pages, folder.strip_suffix(pages)?)));
+    let Some((pages, top)) = top.filter(|(_, top)| top.is_empty() || top.ends_with('/')) else {
         return Ok(None);
     };
-    let folder = format!("{revision}:{top}openapi/overlays");
+    let mut inputs = Inputs::default();
+    for pages in PAGES {
+        inputs
+            .published
+            .extend(git_folder(name, revision, top, pages)?);
+    }
+    inputs.overlays = git_folder(name, revision, top, OVERLAYS)?;
+    let file = format!("{pages}/{file}");
+    Ok(Some(Page { file, inputs }))
+}
+
+/// The JSON files of a folder in a revision, in the order of their names.
+fn git_folder(name: &str, revision: &str, top: &str, kind: &str) -> Result<Vec<Input>, String> {
+    let folder = format!("{revision}:{top}{kind}");
     let listed = git(
         name,
         &["ls-tree", "--full-tree", "--name-only", &folder],
         "",
     );
-    // A revision may have a page and no overlays yet.
+    // A revision may not have the folder yet.
     let listed = listed.unwrap_or_default();
     let listed = String::from_utf8_lossy(&listed);
-    let names = listed.lines().filter(|name| name.ends_with(".json"));
-    let names: Vec<&str> = names.collect();
+    let names: Vec<&str> = listed
+        .lines()
+        .filter(|name| name.ends_with(".json"))
+        .collect();
     let wanted: String = names
         .iter()
         .map(|name| format!("{folder}/{name}\n"))
         .collect();
     let batch = git(name, &["cat-file", "--batch"], &wanted)?;
     let mut rest = batch.as_slice();
-    let mut overlays = Vec::with_capacity(names.len());
-    for overlay in names {
-        let file = format!("openapi/overlays/{overlay}");
+    let mut inputs = Vec::with_capacity(names.len());
+    for one in names {
+        let file = format!("{kind}/{one}");
         let (bytes, after) = blob(rest).ok_or_else(|| {
-            format!("{name}: git has no {folder}/{overlay}\n  help: check it with `git show`")
+            format!("{name}: git has no {folder}/{one}\n  help: check it with `git show`")
         })?;
         rest = after;
         let text = text(&file, bytes.to_vec())?;
-        overlays.push(Input { file, text });
+        inputs.push(Input { file, text });
     }
-    let file = format!("{PUBLISHED}/{file}");
-    Ok(Some(Page { file, overlays }))
+    Ok(inputs)
 }
 
 /// The first object of what `git cat-file --batch` wrote, and what follows it: a line

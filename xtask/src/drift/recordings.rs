@@ -399,6 +399,7 @@ impl<'c> Contract<'c> {
             // Of other bodies the contract says no more than their kind.
             return Ok(());
         };
+        let schema = page(schema, value).unwrap_or(schema);
         let validator = self.validator(operation, schema);
         let validator = validator.as_ref().as_ref().map_err(String::clone)?;
         let errors: Vec<_> = validator.iter_errors(value).collect();
@@ -432,6 +433,15 @@ impl<'c> Contract<'c> {
         });
         Rc::clone(validator)
     }
+}
+
+/// The branch of a schema with a discriminator that stands for a value.
+fn page<'c>(schema: &'c Value, value: &Value) -> Option<&'c Value> {
+    let discriminator = schema.get("discriminator")?;
+    let model = value.get(discriminator["propertyName"].as_str()?)?;
+    let target = discriminator["mapping"].get(model.as_str()?)?;
+    let mut branches = schema.get("oneOf")?.as_array()?.iter();
+    branches.find(|branch| branch.get("$ref") == Some(target))
 }
 
 fn is_unknown_key(error: &ValidationError<'_>) -> bool {

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use kontext_codegen::{Input, child};
+use kontext_codegen::{Input, applies_to, child};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::checks::Contradiction;
-use crate::drift::covers;
 
 /// The file with the entries, from the top of the workspace.
 pub(super) const FILE: &str = "openapi/acknowledged.json";
@@ -137,8 +136,9 @@ fn corrected(overlay: &str, file: &str, document: &Value) -> Vec<String> {
         }
     }
     let overlay: Value = serde_json::from_str(overlay).unwrap_or_default();
+    let is_for_it = |name: &Value| name.as_str().is_some_and(|name| applies_to(name, file));
     let names = overlay.get("x-applies-to").and_then(Value::as_array);
-    if !names.is_none_or(|names| names.iter().any(|name| covers(name.as_str(), file))) {
+    if !names.is_none_or(|names| names.iter().any(is_for_it)) {
         return Vec::new();
     }
     let mut places = Vec::new();

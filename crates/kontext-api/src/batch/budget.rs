@@ -29,8 +29,7 @@ impl CreditBudget {
 
     /// What a request may cost.
     pub(crate) fn estimate(&self, request: &GenerateImageRequest) -> u64 {
-        // Left out, the provider takes 1.
-        let images = request.num_images.unwrap_or(1);
+        let images = request.images();
         images
             .saturating_mul(self.per_image)
             .saturating_mul(self.charges_per_call)

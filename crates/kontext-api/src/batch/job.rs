@@ -33,8 +33,8 @@ impl BatchJob {
     }
 }
 
-impl From<GenerateImageRequest> for BatchJob {
-    fn from(request: GenerateImageRequest) -> Self {
+impl<T: Into<GenerateImageRequest>> From<T> for BatchJob {
+    fn from(request: T) -> Self {
         Self::new(request)
     }
 }

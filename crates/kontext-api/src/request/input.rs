@@ -31,19 +31,21 @@ const PIECE: usize = 192 * 1024;
 /// limit is this crate's: the provider documents none.
 ///
 /// ```no_run
-/// use kontext_api::{GenerateImageRequest, InputImage, Uri};
+/// use kontext_api::{ImageToImageRequest, InputImage, Uri, types::ImageToImageModel};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let cat = InputImage::from_file("cat.png").await?;
 /// let hat = InputImage::options().max_bytes(1024 * 1024).from_file("hat").await?;
-/// let request = GenerateImageRequest::builder()
+/// let request = ImageToImageRequest::builder()
+///     .model(ImageToImageModel::FluxKontextProImageToImage)
 ///     .prompt("Put the hat on the cat.")
 ///     .image_url([cat, hat]) // Or one of them.
 ///     .build()?;
 ///
 /// // Beside images that are elsewhere:
 /// let bytes = std::fs::read("cat.png")?;
-/// let request = GenerateImageRequest::builder()
+/// let request = ImageToImageRequest::builder()
+///     .model(ImageToImageModel::FluxKontextProImageToImage)
 ///     .prompt("Put the hat on the cat.")
 ///     .image_url([
 ///         Uri::from(InputImage::from_bytes(&bytes)?),

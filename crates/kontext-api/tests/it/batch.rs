@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kontext_api::{
     BatchError, BatchJob, BatchResult, Client, ClientRequestId, Error, GenerateImageRequest,
+    ImageToImageRequest,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -64,7 +65,7 @@ impl Manual {
     }
 }
 
-fn prompt(text: impl ToString) -> GenerateImageRequest {
+fn prompt(text: impl ToString) -> ImageToImageRequest {
     let mut request = request();
     request.prompt = text.to_string();
     request
@@ -460,7 +461,10 @@ async fn what_happens_before_a_job_can_keep_it_from_being_sent() {
         .batch([prompt("a").into(), named, prompt("c").into()])
         .concurrency(1)
         .before_each(move |starting| {
-            let (index, prompt) = (starting.index, &starting.request.prompt);
+            let GenerateImageRequest::ImageToImage(request) = starting.request else {
+                panic!("another request");
+            };
+            let (index, prompt) = (starting.index, &request.prompt);
             let id = starting.client_request_id;
             kept.lock().unwrap().push(format!("{index} {id} {prompt}"));
             match index {

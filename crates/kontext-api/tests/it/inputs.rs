@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kontext_api::types::ImageUrl;
-use kontext_api::{GenerateImageRequest, InputError, InputImage, Uri};
+use kontext_api::{ImageToImageRequest, InputError, InputImage, Uri, types::ImageToImageModel};
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -189,7 +189,9 @@ fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
     for (image_url, expected) in cases {
         assert_eq!(serde_json::to_value(image_url).unwrap(), *expected);
     }
-    let request = GenerateImageRequest::builder().prompt("A hat.");
+    let request = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
+        .prompt("A hat.");
     assert!(request.image_url([image.clone(), image]).build().is_ok());
 }
 

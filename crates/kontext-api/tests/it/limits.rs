@@ -1,12 +1,15 @@
 //! Limits are checked before anything is sent, all at once.
 
-use kontext_api::{Error, GenerateImageRequest, InvalidRequest};
+use kontext_api::types::{AspectRatio, ImageToImageModel, TextToImageModel};
+use kontext_api::{
+    Error, GenerateImageRequest, ImageToImageRequest, InvalidRequest, TextToImageRequest,
+};
 
 use crate::server::{ONE_IMAGE, Server, request};
 
 const URL: &str = "https://example.com/cat.png";
 
-fn shown(outcome: Result<GenerateImageRequest, InvalidRequest>) -> Vec<String> {
+fn shown<T>(outcome: Result<T, InvalidRequest>) -> Vec<String> {
     outcome.map_or_else(
         |error| error.violations().iter().map(ToString::to_string).collect(),
         |_| Vec::new(),
@@ -15,7 +18,12 @@ fn shown(outcome: Result<GenerateImageRequest, InvalidRequest>) -> Vec<String> {
 
 #[test]
 fn both_sides_of_every_limit() {
-    let valid = || GenerateImageRequest::builder().prompt("p").image_url(URL);
+    let valid = || {
+        ImageToImageRequest::builder()
+            .model(ImageToImageModel::FluxKontextProImageToImage)
+            .prompt("p")
+            .image_url(URL)
+    };
     let treble_clefs = |count| "𝄞".repeat(count);
     for (builder, expected) in [
         (valid(), ""),
@@ -97,7 +105,7 @@ fn both_sides_of_every_limit() {
 
 #[test]
 fn all_violations_and_missing_fields_at_once() {
-    let builder = GenerateImageRequest::builder()
+    let builder = ImageToImageRequest::builder()
         .num_images(9)
         .seed(0)
         .guidance_scale(f64::NAN);
@@ -108,6 +116,7 @@ fn all_violations_and_missing_fields_at_once() {
         [
             "guidance_scale: must be a finite number, got NaN",
             "image_url: is required",
+            "model: is required",
             "num_images: must be at most 4, got 9",
             "prompt: is required",
             "seed: must be at least 1, got 0",
@@ -135,4 +144,93 @@ async fn a_request_that_changed_since_is_checked_again_and_not_sent() {
     assert_eq!(invalid.violations()[0].value(), Some("7"));
     assert!(!error.is_retryable() && !error.may_have_been_charged());
     assert_eq!(server.requests(), [""; 0]);
+}
+
+#[test]
+fn model_chooses_what_a_request_takes() {
+    let drawn = |text: &str| -> GenerateImageRequest {
+        let request = format!(r#"{{"prompt":"p","model":"flux/kontext-max/text-to-image"{text}}}"#);
+        serde_json::from_str(&request).unwrap()
+    };
+    assert!(matches!(drawn(""), GenerateImageRequest::TextToImage(_)));
+    assert_eq!(drawn("").model(), "flux/kontext-max/text-to-image");
+    // It would be paid for, and nothing edited.
+    assert_eq!(
+        shown(drawn(r#","image_url":"https://example.com/""#).check()),
+        ["image_url: must be left out: flux/kontext-max/text-to-image does not take it"]
+    );
+    // What no page knows may be new.
+    assert_eq!(
+        shown(drawn(r#","mask_url":"https://example.com/""#).check()),
+        [""; 0]
+    );
+    let known = r#"expected one of "flux/kontext-pro/image-to-image", "#;
+    for (request, message) in [
+        (
+            r#"{"prompt":"p"}"#,
+            format!("missing field `model`, {known}"),
+        ),
+        (
+            r#"{"model":"flux-2"}"#,
+            format!("unknown model \"flux-2\", {known}"),
+        ),
+        (
+            r#"{"model":7}"#,
+            "`model` must be a string, one of".to_owned(),
+        ),
+        ("[]", "expected a request, which is an object".to_owned()),
+        (
+            r#"{"model":"flux/kontext-pro/text-to-image"}"#,
+            "missing field `prompt`".to_owned(),
+        ),
+    ] {
+        let outcome = serde_json::from_str::<GenerateImageRequest>(request);
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.starts_with(&message), "{error}");
+    }
+}
+
+#[test]
+fn unknown_values_are_sent_as_they_are_and_extra_fields_by_name() {
+    assert!("5:4".parse::<AspectRatio>().is_err());
+    assert_eq!(AspectRatio::unknown("1:1"), AspectRatio::Square);
+    let builder = || {
+        TextToImageRequest::builder()
+            .model(TextToImageModel::unknown(
+                "flux/kontext-ultra/text-to-image",
+            ))
+            .prompt("p")
+    };
+    let request = builder()
+        .aspect_ratio(AspectRatio::unknown("5:4"))
+        .extra("style", "oil")
+        .build()
+        .unwrap();
+    let body = r#"{"aspect_ratio":"5:4","model":"flux/kontext-ultra/text-to-image","prompt":"p","style":"oil"}"#;
+    assert_eq!(serde_json::to_string(&request).unwrap(), body);
+    let decoded: TextToImageRequest = serde_json::from_str(body).unwrap();
+    assert_eq!(decoded, request);
+    assert_eq!(decoded.aspect_ratio.unwrap().to_string(), "5:4");
+    // The limits of the page stand, whatever the model.
+    for (builder, expected) in [
+        (
+            builder().num_images(5),
+            "num_images: must be at most 4, got 5",
+        ),
+        (
+            builder().extra("image_url", URL),
+            "image_url: must be left out: flux/kontext-ultra/text-to-image does not take it",
+        ),
+        (
+            builder().extra("seed", 0),
+            "seed: is a field of the request, and can't be set by name, got \"0\"",
+        ),
+        (
+            builder().model(TextToImageModel::unknown("flux/kontext-pro/image-to-image")),
+            "model: must be a model that takes this type of request, got \
+             \"flux/kontext-pro/image-to-image\"",
+        ),
+    ] {
+        assert_eq!(shown(builder.build()), [expected]);
+    }
 }

@@ -1,12 +1,12 @@
 //! What is sent: what was set, and not a byte more.
 
-use kontext_api::types::{AspectRatio, ImageUrl, OutputFormat};
-use kontext_api::{GenerateImageRequest, Uri};
+use kontext_api::types::{AspectRatio, ImageToImageModel, ImageUrl, OutputFormat};
+use kontext_api::{ImageToImageRequest, Uri};
 use url::Url;
 
 use crate::server::{KEY, ONE_IMAGE, Server, request};
 
-async fn sent(request: GenerateImageRequest) -> (String, String) {
+async fn sent(request: ImageToImageRequest) -> (String, String) {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     server.client().generate(request).await.unwrap();
     let requests = server.requests();
@@ -47,7 +47,8 @@ async fn nothing_is_sent_that_was_not_set() {
 
 #[tokio::test]
 async fn everything_that_was_set_is_sent() {
-    let request = GenerateImageRequest::builder()
+    let request = ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt(String::from("Zwei Vögel"))
         .image_url([
             "https://example.com/ä.png",

@@ -4,7 +4,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use kontext_api::{Client, ClientBuilder, GenerateImageRequest, RetryPolicy};
+use kontext_api::types::ImageToImageModel;
+use kontext_api::{Client, ClientBuilder, ImageToImageRequest, RetryPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -143,8 +144,9 @@ pub async fn read_request(stream: &mut TcpStream) -> String {
 }
 
 /// The smallest request.
-pub fn request() -> GenerateImageRequest {
-    GenerateImageRequest::builder()
+pub fn request() -> ImageToImageRequest {
+    ImageToImageRequest::builder()
+        .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt("Add a bird.")
         .image_url("https://example.com/cat.png")
         .build()

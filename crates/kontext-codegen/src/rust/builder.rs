@@ -47,8 +47,6 @@ struct Property<'a> {
     /// What the request's field is made of: `self.x`, in an `Option` or not.
     value: TokenStream,
     docs: Vec<String>,
-    /// The one value that a required enum has, if it has one.
-    preset: Option<TokenStream>,
 }
 
 fn builder(
@@ -63,7 +61,7 @@ fn builder(
         Fields::Named(fields) => fields
             .named
             .iter()
-            .filter_map(|field| property(field, schema, view, checks))
+            .filter_map(|field| property(field, &request.to_string(), schema, view, checks))
             .collect(),
         _ => Vec::new(),
     };
@@ -79,10 +77,6 @@ fn builder(
             #ident: Option<#inner>
         }
     });
-    let presets = properties.iter().map(|property| match &property.preset {
-        Some(value) => quote!(Some(#value)),
-        None => quote!(None),
-    });
     let setters = properties.iter().map(setter);
     let required: Vec<_> = properties
         .iter()
@@ -94,20 +88,38 @@ fn builder(
         .filter(|property| !property.is_required)
         .map(|property| (&property.ident, &property.value))
         .unzip();
-    // The field that keeps what is not named has no setter; it is public.
-    let others = match &item.fields {
-        Fields::Named(fields) => fields.named.iter().collect(),
-        _ => Vec::new(),
+    let has_extra = extra(item).is_some();
+    // A field that keeps the values of a map has no setter; it is public.
+    let others = item.fields.iter().filter_map(|field| field.ident.as_ref());
+    let others =
+        others.filter(|ident| !idents.contains(ident) && !(has_extra && *ident == "extra"));
+    let (extra_field, extra_none, extra_value, extra_check, extra_setter) = if has_extra {
+        (
+            quote!(#[serde(flatten)] extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,),
+            quote!(extra: ::std::default::Default::default(),),
+            quote!(extra: self.extra,),
+            quote!(&self.extra,),
+            quote! {
+                /// Sets a field that this version does not know, by its name on the wire.
+                pub fn extra(
+                    mut self,
+                    name: impl Into<::std::string::String>,
+                    value: impl Into<::serde_json::Value>,
+                ) -> Self {
+                    self.extra.insert(name.into(), value.into());
+                    self
+                }
+            },
+        )
+    } else {
+        Default::default()
     };
-    let others = others
-        .into_iter()
-        .filter_map(|field| field.ident.as_ref())
-        .filter(|ident| !idents.contains(ident));
     let finished = quote! {
         #request {
             #(#required,)*
             #(#optional: #values,)*
             #(#others: ::std::default::Default::default(),)*
+            #extra_value
         }
     };
     let finish = if required.is_empty() {
@@ -127,11 +139,11 @@ fn builder(
     let StructCheck {
         fields: checked,
         methods,
-    } = checks.of_struct(&request.to_string(), schema, &fields_to_check);
-    let check = (!checked.is_empty()).then(|| {
+    } = checks.of_struct(&request.to_string(), schema, &fields_to_check, has_extra);
+    let check = (has_extra || !checked.is_empty()).then(|| {
         quote! {
             crate::limits::check(|check| {
-                #request::check_fields(check, #(self.#checked.as_ref()),*);
+                #request::check_fields(check, #extra_check #(self.#checked.as_ref()),*);
             })?;
         }
     });
@@ -142,17 +154,20 @@ fn builder(
         #[must_use = "a builder does nothing before it is built"]
         pub struct #name {
             #(#fields,)*
+            #extra_field
         }
 
         impl #request {
-            /// Starts a request with nothing set but what has one value only.
+            /// Starts a request with nothing set.
             pub fn builder() -> #name {
-                #name { #(#idents: #presets,)* }
+                #name { #(#idents: None,)* #extra_none }
             }
         }
 
         impl #name {
             #(#setters)*
+
+            #extra_setter
 
             /// Checks every limit and returns the request.
             ///
@@ -170,6 +185,7 @@ fn builder(
 
 fn property<'a>(
     field: &'a Field,
+    owner: &str,
     schema: &Value,
     view: &View,
     checks: &Checks<'_>,
@@ -189,25 +205,30 @@ fn property<'a>(
     let inner = argument
         .filter(|_| !is_required)
         .unwrap_or_else(|| field.ty.clone());
-    let preset = is_required.then(|| preset(&inner, view)).flatten();
     let meant = checks.follow(part);
     let mut docs = vec![match meant["description"].as_str() {
         Some(description) => format!(" {}", crate::docs::text(description)),
         None => format!(" Sets `{name}`."),
     }];
-    if let Some(default) = part.get("default").or_else(|| meant.get("default")) {
+    let per_page =
+        |what: &dyn Fn(&Value) -> Option<String>| per_page(view, owner, &name, part, what);
+    let default = |part: &Value| {
+        let default = part
+            .get("default")
+            .or_else(|| checks.follow(part).get("default"))?;
+        Some(format!("`{default}`"))
+    };
+    if let Some(default) = per_page(&default) {
         docs.push(String::new());
-        docs.push(format!(" Server default: `{default}`, which is not sent."));
+        docs.push(format!(" Server default: {default}, which is not sent."));
     }
-    let words = checks.in_words(part);
-    if !words.is_empty() {
+    let limits =
+        |part: &Value| Some(checks.in_words(part).join(", ")).filter(|words| !words.is_empty());
+    if let Some(words) = per_page(&limits) {
         docs.push(String::new());
-        docs.push(format!(" Limits: {}.", words.join(", ")));
+        docs.push(format!(" Limits: {words}."));
     }
-    if preset.is_some() {
-        docs.push(String::new());
-        docs.push(" Set already, as there is one value only.".to_owned());
-    } else if is_required {
+    if is_required {
         docs.push(String::new());
         docs.push(" Required.".to_owned());
     }
@@ -219,12 +240,44 @@ fn property<'a>(
         is_required,
         value,
         docs,
-        preset,
     })
 }
 
+/// What the pages of a struct say of a property: in one word, or by model where they differ.
+fn per_page(
+    view: &View,
+    owner: &str,
+    name: &str,
+    part: &Value,
+    what: &dyn Fn(&Value) -> Option<String>,
+) -> Option<String> {
+    let pages = view
+        .variant(owner)
+        .map_or(&[][..], |(_, variant)| &variant.pages);
+    let said = pages.iter().map(|(models, page)| {
+        let part = page["properties"].get(name);
+        (models.join(", "), part.and_then(what))
+    });
+    let said: Vec<_> = said.collect();
+    if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+        return what(part);
+    }
+    let said = said
+        .into_iter()
+        .filter_map(|(models, words)| Some(format!("{} ({models})", words?)));
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// The field that keeps what has no property.
+fn extra(item: &ItemStruct) -> Option<&Field> {
+    let is_map = |field: &&Field| last_ident(&field.ty).as_deref() == Some("Map");
+    let mut fields = item.fields.iter().filter(is_map);
+    fields.find(|field| field.ident.as_ref().is_some_and(|ident| ident == "extra"))
+}
+
 /// The name on the wire: what serde renames the field to, or its own.
-fn wire_name(field: &Field) -> String {
+pub(super) fn wire_name(field: &Field) -> String {
     let ident = field.ident.as_ref().map(ToString::to_string);
     let mut name = ident
         .unwrap_or_default()
@@ -244,17 +297,6 @@ fn wire_name(field: &Field) -> String {
         }
     }
     name
-}
-
-fn preset(inner: &Type, view: &View) -> Option<TokenStream> {
-    let string_enum = view.enums.get(&last_ident(inner)?)?;
-    match &string_enum.values[..] {
-        [(_, name)] => {
-            let variant = format_ident!("{name}");
-            Some(quote!(#inner::#variant))
-        }
-        _ => None,
-    }
 }
 
 /// Scalars that literals have a type for are taken as they are; the rest is

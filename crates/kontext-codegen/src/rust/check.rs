@@ -5,7 +5,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use proc_macro2::{Literal, TokenStream};
@@ -26,7 +26,7 @@ pub(super) struct Checks<'a> {
     /// The body of the check of each named type; none if nothing of it is limited.
     bodies: RefCell<BTreeMap<String, Option<TokenStream>>>,
     /// In words, with the pointer inside the request.
-    unchecked: RefCell<Vec<String>>,
+    unchecked: RefCell<BTreeSet<String>>,
 }
 
 /// The check of one struct that is sent.
@@ -56,7 +56,7 @@ impl<'a> Checks<'a> {
 
     /// What the provider limits and nothing checks before sending, in words.
     pub(super) fn into_unchecked(self) -> Vec<String> {
-        self.unchecked.into_inner()
+        self.unchecked.into_inner().into_iter().collect()
     }
 
     /// The schema that a reference means.
@@ -98,34 +98,75 @@ impl<'a> Checks<'a> {
         name: &str,
         schema: &Value,
         fields: &[(&syn::Field, &str, &Type, bool)],
+        has_extra: bool,
     ) -> StructCheck {
         self.note_unchecked(schema, name);
+        let variant = self.view.variant(name);
+        let pages = variant.map_or(&[][..], |(_, variant)| &variant.pages);
+        let own = [(Vec::new(), schema.clone())];
+        let pages = if pages.is_empty() { &own } else { pages };
+        // One field may be called as the check is.
+        let argument_of_field = |ident: &syn::Ident| match ident == "check" {
+            true => format_ident!("check_"),
+            false => ident.clone(),
+        };
+        let property = variant.map(|(union, _)| union.property.as_str());
+        let model = fields
+            .iter()
+            .find(|(_, wire_name, ..)| Some(*wire_name) == property);
+        let model = model
+            .and_then(|(field, ..)| field.ident.as_ref())
+            .map(argument_of_field);
+        let model = match &model {
+            Some(argument) => quote!(#argument.map(|model| model.as_str())),
+            None => quote!(None),
+        };
+        // A model of another struct is no unknown one: its page has other properties.
+        let foreign = variant.into_iter().flat_map(|(union, variant)| {
+            let others = union.variants.iter().filter(|other| other.of != variant.of);
+            others.flat_map(|other| other.pages.iter().flat_map(|(models, _)| models))
+        });
+        let foreign: Vec<_> = foreign.collect();
         let mut checked = Vec::new();
         let mut arguments = Vec::new();
         let mut values = Vec::new();
         let mut lines = Vec::new();
         for (field, wire_name, inner, is_required) in fields {
             let Some(ident) = &field.ident else { continue };
-            let part = &schema["properties"][wire_name];
-            let value = quote!(value);
-            let limits = self.value(inner, part, &value, &child(name, wire_name));
-            if limits.is_none() && !is_required {
-                continue;
+            let argument = argument_of_field(ident);
+            // What each page says of the field, and the pages that say the same.
+            let mut rules: Vec<(TokenStream, Vec<&String>)> = Vec::new();
+            for (models, page) in pages {
+                let rule = self.rule(page, wire_name, inner, &argument, &child(name, wire_name));
+                let rule =
+                    rule.unwrap_or_else(|| quote!(check.not_taken(#wire_name, #argument, #model);));
+                match rules
+                    .iter_mut()
+                    .find(|(other, _)| other.to_string() == rule.to_string())
+                {
+                    Some((_, all)) => all.extend(models),
+                    None => rules.push((rule, models.iter().collect())),
+                }
             }
-            // One field may be called as the check is.
-            let argument = match ident == "check" {
-                true => format_ident!("check_"),
-                false => ident.clone(),
+            if Some(*wire_name) == property && !foreign.is_empty() {
+                let closure = quote!(|value, check| check.not_of(value.as_str(), &[#(#foreign),*]));
+                rules = vec![(
+                    quote!(check.required(#wire_name, #argument, #closure);),
+                    Vec::new(),
+                )];
+            }
+            let line = match &rules[..] {
+                [(rule, _)] if rule.is_empty() => continue,
+                [(rule, _)] => rule.clone(),
+                rules => {
+                    let arms = rules
+                        .iter()
+                        .map(|(rule, models)| quote!(Some(#(#models)|*) => { #rule }));
+                    // Of a model that is not known, the limits are not known, either.
+                    quote!(match #model { #(#arms)* _ => {} })
+                }
             };
-            let closure = match &limits {
-                Some(limits) => quote!(|value, check| { #limits }),
-                None => quote!(|_, _| {}),
-            };
-            let method = match is_required {
-                true => quote!(required),
-                false => quote!(optional),
-            };
-            lines.push(quote!(check.#method(#wire_name, #argument, #closure);));
+            lines.push(line);
             // A field that may be left out is an `Option`, or a list or map that is left
             // out when it is empty.
             values.push(if *is_required {
@@ -137,6 +178,33 @@ impl<'a> Checks<'a> {
             });
             arguments.push(quote!(#argument: Option<&#inner>));
             checked.push(ident.clone());
+        }
+        if has_extra {
+            let own = fields.iter().map(|(_, wire_name, ..)| *wire_name);
+            lines.push(quote!(check.extra(extra, &[#(#own),*]);));
+            let is_own = |name: &&String| fields.iter().any(|(_, own, ..)| own == *name);
+            let others = variant
+                .into_iter()
+                .flat_map(|(union, _)| union.variants.iter());
+            let others = others.flat_map(|variant| variant.pages.iter());
+            let others = others.filter_map(|(_, page)| page["properties"].as_object());
+            let others: BTreeSet<_> = others
+                .flatten()
+                .map(|(name, _)| name)
+                .filter(|name| !is_own(name))
+                .collect();
+            lines.extend(
+                others
+                    .into_iter()
+                    .map(|name| quote!(check.not_taken(#name, extra.get(#name), #model);)),
+            );
+            arguments.insert(
+                0,
+                quote!(
+                    extra: &::serde_json::Map<::std::string::String, ::serde_json::Value>
+                ),
+            );
+            values.insert(0, quote!(&self.extra));
         }
         let ident = format_ident!("{name}");
         // Without fields to check, nothing uses the arguments.
@@ -185,6 +253,30 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// What one page says of a field; none if the page does not have it.
+    fn rule(
+        &self,
+        page: &Value,
+        wire_name: &str,
+        ty: &Type,
+        argument: &syn::Ident,
+        at: &str,
+    ) -> Option<TokenStream> {
+        let members = page.as_object()?;
+        let part = members.get("properties")?.get(wire_name)?;
+        let is_required = array(members, "required").contains(&json!(wire_name));
+        let limits = self.value(ty, part, &quote!(value), at);
+        let closure = match &limits {
+            Some(limits) => quote!(|value, check| { #limits }),
+            None => quote!(|_, _| {}),
+        };
+        Some(match (is_required, limits) {
+            (true, _) => quote!(check.required(#wire_name, #argument, #closure);),
+            (false, Some(_)) => quote!(check.optional(#wire_name, #argument, #closure);),
+            (false, None) => quote!(),
+        })
+    }
+
     /// The body of the check of a named type that is no struct with fields.
     fn body_of(&self, name: &str) -> Option<TokenStream> {
         if let Some(body) = self.bodies.borrow().get(name) {
@@ -218,7 +310,7 @@ impl<'a> Checks<'a> {
         };
         if branches.len() != item.variants.len() {
             let message = format!("{name}: the limits of its types");
-            self.unchecked.borrow_mut().push(message);
+            self.unchecked.borrow_mut().insert(message);
             return None;
         }
         let mut is_limited = false;
@@ -306,20 +398,20 @@ impl<'a> Checks<'a> {
             "maxProperties",
         ] {
             if let Some(value) = members.get(keyword) {
-                unchecked.push(format!("{at}: {keyword} {value}"));
+                unchecked.insert(format!("{at}: {keyword} {value}"));
             }
         }
         if let Some(format) = members.get("format").and_then(Value::as_str)
             && members.get("type") == Some(&json!("string"))
             && format != "uri"
         {
-            unchecked.push(format!("{at}: format {format}"));
+            unchecked.insert(format!("{at}: format {format}"));
         }
         if members
             .get("additionalProperties")
             .is_some_and(|values| values.as_object().is_some_and(|values| !values.is_empty()))
         {
-            unchecked.push(format!("{at}: the values of a map"));
+            unchecked.insert(format!("{at}: the values of a map"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use crate::view::StringEnum;
+use crate::{names::UNKNOWN, view::StringEnum};
 
 /// The items of all enums.
 pub(super) fn enums(enums: &BTreeMap<String, StringEnum>) -> TokenStream {
@@ -37,12 +37,10 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
             .join(", ")
     );
     let description = format!(" {description}");
+    let unknown_variant = format_ident!("{UNKNOWN}");
     quote! {
         #[doc = #description]
-        #[derive(
-            ::serde::Deserialize, ::serde::Serialize, Clone, Copy, Debug, Eq, Hash, Ord, PartialEq,
-            PartialOrd,
-        )]
+        #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
         #[non_exhaustive]
         pub enum #ident {
@@ -51,17 +49,28 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
                 #[serde(rename = #values)]
                 #variants,
             )*
+            /// A value that this version does not know, from [`unknown`](Self::unknown) or
+            /// from decoding. It is sent as it is.
+            #[serde(untagged)]
+            #unknown_variant(crate::UnknownValue),
         }
 
         impl #ident {
-            /// All values, in the order of the published document.
+            /// All known values, in the order of the published document.
             pub const ALL: &'static [Self] = &[#(Self::#variants),*];
+
+            /// A value by its name on the wire, also one that this version does not know.
+            pub fn unknown(value: impl Into<::std::string::String>) -> Self {
+                let value = value.into();
+                value.parse().unwrap_or_else(|_| Self::#unknown_variant(crate::UnknownValue::new(value)))
+            }
 
             /// The value as it is sent.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
+            pub fn as_str(&self) -> &str {
                 match self {
                     #(Self::#variants => #values,)*
+                    Self::#unknown_variant(value) => value.as_str(),
                 }
             }
         }
@@ -75,11 +84,21 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
         impl ::std::str::FromStr for #ident {
             type Err = self::error::ConversionError;
 
+            /// Takes known values alone.
             fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
                 match value {
                     #(#values => Ok(Self::#variants),)*
                     _ => Err(#unknown.into()),
                 }
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for #ident {
+            fn deserialize<D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::std::result::Result<Self, D::Error> {
+                <::std::string::String as ::serde::Deserialize>::deserialize(deserializer)
+                    .map(Self::unknown)
             }
         }
     }

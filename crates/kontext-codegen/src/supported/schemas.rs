@@ -8,7 +8,7 @@ use super::Found;
 use crate::{
     contract,
     json::{array, child, each_child, each_operation, each_schema, referenced, same, short},
-    names,
+    names, pages,
     rust::check::{whole_maximum, whole_minimum},
 };
 
@@ -546,6 +546,12 @@ impl<'a> Requests<'a, '_, '_> {
             if schema.is_null() {
                 continue;
             }
+            if let Some((_, pages)) = pages::pages(self.document, schema) {
+                for page in pages {
+                    self.schema(page.schema, &child("/components/schemas", page.component));
+                }
+                continue;
+            }
             let meant = self.meant(schema);
             if meant["type"] != json!("object") || meant["nullable"] == json!(true) {
                 self.found.add(
@@ -597,7 +603,8 @@ impl<'a> Requests<'a, '_, '_> {
 
     /// Two values of an enum must not become one variant.
     fn variants(&mut self, schema: &Value, at: &str) {
-        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        let unknown = "a value that is not known".to_owned();
+        let mut known = BTreeMap::from([(names::UNKNOWN.to_owned(), unknown)]);
         for (value, name) in names::variants(schema) {
             if let Some(other) = known.insert(name.clone(), value.clone()) {
                 self.found.add(

@@ -6,4 +6,4 @@ mod strict_schema;
 pub(crate) mod violations;
 
 pub use schema::{Contract, Operation};
-pub(crate) use schema::{RequestContract, StrictSchema};
+pub(crate) use schema::{PageContract, RequestContract, StrictSchema};

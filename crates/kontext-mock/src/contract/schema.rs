@@ -10,8 +10,12 @@ use std::{
 };
 
 use crate::{
-    contract::strict_schema::{OPEN_MAP, close},
+    contract::{
+        strict_schema::{OPEN_MAP, close},
+        violations::{NOTHING, Step, Violation, violations_of},
+    },
     error::ContractError,
+    truncate,
 };
 
 /// The contract as codegen wrote it, built into the crate.
@@ -61,6 +65,18 @@ pub(crate) struct StrictSchema {
 pub(crate) struct RequestContract {
     /// Whether a request without a body is wrong.
     pub(crate) required: bool,
+    /// The property that tells the pages apart; none where there is one for all requests.
+    discriminator: Option<String>,
+    pages: Vec<PageContract>,
+}
+
+/// What the contract says of the requests for one model.
+#[derive(Debug)]
+pub(crate) struct PageContract {
+    /// The value of the discriminator that stands for it; none where there is one page.
+    model: Option<String>,
+    /// The SHA-256 of what travels in its requests and their answers.
+    sha256: String,
     /// The schema that requests are validated against; keys that the contract does not
     /// name pass.
     pub(crate) open: Validator,
@@ -103,6 +119,17 @@ struct RawRequest {
     #[serde(default)]
     required: bool,
     content: BTreeMap<String, Value>,
+    /// Of each page, by model.
+    #[serde(default)]
+    sha256: BTreeMap<String, String>,
+}
+
+/// What tells the branches of a schema apart.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDiscriminator {
+    property_name: String,
+    mapping: BTreeMap<String, String>,
 }
 
 /// What the contract says of one status: a schema per media type.
@@ -225,11 +252,26 @@ impl Operation {
                     found: request.content.into_keys().collect::<Vec<_>>().join(", "),
                 });
             };
+            let discriminator = schema.get("discriminator").cloned();
+            let discriminator: Option<RawDiscriminator> =
+                discriminator.and_then(|value| serde_json::from_value(value).ok());
+            let mut pages = Vec::new();
+            for (model, target) in discriminator.iter().flat_map(|one| &one.mapping) {
+                let branch = serde_json::json!({ "$ref": target });
+                let sha256 = request.sha256.get(model).cloned();
+                pages.push(PageContract {
+                    model: Some(model.clone()),
+                    sha256: sha256.unwrap_or_else(|| operation.sha256.clone()),
+                    ..operation.page(&branch)?
+                });
+            }
+            if pages.is_empty() {
+                pages.push(operation.page(schema)?);
+            }
             operation.request = Some(RequestContract {
                 required: request.required,
-                known: known_members(schema, &operation.definitions),
-                open: operation.validator(schema, "of the request")?,
-                closed: operation.closed(schema, "the request".to_owned()),
+                discriminator: discriminator.map(|one| one.property_name),
+                pages,
             });
         }
         for (status, response) in raw.responses {
@@ -243,6 +285,17 @@ impl Operation {
             operation.responses.insert(status, closed);
         }
         Ok(operation)
+    }
+
+    /// What a schema says of requests.
+    fn page(&self, schema: &Value) -> Result<PageContract, ContractError> {
+        Ok(PageContract {
+            model: None,
+            sha256: self.sha256.clone(),
+            known: known_members(schema, &self.definitions),
+            open: self.validator(schema, "of the request")?,
+            closed: self.closed(schema, "the request".to_owned()),
+        })
     }
 
     fn closed(&self, schema: &Value, what: String) -> StrictSchema {
@@ -310,6 +363,18 @@ impl Operation {
         &self.sha256
     }
 
+    /// The SHA-256 of what the contract says of one request and its answers: of its page,
+    /// so that another page of the operation makes no recording old.
+    pub(crate) fn sha256_of(&self, request: Option<&Value>) -> &str {
+        let page = self.page_of(request);
+        page.map_or(&self.sha256, |page| &page.sha256)
+    }
+
+    /// What is said of a request, if its page is known.
+    pub(crate) fn page_of(&self, request: Option<&Value>) -> Option<&PageContract> {
+        self.request.as_ref()?.page(request?).ok()
+    }
+
     /// What the contract says of the request's body, if there is to be one.
     pub(crate) fn request(&self) -> Option<&RequestContract> {
         self.request.as_ref()
@@ -346,6 +411,93 @@ impl Operation {
     }
 }
 
+impl RequestContract {
+    /// What is said of a request for its model.
+    ///
+    /// # Errors
+    ///
+    /// Nothing tells its model, or no page has it.
+    pub(crate) fn page(&self, request: &Value) -> Result<&PageContract, Violation> {
+        let model = self
+            .discriminator
+            .as_ref()
+            .map(|property| (property, request.get(property)));
+        let is_it = |page: &&PageContract| match model {
+            None => true,
+            Some((_, found)) => found.is_some_and(|found| found.as_str() == page.model.as_deref()),
+        };
+        if let Some(page) = self.pages.iter().find(is_it) {
+            return Ok(page);
+        }
+        let known = self.pages.iter().filter_map(|page| page.model.as_ref());
+        let known: Vec<_> = known.map(|model| format!("{model:?}")).collect();
+        let (place, found) = match model {
+            Some((property, found)) if request.is_object() => {
+                (vec![Step::Key(property.clone())], found)
+            }
+            _ => (Vec::new(), Some(request)),
+        };
+        Err(Violation {
+            expected: match place.is_empty() {
+                true => "an object".to_owned(),
+                false => format!("one of {}", known.join(", ")),
+            },
+            received: found.map_or_else(|| "nothing".to_owned(), truncate::value),
+            place,
+        })
+    }
+
+    /// Lists everything in a request that its page does not allow, by place. Where nothing
+    /// tells its page, that, and what no page allows.
+    pub(crate) fn violations(&self, request: &Value) -> Vec<Violation> {
+        let problem = match self.page(request) {
+            Ok(page) => return page.violations(&page.open, request),
+            Err(problem) => problem,
+        };
+        let pages = self
+            .pages
+            .iter()
+            .map(|page| page.violations(&page.open, request));
+        let common = pages.reduce(|common, other| {
+            let common = common.into_iter();
+            common
+                .filter(|violation| other.contains(violation))
+                .collect()
+        });
+        let mut all = common.unwrap_or_default();
+        all.retain(|violation| violation.place != problem.place);
+        all.push(problem);
+        all.sort_by(|one, other| one.place.cmp(&other.place));
+        all
+    }
+}
+
+impl PageContract {
+    /// Lists everything in a request that the page does not allow, by place.
+    ///
+    /// `validator` is that of the open or the closed schema.
+    pub(crate) fn violations(&self, validator: &Validator, request: &Value) -> Vec<Violation> {
+        let mut violations = violations_of(validator, request);
+        for violation in &mut violations {
+            if let Some(model) = self
+                .model
+                .as_ref()
+                .filter(|_| violation.expected == NOTHING)
+            {
+                violation.expected = format!("nothing, {model} does not take it");
+            }
+        }
+        violations
+    }
+
+    /// Whether requests may have a member of this name.
+    pub(crate) fn knows(&self, member: &str) -> bool {
+        self.known
+            .as_ref()
+            .is_none_or(|known| known.contains(member))
+    }
+}
+
 impl StrictSchema {
     /// Names the schema, as in `the contract of the request of generate-image`.
     pub(crate) fn says(&self) -> &str {
@@ -376,7 +528,10 @@ fn known_members(schema: &Value, definitions: &Value) -> Option<BTreeSet<String>
             return None;
         }
         if let Some(properties) = keywords.get("properties").and_then(Value::as_object) {
-            names.extend(properties.keys().cloned());
+            let known = properties
+                .iter()
+                .filter(|(_, schema)| **schema != Value::Bool(false));
+            names.extend(known.map(|(name, _)| name.clone()));
         }
         for keyword in ["allOf", "anyOf", "oneOf"] {
             let branches = keywords.get(keyword).and_then(Value::as_array);

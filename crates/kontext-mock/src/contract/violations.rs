@@ -21,6 +21,9 @@ pub(crate) const ENTRIES: usize = 1000;
 /// What is expected at a key that the schema does not name.
 pub(crate) const UNKNOWN_KEY: &str = "no such key (it is unknown to the contract)";
 
+/// What is expected where no value is allowed.
+pub(crate) const NOTHING: &str = "nothing, no value is allowed here";
+
 /// Lists everything in a document that the schema does not allow, by place.
 ///
 /// It is empty if, and only if, the document is valid.
@@ -321,7 +324,7 @@ pub(crate) fn constraint_text(kind: &Kind) -> String {
         Kind::Format { format } if format == "uri" => "a URI (RFC 3986)".to_owned(),
         Kind::Format { format } => format!("a text of the format {format}"),
         Kind::Pattern { pattern } => format!("a text that the pattern {pattern} matches"),
-        Kind::FalseSchema => "nothing, no value is allowed here".to_owned(),
+        Kind::FalseSchema => NOTHING.to_owned(),
         Kind::OneOfMultipleValid { .. } => "exactly one alternative, several fit".to_owned(),
         other => format!("what the contract's keyword {} asks for", other.keyword()),
     };

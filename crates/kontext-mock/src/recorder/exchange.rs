@@ -124,7 +124,7 @@ impl Exchange<'_> {
                 section: None,
             },
             date: self.date.clone(),
-            contract_sha256: self.operation.sha256().to_owned(),
+            contract_sha256: self.operation.sha256_of(asked.value.as_ref()).to_owned(),
             not_recorded: vec!["the request headers".to_owned()],
             redacted,
             files: Vec::new(),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::{
     contract::{
-        Contract, Operation, StrictSchema,
+        Contract, Operation, PageContract, StrictSchema,
         violations::{UNKNOWN_KEY, Violation, violations_of},
     },
     error::{CheckReport, Disagreement, Note},
@@ -57,6 +57,10 @@ struct Validator<'a> {
     recording: &'a Recording,
     report: &'a mut CheckReport,
 }
+
+/// What to do about a body that the contract does not allow.
+const NEXT: &str =
+    "correct the recording, or the contract with an overlay if the provider does answer this";
 
 impl Validator<'_> {
     fn disagree(
@@ -109,14 +113,17 @@ impl Validator<'_> {
                 format!("move the recording to the folder {}", operation.name()),
             );
         }
-        if operation.sha256() != self.recording.contract_sha256() {
+        let request = self.recording.request();
+        let request = request.and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let sha256 = operation.sha256_of(request.as_ref());
+        // That of all pages together covers each of them.
+        if ![sha256, operation.sha256()].contains(&self.recording.contract_sha256()) {
             self.report.notes.push(Note {
                 recording: self.recording.name().to_owned(),
                 file: self.recording.file("recording.json"),
                 pointer: "/contract_sha256".to_owned(),
                 message: format!(
-                    "recorded under an older contract; that of today has the SHA-256 {}",
-                    operation.sha256()
+                    "recorded under an older contract; that of today has the SHA-256 {sha256}"
                 ),
             });
         }
@@ -132,7 +139,20 @@ impl Validator<'_> {
                 let Ok(body) = serde_json::from_slice(bytes) else {
                     return;
                 };
-                self.validate_body(&contract.closed, &body, FILE);
+                match contract.page(&body) {
+                    Ok(page) => self.validate_body(&page.closed, Some(page), &body, FILE),
+                    Err(problem) => self.disagree(
+                        FILE,
+                        problem.pointer(),
+                        format!(
+                            "the contract of the request of {} expects {}; recorded is {}",
+                            operation.name(),
+                            problem.expected,
+                            problem.received
+                        ),
+                        NEXT,
+                    ),
+                }
             }
             (Some(contract), None) if contract.required => self.disagree(
                 FILE,
@@ -209,7 +229,7 @@ impl Validator<'_> {
             return;
         };
         match body {
-            Ok(body) => self.validate_body(schema, &body, &file),
+            Ok(body) => self.validate_body(schema, None, &body, &file),
             Err(problem) => self.disagree(
                 &file,
                 "",
@@ -223,7 +243,13 @@ impl Validator<'_> {
     }
 
     /// Validates a body against a schema in which only named keys are allowed.
-    fn validate_body(&mut self, schema: &StrictSchema, body: &Value, file: &str) {
+    fn validate_body(
+        &mut self,
+        schema: &StrictSchema,
+        page: Option<&PageContract>,
+        body: &Value,
+        file: &str,
+    ) {
         let validator = match schema.validator() {
             Ok(validator) => validator,
             Err(problem) => {
@@ -239,7 +265,11 @@ impl Validator<'_> {
                 );
             }
         };
-        for problem in violations_of(validator, body) {
+        let problems = match page {
+            Some(page) => page.violations(validator, body),
+            None => violations_of(validator, body),
+        };
+        for problem in problems {
             let Violation {
                 expected, received, ..
             } = &problem;
@@ -254,7 +284,7 @@ impl Validator<'_> {
                     "{} expects {expected}; recorded is {received}",
                     schema.says()
                 ),
-                "correct the recording, or the contract with an overlay if the provider does answer this",
+                NEXT,
             );
         }
     }

@@ -136,8 +136,14 @@ impl Picture {
 }
 
 impl Size {
-    /// What the provider's examples have where the request names no ratio: a
-    /// 4:3 picture.
+    /// What a picture from words alone has where the request names no ratio.
+    pub(crate) const SQUARE: Self = Self {
+        width: 1024,
+        height: 1024,
+    };
+
+    /// What the provider's examples of edited pictures have where the request names no
+    /// ratio: a 4:3 picture.
     pub(crate) const DEFAULT: Self = Self {
         width: 1184,
         height: 880,

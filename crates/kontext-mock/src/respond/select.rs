@@ -256,7 +256,9 @@ impl Choice<'_> {
         let origin = self.origin().map(|origin| origin.url());
         let base_url = origin.unwrap_or_default();
         let settings = &self.mock.settings.generate;
-        let made = synthetic::answer(&body, settings, &spelt, &base_url);
+        let page = self.operation.page_of(Some(&body));
+        let takes_images = page.is_none_or(|page| page.knows("image_url"));
+        let made = synthetic::answer(&body, takes_images, settings, &spelt, &base_url);
         let Ok(made) = made else {
             return self.miss();
         };

@@ -145,7 +145,7 @@ struct Named {
 /// The answer follows from it and the settings; the pictures' seeds are hashes
 /// of both. `base_url` is the mock's origin, such as `http://127.0.0.1:4010`.
 ///
-/// Validation can be off: what is missing in a request, or makes no sense, is
+/// `takes_images` says whether the request's model edits images. Validation can be off: what is missing in a request, or makes no sense, is
 /// taken for what the provider assumes where it is missing.
 ///
 /// # Errors
@@ -154,6 +154,7 @@ struct Named {
 /// about.
 pub(crate) fn answer(
     request: &Value,
+    takes_images: bool,
     settings: &Generate,
     canonical: &str,
     base_url: &str,
@@ -164,7 +165,10 @@ pub(crate) fn answer(
         .finalize();
     let size = text(request, "aspect_ratio")
         .and_then(Size::of_ratio)
-        .unwrap_or(Size::DEFAULT);
+        .unwrap_or(match takes_images {
+            true => Size::DEFAULT,
+            false => Size::SQUARE,
+        });
     let format = text(request, "output_format")
         .and_then(|name| name.parse().ok())
         .unwrap_or(Format::Jpeg);

@@ -7,8 +7,8 @@ use strum::{Display, EnumString};
 
 use crate::{
     contract::{
-        Operation, RequestContract,
-        violations::{self, ENTRIES, Violation, has_long_list, violations_of},
+        Operation, PageContract, RequestContract,
+        violations::{self, ENTRIES, Violation, has_long_list},
     },
     http::error_response::{Reason, Refusal},
     matching::index::RecordingIndex,
@@ -194,7 +194,9 @@ fn evaluate(
     let hash = RequestHash::of_json(operation.name(), &redacted, &value)
         .map_err(|error| unreadable(&error.to_string()))?;
     Ok(Evaluated {
-        unknown: unknown(contract, &value),
+        unknown: contract
+            .page(&value)
+            .map_or_else(|_| Vec::new(), |page| unknown(page, &value)),
         data_uris: journal::data_uris(&value),
         compared: Compared::Json(redacted.into_owned()),
         hash: Some(hash),
@@ -202,9 +204,9 @@ fn evaluate(
     })
 }
 
-/// The members of a body that no request of the contract has.
-fn unknown(contract: &RequestContract, value: &Value) -> Vec<String> {
-    let (Some(known), Some(members)) = (&contract.known, value.as_object()) else {
+/// The members of a body that no request of its page has.
+fn unknown(page: &PageContract, value: &Value) -> Vec<String> {
+    let (Some(known), Some(members)) = (&page.known, value.as_object()) else {
         return Vec::new();
     };
     let unknown = members.keys().filter(|name| !known.contains(*name));
@@ -234,7 +236,7 @@ fn unreadable(problem: &str) -> Refusal {
 
 /// Says everything that the contract does not allow in a document.
 fn refuse(contract: &RequestContract, value: &Value) -> Option<Refusal> {
-    let problems = violations_of(&contract.open, value);
+    let problems = contract.violations(value);
     if problems.is_empty() {
         return None;
     }

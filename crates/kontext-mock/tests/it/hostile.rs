@@ -119,7 +119,11 @@ async fn a_prompt_of_10_megabytes() {
 async fn a_list_of_thousands_of_wrong_entries() {
     let server = MockServer::start().await.unwrap();
     let list = format!("[{}0]", "0,".repeat(9_999));
-    let message = post(server.address(), format!("{{\"image_url\":{list}}}")).message();
+    let message = post(
+        server.address(),
+        format!("{{\"model\":\"flux/kontext-pro/image-to-image\",\"image_url\":{list}}}"),
+    )
+    .message();
     let mut lines = message.lines().skip(1);
     assert_eq!(
         lines.next(),

@@ -23,8 +23,9 @@ const BASE_URL: &str = "http://127.0.0.1:4010";
 
 fn generated(request: &str, settings: Generate) -> String {
     let canonical = readable(Canonical::of(request).unwrap().marked());
-    let value = serde_json::from_str(request).unwrap();
-    let body = answer(&value, &settings, &canonical, BASE_URL).unwrap();
+    let value: Value = serde_json::from_str(request).unwrap();
+    let takes_images = value.get("image_url").is_some();
+    let body = answer(&value, takes_images, &settings, &canonical, BASE_URL).unwrap();
     String::from_utf8(body).unwrap()
 }
 
@@ -98,11 +99,13 @@ struct Asked {
 prop_compose! {
     fn asked()(
         prompt in "\\PC{0,200}|.{0,50}",
-        image_url in prop_oneof![
+        model in prop::sample::select(vec!["flux/kontext-pro/", "flux/kontext-max/"]),
+        // Without one, the picture is made of words alone.
+        image_url in option::weighted(0.7, prop_oneof![
             Just(json!("https://example.com/a.png")),
             Just(json!("data:image/png;base64,iVBORw0KGgo=")),
             (1..=4usize).prop_map(|count| json!(vec!["https://example.com/a?b=c"; count])),
-        ],
+        ]),
         // As text, because a number loses its spelling in a `Value`.
         num_images in option::of((1..=4usize, prop::sample::select(vec!["", ".0", "e0"]))),
         seed in option::of(prop_oneof![
@@ -119,14 +122,18 @@ prop_compose! {
         safety_tolerance in option::of("[1-6]"),
         unknown in option::of(any::<i64>()),
     ) -> Asked {
+        let (kind, default) = match &image_url {
+            Some(_) => ("image-to-image", Size::DEFAULT),
+            None => ("text-to-image", Size::new(1024, 1024).unwrap()),
+        };
         let mut members = vec![
-            r#""model":"flux/kontext-pro/image-to-image""#.to_owned(),
+            format!(r#""model":"{model}{kind}""#),
             format!(r#""prompt":{}"#, json!(prompt)),
-            format!(r#""image_url":{image_url}"#),
         ];
         let mut add = |key: &str, value: Option<String>| {
             members.extend(value.map(|value| format!("\"{key}\":{value}")));
         };
+        add("image_url", image_url.map(|url| url.to_string()));
         add("num_images", num_images.map(|(count, end)| format!("{count}{end}")));
         add("seed", seed.clone());
         add("aspect_ratio", ratio.map(|ratio| json!(ratio).to_string()));
@@ -137,7 +144,7 @@ prop_compose! {
         Asked {
             text: format!("{{{}}}", members.join(",")),
             count: num_images.map_or(1, |(count, _)| count),
-            size: ratio.map_or(Size::DEFAULT, |ratio| Size::of_ratio(ratio).unwrap()),
+            size: ratio.map_or(default, |ratio| Size::of_ratio(ratio).unwrap()),
             format: format.unwrap_or(Format::Jpeg),
             seed,
             prompt,
@@ -149,10 +156,11 @@ prop_compose! {
 fn every_valid_request_gets_an_answer_that_agrees_with_the_contract() {
     let contract = Contract::embedded().unwrap();
     let operation = operation(&contract);
-    let (taken, closed) = (&operation.request().unwrap().open, success(operation));
+    let (request, closed) = (operation.request().unwrap(), success(operation));
     let settings = (any::<u64>(), prop::sample::select(&Shape::ALL[..]));
     proptest!(|(asked in asked(), (seed, shape) in settings)| {
-        prop_assert!(taken.is_valid(&serde_json::from_str(&asked.text).unwrap()));
+        let body = serde_json::from_str(&asked.text).unwrap();
+        prop_assert!(request.page(&body).unwrap().open.is_valid(&body));
         let settings = Generate { seed, shape };
         let text = generated(&asked.text, settings);
         prop_assert_eq!(&text, &generated(&asked.text, settings));
@@ -361,6 +369,7 @@ fn a_request_that_nobody_has_checked_gets_an_answer_all_the_same() {
     }
     let unreadable = answer(
         &json!({"seed": 9}),
+        true,
         &Generate::default(),
         "no JSON",
         BASE_URL,
@@ -388,7 +397,14 @@ fn images_are_counted_as_they_are_made() {
 
 #[test]
 fn the_base_url_may_end_with_a_slash() {
-    let body = answer(&json!({}), &Generate::default(), "{}", "http://[::1]:4010/").unwrap();
+    let body = answer(
+        &json!({}),
+        true,
+        &Generate::default(),
+        "{}",
+        "http://[::1]:4010/",
+    )
+    .unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
     let url = body["images"][0]["url"].as_str().unwrap();
     assert!(

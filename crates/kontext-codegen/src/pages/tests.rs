@@ -1,0 +1,417 @@
+use serde_json::{Value, json};
+
+use crate::{
+    Input, Inputs, Outputs, generate,
+    surface::{Changes, Surface},
+};
+
+const SCHEMA: &str = "/paths/~1images/post/requestBody/content/application~1json/schema";
+
+/// The document of a page, whose requests have the properties beside its model.
+fn page(name: &str, model: &str, properties: Value) -> Value {
+    let mut schema = json!({"type": "object", "required": ["model", "prompt"], "properties": {
+        "model": {"type": "string", "enum": [model]}, "prompt": {"type": "string"}
+    }});
+    for (name, property) in properties.as_object().unwrap() {
+        schema["properties"][name] = property.clone();
+    }
+    let response = json!({"type": "object", "description": name, "properties": {
+        "url": {"type": "string", "description": name, "example": name}
+    }});
+    json!({
+        "openapi": "3.0.0", "info": {"title": "t", "version": "1"},
+        "paths": {"/images": {"post": {
+            "operationId": "makeImage",
+            "x-codeSamples": [name],
+            "requestBody": {"required": true, "content": {"application/json": {"schema": schema}}},
+            "responses": {"200": {"description": name, "content": {"application/json": {"schema": response}}}}
+        }}}
+    })
+}
+
+fn edit_page(name: &str, model: &str) -> Value {
+    let mut document = page(
+        name,
+        model,
+        json!({
+            "image_url": {"type": "string", "format": "uri"},
+            "num_images": {"type": "integer", "minimum": 1, "maximum": 4}
+        }),
+    );
+    document.pointer_mut(SCHEMA).unwrap()["x-component"] = json!("EditRequest");
+    document
+}
+
+fn draw_page() -> Value {
+    let mut document = page(
+        "draw",
+        "maker/draw",
+        json!({"size": {"type": "string", "enum": ["1:1"]}}),
+    );
+    document.pointer_mut(SCHEMA).unwrap()["x-component"] = json!("DrawRequest");
+    document
+}
+
+/// The three pages that most tests begin with, by the stems of their files.
+fn three() -> Vec<(&'static str, Value)> {
+    vec![
+        ("edit-one", edit_page("one", "maker/one/edit")),
+        ("edit-two", edit_page("two", "maker/two/edit")),
+        ("draw", draw_page()),
+    ]
+}
+
+fn made(pages: &[(&str, Value)]) -> Result<Outputs, String> {
+    let published = pages.iter().map(|(stem, document)| Input {
+        file: format!("openapi/published/{stem}.json"),
+        text: document.to_string(),
+    });
+    let inputs = Inputs {
+        published: published.collect(),
+        overlays: Vec::new(),
+    };
+    generate(&inputs).map_err(|problems| problems.to_string())
+}
+
+fn rust(outputs: &Outputs) -> &str {
+    let file = outputs.files.iter().find(|one| one.file.ends_with(".rs"));
+    &file.unwrap().text
+}
+
+/// Rust without spaces and trailing commas, which depend on how long a line gets.
+fn dense(outputs: &Outputs) -> String {
+    let dense: String = rust(outputs).split_whitespace().collect();
+    dense.replace(",)", ")")
+}
+
+fn changes(old: &[(&str, Value)], new: &[(&str, Value)]) -> Changes {
+    let surface = |pages| Surface::of(&made(pages).unwrap()).unwrap();
+    surface(old).changes(&surface(new))
+}
+
+/// The problem of three pages of which the second is changed.
+fn problem(change: impl FnOnce(&mut Value)) -> String {
+    let mut pages = three();
+    change(&mut pages[1].1);
+    made(&pages).unwrap_err()
+}
+
+#[test]
+fn body_is_a_union_told_apart_by_model() {
+    let outputs = made(&three()).unwrap();
+    let body = outputs.effective.pointer(SCHEMA).unwrap();
+    assert_eq!(
+        body["discriminator"],
+        json!({"propertyName": "model", "mapping": {
+            "maker/draw": "#/components/schemas/DrawRequest",
+            "maker/one/edit": "#/components/schemas/EditOneRequest",
+            "maker/two/edit": "#/components/schemas/EditTwoRequest"
+        }})
+    );
+    assert_eq!(body["oneOf"].as_array().unwrap().len(), 3);
+    let rust = dense(&outputs);
+    for part in [
+        "pubenumMakeImageRequest{///Arequestforoneof[`DrawModel`].Draw(DrawRequest),///Arequestforoneof[`EditModel`].Edit(EditRequest),}",
+        "pubconstALL:&'static[Self]=&[Self::MakerOneEdit,Self::MakerTwoEdit];",
+        "Some(\"maker/one/edit\"|\"maker/two/edit\")=>{::serde_json::from_value(request).map(Self::Edit)}",
+        "body:&'acrate::types::MakeImageRequest",
+        "implFrom<EditRequest>forMakeImageRequest",
+    ] {
+        assert!(rust.contains(part), "{part}");
+    }
+    assert!(!rust.contains("deny_unknown_fields"));
+    let unnamed: Vec<&str> = outputs
+        .unnamed
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(unnamed, ["DrawRequestSize", "MakeImageResponse"]);
+}
+
+#[test]
+fn effective_document_gives_the_same_types() {
+    let outputs = made(&three()).unwrap();
+    let again = made(&[("effective", outputs.effective.clone())]).unwrap();
+    let body = |text: &str| text.split_once("pub mod types").unwrap().1.to_owned();
+    assert_eq!(body(rust(&outputs)), body(rust(&again)));
+    assert_eq!(outputs.contract, again.contract);
+}
+
+#[test]
+fn fifth_page_adds_a_struct_and_a_variant_and_renames_nothing() {
+    let flux = page(
+        "flux",
+        "maker/flux-2",
+        json!({
+            "image_size": {"anyOf": [
+                {"type": "object", "required": ["width"], "properties": {"width": {"type": "integer", "minimum": 256}}},
+                {"type": "string", "enum": ["square"]}
+            ]},
+            "num_images": {"type": "number", "minimum": 1, "maximum": 8}
+        }),
+    );
+    let gpt = page(
+        "gpt",
+        "openai/gpt-image",
+        json!({
+            "n": {"type": "integer", "minimum": 1, "maximum": 10},
+            "size": {"type": "string", "enum": ["1024x1024", "auto"]}
+        }),
+    );
+    for (fifth, name, added) in [
+        (
+            flux,
+            "flux-2",
+            "+ types::Flux2Model\n+ types::Flux2Request\n+ types::Flux2RequestImageSize\n",
+        ),
+        (
+            gpt,
+            "gpt-image",
+            "+ types::GptImageModel\n+ types::GptImageRequest\n+ types::GptImageRequestSize\n",
+        ),
+    ] {
+        let mut five = three();
+        five.push((name, fifth));
+        let changes = changes(&three(), &five);
+        let changes_text = changes.to_string();
+        assert_eq!(
+            (changes.removed, changes.changed),
+            (vec![], vec![]),
+            "{changes_text}"
+        );
+        assert!(changes_text.contains(added), "{changes_text}");
+        let variants = changes_text.matches("+ types::MakeImageRequest::").count();
+        assert_eq!(variants, 1, "{changes_text}");
+        // The recordings of the other pages stay as they are.
+        let hashes = |pages: &[(&str, Value)]| {
+            let contract = made(pages).unwrap().contract;
+            let hashes = contract["operations"][0]["request"]["sha256"].as_object();
+            hashes.unwrap().clone()
+        };
+        let (three, five) = (hashes(&three()), hashes(&five));
+        assert_eq!((three.len(), five.len()), (3, 4));
+        assert!(three.iter().all(|(model, hash)| five[model] == *hash));
+        assert_ne!(three["maker/one/edit"], three["maker/draw"]);
+    }
+}
+
+#[test]
+fn page_that_folds_in_adds_its_model_alone() {
+    let mut four = three();
+    four.push(("edit-three", edit_page("three", "maker/three/edit")));
+    assert_eq!(
+        changes(&three(), &four).to_string(),
+        "+ types::EditModel::MakerThreeEdit"
+    );
+}
+
+#[test]
+fn limits_are_those_of_the_page_that_the_model_chooses() {
+    let mut pages = three();
+    let schema = pages[1].1.pointer_mut(SCHEMA).unwrap();
+    schema["properties"]["num_images"]["maximum"] = json!(2);
+    schema["properties"]["prompt"]["maxLength"] = json!(9);
+    schema["properties"]
+        .as_object_mut()
+        .unwrap()
+        .remove("image_url");
+    let outputs = made(&pages).unwrap();
+    let rust = dense(&outputs);
+    for part in [
+        "matchmodel.map(|model|model.as_str()){Some(\"maker/one/edit\")=>{check.optional(\"num_images\",num_images,|value,check|{check.whole_number(*value).at_least(1).at_most(4);});}Some(\"maker/two/edit\")=>{check.optional(\"num_images\",num_images,|value,check|{check.whole_number(*value).at_least(1).at_most(2);});}_=>{}}",
+        "Some(\"maker/two/edit\")=>{check.not_taken(\"image_url\",image_url,model.map(|model|model.as_str()));}",
+        "Limits:atleast1,atmost4(maker/one/edit);atleast1,atmost2(maker/two/edit).",
+        // What another struct has, as a field by name, too.
+        "check.not_taken(\"size\",extra.get(\"size\"),model.map(|model|model.as_str()));",
+        "check.not_of(value.as_str(),&[\"maker/draw\"])",
+    ] {
+        assert!(rust.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn property_of_other_pages_is_refused_by_the_contract() {
+    let contract = made(&three()).unwrap().contract;
+    let operation = &contract["operations"][0];
+    let mut schema = operation["request"]["content"]["application/json"].clone();
+    schema["$defs"] = operation["$defs"].clone();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    for (more, is_valid) in [
+        (json!({}), true),
+        (json!({"size": "1:1"}), true),
+        (json!({"other": 1}), true),
+        (json!({"image_url": "https://example.com/"}), false),
+        (json!({"num_images": 1}), false),
+        (json!({"model": "maker/two/edit", "num_images": 5}), false),
+        (json!({"model": "maker/unknown"}), false),
+    ] {
+        let mut request = json!({"model": "maker/draw", "prompt": "p"});
+        request
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        assert_eq!(validator.is_valid(&request), is_valid, "{request}");
+    }
+}
+
+#[test]
+fn what_must_be_the_same_is_named_with_both_places() {
+    let post = "/paths/~1images/post";
+    let cases: [(&str, Value, String); 5] = [
+        (
+            "responses/200/content/application~1json/schema/properties/url/type",
+            json!("integer"),
+            "\"integer\" differs from \"string\"".to_owned(),
+        ),
+        (
+            "responses/404",
+            json!({"description": "none"}),
+            "{\"description\":\"none\"} differs from nothing".to_owned(),
+        ),
+        (
+            "security",
+            json!([{"key": []}]),
+            "[{\"key\":[]}] differs from nothing".to_owned(),
+        ),
+        (
+            "operationId",
+            json!("other"),
+            "\"other\" differs from \"makeImage\"".to_owned(),
+        ),
+        (
+            "requestBody/required",
+            json!(false),
+            "false differs from true".to_owned(),
+        ),
+    ];
+    for (place, value, message) in cases {
+        let error = problem(|document| {
+            let scheme = json!({"type": "http", "scheme": "bearer"});
+            document["components"] = json!({"securitySchemes": {"key": scheme}});
+            let (parent, name) = place.rsplit_once('/').unwrap_or(("", place));
+            let parent = if parent.is_empty() {
+                post.to_owned()
+            } else {
+                format!("{post}/{parent}")
+            };
+            document.pointer_mut(&parent).unwrap()[name] = value;
+        });
+        let start = format!(
+            "openapi/published/edit-two.json: {post}/{place}: {message} at {post}/{place} of \
+             openapi/published/edit-one.json\n"
+        );
+        assert!(error.starts_with(&start), "{error}");
+    }
+}
+
+#[test]
+fn types_that_fold_must_be_equal() {
+    let properties = format!("{SCHEMA}/properties");
+    for (name, schema, place, message) in [
+        (
+            "num_images",
+            json!({"type": "number"}),
+            "num_images/type",
+            "\"number\" differs from \"integer\"",
+        ),
+        // Unsigned and signed are two types.
+        (
+            "num_images",
+            json!({"type": "integer"}),
+            "num_images",
+            "{\"type\":\"integer\"} differs from",
+        ),
+        (
+            "image_url",
+            json!({"type": "string"}),
+            "image_url/format",
+            "nothing differs from \"uri\"",
+        ),
+    ] {
+        let error = problem(|document| document.pointer_mut(&properties).unwrap()[name] = schema);
+        let start = format!("openapi/published/edit-two.json: {properties}/{place}: {message}");
+        assert!(error.starts_with(&start), "{error}");
+        let end = format!(
+            "at {properties}/{place} of openapi/published/edit-one.json, which folds into EditRequest, too"
+        );
+        assert!(error.contains(&end), "{error}");
+    }
+    // Equal pages without a common name are not folded.
+    let mut pages = three();
+    pages[1]
+        .1
+        .pointer_mut(SCHEMA)
+        .unwrap()
+        .as_object_mut()
+        .unwrap()
+        .remove("x-component");
+    assert!(rust(&made(&pages).unwrap()).contains("pub struct EditTwoRequest {"));
+}
+
+#[test]
+fn pages_that_nothing_tells_apart_are_refused() {
+    let model = format!("{SCHEMA}/properties/model");
+    for (change, message) in [
+        (
+            json!({"type": "string"}),
+            "nothing tells its requests apart: expected a required property model",
+        ),
+        (
+            json!({"type": "string", "enum": ["maker/one/edit"]}),
+            "\"maker/one/edit\" is a model of",
+        ),
+        (
+            json!({"type": "string", "enum": ["a"], "x-component": "Model"}),
+            "the enum of models is named after the struct of the page",
+        ),
+    ] {
+        let error = problem(|document| *document.pointer_mut(&model).unwrap() = change);
+        assert!(error.contains(message), "{error}");
+        assert!(
+            error.starts_with("openapi/published/edit-two.json: "),
+            "{error}"
+        );
+    }
+    let error = problem(|document| {
+        document.pointer_mut(&model).unwrap()["enum"] = json!(["maker/one/edit", "maker/one.edit"]);
+    });
+    assert!(
+        error.contains("both give the Rust variant MakerOneEdit"),
+        "{error}"
+    );
+    let twice = [("openapi/described/a", draw_page()), ("a", draw_page())];
+    let inputs = twice.map(|(file, document)| Input {
+        file: format!("{file}.json"),
+        text: document.to_string(),
+    });
+    let inputs = Inputs {
+        published: inputs.to_vec(),
+        overlays: Vec::new(),
+    };
+    let error = generate(&inputs).unwrap_err().to_string();
+    assert!(
+        error.starts_with("a.json: openapi/described/a.json is the same page"),
+        "{error}"
+    );
+}
+
+#[test]
+fn components_of_one_name_must_be_equal_unless_a_page_alone_has_them() {
+    let with = |document: &mut Value, kind: &str| {
+        document["components"] = json!({"schemas": {"Size": {"type": "string", "enum": [kind]}}});
+        let properties = document
+            .pointer_mut(&format!("{SCHEMA}/properties"))
+            .unwrap();
+        properties["size"] = json!({"$ref": "#/components/schemas/Size"});
+    };
+    let pages = |other: &str| {
+        let mut pages = three();
+        with(&mut pages[0].1, "small");
+        with(&mut pages[1].1, other);
+        made(&pages)
+    };
+    assert!(pages("small").is_ok());
+    let error = pages("large").unwrap_err();
+    let start = "openapi/published/edit-two.json: /components/schemas/Size/enum: [\"large\"] differs from [\"small\"] at /components/schemas/Size/enum of openapi/published/edit-one.json\n";
+    assert!(error.starts_with(start), "{error}");
+}
