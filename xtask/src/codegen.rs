@@ -4,7 +4,7 @@ mod summary;
 
 use std::{path::Path, process::ExitCode};
 
-use kontext_codegen::{Outputs, generate};
+use kontext_codegen::{Outputs, Steps, generate};
 pub(crate) use summary::{Before, findings};
 
 use crate::{
@@ -30,7 +30,7 @@ fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
     if check {
         return Ok(report_check(&stale));
     }
-    report_steps(&outputs);
+    report_steps(&outputs, None);
     let before = Before::read(root);
     if let Err(error) = files::write(&stale) {
         anstream::eprintln!("{error}");
@@ -63,9 +63,10 @@ fn report_check(stale: &[Change]) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Says what was done to each document, so that no correction is silent.
-pub(crate) fn report_steps(outputs: &Outputs) {
-    for steps in &outputs.steps {
+/// Says what was done to each document, or to one, so that no correction is silent.
+pub(crate) fn report_steps(outputs: &Outputs, file: Option<&str>) {
+    let is_wanted = |steps: &&Steps| file.is_none_or(|file| steps.file == file);
+    for steps in outputs.steps.iter().filter(is_wanted) {
         anstream::println!("{}", steps.file);
         for (file, title) in &steps.corrected {
             anstream::println!("  corrected: {title} ({file})");

@@ -83,9 +83,14 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     )?;
     inputs.published.retain(|input| !is_ours(input));
     inputs.published.push(published);
-    inputs
-        .published
-        .sort_by(|left, right| left.file.cmp(&right.file));
+    // As `workspace::inputs` has them.
+    let order = |input: &Input| {
+        (
+            input.file.starts_with("openapi/described/"),
+            input.file.clone(),
+        )
+    };
+    inputs.published.sort_by_key(order);
     let outputs = generate(&inputs);
 
     let entries = read(root, acknowledge::FILE)?;
@@ -126,7 +131,7 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
         README.to_owned(),
         Some(readme(root, &imported, &from, &today)?),
     ));
-    wanted.push((file, Some(document.text.clone().into_bytes())));
+    wanted.push((file.clone(), Some(document.text.clone().into_bytes())));
     wanted.push((described, None));
     if imported.has_page() {
         wanted.push((page_file, Some(source.text.clone().into_bytes())));
@@ -149,7 +154,7 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     }
     match &outputs {
         Ok(outputs) => {
-            codegen::report_steps(outputs);
+            codegen::report_steps(outputs, Some(&file));
             if let Some(summary) = before.and_then(|before| before.summary(outputs)) {
                 anstream::println!("{summary}");
             }

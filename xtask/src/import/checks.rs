@@ -92,6 +92,15 @@ impl Checks<'_> {
         });
     }
 
+    /// As [`Checks::place`], of what codegen repairs.
+    fn repaired(&mut self, pointer: String, text: String, used: &str) {
+        self.place(pointer, text);
+        if let Some(last) = self.found.last_mut() {
+            used.clone_into(&mut last.used);
+            last.is_repaired = true;
+        }
+    }
+
     fn at(&self, pointer: &str) -> Option<&Value> {
         self.document.value.pointer(pointer)
     }

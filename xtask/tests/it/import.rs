@@ -364,7 +364,7 @@ fn nothing_is_recorded_from_samples_that_are_not_allowed() {
     let run = workspace.run_with_input(&["import", "-"], &text);
     assert!(
         run.stdout
-            .contains("Quick Example: Python sample: request.json /model: "),
+            .contains("Quick Example: Python sample: request.json "),
         "{}",
         run.stdout
     );

@@ -148,7 +148,7 @@ fn a_changed_page_becomes_a_pull_request_with_its_drift() {
     }
     let pushed = git(
         &repository.outside.path().join("remote"),
-        "show --stat import/page",
+        "show --name-only import/page",
     );
     assert!(
         pushed.contains("openapi/published/flux-kontext-pro-image-to-image.json"),

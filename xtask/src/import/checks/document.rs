@@ -49,7 +49,7 @@ impl Checks<'_> {
                 "name: the title of the request is {title:?}; generators name a public type after \
                  it"
             );
-            self.place(title_at, text);
+            self.repaired(title_at, text, "codegen leaves it out");
         }
     }
 
@@ -65,11 +65,7 @@ impl Checks<'_> {
                 let text = format!(
                     "openapi: the response {status} has no description; OpenAPI 3.0 requires one"
                 );
-                self.place(format!("{at}/{status}"), text);
-                if let Some(last) = self.found.last_mut() {
-                    "codegen adds one".clone_into(&mut last.used);
-                    last.is_repaired = true;
-                }
+                self.repaired(format!("{at}/{status}"), text, "codegen adds one");
             }
         }
         if responses
