@@ -259,6 +259,53 @@ fn answers_that_the_contract_does_not_allow_go_to_quarantine() {
 }
 
 #[test]
+fn a_real_page_replaces_what_was_described() {
+    let workspace = workspace();
+    let described = "openapi/described/flux-kontext-pro-text-to-image.json";
+    let mut document: Value = serde_json::from_str(&workspace.read(described)).unwrap();
+    document.as_object_mut().unwrap().remove("x-described-from");
+    let text = format!(
+        "# A new page\n\n```json\n{document}\n```\n\n## Example\n\n```bash\n\
+         curl https://api.aimlapi.com/v1/images/generations \\\n  -H 'Authorization: Bearer <KEY>' \\\n  \
+         -d '{{\"prompt\": \"A mug\", \"model\": \"flux/kontext-pro/text-to-image\", \"aspect_ratio\": \"21:9\"}}'\n```\n\n\
+         ### Response\n\n```\n{{images: [{{url: 'https://x.example/1.png', width: 1568, height: 672}}], seed: 1}}\n```\n"
+    );
+    let run = workspace.run_with_input(&["import", "-"], &text);
+    let first = "what we described differs from openapi/published/flux-kontext-pro-text-to-image.json: docs-only on the wire\n";
+    assert!(
+        run.stdout.starts_with(first),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    assert!(!workspace.path(described).exists());
+    let readme = workspace.read("openapi/README.md");
+    let rows: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.contains("flux-kontext-pro-text-to-image.json` |"))
+        .collect();
+    assert!(
+        matches!(&*rows, [row] if row.contains("the OpenAPI block of `pages/flux-kontext-pro-text-to-image.md`")),
+        "{rows:?}"
+    );
+    let names = recordings(&workspace, RECORDINGS);
+    let name = names
+        .iter()
+        .find(|name| name.starts_with("generate-image/a-mug-"))
+        .expect(&run.stdout);
+    assert_eq!(
+        workspace.read(&format!("{RECORDINGS}/{name}/request.json")),
+        "{\n  \"prompt\": \"A mug\",\n  \"model\": \"flux/kontext-pro/text-to-image\",\n  \"aspect_ratio\": \"21:9\"\n}\n"
+    );
+    let check = workspace.run(&["codegen", "--check"]);
+    assert_eq!(
+        check.code, 0,
+        "as codegen would write it: {}{}",
+        check.stdout, check.stderr
+    );
+}
+
+#[test]
 fn live_recordings_are_not_replaced_by_documented_ones() {
     let workspace = workspace();
     let name = &recordings(&workspace, RECORDINGS)[0];
