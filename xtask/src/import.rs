@@ -21,7 +21,12 @@ use kontext_codegen::{Input, contract, generate};
 use openapi_drift::{Verdict, compare};
 use sha2::{Digest as _, Sha256};
 
-use self::{acknowledge::Acknowledged, checks::Contradiction, record::Recorder, source::Imported};
+use self::{
+    acknowledge::Acknowledged,
+    checks::Contradiction,
+    record::{Files, Recorder},
+    source::Imported,
+};
 use crate::{
     codegen::{self, Before},
     drift::input,
@@ -61,36 +66,15 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> ExitCode {
 fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     let source = input::read(&arguments.page)?;
     let mut inputs = workspace::inputs(root).map_err(|error| error.to_string())?;
-    let imported = source::read(&source, arguments.document.as_deref(), &inputs.published)?;
+    let spec = arguments.document.as_deref();
+    let imported = source::read(&source, spec, &inputs.published)?;
     let Imported {
         name,
         page,
         document,
         exchanges,
     } = &imported;
-    let file = format!("openapi/published/{name}.json");
-    let described = format!("openapi/described/{name}.json");
-    let page_file = format!("openapi/pages/{name}.md");
-    let is_ours = |input: &Input| input.file == file || input.file == described;
-
-    let published = Input {
-        file: file.clone(),
-        text: document.text.clone(),
-    };
-    report_update(
-        inputs.published.iter().find(|input| is_ours(input)),
-        &published,
-    )?;
-    inputs.published.retain(|input| !is_ours(input));
-    inputs.published.push(published);
-    // As `workspace::inputs` has them.
-    let order = |input: &Input| {
-        (
-            input.file.starts_with("openapi/described/"),
-            input.file.clone(),
-        )
-    };
-    inputs.published.sort_by_key(order);
+    update(&mut inputs.published, &imported)?;
     let outputs = generate(&inputs);
 
     let entries = read(root, acknowledge::FILE)?;
@@ -108,11 +92,10 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
             (contract(&document.value), current)
         }
     };
-    let today = jiff::Timestamp::now().strftime("%F").to_string();
     let recorder = Recorder {
         root,
-        page: &page_file,
-        today: &today,
+        page: &imported.page_file(),
+        today: &today(),
         allowed: &allowed,
         served: &served,
     };
@@ -121,23 +104,9 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
         anstream::println!("{line}");
     }
 
-    let from = match (imported.has_page(), document.first_line) {
-        (false, _) => "the document itself".to_owned(),
-        (true, 1) => format!("the document that `pages/{name}.md` names"),
-        (true, _) => format!("the OpenAPI block of `pages/{name}.md`"),
-    };
-    let mut wanted = recorded.files;
-    wanted.push((
-        README.to_owned(),
-        Some(readme(root, &imported, &from, &today)?),
-    ));
-    wanted.push((file.clone(), Some(document.text.clone().into_bytes())));
-    wanted.push((described, None));
-    if imported.has_page() {
-        wanted.push((page_file, Some(source.text.clone().into_bytes())));
-    }
     let mut changes = Vec::new();
-    for (file, want) in wanted {
+    let own = own_files(root, &source.text, &imported)?;
+    for (file, want) in recorded.files.into_iter().chain(own) {
         changes.extend(files::change(root, &file, want).map_err(|error| error.to_string())?);
     }
     if let Ok(outputs) = &outputs {
@@ -154,7 +123,7 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     }
     match &outputs {
         Ok(outputs) => {
-            codegen::report_steps(outputs, Some(&file));
+            codegen::report_steps(outputs, Some(&imported.document_file()));
             if let Some(summary) = before.and_then(|before| before.summary(outputs)) {
                 anstream::println!("{summary}");
             }
@@ -167,34 +136,76 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     Ok(ExitCode::from(u8::from(is_open || outputs.is_err())))
 }
 
-fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
-    files::read(root, file).map_err(|error| error.to_string())
+/// The day, as `2026-11-22`.
+fn today() -> String {
+    jiff::Timestamp::now().strftime("%F").to_string()
 }
 
-/// Says what the provider has changed in a document.
-fn report_update(old: Option<&Input>, new: &Input) -> Result<(), String> {
-    let Some(old) = old else {
-        anstream::println!("new: {}", new.file);
-        return Ok(());
+/// Puts the document in the place of the one that is there, or of what we described, and
+/// says what that changes.
+fn update(documents: &mut Vec<Input>, imported: &Imported<'_>) -> Result<(), String> {
+    let new = Input {
+        file: imported.document_file(),
+        text: imported.document.text.clone(),
     };
-    let parse = |input: &Input| {
-        let document = openapi_drift::Document::parse(&input.file, &input.text);
-        document.map_err(|error| error.to_string())
-    };
-    let report = compare(&parse(old)?, &parse(new)?);
-    if report.verdict == Verdict::None {
-        anstream::println!("unchanged: {}", new.file);
-        return Ok(());
+    let is_old = |one: &Input| one.file == new.file || one.file == imported.described_file();
+    match documents.iter().find(|one| is_old(one)) {
+        None => anstream::println!("new: {}", new.file),
+        Some(old) => {
+            let parse = |input: &Input| {
+                let document = openapi_drift::Document::parse(&input.file, &input.text);
+                document.map_err(|error| error.to_string())
+            };
+            let report = compare(&parse(old)?, &parse(&new)?);
+            let verdict = report.verdict;
+            match old.file == new.file {
+                _ if verdict == Verdict::None => anstream::println!("unchanged: {}", new.file),
+                true => {
+                    anstream::println!("the provider changed {}: {verdict} on the wire", new.file)
+                }
+                false => {
+                    anstream::println!(
+                        "{} was described otherwise: {verdict} on the wire",
+                        new.file
+                    );
+                }
+            }
+            for line in codegen::findings(&report) {
+                anstream::println!("{line}");
+            }
+        }
     }
-    let who = match old.file == new.file {
-        true => "the provider changed",
-        false => "what we described differs from",
-    };
-    anstream::println!("{who} {}: {} on the wire", new.file, report.verdict);
-    for line in codegen::findings(&report) {
-        anstream::println!("{line}");
-    }
+    documents.retain(|one| !is_old(one));
+    // Behind the published ones stand those that we described.
+    let is_before = |one: &Input| one.file.starts_with("openapi/published/") && one.file < new.file;
+    let index = documents.iter().filter(|one| is_before(one)).count();
+    documents.insert(index, new);
     Ok(())
+}
+
+/// The files of the page itself, and what should stand in them.
+fn own_files(root: &Path, text: &str, imported: &Imported<'_>) -> Result<Files, String> {
+    let page = imported.page_file();
+    let from = match (imported.has_page(), imported.document.first_line) {
+        (false, _) => "the document itself".to_owned(),
+        (true, 1) => format!("the document that `{page}` names"),
+        (true, _) => format!("the OpenAPI block of `{page}`"),
+    };
+    let from = from.replace("openapi/", "");
+    let document = imported.document.text.clone().into_bytes();
+    let mut files = vec![
+        (README.to_owned(), Some(readme(root, imported, &from)?)),
+        (imported.document_file(), Some(document)),
+        (imported.described_file(), None),
+    ];
+    if imported.has_page() {
+        files.push((page, Some(text.as_bytes().to_owned())));
+    }
+    Ok(files)
+}
+
+fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
+    files::read(root, file).map_err(|error| error.to_string())
 }
 
 /// Prints the contradictions; true if one of them, or an entry without one, needs somebody
@@ -241,12 +252,7 @@ fn report(found: &[Contradiction], acknowledged: &Acknowledged) -> bool {
 }
 
 /// The README of the documents, with the row of a document as it should be.
-fn readme(
-    root: &Path,
-    imported: &Imported<'_>,
-    from: &str,
-    today: &str,
-) -> Result<Vec<u8>, String> {
+fn readme(root: &Path, imported: &Imported<'_>, from: &str) -> Result<Vec<u8>, String> {
     let bytes = read(root, README)?.unwrap_or_else(|| TABLE.as_bytes().to_owned());
     let text = String::from_utf8(bytes).map_err(|error| format!("{README}: {error}"))?;
     let hash = format!("{:x}", Sha256::digest(&imported.document.text));
@@ -259,7 +265,7 @@ fn readme(
     {
         return Ok(text.into_bytes());
     }
-    let row = format!("{start} {from} | {today} | `{hash}` |");
+    let row = format!("{start} {from} | {} | `{hash}` |", today());
     let mut lines: Vec<&str> = text.lines().filter(|line| !is_row(line)).collect();
     let head = TABLE.lines().next().unwrap_or_default();
     let table = lines.iter().position(|line| *line == head).ok_or_else(|| {

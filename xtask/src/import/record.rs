@@ -39,11 +39,13 @@ pub(super) struct Recorder<'a> {
     pub(super) served: &'a Value,
 }
 
+/// Files from the top of the workspace, and what should stand in them; none to remove one.
+pub(super) type Files = Vec<(String, Option<Vec<u8>>)>;
+
 /// What recording the exchanges takes.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
-    /// Files and what should stand in them; none to remove one.
-    pub(super) files: Vec<(String, Option<Vec<u8>>)>,
+    pub(super) files: Files,
     /// What is done with each exchange, for people.
     pub(super) lines: Vec<String>,
     requests: Vec<RequestHash>,

@@ -25,6 +25,19 @@ impl Imported<'_> {
     pub(super) fn has_page(&self) -> bool {
         !self.page.prose.is_empty()
     }
+
+    pub(super) fn page_file(&self) -> String {
+        format!("openapi/pages/{}.md", self.name)
+    }
+
+    pub(super) fn document_file(&self) -> String {
+        format!("openapi/published/{}.json", self.name)
+    }
+
+    /// The document that we wrote before there was a real one.
+    pub(super) fn described_file(&self) -> String {
+        format!("openapi/described/{}.json", self.name)
+    }
 }
 
 /// Reads a page with its document, or a document; `known` are the documents that are there.

@@ -271,7 +271,7 @@ fn a_real_page_replaces_what_was_described() {
          ### Response\n\n```\n{{images: [{{url: 'https://x.example/1.png', width: 1568, height: 672}}], seed: 1}}\n```\n"
     );
     let run = workspace.run_with_input(&["import", "-"], &text);
-    let first = "what we described differs from openapi/published/flux-kontext-pro-text-to-image.json: docs-only on the wire\n";
+    let first = "openapi/published/flux-kontext-pro-text-to-image.json was described otherwise: docs-only on the wire\n";
     assert!(
         run.stdout.starts_with(first),
         "{}{}",
