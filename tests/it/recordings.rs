@@ -42,11 +42,17 @@ async fn every_recording_comes_back_whole() {
 async fn every_picture_can_be_downloaded_offline() {
     let server = MockServer::start().await.unwrap();
     let client = client(&server.url());
-    for recording in Recordings::embedded().unwrap().iter() {
+    let recordings = Recordings::embedded().unwrap();
+    // What was imported from a page has no pictures.
+    let kept: Vec<_> = recordings
+        .iter()
+        .filter(|one| !one.files().is_empty())
+        .collect();
+    assert!(kept.len() >= 2, "{kept:?}");
+    for recording in kept {
         let answer = exchange(&client, recording).await;
         assert_eq!(answer.headers()["x-kontext-rewritten"], "url");
         let mut expected = String::from_utf8(recording.response().to_vec()).unwrap();
-        assert!(!recording.files().is_empty(), "{}", recording.name());
         for (file, image) in recording.files().iter().zip(answer.images()) {
             let own = format!(
                 "{}/__mock/files/{}/{}",

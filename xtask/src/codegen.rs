@@ -4,11 +4,11 @@ mod summary;
 
 use std::{path::Path, process::ExitCode};
 
-use kontext_codegen::{Outputs, generate};
-use summary::Before;
+use kontext_codegen::{Outputs, Steps, generate};
+pub(crate) use summary::{Before, findings};
 
 use crate::{
-    files::{self, Stale},
+    files::{self, Change},
     workspace,
 };
 
@@ -30,7 +30,7 @@ fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
     if check {
         return Ok(report_check(&stale));
     }
-    report_steps(&outputs);
+    report_steps(&outputs, None);
     let before = Before::read(root);
     if let Err(error) = files::write(&stale) {
         anstream::eprintln!("{error}");
@@ -47,7 +47,7 @@ fn outcome(root: &Path, check: bool) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn report_check(stale: &[Stale]) -> ExitCode {
+fn report_check(stale: &[Change]) -> ExitCode {
     if stale.is_empty() {
         anstream::println!("the generated files are current");
         return ExitCode::SUCCESS;
@@ -55,7 +55,7 @@ fn report_check(stale: &[Stale]) -> ExitCode {
     for one in stale {
         anstream::print!("{}", one.diff());
     }
-    let names: Vec<&str> = stale.iter().map(|one| one.file).collect();
+    let names: Vec<&str> = stale.iter().map(|one| &*one.file).collect();
     anstream::eprintln!(
         "stale: {}\n  help: run `cargo xtask codegen` and commit what it changes",
         names.join(", ")
@@ -63,9 +63,10 @@ fn report_check(stale: &[Stale]) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Says what was done to each document, so that no correction is silent.
-fn report_steps(outputs: &Outputs) {
-    for steps in &outputs.steps {
+/// Says what was done to each document, or to one, so that no correction is silent.
+pub(crate) fn report_steps(outputs: &Outputs, file: Option<&str>) {
+    let is_wanted = |steps: &&Steps| file.is_none_or(|file| steps.file == file);
+    for steps in outputs.steps.iter().filter(is_wanted) {
         anstream::println!("{}", steps.file);
         for (file, title) in &steps.corrected {
             anstream::println!("  corrected: {title} ({file})");

@@ -1,8 +1,8 @@
 //! `cargo xtask drift`: what changed between two documents, and whom it breaks.
 
 mod client;
-mod input;
-mod recordings;
+pub(crate) mod input;
+pub(crate) mod recordings;
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
-//! Bringing generated files in line: all of them or none.
+//! Bringing files in line: all of them or none.
 
 use std::{
-    fs,
+    fmt, fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -10,14 +10,15 @@ use kontext_codegen::Output;
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 
-/// A generated file that differs from what codegen makes.
+/// A file that is not as it should be.
 #[derive(Debug)]
-pub(crate) struct Stale {
-    pub(crate) file: &'static str,
+pub(crate) struct Change {
+    pub(crate) file: String,
     path: PathBuf,
     /// What stands there now; none if the file is missing.
     have: Option<Vec<u8>>,
-    want: String,
+    /// What should stand there; none if the file should go.
+    want: Option<Vec<u8>>,
 }
 
 /// A file that could not be read or written.
@@ -30,79 +31,133 @@ pub(crate) struct FileError {
     outcome: String,
 }
 
+/// What stands in a file; none if it is missing.
+pub(crate) fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, FileError> {
+    match fs::read(root.join(file)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FileError {
+            file: file.to_owned(),
+            action: "read",
+            source,
+            outcome: "nothing was changed".to_owned(),
+        }),
+    }
+}
+
+/// What it takes that a file has these bytes, or with none that it goes; none if it is
+/// so already.
+pub(crate) fn change(
+    root: &Path,
+    file: &str,
+    want: Option<Vec<u8>>,
+) -> Result<Option<Change>, FileError> {
+    let have = read(root, file)?;
+    Ok((have != want).then(|| Change {
+        file: file.to_owned(),
+        path: root.join(file),
+        have,
+        want,
+    }))
+}
+
 /// Compares the outputs with the files. Line ends are compared as `\n`, so
 /// that a checkout on Windows is not stale.
-pub(crate) fn stale(root: &Path, outputs: &[Output]) -> Result<Vec<Stale>, FileError> {
+pub(crate) fn stale(root: &Path, outputs: &[Output]) -> Result<Vec<Change>, FileError> {
     let mut stale = Vec::new();
     for output in outputs {
-        let path = root.join(output.file);
-        let have = match fs::read(&path) {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => {
-                return Err(FileError {
-                    file: output.file.to_owned(),
-                    action: "read",
-                    source,
-                    outcome: "nothing was changed".to_owned(),
-                });
-            }
-        };
-        let is_current = have.as_ref().is_some_and(|bytes| {
-            String::from_utf8_lossy(bytes).replace("\r\n", "\n") == output.text
-        });
-        if !is_current {
-            stale.push(Stale {
-                file: output.file,
-                path,
-                have,
-                want: output.text.clone(),
-            });
-        }
+        let is_current =
+            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n") == output.text;
+        let want = output.text.clone().into_bytes();
+        stale.extend(
+            change(root, output.file, Some(want))?
+                .filter(|change| !change.have.as_deref().is_some_and(is_current)),
+        );
     }
     Ok(stale)
 }
 
-impl Stale {
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.want.is_some() {
+            "updated"
+        } else {
+            "removed"
+        };
+        write!(formatter, "{verb}: {}", self.file)
+    }
+}
+
+impl Change {
     /// A unified diff from the file to what it should be.
     pub(crate) fn diff(&self) -> String {
-        let have = self.have.as_deref().map(String::from_utf8_lossy);
-        let have = have.unwrap_or_default().replace("\r\n", "\n");
+        let text = |bytes: &Option<Vec<u8>>| {
+            let text = bytes.as_deref().map(String::from_utf8_lossy);
+            text.unwrap_or_default().replace("\r\n", "\n")
+        };
         let old = if self.have.is_some() {
             format!("a/{}", self.file)
         } else {
             "/dev/null".to_owned()
         };
-        TextDiff::from_lines(have.as_str(), self.want.as_str())
+        TextDiff::from_lines(text(&self.have), text(&self.want))
             .unified_diff()
             .header(&old, &format!("b/{}", self.file))
             .to_string()
     }
+
+    /// Puts bytes in the place of the file, or removes it.
+    fn put(&self, temporary: Option<NamedTempFile>) -> io::Result<()> {
+        match temporary {
+            Some(file) => file
+                .persist(&self.path)
+                .map(drop)
+                .map_err(|error| error.error),
+            None => fs::remove_file(&self.path),
+        }
+    }
 }
 
-/// Writes all stale files, or none.
+/// Makes all changes, or none.
 ///
 /// Every text is on the disk before the first rename; if a rename fails, the
-/// files renamed before it get their old bytes back.
-pub(crate) fn write(stale: &[Stale]) -> Result<(), FileError> {
-    let failed = |file: &str, source: io::Error, outcome: &str| FileError {
-        file: file.to_owned(),
+/// files changed before it get their old bytes back.
+pub(crate) fn write(changes: &[Change]) -> Result<(), FileError> {
+    let written = write_all(changes);
+    for change in changes {
+        // Folders with nothing in them, now or any more: where something is left in one,
+        // it can't be removed and stays.
+        let mut folders = change.path.ancestors().skip(1);
+        while folders
+            .next()
+            .is_some_and(|folder| fs::remove_dir(folder).is_ok())
+        {}
+    }
+    written
+}
+
+fn write_all(changes: &[Change]) -> Result<(), FileError> {
+    let failed = |change: &Change, source, outcome| FileError {
+        file: change.file.clone(),
         action: "written",
         source,
-        outcome: outcome.to_owned(),
+        outcome,
     };
     let mut waiting = Vec::new();
-    for one in stale {
-        let temporary = temporary(&one.path, one.want.as_bytes())
-            .map_err(|error| failed(one.file, error, "nothing was changed"))?;
-        waiting.push(temporary);
+    for change in changes {
+        let temporary = change
+            .want
+            .as_deref()
+            .map(|bytes| temporary(&change.path, bytes));
+        let temporary = temporary.transpose();
+        waiting.push(
+            temporary.map_err(|error| failed(change, error, "nothing was changed".to_owned()))?,
+        );
     }
-    for (index, temporary) in waiting.into_iter().enumerate() {
-        let Some(one) = stale.get(index) else { break };
-        if let Err(error) = temporary.persist(&one.path) {
-            let outcome = roll_back(&stale[..index]);
-            return Err(failed(one.file, error.error, &outcome));
-        }
+    for (index, (change, temporary)) in changes.iter().zip(waiting).enumerate() {
+        change
+            .put(temporary)
+            .map_err(|error| failed(change, error, roll_back(&changes[..index])))?;
     }
     Ok(())
 }
@@ -125,19 +180,15 @@ fn temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
 }
 
 /// Gives files their old bytes back, and says how that went.
-fn roll_back(renamed: &[Stale]) -> String {
+fn roll_back(changed: &[Change]) -> String {
     let mut lost = Vec::new();
-    for one in renamed {
-        let result = match &one.have {
-            None => fs::remove_file(&one.path),
-            Some(bytes) => temporary(&one.path, bytes).and_then(|file| {
-                file.persist(&one.path)
-                    .map(drop)
-                    .map_err(|error| error.error)
-            }),
-        };
-        if result.is_err() {
-            lost.push(one.file);
+    for change in changed {
+        let old = change
+            .have
+            .as_deref()
+            .map(|bytes| temporary(&change.path, bytes));
+        if old.transpose().and_then(|old| change.put(old)).is_err() {
+            lost.push(&*change.file);
         }
     }
     if lost.is_empty() {
@@ -159,12 +210,13 @@ fn roll_back(renamed: &[Stale]) -> String {
 mod tests {
     use super::*;
 
-    fn one(root: &Path, file: &'static str, have: Option<&str>) -> Stale {
-        Stale {
-            file,
+    fn one(root: &Path, file: &str, have: Option<&str>, want: Option<&str>) -> Change {
+        let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_owned());
+        Change {
+            file: file.to_owned(),
             path: root.join(file),
-            have: have.map(|text| text.as_bytes().to_owned()),
-            want: "new".to_owned(),
+            have: bytes(have),
+            want: bytes(want),
         }
     }
 
@@ -172,23 +224,32 @@ mod tests {
     fn a_failed_rename_rolls_everything_back() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        fs::write(root.join("existing"), "old").unwrap();
+        for file in ["existing", "unwanted"] {
+            fs::write(root.join(file), "old").unwrap();
+        }
         // No file can be renamed to where a folder stands that is not empty.
         fs::create_dir_all(root.join("folder/inside")).unwrap();
         let stale = [
-            one(root, "existing", Some("old")),
-            one(root, "missing", None),
-            one(root, "folder", None),
+            one(root, "existing", Some("old"), Some("new")),
+            one(root, "missing/file", None, Some("new")),
+            one(root, "unwanted", Some("old"), None),
+            one(root, "folder", None, Some("new")),
         ];
         let error = write(&stale).unwrap_err().to_string();
         assert!(error.starts_with("folder: cannot be written: "), "{error}");
         assert!(error.ends_with("; everything is as it was"), "{error}");
-        assert_eq!(fs::read_to_string(root.join("existing")).unwrap(), "old");
+        for file in ["existing", "unwanted"] {
+            assert_eq!(
+                fs::read_to_string(root.join(file)).unwrap(),
+                "old",
+                "{file}"
+            );
+        }
         assert!(!root.join("missing").exists());
         let left: Vec<_> = fs::read_dir(root)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(left.len(), 2, "no temporary file is left: {left:?}");
+        assert_eq!(left.len(), 3, "no temporary file is left: {left:?}");
     }
 }

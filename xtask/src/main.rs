@@ -4,6 +4,7 @@ mod ci;
 mod codegen;
 mod drift;
 mod files;
+mod import;
 mod rust_version;
 mod workspace;
 
@@ -38,6 +39,13 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Takes a page of the provider: its OpenAPI document and its sample exchanges, and
+    /// says what in them contradicts what. Then runs codegen.
+    ///
+    /// All or nothing. A page that is already there is updated. Exit codes: 0 done, 1
+    /// done, with contradictions that nobody has acknowledged, or without codegen; 2
+    /// failed, and no file was changed.
+    Import(import::Arguments),
     /// Compares two OpenAPI 3.0 documents and says which changes break existing
     /// clients, our generated client and recordings.
     ///
@@ -57,6 +65,7 @@ fn main() -> ExitCode {
     match command {
         // It works on the files that it is given, whichever workspace they are in.
         Command::Drift(arguments) => drift::run(&arguments),
+        Command::Import(arguments) => in_workspace(root, |root| import::run(root, &arguments)),
         Command::Codegen { check } => in_workspace(root, |root| codegen::run(root, check)),
         Command::Ci => in_workspace(root, ci::run),
     }

@@ -52,5 +52,6 @@ pub use effective::Steps;
 pub use generate::{GENERATORS, Input, Inputs, Output, Outputs, generate};
 pub use json::{array, child, each_operation, same};
 pub use normalise::Normalised;
+pub use overlay::matches as applies_to;
 pub use problem::{Problem, Problems};
 pub use view::follow;

@@ -15,4 +15,5 @@ mod apply;
 mod parse;
 
 pub(crate) use apply::apply;
-pub(crate) use parse::{Action, Change, Overlay, matches, parse};
+pub use parse::matches;
+pub(crate) use parse::{Action, Change, Overlay, parse};

@@ -16,7 +16,7 @@ const CLIENT: &str = "crates/kontext-api/src/generated.rs";
 /// The effective document and the generated client as they were committed, or else
 /// as they stand in the files.
 #[derive(Debug)]
-pub(super) struct Before {
+pub(crate) struct Before {
     effective: String,
     /// None if there is no client yet.
     client: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Before {
 
 impl Before {
     /// Reads them; none if there is no effective document yet.
-    pub(super) fn read(root: &Path) -> Option<Self> {
+    pub(crate) fn read(root: &Path) -> Option<Self> {
         if let Some(effective) = committed(root, EFFECTIVE) {
             return Some(Self {
                 effective,
@@ -42,7 +42,7 @@ impl Before {
     }
 
     /// What the new files change, in lines for people; none if they change nothing.
-    pub(super) fn summary(&self, outputs: &Outputs) -> Option<String> {
+    pub(crate) fn summary(&self, outputs: &Outputs) -> Option<String> {
         let client = outputs.files.iter().find(|output| output.file == CLIENT);
         let client = client.map_or("", |output| &output.text);
         self.lines(&outputs.effective, client)
@@ -53,7 +53,11 @@ impl Before {
         let verdict = match self.compared(effective) {
             Ok(report) => {
                 if report.verdict != Verdict::None {
-                    lines.extend(self.findings(&report));
+                    lines.push(format!(
+                        "drift of {EFFECTIVE} from {}: {} on the wire",
+                        self.from, report.verdict
+                    ));
+                    lines.extend(findings(&report));
                 }
                 report.verdict
             }
@@ -99,31 +103,29 @@ impl Before {
         let lines = lines.lines().map(|line| format!("  {line}")).collect();
         Ok(Some((changes.step(), lines)))
     }
+}
 
-    fn findings(&self, report: &Report) -> Vec<String> {
-        let mut lines = vec![format!(
-            "drift of {EFFECTIVE} from {}: {} on the wire",
-            self.from, report.verdict
-        )];
-        let (docs, others): (Vec<_>, Vec<_>) = report
-            .findings
-            .iter()
-            .partition(|finding| finding.wire == Wire::Docs);
-        for finding in others {
-            lines.push(format!(
-                "  {}: {} ({})",
-                finding.wire, finding.reason, finding.rule.id
-            ));
-        }
-        if !docs.is_empty() {
-            let texts = match docs.len() {
-                1 => "1 text".to_owned(),
-                count => format!("{count} texts"),
-            };
-            lines.push(format!("  docs: {texts} changed"));
-        }
-        lines
+/// The findings of a comparison, in lines for people; texts are only counted.
+pub(crate) fn findings(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (docs, others): (Vec<_>, Vec<_>) = report
+        .findings
+        .iter()
+        .partition(|finding| finding.wire == Wire::Docs);
+    for finding in others {
+        lines.push(format!(
+            "  {}: {} ({})",
+            finding.wire, finding.reason, finding.rule.id
+        ));
     }
+    if !docs.is_empty() {
+        let texts = match docs.len() {
+            1 => "1 text".to_owned(),
+            count => format!("{count} texts"),
+        };
+        lines.push(format!("  docs: {texts} changed"));
+    }
+    lines
 }
 
 /// A file as it was committed.

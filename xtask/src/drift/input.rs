@@ -22,17 +22,17 @@ const OVERLAYS: &str = "openapi/overlays";
 
 /// A text and where it is from.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// What messages call it.
-    pub(super) name: String,
-    pub(super) text: String,
+    pub(crate) name: String,
+    pub(crate) text: String,
     /// None unless it is the document of a page in a workspace of ours.
-    pub(super) page: Option<Page>,
+    pub(crate) page: Option<Page>,
 }
 
 /// The document of a page in a workspace, with the other pages and the overlays.
 #[derive(Clone, Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// Its path in the workspace.
     pub(super) file: String,
     /// All pages and overlays, this one included.
@@ -49,7 +49,7 @@ pub(super) fn is_standard(path: &Path) -> bool {
 /// # Errors
 ///
 /// It can't be read, is too long or not UTF-8; the message names it.
-pub(super) fn read(path: &Path) -> Result<Source, String> {
+pub(crate) fn read(path: &Path) -> Result<Source, String> {
     if is_standard(path) {
         let name = "<stdin>".to_owned();
         let bytes = limited(io::stdin().lock()).map_err(|error| unreadable(&name, &error))?;

@@ -21,7 +21,7 @@ const NAMED: usize = 5;
 
 /// A recorded request and its answers, in the form that `kontext-mock` keeps them in.
 #[derive(Debug)]
-pub(super) struct Recording {
+pub(crate) struct Recording {
     name: String,
     method: String,
     path: String,
@@ -48,6 +48,31 @@ struct Body {
     value: Option<Value>,
 }
 
+impl Recording {
+    /// An exchange of JSON that is not in a folder.
+    pub(crate) fn of(
+        method: &str,
+        path: &str,
+        status: u16,
+        request: Value,
+        response: Value,
+    ) -> Self {
+        let body = |file: &str, value| Body {
+            file: file.to_owned(),
+            media_type: "application/json".to_owned(),
+            value: Some(value),
+        };
+        Self {
+            name: path.to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            status: status.to_string(),
+            request: Some(body("request.json", request)),
+            responses: vec![body("response.json", response)],
+        }
+    }
+}
+
 /// What the two contracts say of the recordings.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
@@ -63,13 +88,13 @@ pub(super) struct Outcome {
 
 /// One place at which a recording disagrees with a contract.
 #[derive(Debug, Serialize)]
-struct Disagreement {
+pub(crate) struct Disagreement {
     recording: String,
     /// The file in the recording's folder.
-    file: String,
+    pub(crate) file: String,
     /// A JSON pointer into the file; empty for all of it.
-    pointer: String,
-    problem: String,
+    pub(crate) pointer: String,
+    pub(crate) problem: String,
 }
 
 /// Reads all recordings of a folder: `<operation>/<case>/recording.json`, with the
@@ -301,14 +326,14 @@ impl Outcome {
 }
 
 /// A contract as codegen makes it: JSON Schema per operation and status.
-struct Contract<'c> {
+pub(crate) struct Contract<'c> {
     operations: Vec<&'c Value>,
     /// By the address of the schema in the contract.
     validators: RefCell<HashMap<*const Value, Rc<Result<Validator, String>>>>,
 }
 
 impl<'c> Contract<'c> {
-    fn of(contract: &'c Value) -> Self {
+    pub(crate) fn of(contract: &'c Value) -> Self {
         let operations = contract.get("operations").and_then(Value::as_array);
         Self {
             operations: operations.into_iter().flatten().collect(),
@@ -321,7 +346,7 @@ impl<'c> Contract<'c> {
     /// # Errors
     ///
     /// A schema of the contract does not compile; why.
-    fn problems(&self, recording: &Recording) -> Result<Vec<Disagreement>, String> {
+    pub(crate) fn problems(&self, recording: &Recording) -> Result<Vec<Disagreement>, String> {
         let mut problems = Vec::new();
         let mut disagree = |file: &str, pointer: &str, problem: String| {
             problems.push(Disagreement {

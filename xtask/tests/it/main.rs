@@ -9,5 +9,7 @@
 
 mod codegen;
 mod drift;
+mod import;
 mod messages;
 mod support;
+mod workflow;

@@ -66,6 +66,17 @@ impl Workspace {
         Run::of(command.args(arguments))
     }
 
+    /// The same, with a text on standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Run {
+        let file = self.path("input");
+        fs::write(&file, input).unwrap();
+        let input = fs::File::open(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.arg("--root").arg(self.folder.path());
+        Run::of(command.args(arguments).stdin(input))
+    }
+
     /// All files with their texts, to see whether a run changed any.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {

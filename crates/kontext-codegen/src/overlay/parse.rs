@@ -33,7 +33,8 @@ impl Overlay {
 }
 
 /// Whether a name of `x-applies-to`, in which `*` stands for any text, is that of a file.
-pub(crate) fn matches(pattern: &str, file: &str) -> bool {
+#[must_use]
+pub fn matches(pattern: &str, file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     let Some((start, rest)) = pattern.split_once('*') else {
         return name == pattern;

@@ -1,0 +1,13 @@
+//! An answer of the service, decoded.
+#![no_main]
+
+use kontext_api::GeneratedImages;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    if let Ok(answer) = GeneratedImages::from_json(body) {
+        assert!(!answer.images().is_empty(), "no image is an error");
+        let _ = answer.to_response();
+        let _ = format!("{answer:?}");
+    }
+});
