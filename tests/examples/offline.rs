@@ -81,7 +81,7 @@ pub(crate) async fn run(out: &mut impl Write, folder: &Path) -> Result<(), Box<d
                 out,
                 "  saved      {} ({} bytes, {}; a small picture of this project's own)",
                 saved.path().display(),
-                saved.bytes(),
+                saved.size(),
                 saved.media_type()
             )?;
         }

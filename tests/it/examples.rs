@@ -86,7 +86,7 @@ async fn batch_pays_for_each_job_once() {
     let recordings = Recordings::embedded().unwrap();
     let lines = CASES.map(|case| {
         let recording = recordings.get(&format!("generate-image/{case}")).unwrap();
-        let request: Value = serde_json::from_slice(recording.request()).unwrap();
+        let request: Value = serde_json::from_slice(recording.request().unwrap()).unwrap();
         json!({ "tag": case, "request": request }).to_string()
     });
     let jobs = folder.path().join("jobs.jsonl");
