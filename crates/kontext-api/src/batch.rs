@@ -1,6 +1,6 @@
 //! Many requests, a few at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
@@ -199,6 +199,7 @@ impl BatchBuilder {
             concurrency: self.concurrency,
             before_each: self.before_each,
             journal: self.journal,
+            tags: HashSet::new(),
             tasks: JoinSet::new(),
             running: HashMap::new(),
             handle: BatchHandle::default(),
@@ -232,6 +233,8 @@ pub struct Batch {
     concurrency: usize,
     before_each: Option<BeforeEach>,
     journal: Option<SharedJournal>,
+    /// The tags of the jobs that were taken, where there is a journal.
+    tags: HashSet<String>,
     tasks: JoinSet<(Result<GeneratedImages, Error>, Option<JournalError>)>,
     running: HashMap<Id, Running>,
     handle: BatchHandle,
@@ -393,11 +396,7 @@ impl Batch {
             estimate,
             hash: String::new(),
         };
-        let standing = match &self.journal {
-            Some(journal) => self.look_up(journal, &mut waiting),
-            None => Ok(Standing::New),
-        };
-        match standing {
+        match self.look_up(&mut waiting) {
             Ok(Standing::New) => Next::Job(waiting),
             Ok(Standing::Answered(answer, id)) => {
                 self.handle.update(|progress| progress.recorded += 1);
@@ -426,13 +425,15 @@ impl Batch {
 
     /// What the journal says of a job.
     fn look_up(
-        &self,
-        journal: &SharedJournal,
+        &mut self,
         Waiting { job, hash, .. }: &mut Waiting,
     ) -> Result<Standing, JournalError> {
-        let tag = job.tag.as_deref().ok_or(JournalError::NoTag)?;
-        if self.is_running(tag) {
-            let tag = tag.to_owned();
+        let Some(journal) = &self.journal else {
+            return Ok(Standing::New);
+        };
+        let tag = job.tag.as_ref().ok_or(JournalError::NoTag)?;
+        if !self.tags.insert(tag.clone()) {
+            let tag = tag.clone();
             return Err(JournalError::DuplicateTag { tag });
         }
         let mut journal = lock(journal);

@@ -46,6 +46,15 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 /// It can be used in several tokio runtimes, but is best used in one: connections live in
 /// the runtime that made them. A call waits up to 5 s where connections of a runtime that
 /// nobody drives, such as one that was left with `block_on`, might be used.
+///
+/// ```no_run
+/// # async fn f(request: kontext_api::GenerateImageRequest) -> Result<(), Box<dyn std::error::Error>> {
+/// let client = kontext_api::Client::from_env()?;
+/// let answer = client.generate(request).await?;
+/// println!("{:?}, {:?} credits spent", answer.images(), client.credits().spent);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,

@@ -25,6 +25,19 @@ use crate::response::error_body::{ErrorBody, Reply};
 /// and without the API key, should a server send it back (as it is, or escaped as in
 /// JSON or in a URL). Debug adds the names of headers and the beginnings of short
 /// fields. [`body`](Self::body) and [`Reply::headers`] have everything as it came.
+///
+/// ```
+/// use kontext_api::Error;
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error {
+///         Error::OutOfCredits(_) => "top up",
+///         _ if error.may_have_been_charged() => "ask the provider's support, don't send it again",
+///         _ if error.is_retryable() => "send it again later",
+///         _ => "mend the request or the settings",
+///     }
+/// }
+/// ```
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {

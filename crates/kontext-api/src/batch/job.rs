@@ -231,7 +231,7 @@ pub enum JournalError {
     /// The job has no [tag](crate::BatchJob::tag).
     #[error("a batch with a journal finds its jobs by their tags: set `BatchJob::tag`")]
     NoTag,
-    /// Another job of this batch has the same tag and is under way.
+    /// An earlier job of this batch has the same tag.
     #[error("the tag \"{tag}\" is that of another job of this batch")]
     #[non_exhaustive]
     DuplicateTag {

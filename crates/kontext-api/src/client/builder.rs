@@ -73,6 +73,17 @@ impl Network {
 }
 
 /// Makes a [`Client`].
+///
+/// ```
+/// # fn f() -> Result<(), kontext_api::BuildError> {
+/// let client = kontext_api::Client::builder()
+///     .api_key("any-key")
+///     .base_url("http://127.0.0.1:4010") // A mock server.
+///     .spend_limit(2_000_000)
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct ClientBuilder {
     api_key: Option<String>,
     base_url: String,

@@ -27,6 +27,18 @@ use tokio::time::Instant;
 ///
 /// Downloads of images are safe to repeat: there, every failure that may pass is
 /// tried again, also a cut answer and any 5xx.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use kontext_api::RetryPolicy;
+///
+/// let patient = RetryPolicy::default()
+///     .max_attempts(5)
+///     .max_retry_after(Duration::from_secs(300))
+///     .total_timeout(Duration::from_secs(900));
+/// assert_eq!(patient.get_max_attempts(), 5);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
     max_attempts: u32,

@@ -23,6 +23,18 @@ use crate::types::GenerateImageResponse;
 /// the answer, and two shapes in one body. Numbers keep their spelling, base64
 /// is not copied, null is the same as absent, and what no method here knows is
 /// in [`unknown_fields`](Self::unknown_fields).
+///
+/// ```
+/// # fn f() -> Result<(), kontext_api::DecodeError> {
+/// use kontext_api::GeneratedImages;
+///
+/// let body = r#"{"images": [{"url": "https://example.com/1.jpg", "width": 1184}], "seed": 7}"#;
+/// let answer = GeneratedImages::from_json(body)?;
+/// assert_eq!(answer.images()[0].width(), Some(1184));
+/// assert_eq!(answer.seed(), Some(7));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct GeneratedImages {
     status: StatusCode,
