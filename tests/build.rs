@@ -9,6 +9,7 @@ use std::{env, error::Error, fs, path::Path};
 
 use progenitor_impl::{GenerationSettings, Generator};
 
+const README: &str = "../README.md";
 const PUBLISHED: &str = "../openapi/published/flux-kontext-pro-image-to-image.json";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,6 +23,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     settings.with_hooks(progenitor_impl::HooksMode::Optional);
     let client = Generator::new(&settings).generate_tokens(&document)?;
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; run this with cargo")?;
-    fs::write(Path::new(&out).join("as_published.rs"), client.to_string())?;
+    let out = Path::new(&out);
+    fs::write(out.join("as_published.rs"), client.to_string())?;
+
+    // The README's first program, which `src/bin/first_call.rs` compiles.
+    println!("cargo::rerun-if-changed={README}");
+    let readme = fs::read_to_string(README)?;
+    let program = readme
+        .split_once("```rust\n")
+        .and_then(|(_, rest)| rest.split_once("```\n"))
+        .ok_or("README.md has no Rust program")?;
+    fs::write(out.join("first_call.rs"), program.0)?;
     Ok(())
 }

@@ -20,6 +20,7 @@ mod other_clients;
 mod outside;
 mod page;
 mod properties;
+mod readme;
 mod recordings;
 mod snapshots;
 mod support;

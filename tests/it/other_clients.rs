@@ -13,6 +13,7 @@ use kontext_mock::{MatchMode, MockServer, Recordings};
 use serde_json::Value;
 
 const README: &str = "README.md";
+const MOCK_README: &str = "crates/kontext-mock/README.md";
 const PAGE: &str = "openapi/pages/flux-kontext-pro-image-to-image.md";
 
 /// The texts between fences of a language, in order.
@@ -84,8 +85,8 @@ async fn strict() -> MockServer {
 async fn the_recipes_of_the_readme() {
     let server = strict().await;
     let here = |text: &str| text.replace("http://127.0.0.1:4010", &server.url());
-    let python_recipe = &blocks(README, "python")[0];
-    let node_recipe = &blocks(README, "javascript")[0];
+    let python_recipe = &blocks(MOCK_README, "python")[0];
+    let node_recipe = &blocks(MOCK_README, "javascript")[0];
     assert!(here(python_recipe).contains(&server.url()));
     assert!(here(node_recipe).contains(&server.url()));
     let mut ran = 0;
