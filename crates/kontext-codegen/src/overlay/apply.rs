@@ -104,6 +104,11 @@ impl Application<'_> {
                 "the provider has corrected this at {corrected} of {targets} targets: narrow the \
                  target to the others"
             )
+        } else if self.documents > 1 && self.overlay.applies_to.is_none() {
+            format!(
+                "the provider has corrected this in {document}: name the other documents in \
+                 x-applies-to of {file}, if nothing else in the overlay is for this one"
+            )
         } else if self.documents > 1 {
             format!(
                 "the provider has corrected this in {document}: leave it out of x-applies-to of \
@@ -264,13 +269,18 @@ impl Application<'_> {
         {
             return Some(Obstacle::Corrected(message));
         }
-        Some(Obstacle::Other(
-            message,
-            format!(
-                "the provider has changed this: look at it, then adapt or delete {}",
-                self.overlay.file
+        let file = &self.overlay.file;
+        let help = match self.documents {
+            0 | 1 => {
+                format!("the provider has changed this: look at it, then adapt or delete {file}")
+            }
+            _ => format!(
+                "the page differs here from others that the overlay is for: look at it, then adapt \
+                 {file}, or name the others in its x-applies-to and correct this page with an \
+                 overlay of its own"
             ),
-        ))
+        };
+        Some(Obstacle::Other(message, help))
     }
 
     /// Whatever an update writes over must be expected, or it would mask what
