@@ -35,6 +35,9 @@ use journal::{Journal, Standing};
 type BeforeEach =
     Arc<dyn Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
 
+/// How a call ended, and why that is not in the journal.
+type Ended = (Result<GeneratedImages, Error>, Option<JournalError>);
+
 /// A journal, which the tasks of a batch write to as they end.
 type SharedJournal = Arc<Mutex<Journal>>;
 
@@ -235,7 +238,7 @@ pub struct Batch {
     journal: Option<SharedJournal>,
     /// The tags of the jobs that were taken, where there is a journal.
     tags: HashSet<String>,
-    tasks: JoinSet<(Result<GeneratedImages, Error>, Option<JournalError>)>,
+    tasks: JoinSet<Ended>,
     running: HashMap<Id, Running>,
     handle: BatchHandle,
     /// Ends when a rate limit does, or when the batch is stopped.
@@ -249,14 +252,6 @@ struct Waiting {
     estimate: u64,
     /// The hash of the request, where there is a journal.
     hash: String,
-}
-
-/// What the iterator of the jobs gives.
-enum Next {
-    Job(Waiting),
-    /// A job that needs no call.
-    Result(BatchResult),
-    End,
 }
 
 /// A job that was sent.
@@ -299,9 +294,9 @@ impl Batch {
                 // At the end there is nothing to wait for.
                 if self.tasks.is_empty() && self.next_job.is_none() {
                     match self.take() {
-                        Next::Job(waiting) => self.next_job = Some(waiting),
-                        Next::End => return Poll::Ready(None),
-                        Next::Result(result) => return Poll::Ready(Some(result)),
+                        Some(Ok(waiting)) => self.next_job = Some(waiting),
+                        None => return Poll::Ready(None),
+                        Some(Err(result)) => return Poll::Ready(Some(*result)),
                     }
                 }
                 return Poll::Pending;
@@ -350,11 +345,11 @@ impl Batch {
                 let waiting = self.next_job.take()?;
                 return Some(self.not_sent(waiting, BatchError::Stopped));
             }
-            let next = self.next_job.take().map_or_else(|| self.take(), Next::Job);
+            let next = self.next_job.take().map(Ok).or_else(|| self.take());
             let waiting = match next {
-                Next::Job(waiting) => waiting,
-                Next::End => return None,
-                Next::Result(result) => return Some(result),
+                Some(Ok(waiting)) => waiting,
+                None => return None,
+                Some(Err(result)) => return Some(*result),
             };
             let estimate = waiting.estimate;
             let reservation = match self.client.shared.credits.reserve(estimate) {
@@ -376,15 +371,16 @@ impl Batch {
         None
     }
 
-    /// The next job. A panic is the iterator's end: what is under way is worth more.
-    fn take(&mut self) -> Next {
+    /// The next job, or the result of one that needs no call. A panic is the iterator's end:
+    /// what is under way is worth more.
+    fn take(&mut self) -> Option<Result<Waiting, Box<BatchResult>>> {
         let jobs = &mut self.jobs;
         let job = match catch_unwind(AssertUnwindSafe(|| jobs.next())) {
             Ok(Some(job)) => job,
-            Ok(None) => return Next::End,
+            Ok(None) => return None,
             Err(_) => {
                 self.jobs = Box::new(std::iter::empty());
-                return Next::Result(self.no_job());
+                return Some(Err(Box::new(self.no_job())));
             }
         };
         let index = self.taken;
@@ -396,31 +392,29 @@ impl Batch {
             estimate,
             hash: String::new(),
         };
-        match self.look_up(&mut waiting) {
-            Ok(Standing::New) => Next::Job(waiting),
+        let result = match self.look_up(&mut waiting) {
+            Ok(Standing::New) => return Some(Ok(waiting)),
             Ok(Standing::Answered(answer, id)) => {
                 self.handle.update(|progress| progress.recorded += 1);
-                Next::Result(BatchResult {
+                BatchResult {
                     index,
                     tag: waiting.job.tag,
                     is_recorded: true,
                     journal_error: None,
                     client_request_id: Some(id),
                     result: answer.map_err(BatchError::Call),
-                })
+                }
             }
-            Ok(Standing::Unknown(id)) => {
-                waiting.job.client_request_id = Some(id.clone());
-                let error = BatchError::UnknownOutcome {
-                    client_request_id: id,
-                };
-                Next::Result(self.not_sent(waiting, error))
+            Ok(Standing::Unknown(client_request_id)) => {
+                waiting.job.client_request_id = Some(client_request_id.clone());
+                self.not_sent(waiting, BatchError::UnknownOutcome { client_request_id })
             }
             Err(source) => {
                 let source = source.into();
-                Next::Result(self.not_sent(waiting, BatchError::NotStarted { source }))
+                self.not_sent(waiting, BatchError::NotStarted { source })
             }
-        }
+        };
+        Some(Err(Box::new(result)))
     }
 
     /// What the journal says of a job.
@@ -557,10 +551,7 @@ impl Batch {
     }
 
     /// Settles the account of a job that ended.
-    fn ended(
-        &mut self,
-        ended: Result<(Id, (Result<GeneratedImages, Error>, Option<JournalError>)), JoinError>,
-    ) -> Option<BatchResult> {
+    fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Option<BatchResult> {
         let (id, ended) = match ended {
             Ok((id, ended)) => (id, Ok(ended)),
             Err(error) => (error.id(), Err(error)),

@@ -12,30 +12,20 @@ pub(crate) struct Format {
     pub(crate) extension: &'static str,
 }
 
-/// The formats that the provider takes, by their first bytes.
-const COMMON: [(&str, &str, fn(&[u8]) -> bool); 4] = [
-    ("image/jpeg", "jpg", |head| {
-        head.starts_with(b"\xff\xd8\xff")
-    }),
-    ("image/png", "png", |head| {
-        head.starts_with(b"\x89PNG\r\n\x1a\n")
-    }),
-    ("image/gif", "gif", |head| {
-        head.starts_with(b"GIF87a") || head.starts_with(b"GIF89a")
-    }),
-    ("image/webp", "webp", |head| {
-        head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP")
-    }),
-];
-
 /// The format of the image that begins with these bytes, if it is one.
 pub(crate) fn image_format(head: &[u8]) -> Option<Format> {
-    let common = COMMON.iter().find(|(.., begins)| begins(head));
-    let common = common.map(|(media_type, extension, _)| Format {
+    let is_webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
+    let (media_type, extension) = match head {
+        [0xff, 0xd8, 0xff, ..] => ("image/jpeg", "jpg"),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => ("image/png", "png"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => ("image/gif", "gif"),
+        _ if is_webp => ("image/webp", "webp"),
+        _ => return other_format(head),
+    };
+    Some(Format {
         media_type,
         extension,
-    });
-    common.or_else(|| other_format(head))
+    })
 }
 
 /// A format that images are seldom in, and inputs only where the caller accepts it.
