@@ -14,12 +14,9 @@ use std::borrow::Cow;
 use crate::{
     contract::Operation,
     recorder::{slug, store::Unsaved},
-    recordings::{Case, OWN_HEADERS},
+    recordings::{BROKE_OFF, Case, OWN_HEADERS},
     redaction::{Redaction, RedactionEntry, Secret, keeps_header},
 };
-
-/// What a recording says of itself whose response broke off.
-pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
 
 /// An exchange with the service, with its secrets. Debug does not print it.
 pub(crate) struct Exchange<'a> {

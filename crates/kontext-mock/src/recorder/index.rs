@@ -1,9 +1,7 @@
 //! Which requests have a recording already, without reading files twice.
 
-use crate::{recorder::exchange::BROKE_OFF, recordings::rank};
-use kontext_recording::{
-    AnswerMeta, Canonical, META_FILE, REQUEST_FILE, RecordingMeta, RequestHash,
-};
+use crate::recordings::{rank, ranked_status};
+use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, RequestHash};
 use std::{
     collections::HashMap,
     fs::{self, Metadata},
@@ -117,23 +115,12 @@ fn inode(_metadata: &Metadata) -> u64 {
     0
 }
 
-/// The status of a recording whose response broke off: it is worth no more than a
-/// failure.
-pub(crate) const BROKEN: u16 = 599;
-
 fn read(folder: &Path, operation: &str) -> Option<(RequestHash, Statuses)> {
     let meta = RecordingMeta::parse(&fs::read(folder.join(META_FILE)).ok()?).ok()?;
-    let status = |answer: &AnswerMeta| {
-        let broke_off = answer.not_recorded.iter().any(|one| one == BROKE_OFF);
-        if broke_off { BROKEN } else { answer.status }
-    };
+    let all = || meta.answers.iter().map(ranked_status);
     let statuses = Statuses {
-        best: meta
-            .answers
-            .iter()
-            .map(status)
-            .max_by_key(|one| rank(*one))?,
-        last: meta.answers.last().map(status)?,
+        best: all().max_by_key(|status| rank(*status))?,
+        last: all().next_back()?,
     };
     let hash = match fs::read_to_string(folder.join(REQUEST_FILE)) {
         Ok(text) => {

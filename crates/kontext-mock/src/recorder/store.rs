@@ -15,14 +15,16 @@ use crate::{
     log::with_causes,
     recorder::{
         exchange::{Draft, Exchange, recorded_body},
-        index::{BROKEN, Index, Statuses},
+        index::{Index, Statuses},
         pictures::keep_pictures,
         rules::{Rules, Wanted},
         server::RecordMode,
         slug,
         staging::{Lock, Place, Shelf, Staging},
     },
-    recordings::{Case, RecordedAnswer, Recording, Recordings, check, is_good, is_part, rank},
+    recordings::{
+        Case, RecordedAnswer, Recording, Recordings, check, is_good, is_part, rank, ranked_status,
+    },
     redaction::{Redaction, Secret},
 };
 
@@ -187,23 +189,15 @@ impl Store {
             operation: operation.to_owned(),
             case: slug::case(draft.request.as_ref(), &draft.hash, NAME_BYTES[0]),
         };
-        let (_, report) = self.validate(&alone, &draft.all_files())?;
-        let (shelf, new, name) = match exchange.broke_off {
-            true => (
-                Shelf::Quarantine,
-                BROKEN,
-                "an answer that broke off".to_owned(),
-            ),
-            false => {
-                let status = exchange.status.as_u16();
-                let shelf = if report.is_clean() {
-                    Shelf::Served
-                } else {
-                    Shelf::Quarantine
-                };
-                (shelf, status, status.to_string())
-            }
+        let (read, report) = self.validate(&alone, &draft.all_files())?;
+        let (shelf, name) = if exchange.broke_off {
+            (Shelf::Quarantine, "an answer that broke off".to_owned())
+        } else if report.is_clean() {
+            (Shelf::Served, exchange.status.as_u16().to_string())
+        } else {
+            (Shelf::Quarantine, exchange.status.as_u16().to_string())
         };
+        let new = ranked_status(&read.answers()[0].meta);
         let appends = mode == RecordMode::All;
         for Found { place, statuses } in &found {
             // What is in quarantine goes when an answer is served.

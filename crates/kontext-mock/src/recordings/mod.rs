@@ -12,7 +12,7 @@ pub use files::RecordedFile;
 pub(crate) use format::OWN_HEADERS;
 #[cfg(feature = "record")]
 pub(crate) use load::{Case, is_part};
-pub use model::{RecordedAnswer, Recording, Recordings};
 #[cfg(feature = "record")]
-pub(crate) use model::{is_good, rank};
+pub(crate) use model::{BROKE_OFF, is_good, rank, ranked_status};
+pub use model::{RecordedAnswer, Recording, Recordings};
 pub use validate::check;

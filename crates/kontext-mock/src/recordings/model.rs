@@ -214,7 +214,7 @@ impl Recording {
     #[cfg(feature = "record")]
     pub(crate) fn best(&self) -> &RecordedAnswer {
         let answers = self.answers.iter();
-        let best = answers.max_by_key(|answer| rank(answer.status()));
+        let best = answers.max_by_key(|answer| rank(ranked_status(&answer.meta)));
         best.unwrap_or(self)
     }
 
@@ -313,6 +313,18 @@ impl RecordedAnswer {
     pub fn files(&self) -> &[RecordedFile] {
         &self.files
     }
+}
+
+/// What an answer says of itself that came without its end.
+#[cfg(feature = "record")]
+pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
+
+/// The status that an answer is ranked by: without its end it is worth no more than a
+/// failure.
+#[cfg(feature = "record")]
+pub(crate) fn ranked_status(answer: &AnswerMeta) -> u16 {
+    let broke_off = answer.not_recorded.iter().any(|one| one == BROKE_OFF);
+    if broke_off { 599 } else { answer.status }
 }
 
 /// How much a status is worth to whoever replays it: a success most, what says

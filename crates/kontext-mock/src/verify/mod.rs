@@ -16,7 +16,7 @@ use crate::{
     error::RecordError,
     log::with_causes,
     recorder::upstream::Upstream,
-    recordings::{RecordedAnswer, Recording, is_good},
+    recordings::{RecordedAnswer, Recording, is_good, ranked_status},
     redaction::{Redaction, Secret},
     respond::synthetic::image_count,
     state::billing::Billed,
@@ -265,7 +265,9 @@ fn sendable<'a, 'r>(
         return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
     }
     let all = recording.answers().iter();
-    let good: Vec<_> = all.filter(|answer| is_good(answer.status())).collect();
+    let good: Vec<_> = all
+        .filter(|answer| is_good(ranked_status(&answer.meta)))
+        .collect();
     if good.is_empty() {
         let statuses = recording.answers().iter();
         let statuses: Vec<_> = statuses.map(|answer| answer.status().to_string()).collect();

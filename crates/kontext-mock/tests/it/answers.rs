@@ -1,7 +1,7 @@
 //! Recordings with several answers: served in order, recorded one behind the other,
 //! and each of them checked, redacted and verified.
 
-use std::{fs, process::Command};
+use std::{fs, io::Write as _, process::Command};
 
 use kontext_mock::{MatchMode, MockServer, Recordings};
 use serde_json::{Value, json};
@@ -325,6 +325,32 @@ fn missing_asks_again_only_if_no_answer_is_good() {
     let recorder = start(&upstream, &folder, &["--mode", "missing"]);
     let again = post(recorder.address, prompt("Once."));
     assert_eq!((again.body, upstream.received().len()), (paid.body, 3));
+    recorder.stop();
+}
+
+#[test]
+fn an_answer_that_broke_off_is_never_served_in_place_of_one_that_did_not() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let upstream = Upstream::start(move |_, stream| {
+        if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+            let half = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+            stream.write_all(half).unwrap();
+        } else {
+            // The contract asks for a message.
+            respond(stream, 400, &[], b"{}");
+        }
+    });
+    let folder = TempDir::new().unwrap();
+    let mut recorder = start(&upstream, &folder, &[]);
+    post(recorder.address, prompt("Odd."));
+    recorder.wait_for("it is kept as .quarantine/generate-image/odd-");
+    post(recorder.address, prompt("Odd."));
+    recorder.wait_for("saved as answer 2 of .quarantine/generate-image/odd-");
+    recorder.signal("TERM");
+    recorder.end();
+    let recorder = start(&upstream, &folder, &["--mode", "missing"]);
+    assert_eq!(post(recorder.address, prompt("Odd.")).status, 400);
+    assert_eq!(upstream.received().len(), 2);
     recorder.stop();
 }
 

@@ -231,7 +231,8 @@ pub(crate) struct RecordArguments {
     #[command(flatten)]
     pub(crate) listen: ListenArguments,
 
-    /// What to save: everything; only what is missing, where requests that have
+    /// What to save: everything, as the next answer where the request has a recording;
+    /// only what is missing, where requests that have
     /// a recording are answered by it and cost nothing; or only what is there
     /// already.
     #[arg(long, value_name = "MODE", value_enum, default_value_t = RecordMode::All)]
