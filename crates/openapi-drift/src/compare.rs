@@ -3,11 +3,12 @@
 //! The modules go from the outside in: [`paths`] pairs paths and operations,
 //! [`operation`] compares what an operation says outside of schemas, [`schemas`]
 //! two schemas as the sets of values that they allow. What they find are
-//! [`Difference`]s; [`crate::finish`] makes findings of them.
+//! [`Difference`]s; [`crate::findings`] makes findings of them.
 
 mod annotations;
 mod bodies;
 mod difference;
+mod discriminators;
 mod objects;
 mod operation;
 mod parameters;
@@ -35,7 +36,7 @@ pub(crate) use place::{Body, Key, Operation, Part, Place, wire_text};
 
 use crate::{
     document::{Document, same_here},
-    report::Side,
+    findings::Side,
     rules::Direction,
     schema::{Schema, Schemas},
     witness::Validators,

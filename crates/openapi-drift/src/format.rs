@@ -19,7 +19,7 @@ pub use markdown::{COMMENT_LIMIT, markdown};
 pub(crate) use shown::printable;
 pub use text::text;
 
-use crate::report::{Report, Verdict, Wire};
+use crate::findings::{Report, Verdict, Wire};
 
 /// How a report is shown to people, by [`text()`], [`markdown()`] and [`github()`].
 #[derive(Clone, Copy, Debug)]

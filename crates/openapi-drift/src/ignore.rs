@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::{
     document::Position,
+    findings::{Finding, Ignored, Report},
     format::{self, printable},
-    report::{Finding, Ignored, Report},
 };
 
 /// How long the entries of a new file hold, in days.

@@ -12,18 +12,16 @@
 mod compare;
 mod document;
 mod explain;
-mod finish;
+mod findings;
 pub mod format;
 mod ignore;
-mod report;
 mod rules;
 mod schema;
-mod text;
+mod severity;
 mod witness;
 
 pub use document::{Document, Position, Unreadable};
 pub use explain::{explain, rules_table};
-pub use finish::compare;
+pub use findings::{Finding, Ignored, Report, Side, Verdict, Wire, Witness, compare};
 pub use ignore::{Expired, IgnoreError, IgnoreFile, Unused};
-pub use report::{Finding, Ignored, Report, Side, Verdict, Wire, Witness};
 pub use rules::{Direction, Rule, rule, rules};

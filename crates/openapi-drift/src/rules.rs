@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::Wire;
+use crate::findings::Wire;
 
 /// Which way a value travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -15,7 +15,7 @@ use std::rc::Rc;
 pub(crate) use expand::{Alternative, Expanded, Schemas, Tags, Type};
 pub(crate) use facets::{
     Additional, Bound, Enumerated, Listed, additional, integer_format, lower, numbers, tightest,
-    upper,
+    truncate, upper,
 };
 pub(crate) use keywords::{is_annotation, is_known, is_well_formed, keyword};
 

@@ -1,6 +1,9 @@
 //! What is not a constraint: documentation, extensions, defaults.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use super::{Comparison, NodeRef, Operation, SampleHint, Task};
 use crate::{
@@ -51,8 +54,7 @@ impl Comparison<'_> {
     pub(crate) fn annotations(&mut self, old: &[Id], new: &[Id], task: &Task) {
         let before = annotations_of(self.old.tree, old, task.old_at);
         let after = annotations_of(self.new.tree, new, task.new_at);
-        let keywords: std::collections::BTreeSet<&String> =
-            before.keys().chain(after.keys()).collect();
+        let keywords: BTreeSet<&&str> = before.keys().chain(after.keys()).collect();
         for keyword in keywords {
             let none = Vec::new();
             let (old_nodes, new_nodes) = (
@@ -76,7 +78,7 @@ impl Comparison<'_> {
             let name = task.place.name();
             let is_true =
                 |tree: &Tree, nodes: &[Id]| nodes.iter().any(|id| tree.boolean(*id) == Some(true));
-            let (pair, reason) = match keyword.as_str() {
+            let (pair, reason) = match *keyword {
                 "default" => (
                     &rules::DEFAULT_CHANGED,
                     format!("the default of {name} changed"),
@@ -163,13 +165,13 @@ fn names(old: &Tree, left: Id, new: &Tree, right: Id) -> Vec<String> {
 
 /// The annotations of parts. What stands beside a reference counts, too: the
 /// specification ignores it, and people do not.
-fn annotations_of(tree: &Tree, parts: &[Id], at: NodeRef) -> BTreeMap<String, Vec<Id>> {
-    let mut found: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+fn annotations_of<'t>(tree: &'t Tree, parts: &[Id], at: NodeRef) -> BTreeMap<&'t str, Vec<Id>> {
+    let mut found: BTreeMap<&str, Vec<Id>> = BTreeMap::new();
     let beside = at.exists && tree.get(at.id, "$ref").is_some();
     for part in parts.iter().chain(beside.then_some(&at.id)) {
         for (name, value) in tree.object(*part).into_iter().flatten() {
             if is_annotation(name) || matches!(&**name, "readOnly" | "writeOnly") {
-                found.entry(name.to_string()).or_default().push(*value);
+                found.entry(&**name).or_default().push(*value);
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Comparison, Operation, Place, Task};
 use crate::{
     document::{Id, Tree, resolve},
-    rules::{self, Pair, Rule},
+    rules::{self, Effect, Pair, Rule},
     schema::{Alternative, Schema},
 };
 
@@ -93,6 +93,19 @@ pub(crate) struct Difference {
     pub(crate) exchange: Option<Value>,
     /// Whether it breaks even where no exchange can be made that shows it.
     pub(crate) is_certain: bool,
+}
+
+impl Difference {
+    /// Whether it leaves values of the old side outside of the new one, or, where
+    /// `is_old` is false, the other way round.
+    pub(crate) fn is_outside(&self, is_old: bool) -> bool {
+        match self.rule.effect {
+            Effect::Changed | Effect::Unknown => true,
+            Effect::Narrowed | Effect::Removed => is_old,
+            Effect::Widened | Effect::Added => !is_old,
+            Effect::Notice | Effect::Docs => false,
+        }
+    }
 }
 
 impl Comparison<'_> {

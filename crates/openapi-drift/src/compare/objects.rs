@@ -45,10 +45,10 @@ impl<'a> Side<'a> {
             flagged.is_none()
         });
         // What is needed is named, even where nothing is said of it.
+        let anything = schema([]);
         for name in required.keys() {
-            properties
-                .entry(Arc::clone(name))
-                .or_insert_with(|| schema([]));
+            let described = properties.entry(Arc::clone(name));
+            described.or_insert_with(|| Schema::clone(&anything));
         }
         Self {
             tree,

@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use serde_json::{Value, json};
 
-use crate::{report::Side, rules::Direction, schema::Schema};
+use crate::{findings::Side, rules::Direction, schema::Schema};
 
 /// An operation, for people.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,10 +76,15 @@ impl Body {
         } else {
             value
         };
+        // A value may be large: it is moved, not copied by `json!`.
+        let with = |mut part: Value, name: &str, value: Value| {
+            part[name] = value;
+            part
+        };
         let (side, part) = match &self.part {
             Part::RequestBody { media_type } => {
-                let media_type = media_type.of(accepted_by);
-                ("request", json!({"media_type": media_type, "body": value}))
+                let part = json!({"media_type": media_type.of(accepted_by)});
+                ("request", with(part, "body", value))
             }
             Part::Parameter {
                 location,
@@ -91,19 +96,19 @@ impl Body {
                 } else {
                     value
                 };
-                (
-                    "request",
-                    json!({"parameter": {"in": location, "name": name, "value": value}}),
-                )
+                let parameter = with(json!({"in": location, "name": name}), "value", value);
+                ("request", with(json!({}), "parameter", parameter))
             }
-            Part::ResponseBody { status, media_type } => (
-                "response",
-                json!({"status": status.of(accepted_by), "media_type": media_type.of(accepted_by), "body": value}),
-            ),
-            Part::Header { status, name } => (
-                "response",
-                json!({"status": status.of(accepted_by), "header": {"name": name, "value": value}}),
-            ),
+            Part::ResponseBody { status, media_type } => {
+                let (status, media_type) = (status.of(accepted_by), media_type.of(accepted_by));
+                let part = json!({"status": status, "media_type": media_type});
+                ("response", with(part, "body", value))
+            }
+            Part::Header { status, name } => {
+                let header = with(json!({"name": name}), "value", value);
+                let part = json!({"status": status.of(accepted_by)});
+                ("response", with(part, "header", header))
+            }
         };
         exchange[side] = part;
         exchange

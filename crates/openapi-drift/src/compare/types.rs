@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     document::same,
-    report::Side,
+    findings::Side,
     rules::{self, Pair},
     schema::{Alternative, Expanded, Type},
 };

@@ -7,14 +7,15 @@ use std::{
 };
 
 use super::{
-    Comparison, Difference, Key, NodeRef, SampleHint, Task,
+    Comparison, Key, NodeRef, SampleHint, Task,
     difference::Two,
+    discriminators::{BothTags, Tag},
     text::{own_text, resolved_text},
 };
 use crate::{
-    document::{Id, Members, Tree, resolve, same},
+    document::{Id, Members, Tree, resolve},
     rules::{self, Direction, Effect, Pair},
-    schema::{self, Alternative, Expanded, Listed, Schemas, Tags, Type, schema},
+    schema::{self, Alternative, Expanded, Listed, Schemas, Type},
 };
 
 /// Alternatives that allow the same.
@@ -22,17 +23,6 @@ type Equal = Vec<(Alternative, Alternative)>;
 
 /// The most pairs that are looked at one by one.
 const PAIRS: usize = 1024;
-
-/// What the discriminators of both sides say.
-type BothTags<'t> = (&'t [Rc<Tags>], &'t [Rc<Tags>]);
-
-/// A property whose values tell the forms of a union apart.
-struct Tag {
-    property: Arc<str>,
-    /// Of each form of each side, the values; none where it has no such property.
-    old: Vec<BTreeSet<Listed>>,
-    new: Vec<BTreeSet<Listed>>,
-}
 
 impl Comparison<'_> {
     /// Compares the alternatives of one type.
@@ -234,68 +224,6 @@ impl Comparison<'_> {
         new_left.retain(|one| !taken.iter().any(|(_, to)| new.get(*to) == Some(one)));
     }
 
-    /// The property that tells the forms of both sides apart, if there is one.
-    fn tag(&self, old: &[Alternative], new: &[Alternative], tags: BothTags<'_>) -> Option<Tag> {
-        let is_objects = |all: &[Alternative]| all.iter().all(|one| one.kind == Type::Object);
-        if !is_objects(old) || !is_objects(new) {
-            return None;
-        }
-        let said = tags
-            .0
-            .iter()
-            .chain(tags.1)
-            .map(|tags| Arc::clone(&tags.property));
-        let larger = if old.len() >= new.len() {
-            (self.old, old)
-        } else {
-            (self.new, new)
-        };
-        let of_first = larger.1.iter().take(4).flat_map(|one| {
-            let named = larger.0.named(&one.parts);
-            let listing = named
-                .properties
-                .iter()
-                .filter(|(_, nodes)| nodes.iter().any(|node| lists(larger.0.tree, *node)));
-            listing
-                .map(|(name, _)| Arc::clone(name))
-                .collect::<Vec<_>>()
-        });
-        let mut candidates: Vec<Arc<str>> = Vec::new();
-        for name in said.chain(of_first) {
-            if !candidates.contains(&name) {
-                candidates.push(name);
-            }
-        }
-        let mut best: Option<(usize, Tag)> = None;
-        for property in candidates.into_iter().take(8) {
-            let of = |schemas: &Schemas<'_>, all: &[Alternative], tags: &[Rc<Tags>]| {
-                let values = all
-                    .iter()
-                    .map(|one| tag_values(schemas, one, &property, tags));
-                values.collect::<Vec<_>>()
-            };
-            let (before, after) = (of(self.old, old, tags.0), of(self.new, new, tags.1));
-            let tagged = |values: &[BTreeSet<Listed>]| {
-                values.iter().filter(|values| !values.is_empty()).count()
-            };
-            let counts = (tagged(&before), tagged(&after));
-            let is_apart = are_apart(&before) && are_apart(&after);
-            if !is_apart || counts.0 == 0 || counts.1 == 0 || counts.0.max(counts.1) < 2 {
-                continue;
-            }
-            let count = counts.0 + counts.1;
-            if best.as_ref().is_none_or(|(known, _)| count > *known) {
-                let tag = Tag {
-                    property,
-                    old: before,
-                    new: after,
-                };
-                best = Some((count, tag));
-            }
-        }
-        best.map(|(_, tag)| tag)
-    }
-
     /// How people call a form: by its tag, its title or its component.
     fn label(
         &self,
@@ -438,7 +366,7 @@ impl Comparison<'_> {
             }
         }
         if let (Some(left), Some(right)) = (kind(self.old, one), kind(self.new, other)) {
-            return last_name(old, left) == last_name(new, right);
+            return old.key(left) == new.key(right);
         }
         if one.kind != Type::Object {
             return true;
@@ -524,7 +452,7 @@ impl Comparison<'_> {
     /// allows: the new one what the old one does, or the other way round.
     fn includes(&self, old: &Alternative, new: &Alternative, task: &Task, is_old: bool) -> bool {
         let found = self.asked(|inner| inner.alternatives(old, new, task));
-        found.is_some_and(|found| !found.iter().any(|one| is_outside(one, is_old)))
+        found.is_some_and(|found| !found.iter().any(|one| one.is_outside(is_old)))
     }
 
     /// A union that is written in another way: one that says the same, or one whose
@@ -534,12 +462,7 @@ impl Comparison<'_> {
             let mut form: Vec<(String, usize)> = expanded
                 .unions
                 .iter()
-                .map(|union| {
-                    (
-                        last_name(tree, *union),
-                        tree.array(*union).map_or(0, <[_]>::len),
-                    )
-                })
+                .map(|union| (tree.key(*union), tree.array(*union).map_or(0, <[_]>::len)))
                 .collect();
             form.sort();
             form
@@ -574,228 +497,12 @@ impl Comparison<'_> {
         let at = (task.old_at, task.new_at);
         self.differ(pair, task, at, sides, SampleHint::Any, reason);
     }
-
-    /// Compares what discriminators say, where no list of values in the forms says it
-    /// already.
-    pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
-        let texts = |tree: &Tree, tags: &[Rc<Tags>]| -> Vec<String> {
-            tags.iter()
-                .map(|tags| tree.canonical_text(tags.node))
-                .collect()
-        };
-        let (Some(first), Some(second)) = (old.first(), new.first()) else {
-            return; // That one came or went is an annotation.
-        };
-        if texts(self.old.tree, old) == texts(self.new.tree, new) && old.len() > 1 {
-            return;
-        }
-        let at = (NodeRef::at(first.node), NodeRef::at(second.node));
-        let name = task.place.name();
-        let noted = || format!("the discriminator of {name} is written in another way");
-        let ([old], [new]) = (old, new) else {
-            let pair = &rules::DISCRIMINATOR_NOTED;
-            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
-            return;
-        };
-        let mut found: Vec<(&'static Pair, (Id, Id), String)> = Vec::new();
-        if old.property != new.property {
-            let reason = format!(
-                "the discriminator of {name} was `{}` and is `{}`",
-                old.property, new.property
-            );
-            found.push((&rules::DISCRIMINATOR_CHANGED, (old.name, new.name), reason));
-        }
-        let lists_none = |schemas: &Schemas<'_>, tags: &Tags, target: Id, value: &Arc<str>| {
-            let listed = listed_tags(schemas, target, &tags.property);
-            listed.is_some_and(|listed| !listed.contains(&Listed::Text(Arc::clone(value))))
-        };
-        let mut came: Vec<(&Arc<str>, Id, Option<Id>)> = Vec::new();
-        for (value, (target, at)) in &new.targets {
-            if !old.targets.contains_key(value) {
-                came.push((value, *target, *at));
-            }
-        }
-        for (value, (target, at)) in &old.targets {
-            if let Some((other, other_at)) = new.targets.get(value) {
-                if self.is_other(*target, *other, (old, new), task) {
-                    let reason = format!(
-                        "`{}: {value:?}` of {name} meant {} and means {}",
-                        old.property,
-                        last_name(self.old.tree, *target),
-                        last_name(self.new.tree, *other)
-                    );
-                    let at = (at.unwrap_or(old.node), other_at.unwrap_or(new.node));
-                    found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
-                }
-                continue;
-            }
-            let Some(other) = self.counterpart(*target, new) else {
-                continue; // A form that went, which is said.
-            };
-            if lists_none(self.old, old, *target, value) || lists_none(self.new, new, other, value)
-            {
-                continue; // The list of values counts.
-            }
-            let renamed = came.iter().position(|(_, target, _)| *target == other);
-            let is_kept = new
-                .targets
-                .iter()
-                .any(|(value, (target, _))| *target == other && old.targets.contains_key(value));
-            match renamed.filter(|_| !is_kept) {
-                Some(index) => {
-                    let (to, _, to_at) = came.remove(index);
-                    let reason = format!(
-                        "`{}` of {name} must be {to:?} in place of {value:?} now",
-                        old.property
-                    );
-                    let at = (at.unwrap_or(old.node), to_at.unwrap_or(new.node));
-                    found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
-                }
-                None => {
-                    let reason = format!("`{}: {value:?}` of {name} was removed", old.property);
-                    let at = (at.unwrap_or(old.node), new.node);
-                    found.push((&rules::DISCRIMINATOR_NARROWED, at, reason));
-                }
-            }
-        }
-        for (value, target, at) in came {
-            let before = old.targets.values().map(|(target, _)| *target);
-            let known = before
-                .into_iter()
-                .find(|one| self.counterpart(*one, new) == Some(target));
-            let Some(known) = known else {
-                continue; // A form that came, which is said.
-            };
-            if lists_none(self.new, new, target, value) || lists_none(self.old, old, known, value) {
-                continue;
-            }
-            let reason = format!("`{}: {value:?}` of {name} was added", new.property);
-            let at = (old.node, at.unwrap_or(new.node));
-            found.push((&rules::DISCRIMINATOR_WIDENED, at, reason));
-        }
-        let (old_tree, new_tree) = (self.old.tree, self.new.tree);
-        if found.is_empty() && !same(old_tree, old.node, new_tree, new.node) {
-            let pair = &rules::DISCRIMINATOR_NOTED;
-            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
-        }
-        for (pair, at, reason) in found {
-            // What is said by names alone stands nowhere in the discriminator.
-            let of = |id: Id, node: Id| NodeRef {
-                id,
-                exists: id != node,
-            };
-            let at = (of(at.0, old.node), of(at.1, new.node));
-            let difference = self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
-            difference.is_certain = true;
-        }
-    }
-
-    /// The schema of the new side that is what a schema of the old side was: of the
-    /// same name, or with the same text.
-    fn counterpart(&self, old: Id, new: &Tags) -> Option<Id> {
-        let targets = || new.targets.values().map(|(target, _)| *target);
-        let name = last_name(self.old.tree, old);
-        let named = targets().find(|target| last_name(self.new.tree, *target) == name);
-        named.or_else(|| {
-            let text = resolved_text(self.old.tree, old, true);
-            targets().find(|target| resolved_text(self.new.tree, *target, true) == text)
-        })
-    }
-
-    /// Whether a value of a discriminator means another schema, one that what was
-    /// meant does not fit.
-    fn is_other(&self, old: Id, new: Id, (before, after): (&Tags, &Tags), task: &Task) -> bool {
-        if last_name(self.old.tree, old) == last_name(self.new.tree, new)
-            || resolved_text(self.old.tree, old, true) == resolved_text(self.new.tree, new, true)
-        {
-            return false;
-        }
-        // What was meant is still there under another value, or it breaks.
-        let is_moved = self
-            .counterpart(old, after)
-            .is_some_and(|moved| moved != new);
-        let is_taken = before
-            .targets
-            .values()
-            .any(|(target, _)| *target != old && self.counterpart(*target, after) == Some(new));
-        if is_moved || is_taken {
-            return true;
-        }
-        let inner = Task {
-            old: schema([old]),
-            new: schema([new]),
-            ..task.clone()
-        };
-        let found = self.asked(|asked| asked.later(inner));
-        let is_request = task.place.body.direction == Direction::Request;
-        found.is_none_or(|found| found.iter().any(|one| is_outside(one, is_request)))
-    }
 }
 
 /// The component that a discriminator alone leads to, if a form is of one.
 fn kind(schemas: &Schemas<'_>, one: &Alternative) -> Option<Id> {
     let mut branches = one.branches.iter().copied();
     branches.find(|branch| schemas.is_named(*branch))
-}
-
-/// The values of a property that tells forms apart: those that it lists, or those
-/// that a discriminator has for the form.
-fn tag_values(
-    schemas: &Schemas<'_>,
-    one: &Alternative,
-    property: &Arc<str>,
-    tags: &[Rc<Tags>],
-) -> BTreeSet<Listed> {
-    let named = schemas.named(&one.parts);
-    if let Some(nodes) = named.properties.get(property)
-        && nodes.iter().any(|node| lists(schemas.tree, *node))
-    {
-        let expanded = schemas.expand(nodes);
-        let lists = expanded.alternatives.iter().map(|one| {
-            let list = schemas.enumerated(one)?;
-            Some(
-                list.values
-                    .iter()
-                    .map(|(value, _)| value.clone())
-                    .collect::<Vec<_>>(),
-            )
-        });
-        let lists: Option<Vec<Vec<Listed>>> = lists.collect();
-        return lists.unwrap_or_default().into_iter().flatten().collect();
-    }
-    let targets: Vec<Id> = one
-        .branches
-        .iter()
-        .filter_map(|branch| resolve(schemas.tree, *branch).ok())
-        .collect();
-    let said = tags.iter().filter(|tags| tags.property == *property);
-    said.flat_map(|tags| tags.targets.iter())
-        .filter(|(_, (target, _))| targets.contains(target))
-        .map(|(value, _)| Listed::Text(Arc::clone(value)))
-        .collect()
-}
-
-/// The values that a schema lists for a property, if it does.
-fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> Option<HashSet<Listed>> {
-    let expanded = schemas.expand(&schema([target]));
-    let object = expanded
-        .alternatives
-        .iter()
-        .find(|one| one.kind == Type::Object)?;
-    let values = tag_values(schemas, object, property, &[]);
-    (!values.is_empty()).then(|| values.into_iter().collect())
-}
-
-/// Whether a schema lists its values itself.
-fn lists(tree: &Tree, node: Id) -> bool {
-    resolve(tree, node)
-        .is_ok_and(|id| tree.get(id, "enum").is_some() || tree.get(id, "const").is_some())
-}
-
-/// Whether no value is of two forms.
-fn are_apart(forms: &[BTreeSet<Listed>]) -> bool {
-    let mut seen = HashSet::new();
-    forms.iter().flatten().all(|value| seen.insert(value))
 }
 
 /// The forms of all unions, each as a text that is equal for equals, in one order.
@@ -806,29 +513,12 @@ fn branch_texts(tree: &Tree, expanded: &Expanded) -> Vec<Vec<String>> {
             .map(|branch| resolved_text(tree, *branch, true))
             .collect();
         texts.sort();
-        texts.push(last_name(tree, *union));
+        texts.push(tree.key(*union));
         texts
     });
     let mut texts: Vec<Vec<String>> = unions.collect();
     texts.sort();
     texts
-}
-
-/// The last part of a node's pointer.
-fn last_name(tree: &Tree, id: Id) -> String {
-    let pointer = tree.pointer(id);
-    pointer.rsplit('/').next().unwrap_or_default().to_owned()
-}
-
-/// Whether a difference leaves values of the old side outside of the new one, or,
-/// where `is_old` is false, the other way round.
-fn is_outside(difference: &Difference, is_old: bool) -> bool {
-    match difference.rule.effect {
-        Effect::Changed | Effect::Unknown => true,
-        Effect::Narrowed | Effect::Removed => is_old,
-        Effect::Widened | Effect::Added => !is_old,
-        Effect::Notice | Effect::Docs => false,
-    }
 }
 
 /// The union that a form stands in, if it stands in one.

@@ -7,7 +7,7 @@ use super::{Comparison, NodeRef, SampleHint, Task, text::resolved_text};
 use crate::{
     document::{Id, Tree},
     rules::{self, Effect},
-    schema::{Expanded, Schemas, Type, is_annotation, is_known, is_well_formed},
+    schema::{Expanded, Type, is_annotation, is_known, is_well_formed},
 };
 
 impl Comparison<'_> {
@@ -17,11 +17,7 @@ impl Comparison<'_> {
         if odd.is_empty() {
             return;
         }
-        let is_odd = |tree: &Tree, spot: NodeRef| {
-            let pointer = tree.pointer(spot.id);
-            let name = pointer.rsplit('/').next().unwrap_or_default();
-            spot.exists && odd.iter().any(|keyword| keyword == name)
-        };
+        let is_odd = |tree: &Tree, spot: NodeRef| spot.exists && odd.contains(&tree.key(spot.id));
         let is_type = odd.iter().any(|keyword| keyword == "type");
         let (old, new) = (self.old.tree, self.new.tree);
         let rest = self.differences.split_off(from);
@@ -131,21 +127,21 @@ impl Comparison<'_> {
 
     /// Limits on types that the values do not have: nobody feels them.
     pub(crate) fn idle_keywords(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
+        let (old_parts, new_parts) = (all_parts(old), all_parts(new));
         for (keyword, kind) in TYPED {
             let is_felt =
                 |expanded: &Expanded| expanded.alternatives.iter().any(|one| one.kind == kind);
             if is_felt(old) || is_felt(new) {
                 continue;
             }
-            let nodes = |schemas: &Schemas<'_>, expanded: &Expanded| -> Vec<(String, Id)> {
-                let parts = all_parts(expanded);
-                let parts = parts.iter();
-                parts
-                    .filter_map(|part| schemas.tree.get(*part, keyword))
-                    .map(|id| (resolved_text(schemas.tree, id, false), id))
+            let nodes = |tree: &Tree, parts: &[Id]| -> Vec<(String, Id)> {
+                let nodes = parts.iter().filter_map(|part| tree.get(*part, keyword));
+                nodes
+                    .map(|id| (resolved_text(tree, id, false), id))
                     .collect()
             };
-            let (before, after) = (nodes(self.old, old), nodes(self.new, new));
+            let before = nodes(self.old.tree, &old_parts);
+            let after = nodes(self.new.tree, &new_parts);
             let texts = |nodes: &[(String, Id)]| {
                 let mut texts: Vec<String> = nodes.iter().map(|(text, _)| text.clone()).collect();
                 texts.sort();

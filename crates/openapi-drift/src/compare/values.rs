@@ -11,13 +11,12 @@ use super::{
 };
 use crate::{
     document::{Decimal, Id, Tree, value_of},
-    report::Side,
+    findings::Side,
     rules::{self, Pair},
     schema::{
         Alternative, Bound, Enumerated, Listed, Type, integer_format, lower, numbers, tightest,
-        upper,
+        truncate, upper,
     },
-    text::short,
     witness::{Objects, formats, patterns},
 };
 
@@ -315,10 +314,9 @@ impl Comparison<'_> {
             && before.value == after.value
         {
             let flag = |tree: &Tree, node: Id| {
-                let pointer = tree.pointer(node);
-                let name = match pointer.rsplit('/').next() {
-                    Some("minimum") => "exclusiveMinimum",
-                    Some("maximum") => "exclusiveMaximum",
+                let name = match tree.key(node).as_str() {
+                    "minimum" => "exclusiveMinimum",
+                    "maximum" => "exclusiveMaximum",
                     _ => return Some(node),
                 };
                 tree.get(tree.parent(node), name).or(Some(node))
@@ -610,8 +608,8 @@ fn listed(values: &[Value]) -> String {
         .take(SAID)
         .map(|value| match value {
             // Only what is shown of it is spelled.
-            Value::String(text) => json!(short(text, 60)).to_string(),
-            other => short(&other.to_string(), 60),
+            Value::String(text) => json!(truncate(text, 60)).to_string(),
+            other => truncate(&other.to_string(), 60),
         })
         .collect();
     let more = values.len().saturating_sub(SAID);

@@ -10,7 +10,8 @@ use super::{Id, Kind, Tree, same};
 /// Follows all references of a tree, each link once.
 pub(super) fn follow(tree: &Tree) -> HashMap<Id, Result<Id, String>> {
     let mut known: HashMap<Id, Result<Id, String>> = HashMap::new();
-    for start in tree.ids() {
+    let links = tree.ids().filter(|id| tree.get(*id, "$ref").is_some());
+    for start in links {
         let mut chain = Vec::new();
         let mut open = HashSet::new();
         let mut at = start;

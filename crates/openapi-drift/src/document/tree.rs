@@ -1,6 +1,7 @@
 //! A JSON text as a tree of nodes that know where they stand.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -334,6 +335,15 @@ impl Tree {
         self.node(id).map_or(ROOT, |node| node.parent)
     }
 
+    /// The last part of the node's pointer, as it is: empty for the root.
+    pub(crate) fn key(&self, id: Id) -> String {
+        match self.node(id).map(|node| &node.key) {
+            None | Some(Key::Root) => String::new(),
+            Some(Key::Name(name)) => name.to_string(),
+            Some(Key::Index(index)) => index.to_string(),
+        }
+    }
+
     /// The node's pointer, as RFC 6901 has it.
     pub(crate) fn pointer(&self, id: Id) -> String {
         let mut keys = Vec::new();
@@ -358,9 +368,12 @@ impl Tree {
             return Some(at);
         }
         for key in pointer.strip_prefix('/')?.split('/') {
-            let key = key.replace("~1", "/").replace("~0", "~");
+            let mut key = Cow::Borrowed(key);
+            if key.contains('~') {
+                key = key.replace("~1", "/").replace("~0", "~").into();
+            }
             at = match self.kind(at) {
-                Kind::Object(members) => *members.get(key.as_str())?,
+                Kind::Object(members) => *members.get(&key)?,
                 Kind::Array(items) => *items.get(key.parse::<usize>().ok()?)?,
                 _ => return None,
             };

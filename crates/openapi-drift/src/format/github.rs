@@ -4,7 +4,7 @@ use super::{
     View, counts,
     shown::{self, Change},
 };
-use crate::report::{Finding, Report, Wire};
+use crate::findings::{Finding, Report, Wire};
 
 /// How much of a value is shown, in characters.
 const VALUE: usize = 160;

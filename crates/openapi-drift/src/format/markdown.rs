@@ -4,7 +4,7 @@ use super::{
     LEVELS, View, counts,
     shown::{self, Change},
 };
-use crate::report::{Finding, Ignored, Report, Wire};
+use crate::findings::{Finding, Ignored, Report, Wire};
 
 /// A size for [`markdown()`] that fits into a comment on GitHub, which takes
 /// 65,536 characters, and leaves room for a few words around it.

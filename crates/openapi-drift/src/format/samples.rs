@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     document::Position,
-    report::{Finding, Ignored, Report, Side, Wire, Witness},
+    findings::{Finding, Ignored, Report, Side, Wire, Witness},
     rules::{rule, rules},
 };
 

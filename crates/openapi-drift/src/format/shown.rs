@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::report::{Finding, Side, Witness};
+use crate::findings::{Finding, Side, Witness};
 
 /// How much of what two values have in common is shown before they differ.
 const CONTEXT: usize = 20;

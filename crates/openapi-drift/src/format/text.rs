@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     document::Position,
-    report::{Finding, Ignored, Report, Verdict, Wire},
+    findings::{Finding, Ignored, Report, Verdict, Wire},
 };
 
 /// How much of a value is shown, in characters.

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    findings::{Finding, Verdict},
     format::samples,
-    report::{Finding, Verdict},
 };
 
 const FILE: &str = r#"{

@@ -568,7 +568,7 @@ impl Schemas<'_> {
 /// What is in one of two lists, each once.
 fn joined(left: &[Id], right: &[Id]) -> Vec<Id> {
     let mut joined = left.to_vec();
-    if left.len().saturating_add(right.len()) > 64 {
+    if right.len() > 16 {
         joined.extend(right);
         joined.sort();
         joined.dedup();

@@ -6,10 +6,7 @@ use std::{
 };
 
 use super::{Alternative, Schema, Type, keywords::keyword, schema};
-use crate::{
-    document::{Decimal, Id, Kind, Members, Tree},
-    text::short,
-};
+use crate::document::{Decimal, Id, Kind, Members, Tree};
 
 /// A limit, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +27,17 @@ pub(crate) enum Listed {
 impl std::fmt::Display for Listed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Text(text) => write!(formatter, "{:?}", short(text, 60)),
-            Self::Other(text) => formatter.write_str(&short(text, 60)),
+            Self::Text(text) => write!(formatter, "{:?}", truncate(text, 60)),
+            Self::Other(text) => formatter.write_str(&truncate(text, 60)),
         }
+    }
+}
+
+/// A text of at most so many characters, with a mark where it was cut.
+pub(crate) fn truncate(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -184,29 +189,32 @@ pub(crate) fn numbers(tree: &Tree, parts: &Schema) -> (Option<Id>, Vec<(Decimal,
 
 /// The properties of an object, each with the schemas that all have to hold.
 pub(crate) fn properties(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Schema> {
-    let mut named: BTreeMap<Arc<str>, Vec<Id>> = BTreeMap::new();
-    for node in tightest(tree, parts, "properties") {
-        for (name, property) in tree.object(node).into_iter().flatten() {
-            named.entry(Arc::clone(name)).or_default().push(*property);
-        }
-    }
-    named
-        .into_iter()
-        .map(|(name, nodes)| (name, schema(nodes)))
-        .collect()
+    let nodes = tightest(tree, parts, "properties");
+    let mut named: Vec<(&Arc<str>, &Id)> = nodes
+        .filter_map(|node| tree.object(node))
+        .flatten()
+        .collect();
+    named.sort(); // In order already, where one part names them all.
+    let same_name = named.chunk_by(|left, right| left.0 == right.0);
+    let schemas = same_name.filter_map(|same| {
+        let (name, _) = same.first()?;
+        Some((Arc::clone(name), schema(same.iter().map(|(_, id)| **id))))
+    });
+    schemas.collect()
 }
 
 /// The members that have to be there, with the array that says so.
 pub(crate) fn required(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Id> {
-    let mut names = BTreeMap::new();
+    let mut names: Vec<(Arc<str>, Id)> = Vec::new();
     for node in tightest(tree, parts, "required") {
         for name in tree.array(node).unwrap_or_default() {
-            if let Some(name) = tree.string(*name) {
-                names.entry(Arc::from(name)).or_insert(node);
+            if let Kind::String(name) = tree.kind(*name) {
+                names.push((Arc::clone(name), node));
             }
         }
     }
-    names
+    // Of several arrays with a name, the first counts.
+    names.into_iter().rev().collect()
 }
 
 /// What an object may have beside the properties that are named.
@@ -239,8 +247,9 @@ pub(crate) fn additional(tree: &Tree, parts: &Schema) -> Additional {
         (Some(_), Some(node)) => Additional::Schema(schema(schemas.iter().copied()), *node),
         (Some(node), None) => Additional::Any(Some(node)),
         (None, _) => {
+            let mut required = tightest(tree, parts, "required");
             let names_any = tightest(tree, parts, "properties").next().is_some()
-                || !required(tree, parts).is_empty();
+                || required.any(|node| tree.array(node).is_some_and(|names| !names.is_empty()));
             if names_any {
                 Additional::Unsaid
             } else {

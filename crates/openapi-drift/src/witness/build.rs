@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::sample::{Sampler, names};
 use crate::{
     compare::{Key, SampleHint},
-    report::Side,
+    findings::Side,
     schema::{Additional, Alternative, Schema, Type, additional, lower, schema, tightest},
 };
 

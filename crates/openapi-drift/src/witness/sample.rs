@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{formats, patterns};
 use crate::{
     document::{Decimal, Tree, resolve, value_of},
-    report::Side,
+    findings::Side,
     rules::Direction,
     schema::{
         Additional, Alternative, Schema, Schemas, Type, additional, lower, numbers, schema,
@@ -59,7 +59,14 @@ impl Sampler<'_, '_> {
 
     /// The simplest value of an alternative that could be made.
     pub(crate) fn of_alternative(&self, of: &Alternative, depth: usize) -> Option<Value> {
-        self.values(of, depth).into_iter().next()
+        match (self.schemas.enumerated(of), of.kind) {
+            (None, Type::String) => self.texts(of).next().map(Value::from),
+            (Some(list), _) => list
+                .values
+                .first()
+                .map(|(_, id)| self.schemas.tree.value(*id)),
+            _ => self.values(of, depth).into_iter().next(),
+        }
     }
 
     /// Some values of an alternative, the simplest first. They need not be
@@ -78,7 +85,7 @@ impl Sampler<'_, '_> {
             Type::Null => vec![Value::Null],
             Type::Boolean => vec![json!(true), json!(false)],
             Type::Number => number_values(tree, of),
-            Type::String => self.texts(of),
+            Type::String => self.texts(of).map(Value::from).collect(),
             Type::Array => {
                 let least = least(tree, of, "minItems");
                 self.list(of, least, depth).into_iter().collect()
@@ -109,31 +116,23 @@ impl Sampler<'_, '_> {
         }
     }
 
-    fn texts(&self, of: &Alternative) -> Vec<Value> {
-        let tree = self.schemas.tree;
+    fn texts<'s>(&'s self, of: &'s Alternative) -> impl Iterator<Item = String> + 's {
+        let tree: &'s Tree = self.schemas.tree;
         let least = least(tree, of, "minLength");
-        let mut texts: Vec<String> = Vec::new();
-        for format in tightest(tree, &of.parts, "format") {
-            let example = formats::example(tree.string(format).unwrap_or_default());
-            texts.extend(example.map(str::to_owned));
-        }
-        for pattern in tightest(tree, &of.parts, "pattern") {
-            texts.extend(patterns::texts(
-                tree.string(pattern).unwrap_or_default(),
-                least.max(1),
-            ));
-        }
-        let fill = |character: char| character.to_string().repeat(least.clamp(1, LONGEST));
-        texts.extend(['a', '0', 'A', ' ', '-', 'ä', '\n', '~'].map(fill));
-        texts.extend(formats::odd_texts().map(str::to_owned));
+        let formats = tightest(tree, &of.parts, "format").filter_map(|id| tree.string(id));
+        let patterns = tightest(tree, &of.parts, "pattern").filter_map(|id| tree.string(id));
+        let fill = move |character: char| character.to_string().repeat(least.clamp(1, LONGEST));
         let longest = upper(tree, &of.parts, "maxLength").and_then(|bound| bound.value.to_i128());
-        texts.retain(|text| {
-            let length = text.chars().count();
-            length >= least
-                && longest
-                    .is_none_or(|most| i128::try_from(length).is_ok_and(|length| length <= most))
-        });
-        texts.into_iter().map(Value::from).collect()
+        formats
+            .filter_map(|name| formats::example(name).map(str::to_owned))
+            .chain(patterns.flat_map(move |pattern| patterns::texts(pattern, least.max(1))))
+            .chain(['a', '0', 'A', ' ', '-', 'ä', '\n', '~'].map(fill))
+            .chain(formats::odd_texts().map(str::to_owned))
+            .filter(move |text| {
+                let length = text.chars().count();
+                let is_short = |most| i128::try_from(length).is_ok_and(|length| length <= most);
+                length >= least && longest.is_none_or(is_short)
+            })
     }
 
     /// A text, list or object of a length.

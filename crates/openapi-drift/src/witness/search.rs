@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     compare::{Body, SampleHint, ValueContext, wire_text},
-    report::{Side, Witness},
+    findings::{Side, Witness},
     rules::{Direction, Effect},
     schema::{Alternative, Schema, Schemas, Type, schema, tightest},
 };

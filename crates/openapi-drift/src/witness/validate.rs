@@ -49,14 +49,12 @@ pub(super) struct Known {
 /// The members of an object that schemas have named.
 #[derive(Clone, Debug, Default)]
 struct Named {
-    names: HashSet<String>,
-    is_all: bool,
+    names: HashSet<Rc<str>>,
 }
 
 impl Named {
-    fn add(&mut self, other: Self) {
-        self.names.extend(other.names);
-        self.is_all |= other.is_all;
+    fn add(&mut self, other: &Self) {
+        self.names.extend(other.names.iter().map(Rc::clone));
     }
 }
 
@@ -65,7 +63,7 @@ impl Named {
 struct Beyond;
 
 /// The named members if the value is allowed, none if it is not.
-type Outcome = Result<Option<Named>, Beyond>;
+type Outcome = Result<Option<Rc<Named>>, Beyond>;
 
 /// One value against the schemas of a document.
 pub(super) struct Validation<'v, 'a> {
@@ -76,7 +74,7 @@ pub(super) struct Validation<'v, 'a> {
     left: Cell<usize>,
     /// Of each schema and value: schemas may share parts in more ways than can be
     /// walked.
-    seen: RefCell<HashMap<(Id, *const Value), Option<Named>>>,
+    seen: RefCell<HashMap<(Id, *const Value), Option<Rc<Named>>>>,
 }
 
 impl<'v, 'a> Validation<'v, 'a> {
@@ -130,18 +128,18 @@ impl<'v, 'a> Validation<'v, 'a> {
         let mut named = Named::default();
         for node in nodes {
             match self.here(*node, value, depth)? {
-                Some(more) => named.add(more),
+                Some(more) => named.add(&more),
                 None => return Ok(false),
             }
         }
-        if !is_closed || named.is_all {
+        if !is_closed {
             return Ok(true);
         }
         let mut names = value
             .as_object()
             .into_iter()
             .flat_map(|object| object.keys());
-        Ok(names.all(|name| named.names.contains(name)))
+        Ok(names.all(|name| named.names.contains(name.as_str())))
     }
 
     /// Whether all objects of a schema name what they have.
@@ -162,7 +160,7 @@ impl<'v, 'a> Validation<'v, 'a> {
     fn here(&self, node: Id, value: &Value, depth: usize) -> Outcome {
         // What leads nowhere says nothing; the comparison has to.
         let Ok(id) = resolve(self.schemas.tree, node) else {
-            return Ok(Some(Named::default()));
+            return Ok(Some(Rc::default()));
         };
         let key = (id, std::ptr::from_ref(value));
         if let Some(known) = self.seen.borrow().get(&key) {
@@ -192,7 +190,7 @@ impl<'v, 'a> Validation<'v, 'a> {
                     return Ok(None);
                 }
             }
-            None if is_nullable && value.is_null() => return Ok(Some(Named::default())),
+            None if is_nullable && value.is_null() => return Ok(Some(Rc::default())),
             None => {}
         }
         if let Some(list) = has("enum")
@@ -218,7 +216,7 @@ impl<'v, 'a> Validation<'v, 'a> {
         }
         for part in self.parts(id, "allOf") {
             match self.here(part, value, depth)? {
-                Some(more) => named.add(more),
+                Some(more) => named.add(&more),
                 None => return Ok(None),
             }
         }
@@ -230,7 +228,7 @@ impl<'v, 'a> Validation<'v, 'a> {
             for branch in self.parts(id, name) {
                 if let Some(more) = self.here(branch, value, depth)? {
                     count += 1;
-                    named.add(more);
+                    named.add(&more);
                 }
                 if count > most {
                     return Ok(None);
@@ -246,7 +244,7 @@ impl<'v, 'a> Validation<'v, 'a> {
         {
             return Ok(None);
         }
-        Ok(Some(named))
+        Ok(Some(Rc::new(named)))
     }
 
     fn parts(&self, id: Id, name: &str) -> Vec<Id> {
@@ -421,14 +419,14 @@ impl<'v, 'a> Validation<'v, 'a> {
                     return Ok(false);
                 }
                 // What is needed is named, even where nothing is said of it.
-                named.names.insert(name.to_owned());
+                named.names.insert(name.into());
             }
         }
         let others = keyword(tree, id, "additionalProperties");
         for (name, member) in members {
             let property = properties.get(name.as_str());
             if let Some(node) = property.filter(|node| !self.is_one_way(**node)) {
-                named.names.insert(name.clone());
+                named.names.insert(name.as_str().into());
                 if !self.at(&[*node], member, depth)? {
                     return Ok(false);
                 }
@@ -441,7 +439,7 @@ impl<'v, 'a> Validation<'v, 'a> {
                 None if !self.at(&[others], member, depth)? => return Ok(false),
                 None => {}
             }
-            named.names.insert(name.clone());
+            named.names.insert(name.as_str().into());
         }
         Ok(true)
     }

@@ -1,9 +1,20 @@
-//! What a comparison found.
+//! What a comparison found: the differences, each with its severity, its places and
+//! what it is known by.
+
+use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
-use crate::{document::Position, rules::Rule};
+use crate::{
+    compare::{self, Difference, NodeRef},
+    document::{self, Document, Id, Position},
+    rules::{self, Rule},
+    schema::Schemas,
+    severity::{Severity, severity},
+    witness::Validators,
+};
 
 /// What a change does to an exchange between a client made from the old document
 /// and a server that follows the new one.
@@ -146,20 +157,19 @@ impl Report {
 
     /// Sorts the findings, and says the worst of them again.
     pub(crate) fn judge(&mut self) {
-        self.findings.sort_by(|left, right| {
-            let key = |finding: &Finding| {
-                (
-                    finding.wire,
-                    finding.operations.first().cloned(),
-                    finding.old_position,
-                    finding.new_position,
-                )
-            };
-            key(left)
-                .cmp(&key(right))
-                .then_with(|| left.rule.id.cmp(right.rule.id))
-                .then_with(|| left.fingerprint.cmp(&right.fingerprint))
-        });
+        fn key(one: &Finding) -> impl Ord {
+            let operation = one.operations.first();
+            let positions = (one.old_position, one.new_position);
+            (
+                one.wire,
+                operation,
+                positions,
+                one.rule.id,
+                &one.fingerprint,
+            )
+        }
+        self.findings
+            .sort_by(|left, right| key(left).cmp(&key(right)));
         let verdicts = self.findings.iter().map(|finding| match finding.wire {
             Wire::Breaking => Verdict::Breaking,
             Wire::Undecided => Verdict::Undecided,
@@ -184,4 +194,139 @@ macro_rules! spelled {
 spelled! {
     Wire: Breaking "breaking", Undecided "undecided", Notice "notice", NonBreaking "non-breaking", Docs "docs";
     Verdict: Breaking "breaking", Undecided "undecided", NonBreaking "non-breaking", DocsOnly "docs-only", None "none";
+}
+
+/// Compares two documents.
+///
+/// Old is what clients are made from, new is what the server follows. What no
+/// operation reaches is not compared.
+#[must_use]
+pub fn compare(old: &Document, new: &Document) -> Report {
+    if document::same(old.tree(), document::ROOT, new.tree(), document::ROOT) {
+        // Also where the documents can't be understood.
+        return Report::of(Vec::new());
+    }
+    let old_schemas = compare::schemas_of(old);
+    let new_schemas = compare::schemas_of(new);
+    let values = Validators::new(&old_schemas, &new_schemas);
+    let equal = document::equal_references(old.tree(), new.tree());
+    let differences = compare::differences(&old_schemas, &new_schemas, &values, &equal);
+    let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
+    for difference in &differences {
+        let key = (difference.rule.id, difference.old.id, difference.new.id);
+        if let Some(known) = found.get_mut(&key)
+            && known.wire <= Wire::Undecided
+        {
+            // A component that several operations use differs once.
+            add(&mut known.operations, operations(difference));
+            continue;
+        }
+        let mut finding = finding(difference, &old_schemas, &new_schemas, &values);
+        if let Some(known) = found.get_mut(&key) {
+            if known.wire <= finding.wire {
+                add(&mut known.operations, finding.operations);
+                continue;
+            }
+            let mut operations = std::mem::take(&mut known.operations);
+            add(&mut operations, finding.operations);
+            finding.operations = operations;
+        }
+        found.insert(key, finding);
+    }
+    // What is not sent this way deserves a word only where nothing is said of it the
+    // other way.
+    let places: Vec<(Id, Id)> = found.keys().map(|(_, old, new)| (*old, *new)).collect();
+    let is_unsent = |rule: &str| rules::UNSENT_CHANGED.iter().any(|unsent| unsent.id == rule);
+    found.retain(|(rule, old, new), _| {
+        !is_unsent(rule)
+            || places
+                .iter()
+                .filter(|place| **place == (*old, *new))
+                .count()
+                == 1
+    });
+    Report::of(found.into_values().collect())
+}
+
+/// The operations of a difference.
+fn operations(difference: &Difference) -> Vec<String> {
+    let operations = difference.operations.iter();
+    operations.map(ToString::to_string).collect()
+}
+
+/// Adds the operations that are not there yet.
+fn add(operations: &mut Vec<String>, more: Vec<String>) {
+    for operation in more {
+        if !operations.contains(&operation) {
+            operations.push(operation);
+        }
+    }
+}
+
+/// What makes two differences one.
+type Key = (&'static str, Id, Id);
+
+fn finding(
+    difference: &Difference,
+    old: &Schemas<'_>,
+    new: &Schemas<'_>,
+    values: &Validators<'_>,
+) -> Finding {
+    let Severity {
+        rule,
+        wire,
+        witness,
+        reason,
+    } = severity(difference, values);
+    let stood = (
+        difference.old.value(old.tree),
+        difference.new.value(new.tree),
+    );
+    let pointer = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.pointer(spot.id);
+    let position = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.position(spot.id);
+    let (old_pointer, new_pointer) = (pointer(old, difference.old), pointer(new, difference.new));
+    let canonical = |schemas: &Schemas<'_>, spot: NodeRef| {
+        if spot.exists {
+            schemas.tree.canonical_text(spot.id)
+        } else {
+            "nothing".to_owned()
+        }
+    };
+    let fingerprint = fingerprint(&[
+        rule.id,
+        &old_pointer,
+        &new_pointer,
+        &canonical(old, difference.old),
+        &canonical(new, difference.new),
+    ]);
+    Finding {
+        rule,
+        fingerprint,
+        wire,
+        old_pointer,
+        new_pointer,
+        old_position: position(old, difference.old),
+        new_position: position(new, difference.new),
+        old: stood.0,
+        new: stood.1,
+        reason,
+        witness,
+        exists: (difference.old.exists, difference.new.exists),
+        operations: operations(difference),
+    }
+}
+
+/// A short hash of some texts.
+fn fingerprint(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text.as_bytes());
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

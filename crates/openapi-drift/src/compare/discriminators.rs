@@ -1,0 +1,311 @@
+//! What tells the forms of a union apart: a property that lists other values in each of
+//! them, or a discriminator.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
+
+use super::{Comparison, NodeRef, SampleHint, Task, text::resolved_text};
+use crate::{
+    document::{Id, Tree, resolve, same},
+    rules::{self, Direction, Pair},
+    schema::{Alternative, Listed, Schemas, Tags, Type, schema},
+};
+
+/// What the discriminators of both sides say.
+pub(super) type BothTags<'t> = (&'t [Rc<Tags>], &'t [Rc<Tags>]);
+
+/// A property whose values tell the forms of a union apart.
+pub(super) struct Tag {
+    pub(super) property: Arc<str>,
+    /// Of each form of each side, the values; none where it has no such property.
+    pub(super) old: Vec<BTreeSet<Listed>>,
+    pub(super) new: Vec<BTreeSet<Listed>>,
+}
+
+impl Comparison<'_> {
+    /// The property that tells the forms of both sides apart, if there is one.
+    pub(super) fn tag(
+        &self,
+        old: &[Alternative],
+        new: &[Alternative],
+        tags: BothTags<'_>,
+    ) -> Option<Tag> {
+        let is_objects = |all: &[Alternative]| all.iter().all(|one| one.kind == Type::Object);
+        if !is_objects(old) || !is_objects(new) {
+            return None;
+        }
+        let said = tags
+            .0
+            .iter()
+            .chain(tags.1)
+            .map(|tags| Arc::clone(&tags.property));
+        let larger = if old.len() >= new.len() {
+            (self.old, old)
+        } else {
+            (self.new, new)
+        };
+        let of_first = larger.1.iter().take(4).flat_map(|one| {
+            let named = larger.0.named(&one.parts);
+            let listing = named
+                .properties
+                .iter()
+                .filter(|(_, nodes)| nodes.iter().any(|node| lists(larger.0.tree, *node)));
+            listing
+                .map(|(name, _)| Arc::clone(name))
+                .collect::<Vec<_>>()
+        });
+        let mut candidates: Vec<Arc<str>> = Vec::new();
+        for name in said.chain(of_first) {
+            if !candidates.contains(&name) {
+                candidates.push(name);
+            }
+        }
+        let mut best: Option<(usize, Tag)> = None;
+        for property in candidates.into_iter().take(8) {
+            let of = |schemas: &Schemas<'_>, all: &[Alternative], tags: &[Rc<Tags>]| {
+                let values = all
+                    .iter()
+                    .map(|one| tag_values(schemas, one, &property, tags));
+                values.collect::<Vec<_>>()
+            };
+            let (before, after) = (of(self.old, old, tags.0), of(self.new, new, tags.1));
+            let tagged = |values: &[BTreeSet<Listed>]| {
+                values.iter().filter(|values| !values.is_empty()).count()
+            };
+            let counts = (tagged(&before), tagged(&after));
+            let is_apart = are_apart(&before) && are_apart(&after);
+            if !is_apart || counts.0 == 0 || counts.1 == 0 || counts.0.max(counts.1) < 2 {
+                continue;
+            }
+            let count = counts.0 + counts.1;
+            if best.as_ref().is_none_or(|(known, _)| count > *known) {
+                let tag = Tag {
+                    property,
+                    old: before,
+                    new: after,
+                };
+                best = Some((count, tag));
+            }
+        }
+        best.map(|(_, tag)| tag)
+    }
+
+    /// Compares what discriminators say, where no list of values in the forms says it
+    /// already.
+    pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
+        let texts = |tree: &Tree, tags: &[Rc<Tags>]| -> Vec<String> {
+            tags.iter()
+                .map(|tags| tree.canonical_text(tags.node))
+                .collect()
+        };
+        let (Some(first), Some(second)) = (old.first(), new.first()) else {
+            return; // That one came or went is an annotation.
+        };
+        if texts(self.old.tree, old) == texts(self.new.tree, new) && old.len() > 1 {
+            return;
+        }
+        let at = (NodeRef::at(first.node), NodeRef::at(second.node));
+        let name = task.place.name();
+        let noted = || format!("the discriminator of {name} is written in another way");
+        let ([old], [new]) = (old, new) else {
+            let pair = &rules::DISCRIMINATOR_NOTED;
+            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
+            return;
+        };
+        let mut found: Vec<(&'static Pair, (Id, Id), String)> = Vec::new();
+        if old.property != new.property {
+            let reason = format!(
+                "the discriminator of {name} was `{}` and is `{}`",
+                old.property, new.property
+            );
+            found.push((&rules::DISCRIMINATOR_CHANGED, (old.name, new.name), reason));
+        }
+        let lists_none = |schemas: &Schemas<'_>, tags: &Tags, target: Id, value: &Arc<str>| {
+            let listed = listed_tags(schemas, target, &tags.property);
+            listed.is_some_and(|listed| !listed.contains(&Listed::Text(Arc::clone(value))))
+        };
+        let mut came: Vec<(&Arc<str>, Id, Option<Id>)> = Vec::new();
+        for (value, (target, at)) in &new.targets {
+            if !old.targets.contains_key(value) {
+                came.push((value, *target, *at));
+            }
+        }
+        for (value, (target, at)) in &old.targets {
+            if let Some((other, other_at)) = new.targets.get(value) {
+                if self.is_other(*target, *other, (old, new), task) {
+                    let reason = format!(
+                        "`{}: {value:?}` of {name} meant {} and means {}",
+                        old.property,
+                        self.old.tree.key(*target),
+                        self.new.tree.key(*other)
+                    );
+                    let at = (at.unwrap_or(old.node), other_at.unwrap_or(new.node));
+                    found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
+                }
+                continue;
+            }
+            let Some(other) = self.counterpart(*target, new) else {
+                continue; // A form that went, which is said.
+            };
+            if lists_none(self.old, old, *target, value) || lists_none(self.new, new, other, value)
+            {
+                continue; // The list of values counts.
+            }
+            let renamed = came.iter().position(|(_, target, _)| *target == other);
+            let is_kept = new
+                .targets
+                .iter()
+                .any(|(value, (target, _))| *target == other && old.targets.contains_key(value));
+            match renamed.filter(|_| !is_kept) {
+                Some(index) => {
+                    let (to, _, to_at) = came.remove(index);
+                    let reason = format!(
+                        "`{}` of {name} must be {to:?} in place of {value:?} now",
+                        old.property
+                    );
+                    let at = (at.unwrap_or(old.node), to_at.unwrap_or(new.node));
+                    found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
+                }
+                None => {
+                    let reason = format!("`{}: {value:?}` of {name} was removed", old.property);
+                    let at = (at.unwrap_or(old.node), new.node);
+                    found.push((&rules::DISCRIMINATOR_NARROWED, at, reason));
+                }
+            }
+        }
+        for (value, target, at) in came {
+            let before = old.targets.values().map(|(target, _)| *target);
+            let known = before
+                .into_iter()
+                .find(|one| self.counterpart(*one, new) == Some(target));
+            let Some(known) = known else {
+                continue; // A form that came, which is said.
+            };
+            if lists_none(self.new, new, target, value) || lists_none(self.old, old, known, value) {
+                continue;
+            }
+            let reason = format!("`{}: {value:?}` of {name} was added", new.property);
+            let at = (old.node, at.unwrap_or(new.node));
+            found.push((&rules::DISCRIMINATOR_WIDENED, at, reason));
+        }
+        let (old_tree, new_tree) = (self.old.tree, self.new.tree);
+        if found.is_empty() && !same(old_tree, old.node, new_tree, new.node) {
+            let pair = &rules::DISCRIMINATOR_NOTED;
+            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
+        }
+        for (pair, at, reason) in found {
+            // What is said by names alone stands nowhere in the discriminator.
+            let of = |id: Id, node: Id| NodeRef {
+                id,
+                exists: id != node,
+            };
+            let at = (of(at.0, old.node), of(at.1, new.node));
+            let difference = self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
+            difference.is_certain = true;
+        }
+    }
+
+    /// The schema of the new side that is what a schema of the old side was: of the
+    /// same name, or with the same text.
+    fn counterpart(&self, old: Id, new: &Tags) -> Option<Id> {
+        let targets = || new.targets.values().map(|(target, _)| *target);
+        let name = self.old.tree.key(old);
+        let named = targets().find(|target| self.new.tree.key(*target) == name);
+        named.or_else(|| {
+            let text = resolved_text(self.old.tree, old, true);
+            targets().find(|target| resolved_text(self.new.tree, *target, true) == text)
+        })
+    }
+
+    /// Whether a value of a discriminator means another schema, one that what was
+    /// meant does not fit.
+    fn is_other(&self, old: Id, new: Id, (before, after): (&Tags, &Tags), task: &Task) -> bool {
+        if self.old.tree.key(old) == self.new.tree.key(new)
+            || resolved_text(self.old.tree, old, true) == resolved_text(self.new.tree, new, true)
+        {
+            return false;
+        }
+        // What was meant is still there under another value, or it breaks.
+        let is_moved = self
+            .counterpart(old, after)
+            .is_some_and(|moved| moved != new);
+        let is_taken = before
+            .targets
+            .values()
+            .any(|(target, _)| *target != old && self.counterpart(*target, after) == Some(new));
+        if is_moved || is_taken {
+            return true;
+        }
+        let inner = Task {
+            old: schema([old]),
+            new: schema([new]),
+            ..task.clone()
+        };
+        let found = self.asked(|asked| asked.later(inner));
+        let is_request = task.place.body.direction == Direction::Request;
+        found.is_none_or(|found| found.iter().any(|one| one.is_outside(is_request)))
+    }
+}
+
+/// The values of a property that tells forms apart: those that it lists, or those
+/// that a discriminator has for the form.
+fn tag_values(
+    schemas: &Schemas<'_>,
+    one: &Alternative,
+    property: &Arc<str>,
+    tags: &[Rc<Tags>],
+) -> BTreeSet<Listed> {
+    let named = schemas.named(&one.parts);
+    if let Some(nodes) = named.properties.get(property)
+        && nodes.iter().any(|node| lists(schemas.tree, *node))
+    {
+        let expanded = schemas.expand(nodes);
+        let lists = expanded.alternatives.iter().map(|one| {
+            let list = schemas.enumerated(one)?;
+            Some(
+                list.values
+                    .iter()
+                    .map(|(value, _)| value.clone())
+                    .collect::<Vec<_>>(),
+            )
+        });
+        let lists: Option<Vec<Vec<Listed>>> = lists.collect();
+        return lists.unwrap_or_default().into_iter().flatten().collect();
+    }
+    let targets: Vec<Id> = one
+        .branches
+        .iter()
+        .filter_map(|branch| resolve(schemas.tree, *branch).ok())
+        .collect();
+    let said = tags.iter().filter(|tags| tags.property == *property);
+    said.flat_map(|tags| tags.targets.iter())
+        .filter(|(_, (target, _))| targets.contains(target))
+        .map(|(value, _)| Listed::Text(Arc::clone(value)))
+        .collect()
+}
+
+/// The values that a schema lists for a property, if it does.
+fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> Option<HashSet<Listed>> {
+    let expanded = schemas.expand(&schema([target]));
+    let object = expanded
+        .alternatives
+        .iter()
+        .find(|one| one.kind == Type::Object)?;
+    let values = tag_values(schemas, object, property, &[]);
+    (!values.is_empty()).then(|| values.into_iter().collect())
+}
+
+/// Whether a schema lists its values itself.
+fn lists(tree: &Tree, node: Id) -> bool {
+    resolve(tree, node)
+        .is_ok_and(|id| tree.get(id, "enum").is_some() || tree.get(id, "const").is_some())
+}
+
+/// Whether no value is of two forms.
+fn are_apart(forms: &[BTreeSet<Listed>]) -> bool {
+    let mut seen = HashSet::new();
+    forms.iter().flatten().all(|value| seen.insert(value))
+}
