@@ -268,6 +268,7 @@ fn a_real_page_replaces_what_was_described() {
         "# A new page\n\n```json\n{document}\n```\n\n## Example\n\n```bash\n\
          curl https://api.aimlapi.com/v1/images/generations \\\n  -H 'Authorization: Bearer <KEY>' \\\n  \
          -d '{{\"prompt\": \"A mug\", \"model\": \"flux/kontext-pro/text-to-image\", \"aspect_ratio\": \"21:9\"}}'\n```\n\n\
+         ### Error response\n\n```\n{{\"statusCode\": 400}}\n```\n\n\
          ### Response\n\n```\n{{images: [{{url: 'https://x.example/1.png', width: 1568, height: 672}}], seed: 1}}\n```\n"
     );
     let run = workspace.run_with_input(&["import", "-"], &text);
