@@ -161,7 +161,8 @@ fn fifth_page_adds_one_struct_and_one_variant() {
             text: document.to_string(),
         });
         let changes = what_fails(&before, &Story::of(&five));
-        let is_gone = |line: &str| line.trim_start().starts_with("- ");
+        // All traits of a type are one line, which a new variant makes longer.
+        let is_gone = |line: &str| line.trim_start().starts_with("- ") && !line.contains("impl ");
         assert!(!changes.lines().any(is_gone), "{changes}");
         text.push_str(&format!("# {name}\n{changes}\n"));
     }

@@ -43,7 +43,7 @@ pub fn inputs() -> io::Result<Inputs> {
 ///
 /// A file cannot be read.
 pub fn frozen_inputs() -> io::Result<Inputs> {
-    inputs_below("tests/fixtures/")
+    inputs_below("tests/fixtures/family/")
 }
 
 fn inputs_below(root: &str) -> io::Result<Inputs> {

@@ -510,10 +510,14 @@ struct Contract(BTreeMap<String, Validator>);
 
 impl Contract {
     fn new(operation: &Value) -> Self {
-        let pages = operation["request"]["pages"].as_array().unwrap().iter();
-        let pages = pages.map(|page| {
-            let model = page["models"][0].as_str().unwrap().to_owned();
-            (model, contract::validator(operation, &page["schema"]))
+        let schema = &operation["request"]["content"]["application/json"];
+        let pages = schema["discriminator"]["mapping"]
+            .as_object()
+            .unwrap()
+            .iter();
+        let pages = pages.map(|(model, page)| {
+            let schema = serde_json::json!({ "$ref": page });
+            (model.clone(), contract::validator(operation, &schema))
         });
         Self(pages.collect())
     }

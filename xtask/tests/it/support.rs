@@ -27,7 +27,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        for name in ["openapi/published", "openapi/described", "openapi/overlays"] {
+        for name in ["openapi/published", "openapi/overlays"] {
             let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
             let from = fixtures.join(name);
             let to = folder.path().join(name);

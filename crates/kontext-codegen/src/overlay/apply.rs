@@ -104,6 +104,11 @@ impl Application<'_> {
                 "the provider has corrected this at {corrected} of {targets} targets: narrow the \
                  target to the others"
             )
+        } else if self.documents > 1 && self.overlay.applies_to.is_none() {
+            format!(
+                "the provider has corrected this in {document}: name the other documents in \
+                 x-applies-to of {file}, if nothing else in the overlay is for this one"
+            )
         } else if self.documents > 1 {
             format!(
                 "the provider has corrected this in {document}: leave it out of x-applies-to of \
