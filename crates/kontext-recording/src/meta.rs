@@ -52,7 +52,8 @@ pub struct RecordingMeta {
     pub source: Source,
     /// The day of the recording, as `2026-11-22`.
     pub date: String,
-    /// The SHA-256 of the operation's contract at that time, in hexadecimal.
+    /// The SHA-256 of what the contract said of the request's model at that time, in
+    /// hexadecimal.
     pub contract_sha256: String,
     /// What the recording has although no one has seen it, and why.
     #[serde(default)]

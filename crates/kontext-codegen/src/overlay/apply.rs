@@ -269,13 +269,18 @@ impl Application<'_> {
         {
             return Some(Obstacle::Corrected(message));
         }
-        Some(Obstacle::Other(
-            message,
-            format!(
-                "the provider has changed this: look at it, then adapt or delete {}",
-                self.overlay.file
+        let file = &self.overlay.file;
+        let help = match self.documents {
+            0 | 1 => {
+                format!("the provider has changed this: look at it, then adapt or delete {file}")
+            }
+            _ => format!(
+                "the page differs here from others that the overlay is for: look at it, then adapt \
+                 {file}, or name the others in its x-applies-to and correct this page with an \
+                 overlay of its own"
             ),
-        ))
+        };
+        Some(Obstacle::Other(message, help))
     }
 
     /// Whatever an update writes over must be expected, or it would mask what
