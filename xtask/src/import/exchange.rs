@@ -137,10 +137,13 @@ fn request<'d>(block: &Block<'_>, document: &'d Document) -> Option<(Language, &
 }
 
 fn is_response(block: &Block<'_>) -> bool {
-    let is_data = matches!(
-        Language::of(&block.language, ""),
-        None | Some(Language::Json)
-    ) || block.text.trim_start().starts_with(['{', '[']);
+    let is_data = match Language::of(&block.language, "") {
+        Some(Language::Json) => true,
+        // There may be text around it.
+        None => block.text.contains('{'),
+        Some(_) => block.text.trim_start().starts_with(['{', '[']),
+    };
     let words = ["response", "output", "answer"];
-    is_data && words.iter().any(|word| block.label.contains(word))
+    let has = |word: &str| block.label.contains(word);
+    is_data && words.into_iter().any(has) && !has("error")
 }

@@ -284,16 +284,12 @@ fn entry<'c>(contract: &'c Value, exchange: &Exchange<'_>) -> Option<&'c Value> 
     entries.find(|one| one["method"] == *operation.method && one["path"] == *operation.path)
 }
 
-/// The hash of what an operation's contract says of a request: that of its page, which the
-/// model chooses, where several pages describe the operation.
+/// The hash of what an operation's contract says of a request: that of its page, where
+/// several pages describe the operation.
 fn sha256(entry: &Value, request: &Value) -> String {
-    let pages = entry.pointer("/request/pages").and_then(Value::as_array);
-    let is_of_model = |page: &&Value| {
-        let models = page["models"].as_array();
-        models.is_some_and(|models| models.contains(&request["model"]))
-    };
-    let page = pages.into_iter().flatten().find(is_of_model);
-    let hash = page.unwrap_or(entry)["sha256"].as_str();
+    let model = request["model"].as_str().unwrap_or_default();
+    let of_page = entry["request"]["sha256"].get(model);
+    let hash = of_page.unwrap_or(&entry["sha256"]).as_str();
     hash.unwrap_or_default().to_owned()
 }
 

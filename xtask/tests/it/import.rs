@@ -57,6 +57,14 @@ fn own_page() -> String {
         .to_string()
 }
 
+/// Copies a file or folder of the project.
+fn copy(name: &str, workspace: &Workspace) {
+    let to = workspace.path(name);
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    let copied = Run::of(Command::new("cp").arg("-r").arg(root().join(name)).arg(to));
+    assert_eq!(copied.code, 0, "{}", copied.stderr);
+}
+
 /// The project's page, with texts replaced.
 fn page(changes: &[(&str, &str)]) -> String {
     let mut text = fs::read_to_string(own_page()).unwrap();
@@ -152,16 +160,8 @@ fn the_committed_page_changes_nothing() {
         "crates/kontext-api/src/generated.rs",
     ];
     for folder in folders {
-        let to = workspace.path(folder);
-        let _ = fs::remove_dir_all(&to);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        let copied = Run::of(
-            Command::new("cp")
-                .arg("-r")
-                .arg(root().join(folder))
-                .arg(to),
-        );
-        assert_eq!(copied.code, 0, "{}", copied.stderr);
+        let _ = fs::remove_dir_all(workspace.path(folder));
+        copy(folder, &workspace);
     }
     let run = workspace.run(&["import", &own_page()]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
@@ -262,12 +262,17 @@ fn answers_that_the_contract_does_not_allow_go_to_quarantine() {
 fn a_real_page_replaces_what_was_described() {
     let workspace = workspace();
     let described = "openapi/described/flux-kontext-pro-text-to-image.json";
+    for folder in ["openapi/described", "openapi/overlays"] {
+        let _ = fs::remove_dir_all(workspace.path(folder));
+        copy(folder, &workspace);
+    }
     let mut document: Value = serde_json::from_str(&workspace.read(described)).unwrap();
     document.as_object_mut().unwrap().remove("x-described-from");
     let text = format!(
         "# A new page\n\n```json\n{document}\n```\n\n## Example\n\n```bash\n\
          curl https://api.aimlapi.com/v1/images/generations \\\n  -H 'Authorization: Bearer <KEY>' \\\n  \
          -d '{{\"prompt\": \"A mug\", \"model\": \"flux/kontext-pro/text-to-image\", \"aspect_ratio\": \"21:9\"}}'\n```\n\n\
+         ### Error response\n\n```\n{{\"statusCode\": 400}}\n```\n\n\
          ### Response\n\n```\n{{images: [{{url: 'https://x.example/1.png', width: 1568, height: 672}}], seed: 1}}\n```\n"
     );
     let run = workspace.run_with_input(&["import", "-"], &text);
