@@ -29,7 +29,8 @@ impl CreditBudget {
 
     /// What a request may cost.
     pub(crate) fn estimate(&self, request: &GenerateImageRequest) -> u64 {
-        let images = request.images();
+        // Left out, the provider makes 1.
+        let images = request.images().unwrap_or(1);
         images
             .saturating_mul(self.per_image)
             .saturating_mul(self.charges_per_call)
