@@ -910,23 +910,11 @@ pub mod types {
                 Self::TextToImage(request) => request.model.as_str(),
             }
         }
-        /// The whole number that a field has, by its name on the wire.
-        pub(crate) fn whole_number(&self, name: &str) -> Option<u64> {
+        /// How many images it asks for, if it says so.
+        pub(crate) fn images(&self) -> Option<u64> {
             match self {
-                Self::ImageToImage(request) => {
-                    match name {
-                        "num_images" => request.num_images,
-                        "seed" => request.seed,
-                        _ => None,
-                    }
-                }
-                Self::TextToImage(request) => {
-                    match name {
-                        "num_images" => request.num_images,
-                        "seed" => request.seed,
-                        _ => None,
-                    }
-                }
+                Self::ImageToImage(request) => request.num_images,
+                Self::TextToImage(request) => request.num_images,
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::client::call::Call;
 use crate::redact;
 use crate::request::input::InputImage;
 use crate::request::uri::Uri;
-use crate::types::{GenerateImageRequest, ImageUrl};
+use crate::types::ImageUrl;
 
 pub(crate) mod input;
 pub(crate) mod uri;
@@ -116,14 +116,6 @@ pub(crate) fn unknown_model(request: &Value, property: &str, known: &[&str]) -> 
         ),
         Some(_) => format!("`{property}` must be a string, one of {known}"),
     })
-}
-
-impl GenerateImageRequest {
-    /// How many images the request asks for; left out, the provider makes 1.
-    pub(crate) fn images(&self) -> u64 {
-        let count = self.whole_number("num_images");
-        count.or_else(|| self.whole_number("n")).unwrap_or(1)
-    }
 }
 
 /// How many characters a message about a request may have.

@@ -66,9 +66,13 @@ impl Recording {
             name: path.to_owned(),
             method: method.to_owned(),
             path: path.to_owned(),
-            status: status.to_string(),
             request: Some(body("request.json", request)),
-            responses: vec![body("response.json", response)],
+            answers: vec![Answer {
+                place: "/status".to_owned(),
+                status: status.to_string(),
+                body: Some(body("response.json", response)),
+            }],
+            redacted: Vec::new(),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use kontext_recording::{
-    Canonical, FORMAT, META_FILE, Origin, REQUEST_FILE, RecordingMeta, RequestHash, Source,
+    AnswerMeta, Canonical, FORMAT, META_FILE, Origin, REQUEST_FILE, RecordingMeta, RequestHash,
+    Source,
 };
 use serde_json::Value;
 
@@ -60,6 +61,20 @@ struct Known {
     hash: RequestHash,
 }
 
+impl Known {
+    fn is_of(&self, page: &str) -> bool {
+        let mut answers = self.meta.answers.iter();
+        answers.any(|answer| answer.source.document == page)
+    }
+
+    /// Where one of the answers is from, if not from a page: such a recording is left as it
+    /// is.
+    fn other_origin(&self) -> Option<Origin> {
+        let mut origins = self.meta.answers.iter().map(|answer| answer.origin);
+        origins.find(|origin| *origin != Origin::Documented)
+    }
+}
+
 impl Recorder<'_> {
     /// Turns the exchanges of a page into recordings.
     ///
@@ -77,9 +92,8 @@ impl Recorder<'_> {
                     .push(format!("not recorded: {}: {section}: {why}", self.page));
             }
         }
-        let is_gone = |known: &&Known| {
-            known.meta.source.document == self.page && !recorded.requests.contains(&known.hash)
-        };
+        let is_gone =
+            |known: &&Known| known.is_of(self.page) && !recorded.requests.contains(&known.hash);
         let gone = known.iter().filter(is_gone);
         let lines = gone.map(|known| format!("no longer on the page: {}", known.name));
         let lines: Vec<String> = lines.collect();
@@ -132,27 +146,30 @@ impl Recorder<'_> {
             title: title(value, &exchange.section),
             method: operation.method.clone(),
             path: operation.path.clone(),
-            status: operation.status,
-            headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
-            origin: Origin::Documented,
-            source: Source {
-                document: self.page.to_owned(),
-                section: Some(exchange.section.clone()),
-            },
-            date: self.today.to_owned(),
-            contract_sha256: entry.map_or_else(String::new, |entry| sha256(entry, value)),
-            not_recorded: vec![
-                format!(
-                    "the status: the page shows none, the document has {}",
-                    operation.status
-                ),
-                "the response headers: the page shows none, content-type is what the document \
-                 declares"
-                    .to_owned(),
-                "the pictures: the page has only their URLs".to_owned(),
-            ],
             redacted: Vec::new(),
-            files: Vec::new(),
+            answers: vec![AnswerMeta {
+                status: operation.status,
+                headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
+                origin: Origin::Documented,
+                source: Source {
+                    document: self.page.to_owned(),
+                    section: Some(exchange.section.clone()),
+                },
+                date: self.today.to_owned(),
+                contract_sha256: entry.map_or_else(String::new, |entry| sha256(entry, value)),
+                not_recorded: vec![
+                    format!(
+                        "the status: the page shows none, the document has {}",
+                        operation.status
+                    ),
+                    "the response headers: the page shows none, content-type is what the document \
+                     declares"
+                        .to_owned(),
+                    "the pictures: the page has only their URLs".to_owned(),
+                ],
+                redacted: Vec::new(),
+                files: Vec::new(),
+            }],
         };
         let kept = same.iter().find(|known| known.shelf == shelf);
         recorded.store(
@@ -170,7 +187,7 @@ impl Recorder<'_> {
         let refused = same
             .iter()
             .filter(|known| shelf == SERVED && known.shelf == QUARANTINE);
-        for known in refused.filter(|known| known.meta.origin == Origin::Documented) {
+        for known in refused.filter(|known| known.other_origin().is_none()) {
             for file in [META_FILE, REQUEST_FILE, RESPONSE_FILE] {
                 recorded
                     .files
@@ -223,13 +240,14 @@ impl Recorded {
         );
         let is_current = fs::read(root.join(&response.0)).is_ok_and(|bytes| bytes == response.1);
         let verb = match known {
-            Some(known) if known.meta.origin != Origin::Documented => {
-                let origin = known.meta.origin;
-                self.lines.push(format!("kept: {folder}: it is {origin}"));
-                return;
-            }
-            Some(_) if is_current => "current",
-            Some(_) => "updated",
+            Some(known) => match known.other_origin() {
+                Some(origin) => {
+                    self.lines.push(format!("kept: {folder}: it is {origin}"));
+                    return;
+                }
+                None if is_current => "current",
+                None => "updated",
+            },
             None if folder.starts_with(QUARANTINE) => "put into quarantine",
             None => "recorded",
         };
@@ -237,13 +255,15 @@ impl Recorded {
         let mut file = |name: &str, bytes| self.files.push((format!("{folder}/{name}"), bytes));
         if let Some(known) = known {
             let new = std::mem::replace(&mut meta, known.meta.clone());
-            meta.contract_sha256 = new.contract_sha256;
-            if !is_current {
-                meta.date = new.date;
-                // Pictures of URLs that the answer no longer has.
-                let text = String::from_utf8_lossy(&response.1);
-                let gone = meta.files.extract_if(.., |kept| !text.contains(&kept.url));
-                gone.for_each(|kept| file(&kept.file, None));
+            if let (Some(kept), Some(new)) = (meta.answers.first_mut(), new.answers.first()) {
+                kept.contract_sha256.clone_from(&new.contract_sha256);
+                if !is_current {
+                    kept.date.clone_from(&new.date);
+                    // Pictures of URLs that the answer no longer has.
+                    let text = String::from_utf8_lossy(&response.1);
+                    let gone = kept.files.extract_if(.., |kept| !text.contains(&kept.url));
+                    gone.for_each(|kept| file(&kept.file, None));
+                }
             }
         } else {
             file(REQUEST_FILE, Some(request.as_bytes().to_owned()));
@@ -306,7 +326,7 @@ fn known(root: &Path) -> Result<Vec<Known>, String> {
                 continue;
             };
             let name = format!("{operation}/{case}");
-            let meta = serde_json::from_slice(&meta).map_err(|error| {
+            let meta = RecordingMeta::parse(&meta).map_err(|error| {
                 format!(
                     "{shelf}/{name}/{META_FILE}: {error}\n  help: run `kontext-mock check` for \
                      details"

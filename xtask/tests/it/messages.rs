@@ -300,7 +300,10 @@ fn what_can_be_taken_is_taken() {
         .filter(|line| line.ends_with(','))
         .map(str::trim)
         .collect();
-    assert_eq!(names, ["AB,", "CD,", "X16x9,"]);
+    assert_eq!(
+        names,
+        ["AB,", "CD,", "X16x9,", "Unknown(crate::UnknownValue),"]
+    );
 }
 
 /// The types of an operation that the client does not send are of no use: it is said.

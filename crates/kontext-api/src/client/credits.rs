@@ -49,7 +49,7 @@ impl CreditBudget {
     /// The most that a request is expected to cost.
     pub(crate) fn estimate(&self, request: &GenerateImageRequest) -> u64 {
         // Without a number, the provider makes 1.
-        let images = request.images();
+        let images = request.images().unwrap_or(1);
         images
             .saturating_mul(self.per_image)
             .saturating_mul(self.charges_per_call)

@@ -182,6 +182,12 @@ fn fifth_page_adds_a_struct_and_a_variant_and_renames_nothing() {
         assert!(changes_text.contains(added), "{changes_text}");
         let variants = changes_text.matches("+ types::MakeImageRequest::").count();
         assert_eq!(variants, 1, "{changes_text}");
+        // What it costs is known, however the page spells the number of images.
+        let count = match name {
+            "flux-2" => "Self::Flux2(request)=>{request.num_images.map(|count|count.ceil()asu64)}",
+            _ => "Self::GptImage(request)=>request.n",
+        };
+        assert!(dense(&made(&five).unwrap()).contains(count), "{name}");
         // The recordings of the other pages stay as they are.
         let hashes = |pages: &[(&str, Value)]| {
             let contract = made(pages).unwrap().contract;

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::pages::Union;
 
+/// What pages call the number of images.
+const COUNTS: [&str; 2] = ["num_images", "n"];
+
 /// The items of all unions; `types` are the structs in them.
 pub(super) fn unions(unions: &BTreeMap<String, Union>, types: &[Item]) -> TokenStream {
     let all = unions.iter();
@@ -48,22 +51,35 @@ fn one(name: &str, union: &Union, types: &[Item]) -> TokenStream {
         .variants
         .iter()
         .map(|one| struct_fields(&one.of, types));
-    let (fields, numbers): (Vec<_>, Vec<_>) = fields
+    let (fields, counts): (Vec<_>, Vec<_>) = fields
         .map(|fields| {
             let field = fields.iter().find(|(name, ..)| name == property);
             let field = field.map(|(_, ident, _)| quote!(request.#ident.as_str()));
-            let numbers = fields.iter().filter_map(|(name, ident, ty)| {
+            let mut counts = fields
+                .iter()
+                .filter(|(name, ..)| COUNTS.contains(&name.as_str()));
+            let count = counts.find_map(|(_, ident, ty)| {
                 let inner = argument_of(ty, "Option");
-                let is_number = last_ident(inner.as_ref().unwrap_or(ty)).as_deref() == Some("u64");
                 let value = match inner {
                     Some(_) => quote!(request.#ident),
                     None => quote!(Some(request.#ident)),
                 };
-                is_number.then(|| quote!(#name => #value,))
+                match last_ident(inner.as_ref().unwrap_or(ty))?.as_str() {
+                    "u64" => Some(value),
+                    "f64" => Some(quote!(#value.map(|count| count.ceil() as u64))),
+                    _ => None,
+                }
             });
-            (field, quote!(#(#numbers)*))
+            (field, count)
         })
         .unzip();
+    let counts = variants
+        .iter()
+        .zip(counts)
+        .map(|(variant, count)| match count {
+            Some(count) => quote!(Self::#variant(request) => #count,),
+            None => quote!(Self::#variant(_) => None,),
+        });
     let doc = format!(
         " A request of any of the pages that describe one operation. `{property}` tells which: a \
          struct per group of pages, with a builder of its own."
@@ -102,13 +118,10 @@ fn one(name: &str, union: &Union, types: &[Item]) -> TokenStream {
                 }
             }
 
-            /// The whole number that a field has, by its name on the wire.
-            pub(crate) fn whole_number(&self, name: &str) -> Option<u64> {
+            /// How many images it asks for, if it says so.
+            pub(crate) fn images(&self) -> Option<u64> {
                 match self {
-                    #(Self::#variants(request) => match name {
-                        #numbers
-                        _ => None,
-                    },)*
+                    #(#counts)*
                 }
             }
         }
