@@ -217,6 +217,10 @@ struct Waiting {
 }
 
 /// What the iterator of the jobs gives.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is moved on at once"
+)]
 enum Next {
     Job(Waiting),
     End,
