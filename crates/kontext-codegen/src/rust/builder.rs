@@ -91,8 +91,7 @@ fn builder(
     let has_extra = extra(item).is_some();
     // A field that keeps the values of a map has no setter; it is public.
     let others = item.fields.iter().filter_map(|field| field.ident.as_ref());
-    let others =
-        others.filter(|ident| !idents.contains(ident) && !(has_extra && *ident == "extra"));
+    let others = others.filter(|ident| !(idents.contains(ident) || has_extra && *ident == "extra"));
     let (extra_field, extra_none, extra_value, extra_check, extra_setter) = if has_extra {
         (
             quote!(#[serde(flatten)] extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,),

@@ -264,8 +264,8 @@ fn correction_in_one_of_several_documents_keeps_the_overlay() {
     let problems = apply("x/p.json", &mut document, &[(&fix, 2)], true);
     assert_eq!(
         problems[0].help,
-        "the provider has corrected this in x/p.json: leave it out of x-applies-to of o.json, \
-         if nothing else in the overlay is for it"
+        "the provider has corrected this in x/p.json: name the other documents in x-applies-to \
+         of o.json, if nothing else in the overlay is for this one"
     );
 }
 
