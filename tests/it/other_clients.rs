@@ -149,11 +149,13 @@ async fn the_samples_of_the_page() {
         let answer: Value = serde_json::from_str(&printed(&output)).unwrap();
         assert_eq!(answer, expected(cases[0]));
     }
-    // The page's last sample names another model, which the contract refuses, as
-    // the provider would.
+    // The page's last sample names a text-to-image model: the image would be paid for and
+    // not edited.
     if let Some(output) = node(&aimed(&samples[1], &server)) {
         let text = printed(&output);
         assert!(text.contains("statusCode: 400"), "{text}");
-        assert!(text.contains("model: expected"), "{text}");
+        let refusal =
+            "image_url: expected nothing, flux/kontext-pro/text-to-image does not take it";
+        assert!(text.contains(refusal), "{text}");
     }
 }

@@ -7,8 +7,7 @@ use std::{
 };
 
 use kontext_recording::{
-    AnswerMeta, Canonical, FORMAT, META_FILE, Origin, REQUEST_FILE, RecordingMeta, RequestHash,
-    Source,
+    AnswerMeta, Canonical, META_FILE, Origin, REQUEST_FILE, RecordingMeta, RequestHash, Source,
 };
 use serde_json::Value;
 
@@ -142,7 +141,7 @@ impl Recorder<'_> {
             None => format!("{}/{}", text("name"), case(value, &hash)),
         };
         let meta = RecordingMeta {
-            format: FORMAT,
+            format: 1, // there is one answer
             title: title(value, &exchange.section),
             method: operation.method.clone(),
             path: operation.path.clone(),

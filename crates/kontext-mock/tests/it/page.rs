@@ -240,7 +240,7 @@ async fn page_shows_requests_and_sets_faults() {
         "nearest",
         "/prompt, /seed",
         "contract",
-        "image_url, model, prompt",
+        "model, prompt",
         "1 image, $0.0455",
     ] {
         assert!(rows.contains(part), "{part}: {rows}");

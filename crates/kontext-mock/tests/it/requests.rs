@@ -32,7 +32,7 @@ async fn every_offending_field_is_named() {
         &[
             r#"aspect_ratio: expected one of "21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21", received "1:2""#,
             "guidance_scale: expected at most 20, received 20.5",
-            r#"model: expected exactly "flux/kontext-pro/image-to-image", received "x""#,
+            r#"model: expected one of "flux/kontext-max/image-to-image", "flux/kontext-max/text-to-image", "flux/kontext-pro/image-to-image", "flux/kontext-pro/text-to-image", received "x""#,
             "num_images: expected an integer, received 1.5",
             r#"output_format: expected one of "jpeg", "png", received "gif""#,
             "prompt: expected a string, received null",
@@ -83,8 +83,10 @@ async fn a_missing_key_is_named_itself() {
     assert_eq!(
         message,
         "Body validation error\n\
-         image_url: expected a value, it is required, received nothing\n\
-         model: expected a value, it is required, received nothing"
+         model: expected one of \"flux/kontext-max/image-to-image\", \
+         \"flux/kontext-max/text-to-image\", \
+         \"flux/kontext-pro/image-to-image\", \
+         \"flux/kontext-pro/text-to-image\", received nothing"
     );
     let message = post(server.address(), "[]").message();
     assert_eq!(
