@@ -65,6 +65,9 @@ struct Beyond;
 /// The named members if the value is allowed, none if it is not.
 type Outcome = Result<Option<Rc<Named>>, Beyond>;
 
+/// What is known of a value against a schema.
+type Seen = HashMap<(Id, *const Value), Option<Rc<Named>>>;
+
 /// One value against the schemas of a document.
 pub(super) struct Validation<'v, 'a> {
     pub(super) schemas: &'v Schemas<'a>,
@@ -74,7 +77,7 @@ pub(super) struct Validation<'v, 'a> {
     left: Cell<usize>,
     /// Of each schema and value: schemas may share parts in more ways than can be
     /// walked.
-    seen: RefCell<HashMap<(Id, *const Value), Option<Rc<Named>>>>,
+    seen: RefCell<Seen>,
 }
 
 impl<'v, 'a> Validation<'v, 'a> {
