@@ -524,7 +524,7 @@ impl ApiKey {
 #[non_exhaustive]
 pub enum BuildError {
     /// There is no key.
-    #[error("there is no api key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
+    #[error("no API key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
     MissingKey,
     /// The key cannot stand in a header.
     #[error(

@@ -276,8 +276,8 @@ impl GeneratedImages {
     ///
     /// These are fields that this version does not know, values of another type than
     /// the API documents (a seed that is text, a size that is negative), entries without
-    /// an image, URLs and base64 that hold nothing, and what one of two entries for the
-    /// same image says otherwise than the other. A text with bytes that are not UTF-8 is
+    /// an image, URLs and base64 that hold nothing, and what of two entries for the
+    /// same image contradicts the other. A text with bytes that are not UTF-8 is
     /// here too. Where a name occurs twice in one object, only the last value counts.
     ///
     /// Where the body is not JSON from some place on, after its images (a NaN, a line end

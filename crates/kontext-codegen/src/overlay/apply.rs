@@ -275,7 +275,7 @@ impl Application<'_> {
                 format!("the provider has changed this: look at it, then adapt or delete {file}")
             }
             _ => format!(
-                "the page differs here from others that the overlay is for: look at it, then adapt \
+                "the provider changed this page, or it differs from others that the overlay is for: look at it, then adapt \
                  {file}, or name the others in its x-applies-to and correct this page with an \
                  overlay of its own"
             ),

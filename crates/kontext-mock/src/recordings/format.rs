@@ -109,7 +109,7 @@ fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
             return wrong(
                 &pointer(index, "/contract_sha256"),
                 "64 hexadecimal digits",
-                "copy sha256 of the operation from contract.json",
+                "copy the hash of the request's model (request.sha256) from contract.json",
             );
         }
     }

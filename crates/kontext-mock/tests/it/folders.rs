@@ -241,7 +241,7 @@ fn wrong_values_are_named_by_their_place() {
     check(
         |story| story["contract_sha256"] = "abc".into(),
         ", /contract_sha256: expected 64 hexadecimal digits; \
-         copy sha256 of the operation from contract.json",
+         copy the hash of the request's model (request.sha256) from contract.json",
     );
 }
 
