@@ -473,6 +473,11 @@ impl RequestContract {
 }
 
 impl PageContract {
+    /// The model whose requests these are; none where there is one page.
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     /// Lists everything in a request that the page does not allow, by place.
     ///
     /// `validator` is that of the open or the closed schema.

@@ -127,7 +127,14 @@ impl RecordingIndex {
                 .entry(recording.operation().to_owned())
                 .and_modify(|range| range.end = index + 1)
                 .or_insert(index..index + 1);
-            set.prepared.push(Replay::new(recording, canonical));
+            let request = recording.request();
+            let request = request.and_then(|body| serde_json::from_slice(body).ok());
+            let operations = &mut contract.operations();
+            let model = operations
+                .find(|operation| operation.name() == recording.operation())
+                .and_then(|operation| operation.page_of(request.as_ref())?.model())
+                .map(str::to_owned);
+            set.prepared.push(Replay::new(recording, model, canonical));
         }
         Ok(set)
     }
@@ -155,6 +162,17 @@ impl RecordingIndex {
     ) -> impl Iterator<Item = (usize, &Replay)> + Clone {
         let range = self.operations.get(operation).cloned().unwrap_or(0..0);
         range.clone().zip(&self.prepared[range])
+    }
+
+    /// Those of an operation whose requests are for a model: what one model made is no answer
+    /// for another.
+    pub(crate) fn of_model(
+        &self,
+        operation: &str,
+        model: Option<&str>,
+    ) -> impl Iterator<Item = (usize, &Replay)> {
+        let recordings = self.of_operation(operation);
+        recordings.filter(move |(_, one)| model.is_none() || one.model.as_deref() == model)
     }
 
     /// The body of a recording's request, in the form in which requests are compared.

@@ -74,16 +74,17 @@ pub(crate) fn differences(
     differences
 }
 
-/// The recording of the operation whose request differs in the fewest values;
+/// The recording of the request's model whose request differs in the fewest values;
 /// of several, the first by name.
 pub(crate) fn nearest(
     set: &RecordingIndex,
     operation: &str,
     body: &EvaluatedBody,
 ) -> Option<usize> {
+    let model = body.model.as_deref();
     let body = body.canonical().map(|body| set.stripped(body));
     // Of equal ones, min_by_key takes the first, and names are in order.
-    set.of_operation(operation)
+    set.of_model(operation, model)
         .min_by_key(|(_, prepared)| {
             let recorded = prepared.canonical.as_ref();
             let recorded = recorded.map(|recorded| set.stripped(recorded));

@@ -28,6 +28,9 @@ use crate::{
 pub(crate) struct Replay {
     pub(crate) name: Arc<str>,
     pub(crate) title: String,
+    /// The model that its request is for; none where the contract does not tell requests
+    /// apart.
+    pub(crate) model: Option<String>,
     /// The request's body in the form in which requests are compared, secrets
     /// redacted.
     pub(crate) canonical: Option<Canonical>,
@@ -63,11 +66,16 @@ enum Piece {
 }
 
 impl Replay {
-    pub(crate) fn new(recording: &Recording, canonical: Option<Canonical>) -> Self {
+    pub(crate) fn new(
+        recording: &Recording,
+        model: Option<String>,
+        canonical: Option<Canonical>,
+    ) -> Self {
         let answers = recording.answers().iter();
         Self {
             name: recording.name().into(),
             title: recording.title().to_owned(),
+            model,
             canonical,
             answers: answers
                 .map(|answer| ReplayAnswer::new(recording.name(), answer))

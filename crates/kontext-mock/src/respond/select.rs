@@ -57,7 +57,7 @@ impl<'a> Choice<'a> {
         let (found, how) = match self.mock.settings.match_mode {
             MatchMode::Generate => return self.generated(),
             MatchMode::Fallback => {
-                let first = set.of_operation(operation).next();
+                let first = set.of_model(operation, self.body.model.as_deref()).next();
                 (first.map(|(index, _)| index), Match::Fallback)
             }
             MatchMode::Nearest => {
@@ -258,7 +258,14 @@ impl<'a> Choice<'a> {
                 );
                 violations::list(&heading, lines.into_iter())
             }
-            None => format!("No recording of {} is there.", self.operation.name()),
+            None => {
+                let model = self.body.model.as_deref();
+                format!(
+                    "There is no recording of {}{}; --match generate needs none.",
+                    self.operation.name(),
+                    model.map_or_else(String::new, |model| format!(" for {model}")),
+                )
+            }
         };
         let refusal = Refusal::new(Reason::Miss, format!("{message}\n{hint}"));
         let path = self.exchange.parts.uri.path();

@@ -42,6 +42,8 @@ pub enum Validation {
 pub(crate) struct EvaluatedBody {
     /// Why the contract does not allow it, if it does not.
     pub(crate) refusal: Option<Refusal>,
+    /// The model that it is for; none where the contract does not tell requests apart.
+    pub(crate) model: Option<String>,
     /// The recording that has exactly this body.
     pub(crate) exact: Option<usize>,
     /// What was ignored to find it.
@@ -100,6 +102,7 @@ impl EvaluatedBody {
             compared,
             hash,
             refusal,
+            model,
             unknown,
             data_uris,
         } = read.unwrap_or_else(|refusal| Evaluated {
@@ -112,6 +115,7 @@ impl EvaluatedBody {
         };
         let mut evaluated = Self {
             refusal,
+            model,
             exact: hash.and_then(|hash| set.exact(hash)),
             ignored: Vec::new(),
             compared,
@@ -153,6 +157,7 @@ struct Evaluated {
     compared: Compared,
     hash: Option<RequestHash>,
     refusal: Option<Refusal>,
+    model: Option<String>,
     unknown: Vec<String>,
     data_uris: Vec<DataUri>,
 }
@@ -193,10 +198,10 @@ fn evaluate(
     }
     let hash = RequestHash::of_json(operation.name(), &redacted, &value)
         .map_err(|error| unreadable(&error.to_string()))?;
+    let page = contract.page(&value).ok();
     Ok(Evaluated {
-        unknown: contract
-            .page(&value)
-            .map_or_else(|_| Vec::new(), |page| unknown(page, &value)),
+        model: page.and_then(PageContract::model).map(str::to_owned),
+        unknown: page.map_or_else(Vec::new, |page| unknown(page, &value)),
         data_uris: journal::data_uris(&value),
         compared: Compared::Json(redacted.into_owned()),
         hash: Some(hash),

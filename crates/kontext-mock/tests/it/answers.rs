@@ -443,7 +443,7 @@ fn verify_sends_each_request_once_and_takes_any_good_answer() {
     let upstream = Upstream::json(200, String::from_utf8(recorded).unwrap());
     let (code, output, errors) = verify(&upstream);
     assert_eq!(code, Some(0), "{output}{errors}");
-    assert!(errors.contains("generations of 1 image"), "{errors}");
+    assert!(errors.contains("images: 1;"), "{errors}");
     let [request] = &upstream.received()[..] else {
         panic!("{:?}", upstream.received());
     };

@@ -170,8 +170,8 @@ async fn an_operation_without_a_recording_is_a_miss() {
     assert_eq!(
         answer.message(),
         format!(
-            "No recording of other is there.\nTo record it, send it to: kontext-mock record \
-             --upstream https://api.aimlapi.com --recordings {}",
+            "There is no recording of other for flux/kontext-pro/image-to-image; --match generate \
+             needs none.\nTo record it, send it to: kontext-mock record --upstream https://api.aimlapi.com --recordings {}",
             folder.path().display()
         )
     );

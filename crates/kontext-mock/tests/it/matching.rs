@@ -235,3 +235,26 @@ async fn what_is_ignored_is_named_and_an_exact_recording_goes_first() {
         "cannot ignore \"seed\": expected a JSON pointer such as /seed"
     );
 }
+
+#[tokio::test]
+async fn recordings_of_another_model_answer_nothing() {
+    for mode in [MatchMode::Nearest, MatchMode::Fallback] {
+        let server = MockServer::builder()
+            .match_mode(mode)
+            .start()
+            .await
+            .unwrap();
+        let other = add_bird_with(json!({"model": "flux/kontext-max/image-to-image"}));
+        let answer = post(server.address(), other);
+        assert_eq!(
+            (answer.status, answer.found()),
+            (404, (Some("miss"), None)),
+            "{mode}"
+        );
+        let message = answer.message();
+        let start = "There is no recording of generate-image for flux/kontext-max/image-to-image;";
+        assert!(message.starts_with(start), "{message}");
+        let same = post(server.address(), add_bird_with(json!({"seed": 7})));
+        assert_eq!(same.status, 200, "{mode}");
+    }
+}

@@ -59,7 +59,7 @@ fn a_mock_answers_as_its_own_recordings() {
     assert_eq!(code, Some(0));
     assert_eq!(
         errors,
-        "of 2 recordings 2 are sent to the upstream, one at a time, with generations of 2 images: \
+        "requests for the upstream: 2 of 2, one at a time; images: 2; cost: \
          about 182000 credits, $0.09\n"
     );
     let mut verify = process::command(&["verify", "--upstream", &url, "--case", CASE]);
@@ -227,7 +227,7 @@ fn what_cannot_be_sent_is_not_sent() {
     assert_eq!(upstream.received().len(), 0);
     let (_, _, errors) = run(&mut command(&upstream.url(), &folder, &[]));
     assert!(
-        errors.contains("0 are sent") && errors.contains("of 0 images"),
+        errors.contains("upstream: 0 of") && errors.contains("images: 0;"),
         "{errors}"
     );
 }
@@ -299,7 +299,7 @@ fn a_dry_run_says_the_price_and_sends_nothing() {
     assert_eq!((code, &*errors), (Some(0), ""));
     assert_eq!(
         output,
-        "of 1 recordings 1 are sent to the upstream, one at a time, with generations of 1 images: \
+        "requests for the upstream: 1 of 1, one at a time; images: 1; cost: \
          about 91000 credits, $0.05; nothing was sent\n"
     );
     let more = ["--dry-run", "--format", "json"];

@@ -162,8 +162,8 @@ async fn ask(arguments: &VerifyArguments) -> Result<Option<VerifyReport>, Box<dy
         requests, billed, ..
     } = verify_plan(chosen.iter().copied())?;
     let price = format!(
-        "of {} recordings {requests} are sent to the upstream, one at a time, with generations of \
-         {} images: about {} credits, ${:.2}",
+        "requests for the upstream: {requests} of {}, one at a time; images: {}; cost: about {} \
+         credits, ${:.2}",
         chosen.len(),
         billed.images,
         billed.credits,
