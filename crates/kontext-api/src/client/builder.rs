@@ -264,8 +264,8 @@ impl ClientBuilder {
         self
     }
 
-    /// What an image is estimated to cost, in credits: 91,000 unless it is set, as the
-    /// provider's page shows. A request costs this for each image of `num_images`.
+    /// What an image is estimated to cost, in credits: 91,000 unless it is set, which
+    /// one documented call cost. A request costs this for each image of `num_images`.
     pub fn credits_per_image(mut self, credits: u64) -> Self {
         self.credits_per_image = credits;
         self

@@ -331,8 +331,8 @@ pub(crate) fn constraint_text(kind: &Kind) -> String {
     truncate::text(&text, BYTES)
 }
 
-/// Writes a number of things in words.
-fn count(number: u64, one: &str, several: &str) -> String {
+/// A number of things, as `1 picture` or `2 pictures`.
+pub(crate) fn count(number: u64, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 

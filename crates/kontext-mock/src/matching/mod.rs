@@ -19,10 +19,10 @@ pub enum MatchMode {
     /// The answer is 404, with the nearest recording and what differs.
     #[default]
     Strict,
-    /// The recording of the operation answers that differs in the fewest
-    /// values; of several, the first by name.
+    /// Of the recordings of the request's model, the one that differs in the fewest values
+    /// answers; of several, the first by name.
     Nearest,
-    /// The first recording of the operation, by name, answers.
+    /// The first recording of the request's model, by name, answers.
     Fallback,
     /// An answer is made up from the request, with pictures that the mock
     /// serves.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use crate::{
-    contract::Contract,
+    contract::{Contract, violations::count},
     error::RecordError,
     log::with_causes,
     recorder::{
@@ -267,9 +267,9 @@ impl fmt::Display for RedactReport {
         }
         write!(
             formatter,
-            "{} recordings, {} secrets",
-            self.recordings,
-            self.taken.len()
+            "{}, {}",
+            count(self.recordings as u64, "recording", "recordings"),
+            count(self.taken.len() as u64, "secret", "secrets")
         )
     }
 }

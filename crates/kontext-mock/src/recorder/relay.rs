@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use crate::{
+    contract::violations::count,
     http::{
         body,
         error_response::{Reason, Refusal},
@@ -268,15 +269,18 @@ async fn keep_pictures(
         return;
     }
     let place = saved.place.clone();
-    let count = pictures.len();
+    let kept = pictures.len() as u64;
     let (of_proxy, listed) = (proxy.clone(), failures.clone());
     let added = spawn_blocking(move || {
         let store = &of_proxy.store;
         store.add_pictures(&saved.place, &saved.response, &pictures, &listed)
     });
     match added.await {
-        Ok(Ok(())) if count > 0 => {
-            proxy.note(asked, &format!(": {count} pictures kept with {place}"));
+        Ok(Ok(())) if kept > 0 => {
+            proxy.note(
+                asked,
+                &format!(": {} kept with {place}", count(kept, "picture", "pictures")),
+            );
         }
         Ok(Ok(())) => {}
         Ok(Err(problem)) => failures.push(problem),

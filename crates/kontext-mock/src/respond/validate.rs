@@ -26,7 +26,7 @@ const HEADING: &str = "Body validation error";
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Validation {
-    /// It is refused with 400 (or 415), as the provider would.
+    /// It is refused with 400, as the provider would.
     #[default]
     Error,
     /// It is answered as if it were right; the header `x-kontext-validation`

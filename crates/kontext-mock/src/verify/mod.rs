@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::fmt;
 
 use crate::{
-    contract::{Contract, Operation},
+    contract::{Contract, Operation, violations::count},
     error::RecordError,
     log::with_causes,
     recorder::upstream::Upstream,
@@ -397,8 +397,8 @@ impl fmt::Display for VerifyReport {
         }
         write!(
             formatter,
-            "{} recordings verified against {}: {} same, {} differ, {} undecided",
-            self.recordings.len(),
+            "{} verified against {}: {} same, {} differ, {} undecided",
+            count(self.recordings.len() as u64, "recording", "recordings"),
             self.upstream,
             self.count(Verdict::Same),
             self.count(Verdict::Differs),

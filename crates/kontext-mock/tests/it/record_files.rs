@@ -151,7 +151,7 @@ fn what_is_not_fetched_is_said_and_noted() {
     let folder = TempDir::new().unwrap();
     let mut recorder = start(&upstream, &folder, &["--files"]);
     post(recorder.address, add_bird_with(json!({})));
-    recorder.wait_for(": 1 pictures kept with generate-image/");
+    recorder.wait_for(": 1 picture kept with generate-image/");
     let errors = recorder.stop();
     let recordings = recordings(&folder);
     let recording = recordings.iter().next().unwrap();
@@ -179,7 +179,7 @@ fn pictures_stay_where_the_answer_is_the_same_again() {
     let folder = TempDir::new().unwrap();
     let mut recorder = start(&upstream, &folder, &["--files"]);
     post(recorder.address, add_bird_with(json!({})));
-    recorder.wait_for("pictures kept");
+    recorder.wait_for(" kept with ");
     recorder.stop();
     drop(cdn);
     for arguments in [&[][..], &["--files"]] {

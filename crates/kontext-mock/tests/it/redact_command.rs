@@ -96,7 +96,7 @@ fn secrets_are_taken_out_once_and_named() {
         "generate-image/add-bird/recording.json /not_recorded/0: a secret of the exchange\n",
         "generate-image/add-bird/recording.json /headers/x-inference-id: ",
         "generate-image/add-bird/recording.json /headers/set-cookie: ",
-        "1 recordings, 8 secrets taken out\n",
+        "1 recording, 8 secrets taken out\n",
     ] {
         assert!(output.contains(part), "{part} in {output}");
     }
@@ -112,7 +112,7 @@ fn secrets_are_taken_out_once_and_named() {
 
     let (code, output, _) = redact(&[]);
     assert_eq!(code, Some(0));
-    assert_eq!(output, "1 recordings, 0 secrets taken out\n");
+    assert_eq!(output, "1 recording, 0 secrets taken out\n");
     assert_eq!(everything(folder.path()), after, "nothing is left to do");
 }
 
@@ -192,7 +192,7 @@ fn rules_are_added_and_names_that_were_made_of_a_prompt_go() {
     assert_eq!(recordings(&folder).len(), 1);
     assert_eq!(
         run(&mut command(&folder, &[])).1,
-        "1 recordings, 0 secrets taken out\n"
+        "1 recording, 0 secrets taken out\n"
     );
     assert_eq!(everything(folder.path()), after);
 }

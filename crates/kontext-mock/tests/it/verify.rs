@@ -66,7 +66,7 @@ fn a_mock_answers_as_its_own_recordings() {
     let (code, output, _) = run(verify.env("AIMLAPI_KEY", KEY));
     assert_eq!(code, Some(0));
     assert!(
-        output.starts_with("generate-image/add-bird: same\n1 recordings "),
+        output.starts_with("generate-image/add-bird: same\n1 recording "),
         "{output}"
     );
 }

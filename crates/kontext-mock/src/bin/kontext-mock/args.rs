@@ -152,8 +152,8 @@ pub(crate) struct ServeArguments {
     #[arg(long, conflicts_with = "watch")]
     pub(crate) no_watch: bool,
 
-    /// Exit with 1 at the end if a valid request found no recording. Needs --match
-    /// strict: with any other mode every valid request is answered.
+    /// Exit with 1 at the end if a valid request found no recording. Use it with --match
+    /// strict: the other modes answer every request for a model that has a recording.
     #[arg(long)]
     pub(crate) fail_on_miss: bool,
 
@@ -174,7 +174,7 @@ pub(crate) struct ListenArguments {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = listen)]
     listen: Listen,
 
-    /// The port of 127.0.0.1 to listen on, in place of --listen.
+    /// The port to listen on, in place of that of --listen.
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
 }
@@ -185,10 +185,11 @@ struct Listen(Vec<SocketAddr>);
 
 impl ListenArguments {
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        match self.port {
-            Some(port) => vec![(Ipv4Addr::LOCALHOST, port).into()],
-            None => self.listen.0.clone(),
+        let mut addresses = self.listen.0.clone();
+        for address in &mut addresses {
+            address.set_port(self.port.unwrap_or(address.port()));
         }
+        addresses
     }
 }
 

@@ -47,9 +47,12 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
     let port_file = arguments.port_file.clone();
     if arguments.fail_on_miss && arguments.match_mode != MatchMode::Strict {
         output::note(&format!(
-            "warning: --fail-on-miss never fails with --match {}, which answers every valid \
-             request; use --match strict",
-            arguments.match_mode
+            "warning: --fail-on-miss never fails with --match {}{}; use --match strict",
+            arguments.match_mode,
+            match arguments.match_mode {
+                MatchMode::Generate => "",
+                _ => " for a model that has a recording",
+            }
         ));
     }
     let mut server = builder(arguments).start().await?;
