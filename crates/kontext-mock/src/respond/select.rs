@@ -122,7 +122,7 @@ impl<'a> Choice<'a> {
             Some((index, recording.answer_of_status(status)?))
         };
         let own = matching::exact(self.body, self.query()).and_then(with_status);
-        let mut others = set.of_operation(self.operation.name());
+        let mut others = set.of_model(self.operation.name(), self.body.model.as_deref());
         let found = own.or_else(|| others.find_map(|(index, _)| with_status(index)));
         if let Some((index, answer)) = found {
             return self.replay_other(index, Some(answer));

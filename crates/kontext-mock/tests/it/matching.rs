@@ -258,3 +258,15 @@ async fn recordings_of_another_model_answer_nothing() {
         assert_eq!(same.status, 200, "{mode}");
     }
 }
+
+#[tokio::test]
+async fn a_status_that_is_asked_for_is_not_that_of_another_model() {
+    let server = MockServer::start().await.unwrap();
+    let other = add_bird_with(json!({"model": "flux/kontext-max/image-to-image"}));
+    let headers = [HEADERS, &[("prefer", "code=200")]].concat();
+    let answer = send(server.address(), "POST", PATH, &headers, other.as_bytes());
+    assert_eq!(
+        (answer.status, answer.found()),
+        (200, (Some("generated"), None))
+    );
+}
