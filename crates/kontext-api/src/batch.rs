@@ -67,8 +67,8 @@ impl Client {
     /// for [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
     /// The client's [spend limit](crate::ClientBuilder::spend_limit) holds. A job that could
-    /// cross it waits for those of the batch that are under way; if there is no room for it
-    /// then, it is not sent and ends with [`BatchError::SpendLimit`].
+    /// exceed it waits until the batch's running jobs have ended; if it still could, it is not
+    /// sent and ends with [`BatchError::SpendLimit`].
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {

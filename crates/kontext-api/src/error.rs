@@ -34,7 +34,7 @@ use crate::response::error_body::{ErrorBody, Reply};
 ///         Error::OutOfCredits(_) => "top up",
 ///         _ if error.may_have_been_charged() => "ask the provider's support, don't send it again",
 ///         _ if error.is_retryable() => "send it again later",
-///         _ => "mend the request or the settings",
+///         _ => "fix the request or the settings",
 ///     }
 /// }
 /// ```

@@ -115,7 +115,7 @@ impl BatchError {
 
 #[cfg(feature = "download")]
 impl crate::DownloadError {
-    /// The error of a download whose answer is no success.
+    /// The error of a download that got an unsuccessful response.
     pub fn from_response(status: StatusCode, headers: HeaderMap, body: impl Into<Vec<u8>>) -> Self {
         let reply = Reply::new(status, headers, body.into(), false, Redactor::default());
         crate::DownloadFailure::Status(Box::new(reply.read_as_error())).into()

@@ -211,8 +211,8 @@ impl Journal {
         }
     }
 
-    /// Tells requests apart: 128 bits of FNV-1a over what is sent. A hash that resists forgery
-    /// is not worth a crate here: nobody but the caller could forge a request.
+    /// Tells requests apart: 128 bits of FNV-1a over what is sent. A cryptographic
+    /// hash is not worth a crate here: only the caller could forge a request.
     pub(super) fn hash(&self, request: &GenerateImageRequest) -> Result<String, JournalError> {
         const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
         const PRIME: u128 = (1 << 88) + 0x13b;
@@ -311,7 +311,7 @@ impl Journal {
         let tag = tag.to_owned();
         let record = Record { tag, event };
         let length = self.write(&record).map_err(|source| {
-            // After a failed fsync nobody knows what is on the disk, and another one that
+            // After a failed fsync it is unknown what is on the disk, and a later one that
             // succeeds proves nothing.
             self.is_broken = true;
             let _ = self.truncate();

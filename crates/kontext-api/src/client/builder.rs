@@ -248,7 +248,7 @@ impl ClientBuilder {
     }
 
     /// How many credits the client and its clones may spend together; 2,000,000 credits are
-    /// 1 US dollar. There is no limit unless it is set.
+    /// 1 US dollar. The default is no limit.
     ///
     /// A call reserves its estimate before it is sent and is refused with
     /// [`Error::SpendLimit`](crate::Error::SpendLimit) if that could cross the limit. When it

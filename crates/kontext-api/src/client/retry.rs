@@ -235,8 +235,8 @@ pub(crate) enum Cause {
 }
 
 /// Whether no attempt will make a connection: a certificate that is not trusted, a proxy
-/// that wants a password, or one of a sort that nobody speaks, plain http to an address that
-/// is not private.
+/// that wants a password or has an unsupported scheme, plain http to an address that is not
+/// private.
 ///
 /// The libraries below have no types for these, so it goes by their words.
 pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
