@@ -1,4 +1,4 @@
-//! The README's first program prints what the README says, with the mock as the API.
+//! The README's programs and commands do what it says, with the mock as the API.
 
 use std::process::Command;
 
@@ -22,4 +22,31 @@ async fn first_call_prints_what_the_readme_shows() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), shown);
     assert!(folder.path().join("bird.jpg").exists());
     assert_eq!(server.billed().images, 1);
+}
+
+/// Each is run by a test: `serve` by kontext-mock's `binary`, curl by `other_clients`,
+/// codegen and the comparison by xtask's `codegen` and `readme`. The test command runs this.
+const COMMANDS: [&str; 5] = [
+    "cargo run -p kontext-mock -- serve",
+    "curl -i http://127.0.0.1:4010/v1/images/generations",
+    "cargo xtask codegen",
+    "cargo test --workspace",
+    "cargo xtask drift tests/fixtures/history/09-code-sample.json",
+];
+
+#[test]
+fn every_command_of_the_readme_is_run_by_a_test() {
+    let readme = read("README.md").unwrap();
+    let blocks = readme.split("```sh\n").skip(1);
+    let commands: Vec<&str> = blocks
+        .flat_map(|block| block.split("```").next().unwrap().lines())
+        .filter(|line| !line.starts_with(' '))
+        .map(|line| {
+            line.split(" #")
+                .next()
+                .unwrap()
+                .trim_end_matches([' ', '\\'])
+        })
+        .collect();
+    assert_eq!(commands, COMMANDS);
 }

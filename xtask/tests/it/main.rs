@@ -11,5 +11,6 @@ mod codegen;
 mod drift;
 mod import;
 mod messages;
+mod readme;
 mod support;
 mod workflow;
