@@ -29,94 +29,26 @@ fn cargo(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A user's crate: its name, its manifest's dependencies and its program.
-///
-/// The target folder is shared, so each crate needs a name of its own.
-fn user(name: &str, dependencies: &str, program: &str) -> TempDir {
+#[test]
+fn without_features_the_client_adds_few_crates() {
     let folder = TempDir::new().unwrap();
+    let api = path("crates/kontext-api").canonicalize().unwrap();
     let manifest = format!(
-        "[package]\nname = {name:?}\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n{dependencies}\n"
+        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+         kontext-api = {{ path = {api:?}, default-features = false }}\n"
     );
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
     fs::create_dir(folder.path().join("src")).unwrap();
-    fs::write(folder.path().join("src/main.rs"), program).unwrap();
+    fs::write(folder.path().join("src/lib.rs"), "").unwrap();
     // The versions that are locked are those that are on this machine.
     fs::copy(path("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-    folder
-}
-
-/// Decodes the recordings named as arguments, then makes a client of the real
-/// service, which needs TLS.
-const DECODES: &str = r#"
-use kontext_api::{Client, GeneratedImages};
-
-fn main() {
-    for file in std::env::args().skip(1) {
-        let answer = GeneratedImages::from_json(std::fs::read(file).unwrap()).unwrap();
-        for image in answer.images() {
-            println!("{} {:?} {:?}", image.url().unwrap(), image.width(), answer.seed());
-        }
-    }
-    match Client::builder().api_key("key").build() {
-        Ok(_) => println!("a client"),
-        Err(error) => println!("{error}"),
-    }
-}
-"#;
-
-#[test]
-fn a_crate_without_features_decodes_both_recordings_and_stays_small() {
-    let api = path("crates/kontext-api").canonicalize().unwrap();
-    let user = user(
-        "user-of-no-feature",
-        &format!(
-            "kontext-api = {{ path = {:?}, default-features = false }}",
-            api.display().to_string()
-        ),
-        DECODES,
-    );
-    let recordings = path("crates/kontext-mock/recordings/generate-image");
-    let recordings = recordings.canonicalize().unwrap();
-    let file = |case: &str| {
-        recordings
-            .join(case)
-            .join("response.json")
-            .display()
-            .to_string()
-    };
-    let printed = cargo(
-        user.path(),
-        &[
-            "run",
-            "--quiet",
-            "--",
-            &file("add-bird"),
-            &file("combine-two-images"),
-        ],
-    );
-    let lines: Vec<&str> = printed.lines().collect();
-    assert_eq!(lines.len(), 3, "{printed}");
-    assert!(
-        lines[0].ends_with("5a.jpg Some(1184) Some(3959063143)"),
-        "{printed}"
-    );
-    assert!(
-        lines[1].ends_with("1c.jpg Some(1184) Some(1068148133)"),
-        "{printed}"
-    );
-    assert_eq!(
-        lines[2],
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is \
-         https://api.aimlapi.com, which needs TLS: enable the feature `rustls` or `native-tls` \
-         of kontext-api"
-    );
     let tree = cargo(
-        user.path(),
+        folder.path(),
         &["tree", "--edges", "normal", "--prefix", "none"],
     );
     let crates: BTreeSet<&str> = tree
         .lines()
-        .filter(|line| !line.starts_with("user-of"))
+        .filter(|line| !line.starts_with("user "))
         .map(|line| line.trim_end_matches(" (*)"))
         .collect();
     assert!(crates.len() <= 85, "{} crates:\n{crates:#?}", crates.len());
@@ -124,7 +56,7 @@ fn a_crate_without_features_decodes_both_recordings_and_stays_small() {
 
 /// What a user of the client made from the changed document writes.
 const AFTER_THE_CHANGE: &str = r#"
-use kontext_api::{ImageToImageRequest, types::{AspectRatio, ImageToImageModel, ImageToImageRequestOptions}};
+use kontext_api::{Client, GeneratedImages, ImageToImageRequest, types::{AspectRatio, ImageToImageModel, ImageToImageRequestOptions}};
 
 fn main() {
     let request = || {
@@ -160,6 +92,12 @@ fn main() {
     println!("{}", ImageToImageRequestOptions::builder().strength(2).build().unwrap_err());
     println!("{}", AspectRatio::X2x19);
     println!("{}", request().prompt("eleven long").build().unwrap_err());
+    // Without features too, the recordings decode, and the real service needs TLS.
+    for file in std::env::args().skip(1) {
+        let answer = GeneratedImages::from_json(std::fs::read(file).unwrap()).unwrap();
+        println!("{} {:?}", answer.images()[0].url().unwrap(), answer.seed());
+    }
+    println!("{}", Client::builder().api_key("key").build().unwrap_err());
 }
 "#;
 
@@ -215,7 +153,16 @@ fn a_client_of_a_changed_document_compiles_without_a_hand() {
             fs::write(root.join(output.file), output.text).unwrap();
         }
     }
-    let printed = cargo(root, &["run", "--quiet", "--package", "user"]);
+    let recording = |case: &str| {
+        let folder = format!("crates/kontext-mock/recordings/generate-image/{case}");
+        let file = path(&folder).canonicalize().unwrap().join("response.json");
+        file.display().to_string()
+    };
+    let (first, second) = (recording("add-bird"), recording("combine-two-images"));
+    let printed = cargo(
+        root,
+        &["run", "--quiet", "--package", "user", "--", &first, &second],
+    );
     assert_eq!(
         printed,
         r#"{"image_url":"https://example.com/a.png","model":"flux/kontext-pro/image-to-image","prompt":"short"}
@@ -224,6 +171,9 @@ fn a_client_of_a_changed_document_compiles_without_a_hand() {
 the request is not valid: strength: must be at most 1, got 2
 2:19
 the request is not valid: prompt: must have at most 10 characters, got 11 characters
+https://cdn.aimlapi.com/squirrel/files/panda/qMuknweKekEYlj9-RdUNt_f0706e451d674554a4c03f2489cf7d5a.jpg Some(3959063143)
+https://cdn.aimlapi.com/squirrel/files/lion/rXRknU80d-8ywPnLBq4G8_59b65fe44d8046a38ab9e524a5a8b61c.jpg Some(1068148133)
+the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is https://api.aimlapi.com, which needs TLS: enable the feature `rustls` or `native-tls` of kontext-api
 "#
     );
 }

@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 80)]
 struct Arguments {
-    /// The workspace to work in; by default the one this command is part of.
+    /// The checkout to work in [default: the one that contains the current folder].
     #[arg(long, global = true, value_name = "FOLDER")]
     root: Option<PathBuf>,
 
@@ -32,26 +32,26 @@ enum Command {
     /// Generates the client, the contract and the effective document from
     /// openapi/.
     ///
-    /// All or nothing: on any problem no file changes. Exit codes: 0 done or
-    /// current, 1 stale (with --check), 2 failed.
+    /// On any problem no file changes. Exit codes: 0 done or current, 1 stale
+    /// (with --check), 2 failed.
     Codegen {
-        /// Write nothing; print what is stale as a diff.
+        /// Write nothing; print the difference to stale files.
         #[arg(long)]
         check: bool,
     },
-    /// Takes a page of the provider: its OpenAPI document and its sample exchanges, and
-    /// says what in them contradicts what. Then runs codegen.
+    /// Imports a page of the provider with its OpenAPI document and sample exchanges,
+    /// reports contradictions, and runs codegen.
     ///
-    /// All or nothing. A page that is already there is updated. Exit codes: 0 done, 1
-    /// done, with contradictions that nobody has acknowledged, or without codegen; 2
-    /// failed, and no file was changed.
+    /// A page that is already there is updated. Exit codes: 0 done; 1 done, but
+    /// contradictions are not acknowledged or codegen failed; 2 failed, and no file
+    /// changed.
     Import(import::Arguments),
     /// Compares two OpenAPI 3.0 documents and says which changes break existing
     /// clients, our generated client and recordings.
     ///
-    /// Exit codes: 1 a finding gates (see --fail-on); otherwise 2 something is
-    /// undecided (unless --undecided-ok) or could not be read; otherwise 0. What
-    /// happens to the generated client or to recordings does not gate.
+    /// Exit codes: 1 a finding fails the comparison (see --fail-on); otherwise 2
+    /// something is undecided (unless --undecided-ok) or could not be read; otherwise 0.
+    /// Effects on the generated client and on recordings do not change the exit code.
     Drift(drift::Arguments),
     /// Runs everything that CI runs, in the same order.
     ///
@@ -63,7 +63,7 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { root, command } = Arguments::parse();
     match command {
-        // It works on the files that it is given, whichever workspace they are in.
+        // It works on the files that it is given, wherever they are.
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Import(arguments) => in_workspace(root, |root| import::run(root, &arguments)),
         Command::Codegen { check } => in_workspace(root, |root| codegen::run(root, check)),
@@ -72,10 +72,13 @@ fn main() -> ExitCode {
 }
 
 fn in_workspace(root: Option<PathBuf>, run: impl FnOnce(&Path) -> ExitCode) -> ExitCode {
-    match root.map_or_else(workspace::root, Ok) {
-        Ok(root) => run(&root),
-        Err(error) => {
-            anstream::eprintln!("error: {error}");
+    match root.or_else(workspace::root) {
+        Some(root) => run(&root),
+        None => {
+            anstream::eprintln!(
+                "error: the current folder is in no checkout of this project; run \
+                 `cargo xtask` in one, or pass --root"
+            );
             ExitCode::from(2)
         }
     }

@@ -16,18 +16,17 @@ pub(crate) struct ReadError {
     help: &'static str,
 }
 
-/// The workspace that this command is part of, from whatever folder it runs.
-pub(crate) fn root() -> Result<PathBuf, ReadError> {
-    // Cargo says at run time where the package is now; what was true at
-    // compile time is the fallback for running the binary by hand.
-    let package = env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    let root = package.parent().unwrap_or(&package);
-    fs::canonicalize(root).map_err(|source| ReadError {
-        path: root.display().to_string(),
-        source,
-        help: "run the command as `cargo xtask`, or name the workspace with --root",
-    })
+/// The checkout that cargo runs this command for, or else that contains the current folder.
+pub(crate) fn root() -> Option<PathBuf> {
+    if let Some(package) = env::var_os("CARGO_MANIFEST_DIR") {
+        return PathBuf::from(package).parent().map(Path::to_owned);
+    }
+    // Not where it was built: a binary that is run by hand in another checkout would change
+    // files of the wrong one.
+    let current = env::current_dir().ok()?;
+    let mut folders = current.ancestors();
+    let root = folders.find(|folder| folder.join("xtask/Cargo.toml").exists())?;
+    Some(root.to_owned())
 }
 
 /// Reads the published documents, those that we described, and the overlays.

@@ -1,6 +1,6 @@
 //! Writing, checking, and doing nothing where there is nothing to do.
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 use crate::support::{Run, Workspace};
 
@@ -84,5 +84,27 @@ fn the_workspace_is_found_from_any_folder() {
             .current_dir(workspace.path("openapi/published"))
             .env("CARGO_MANIFEST_DIR", workspace.path("openapi")),
     );
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn binary_run_by_hand_works_on_the_checkout_around_it() {
+    let workspace = Workspace::new();
+    workspace.run(&["codegen"]);
+    let check = |folder: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["codegen", "--check"]).current_dir(folder);
+        Run::of(command.env_remove("CARGO_MANIFEST_DIR"))
+    };
+    let run = check(&workspace.path("openapi"));
+    assert_eq!(run.code, 2);
+    assert_eq!(
+        run.stderr,
+        "error: the current folder is in no checkout of this project; run `cargo xtask` in one, \
+         or pass --root\n"
+    );
+    fs::create_dir(workspace.path("xtask")).unwrap();
+    workspace.write("xtask/Cargo.toml", "");
+    let run = check(&workspace.path("openapi"));
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
