@@ -1,9 +1,9 @@
-//! Generates the client that anybody would get: from the published document
-//! plus nothing but the response description that progenitor insists on.
+//! Generates the client that anybody would get from the published document. The only change
+//! is a response description, which progenitor requires.
 //!
-//! `it/trap.rs` proves with it that both documented responses decode, without
-//! an error, to nothing. Everything else here guards against that trap, so it
-//! has to be real code, generated and compiled.
+//! `it/trap.rs` proves with it that both recorded responses decode to nothing without an
+//! error. Everything else here guards against that trap, so this client is actually
+//! generated and compiled.
 
 use std::{env, error::Error, fs, path::Path};
 

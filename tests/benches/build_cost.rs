@@ -1,5 +1,4 @@
-//! What depending on kontext-api adds to a build that starts from nothing, beside
-//! another typed client of a paid API.
+//! Clean build time of kontext-api, next to another typed client of a paid API.
 //!
 //! `cargo bench --profile dev --package contract-tests --bench build_cost` (it downloads
 //! crates)
@@ -37,8 +36,8 @@ fn main() {
     }
 }
 
-/// Builds a program that has nothing but this dependency, in the dev profile: how
-/// many crates were compiled for it, and how long that took.
+/// Builds an empty program with this one dependency, in the dev profile. Returns the number
+/// of crates compiled and the seconds it took.
 fn build(dependency: &str) -> (usize, f64) {
     let folder = TempDir::new().unwrap();
     let manifest = format!(
@@ -58,11 +57,11 @@ fn build(dependency: &str) -> (usize, f64) {
     let compiled = told
         .lines()
         .filter(|line| line.trim_start().starts_with("Compiling "));
-    // The program itself is none of them.
+    // Without the program itself.
     (compiled.count() - 1, seconds)
 }
 
-/// Runs cargo and gives what it told.
+/// Runs cargo and returns its stderr.
 fn cargo(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)

@@ -1,4 +1,4 @@
-//! What a change of the inputs makes fail: the story before and after it.
+//! Which snapshots and checks a change to the inputs makes fail.
 
 use kontext_codegen::{Inputs, generate};
 use kontext_mock::{Contract, Recordings, check};
@@ -6,7 +6,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::{client_sources, surface, wire_table};
 
-/// What the document, the recordings and the code say.
+/// What one set of inputs generates, and where the recordings disagree with it.
 #[derive(Clone, Debug)]
 pub struct Story {
     files: Vec<(&'static str, String)>,
@@ -16,11 +16,11 @@ pub struct Story {
 }
 
 impl Story {
-    /// Generates everything in memory and reads it.
+    /// Generates everything in memory.
     ///
     /// # Errors
     ///
-    /// What codegen says when it stops, or why the result cannot be read.
+    /// Codegen's message if it stops, or why its output can't be read.
     pub fn of(inputs: &Inputs) -> Result<Self, String> {
         let outputs = generate(inputs).map_err(|problems| problems.to_string())?;
         let mut sources = client_sources().map_err(|error| error.to_string())?;
@@ -51,7 +51,7 @@ impl Story {
     }
 }
 
-/// Which snapshot or check fails after a change, and what each says.
+/// Each snapshot or check that fails after a change, with its message.
 #[must_use]
 pub fn what_fails(before: &Story, after: &Result<Story, String>) -> String {
     let after = match after {
@@ -87,7 +87,7 @@ pub fn what_fails(before: &Story, after: &Result<Story, String>) -> String {
     text
 }
 
-/// The lines that differ, without those that only moved their columns.
+/// The lines that differ, ignoring changes in column alignment.
 fn changed_lines(old: &str, new: &str) -> String {
     let squeezed = |text: &str| -> String {
         text.lines()

@@ -1,7 +1,7 @@
-//! A server of raw bytes that fails on purpose, and counts what it was sent.
+//! A raw TCP server that fails on purpose and records what it receives.
 //!
-//! It listens on a free port of 127.0.0.1, follows a [`Script`] and never waits
-//! for time to pass: a stall is a socket that is held and not written to.
+//! It listens on a free port of 127.0.0.1, follows a [`Script`] and never sleeps: a stall
+//! is a connection that is held open without writing.
 
 mod http2;
 mod request;

@@ -1,15 +1,15 @@
-//! What the accessors of an answer give of the body that was sent.
+//! Which parts of a response body the accessors of an answer return.
 
 use std::collections::BTreeMap;
 
 use kontext_api::{GeneratedImages, Image, Number};
 use serde_json::Value;
 
-/// The body `sent` with null in place of every value that no accessor of
-/// `answer` gives, for [`lost_paths`](crate::lost_paths).
+/// `sent` with null for every value that no accessor of `answer` returns, for
+/// [`lost_paths`](crate::lost_paths).
 ///
-/// `parts` are the texts that the values were sent as; see
-/// [`spell`](crate::spell). What the client hands on as text has to be that text.
+/// `parts` has the source text of each value; see [`spell`](crate::spell). Values that the
+/// client passes through as raw text must equal it.
 #[must_use]
 pub fn kept(sent: &Value, parts: &BTreeMap<String, String>, answer: &GeneratedImages) -> Value {
     let mut keeper = Keeper {
@@ -65,7 +65,7 @@ struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    /// Lists of no images, and an object for usage without usage, say nothing.
+    /// Keeps empty `images`, `data` and `meta`: they carry no data.
     fn nothing_in_them(&mut self) {
         for place in ["/images", "/data", "/meta"] {
             self.keep_if(place, |value| match value {
@@ -76,7 +76,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Keeps the value at a place if it is what the client gives for it.
+    /// Keeps the value at a pointer if the client returns it.
     fn keep_if(&mut self, pointer: &str, is_given: impl FnOnce(&Value) -> bool) {
         if let Some(sent) = self.sent.pointer(pointer)
             && is_given(sent)
@@ -86,13 +86,14 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Keeps the value at a place if this is the text that it was sent as.
+    /// Keeps the value at a pointer if `raw` is its source text.
     fn keep_text(&mut self, pointer: &str, raw: &str) {
         let is_it = self.parts.get(pointer).is_some_and(|part| part == raw);
         self.keep_if(pointer, |_| is_it);
     }
 
-    /// The entries of a list that are images, by the client's own word.
+    /// The entries of a list that the client treats as images: those it doesn't report as
+    /// unknown.
     fn entries(
         &self,
         list: &str,
@@ -107,7 +108,7 @@ impl<'a> Keeper<'a> {
             .collect()
     }
 
-    /// The images come in the order of `images`, whatever else there is.
+    /// The first images are those of `images`, in order.
     fn images(&mut self, answer: &GeneratedImages, unknown: &BTreeMap<&str, &str>) {
         let entries = self.entries("images", unknown);
         for ((at, entry), image) in entries.into_iter().zip(answer.images()) {
@@ -118,8 +119,8 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// An entry of `data` is an image of its own, or one of those in `images`: it
-    /// is told by its URL, or by its base64 where it has no URL.
+    /// An entry of `data` is a separate image or one of those in `images`. Matched by URL,
+    /// or by base64 if it has no URL.
     fn data(&mut self, answer: &GeneratedImages, unknown: &BTreeMap<&str, &str>) {
         for (at, entry) in self.entries("data", unknown) {
             let identity = ["url", "b64_json"].into_iter().find(|name| {
@@ -140,17 +141,17 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// Whether a member of an entry is what this image gives for it.
+/// Whether an image returns this value for a member.
 fn gives(image: &Image, name: &str, sent: &Value) -> bool {
     let text = |text: Option<&str>| text.is_some() && text == sent.as_str();
-    // `7.0` and `-0.0` are whole numbers too.
+    // `7.0` and `-0.0` are integers too.
     let is = |count: u64| sent.as_u64() == Some(count) || sent.as_f64() == Some(count as f64);
     let count = |count: Option<u64>| count.is_some_and(is);
     match name {
         "url" => text(image.url()),
         "b64_json" => {
             let sent = sent.as_str().unwrap_or_default();
-            // It is given without the prefix of a `data:` URI.
+            // Returned without the prefix of a `data:` URI.
             image.base64().is_some_and(|given| {
                 given == sent || sent.split_once(";base64,").map(|parts| parts.1) == Some(&given)
             })
@@ -164,13 +165,12 @@ fn gives(image: &Image, name: &str, sent: &Value) -> bool {
     }
 }
 
-/// A name as it stands in a JSON pointer.
+/// A name, escaped for a JSON pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// The same lists and objects with nothing in them: null for every value, and
-/// for a list or an object that is empty.
+/// The same structure with null for every scalar, empty list and empty object.
 fn blank(value: &Value) -> Value {
     match value {
         Value::Array(items) if !items.is_empty() => items.iter().map(blank).collect(),

@@ -1,9 +1,7 @@
-//! What the contract tests need beside the tests themselves: views of the
-//! contract and of the code that a person can read, for snapshots, and a server
-//! that fails on purpose.
+//! Support for the contract tests: readable views of the contract and the code, for
+//! snapshots, and a server that fails on purpose.
 //!
-//! This is the only place that knows the client, the mock and codegen
-//! together.
+//! The only crate that depends on the client, the mock and codegen together.
 
 mod changes;
 pub mod faults;

@@ -1,12 +1,11 @@
-//! What a decoded value has lost of the value that was sent.
+//! What decoding has lost of a value.
 
 use serde_json::Value;
 
-/// The JSON pointers of what stands in `sent` and no longer in `kept`.
+/// The JSON pointers of values in `sent` that `kept` lacks or has changed.
 ///
-/// A null may disappear: it means that there is no value. Numbers of another
-/// spelling (1 and 1.0) count as lost, on purpose: a count that comes back as
-/// a float would go out as one.
+/// A null may disappear: it means no value. Numbers of another type (1 and 1.0) count as
+/// lost on purpose: an integer decoded as a float would be sent as one.
 #[must_use]
 pub fn lost_paths(sent: &Value, kept: &Value) -> Vec<String> {
     let mut lost = Vec::new();

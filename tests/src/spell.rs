@@ -1,10 +1,10 @@
-//! The many ways in which one JSON value can be written.
+//! Alternative encodings of a JSON value.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value;
 
-/// White space that may stand between any two tokens.
+/// White space allowed between any two tokens.
 const SPACES: [&str; 5] = ["", "", " ", "\n", "\t\r\n  "];
 
 /// A value as JSON text.
@@ -12,16 +12,15 @@ const SPACES: [&str; 5] = ["", "", " ", "\n", "\t\r\n  "];
 pub struct Spelled {
     /// The whole text.
     pub text: String,
-    /// The part of the text that each value is, by its JSON pointer.
+    /// The source text of each value, by JSON pointer.
     pub parts: BTreeMap<String, String>,
 }
 
-/// Writes `value` as JSON, spelled as `choices` have it; without any, as
-/// everybody does.
+/// Encodes `value` as JSON, with variations selected by `choices`; without choices, in
+/// compact form.
 ///
-/// What can vary is what means nothing: white space, the order of members,
-/// escapes in strings, and zeros and exponents in numbers. A number keeps its
-/// value to the last digit.
+/// Only insignificant details vary: white space, member order, string escapes, and zeros
+/// and exponents in numbers. A number keeps its exact value.
 #[must_use]
 pub fn spell(value: &Value, choices: &[u8]) -> Spelled {
     let mut speller = Speller {
@@ -45,7 +44,7 @@ struct Speller<'a> {
 }
 
 impl Speller<'_> {
-    /// One of so many ways; the first is the usual one.
+    /// Picks one of `ways`; 0 is the usual one.
     fn choose(&mut self, ways: usize) -> usize {
         self.choices
             .next()
@@ -187,7 +186,7 @@ mod tests {
         }
     }
 
-    /// Each number as a double: 7 and 7.0 are the same.
+    /// Converts numbers to doubles, so that 7 equals 7.0.
     fn as_doubles(value: &Value) -> Value {
         match value {
             Value::Number(number) => json!(number.as_f64().map(|number| number + 0.0)),

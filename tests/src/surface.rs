@@ -1,19 +1,18 @@
-//! The public surface of `kontext-api`, as text: what a release promises.
+//! The public API of `kontext-api`, as text: what a release promises.
 //!
-//! It is read from the sources with syn: what `lib.rs` re-exports, with
-//! fields, variants, derives, methods and traits.
+//! Parsed from the sources with syn: what `lib.rs` re-exports, with fields, variants,
+//! derives, methods and traits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use quote::ToTokens;
 use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, ItemUse, Type, UseTree, Visibility};
 
-/// The public surface of sources, by path below `src`.
+/// The public API of these sources, which are keyed by path below `src`.
 ///
 /// # Errors
 ///
-/// A file is not Rust, or `lib.rs` exports what no file defines; the message
-/// names it.
+/// A file is not valid Rust, or `lib.rs` exports what no file defines; the message names it.
 pub fn surface(sources: &BTreeMap<String, String>) -> Result<String, String> {
     let mut modules = Modules::default();
     for (path, text) in sources {
@@ -41,7 +40,7 @@ pub fn surface(sources: &BTreeMap<String, String>) -> Result<String, String> {
             modules.describe(&module, item, "", &mut lines);
         }
     }
-    // What a macro writes is not read; that it is called, and with what, is.
+    // Macros are not expanded; their calls are listed with their arguments.
     for (module, items) in &modules.items {
         for item in items {
             if let Item::Macro(call) = item
@@ -55,7 +54,7 @@ pub fn surface(sources: &BTreeMap<String, String>) -> Result<String, String> {
     Ok(lines.join("\n"))
 }
 
-/// `limits/check.rs` is the module `limits::check`, `lib.rs` the crate itself.
+/// `client/retry.rs` is the module `client::retry`, `lib.rs` the crate root.
 fn module_name(path: &str) -> String {
     let name = path.trim_end_matches(".rs").trim_end_matches("/mod");
     if name == "lib" {
@@ -65,7 +64,7 @@ fn module_name(path: &str) -> String {
     }
 }
 
-/// The items of all modules, those for tests left out.
+/// The items of all modules except test modules.
 #[derive(Default)]
 struct Modules {
     items: BTreeMap<String, Vec<Item>>,
@@ -89,12 +88,12 @@ impl Modules {
         }
     }
 
-    /// What `lib.rs` exports: module, name there, name outside; sorted.
+    /// What `lib.rs` exports: module, name there, exported name; sorted.
     fn exports(&self) -> BTreeSet<(String, String, String)> {
         self.uses("", |item| matches!(item.vis, Visibility::Public(_)))
     }
 
-    /// What a module uses: module, name there, name here.
+    /// What a module imports: module, name there, name here.
     fn uses(
         &self,
         module: &str,
@@ -111,7 +110,7 @@ impl Modules {
         uses
     }
 
-    /// The item of that name in a module, or in one below it that it exports again.
+    /// The item of that name in a module or in a child module that it re-exports.
     fn defined(&self, module: &str, name: &str) -> Option<(String, &Item)> {
         let mut items = self.items.get(module).into_iter().flatten();
         if let Some(item) = items.find(|item| ident(item).as_deref() == Some(name)) {
@@ -122,9 +121,8 @@ impl Modules {
         self.defined(&format!("{module}::{below}"), &name)
     }
 
-    /// Whether a type's name in a module means the type of that name in
-    /// another: two modules have a `Usage`, and the generated client, which is
-    /// private, has the name of ours.
+    /// Whether a type's name in `module` refers to the type defined in `types`. Two modules
+    /// define a `Usage`, and the private generated client shares its name with the public one.
     fn means(&self, module: &str, types: &str, name: &str) -> bool {
         let is_generated = |module: &str| module.starts_with("generated::");
         module == types
@@ -132,7 +130,7 @@ impl Modules {
             || (is_generated(module) && is_generated(types))
             || self.uses(module, |_| true).iter().any(|(from, _, alias)| {
                 let from = match from.strip_prefix("crate::") {
-                    // `lib.rs` exports them from there.
+                    // `lib.rs` re-exports them from there.
                     Some("types") => "generated::types",
                     Some(from) => from,
                     None => return false,
@@ -144,7 +142,7 @@ impl Modules {
             })
     }
 
-    /// The inherent and trait implementations of a type of a module.
+    /// The inherent and trait impls of a module's type.
     fn implementations<'a>(
         &'a self,
         module: &'a str,
@@ -289,7 +287,7 @@ fn fields(fields: &Fields, indent: &str, lines: &mut Vec<String>) {
     }
 }
 
-/// The derives and the marks that change what a user may write.
+/// The derives and the attributes that affect users.
 fn marks(attributes: &[Attribute]) -> String {
     let mut derives = BTreeSet::new();
     let mut others = Vec::new();
@@ -357,16 +355,16 @@ fn type_name(ty: &Type) -> Option<String> {
     }
 }
 
-/// A path without the modules in front of its last part.
+/// The last segment of a path.
 fn short(path: &syn::Path) -> String {
     path.segments.last().map_or_else(String::new, text)
 }
 
-/// Tokens as a person writes them, with paths shortened to their last part.
+/// Tokens in ordinary formatting, with known path prefixes removed.
 fn text(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
-    // The printer of tokens puts a space between any two of them. What stands
-    // close in Rust is closed up, what stands apart is opened again.
+    // The token printer puts a space between any two tokens. Remove the spaces that Rust
+    // code doesn't have, then restore the others.
     for close in [
         "::", "<", ">", "(", ")", "[", "]", ",", ";", ":", "&", "'", "=", "-",
     ] {
@@ -393,7 +391,7 @@ fn text(tokens: &impl ToTokens) -> String {
     ] {
         text = text.replace(prefix, "");
     }
-    // A single colon, where it is not half of a path's.
+    // A single colon that is not half of `::`.
     let text = text
         .replace("::", "\u{0}")
         .replace(':', ": ")

@@ -1,13 +1,13 @@
 //! What the contract declares and the types alone do not enforce.
 //!
-//! The types' schemas are those that schemars derives. They lose lengths,
-//! bounds and counts; this list says which, so that a limit that nobody checks
-//! is seen. The check before sending enforces those of requests.
+//! Compares the contract with the schemas that schemars derives from the types. They lack
+//! lengths, bounds and counts. This list shows which, so that a limit nobody checks is
+//! visible. Validation before sending enforces those of requests.
 
 use kontext_codegen::{child, same};
 use serde_json::{Map, Value, json};
 
-/// Keywords that limit a value.
+/// Keywords that constrain a value.
 const LIMITS: [&str; 14] = [
     "enum",
     "exclusiveMaximum",
@@ -25,8 +25,8 @@ const LIMITS: [&str; 14] = [
     "uniqueItems",
 ];
 
-/// The limits of the contract's definitions that the derived schemas of the
-/// same name do not have, one line each.
+/// The constraints of the contract's definitions that the derived schemas of the same name
+/// lack, one per line.
 #[must_use]
 pub fn unenforced(contract: &Map<String, Value>, derived: &Map<String, Value>) -> Vec<String> {
     let mut found = Found {
@@ -51,7 +51,7 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn compare(&mut self, declared: &Value, derived: &Value, at: &str) {
-        // A reference is compared where its definition stands.
+        // A reference is compared at its definition.
         if declared.get("$ref").is_some() {
             return;
         }
@@ -63,7 +63,7 @@ impl Found<'_> {
             };
             let is_enforced = match (keyword, derived.get(keyword)) {
                 ("required" | "enum", Some(other)) => sorted(limit) == sorted(other),
-                // Documented variants are derived as constants, one by one.
+                // Documented variants are derived as a union of constants.
                 ("enum", None) => sorted(limit) == constants(derived),
                 (_, Some(other)) => same(limit, other),
                 (_, None) => false,
@@ -90,8 +90,8 @@ impl Found<'_> {
     }
 }
 
-/// What a reference means, if it is to a type that the contract does not name:
-/// one that it names is compared where it stands.
+/// Resolves a reference to a type that the contract doesn't define. Types that it defines
+/// are compared at their definition.
 fn resolved<'v>(
     contract: &Map<String, Value>,
     derived: &'v Map<String, Value>,
@@ -105,7 +105,7 @@ fn resolved<'v>(
         .unwrap_or(schema)
 }
 
-/// The branch of a nullable schema that is not null.
+/// The non-null branch of a nullable schema.
 fn without_null(schema: &Value) -> &Value {
     let null = json!({"type": "null"});
     match schema["anyOf"].as_array().map(Vec::as_slice) {
@@ -114,7 +114,7 @@ fn without_null(schema: &Value) -> &Value {
     }
 }
 
-/// The constants of a schema that is a union of them, sorted.
+/// The constants of a union of constants, sorted.
 fn constants(schema: &Value) -> Vec<String> {
     let branches = schema["oneOf"].as_array().into_iter().flatten();
     let constants: Option<Vec<Value>> = branches

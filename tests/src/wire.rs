@@ -1,14 +1,13 @@
-//! The wire contract as a table: one line per field, for reviews.
+//! The wire contract as a table for reviews, one line per field.
 
 use kontext_codegen::{array, child, each_operation, follow};
 use serde_json::{Map, Value, json};
 
-/// The columns of a row: pointer, type, required, nullable, limits, values,
-/// default.
+/// The columns: pointer, type, required, nullable, limits, values, default.
 type Row = [String; 7];
 
-/// The table of an effective document: for each operation its request and
-/// each response, with references followed.
+/// The table of an effective document: for each operation its request and responses, with
+/// references resolved.
 #[must_use]
 pub fn wire_table(effective: &Value) -> String {
     let mut text = String::new();
@@ -32,8 +31,8 @@ pub fn wire_table(effective: &Value) -> String {
     text
 }
 
-/// The table of one body, under a heading, or of each page of it; equal bodies say so by
-/// their name.
+/// Adds the table of one body under a heading, or one table per page. A repeated schema is
+/// named instead of shown again.
 fn body(effective: &Value, heading: &str, body: &Value, text: &mut String) {
     for (media_type, content) in body["content"].as_object().into_iter().flatten() {
         let schema = &content["schema"];
@@ -46,7 +45,7 @@ fn body(effective: &Value, heading: &str, body: &Value, text: &mut String) {
             continue;
         }
         text.push_str(&format!("\n{heading}, {media_type}"));
-        // The errors share one schema; it is shown at the first of them.
+        // The errors share one schema, shown only the first time.
         let is_repeated = schema["$ref"]
             .as_str()
             .is_some_and(|name| text.contains(&format!("({name})")));
@@ -103,7 +102,7 @@ fn collect(effective: &Value, place: &Value, at: &str, required: &str, rows: &mu
     }
     for union in ["anyOf", "oneOf", "allOf"] {
         for (index, branch) in array(members, union).iter().enumerate() {
-            // A branch that only asks for members has no value of its own.
+            // Branches with `required` are listed among the limits.
             if branch.get("required").is_none() {
                 collect(
                     effective,
@@ -162,7 +161,7 @@ fn limits(members: &Map<String, Value>) -> String {
     all.join(", ")
 }
 
-/// Columns as wide as their widest cell, without space at the end of a line.
+/// Pads columns to their widest cell, without trailing spaces.
 fn aligned(rows: &[Row]) -> String {
     let widths: Vec<usize> = (0..7)
         .map(|column| {

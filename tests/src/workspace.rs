@@ -8,7 +8,7 @@ use std::{
 
 use kontext_codegen::{Input, Inputs};
 
-/// The path of a file of the workspace.
+/// The path of a workspace file.
 #[must_use]
 pub fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,32 +16,32 @@ pub fn path(relative: &str) -> PathBuf {
         .join(relative)
 }
 
-/// The text of a file of the workspace, with `\n` as line ends.
+/// The text of a workspace file, with `\n` line endings.
 ///
 /// # Errors
 ///
-/// The file cannot be read; the error names it.
+/// The file can't be read; the error names it.
 pub fn read(relative: &str) -> io::Result<String> {
     let text = fs::read_to_string(path(relative))
         .map_err(|error| io::Error::new(error.kind(), format!("{relative}: {error}")))?;
     Ok(text.replace("\r\n", "\n"))
 }
 
-/// The documents of the pages and the overlays of this workspace.
+/// This workspace's documents, published and described, and its overlays.
 ///
 /// # Errors
 ///
-/// A file cannot be read.
+/// A file can't be read.
 pub fn inputs() -> io::Result<Inputs> {
     inputs_below("")
 }
 
-/// The documents and overlays of a day that is over: what tests change in known
-/// ways, whatever the provider publishes today.
+/// A frozen copy of the documents and overlays, for tests that change them in known ways,
+/// whatever the provider publishes today.
 ///
 /// # Errors
 ///
-/// A file cannot be read.
+/// A file can't be read.
 pub fn frozen_inputs() -> io::Result<Inputs> {
     inputs_below("tests/fixtures/family/")
 }
@@ -73,7 +73,7 @@ fn inputs_below(root: &str) -> io::Result<Inputs> {
 ///
 /// # Errors
 ///
-/// A file cannot be read.
+/// A file can't be read.
 pub fn client_sources() -> io::Result<BTreeMap<String, String>> {
     fn collect(folder: &Path, at: &str, all: &mut BTreeMap<String, String>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {

@@ -1,3 +1,3 @@
-//! The first program of the README, as it stands there; `it/readme.rs` runs it.
+//! The README's first program, verbatim; `it/readme.rs` runs it.
 
 include!(concat!(env!("OUT_DIR"), "/first_call.rs"));

@@ -1,7 +1,7 @@
-//! Refusals of HTTP/2, frame by frame.
+//! HTTP/2 failures, frame by frame.
 //!
-//! The frames are written by hand: a library does not let a server say that it
-//! has not seen the stream that it has just read.
+//! The frames are written by hand: libraries don't let a server deny having seen a stream
+//! that it has just read.
 
 use std::io;
 
@@ -10,22 +10,22 @@ use tokio::net::TcpStream;
 
 use super::seen::Notes;
 
-/// How a server of HTTP/2 fails once it has read a request.
+/// How an HTTP/2 server fails after it has read a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Http2Fault {
-    /// `RST_STREAM` with `REFUSED_STREAM`, which says that nothing was done.
+    /// `RST_STREAM` with `REFUSED_STREAM`: the request was not processed.
     RefuseStream,
     /// `RST_STREAM` with `INTERNAL_ERROR`.
     BreakStream,
-    /// `GOAWAY` without an error, then the end. It says that no stream was seen.
+    /// `GOAWAY` with `NO_ERROR`, then close. It says that no stream was seen.
     GoAwayUnseen,
-    /// `GOAWAY` without an error, then the end, and the stream was seen.
+    /// `GOAWAY` with `NO_ERROR`, then close. It says that the stream was seen.
     GoAwaySeen,
 }
 
-/// What a client sends before its frames.
+/// The client's connection preface.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The length of a frame's head.
+/// The length of a frame header, in bytes.
 const HEAD: usize = 9;
 
 const DATA: u8 = 0;
@@ -42,14 +42,14 @@ const REFUSED_STREAM: u32 = 7;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u32]) -> Vec<u8> {
     let payload: Vec<u8> = payload.iter().flat_map(|word| word.to_be_bytes()).collect();
-    // Eight bytes at most.
+    // At most eight bytes.
     let mut frame = vec![0, 0, payload.len() as u8, kind, flags];
     frame.extend_from_slice(&stream.to_be_bytes());
     frame.extend_from_slice(&payload);
     frame
 }
 
-/// Reads requests and fails each of them, until the client hangs up.
+/// Reads requests and fails each of them, until the client disconnects.
 pub(super) async fn serve(
     stream: &mut TcpStream,
     fault: &Http2Fault,
@@ -113,7 +113,7 @@ async fn fail(stream: &mut TcpStream, fault: &Http2Fault, id: u32) -> io::Result
     }
 }
 
-/// The method of a header block: it stands first, as an entry of the static table.
+/// The method in a header block: the first field, an index into the static table.
 fn method(block: &[u8]) -> String {
     match block.first() {
         Some(0x82) => "GET".to_owned(),

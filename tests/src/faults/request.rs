@@ -1,6 +1,6 @@
-//! Where a request of HTTP/1.1 ends.
+//! Detects where an HTTP/1.1 request ends.
 
-/// Whether the head is there, and as much of a body as it announces.
+/// Whether the head and the body that it announces have arrived.
 pub(super) fn is_whole(request: &[u8]) -> bool {
     let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else {
         return false;

@@ -1,6 +1,6 @@
-//! A response of HTTP/1.1, whole or cut, as bytes.
+//! An HTTP/1.1 response, complete or truncated, as bytes.
 
-/// A response: what is written, and what a client must not lose of it.
+/// A response: what the server writes, and what a client must not lose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -9,23 +9,23 @@ pub struct Response {
     framing: Framing,
 }
 
-/// How a response says where its body ends.
+/// How a response delimits its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// By its length in bytes.
+    /// By `content-length`.
     Length,
-    /// By a length that is so many bytes more than there are.
+    /// By a `content-length` that is this many bytes too large.
     LengthBeyond(usize),
-    /// In chunks, with the last one that ends them.
+    /// Chunked, with the final chunk.
     Chunked,
-    /// In chunks, and the last one is missing.
+    /// Chunked, without the final chunk.
     ChunkedWithoutEnd,
-    /// By the end of the connection, or because the status has no body.
+    /// By closing the connection, or not at all for a status without a body.
     Close,
 }
 
 impl Response {
-    /// A response with this body, its length, and no other header.
+    /// A response with this body, a `content-length`, and no other header.
     #[must_use]
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Response {
         self
     }
 
-    /// Says otherwise where the body ends.
+    /// Sets how the body is delimited.
     #[must_use]
     pub fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
@@ -56,19 +56,19 @@ impl Response {
         self.status
     }
 
-    /// The headers, without those that frame the body.
+    /// The headers, without those that delimit the body.
     #[must_use]
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
     }
 
-    /// What is sent of the body, without the marks of chunks.
+    /// The body bytes sent, without chunk framing.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// What goes over the wire.
+    /// The bytes on the wire.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let length = self.body.len();
         let mut head = format!("HTTP/1.1 {} X\r\n", self.status);

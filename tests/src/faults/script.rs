@@ -1,4 +1,4 @@
-//! What the server does, as data.
+//! The server's behaviour, as data.
 
 use super::http2::Http2Fault;
 use super::response::Response;
@@ -6,16 +6,15 @@ use super::response::Response;
 /// What a server does.
 #[derive(Clone, Debug)]
 pub enum Script {
-    /// It has its port and does not listen, so connections are refused.
+    /// Holds its port without listening, so connections are refused.
     Refuse,
-    /// Each request, on whatever connection, is the next step's; the last step
-    /// is for all that follow.
+    /// Each request, on any connection, takes the next step. The last step repeats.
     Steps(Vec<Step>),
-    /// It speaks HTTP/2 without TLS and does this to every request.
+    /// Speaks HTTP/2 without TLS and fails every request in this way.
     Http2(Http2Fault),
 }
 
-/// What the server does about one request.
+/// How the server handles one request.
 #[derive(Clone, Debug)]
 pub struct Step {
     pub(super) reads: bool,
@@ -23,14 +22,14 @@ pub struct Step {
     pub(super) then: Then,
 }
 
-/// What is written.
+/// What the server writes.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Bytes(Vec<u8>),
     Response(Response),
 }
 
-/// What happens to the connection after that.
+/// What happens to the connection afterwards.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Then {
     KeepOpen,
@@ -40,7 +39,7 @@ pub(super) enum Then {
 }
 
 impl Step {
-    /// Reads the request and answers it; the connection takes further requests.
+    /// Reads the request and responds. The connection stays open for more requests.
     #[must_use]
     pub fn answer(response: Response) -> Self {
         Self {
@@ -50,7 +49,7 @@ impl Step {
         }
     }
 
-    /// Reads the request, writes bytes that are no whole response, and closes.
+    /// Reads the request, writes bytes that are no complete response, and closes.
     #[must_use]
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -66,28 +65,28 @@ impl Step {
         Self::bytes([])
     }
 
-    /// Does not read the request, whose first bytes have arrived.
+    /// Doesn't read the request, only peeks at its first bytes.
     #[must_use]
     pub fn unread(mut self) -> Self {
         self.reads = false;
         self
     }
 
-    /// Closes the connection after that, and waits for the client to do so too.
+    /// Then closes the connection and waits until the client closes it too.
     #[must_use]
     pub fn close(mut self) -> Self {
         self.then = Then::Close;
         self
     }
 
-    /// Resets the connection after that.
+    /// Then resets the connection.
     #[must_use]
     pub fn reset(mut self) -> Self {
         self.then = Then::Reset;
         self
     }
 
-    /// Never writes another byte after that, until the client hangs up.
+    /// Then writes nothing more until the client disconnects.
     #[must_use]
     pub fn hold(mut self) -> Self {
         self.then = Then::Hold;

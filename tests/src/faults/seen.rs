@@ -1,37 +1,37 @@
-//! What a server was sent.
+//! What a server received.
 
 use tokio::sync::watch;
 
 use super::response::Response;
 
-/// What a server was sent so far.
+/// What a server has received so far.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// How many connections were made.
+    /// The number of connections accepted.
     pub connections: usize,
-    /// How many of them are over, whoever ended them.
+    /// The number of connections that have ended, on either side.
     pub ended: usize,
     /// The requests, in the order of their first bytes.
     pub requests: Vec<Request>,
-    /// What came where no request was read any more.
+    /// Bytes received where no request was expected.
     pub stray: Vec<u8>,
 }
 
-/// A request of which at least the first bytes arrived.
+/// A request of which at least the first bytes have arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// `POST` or `GET`; of a broken request its first word.
+    /// `POST` or `GET`; for a malformed request, its first word.
     pub method: String,
-    /// Every byte that arrived; of HTTP/2 the frames.
+    /// Every byte received; for HTTP/2, whole frames.
     pub bytes: Vec<u8>,
     /// Whether the server has read all of it.
     pub is_whole: bool,
-    /// What it is answered with, if it is; the writing may still go on.
+    /// The response, if there is one. It may still be being written.
     pub answered: Option<Response>,
 }
 
 impl Seen {
-    /// What came after an earlier look at the same server.
+    /// What was received since an earlier snapshot of the same server.
     #[must_use]
     pub fn since(mut self, earlier: &Self) -> Self {
         self.connections -= earlier.connections;
@@ -49,7 +49,7 @@ impl Seen {
     }
 }
 
-/// Where the tasks of a server write down what they see.
+/// Where a server's tasks record what they see.
 #[derive(Clone, Debug)]
 pub(super) struct Notes(watch::Sender<Seen>);
 
@@ -75,7 +75,7 @@ impl Notes {
             .send_modify(|seen| seen.stray.extend_from_slice(bytes));
     }
 
-    /// A request began; its number is given back.
+    /// Records a new request and returns its index.
     pub(super) fn began(&self, method: String, bytes: &[u8]) -> usize {
         let mut number = 0;
         self.0.send_modify(|seen| {

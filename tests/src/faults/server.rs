@@ -1,4 +1,4 @@
-//! The server: connections, and the steps that they take.
+//! The server: accepts connections and plays the script.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,12 +14,12 @@ use super::request::{is_whole, method};
 use super::script::{Answer, Script, Step, Then};
 use super::seen::{Notes, Seen};
 
-/// How many connections may wait for the server.
+/// The length of the accept queue.
 const BACKLOG: u32 = 64;
-/// How much is read at once, in bytes.
+/// The size of a read buffer, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// A port that is taken, so that a script can name it before it is played.
+/// A reserved port. A script can name its URL before the server starts.
 #[derive(Debug)]
 pub struct Address {
     socket: TcpSocket,
@@ -27,12 +27,11 @@ pub struct Address {
 }
 
 impl Address {
-    /// Takes a free port of 127.0.0.1. Connections are refused until a script is
-    /// played.
+    /// Reserves a free port of 127.0.0.1. Connections are refused until a script is played.
     ///
     /// # Errors
     ///
-    /// There is no socket to be had.
+    /// No free port.
     pub fn take() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -40,18 +39,17 @@ impl Address {
         Ok(Self { socket, address })
     }
 
-    /// The origin, without a slash at its end.
+    /// The origin, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Starts a server that does what the script says, in a task of the runtime
-    /// that this is called in.
+    /// Starts a server that plays the script, as a task on the current runtime.
     ///
     /// # Errors
     ///
-    /// The socket cannot listen.
+    /// The socket can't listen.
     pub fn play(self, script: Script) -> io::Result<FaultServer> {
         let url = self.url();
         let notes = Notes::new();
@@ -76,42 +74,41 @@ impl Address {
     }
 }
 
-/// A server that runs. Dropping it closes its port and all of its connections.
+/// A running server. Dropping it closes its port and all of its connections.
 #[derive(Debug)]
 pub struct FaultServer {
     url: String,
     notes: Notes,
     task: Option<JoinHandle<()>>,
-    /// Holds the port, so that nobody else answers there.
+    /// Holds the port, so that no other process listens on it.
     _refusing: Option<TcpSocket>,
 }
 
 impl FaultServer {
-    /// Takes a port and plays a script on it.
+    /// Reserves a port and plays a script on it.
     ///
     /// # Errors
     ///
-    /// There is no socket to be had.
+    /// No free port.
     pub fn start(script: Script) -> io::Result<Self> {
         Address::take()?.play(script)
     }
 
-    /// The origin, without a slash at its end.
+    /// The origin, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// What the server was sent so far.
+    /// What the server has received so far.
     #[must_use]
     pub fn seen(&self) -> Seen {
         self.notes.watch().borrow().clone()
     }
 
-    /// Waits until what was sent is as it should be. It waits for ever if that
-    /// never happens.
+    /// Waits until the condition holds. There is no timeout.
     pub async fn until(&self, condition: impl FnMut(&Seen) -> bool) -> Seen {
-        // It fails only without a sender, and `self` has one.
+        // Fails only if the sender is gone, and `self` holds it.
         let _ = self.notes.watch().wait_for(condition).await;
         self.seen()
     }
@@ -125,7 +122,7 @@ impl Drop for FaultServer {
     }
 }
 
-/// A script while it is played.
+/// A script being played.
 struct Player {
     script: Script,
     next: AtomicUsize,
@@ -134,7 +131,7 @@ struct Player {
 
 impl Player {
     async fn listen(self: Arc<Self>, listener: TcpListener) {
-        // Dropped, and so all of them aborted, together with this task.
+        // Dropped with this task, which aborts all connections.
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             self.notes.connected();
@@ -142,14 +139,14 @@ impl Player {
         }
     }
 
-    /// Serves a connection. One that breaks is at its end, as one that is closed.
+    /// Serves one connection until it closes or breaks.
     async fn serve(self: Arc<Self>, mut stream: TcpStream) {
         let served = match &self.script {
             Script::Refuse => Ok(()),
             Script::Http2(fault) => http2::serve(&mut stream, fault, &self.notes).await,
             Script::Steps(steps) => self.requests(stream, steps).await,
         };
-        // The reset of a client is a way to hang up.
+        // A reset by the client counts as hanging up.
         let _ = served;
         self.notes.ended();
     }
@@ -157,8 +154,8 @@ impl Player {
     async fn requests(&self, mut stream: TcpStream, steps: &[Step]) -> io::Result<()> {
         let mut piece = vec![0; PIECE];
         loop {
-            // A step is taken when a request is there, and not before: the client
-            // may send its next one on another connection.
+            // Take a step only once a request has arrived: the client may send its next one
+            // on another connection.
             let length = stream.peek(&mut piece).await?;
             if length == 0 {
                 return Ok(());
@@ -188,7 +185,7 @@ impl Player {
         }
     }
 
-    /// Reads one request; whether it is whole.
+    /// Reads one request. `false` if the connection ends first.
     async fn read(&self, stream: &mut TcpStream, number: usize) -> io::Result<bool> {
         let mut request = Vec::new();
         while !is_whole(&request) {
@@ -207,16 +204,16 @@ impl Player {
             Answer::Bytes(bytes) => bytes.clone(),
             Answer::Response(response) => {
                 let answered = Some(response.clone());
-                // Before the client can have it.
+                // Recorded before the client can receive it.
                 self.notes.change(number, |noted| noted.answered = answered);
                 response.bytes()
             }
         };
-        // A client may hang up in the middle; what it was sent stands in the script.
+        // The client may hang up midway; the script says what was sent.
         let _ = stream.write_all(&bytes).await;
     }
 
-    /// Waits until the client hangs up.
+    /// Reads until the client disconnects.
     async fn drain(&self, stream: &mut TcpStream) -> io::Result<()> {
         let mut piece = vec![0; PIECE];
         loop {
