@@ -1,5 +1,5 @@
-//! The client never pays twice and never loses what was paid for: every fault
-//! over real sockets, and what becomes of a call that meets it.
+//! The client never pays twice and never loses what was paid for: every fault over real
+//! sockets, and the outcome of a call that meets it.
 
 mod bodies;
 mod log;
@@ -20,10 +20,10 @@ use self::rows::{Exchange, ROWS, Row, SENT_AGAIN};
 use self::run::{Downloaded, Generated, request};
 use crate::support::snapshot;
 
-/// The key that must appear nowhere but in one header of requests to the API.
+/// The key. It must appear only in one header of requests to the API.
 const KEY: &str = "planted-key-5f2d";
 
-/// Runs each of these rows, all at once.
+/// Runs these rows concurrently.
 async fn run_all(rows: impl Iterator<Item = &'static Row>) -> Vec<(Generated, Option<Downloaded>)> {
     let mut tasks = JoinSet::new();
     for row in rows {
@@ -40,7 +40,7 @@ async fn run_all(rows: impl Iterator<Item = &'static Row>) -> Vec<(Generated, Op
     tasks.join_all().await
 }
 
-/// The place of a row in the table.
+/// The index of a row in the table.
 fn place(name: &str) -> usize {
     ROWS.iter().position(|row| row.name == name).unwrap()
 }
@@ -48,8 +48,7 @@ fn place(name: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_matrix() {
     let log = Log::keep();
-    // The rows that wait for time to pass come last, when nothing else is in
-    // their way.
+    // Rows that wait for a timeout run last, when no other row slows them down.
     let mut runs = run_all(ROWS.iter().filter(|row| !row.times_out)).await;
     runs.extend(run_all(ROWS.iter().filter(|row| row.times_out)).await);
     runs.sort_by_key(|(generated, _)| place(generated.row.name));
@@ -83,7 +82,7 @@ async fn the_matrix() {
         .map(|run| run.row.name)
         .collect();
     assert_eq!(sent_again, SENT_AGAIN);
-    // The logs of all rows at once. That they are there is proved too.
+    // The logs of all rows. The loop proves that each of these crates does log.
     assert_eq!(log.lines_with(KEY), Vec::<String>::new());
     for crate_that_logs in ["reqwest", "hyper_util", "h2"] {
         let lines = log.lines_with(crate_that_logs);
@@ -123,15 +122,15 @@ async fn a_dropped_call_leaves_one_post() {
     assert!(traced.iter().any(is_warned), "{traced:?}");
     let seen = server.until(|seen| seen.ended == 1).await;
     assert_eq!((seen.connections, seen.requests.len()), (1, 1));
-    // The client is as good as before, and has nothing left to send.
+    // The client still works and has nothing left to send.
     client.generate(request()).await.unwrap();
     drop(client);
     let seen = server.until(|seen| seen.ended == seen.connections).await;
     assert_eq!((seen.connections, seen.requests.len()), (2, 2));
 }
 
-/// The server closes each connection right after its answer, while the next
-/// request is on its way to it. Which of them is the first is left to chance.
+/// The server closes each connection right after its response, while the next request may
+/// already be on its way. Which comes first is a race.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_closes_under_a_request_leaves_one_post() {
     const CALLS: usize = 100;
@@ -150,8 +149,8 @@ async fn a_connection_that_closes_under_a_request_leaves_one_post() {
     }
     drop(client);
     let seen = server.until(|seen| seen.ended == seen.connections).await;
-    // What comes on a connection that the server has closed is read too: it could
-    // have been another server, which carries it out and only closes its answer.
+    // Requests that arrive after the server closed its side are counted too: a real server
+    // could still process them.
     let late = String::from_utf8_lossy(&seen.stray)
         .matches("POST /")
         .count();
@@ -159,8 +158,8 @@ async fn a_connection_that_closes_under_a_request_leaves_one_post() {
     assert!(answered + late <= CALLS, "{answered} and {late}");
 }
 
-/// A client as anybody would write it: with the redirects and the retries that
-/// reqwest comes with, and a key in a header of its own.
+/// A typical hand-written client: reqwest's default redirects and retries, and the key in a
+/// custom header.
 fn careless() -> reqwest::ClientBuilder {
     let mut headers = reqwest::header::HeaderMap::new();
     headers.insert("x-key", KEY.parse().unwrap());
@@ -242,7 +241,7 @@ async fn an_answer_that_is_lost_is_noticed() {
     run.seen.requests[0].bytes = b"POST / HTTP/1.1\r\n\r\n".to_vec();
     assert_eq!(rules::nameless(&run).len(), 1);
 
-    // What was refused costs nothing; the same would be wrong of a success.
+    // A refusal costs nothing. Without a response, the same claim is wrong.
     let row = &ROWS[place("429 about a quota")];
     let mut run = run::generate(row).await;
     assert_eq!(rules::misjudged(&run), Vec::<String>::new());
@@ -258,13 +257,13 @@ async fn an_answer_that_is_lost_is_noticed() {
     );
 }
 
-/// An answer that was read without a client, so nobody knows what its key is.
+/// An answer decoded without a client, so its copy of the key is not redacted.
 const KEY_IN_ANSWER: &str = r#"{"images": [], "prompt": "planted-key-5f2d"}"#;
 
 #[test]
 fn a_key_in_a_log_is_found() {
     let log = Log::keep();
-    // Keys of their own, because the log is that of all tests.
+    // Keys that no other test uses, because all tests share the log.
     ::log::trace!("a line with logged-key-1");
     tracing::trace!(secret = "traced-key-2", "an event");
     let span = tracing::trace_span!(

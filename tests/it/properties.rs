@@ -1,5 +1,4 @@
-//! Client and contract against each other on requests and responses that nobody
-//! thought of.
+//! Client and contract against each other, on generated requests and responses.
 
 mod contract;
 mod requests;

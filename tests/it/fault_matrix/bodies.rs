@@ -1,9 +1,9 @@
-//! The bodies that the servers of the matrix answer with.
+//! The response bodies of the servers in the matrix.
 
-/// An answer with one image.
+/// A response with one image.
 pub(super) const ONE_IMAGE: &[u8] = br#"{"images": [{"url": "https://cdn.example.com/1.jpg"}]}"#;
 
-/// The same, compressed by gzip.
+/// `ONE_IMAGE`, compressed with gzip.
 pub(super) const ONE_IMAGE_GZIP: &[u8] =
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabV\xca\xccMLO-V\xb2R\x88\xaeV*-\xca\x012\
     \x942JJ\x0a\x8a\xad\xf4\xf5\x93S\xf2\xf4R+\x12s\x0brR\xf5\x92\xf3s\xf5\x0d\xf5\xb2\
@@ -15,16 +15,16 @@ pub(super) const PNG: &[u8] =
     \x00\x00\x00:~\x9bU\x00\x00\x00\x0aIDATx\xdach\x00\x00\x00\x82\x00\x81\xdaE\x08;\x00\
     \x00\x00\x00IEND\xaeB`\x82";
 
-/// The same, compressed by gzip.
+/// `PNG`, compressed with gzip.
 pub(super) const PNG_GZIP: &[u8] =
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xeb\x0c\xf0s\xe7\xe5\x92\xe2b``\xe0\xf5\xf4\
     p\x09\x02\xd2\x8c \xcc\x01$\x18\xac\xeaf\x87\x02).O\x17\xc7\x90\x8a[\xc9\x19@v\x13C\
     \xe3-W\x0ek\x90\xac\xa7\xab\x9f\xcb:\xa7\x84&\x00\xa8\xf8\xf2\x01C\x00\x00\x00";
 
-/// The picture as base64, as an answer has it.
+/// A response with the picture as base64.
 pub(super) const BASE64: &str = r#"{"data": [{"b64_json": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="}]}"#;
 
-/// The shapes that the provider's pages have shown, from the oldest to the newest.
+/// The response shapes that the provider's pages have shown, oldest first.
 pub(super) const SHAPE_IMAGES: &str = r#"{"images": [{"url": "https://cdn.example.com/1.jpg",
     "content_type": "image/jpeg", "file_name": null, "file_size": null, "width": 1184,
     "height": 880}], "timings": {}, "seed": 3959063143, "has_nsfw_concepts": [false],
@@ -40,11 +40,11 @@ pub(super) const SHAPE_DATA_COST: &str = r#"{"data": [{"url": "https://cdn.examp
     "b64_json": null}], "meta": {"usage": {"credits_used": 91000, "usd_spent": 0.0455}},
     "model": "flux/kontext-pro/image-to-image"}"#;
 
-/// A page of a gateway.
+/// A gateway's error page.
 pub(super) const HTML: &str =
     "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
 
-/// An error in the provider's shape; its `statusCode` is JSON.
+/// An error in the provider's shape. `status_code` is inserted as raw JSON.
 pub(super) fn refusal(status_code: &str, message: &str) -> String {
     format!(
         "{{\"requestId\": \"req-7\", \"statusCode\": {status_code}, \

@@ -1,4 +1,4 @@
-//! Everything that any crate of this process logs or traces, at every level.
+//! Captures everything that any crate in this process logs or traces, at every level.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,14 +8,14 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Keeps every line that any test of this process causes.
+/// Every line that any test in this process has logged.
 pub(super) struct Log(Mutex<String>);
 
 static LOG: Log = Log(Mutex::new(String::new()));
 static START: Once = Once::new();
 
 impl Log {
-    /// Starts to keep lines.
+    /// Starts capturing.
     pub(super) fn keep() -> &'static Self {
         START.call_once(|| {
             log::set_logger(&LOG).unwrap();
@@ -25,7 +25,7 @@ impl Log {
         &LOG
     }
 
-    /// The lines with this text in them.
+    /// The lines that contain this text.
     pub(super) fn lines_with(&self, text: &str) -> Vec<String> {
         let lines = self.lock();
         let found = lines.lines().filter(|line| line.contains(text));
@@ -49,8 +49,8 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
-/// Writes what is traced into the same log: a line for each new span, for each
-/// value that it is given later, and for each event.
+/// Writes traces to the same log: one line for each new span, for each value recorded
+/// later, and for each event.
 #[derive(Default)]
 struct Tracer {
     spans: AtomicU64,

@@ -1,4 +1,4 @@
-//! The faults, as data: a name, a script, and under which circumstances.
+//! The faults, as data: a name, a script, and the circumstances.
 
 use contract_tests::faults::{Framing, Http2Fault, Response, Script, Step};
 
@@ -11,22 +11,22 @@ use super::bodies::{
 /// A fault.
 pub(super) struct Row {
     pub(super) name: &'static str,
-    /// Whether a picture is fetched under it too. Most answers that only a POST
-    /// has are no fault of a download.
+    /// Whether a download is tested under this fault too. Most faults in a POST's response
+    /// body don't apply to downloads.
     pub(super) is_for_downloads: bool,
-    /// Whether the client has to give up waiting.
+    /// Whether the client must time out.
     pub(super) times_out: bool,
     pub(super) before: Before,
     pub(super) script: fn(&Exchange) -> Script,
 }
 
-/// What happens before the call that is looked at.
+/// What happens before the call under test.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
     Nothing,
-    /// A call that succeeds, so that there is a connection to use again.
+    /// A successful call, so that there is a connection to reuse.
     Call,
-    /// The same; then the server closes the connection, and the client has seen it.
+    /// A successful call, after which the server and then the client close the connection.
     CallAndClose,
 }
 
@@ -58,14 +58,15 @@ impl Row {
     }
 }
 
-/// What a script is made for: the success that it spoils, and where the servers are.
+/// What a script is built from: the successful response that it spoils, and the URLs of the
+/// servers.
 pub(super) struct Exchange {
     pub(super) body: &'static [u8],
     pub(super) gzip: &'static [u8],
     pub(super) content_type: &'static str,
     /// The origin of the server that plays the script.
     pub(super) here: String,
-    /// Another origin, which answers with a success.
+    /// Another origin, which responds with a success.
     pub(super) elsewhere: String,
 }
 
@@ -92,7 +93,7 @@ impl Exchange {
         }
     }
 
-    /// The success, as a step.
+    /// The successful response, as a step.
     pub(super) fn good(&self) -> Step {
         Step::answer(self.success(200, self.body))
     }
@@ -101,14 +102,14 @@ impl Exchange {
         answer(status, self.content_type, body)
     }
 
-    /// A success of which only the first half of the body is sent.
+    /// A success cut after half of its body.
     fn half(&self, framing: Framing) -> Step {
         let body = &self.body[..self.body.len() / 2];
         Step::answer(self.success(200, body).framing(framing)).close()
     }
 }
 
-/// An answer with everything that the provider's have. What fails costs nothing.
+/// A response with all of the provider's headers. Errors cost nothing.
 fn answer(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
     let (credits, dollars) = match status {
         200..=299 => ("91000", "0.0455"),
@@ -126,8 +127,7 @@ fn json(status: u16, body: impl Into<Vec<u8>>) -> Response {
     answer(status, "application/json", body)
 }
 
-/// What a gateway answers in the provider's place, and the image that a client which sends
-/// its request again is charged for as well.
+/// A gateway's 503, then a success: a client that retries is charged for that image as well.
 fn gateway(exchange: &Exchange, content_type: &str, body: impl Into<Vec<u8>>) -> Script {
     steps([
         Step::answer(answer(503, content_type, body)),
@@ -149,7 +149,7 @@ fn redirect(status: u16, origin: &str) -> Script {
     one(answer(status, "text/plain", "").header("location", target))
 }
 
-/// Answers everything like this.
+/// Sends this response to every request.
 fn one(response: Response) -> Script {
     steps([Step::answer(response)])
 }
@@ -158,8 +158,8 @@ fn steps<const N: usize>(steps: [Step; N]) -> Script {
     Script::Steps(steps.into())
 }
 
-/// The rows in which a second POST is right: what was sent was refused with a
-/// status which proves that it was not carried out.
+/// The rows in which a second POST is correct: the response proves that the first one was
+/// not processed.
 pub(super) const SENT_AGAIN: &[&str] = &[
     "429 without a body",
     "429 with a string statusCode, then 200",
@@ -173,7 +173,7 @@ pub(super) const SENT_AGAIN: &[&str] = &[
 
 pub(super) const ROWS: &[Row] = &[
     Row::both("none", |x| steps([x.good()])),
-    // No answer.
+    // No response.
     Row::both("refused connection", |_| Script::Refuse),
     Row::both("reset before the request is read", |_| {
         steps([Step::nothing().unread().reset()])
@@ -190,7 +190,7 @@ pub(super) const ROWS: &[Row] = &[
         steps([Step::bytes("HTTP/1.1 200 OK\r\ncontent-le")])
     }),
     Row::both("slow headers", |_| steps([Step::bytes("H").hold()])).timing_out(),
-    // Half an answer.
+    // Truncated responses.
     Row::both("cut body, by its length", |x| {
         steps([x.half(Framing::LengthBeyond(9))])
     }),
@@ -218,7 +218,7 @@ pub(super) const ROWS: &[Row] = &[
         one(x.success(200, x.body).framing(Framing::Chunked))
     }),
     Row::both("201", |x| one(x.success(201, x.body))),
-    // Successes that are none.
+    // Malformed or unusual successes.
     Row::both("200 without a body", |x| one(x.success(200, b""))),
     Row::both("204", |x| one(x.success(204, b"").framing(Framing::Close))),
     Row::generate("200, an empty object", |_| one(json(200, "{}"))),
@@ -272,7 +272,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::both("302 to itself", |x| redirect(302, &x.here)),
     Row::both("307 to itself", |x| redirect(307, &x.here)),
     Row::both("308 to itself", |x| redirect(308, &x.here)),
-    // Refusals.
+    // Client errors.
     Row::both("400", |_| one(refused(400, "Body validation error"))),
     Row::both("401", |_| {
         one(refused(401, "This request requires a valid API key."))
@@ -314,7 +314,7 @@ pub(super) const ROWS: &[Row] = &[
             "Free-tier limit: You've reached your free limit for the hour.",
         ))
     }),
-    // Failures.
+    // Timeouts and server errors.
     Row::both("408", |_| one(refused(408, "Request timeout"))),
     Row::generate("500, an HTML page", |_| one(answer(500, "text/html", HTML))),
     Row::both("500", |_| one(refused(500, "Internal server error"))),
@@ -380,7 +380,7 @@ pub(super) const ROWS: &[Row] = &[
         one(refused(503, "The model is under maintenance."))
     }),
     Row::both("504", |_| one(refused(504, "Generation timeout"))),
-    // Answers that repeat the key, which then stands in their bodies and headers.
+    // Responses that repeat the key in their body or headers.
     Row::both("401 that repeats the key", |_| {
         one(refused(401, &format!("The key {KEY} is not valid.")))
     }),
@@ -394,7 +394,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::generate("307 to a place with the key", |x| {
         redirect(307, &format!("{}/{KEY}?key={KEY}#", x.elsewhere))
     }),
-    // A kept-alive connection that dies.
+    // A kept-alive connection that breaks.
     Row::both("kept alive, closed while idle", |x| {
         steps([x.good().close(), x.good()])
     })

@@ -1,4 +1,4 @@
-//! What no row may break: each rule gives back what breaks it.
+//! Rules for every row. Each returns its violations.
 
 use contract_tests::faults::{Request, Response, Seen};
 use kontext_api::reqwest::header::HeaderMap;
@@ -8,8 +8,8 @@ use super::bodies::PNG;
 use super::rows::SENT_AGAIN;
 use super::run::{Downloaded, Generated, prints};
 
-/// Whether an answer proves that its request was not carried out: a 429, or a 503 that the
-/// provider itself wrote.
+/// Whether a response proves that its request was not processed: a 429, or a 503 written by
+/// the provider itself.
 fn is_refusal(answer: &Response) -> bool {
     let is_providers_word = || {
         let body: serde_json::Value = serde_json::from_slice(answer.body()).ok()?;
@@ -27,8 +27,8 @@ fn is_refusal(answer: &Response) -> bool {
     }
 }
 
-/// Nothing is paid for twice: a POST follows another one only in the rows where
-/// that is right, and only one that was refused.
+/// Nothing is paid for twice: a second POST is sent only in the rows where that is correct,
+/// and only after a refusal.
 pub(super) fn paid_twice(name: &str, seen: &Seen) -> Vec<String> {
     let posts: Vec<&Request> = seen.with_method("POST").collect();
     let mut problems = Vec::new();
@@ -49,8 +49,8 @@ fn status(request: &Request) -> Option<u16> {
     request.answered.as_ref().map(Response::status)
 }
 
-/// Nothing that was paid for is lost: the outcome of an answer has its status, its
-/// headers, the id and the cost in them, and all that was sent of its body.
+/// Nothing that was paid for is lost: the outcome has the response's status, headers,
+/// request id, cost, and all of the body that was sent.
 pub(super) fn lost(run: &Generated) -> Vec<String> {
     let last = run.seen.with_method("POST").last();
     let Some(sent) = last.and_then(|post| post.answered.as_ref()) else {
@@ -77,7 +77,7 @@ pub(super) fn lost(run: &Generated) -> Vec<String> {
         let is_cost = header == "x-aimlapi-credits-used";
         is_cost.then(|| value.parse().ok())?
     });
-    // Every answer of these rows but one has an id of the provider's.
+    // All responses in these rows but one have the provider's request id.
     let has_id = sent
         .headers()
         .iter()
@@ -91,7 +91,7 @@ pub(super) fn lost(run: &Generated) -> Vec<String> {
     problems
 }
 
-/// What an outcome has of the answer.
+/// What an outcome has kept of the response.
 struct Kept<'a> {
     status: u16,
     headers: &'a HeaderMap,
@@ -126,8 +126,8 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// A person can look the call up: every outcome has the client request id, and all
-/// of its attempts were sent with that one.
+/// Every outcome can be looked up: it has the client request id, which all of its attempts
+/// sent.
 pub(super) fn nameless(run: &Generated) -> Vec<String> {
     let name = run.row.name;
     let call = match &run.outcome {
@@ -150,7 +150,7 @@ pub(super) fn nameless(run: &Generated) -> Vec<String> {
         .collect()
 }
 
-/// What is said of an outcome is no invitation to pay twice.
+/// No outcome invites the caller to pay twice.
 pub(super) fn misjudged(run: &Generated) -> Vec<String> {
     let Err(error) = &run.outcome else {
         return Vec::new();
@@ -165,8 +165,7 @@ pub(super) fn misjudged(run: &Generated) -> Vec<String> {
     if error.is_retryable() && (error.may_have_been_charged() || !is_proved) {
         problems.push(format!("{name}: said to be retryable"));
     }
-    // A request that was read, and of which nothing was heard, or a success, or what a
-    // gateway says.
+    // The request was read, and the response was missing, a success, or possibly a gateway's.
     let heard = last.and_then(status);
     let is_open = last.is_some()
         && !is_proved
@@ -177,7 +176,7 @@ pub(super) fn misjudged(run: &Generated) -> Vec<String> {
     problems
 }
 
-/// A picture is whole, or there is an error.
+/// A downloaded picture is complete, or there is an error.
 pub(super) fn spoilt(run: &Downloaded) -> Vec<String> {
     match &run.outcome {
         Ok(image) if image.bytes != PNG => {
@@ -190,7 +189,7 @@ pub(super) fn spoilt(run: &Downloaded) -> Vec<String> {
     }
 }
 
-/// The key is in no print of an outcome.
+/// The key is not in an outcome's `Display` or `Debug` output.
 pub(super) fn key_printed(key: &str, run: &Generated) -> Vec<String> {
     let text = match &run.outcome {
         Ok(answer) => format!("{answer:?}{answer:#?}"),
@@ -199,7 +198,7 @@ pub(super) fn key_printed(key: &str, run: &Generated) -> Vec<String> {
     found(key, run.row.name, "a print", &[text.as_bytes()])
 }
 
-/// The key was sent in the header that it is for, once per request, and nowhere else.
+/// The key was sent once per request, in its header, and nowhere else.
 pub(super) fn key_sent(key: &str, name: &str, seen: &Seen) -> Vec<String> {
     let header = format!("\r\nauthorization: Bearer {key}\r\n");
     let mut problems = found(key, name, "stray bytes", &[&seen.stray]);
@@ -214,12 +213,12 @@ pub(super) fn key_sent(key: &str, name: &str, seen: &Seen) -> Vec<String> {
     problems
 }
 
-/// Whether a request can be read: in HTTP/2 headers are compressed.
+/// Whether a request is readable: HTTP/2 compresses headers.
 fn is_http1(request: &Request) -> bool {
     request.bytes.starts_with(request.method.as_bytes())
 }
 
-/// The key is in nothing that a server was sent.
+/// The key is in nothing that this server received.
 pub(super) fn key_leaked(key: &str, name: &str, seen: &Seen) -> Vec<String> {
     let requests = seen.requests.iter().map(|request| &request.bytes[..]);
     let places: Vec<&[u8]> = requests.chain([&seen.stray[..]]).collect();

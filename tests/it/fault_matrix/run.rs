@@ -1,4 +1,4 @@
-//! Runs a row: servers, a client, a call, and what was seen of it.
+//! Runs a row: starts servers and a client, makes the call, and collects what the servers saw.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,26 +12,25 @@ use kontext_api::{
 use super::KEY;
 use super::rows::{Before, Exchange, Row};
 
-/// A time-out that has to pass. It is long enough to connect and to send even on
-/// a machine that is busy.
+/// A timeout that must expire. Long enough to connect and send even on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
-/// A time-out that must not pass.
+/// A timeout that must not expire.
 const GENEROUS: Duration = Duration::from_secs(60);
 
-/// What a call came to, and what the servers saw of it.
+/// The outcome of a call, and what the servers saw of it.
 pub(super) struct Run<T> {
     pub(super) row: &'static Row,
     pub(super) outcome: T,
-    /// The server that plays the script, since the call began.
+    /// Traffic at the server that plays the script, since the call began.
     pub(super) seen: Seen,
-    /// The other origin.
+    /// Traffic at the other origin.
     pub(super) elsewhere: Seen,
 }
 
-/// What becomes of a request to generate an image.
+/// The outcome of a request to generate an image.
 pub(super) type Generated = Run<Result<GeneratedImages, Error>>;
 
-/// What becomes of a download.
+/// The outcome of a download.
 pub(super) type Downloaded = Run<Result<DownloadedImage, DownloadError>>;
 
 /// The servers of a row.
@@ -54,7 +53,7 @@ impl Stage {
         }
     }
 
-    /// A client as its users have it, but for its haste.
+    /// A client as users have it, except for timeouts, retry delays and TLS certificates.
     fn client(&self, row: &Row) -> Client {
         let speaks_http2 = self.speaks_http2;
         builder(&self.server)
@@ -67,7 +66,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// Calls as often as the row says. The last call is the one to look at.
+    /// Calls once or twice, as the row says. Only the last call counts.
     async fn call<T, F: Future<Output = T>>(
         self,
         row: &'static Row,
@@ -82,8 +81,8 @@ impl Stage {
         }
         let before = self.server.seen();
         let outcome = within(row, call()).await;
-        // With the call its client is gone, and so is every connection once the
-        // server has seen the end of it. Nothing can arrive after that.
+        // Dropping the call drops its client and connections. Once the server has seen them
+        // end, nothing more can arrive.
         drop(call);
         let is_over = |seen: &Seen| seen.ended == seen.connections;
         let seen = within(row, self.server.until(is_over)).await;
@@ -97,8 +96,8 @@ impl Stage {
     }
 }
 
-/// An HTTP client that reads no certificates of the machine, which takes longer than all
-/// else.
+/// An HTTP client that skips loading the system's certificates, which takes longer than
+/// everything else.
 fn lean(http: reqwest::ClientBuilder, speaks_http2: bool) -> reqwest::ClientBuilder {
     let http = http.tls_certs_only([]);
     match speaks_http2 {
@@ -107,7 +106,7 @@ fn lean(http: reqwest::ClientBuilder, speaks_http2: bool) -> reqwest::ClientBuil
     }
 }
 
-/// What comes of a future, which would otherwise stall the tests.
+/// Awaits a future and panics if it stalls.
 async fn within<T>(row: &Row, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(2 * GENEROUS, future)
         .await
@@ -118,12 +117,12 @@ fn time_out(row: &Row) -> Duration {
     if row.times_out { SHORT } else { GENEROUS }
 }
 
-/// A client of a server that fails.
+/// A client for a server that fails.
 pub(super) fn builder(server: &FaultServer) -> ClientBuilder {
     Client::builder().api_key(KEY).base_url(server.url())
 }
 
-/// The smallest request.
+/// A minimal request.
 pub(super) fn request() -> ImageToImageRequest {
     ImageToImageRequest::builder()
         .model(kontext_api::types::ImageToImageModel::FluxKontextProImageToImage)
@@ -137,7 +136,7 @@ pub(super) fn request() -> ImageToImageRequest {
 pub(super) async fn generate(row: &'static Row) -> Generated {
     let stage = Stage::set(row, Exchange::post);
     let client = stage.client(row);
-    // The client is moved into the call, so that it ends with it.
+    // The closure owns the client, so dropping it drops the client.
     stage
         .call(row, move || {
             let client = client.clone();
@@ -161,7 +160,7 @@ pub(super) async fn download(row: &'static Row) -> Downloaded {
         .await
 }
 
-/// Everything that an error prints, with its causes.
+/// The `Display` and `Debug` output of an error and its causes.
 pub(super) fn prints(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
     let mut next = Some(error);

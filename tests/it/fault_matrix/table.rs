@@ -1,4 +1,4 @@
-//! The matrix as a text that people read.
+//! The matrix as a readable table.
 
 use kontext_api::reqwest::header::HeaderMap;
 use kontext_api::{Error, GeneratedImages, Reply};
@@ -41,7 +41,7 @@ const HEADERS: [&str; 12] = [
     "elsewhere",
 ];
 
-/// The table, with a text that explains it.
+/// The table, preceded by a legend.
 pub(super) fn table(runs: &[(Generated, Option<Downloaded>)]) -> String {
     let mut rows = vec![HEADERS.map(str::to_owned)];
     rows.push(HEADERS.map(|_| String::new()));
@@ -143,7 +143,7 @@ fn failed(error: &Error) -> String {
     text
 }
 
-/// The name of the variant, with which every print of an error begins.
+/// The variant's name, with which its `Debug` output begins.
 fn variant(debug: &str) -> String {
     let name = debug.split(|character: char| !character.is_alphanumeric());
     name.take(1).collect()
@@ -156,7 +156,7 @@ fn error_headers(error: &Error) -> Option<&HeaderMap> {
     }
 }
 
-/// The client request id that the server has sent back.
+/// The client request id that the server sent back.
 fn echo(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-client-request-id")?.to_str().ok()
 }

@@ -1,4 +1,4 @@
-//! The contract's two schemas, as the mock compiles them.
+//! The contract's request and response schemas, compiled as the mock compiles them.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use contract_tests::read;
 use jsonschema::{Validator, error::ValidationErrorKind};
 use serde_json::{Value, json};
 
-/// The only operation of `contract.json`.
+/// The only operation in `contract.json`.
 pub(super) fn operation() -> Value {
     let contract: Value =
         serde_json::from_str(&read("crates/kontext-mock/contract.json").unwrap()).unwrap();
@@ -19,7 +19,7 @@ pub(super) fn operation() -> Value {
     operations[0].clone()
 }
 
-/// Compiles a schema of the operation, with formats checked.
+/// Compiles a schema of the operation, with format validation.
 pub(super) fn validator(operation: &Value, schema: &Value) -> Validator {
     let complete = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -32,7 +32,7 @@ pub(super) fn validator(operation: &Value, schema: &Value) -> Validator {
         .unwrap()
 }
 
-/// The members at the top that the contract refuses a body for.
+/// The top-level members, present or missing, for which the contract rejects a body.
 pub(super) fn refused_members(validator: &Validator, body: &Value) -> BTreeSet<String> {
     validator
         .iter_errors(body)

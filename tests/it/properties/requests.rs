@@ -1,6 +1,5 @@
-//! Every request that can be expressed: what the client lets through, the
-//! contract accepts, and what it refuses, the contract refuses. What is
-//! otherwise is listed.
+//! Generated requests: the contract accepts what the client accepts and rejects what the
+//! client rejects. Exceptions are listed.
 
 use std::{
     cell::RefCell,
@@ -34,7 +33,7 @@ use tokio::{
 use super::contract;
 use crate::support::{client, is_whole, snapshot};
 
-/// What somebody puts into a request.
+/// The values set on a request.
 #[derive(Clone, Debug, Default)]
 struct Draft {
     prompt: Option<String>,
@@ -48,7 +47,7 @@ struct Draft {
     safety_tolerance: Option<SafetyTolerance>,
 }
 
-/// A model, which chooses the struct.
+/// A model, which selects the request struct.
 #[derive(Clone, Debug)]
 enum Model {
     Image(ImageToImageModel),
@@ -78,7 +77,7 @@ impl Images {
 }
 
 impl Draft {
-    /// A draft that is fine, with this image.
+    /// A valid draft, but for this image URL.
     fn of_image(text: &str) -> Self {
         Self {
             prompt: Some("Add a bird.".to_owned()),
@@ -88,7 +87,7 @@ impl Draft {
         }
     }
 
-    /// The body as its builder would send it, and what the builder says.
+    /// The body that the builder would send, and the builder's result.
     fn built(&self) -> (Value, Result<GenerateImageRequest, InvalidRequest>) {
         macro_rules! build {
             ($builder:expr) => {{
@@ -122,8 +121,8 @@ impl Draft {
         })
     }
 
-    /// The request by its public fields, past the builder's check; nothing where
-    /// a field is missing that a request always has.
+    /// The request built through its public fields, bypassing the builder's check. `None`
+    /// if a required field is missing.
     fn request(&self) -> Option<GenerateImageRequest> {
         macro_rules! fill {
             ($request:ident, $model:expr) => {
@@ -179,7 +178,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
     let images = prop_oneof![
         uri().prop_map(Images::One),
         vec(uri(), 0..=6).prop_map(Images::List),
-        // So that a list is often good but for its length.
+        // Makes lists that are valid but for their length common.
         vec(Just("https://example.com/a.png".to_owned()), 0..=6).prop_map(Images::List),
     ];
     let guidance_scale = prop_oneof![
@@ -240,7 +239,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
         )
 }
 
-/// Texts that are URIs, nearly URIs, and none at all.
+/// URIs, near misses, and other text.
 fn uri() -> impl Strategy<Value = String> {
     let scheme = prop_oneof![4 => "https?://", 2 => "[dD]ata:", 1 => "https?:", 1 => "(ftp|s3|file)://", 1 => "[a-z]{0,3}:?"];
     let host = prop_oneof![
@@ -265,29 +264,30 @@ fn uri() -> impl Strategy<Value = String> {
     ]
 }
 
-/// One field of one request, on which client and contract are not of one mind.
+/// A field of a request that only one of client and contract rejects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Disagreement {
-    /// Who refuses it, when the other does not.
+    /// Which side rejects it.
     refused_by: &'static str,
     field: String,
-    /// What the client says, or the schema's keyword; and, for a URI, of which sort.
+    /// The limit that the client reports (for a URI with its kind), or a fixed text for the
+    /// contract.
     rule: String,
 }
 
-/// A disagreement that is known, with the reason why it stays.
+/// A known disagreement, with the reason why it stays.
 struct Exception {
     refused_by: &'static str,
     field: &'static str,
     rule: &'static str,
-    /// An image URL that shows it.
+    /// An image URL that demonstrates it.
     example: &'static str,
     reason: &'static str,
 }
 
 const URI_RULE: &str = "must be an http, https or data URI";
 
-/// All disagreements. Whoever resolves one removes it here.
+/// All disagreements. Remove an entry when it is resolved.
 const EXCEPTIONS: [Exception; 4] = [
     Exception {
         refused_by: "client",
@@ -319,8 +319,7 @@ const EXCEPTIONS: [Exception; 4] = [
     },
 ];
 
-/// Of which sort a URI is that the client refuses; nothing if it is of none that
-/// is known.
+/// The kind of URI that the client rejects, or "of no known sort".
 fn sort(text: &str) -> &'static str {
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     let before_fragment = rest.split('#').next().unwrap_or_default();
@@ -343,7 +342,7 @@ fn sort(text: &str) -> &'static str {
     }
 }
 
-/// Where the two verdicts on one request differ, field by field.
+/// The fields on which the two verdicts differ.
 fn disagreements(
     draft: &Draft,
     client: Result<(), &InvalidRequest>,
@@ -404,7 +403,7 @@ fn is_listed(found: &Disagreement) -> bool {
     })
 }
 
-/// A server that answers every request with an image, and the client of it.
+/// A client, and a server that answers all of its requests with an image.
 struct Loopback {
     runtime: Runtime,
     client: Client,
@@ -436,7 +435,7 @@ impl Loopback {
         }
     }
 
-    /// What the client says to a request, and the bodies that it sent.
+    /// The client's verdict on a request, and the bodies that it sent.
     fn generate(
         &self,
         request: GenerateImageRequest,
@@ -477,9 +476,9 @@ async fn answer_all(mut stream: TcpStream, bodies: Arc<Mutex<Vec<Vec<u8>>>>) {
     }
 }
 
-/// The disagreements on one draft, by way of the builder and of the fields.
+/// The disagreements on one draft, through the builder and through the public fields.
 fn judge(draft: &Draft, contract: &Contract, loopback: &Loopback) -> BTreeSet<Disagreement> {
-    // What was refused is judged as it would have been sent.
+    // A rejected request is compared as it would have been sent.
     let (body, built) = draft.built();
     let contract = contract.of(&body);
     if let Ok(request) = &built {
@@ -497,7 +496,7 @@ fn judge(draft: &Draft, contract: &Contract, loopback: &Loopback) -> BTreeSet<Di
             built.as_ref().err().map(violations)
         );
         match outcome {
-            // The bytes that went out are those that were judged.
+            // The bytes sent are those that were validated.
             Ok(()) => assert!(sent == [expected], "{sent:?}"),
             Err(_) => assert_eq!(sent.len(), 0, "it was refused and sent"),
         }
@@ -505,7 +504,7 @@ fn judge(draft: &Draft, contract: &Contract, loopback: &Loopback) -> BTreeSet<Di
     found
 }
 
-/// The contract of requests, by model.
+/// The validators of requests, by model.
 struct Contract(BTreeMap<String, Validator>);
 
 impl Contract {
@@ -522,14 +521,14 @@ impl Contract {
         Self(pages.collect())
     }
 
-    /// What is said of a request; of one without a model, what one page says.
+    /// The validator for a body; without a model, that of one page.
     fn of(&self, body: &Value) -> &Validator {
         let model = body["model"].as_str();
         &self.0[model.unwrap_or("flux/kontext-pro/image-to-image")]
     }
 }
 
-/// What the requests of one run were like.
+/// Statistics of the requests of one run.
 #[derive(Debug, Default)]
 struct Tally {
     accepted: usize,
@@ -562,7 +561,7 @@ fn client_and_contract_refuse_the_same_requests() {
             Ok(())
         })
         .unwrap();
-    // Neither verdict is rare, and no field that the contract knows is forgotten.
+    // Neither verdict is rare, and the drafts cover every field in the contract.
     let tally = tally.into_inner();
     assert!(tally.accepted > 50 && tally.refused > 50, "{tally:?}");
     let operation = contract::operation();
@@ -603,7 +602,7 @@ fn where_client_and_contract_disagree() {
     snapshot("request_exceptions", text);
 }
 
-/// The comparison can fail: with limits other than the client's it does.
+/// The comparison can fail: it does with limits that differ from the client's.
 #[test]
 fn a_contract_with_other_limits_is_noticed() {
     let loopback = Loopback::start();

@@ -1,5 +1,4 @@
-//! Every response that the contract allows decodes and loses nothing, however it
-//! is written.
+//! Every response that the contract allows decodes without loss, however it is formatted.
 
 use contract_tests::{Spelled, kept, lost_paths, spell};
 use kontext_api::GeneratedImages;
@@ -14,16 +13,16 @@ use serde_json::{Value, json};
 use super::{contract, schema};
 use crate::trap::Published;
 
-/// The schema of a success.
+/// The schema of a successful response.
 fn success(operation: &Value) -> &Value {
     &operation["responses"]["200"]["content"]["application/json"]
 }
 
 /// Bodies that the contract allows.
 ///
-/// Its two sorts of entries name different members, and the client reads all of
-/// them in both: here each has those of the other too, with the other's types and
-/// with any.
+/// The contract's `ImageFile` and `ImageData` name different members, but the client reads
+/// all of them in both. So each also gets the members of the other, with the declared type
+/// or any type.
 fn bodies() -> BoxedStrategy<Value> {
     let operation = contract::operation();
     let mut definitions = operation["$defs"].clone();
@@ -43,7 +42,7 @@ fn lost(sent: &Value, spelled: &Spelled, answer: &GeneratedImages) -> Vec<String
     lost_paths(sent, &kept(sent, &spelled.parts, answer))
 }
 
-/// What the client reads, without what it hands on as text.
+/// What the client decodes, without the values it passes through as raw text.
 fn read(answer: &GeneratedImages) -> Value {
     let images = answer.images().iter().map(|image| {
         json!([
@@ -99,7 +98,7 @@ fn whatever_the_contract_allows_decodes_and_loses_nothing_however_it_is_written(
         .unwrap();
 }
 
-/// Bodies of the strategy above, the same ones in every run.
+/// Bodies from the strategy `bodies`, the same in every run.
 fn some_bodies(count: usize) -> Vec<Value> {
     let mut runner = TestRunner::deterministic();
     let bodies = bodies();
@@ -160,8 +159,8 @@ fn the_bodies_are_of_every_sort() {
     }
 }
 
-/// A body with every property that the contract and the client know, no value
-/// twice, and members that nobody knows at every level.
+/// A body with every property that the contract and the client know, no value twice, and
+/// unknown members at every level.
 fn whole_body() -> Value {
     json!({
         "images": [
@@ -189,7 +188,7 @@ fn whole_body() -> Value {
     })
 }
 
-/// The pointers of all values that are not null and have no parts.
+/// The pointers of all leaves except nulls. Empty containers count as leaves.
 fn leaves(value: &Value, at: &str, into: &mut Vec<String>) {
     match value {
         Value::Null => {}
@@ -233,7 +232,7 @@ fn the_whole_body_has_everything_that_the_contract_names() {
     }
 }
 
-/// Were any value of a body lost or changed on the way, it would be noticed.
+/// Any value of a body that is lost or changed is noticed.
 #[test]
 fn a_value_that_is_lost_or_changed_is_noticed() {
     let sent = whole_body();
@@ -287,7 +286,7 @@ fn the_client_of_the_published_document_loses_nearly_all_of_them() {
     );
 }
 
-/// A value that the contract refuses withholds no image and is not lost.
+/// A value of the wrong type neither hides an image nor is lost.
 #[test]
 fn a_wrong_type_withholds_no_image_and_is_not_lost() {
     let operation = contract::operation();
@@ -326,7 +325,7 @@ fn a_wrong_type_withholds_no_image_and_is_not_lost() {
             let spelled = spell(&body, &[]);
             let answer = GeneratedImages::from_json(spelled.text.as_str()).unwrap();
             assert!(!answer.images().is_empty(), "{body}");
-            // A cost may be text.
+            // A cost may be a string.
             let is_cost = leaf.starts_with("/meta/usage/") && wrong == json!("7");
             if is_cost {
                 let usage = answer.usage().unwrap();
@@ -340,8 +339,7 @@ fn a_wrong_type_withholds_no_image_and_is_not_lost() {
     assert!(refused > 80, "{refused}");
 }
 
-/// What the contract allows and has no place among the accessors is no reason to
-/// refuse an image.
+/// A value that the contract allows but no accessor can return doesn't fail decoding.
 #[test]
 fn what_fits_no_accessor_is_kept_as_it_came() {
     let operation = contract::operation();

@@ -1,17 +1,17 @@
-//! JSON of every kind that a JSON Schema allows.
+//! Generates JSON that a JSON Schema allows.
 //!
-//! It knows the keywords that the contract's responses have today. On any other
-//! it stops: a schema that is only half obeyed would test only half.
+//! Supports the keywords that the contract's responses use today and panics on any other:
+//! ignoring a keyword would weaken the tests.
 
 use proptest::{collection::vec, option, prelude::*, strategy::Union};
 use serde_json::{Map, Value, json};
 
-/// What says nothing about a value.
+/// Keywords that don't constrain a value.
 const ANNOTATIONS: [&str; 3] = ["description", "default", "x-open-map"];
 
-/// Instances of a schema; `definitions` is what its references point into.
+/// Instances of a schema. Its references point into `definitions`.
 ///
-/// Objects are open: they have members that no schema names.
+/// Objects are open: they get members that no schema names.
 pub(super) fn instances(schema: &Value, definitions: &Value) -> BoxedStrategy<Value> {
     let members = schema.as_object().unwrap();
     let only = |known: &[&str]| {
@@ -44,7 +44,7 @@ pub(super) fn instances(schema: &Value, definitions: &Value) -> BoxedStrategy<Va
                 let weight = if one == "null" { 1 } else { 3 };
                 let mut schema = schema.clone();
                 schema["type"] = one.clone();
-                // Limits of one type say nothing of another.
+                // Constraints of other types don't apply to null.
                 if one == "null" {
                     schema = json!({ "type": "null" });
                 }
@@ -90,8 +90,7 @@ pub(super) fn instances(schema: &Value, definitions: &Value) -> BoxedStrategy<Va
     }
 }
 
-/// An object with some of its properties, with those that it has to have, and
-/// with others.
+/// An object with all required properties, some optional ones, and some unknown members.
 fn object(schema: &Value, definitions: &Value) -> BoxedStrategy<Value> {
     let names = |required: &Value| -> Vec<String> {
         let names = required.as_array().into_iter().flatten();
@@ -127,7 +126,7 @@ fn object(schema: &Value, definitions: &Value) -> BoxedStrategy<Value> {
             let has_to_be = |name: &String| always.contains(name) || branch.contains(name);
             let mut object = Map::new();
             for (name, value) in extra {
-                // A known name has a schema to obey.
+                // A known name must match its schema.
                 if !known.contains(&name) {
                     object.insert(name, value);
                 }
@@ -152,7 +151,7 @@ fn extra() -> impl Strategy<Value = Vec<(String, Value)>> {
     option::weighted(0.3, some).prop_map(Option::unwrap_or_default)
 }
 
-/// Any JSON, small.
+/// Any JSON value, small.
 fn anything() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -171,7 +170,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Texts: some of them often the same, some of them nothing, some of them odd.
+/// Strings: some frequently repeated, some empty, some unusual.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "https://cdn\\.example/[ab]\\.png",
@@ -190,7 +189,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whole numbers from `minimum` on, also beyond 64 bits.
+/// Integers from `minimum` up, some beyond 64 bits.
 fn whole(minimum: u64) -> BoxedStrategy<Value> {
     let fitting = prop_oneof![
         (minimum..minimum + 3),
