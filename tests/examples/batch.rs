@@ -1,10 +1,10 @@
-//! Sends many requests and pays for each once, even if it is killed and started again.
+//! Sends many requests and pays for each once, even if it is killed and restarted.
 //!
 //! `AIMLAPI_KEY=... cargo run -p contract-tests --example batch jobs.jsonl FOLDER`
 //!
 //! Each line of the file is a job: `{"tag": "ant", "request": {"prompt": "...", ...}}`. The
-//! folder gets an image per job, `ant.png`, and the journal. Ctrl-C lets the requests under
-//! way finish; the next run goes on.
+//! folder gets an image per job, such as `ant.png`, and the journal. Ctrl-C waits for
+//! requests in flight; the next run resumes.
 
 use std::{error::Error, fs, io::Write, path::Path};
 

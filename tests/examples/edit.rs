@@ -1,4 +1,4 @@
-//! Edits a photo: a file and a prompt go in, an image comes out.
+//! Edits a photo: takes a file and a prompt, saves an image.
 //!
 //! `AIMLAPI_KEY=... cargo run -p contract-tests --example edit photo.png "Add a bird." bird`
 
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     prompt: &str,
     output: &Path,
 ) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    // The answer is paid for, so it is kept before anything else can go wrong. A second run
+    // The answer is paid for, so it is saved before anything else can fail. A second run
     // finds it and downloads its images without paying again.
     let kept = output.with_extension("answer.json");
     let answer = match fs::read(&kept) {
@@ -54,7 +54,7 @@ pub(crate) async fn run(
             1 => output.to_owned(),
             _ => PathBuf::from(format!("{}-{number}", output.display())),
         };
-        // The extension is that of the image.
+        // `to_file` adds the image's extension.
         let saved = client.download(image).overwrite(true).to_file(name).await?;
         paths.push(saved.path().to_owned());
     }

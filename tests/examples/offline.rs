@@ -1,9 +1,8 @@
-//! Shows everything at work without a key and without a network: starts the
-//! mock on a free port, sends both examples of the provider's page with the
-//! client, prints what came back, and saves the pictures.
+//! Runs the client without a key or a network: starts the mock on a free port, sends both
+//! example requests of the provider's page, prints the answers and saves the pictures.
 //!
-//! `cargo run -p contract-tests --example offline [FOLDER]`; without a folder the
-//! pictures go to one for temporary files.
+//! `cargo run -p contract-tests --example offline [FOLDER]`; the default folder is
+//! `kontext-offline` in the system's temporary folder.
 
 use std::{
     error::Error,
@@ -26,7 +25,7 @@ async fn main() -> ExitCode {
     match run(&mut out, &folder).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line per cause: the first says what failed, the last why.
+            // One line per cause: the first says what failed, the last says why.
             let mut cause = Some(&*error as &dyn Error);
             while let Some(error) = cause {
                 eprintln!("{error}");
@@ -74,8 +73,8 @@ pub(crate) async fn run(out: &mut impl Write, folder: &Path) -> Result<(), Box<d
         writeln!(out, "\n\"{}\"", request.prompt)?;
         let answer = client.generate(request).await?;
         print(out, &answer)?;
-        // Each is one image, and a picture of this project's own stands for it: the
-        // page shows none, and the mock serves what its recordings keep.
+        // Each answer has one image. The page has no pictures, so the recordings contain
+        // small ones made for this project, which the mock serves.
         for image in answer.images() {
             let file = folder.join(name);
             let saved = client.download(image).overwrite(true).to_file(file).await?;
@@ -91,7 +90,7 @@ pub(crate) async fn run(out: &mut impl Write, folder: &Path) -> Result<(), Box<d
     Ok(())
 }
 
-/// Prints an answer as a person wants to read it.
+/// Prints an answer in readable form.
 fn print(out: &mut impl Write, answer: &GeneratedImages) -> std::io::Result<()> {
     let recording = answer.headers().get(kontext_mock::RECORDING_HEADER);
     if let Some(name) = recording.and_then(|name| name.to_str().ok()) {
@@ -114,7 +113,7 @@ fn print(out: &mut impl Write, answer: &GeneratedImages) -> std::io::Result<()> 
     }
 }
 
-/// Size, type and judgement of an image, as far as they are known.
+/// Size, type and safety rating of an image, as far as known.
 fn details(image: &Image) -> String {
     let mut details = Vec::new();
     if let (Some(width), Some(height)) = (image.width(), image.height()) {

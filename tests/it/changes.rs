@@ -1,5 +1,5 @@
-//! For each of a dozen changes to the published document: which snapshot or
-//! check fails, and that its message says what drifted.
+//! For each of several changes to the published document: which snapshot or check fails,
+//! and that its message says what drifted.
 
 use contract_tests::{Story, frozen_inputs, what_fails};
 use kontext_codegen::Input;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::snapshot;
 
-/// What a change does to the published document.
+/// Changes the published document.
 type Change = fn(&mut Value);
 
 const REQUEST: &str =
@@ -105,7 +105,7 @@ fn each_change_is_noticed_by_name() {
     let mut text = String::new();
     for (name, change) in CHANGES {
         let mut changed = inputs.clone();
-        // On all pages, which have to agree.
+        // All pages, because they must agree.
         for page in &mut changed.published {
             let mut document: Value = serde_json::from_str(&page.text).unwrap();
             let before_change = document.clone();
@@ -114,8 +114,8 @@ fn each_change_is_noticed_by_name() {
             page.text = document.to_string();
         }
         let failures = what_fails(&before, &Story::of(&changed));
-        // The hashes of the inputs make generated files stale after any edit; what
-        // matters to somebody has to be noticed by more than that.
+        // Any edit changes the hashes of the inputs and so makes generated files stale. A
+        // change that matters must be noticed by another check too.
         let is_noticed = ["codegen stops", "snapshot ", "kontext-mock check"]
             .iter()
             .any(|check| failures.contains(check));
@@ -126,7 +126,7 @@ fn each_change_is_noticed_by_name() {
     snapshot("changes", text);
 }
 
-/// Pages unlike ours, of the same endpoint: what they change, and that they rename nothing.
+/// Pages of other models on the same endpoint: what they change, and that they rename nothing.
 #[test]
 fn fifth_page_adds_one_struct_and_one_variant() {
     let inputs = frozen_inputs().unwrap();
@@ -161,7 +161,7 @@ fn fifth_page_adds_one_struct_and_one_variant() {
             text: document.to_string(),
         });
         let changes = what_fails(&before, &Story::of(&five));
-        // All traits of a type are one line, which a new variant makes longer.
+        // A type's traits are listed on one line, which a new variant makes longer.
         let is_gone = |line: &str| line.trim_start().starts_with("- ") && !line.contains("impl ");
         assert!(!changes.lines().any(is_gone), "{changes}");
         text.push_str(&format!("# {name}\n{changes}\n"));

@@ -1,5 +1,4 @@
-//! The check before sending and the contract agree at both sides of every
-//! limit.
+//! The client's validation and the contract agree on both sides of every limit.
 
 use kontext_api::{
     GenerateImageRequest, ImageToImageRequest,
@@ -8,14 +7,13 @@ use kontext_api::{
 use kontext_mock::{MatchMode, MockServer};
 use serde_json::{Value, json};
 
-/// Requests at both sides of each limit: what is set, and whether it may be.
+/// Requests on both sides of each limit: the field, its value, and whether it is allowed.
 fn cases() -> Vec<(&'static str, Value, bool)> {
     let url = "https://example.com/a.png";
     vec![
         ("prompt", json!(""), true),
         ("prompt", json!("é".repeat(4000)), true),
-        // Outside the basic plane a character is two of JavaScript's and four
-        // bytes, and still one.
+        // Outside the BMP: two UTF-16 code units and four bytes, but one character.
         ("prompt", json!("🦖".repeat(4000)), true),
         ("prompt", json!("🦖".repeat(4001)), false),
         ("num_images", json!(0), false),

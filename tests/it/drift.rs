@@ -1,5 +1,5 @@
-//! What changed between documents, and whom it broke: from the published document
-//! to ours, and from each edit of the provider's to the next.
+//! Changes between documents and whom they break: from the published document to the
+//! effective one, and from each of the provider's edits to the next.
 
 use std::{fs, path::Path};
 
@@ -9,8 +9,8 @@ use openapi_drift::{Document, Report, Verdict, Wire, compare, format};
 
 use crate::support::snapshot;
 
-/// Our overlays are changes like any other: a reviewer sees here what each one does
-/// to a client made from the document as published.
+/// Our overlays are changes too: the snapshot shows reviewers what each one does to a
+/// client made from the published document.
 #[test]
 fn from_published_to_effective() {
     let inputs = inputs().unwrap();
@@ -19,7 +19,7 @@ fn from_published_to_effective() {
     let old = Document::parse("published", &published.text).unwrap();
     let new = Document::parse("effective", &format!("{effective:#}")).unwrap();
     let report = compare(&old, &new);
-    // An overlay whose effect can't be told would hide behind itself.
+    // An undecided finding could hide what an overlay does.
     let undecided = report
         .findings
         .iter()
@@ -28,8 +28,8 @@ fn from_published_to_effective() {
     snapshot("drift_published_to_effective", shown(&report));
 }
 
-/// Each edit by itself. Eleven edits, of which four mattered, and these alone are
-/// more than documentation.
+/// Each edit by itself. Of eleven edits, four mattered; only these change more than
+/// documentation.
 #[test]
 fn over_the_history_of_the_document() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/history");
@@ -75,7 +75,7 @@ fn over_the_history_of_the_document() {
     );
 }
 
-/// The last of the history is the document that we have.
+/// The last document of the history is the frozen published one.
 #[test]
 fn the_history_ends_with_the_published_document() {
     let inputs = frozen_inputs().unwrap();
@@ -86,7 +86,8 @@ fn the_history_ends_with_the_published_document() {
     assert_eq!(compare(&old, &new).verdict, Verdict::None);
 }
 
-/// What people read, without places: those change with every line.
+/// The report as people read it, without positions, which change with every line, and
+/// without fingerprints.
 fn shown(report: &Report) -> String {
     let mut view = format::View::new("old", "new");
     view.verbose = true;

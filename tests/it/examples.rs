@@ -19,7 +19,7 @@ mod offline;
 
 const CASES: [&str; 2] = ["add-bird", "combine-two-images"];
 
-/// The picture of a recording.
+/// The picture in a recording.
 fn picture(case: &str) -> Vec<u8> {
     let recordings = Recordings::embedded().unwrap();
     let recording = recordings.get(&format!("generate-image/{case}")).unwrap();
@@ -64,7 +64,7 @@ async fn edit_sends_a_file_and_saves_the_image() {
     assert_eq!(saved, [folder.path().join("bird.jpg")]);
     assert_eq!(fs::read(&saved[0]).unwrap(), picture("add-bird"));
 
-    // An answer that was kept is not paid for again.
+    // A saved answer is not paid for again.
     let recordings = Recordings::embedded().unwrap();
     let recording = recordings.get("generate-image/add-bird").unwrap();
     let mut answer: Value = serde_json::from_slice(recording.response()).unwrap();

@@ -1,4 +1,4 @@
-//! The committed generated files are what codegen makes, every time.
+//! The committed generated files match codegen's output, and codegen is deterministic.
 
 use contract_tests::{inputs, read};
 use kontext_codegen::{GENERATORS, generate};
@@ -27,7 +27,7 @@ fn the_header_names_the_versions_that_are_locked() {
     let lock = read("Cargo.lock").unwrap();
     for generator in GENERATORS.split(", ") {
         let (name, version) = generator.split_once(' ').unwrap();
-        // The generator's own crate is named after what it implements.
+        // Cargo.lock has `progenitor` as `progenitor-impl`.
         let name = if name == "progenitor" {
             "progenitor-impl"
         } else {

@@ -1,5 +1,4 @@
-//! Whether the published document, the recordings and the code tell the same
-//! story.
+//! Tests that the published document, the recordings and the code agree.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,12 +1,12 @@
-//! What the mock answers to each kind of bad request: one snapshot, so that a
-//! reader sees all its messages side by side.
+//! The mock's response to each kind of bad request, in one snapshot, so that all of its
+//! messages can be read side by side.
 
 use kontext_mock::MockServer;
 use serde_json::json;
 
 use crate::support::snapshot;
 
-/// A request; by default all but its body is right.
+/// A request; by default only its body is invalid.
 struct Bad {
     method: &'static str,
     path: &'static str,
@@ -154,8 +154,8 @@ async fn each_kind_of_bad_request() {
     snapshot("mock_bad_requests", text);
 }
 
-/// A refusal that leaves its body unread ends the connection; a client that keeps
-/// connections must be told, or it sends its next request on that one.
+/// A refusal that leaves the request body unread closes the connection. The response must
+/// say so, or a keep-alive client sends its next request on it.
 #[tokio::test]
 async fn client_that_keeps_connections_is_answered_after_refusal() {
     let builder = MockServer::builder().body_limit(64 * 1024);

@@ -1,7 +1,8 @@
-//! Clients that are not ours get what they expect from the mock: the recipes of
-//! the README, and the samples of the provider's own page.
+//! Other clients work with the mock: the README's recipes and the samples on the provider's
+//! page.
 //!
-//! Each runs where its program is installed; where it is not, the test says so.
+//! Each runs only where its program is installed; otherwise the test prints that it was
+//! skipped.
 
 use std::{
     io::Write as _,
@@ -16,7 +17,7 @@ const README: &str = "README.md";
 const MOCK_README: &str = "crates/kontext-mock/README.md";
 const PAGE: &str = "openapi/pages/flux-kontext-pro-image-to-image.md";
 
-/// The texts between fences of a language, in order.
+/// The contents of a language's code blocks, in order.
 fn blocks(file: &str, language: &str) -> Vec<String> {
     let text = read(file).unwrap();
     let mut blocks = Vec::new();
@@ -35,7 +36,7 @@ fn blocks(file: &str, language: &str) -> Vec<String> {
     blocks
 }
 
-/// Runs a program on a text, if it is there and this probe of it succeeds.
+/// Runs a program with `text` on standard input. `None` if the probe fails.
 fn run(program: &str, probe: &[&str], arguments: &[&str], text: &str) -> Option<Output> {
     let probed = Command::new(program).args(probe).output();
     if !probed.is_ok_and(|output| output.status.success()) {
@@ -44,7 +45,7 @@ fn run(program: &str, probe: &[&str], arguments: &[&str], text: &str) -> Option<
     }
     let mut child = Command::new(program)
         .args(arguments)
-        // Nothing but this machine may be asked, whatever is set around us.
+        // Requests to the mock bypass any proxy in the environment.
         .env_remove("http_proxy")
         .env_remove("HTTP_PROXY")
         .env("NO_PROXY", "127.0.0.1")
@@ -111,7 +112,7 @@ async fn the_recipes_of_the_readme() {
     assert_eq!(server.billed().generations, ran);
 }
 
-/// A sample of the page with nothing changed but where it goes.
+/// A sample of the page, sent to the mock but otherwise unchanged.
 fn aimed(sample: &str, server: &MockServer) -> String {
     let provider = "https://api.aimlapi.com";
     assert!(sample.contains(provider), "{sample}");
@@ -149,8 +150,8 @@ async fn the_samples_of_the_page() {
         let answer: Value = serde_json::from_str(&printed(&output)).unwrap();
         assert_eq!(answer, expected(cases[0]));
     }
-    // The page's last sample names a text-to-image model: the image would be paid for and
-    // not edited.
+    // The page's last sample names a text-to-image model: the provider would charge for an
+    // image and ignore the input image.
     if let Some(output) = node(&aimed(&samples[1], &server)) {
         let text = printed(&output);
         assert!(text.contains("statusCode: 400"), "{text}");

@@ -1,5 +1,4 @@
-//! Crates outside the workspace, as a user has them: cargo builds and runs
-//! them for real.
+//! Crates outside the workspace, as users have them: cargo resolves, builds and runs them.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -8,14 +7,14 @@ use kontext_codegen::generate;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Runs cargo in a folder, without a network, and returns what it printed.
+/// Runs cargo in a folder, offline, and returns its standard output.
 fn cargo(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .arg("--offline")
         .args(arguments)
         .current_dir(folder)
-        // The folder and the profile of the workspace's own dependencies, so that
-        // those with the same features are built once.
+        // Uses the workspace's target folder and dependency profile, so that dependencies
+        // with the same features are built once.
         .env("CARGO_TARGET_DIR", path("target"))
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_DEV_STRIP", "none")
@@ -40,7 +39,7 @@ fn without_features_the_client_adds_few_crates() {
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("src/lib.rs"), "").unwrap();
-    // The versions that are locked are those that are on this machine.
+    // Only the locked versions are on this machine.
     fs::copy(path("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
     let tree = cargo(
         folder.path(),
@@ -54,7 +53,7 @@ fn without_features_the_client_adds_few_crates() {
     assert!(crates.len() <= 85, "{} crates:\n{crates:#?}", crates.len());
 }
 
-/// What a user of the client made from the changed document writes.
+/// A program that uses the client generated from the changed document.
 const AFTER_THE_CHANGE: &str = r#"
 use kontext_api::{Client, GeneratedImages, ImageToImageRequest, types::{AspectRatio, ImageToImageModel, ImageToImageRequestOptions}};
 
@@ -178,7 +177,7 @@ the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is https:
     );
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder recursively.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -1,4 +1,4 @@
-//! The README of the documents lists them as they are.
+//! `openapi/README.md` lists every input, and no overlay that is gone.
 
 use contract_tests::read;
 use serde_json::Value;

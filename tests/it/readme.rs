@@ -1,4 +1,4 @@
-//! The README's programs and commands do what it says, with the mock as the API.
+//! The README's program and commands do what it says, with the mock as the API.
 
 use std::process::Command;
 
@@ -24,8 +24,9 @@ async fn first_call_prints_what_the_readme_shows() {
     assert_eq!(server.billed().images, 1);
 }
 
-/// Each is run by a test: `serve` by kontext-mock's `binary`, curl by `other_clients`,
-/// codegen and the comparison by xtask's `codegen` and `readme`. The test command runs this.
+/// The README's commands. Tests run them: `serve` in kontext-mock's `binary`, curl in
+/// `other_clients`, codegen and the comparison in xtask's `codegen` and `readme`. The test
+/// command runs this test.
 const COMMANDS: [&str; 5] = [
     "cargo run -p kontext-mock -- serve",
     "curl -i http://127.0.0.1:4010/v1/images/generations",

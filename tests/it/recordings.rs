@@ -1,5 +1,5 @@
-//! Client against mock, over a real socket, for every recording: decoding
-//! loses nothing, and the gate holds.
+//! Client against mock, over a real socket, for every recording: decoding loses nothing,
+//! and every recording conforms to the contract.
 
 use contract_tests::{inputs, lost_paths};
 use kontext_api::{Client, GeneratedImages, types};
@@ -29,21 +29,21 @@ async fn every_recording_comes_back_whole() {
             "byte for byte"
         );
         assert!(!answer.images().is_empty());
-        // The typed view keeps everything but nulls, too.
+        // The typed view also keeps everything but nulls.
         let sent: Value = serde_json::from_slice(recording.response()).unwrap();
         let kept = serde_json::to_value(answer.to_response().unwrap()).unwrap();
         assert_eq!(lost_paths(&sent, &kept), [""; 0], "{}", recording.name());
     }
 }
 
-/// By default the pictures that a recording keeps come from the mock; no other
-/// byte of the answer changes, and a download of it is the kept picture.
+/// By default the mock serves a recording's pictures itself: only their URLs change in the
+/// response, and downloads return the recorded pictures.
 #[tokio::test]
 async fn every_picture_can_be_downloaded_offline() {
     let server = MockServer::start().await.unwrap();
     let client = client(&server.url());
     let recordings = Recordings::embedded().unwrap();
-    // What was imported from a page has no pictures.
+    // Recordings imported from a page have no pictures.
     let kept: Vec<_> = recordings
         .iter()
         .filter(|one| !one.files().is_empty())
@@ -108,7 +108,7 @@ fn each_recording_decoded() {
     }
 }
 
-/// The pointers of nulls.
+/// The pointers of all nulls.
 fn nulls(value: &Value, at: &str) -> Vec<String> {
     match value {
         Value::Null => vec![at.to_owned()],

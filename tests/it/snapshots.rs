@@ -1,4 +1,4 @@
-//! Snapshots that catch drift: each small enough to be read in a review.
+//! Snapshots that catch drift, each small enough to review.
 
 use contract_tests::{client_sources, inputs, surface, unenforced, wire_table};
 use kontext_api::types;
@@ -33,7 +33,7 @@ fn derived() -> Map<String, Value> {
 #[test]
 fn the_schema_of_each_type() {
     let derived = derived();
-    // Every public type is reached from the two bodies, so none is forgotten.
+    // The request and the response reach every public type, so none is missed.
     let surface = surface(&client_sources().unwrap()).unwrap();
     let types = surface
         .lines()
@@ -56,8 +56,8 @@ fn the_schema_of_each_type() {
     }
 }
 
-/// An edit of the documentation changes no type. `are_names` says that the members are
-/// the names of properties, of which one may be `description`.
+/// Removes descriptions: a documentation edit changes no type. If `are_names`, the members
+/// are property names, one of which may be `description`.
 fn remove_descriptions(value: &mut Value, are_names: bool) {
     match value {
         Value::Object(members) => {
@@ -81,15 +81,15 @@ fn remove_descriptions(value: &mut Value, are_names: bool) {
 fn what_is_declared_but_not_enforced_by_the_types() {
     let outputs = generate(&inputs().unwrap()).unwrap();
     let contract = &outputs.contract["operations"][0]["$defs"];
-    // A page's request has the type that it folds into.
+    // A page's request schema folds into the struct that `x-struct` names.
     let components = &outputs.effective["components"]["schemas"];
     let contract = contract.as_object().unwrap().iter().map(|(name, schema)| {
         let of = components[name]["x-struct"].as_str().unwrap_or(name);
         (of.to_owned(), schema.clone())
     });
     let mut lines = unenforced(&contract.collect(), &derived());
-    // The generated check() has all of them but enums, which are open; what it has not
-    // would be listed here, as codegen prints it.
+    // The generated `check()` covers everything but enums, which are open. Anything else
+    // unchecked would be listed here, as codegen prints it.
     lines.push(format!(
         "not checked before sending: {:?}",
         outputs.unchecked

@@ -1,4 +1,4 @@
-//! What several modules of these tests need.
+//! Helpers that several test modules share.
 
 use std::{fmt::Display, sync::mpsc};
 
@@ -8,10 +8,9 @@ use tokio::{
     net::TcpListener,
 };
 
-/// Compares a text with the snapshot of this name.
+/// Compares a text with the named snapshot.
 ///
-/// All snapshots stand in `snapshots/` under their own names, so that moving a
-/// test renames none.
+/// Snapshot files in `snapshots/` have no module prefix, so moving a test renames none.
 pub(crate) fn snapshot(name: &str, text: impl Display) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
@@ -19,7 +18,7 @@ pub(crate) fn snapshot(name: &str, text: impl Display) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// A client of a server on this machine.
+/// A client of a local server.
 pub(crate) fn client(url: &str) -> Client {
     Client::builder()
         .base_url(url)
@@ -28,7 +27,8 @@ pub(crate) fn client(url: &str) -> Client {
         .unwrap()
 }
 
-/// Takes one HTTP request, answers it, and returns the request's bytes.
+/// Starts a server that answers one HTTP request. Returns its URL and a receiver of the
+/// request's bytes.
 pub(crate) async fn one_exchange(answer: String) -> (String, mpsc::Receiver<Vec<u8>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -48,7 +48,7 @@ pub(crate) async fn one_exchange(answer: String) -> (String, mpsc::Receiver<Vec<
     (url, receiver)
 }
 
-/// Whether the head and as many bytes of body as it announces are there.
+/// Whether the request has its complete head and body, by `content-length`.
 pub(crate) fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {

@@ -1,8 +1,8 @@
-//! The trap that this project exists for, sprung on purpose.
+//! Demonstrates the trap that this project exists to prevent.
 //!
-//! A client generated from the published document returns nothing, without an
-//! error, for an image that was paid for. If these tests could not fail, none
-//! of the others could be trusted.
+//! A client generated from the published document returns nothing, without an error, for an
+//! image that was paid for. If these tests could not fail, none of the others could be
+//! trusted.
 
 use contract_tests::lost_paths;
 use kontext_mock::{MatchMode, MockServer, Recordings};
@@ -47,8 +47,8 @@ fn both_recordings_decode_to_nothing_without_an_error() {
 
 #[tokio::test]
 async fn a_client_generated_from_it_is_paid_for_nothing() {
-    // Its requests match no recording exactly: it sends every default of the
-    // document by itself, num_images as 1.0.
+    // Its requests match no recording exactly: it sends every default in the document, with
+    // `num_images` as 1.0.
     let server = MockServer::builder()
         .match_mode(MatchMode::Nearest)
         .start()

@@ -1,4 +1,4 @@
-//! The exact bytes that a call of the builder sends.
+//! The exact bytes sent for a request from the builder.
 
 use kontext_api::{
     ImageToImageRequest,
@@ -16,8 +16,7 @@ async fn sent(request: ImageToImageRequest) -> String {
     .await;
     client(&url).generate(request).await.unwrap();
     let text = String::from_utf8(received.recv().unwrap()).unwrap();
-    // The port is a free one, the version changes with each release, and the name of
-    // the call with each call.
+    // The port, the version and the client request id vary between runs or releases.
     let address = url.trim_start_matches("http://");
     let text: Vec<&str> = text
         .lines()
