@@ -9,15 +9,15 @@ use std::{
 
 use crate::rust_version;
 
-/// One step: a name, a command of cargo, and what is set in its environment.
+/// One step: a name, a cargo command and its environment variables.
 struct Step {
     name: &'static str,
     command: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
 }
 
-/// The steps. The tests come before whatever downloads more than they need: on a
-/// machine that has nothing, they show a download that is missing.
+/// The steps, in order. Tests run before the steps that download more dependencies: on a
+/// clean machine, a test that relies on a missing download then fails.
 const STEPS: [Step; 9] = [
     Step {
         name: "format",
@@ -30,7 +30,7 @@ const STEPS: [Step; 9] = [
         environment: &[],
     },
     Step {
-        // The README's test command; a changed or missing snapshot fails.
+        // The README's test command. A changed or missing snapshot fails.
         name: "tests",
         command: &["test", "--workspace"],
         environment: &[("INSTA_UPDATE", "no")],
@@ -84,15 +84,15 @@ const STEPS: [Step; 9] = [
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
     Step {
-        // Not the advisories: their database can't be reached everywhere.
+        // Not advisories: their database isn't reachable from everywhere.
         name: "licences, bans, sources",
         command: &["deny", "check", "licenses", "bans", "sources"],
         environment: &[],
     },
     Step {
-        // A working tree with changes is normal here; CI's is clean. What this proves is that
-        // a package has all of its files: clippy has compiled the default features, whose
-        // dependencies take minutes.
+        // Local working trees are often dirty; CI's is clean. This step proves that a
+        // package contains all of its files. Default features are skipped: their
+        // dependencies take minutes to compile, and clippy has checked them.
         name: "packages",
         command: &[
             "package",
@@ -111,19 +111,19 @@ const STEPS: [Step; 9] = [
     },
 ];
 
-/// How a step ended.
+/// The outcome of a step.
 enum Outcome {
     Passed,
     Failed,
     CouldNotRun(std::io::Error),
 }
 
-/// The name of the step that is no command of cargo.
+/// The name of the step that runs `rust_version::check`.
 const RUST_VERSION: &str = "minimum Rust version";
 
-/// Runs all steps, also after one failed, and says at the end how each ended.
+/// Runs all steps, even after a failure, and reports each outcome at the end.
 pub(crate) fn run(root: &Path) -> ExitCode {
-    // The cargo that runs this command, so that every step has one toolchain.
+    // The cargo that runs this command, so that all steps use one toolchain.
     let cargo = PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let mut report = Vec::new();
     for step in &STEPS {

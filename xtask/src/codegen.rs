@@ -1,4 +1,4 @@
-//! `cargo xtask codegen`: reads, generates, then writes or compares.
+//! `cargo xtask codegen`: generates the files, then writes or compares them.
 
 mod summary;
 
@@ -12,7 +12,7 @@ use crate::{
     workspace,
 };
 
-/// Runs the command; see the exit codes in its help.
+/// Runs the command; its help lists the exit codes.
 pub(crate) fn run(root: &Path, check: bool) -> ExitCode {
     match outcome(root, check) {
         Ok(code) => code,
@@ -63,7 +63,7 @@ fn report_check(stale: &[Change]) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Says what was done to each document, or to one, so that no correction is silent.
+/// Prints what was done to each document, or to `file` only, so that no correction is silent.
 pub(crate) fn report_steps(outputs: &Outputs, file: Option<&str>) {
     let is_wanted = |steps: &&Steps| file.is_none_or(|file| steps.file == file);
     for steps in outputs.steps.iter().filter(is_wanted) {

@@ -1,4 +1,4 @@
-//! Bringing files in line: all of them or none.
+//! Updates files: all of them or none.
 
 use std::{
     fmt, fs,
@@ -10,14 +10,14 @@ use kontext_codegen::Output;
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 
-/// A file that is not as it should be.
+/// A file that must be written or removed.
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) file: String,
     path: PathBuf,
-    /// What stands there now; none if the file is missing.
+    /// The current content; `None` if the file is missing.
     have: Option<Vec<u8>>,
-    /// What should stand there; none if the file should go.
+    /// The new content; `None` if the file is to be removed.
     want: Option<Vec<u8>>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct FileError {
     outcome: String,
 }
 
-/// What stands in a file; none if it is missing.
+/// The content of a file; `None` if it is missing.
 pub(crate) fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, FileError> {
     match fs::read(root.join(file)) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -45,8 +45,8 @@ pub(crate) fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, FileError
     }
 }
 
-/// What it takes that a file has these bytes, or with none that it goes; none if it is
-/// so already.
+/// The change that gives a file this content, or removes it if `want` is `None`. `None` if
+/// nothing has to change.
 pub(crate) fn change(
     root: &Path,
     file: &str,
@@ -61,8 +61,8 @@ pub(crate) fn change(
     }))
 }
 
-/// Compares the outputs with the files. Line ends are compared as `\n`, so
-/// that a checkout on Windows is not stale.
+/// Compares the outputs with the files. Line endings are compared as `\n`, so that a
+/// checkout on Windows is not stale.
 pub(crate) fn stale(root: &Path, outputs: &[Output]) -> Result<Vec<Change>, FileError> {
     let mut stale = Vec::new();
     for output in outputs {
@@ -89,7 +89,7 @@ impl fmt::Display for Change {
 }
 
 impl Change {
-    /// A unified diff from the file to what it should be.
+    /// A unified diff from the current to the new content.
     pub(crate) fn diff(&self) -> String {
         let text = |bytes: &Option<Vec<u8>>| {
             let text = bytes.as_deref().map(String::from_utf8_lossy);
@@ -106,7 +106,7 @@ impl Change {
             .to_string()
     }
 
-    /// Puts bytes in the place of the file, or removes it.
+    /// Moves the temporary file into place, or removes the file.
     fn put(&self, temporary: Option<NamedTempFile>) -> io::Result<()> {
         match temporary {
             Some(file) => file
@@ -120,13 +120,13 @@ impl Change {
 
 /// Makes all changes, or none.
 ///
-/// Every text is on the disk before the first rename; if a rename fails, the
-/// files changed before it get their old bytes back.
+/// All new content is on disk before the first rename. If a rename fails, the files already
+/// changed are restored.
 pub(crate) fn write(changes: &[Change]) -> Result<(), FileError> {
     let written = write_all(changes);
     for change in changes {
-        // Folders with nothing in them, now or any more: where something is left in one,
-        // it can't be removed and stays.
+        // Remove folders that are empty, either created for a failed write or emptied by a
+        // removal. Others can't be removed and stay.
         let mut folders = change.path.ancestors().skip(1);
         while folders
             .next()
@@ -162,14 +162,14 @@ fn write_all(changes: &[Change]) -> Result<(), FileError> {
     Ok(())
 }
 
-/// A temporary file beside its target, so that the rename stays on one disk.
+/// A temporary file next to its target, so that the rename stays on one file system.
 fn temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
-        // A temporary file is private by default; these are source files.
+        // Temporary files are private by default; these are source files.
         use std::os::unix::fs::PermissionsExt as _;
         builder.permissions(fs::Permissions::from_mode(0o644));
     }
@@ -179,7 +179,7 @@ fn temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Gives files their old bytes back, and says how that went.
+/// Restores files to their old content, and says whether that worked.
 fn roll_back(changed: &[Change]) -> String {
     let mut lost = Vec::new();
     for change in changed {
@@ -227,7 +227,7 @@ mod tests {
         for file in ["existing", "unwanted"] {
             fs::write(root.join(file), "old").unwrap();
         }
-        // No file can be renamed to where a folder stands that is not empty.
+        // A file can't be renamed onto a non-empty folder.
         fs::create_dir_all(root.join("folder/inside")).unwrap();
         let stale = [
             one(root, "existing", Some("old"), Some("new")),

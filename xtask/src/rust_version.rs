@@ -1,5 +1,4 @@
-//! Whether the Rust version that `kontext-api` states is enough for everything
-//! that its users build with it.
+//! Checks that the `rust-version` of `kontext-api` covers its dependencies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,13 +10,11 @@ use serde_json::Value;
 
 const PACKAGE: &str = "kontext-api";
 
-/// Asks cargo for all dependencies, those of every feature and platform, which
-/// it downloads where they are missing.
+/// Checks all dependencies, of every feature and platform. Cargo downloads missing ones.
 ///
 /// # Errors
 ///
-/// Fails where cargo does, or where a dependency states a newer version; the
-/// message names it.
+/// Cargo fails, or a dependency requires a newer Rust version; the message names it.
 pub(crate) fn check(cargo: &Path, root: &Path) -> Result<(), String> {
     let output = Command::new(cargo)
         .args([
@@ -42,8 +39,8 @@ pub(crate) fn check(cargo: &Path, root: &Path) -> Result<(), String> {
     Err(too_new.join("\n"))
 }
 
-/// A sentence for each dependency of a package, but for those of its tests, that
-/// states a newer Rust version than the package itself.
+/// One sentence per dependency, except dev-dependencies, that requires a newer Rust version
+/// than the package itself.
 fn too_new(metadata: &Value, package: &str) -> Result<Vec<String>, String> {
     let list = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
     let packages: BTreeMap<String, Value> = list(&metadata["packages"])
@@ -89,8 +86,7 @@ fn too_new(metadata: &Value, package: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// A Rust version as numbers that can be compared: 1.9 is older than 1.88, and
-/// 1.88 is 1.88.0.
+/// A Rust version as comparable numbers: 1.9 is older than 1.88, and 1.88 equals 1.88.0.
 fn numbers(version: &str) -> [u64; 3] {
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     std::array::from_fn(|_| parts.next().unwrap_or(0))

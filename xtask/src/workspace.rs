@@ -1,4 +1,4 @@
-//! Where the workspace is, and the inputs of codegen in it.
+//! Locates the workspace and reads codegen's inputs.
 
 use std::{
     env, fs, io,
@@ -16,20 +16,21 @@ pub(crate) struct ReadError {
     help: &'static str,
 }
 
-/// The checkout that cargo runs this command for, or else that contains the current folder.
+/// The root of the checkout that cargo runs this command in, or else of the one around the
+/// current folder.
 pub(crate) fn root() -> Option<PathBuf> {
     if let Some(package) = env::var_os("CARGO_MANIFEST_DIR") {
         return PathBuf::from(package).parent().map(Path::to_owned);
     }
-    // Not where it was built: a binary that is run by hand in another checkout would change
-    // files of the wrong one.
+    // Not the checkout it was built in: a binary run by hand in another checkout would
+    // change the wrong files.
     let current = env::current_dir().ok()?;
     let mut folders = current.ancestors();
     let root = folders.find(|folder| folder.join("xtask/Cargo.toml").exists())?;
     Some(root.to_owned())
 }
 
-/// Reads the published documents, those that we described, and the overlays.
+/// Reads the published documents, the ones that we described, and the overlays.
 pub(crate) fn inputs(root: &Path) -> Result<Inputs, ReadError> {
     let mut published = folder(root, "openapi/published")?;
     if root.join("openapi/described").exists() {
@@ -41,7 +42,7 @@ pub(crate) fn inputs(root: &Path) -> Result<Inputs, ReadError> {
     })
 }
 
-/// The JSON files of a folder, in the order of their names.
+/// The JSON files of a folder, sorted by name.
 fn folder(root: &Path, name: &str) -> Result<Vec<Input>, ReadError> {
     let failed = |path: &Path, source| ReadError {
         path: path

@@ -1,4 +1,4 @@
-//! What new generated files change, and which version that makes.
+//! What newly generated files change, and which version bump that needs.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,19 +13,19 @@ const EFFECTIVE: &str = "openapi/effective.json";
 
 const CLIENT: &str = "crates/kontext-api/src/generated.rs";
 
-/// The effective document and the generated client as they were committed, or else
-/// as they stand in the files.
+/// The committed effective document and generated client, or those on disk if none are
+/// committed.
 #[derive(Debug)]
 pub(crate) struct Before {
     effective: String,
-    /// None if there is no client yet.
+    /// `None` if there is no client yet.
     client: Option<String>,
-    /// Where they are from, for people.
+    /// Where they come from, for messages.
     from: &'static str,
 }
 
 impl Before {
-    /// Reads them; none if there is no effective document yet.
+    /// Reads them. `None` if there is no effective document yet.
     pub(crate) fn read(root: &Path) -> Option<Self> {
         if let Some(effective) = committed(root, EFFECTIVE) {
             return Some(Self {
@@ -41,7 +41,7 @@ impl Before {
         })
     }
 
-    /// What the new files change, in lines for people; none if they change nothing.
+    /// The changes in the new files, as readable lines. `None` if there are none.
     pub(crate) fn summary(&self, outputs: &Outputs) -> Option<String> {
         let client = outputs.files.iter().find(|output| output.file == CLIENT);
         let client = client.map_or("", |output| &output.text);
@@ -91,7 +91,7 @@ impl Before {
         Ok(compare(&old, &new.map_err(|error| error.to_string())?))
     }
 
-    /// The step of the client's version, and the changes behind it.
+    /// The version bump of the client, and the changes behind it.
     fn step(&self, client: &str) -> Result<Option<(Step, Vec<String>)>, String> {
         let Some(old) = &self.client else {
             return Ok(None);
@@ -105,7 +105,7 @@ impl Before {
     }
 }
 
-/// The findings of a comparison, in lines for people; texts are only counted.
+/// The findings of a comparison, as readable lines. Documentation changes are only counted.
 pub(crate) fn findings(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     let (docs, others): (Vec<_>, Vec<_>) = report
@@ -128,7 +128,7 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
     lines
 }
 
-/// A file as it was committed.
+/// A file as committed in `HEAD`.
 fn committed(root: &Path, file: &str) -> Option<String> {
     let output = Command::new("git")
         .arg("-C")
@@ -140,8 +140,8 @@ fn committed(root: &Path, file: &str) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// The version that `kontext-api` needs. Before 1.0.0, cargo treats the second
-/// number as the major one.
+/// The version bump that `kontext-api` needs. Before 1.0.0, cargo treats the second number
+/// as the major version.
 fn needed(step: Step, verdict: Verdict) -> String {
     let what = match (step, verdict) {
         (Step::Major, _) => {
@@ -159,7 +159,7 @@ fn needed(step: Step, verdict: Verdict) -> String {
     format!("semver: kontext-api needs {what}")
 }
 
-/// The document without what names its inputs, which changes every time.
+/// The document without its list of inputs, which changes every time.
 fn without_header(text: &str) -> Result<String, String> {
     let mut document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if let Some(members) = document.as_object_mut() {

@@ -1,4 +1,4 @@
-//! Writing, checking, and doing nothing where there is nothing to do.
+//! `cargo xtask codegen`: writes, checks, and changes nothing if all is current.
 
 use std::{fs, path::Path, process::Command};
 
@@ -77,7 +77,7 @@ fn line_ends_of_windows_are_not_stale() {
 fn the_workspace_is_found_from_any_folder() {
     let workspace = Workspace::new();
     workspace.run(&["codegen"]);
-    // As cargo runs it: the package's folder is named, the current one is not.
+    // As under cargo: `CARGO_MANIFEST_DIR` is the package, the current folder is another.
     let run = Run::of(
         Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["codegen", "--check"])

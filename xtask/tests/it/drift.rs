@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::support::Run;
 
-/// A folder with documents, in which the command runs.
+/// A folder of documents, in which the command runs.
 struct Folder(TempDir);
 
 impl Folder {
@@ -25,7 +25,7 @@ impl Folder {
         Self(TempDir::new().unwrap())
     }
 
-    /// A folder with the pair `old.json` and `new.json` of a name.
+    /// A folder with `old.json` and `new.json` from the named pair.
     fn pair(name: &str) -> Self {
         let folder = Self::new();
         let (old, new) = documents::pair(name);
@@ -51,7 +51,7 @@ impl Folder {
             .arg("drift")
             .args(arguments)
             .current_dir(self.path());
-        // What decides on colours is set by the test that is about them.
+        // Colours depend on these; tests about colours set them.
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
             command.env_remove(name);
         }
@@ -72,7 +72,7 @@ impl Folder {
     }
 }
 
-/// A run in which nothing was compared, and why.
+/// The error of a run that compared nothing.
 fn stopped(run: &Run) -> &str {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.stderr);
     &run.stderr

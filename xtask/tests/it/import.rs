@@ -1,4 +1,4 @@
-//! Pages become published documents and recordings, or nothing changes.
+//! `cargo xtask import`: pages become published documents and recordings, or nothing changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ const PAGE: &str = "flux-kontext-pro-image-to-image.md";
 
 const RECORDINGS: &str = "crates/kontext-mock/recordings";
 
-/// An import of the project's own page, and the files after it.
+/// The files and the output of importing the project's own page.
 static OWN: LazyLock<(BTreeMap<PathBuf, Vec<u8>>, Run)> = LazyLock::new(|| {
     let workspace = Workspace::new();
     for file in ["openapi/acknowledged.json", "openapi/README.md"] {
@@ -75,7 +75,7 @@ fn page(changes: &[(&str, &str)]) -> String {
     text
 }
 
-/// The contradictions of a run, without file and line.
+/// The contradictions that a run reported, without file and line.
 fn contradictions(run: &Run) -> Vec<String> {
     let lines = run
         .stdout
@@ -86,7 +86,7 @@ fn contradictions(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// What a changed page says that the page itself does not.
+/// The contradictions of a changed page that the original doesn't have.
 fn news(changes: &[(&str, &str)]) -> Vec<String> {
     let known: BTreeSet<String> = contradictions(&OWN.1).into_iter().collect();
     let run = workspace().run_with_input(&["import", "-"], &page(changes));
@@ -149,7 +149,7 @@ fn recordings(workspace: &Workspace, folder: &str) -> Vec<String> {
     names
 }
 
-/// What is committed is what an import makes of the committed page.
+/// Importing the committed page gives the committed files.
 #[test]
 fn the_committed_page_changes_nothing() {
     let workspace = Workspace::new();
@@ -194,7 +194,7 @@ fn an_update_says_first_what_the_provider_changed() {
         "{}",
         run.stdout
     );
-    // The name is that of the page with this model, wherever the text comes from.
+    // The page is found by its model, wherever the text comes from.
     assert_eq!(workspace.read(&format!("openapi/pages/{PAGE}")), text);
     assert_eq!(
         recordings(&workspace, RECORDINGS),
@@ -214,7 +214,7 @@ fn an_update_says_first_what_the_provider_changed() {
     );
 }
 
-/// The row of the page in the table of documents.
+/// The page's row in the table of documents.
 fn row(workspace: &Workspace) -> String {
     let readme = workspace.read("openapi/README.md");
     let row = readme
@@ -455,7 +455,7 @@ fn an_entry_that_acknowledges_nothing_is_reported() {
         "{}",
         run.stderr
     );
-    // What it offers is what it takes.
+    // The entries that it suggests are accepted once they have a reason.
     let offered = run
         .stderr
         .lines()
@@ -576,7 +576,7 @@ fn failures_change_nothing_and_name_the_place() {
 #[test]
 fn a_write_that_fails_leaves_every_file_as_it_was() {
     let workspace = workspace();
-    // No file can be written where a folder stands.
+    // A file can't replace a non-empty folder.
     let page_file = workspace.path(&format!("openapi/pages/{PAGE}"));
     fs::remove_file(&page_file).unwrap();
     fs::create_dir_all(page_file.join("inside")).unwrap();

@@ -1,4 +1,4 @@
-//! The commands as their users run them: the real binary on real files.
+//! Tests of the commands: the real binary on real files.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Everything that codegen can't take, and what it says of it. The messages
-//! are one snapshot, because people read them; no file may change.
+//! Inputs that codegen rejects, and its messages, in one snapshot for review. No file may
+//! change.
 
 use std::fs;
 
@@ -265,7 +265,7 @@ fn each_problem_is_said_in_words_and_changes_no_file() {
     });
 }
 
-/// What looks like a problem and is none: it is repaired or taken, and said.
+/// Inputs that look wrong but are accepted or repaired, and reported.
 #[test]
 fn what_can_be_taken_is_taken() {
     let workspace = Workspace::new();
@@ -289,7 +289,7 @@ fn what_can_be_taken_is_taken() {
     ] {
         assert!(run.stdout.contains(line), "{}", run.stdout);
     }
-    // Values that are no names have natural ones.
+    // Values that aren't identifiers get readable names.
     let generated = workspace.read("crates/kontext-api/src/generated.rs");
     let start = generated
         .find("pub enum GenerateImageRequestStyle {")
@@ -306,7 +306,7 @@ fn what_can_be_taken_is_taken() {
     );
 }
 
-/// The types of an operation that the client does not send are of no use: it is said.
+/// An operation that the client can't call is reported: its types are useless.
 #[test]
 fn operation_that_the_client_does_not_send_is_named() {
     let workspace = Workspace::new();
@@ -326,7 +326,7 @@ fn operation_that_the_client_does_not_send_is_named() {
     assert!(!run.stdout.contains("not sent: generateImage"));
 }
 
-/// One word of a description is a change of the documentation and of nothing else.
+/// A changed description changes documentation only.
 #[test]
 fn edit_of_a_description_keeps_the_hash_of_the_contract() {
     let hash = |text: &str| -> Value {

@@ -1,4 +1,4 @@
-//! A copy of the frozen document and overlays that a test may break.
+//! A workspace with the frozen document and overlays, for tests to change.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 pub(crate) const PUBLISHED: &str = "openapi/published/flux-kontext-pro-image-to-image.json";
 
-/// What a run printed, and its exit code.
+/// The output and exit code of a run.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// A folder with a copy of the inputs of codegen.
+/// A temporary folder with a copy of codegen's inputs.
 pub(crate) struct Workspace {
     folder: TempDir,
 }
@@ -66,7 +66,7 @@ impl Workspace {
         Run::of(command.args(arguments))
     }
 
-    /// The same, with a text on standard input.
+    /// Like `run`, with a text on standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Run {
         let file = self.path("input");
         fs::write(&file, input).unwrap();
@@ -77,7 +77,7 @@ impl Workspace {
         Run::of(command.args(arguments).stdin(input))
     }
 
-    /// All files with their texts, to see whether a run changed any.
+    /// The contents of all files, to detect changes.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
             for entry in fs::read_dir(folder).unwrap() {

@@ -1,4 +1,4 @@
-//! The script of the example workflow, on a local server and a local repository.
+//! Runs the script of the example workflow on a local server and a local repository.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::{Run, Workspace};
 
-/// Answers every request with a text; the URL of its page.
+/// Serves a text at `/page.md` and returns its URL.
 fn serve(text: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -47,8 +47,8 @@ fn git(folder: &Path, arguments: &str) -> String {
     run.stdout
 }
 
-/// A repository with an imported page, a remote, and a `gh` that keeps the text of each
-/// pull request.
+/// A repository with an imported page, a remote, and a fake `gh` that saves the text of
+/// each pull request.
 struct Repository {
     workspace: Workspace,
     outside: TempDir,

@@ -1,4 +1,4 @@
-//! What happens to the generated client, and documents of git revisions.
+//! Effects on the generated client, and documents from git revisions.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn rust(run: &Run) -> Value {
     report["rust"].clone()
 }
 
-/// Compares the frozen page with a changed one that lies somewhere else.
+/// Compares the frozen document with a changed copy outside `openapi/`.
 fn changed(change: impl FnOnce(&mut Value)) -> Run {
     let workspace = Workspace::new();
     let mut document: Value = serde_json::from_str(&workspace.read(PUBLISHED)).unwrap();
@@ -42,7 +42,7 @@ fn pages_are_generated_with_their_overlays() {
     }));
     assert_eq!(minor["verdict"], "minor", "{minor}");
     let added = minor["added"].as_array().unwrap();
-    // The name is one that an overlay gives.
+    // An overlay gives the struct its name.
     let field = json!("types::GenerateImageRequest.strength");
     assert!(added.contains(&field), "{minor}");
     let major = rust(&changed(|document| {
@@ -57,7 +57,7 @@ fn pages_are_generated_with_their_overlays() {
 
 #[test]
 fn a_document_that_the_generator_refuses_gates_nothing() {
-    // An overlay corrects this property; its expectation fails.
+    // An overlay corrects this property and expects its original value.
     let run = changed(|document| {
         let properties = document.pointer_mut(PROPERTIES).unwrap();
         properties["num_images"]["title"] = json!("Images");
@@ -73,7 +73,7 @@ fn a_document_that_the_generator_refuses_gates_nothing() {
     );
     for (pair, code) in [("none", 0), ("docs", 0), ("breaking", 1)] {
         let folder = Folder::pair(pair);
-        // No path of an operation, and no operation.
+        // The generator refuses a second media type.
         let text = std::fs::read_to_string(folder.path().join("new.json")).unwrap();
         let mut document: Value = serde_json::from_str(&text).unwrap();
         let body = "/paths/~1images/post/responses/200/content";
@@ -97,7 +97,7 @@ fn a_document_that_the_generator_refuses_gates_nothing() {
     }
 }
 
-/// A workspace in git: the frozen page is committed, then changed.
+/// A git workspace: the frozen document is committed, then changed.
 fn repository() -> Workspace {
     let workspace = Workspace::new();
     let git = |arguments: &[&str]| {
@@ -127,7 +127,7 @@ fn drift_in(workspace: &Workspace, folder: &str, arguments: &[&str]) -> Run {
 #[test]
 fn a_revision_is_read_from_git_with_its_overlays() {
     let workspace = repository();
-    // An overlay that the page of today has, and that of yesterday had not.
+    // `HEAD` has this overlay; the working tree no longer does.
     let overlay = "openapi/overlays/08-no-default-aspect-ratio.json";
     std::fs::remove_file(workspace.path(overlay)).unwrap();
     let old = format!("HEAD:{PUBLISHED}");

@@ -1,4 +1,4 @@
-//! Pairs of small documents that differ in a known way.
+//! Pairs of small documents with known differences.
 
 use serde_json::{Value, json};
 

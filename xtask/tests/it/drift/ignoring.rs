@@ -1,10 +1,10 @@
-//! Findings that somebody has acknowledged.
+//! Acknowledged findings.
 
 use serde_json::json;
 
 use super::{Folder, stopped};
 
-/// Writes an ignore file for the findings of a rule, and of one that is not there.
+/// Writes an ignore file for the findings of these rules, and for one that doesn't exist.
 fn ignore(folder: &Folder, rules: &[&str], expires: &str) {
     let report = folder.json();
     let findings = report["findings"].as_array().unwrap().iter();
@@ -120,7 +120,7 @@ fn rule_and_path_ignore_findings_without_expiry() {
 fn a_written_ignore_file_covers_what_gates_today() {
     let folder = Folder::pair("breaking and undecided");
     let run = folder.drift(&["--write-ignore", "ignore.json"]);
-    // It is for the next run: this one says what there is.
+    // The file applies from the next run on.
     assert_eq!(run.code, 1, "{}", run.stderr);
     let note = "note: wrote ignore.json with 2 of the findings\n  help: ";
     assert!(run.stderr.starts_with(note), "{}", run.stderr);

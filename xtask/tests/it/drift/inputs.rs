@@ -1,4 +1,4 @@
-//! What the command is given: files, standard input, and what is neither.
+//! The command's inputs: files, standard input, and invalid arguments.
 
 use std::{
     fs,
@@ -85,7 +85,7 @@ fn paths_begin_at_the_current_folder() {
     let inside = folder.path().join("a/b");
     fs::create_dir_all(&inside).unwrap();
     let mut command = folder.command(&["../../old.json", "../../new.json", "--verbose"]);
-    // As cargo runs it: the package's folder is named, the current one is not.
+    // As under cargo: `CARGO_MANIFEST_DIR` is the package, the current folder is another.
     command
         .current_dir(inside)
         .env("CARGO_MANIFEST_DIR", "/nowhere/xtask");
@@ -94,7 +94,7 @@ fn paths_begin_at_the_current_folder() {
     assert!(run.stdout.contains(" ../../new.json:"), "{}", run.stdout);
 }
 
-/// Runs a command with a text on its standard input.
+/// Runs a command with a text on standard input.
 fn fed(command: &mut Command, text: &str) -> Run {
     command
         .stdin(Stdio::piped())

@@ -1,12 +1,11 @@
-//! Recorded exchanges, in the form of `kontext-mock`.
+//! Recorded exchanges, in `kontext-mock`'s format.
 
 use serde_json::json;
 
 use super::*;
 
-/// A folder with the pair of that name and four recordings: one that sends what the new
-/// document does not allow, one that does not, one that disagrees with both, and one
-/// with two answers.
+/// A folder with the named pair and four recordings: one that the breaking change breaks,
+/// one that it doesn't, one that disagrees with both documents, and one with two answers.
 fn folder(pair: &str) -> Folder {
     let folder = Folder::pair(pair);
     for (case, request) in [
@@ -28,7 +27,7 @@ fn folder(pair: &str) -> Folder {
         "recordings/make-image/twice/response-2.json",
         r#"{"url": "v"}"#,
     );
-    // What kontext-mock does not read is not read here either.
+    // Files that kontext-mock skips are skipped here too.
     folder.write("recordings/.lock", "");
     folder.write("recordings/redaction.json", "{}");
     folder
@@ -109,7 +108,7 @@ fn recordings_that_cannot_be_validated_are_undecided() {
     let folder = folder("none");
     for file in ["old.json", "new.json"] {
         let text = fs::read_to_string(folder.path().join(file)).unwrap();
-        // A pattern that no validator takes.
+        // A pattern that no validator compiles.
         let text = text.replace("\"format\": \"plus-code\"", "\"pattern\": \"(\"");
         folder.write(file, &text);
     }
@@ -122,7 +121,7 @@ fn recordings_that_cannot_be_validated_are_undecided() {
     assert!(run.stdout.contains("; undecided: "), "{}", run.stdout);
 }
 
-/// A folder that can't be read is no folder without recordings that disagree.
+/// A folder that can't be read is an error, not an empty set of recordings.
 #[test]
 fn unreadable_recordings_stop_the_command() {
     let folder = folder("breaking");
