@@ -35,7 +35,7 @@ pub(crate) mod runtimes;
 pub(crate) mod telemetry;
 
 /// How much of the body of an error is kept, in bytes.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
+const MAX_ERROR_SIZE: usize = 64 * 1024;
 
 /// How long the body of an error may take after its head.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
@@ -65,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) base_url: String,
     pub(crate) redactor: Redactor,
-    pub(crate) max_answer_bytes: usize,
+    pub(crate) max_answer_size: usize,
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Budget,
@@ -350,7 +350,7 @@ impl Client {
             headers,
             pieces,
         } = head;
-        let limit = self.shared.max_answer_bytes;
+        let limit = self.shared.max_answer_size;
         let redactor = self.shared.redactor.clone();
         let received = receive(&headers, pieces, limit, None).await;
         match received.end {
@@ -388,7 +388,7 @@ impl Client {
         // What the status says is enough to go on; the message is not worth the wait.
         let patience = ERROR_BODY_TIME.min(self.shared.attempt_timeout / 4);
         let deadline = Instant::now() + patience;
-        let received = receive(&headers, pieces, MAX_ERROR_BYTES, Some(deadline.into())).await;
+        let received = receive(&headers, pieces, MAX_ERROR_SIZE, Some(deadline.into())).await;
         let is_cut = !matches!(received.end, End::Complete);
         let redactor = self.shared.redactor.clone();
         let reply = Reply::new(status, headers, received.bytes, is_cut, redactor);

@@ -81,7 +81,7 @@ impl Client {
         Download {
             shared: &self.shared,
             image,
-            max_bytes: downloads.max_bytes,
+            max_size: downloads.max_size,
             stall_timeout: downloads.stall_timeout,
             overwrite: false,
         }
@@ -94,7 +94,7 @@ impl Client {
 pub struct Download<'a> {
     shared: &'a Shared,
     image: &'a Image,
-    max_bytes: u64,
+    max_size: u64,
     stall_timeout: Duration,
     overwrite: bool,
 }
@@ -112,32 +112,32 @@ struct Received {
 pub struct DownloadedImage {
     /// The image.
     pub bytes: Vec<u8>,
-    format: Format,
+    pub(crate) format: Format,
 }
 
 /// What was written to a writer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
-    format: Format,
-    size: u64,
+    pub(crate) format: Format,
+    pub(crate) size: u64,
 }
 
 /// An image in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SavedImage {
-    path: PathBuf,
-    format: Format,
-    size: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) size: u64,
 }
 
 impl Download<'_> {
     /// How large the image may be, in bytes: as
-    /// [`ClientBuilder::download_max_bytes`](crate::ClientBuilder::download_max_bytes)
+    /// [`ClientBuilder::download_max_size`](crate::ClientBuilder::download_max_size)
     /// says unless it is set. It is the limit of base64 too, after decoding.
-    pub fn max_bytes(mut self, limit: u64) -> Self {
-        self.max_bytes = limit;
+    pub fn max_size(mut self, limit: u64) -> Self {
+        self.max_size = limit;
         self
     }
 
@@ -288,8 +288,8 @@ impl Download<'_> {
     /// What decodes the image, if it is in the answer and not too large.
     fn decoder(&self) -> Result<Option<Decoder<'_>>, DownloadFailure> {
         match self.image.decoder() {
-            Some(decoder) if decoder.size() > self.max_bytes => Err(DownloadFailure::TooLarge {
-                limit: self.max_bytes,
+            Some(decoder) if decoder.size() > self.max_size => Err(DownloadFailure::TooLarge {
+                limit: self.max_size,
             }),
             decoder => Ok(decoder),
         }
@@ -348,7 +348,7 @@ impl Download<'_> {
             redactor: &shared.redactor,
             url: self.url()?,
             file_size: self.image.file_size(),
-            max_bytes: self.max_bytes,
+            max_size: self.max_size,
             stall_timeout: self.stall_timeout,
         };
         let observed = shared.observer.begin_call(Operation::Download, None);
@@ -485,7 +485,7 @@ impl fmt::Debug for Download<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download")
             .field("image", self.image)
-            .field("max_bytes", &self.max_bytes)
+            .field("max_size", &self.max_size)
             .field("stall_timeout", &self.stall_timeout)
             .field("overwrite", &self.overwrite)
             .finish_non_exhaustive()

@@ -8,7 +8,7 @@ use thiserror::Error as ThisError;
 
 use crate::client::call::{Call, ClientRequestId};
 use crate::client::retry::{Cause, is_permanent};
-use crate::request::InvalidRequest;
+use crate::request::InvalidRequestError;
 use crate::response::answer::GeneratedImages;
 use crate::response::decode_error::DecodeError;
 use crate::response::error_body::{ErrorBody, Reply};
@@ -43,7 +43,7 @@ use crate::response::error_body::{ErrorBody, Reply};
 pub enum Error {
     /// The request breaks limits of the API. Nothing was sent.
     #[error(transparent)]
-    InvalidRequest(#[from] InvalidRequest),
+    InvalidRequest(#[from] InvalidRequestError),
     /// The call could cross the client's
     /// [spend limit](crate::ClientBuilder::spend_limit). Nothing was sent.
     #[error(
@@ -248,7 +248,7 @@ impl Error {
     }
 
     /// The call that ended with this error: its client request id, its attempts.
-    /// Nothing only for an [`InvalidRequest`] that a builder found.
+    /// Nothing only for an [`InvalidRequestError`] that a builder found.
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::InvalidRequest(invalid) => invalid.call.as_deref(),

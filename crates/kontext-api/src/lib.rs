@@ -36,7 +36,7 @@ pub use batch::{
 };
 pub use client::Client;
 pub use client::builder::{BuildError, ClientBuilder};
-pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestId};
+pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestIdError};
 pub use client::credits::Credits;
 pub use client::retry::RetryPolicy;
 pub use client::telemetry::{Attempt, Operation, Outcome};
@@ -49,12 +49,12 @@ pub use error::Error;
 pub use generated::types;
 pub use generated::types::{GenerateImageRequest, ImageToImageRequest, TextToImageRequest};
 pub use request::input::{InputError, InputImage, InputOptions};
-pub use request::uri::Uri;
-pub use request::{InvalidRequest, UnknownValue, Violation};
+pub use request::uri::{InvalidUriError, Uri};
+pub use request::{InvalidRequestError, UnknownValue, Violation};
 pub use response::answer::{GeneratedImages, Timings, Usage};
 pub use response::decode_error::DecodeError;
 pub use response::error_body::Reply;
-pub use response::image::{Image, InvalidBase64};
+pub use response::image::{Image, InvalidBase64Error};
 pub use response::number::Number;
 
 /// The HTTP client underneath, in the version that

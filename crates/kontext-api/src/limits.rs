@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::redact;
 use crate::request::uri::{RULE, Uri};
-use crate::request::{InvalidRequest, Violation};
+use crate::request::{InvalidRequestError, Violation};
 
 /// How many characters of a string a message shows.
 const SHOWN: usize = 60;
@@ -24,13 +24,13 @@ const SHOWN: usize = 60;
 /// # Errors
 ///
 /// All violations at once.
-pub(crate) fn check(limits: impl FnOnce(&mut Check<'_>)) -> Result<(), InvalidRequest> {
+pub(crate) fn check(limits: impl FnOnce(&mut Check<'_>)) -> Result<(), InvalidRequestError> {
     let mut violations = Vec::new();
     limits(&mut Check {
         place: Place::Request,
         violations: &mut violations,
     });
-    InvalidRequest::from_violations(violations)
+    InvalidRequestError::from_violations(violations)
 }
 
 /// Compares the value at one place of a request with its limits, and collects the
@@ -368,7 +368,8 @@ mod tests {
     #[test]
     fn a_list_is_counted_and_each_item_is_named() {
         let list = |urls: &[&str]| {
-            let urls: Vec<Uri> = urls.iter().copied().map(Uri::from).collect();
+            let urls = urls.iter().map(|url| Uri::unchecked((*url).into()));
+            let urls: Vec<Uri> = urls.collect();
             violations(|check| {
                 check.items(&urls).at_least(1).at_most(2);
                 check.each(&urls, |uri, check| check.uri(uri));
@@ -398,7 +399,8 @@ mod tests {
 
     #[test]
     fn a_long_value_is_shortened() {
-        let uri = Uri::from(format!("data:\n{}", "ä".repeat(5_000_000)));
+        let text = format!("data:\n{}", "ä".repeat(5_000_000));
+        let uri = Uri::unchecked(text.into());
         let violations = violations(|check| check.uri(&uri));
         assert!(violations[0].len() < 300, "{violations:?}");
         assert!(

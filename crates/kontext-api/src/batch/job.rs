@@ -23,7 +23,7 @@ use crate::types::GenerateImageRequest;
 /// let job = BatchJob::new(request).tag("order-7");
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use = "a job does nothing before a batch has it"]
 pub struct BatchJob {
     pub(crate) request: GenerateImageRequest,
@@ -72,7 +72,7 @@ impl<T: Into<GenerateImageRequest>> From<T> for BatchJob {
 
 /// A job that is about to be sent, as
 /// [`BatchBuilder::before_each`](crate::BatchBuilder::before_each) sees it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PendingJob<'a> {
     /// Its place among the requests that were given, from 0.
@@ -248,7 +248,7 @@ pub enum JournalError {
 }
 
 /// A job that was sent and may have been paid for, without an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct UnknownJob {
     /// The job's [tag](crate::BatchJob::tag).

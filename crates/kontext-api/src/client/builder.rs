@@ -91,7 +91,7 @@ pub struct ClientBuilder {
     default_headers: HeaderMap,
     connect_timeout: Duration,
     attempt_timeout: Option<Duration>,
-    max_answer_bytes: usize,
+    max_answer_size: usize,
     retry: RetryPolicy,
     spend_limit: Option<u64>,
     credits_per_image: u64,
@@ -111,7 +111,7 @@ impl Default for ClientBuilder {
             default_headers: HeaderMap::new(),
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: None,
-            max_answer_bytes: 64 * 1024 * 1024,
+            max_answer_size: 64 * 1024 * 1024,
             retry: RetryPolicy::default(),
             spend_limit: None,
             credits_per_image: CREDITS_PER_IMAGE,
@@ -236,8 +236,8 @@ impl ClientBuilder {
 
     /// How large the body of a success may be, in bytes: 64 MiB unless it is set.
     /// Beyond it the call fails with a decode error that holds what was read.
-    pub fn max_answer_bytes(mut self, limit: usize) -> Self {
-        self.max_answer_bytes = limit;
+    pub fn max_answer_size(mut self, limit: usize) -> Self {
+        self.max_answer_size = limit;
         self
     }
 
@@ -294,11 +294,11 @@ impl ClientBuilder {
     }
 
     /// How large an image may be that is downloaded, in bytes: 32 MiB unless it is set.
-    /// [`Download::max_bytes`](crate::Download::max_bytes) sets it for one image.
+    /// [`Download::max_size`](crate::Download::max_size) sets it for one image.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
-    pub fn download_max_bytes(mut self, limit: u64) -> Self {
-        self.downloads.max_bytes = limit;
+    pub fn download_max_size(mut self, limit: u64) -> Self {
+        self.downloads.max_size = limit;
         self
     }
 
@@ -450,7 +450,7 @@ impl ClientBuilder {
         Ok(Client::new(Shared {
             http,
             base_url: base_url.as_str().to_owned(),
-            max_answer_bytes: self.max_answer_bytes,
+            max_answer_size: self.max_answer_size,
             attempt_timeout,
             budget: Budget::new(&self.retry),
             credits: Arc::new(CreditBudget::new(
@@ -475,13 +475,13 @@ impl fmt::Debug for ClientBuilder {
         debug
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
-            .field("max_answer_bytes", &self.max_answer_bytes)
+            .field("max_answer_size", &self.max_answer_size)
             .field("retry", &self.retry)
             .field("spend_limit", &self.spend_limit)
             .field("credits_per_image", &self.credits_per_image);
         #[cfg(feature = "download")]
         debug
-            .field("download_max_bytes", &self.downloads.max_bytes)
+            .field("download_max_size", &self.downloads.max_size)
             .field("download_stall_timeout", &self.downloads.stall_timeout);
         debug.finish_non_exhaustive()
     }

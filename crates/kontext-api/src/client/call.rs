@@ -24,12 +24,13 @@ use crate::redact;
 use crate::response::headers::CLIENT_REQUEST_ID;
 
 /// A call of the API: what it was called, and how many attempts it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Call {
     pub(crate) client_request_id: ClientRequestId,
     pub(crate) attempts: u32,
     /// Whether an attempt before the last one may have been charged. Only an opt-in
     /// of [`RetryPolicy`](crate::RetryPolicy) makes it so.
+    #[serde(skip)]
     pub(crate) earlier_may_be_charged: bool,
 }
 
@@ -64,7 +65,7 @@ impl Call {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "options do nothing before they are given to a call"]
 pub struct CallOptions {
     pub(crate) client_request_id: Option<ClientRequestId>,
@@ -149,6 +150,14 @@ const LONGEST: usize = 128;
 /// call, or the provider's records of the two cannot be told apart.
 ///
 /// (Source: the provider's page on request headers.)
+///
+/// ```
+/// use kontext_api::ClientRequestId;
+///
+/// let id = ClientRequestId::new("order-7:cat.png")?;
+/// assert!(ClientRequestId::new("order 7").is_err());
+/// # Ok::<(), kontext_api::InvalidClientRequestIdError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientRequestId(HeaderValue);
 
@@ -158,7 +167,7 @@ pub struct ClientRequestId(HeaderValue);
     "the client request id {problem}: give 1 to {LONGEST} characters of A-Z a-z 0-9 . _ : -, \
      because the provider silently drops any other"
 )]
-pub struct InvalidClientRequestId {
+pub struct InvalidClientRequestIdError {
     problem: String,
 }
 
@@ -167,11 +176,11 @@ impl ClientRequestId {
     ///
     /// # Errors
     ///
-    /// [`InvalidClientRequestId`] if it is empty, longer than 128 characters, or has
+    /// [`InvalidClientRequestIdError`] if it is empty, longer than 128 characters, or has
     /// a character that the provider does not take.
-    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidClientRequestId> {
+    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidClientRequestIdError> {
         let name = name.as_ref();
-        let invalid = |problem| Err(InvalidClientRequestId { problem });
+        let invalid = |problem| Err(InvalidClientRequestIdError { problem });
         if name.is_empty() {
             return invalid("is empty".to_owned());
         }
@@ -227,7 +236,7 @@ impl fmt::Debug for ClientRequestId {
 }
 
 impl FromStr for ClientRequestId {
-    type Err = InvalidClientRequestId;
+    type Err = InvalidClientRequestIdError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::new(name)

@@ -39,7 +39,7 @@ use tokio::time::Instant;
 ///     .total_timeout(Duration::from_secs(900));
 /// assert_eq!(patient.get_max_attempts(), 5);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RetryPolicy {
     max_attempts: u32,
     base_delay: Duration,

@@ -316,7 +316,7 @@ impl fmt::Display for Operation {
 /// An attempt that has ended, as [`ClientBuilder::on_attempt`] sees it.
 ///
 /// [`ClientBuilder::on_attempt`]: crate::ClientBuilder::on_attempt
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Attempt<'a> {
     /// What was tried.
@@ -336,7 +336,7 @@ pub struct Attempt<'a> {
 }
 
 /// How an attempt ended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
     /// With images.

@@ -10,7 +10,7 @@ use http::StatusCode;
 use crate::client::retry::is_permanent;
 use crate::redact;
 use crate::response::error_body::Reply;
-use crate::response::image::{Image, InvalidBase64};
+use crate::response::image::{Image, InvalidBase64Error};
 
 /// What a person does after a failure that may pass.
 const AGAIN: &str = "the image is paid for and still at its url: download it again";
@@ -35,7 +35,7 @@ pub struct DownloadError {
 pub enum DownloadFailure {
     /// The image is base64 in the answer, and that is not valid.
     #[error(transparent)]
-    InvalidBase64(#[from] InvalidBase64),
+    InvalidBase64(#[from] InvalidBase64Error),
     /// The URL, or one that it redirects to, is not fetched: it is not https, leads to
     /// an address that is not public, has a user name or the API key in it, or is the
     /// fourth redirect. Nothing was sent there.
@@ -53,8 +53,8 @@ pub enum DownloadFailure {
     Status(Box<Reply>),
     /// The image is larger than the limit.
     #[error(
-        "the image has more than {limit} bytes, the limit: raise it with `Download::max_bytes` \
-         or `ClientBuilder::download_max_bytes`"
+        "the image has more than {limit} bytes, the limit: raise it with `Download::max_size` \
+         or `ClientBuilder::download_max_size`"
     )]
     #[non_exhaustive]
     TooLarge {

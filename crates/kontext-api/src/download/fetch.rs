@@ -30,7 +30,7 @@ use crate::sniff;
 const MAX_REDIRECTS: usize = 3;
 
 /// How much of the body of an error is kept, in bytes.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
+const MAX_ERROR_SIZE: usize = 64 * 1024;
 
 /// What an attempt needs to know.
 pub(super) struct Fetch<'a> {
@@ -41,7 +41,7 @@ pub(super) struct Fetch<'a> {
     pub(super) url: &'a str,
     /// The size of the file, where the answer of the API gives it.
     pub(super) file_size: Option<u64>,
-    pub(super) max_bytes: u64,
+    pub(super) max_size: u64,
     pub(super) stall_timeout: Duration,
 }
 
@@ -68,7 +68,7 @@ impl Fetch<'_> {
         let has_query = arrived.has_query;
         let mut response = arrived.response;
         let size = response.content_length();
-        if size.is_some_and(|size| size > self.max_bytes) {
+        if size.is_some_and(|size| size > self.max_size) {
             return Err(self.too_large());
         }
         let mut received = 0;
@@ -182,7 +182,7 @@ impl Fetch<'_> {
         let piece = self.in_time(response.chunk()).await?;
         let piece = piece.map_err(|error| self.failed(error, None))?;
         *received += piece.as_ref().map_or(0, Bytes::len) as u64;
-        match *received > self.max_bytes {
+        match *received > self.max_size {
             true => Err(self.too_large()),
             false => Ok(piece),
         }
@@ -218,11 +218,11 @@ impl Fetch<'_> {
             mut response,
             has_query,
         } = arrived;
-        body.truncate(MAX_ERROR_BYTES);
+        body.truncate(MAX_ERROR_SIZE);
         let is_cut = loop {
             match self.in_time(response.chunk()).await {
                 Ok(Ok(Some(piece))) => {
-                    let room = MAX_ERROR_BYTES - body.len();
+                    let room = MAX_ERROR_SIZE - body.len();
                     body.extend_from_slice(&piece[..piece.len().min(room)]);
                     if piece.len() > room {
                         break true;
@@ -254,7 +254,7 @@ impl Fetch<'_> {
 
     fn too_large(&self) -> DownloadFailure {
         DownloadFailure::TooLarge {
-            limit: self.max_bytes,
+            limit: self.max_size,
         }
     }
 
@@ -319,7 +319,7 @@ pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
 
 /// What a caller sets before the client is made.
 pub(crate) struct Settings {
-    pub(crate) max_bytes: u64,
+    pub(crate) max_size: u64,
     pub(crate) stall_timeout: Duration,
     pub(crate) networks: Vec<String>,
     pub(crate) configure: Option<Configure>,
@@ -328,7 +328,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_bytes: 32 * 1024 * 1024,
+            max_size: 32 * 1024 * 1024,
             stall_timeout: Duration::from_secs(20),
             networks: Vec::new(),
             configure: None,
@@ -343,7 +343,7 @@ pub(crate) struct Downloads {
     pub(super) targets: Targets,
     /// Of their own, so that a host of images that is down takes no retry from the API.
     pub(super) budget: Budget,
-    pub(super) max_bytes: u64,
+    pub(super) max_size: u64,
     pub(super) stall_timeout: Duration,
 }
 
@@ -391,7 +391,7 @@ impl Settings {
             policy,
             targets,
             budget: Budget::new(retry),
-            max_bytes: self.max_bytes,
+            max_size: self.max_size,
             stall_timeout: self.stall_timeout,
         })
     }

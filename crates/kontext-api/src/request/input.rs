@@ -14,7 +14,7 @@ use crate::request::uri::Uri;
 use crate::sniff::{HEAD, image_format, shown_beginning};
 
 /// The most bytes that an image may have unless the caller says otherwise.
-const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
+const DEFAULT_MAX_SIZE: u64 = 20 * 1024 * 1024;
 /// What the provider's models take, as far as is known.
 const ACCEPTED: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 /// How many bytes are read at once.
@@ -35,7 +35,7 @@ const PIECE: usize = 192 * 1024;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let cat = InputImage::from_file("cat.png").await?;
-/// let hat = InputImage::options().max_bytes(1024 * 1024).from_file("hat").await?;
+/// let hat = InputImage::options().max_size(1024 * 1024).from_file("hat").await?;
 /// let request = ImageToImageRequest::builder()
 ///     .model(ImageToImageModel::FluxKontextProImageToImage)
 ///     .prompt("Put the hat on the cat.")
@@ -49,13 +49,13 @@ const PIECE: usize = 192 * 1024;
 ///     .prompt("Put the hat on the cat.")
 ///     .image_url([
 ///         Uri::from(InputImage::from_bytes(&bytes)?),
-///         Uri::from("https://example.com/hat.png"),
+///         "https://example.com/hat.png".parse()?,
 ///     ])
 ///     .build()?;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct InputImage {
     uri: Uri,
     media_type: &'static str,
@@ -63,10 +63,10 @@ pub struct InputImage {
 }
 
 /// How an image is read; see [`InputImage::options`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "options do nothing before an image is read with them"]
 pub struct InputOptions {
-    max_bytes: u64,
+    max_size: u64,
     also_accepted: &'static [&'static str],
 }
 
@@ -125,7 +125,7 @@ impl InputImage {
 impl Default for InputOptions {
     fn default() -> Self {
         Self {
-            max_bytes: DEFAULT_MAX_BYTES,
+            max_size: DEFAULT_MAX_SIZE,
             also_accepted: &[],
         }
     }
@@ -133,8 +133,8 @@ impl Default for InputOptions {
 
 impl InputOptions {
     /// The most bytes that an image may have: 20 MiB unless it is set.
-    pub fn max_bytes(mut self, limit: u64) -> Self {
-        self.max_bytes = limit;
+    pub fn max_size(mut self, limit: u64) -> Self {
+        self.max_size = limit;
         self
     }
 
@@ -170,8 +170,8 @@ impl InputOptions {
     pub fn from_bytes(self, bytes: impl AsRef<[u8]>) -> Result<InputImage, InputError> {
         let bytes = bytes.as_ref();
         let size = bytes.len() as u64;
-        if size > self.max_bytes {
-            return Err(InputError::too_large(None, Some(size), self.max_bytes));
+        if size > self.max_size {
+            return Err(InputError::too_large(None, Some(size), self.max_size));
         }
         let head = &bytes[..bytes.len().min(HEAD)];
         let mut encoder = Encoder::new(head, size, None, self.also_accepted)?;
@@ -198,9 +198,9 @@ impl InputOptions {
                 is_directory: metadata.is_dir(),
             });
         }
-        if metadata.len() > self.max_bytes {
+        if metadata.len() > self.max_size {
             let size = Some(metadata.len());
-            return Err(InputError::too_large(Some(path), size, self.max_bytes));
+            return Err(InputError::too_large(Some(path), size, self.max_size));
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl InputOptions {
         expected: u64,
         path: Option<&Path>,
     ) -> Result<InputImage, InputError> {
-        let mut source = Source::new(reader, self.max_bytes, path);
+        let mut source = Source::new(reader, self.max_size, path);
         // What is no image is refused before more of it is read.
         while source.filled < HEAD && source.read(HEAD).await? {}
         let mut encoder = Encoder::new(
@@ -397,6 +397,7 @@ pub enum InputError {
     /// It could not be read: there is no such file, it may not be read, or
     /// reading failed. The source says which.
     #[error("{} cannot be read", named(path.as_deref()))]
+    #[non_exhaustive]
     Read {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -405,6 +406,7 @@ pub enum InputError {
     },
     /// The path is that of a directory, a pipe, a socket or a device.
     #[error("{} is {}", named(Some(path)), other_kind(*is_directory))]
+    #[non_exhaustive]
     NotAFile {
         /// The path.
         path: PathBuf,
@@ -413,12 +415,14 @@ pub enum InputError {
     },
     /// It has no bytes.
     #[error("{} is empty", named(path.as_deref()))]
+    #[non_exhaustive]
     Empty {
         /// The file, if it is one.
         path: Option<PathBuf>,
     },
     /// Its first bytes are those of no image.
     #[error("{} is no image, it begins with {beginning}", named(path.as_deref()))]
+    #[non_exhaustive]
     NotAnImage {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -431,6 +435,7 @@ pub enum InputError {
          WebP and GIF: convert it, or name the media type with `InputOptions::also_accept`",
         named(path.as_deref())
     )]
+    #[non_exhaustive]
     UnsupportedFormat {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -439,10 +444,11 @@ pub enum InputError {
     },
     /// It is larger than the limit.
     #[error(
-        "{} has {}, the limit is {limit} bytes, which `InputOptions::max_bytes` can raise",
+        "{} has {}, the limit is {limit} bytes, which `InputOptions::max_size` can raise",
         named(path.as_deref()),
         counted(*size, *limit)
     )]
+    #[non_exhaustive]
     TooLarge {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -557,7 +563,7 @@ mod encode_tests {
             encoder.encode(head).unwrap();
             let uri = encoder.finish().uri;
             assert!(uri.is_valid(), "{uri}");
-            assert_eq!(Uri::from(uri.as_str()), uri);
+            assert_eq!(Uri::try_from(uri.as_str()), Ok(uri));
         }
     }
 }

@@ -14,15 +14,15 @@ use crate::response::decode_error::{DecodeError, Problem};
 use crate::response::error_body::{ErrorBody, Reply};
 use crate::response::image::{Image, Text};
 use crate::response::number::{self, Number};
-use crate::response::{headers, json, read};
-use crate::types::GenerateImageResponse;
+use crate::response::{headers, read};
 
 /// Generated images, as the provider answered.
 ///
 /// It holds the body as it came and reads from it: every documented shape of
 /// the answer, and two shapes in one body. Numbers keep their spelling, base64
 /// is not copied, null is the same as absent, and what no method here knows is
-/// in [`unknown_fields`](Self::unknown_fields).
+/// in [`unknown_fields`](Self::unknown_fields). Answers are equal if status, headers, body
+/// and call are.
 ///
 /// ```
 /// # fn f() -> Result<(), kontext_api::DecodeError> {
@@ -68,7 +68,7 @@ pub(super) struct Unknown {
 }
 
 /// What a generation cost, as the body says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// The cost in credits; 2,000,000 credits are 1 US dollar.
@@ -289,15 +289,6 @@ impl GeneratedImages {
             .map(|field| (field.pointer.as_str(), &self.body[field.raw.clone()]))
     }
 
-    /// The body in the types of the API's document. It copies all of it.
-    ///
-    /// # Errors
-    ///
-    /// Those types are stricter than this one: `1184.0` is no integer to them.
-    pub fn to_response(&self) -> Result<GenerateImageResponse, serde_json::Error> {
-        serde_json::from_str(json::without_mark(&self.body))
-    }
-
     /// What the body says as an error: a success may have that shape too.
     pub(crate) fn read_as_error(&self) -> ErrorBody {
         ErrorBody::read(self.body.as_bytes(), &self.redactor)
@@ -354,6 +345,15 @@ impl GeneratedImages {
     }
 }
 
+impl PartialEq for GeneratedImages {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |of: &Self| (of.status, of.call.clone());
+        key(self) == key(other) && self.headers == other.headers && self.body() == other.body()
+    }
+}
+
+impl Eq for GeneratedImages {}
+
 /// What was read, with long texts and lists shortened and without the API key;
 /// the body is a number of bytes.
 impl fmt::Debug for GeneratedImages {
@@ -376,7 +376,7 @@ impl fmt::Debug for GeneratedImages {
                 "unknown_fields",
                 &First(unknown.map(|field| self.shown(&field.pointer, 60))),
             )
-            .field("body_bytes", &self.body.len())
+            .field("body_size", &self.body.len())
             .finish()
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::read::DecoderReader;
 use base64::{DecodeError, alphabet};
 
-use crate::response::image::InvalidBase64;
+use crate::response::image::InvalidBase64Error;
 
 /// How many bytes a piece has.
 const PIECE: usize = 96 * 1024;
@@ -97,16 +97,16 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes the next piece to the end of `bytes`. False if there is none.
-    pub(crate) fn next(&mut self, bytes: &mut Vec<u8>) -> Result<bool, InvalidBase64> {
+    pub(crate) fn next(&mut self, bytes: &mut Vec<u8>) -> Result<bool, InvalidBase64Error> {
         let start = bytes.len();
         let read = self.reader.by_ref().take(PIECE as u64).read_to_end(bytes);
         let characters = self.characters;
-        read.map_err(|error| InvalidBase64 {
+        read.map_err(|error| InvalidBase64Error {
             problem: problem(&error, characters),
         })?;
         let has_more = bytes.len() > start;
         if !has_more && !self.has_begun {
-            return Err(InvalidBase64 {
+            return Err(InvalidBase64Error {
                 problem: "it is empty".to_owned(),
             });
         }
@@ -115,7 +115,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes all of it.
-    pub(crate) fn all(mut self) -> Result<Vec<u8>, InvalidBase64> {
+    pub(crate) fn all(mut self) -> Result<Vec<u8>, InvalidBase64Error> {
         let mut bytes = self.room();
         while self.next(&mut bytes)? {}
         Ok(bytes)
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    fn decode(text: &str) -> Result<Vec<u8>, InvalidBase64> {
+    fn decode(text: &str) -> Result<Vec<u8>, InvalidBase64Error> {
         Decoder::new(text.into()).all()
     }
 

@@ -102,7 +102,7 @@ impl fmt::Display for DecodeError {
             }
             Problem::TooLarge { limit } => write!(
                 f,
-                "is larger than {limit} bytes, which `ClientBuilder::max_answer_bytes` can raise"
+                "is larger than {limit} bytes, which `ClientBuilder::max_answer_size` can raise"
             )?,
         }
         if let Some(id) = reply.request_id() {

@@ -99,7 +99,7 @@ impl Reply {
     }
 
     /// Whether there was more: the body was over the limit (64 KiB, or for a 2xx
-    /// what [`ClientBuilder::max_answer_bytes`](crate::ClientBuilder::max_answer_bytes)
+    /// what [`ClientBuilder::max_answer_size`](crate::ClientBuilder::max_answer_size)
     /// says), the connection ended before it did, or the body of an error did not
     /// arrive within 10 seconds of its head.
     pub fn is_cut(&self) -> bool {
@@ -215,7 +215,7 @@ impl fmt::Debug for Reply {
                 &self.request_id().map(|id| self.shown(id, 128)),
             )
             .field("headers", &headers::Names(&self.headers, &self.redactor))
-            .field("body_bytes", &self.body.len())
+            .field("body_size", &self.body.len())
             .field("is_cut", &self.is_cut)
             .finish()
     }

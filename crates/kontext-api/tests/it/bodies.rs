@@ -85,7 +85,6 @@ fn both_examples_of_the_page() {
         assert!(answer.usage().is_none() && answer.model().is_none());
         assert_eq!(unknown(&answer), []);
         assert_eq!(answer.raw(), body);
-        assert_eq!(answer.to_response().unwrap().seed, Some(seed));
     }
 }
 
@@ -273,10 +272,7 @@ fn half_a_surrogate_pair_and_a_mark_at_the_start_lose_no_image() {
     assert!(answer.prompt().unwrap().starts_with("bird \u{fffd}"));
     assert_eq!(answer.images().len(), 1);
     assert_eq!(unknown(&answer).len(), 1);
-    assert_eq!(
-        read("\u{feff}{\"seed\": 1}").to_response().unwrap().seed,
-        Some(1)
-    );
+    assert_eq!(read("\u{feff}{\"seed\": 1}").seed(), Some(1));
 }
 
 #[test]
@@ -296,7 +292,6 @@ fn nesting_without_end_is_no_danger() {
             .rev()
             .collect::<Vec<_>>()
     );
-    assert!(answer.to_response().is_err());
     for body in [
         deep.clone(),
         format!("{{\"images\": {deep}}}"),
@@ -320,5 +315,5 @@ fn a_print_shows_no_image_data() {
     .unwrap();
     let print = format!("{:?}", read(&body));
     assert!(print.len() < 3_000, "{}", print.len());
-    assert!(print.contains("base64_bytes: Some(400000)"), "{print}");
+    assert!(print.contains("base64_size: Some(400000)"), "{print}");
 }

@@ -11,7 +11,7 @@ async fn outcome(answer: Answer) -> Result<kontext_api::GeneratedImages, Error> 
     let server = Server::start(answer).await;
     let outcome = server
         .builder()
-        .max_answer_bytes(1_000)
+        .max_answer_size(1_000)
         .build()
         .unwrap()
         .generate(request())
@@ -239,7 +239,7 @@ async fn an_announced_length_reserves_no_memory_that_there_is_not() {
     let server = Server::start(Answer::Bytes(bytes)).await;
     let client = server
         .builder()
-        .max_answer_bytes(usize::MAX)
+        .max_answer_size(usize::MAX)
         .build()
         .unwrap();
     let error = client.generate(request()).await.unwrap_err();

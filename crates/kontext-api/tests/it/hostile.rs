@@ -290,7 +290,7 @@ fn no_print_has_a_signature_or_an_image() {
         format!("{image:?}"),
         format!("{:?}", client.download(image)),
         format!("{:?}", Outcome::Generated(&answer)),
-        format!("{:?}", Uri::from(signed)),
+        format!("{:?}", Uri::try_from(signed).unwrap()),
         format!("{:?}", Uri::from(data)),
     ] {
         assert!(!text.contains("signature-3b1f"), "{text}");

@@ -184,7 +184,7 @@ fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
         ([&image, &image].into(), &two),
         (vec![image.clone(), image.clone()].into(), &two),
         (vec![&image, &image].into(), &two),
-        ([Uri::from(&image), Uri::from(text)].into(), &two),
+        ([Uri::from(&image), text.parse().unwrap()].into(), &two),
     ];
     for (image_url, expected) in cases {
         assert_eq!(serde_json::to_value(image_url).unwrap(), *expected);
@@ -239,32 +239,32 @@ async fn what_is_no_image_is_refused_after_its_first_bytes() {
 #[tokio::test]
 async fn what_is_too_large_is_refused_with_size_and_limit() {
     let bytes = png(1_001);
-    let options = InputImage::options().max_bytes(1_000);
+    let options = InputImage::options().max_size(1_000);
     assert!(options.from_bytes(&bytes[..1_000]).is_ok());
     assert!(options.from_reader(&bytes[..1_000]).await.is_ok());
     let error = options.from_bytes(&bytes).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input has 1001 bytes, the limit is 1000 bytes, which `InputOptions::max_bytes` can \
+        "the input has 1001 bytes, the limit is 1000 bytes, which `InputOptions::max_size` can \
          raise"
     );
     for limit in [0, 1, 511, 512, 513, 1_000, 1_000_000] {
         for most in [13, usize::MAX] {
             let mut stream = Counted::new(&bytes, Then::Zeros, most);
-            let options = InputImage::options().max_bytes(limit);
+            let options = InputImage::options().max_size(limit);
             let error = options.from_reader(&mut stream).await.unwrap_err();
             assert_eq!(stream.count as u64, limit + 1, "not a byte more is read");
             assert_eq!(
                 error.to_string(),
                 format!(
                     "the input has more than {limit} bytes, the limit is {limit} bytes, which \
-                     `InputOptions::max_bytes` can raise"
+                     `InputOptions::max_size` can raise"
                 )
             );
         }
     }
     // No limit is no problem.
-    let options = InputImage::options().max_bytes(u64::MAX);
+    let options = InputImage::options().max_size(u64::MAX);
     assert_eq!(options.from_reader(&*bytes).await.unwrap().size(), 1_001);
 }
 
@@ -280,11 +280,11 @@ async fn a_file_that_is_too_large_is_not_read() {
         error.to_string(),
         format!(
             "\"{}\" has 20971521 bytes, the limit is 20971520 bytes, which \
-             `InputOptions::max_bytes` can raise",
+             `InputOptions::max_size` can raise",
             path.display()
         )
     );
-    let options = InputImage::options().max_bytes(DEFAULT_LIMIT + 1);
+    let options = InputImage::options().max_size(DEFAULT_LIMIT + 1);
     let error = options.from_file(&path).await.unwrap_err();
     assert!(matches!(error, InputError::NotAnImage { .. }), "{error}");
 }
@@ -418,7 +418,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let image = runtime.block_on(InputImage::from_reader(stream)).unwrap();
         prop_assert_eq!(image.size(), size as u64);
-        prop_assert!(Uri::from(&image).is_valid());
+        let uri = Uri::from(&image);
+        prop_assert_eq!(Uri::try_from(uri.as_str()), Ok(uri));
         prop_assert!(decoded(&image) == bytes);
         prop_assert_eq!(image, InputImage::from_bytes(&bytes).unwrap());
     }

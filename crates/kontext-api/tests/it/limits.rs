@@ -2,14 +2,14 @@
 
 use kontext_api::types::{AspectRatio, ImageToImageModel, TextToImageModel};
 use kontext_api::{
-    Error, GenerateImageRequest, ImageToImageRequest, InvalidRequest, TextToImageRequest,
+    Error, GenerateImageRequest, ImageToImageRequest, InvalidRequestError, TextToImageRequest,
 };
 
 use crate::server::{ONE_IMAGE, Server, request};
 
 const URL: &str = "https://example.com/cat.png";
 
-fn shown<T>(outcome: Result<T, InvalidRequest>) -> Vec<String> {
+fn shown<T>(outcome: Result<T, InvalidRequestError>) -> Vec<String> {
     outcome.map_or_else(
         |error| error.violations().iter().map(ToString::to_string).collect(),
         |_| Vec::new(),

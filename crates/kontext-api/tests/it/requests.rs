@@ -83,7 +83,7 @@ fn image_urls_come_from_plain_values() {
     let text = "https://example.com/1";
     let owned = text.to_owned();
     let url = Url::parse(text).unwrap();
-    let uri = Uri::from(text);
+    let uri: Uri = text.parse().unwrap();
     let one = serde_json::json!(text);
     let list = serde_json::json!([text]);
     let cases: [(ImageUrl, &serde_json::Value); 24] = [

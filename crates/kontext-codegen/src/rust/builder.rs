@@ -127,7 +127,7 @@ fn builder(
         quote! {
             match (#(self.#required,)*) {
                 (#(Some(#required),)*) => Ok(#finished),
-                _ => Err(crate::InvalidRequest::incomplete()),
+                _ => Err(crate::InvalidRequestError::incomplete()),
             }
         }
     };
@@ -173,7 +173,7 @@ fn builder(
             /// # Errors
             ///
             /// Every field that is missing or outside its limits, at once.
-            pub fn build(self) -> Result<#request, crate::InvalidRequest> {
+            pub fn build(self) -> Result<#request, crate::InvalidRequestError> {
                 #check
                 #finish
             }

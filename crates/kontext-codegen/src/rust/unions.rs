@@ -104,7 +104,7 @@ fn one(name: &str, union: &Union, types: &[Item]) -> TokenStream {
             /// # Errors
             ///
             /// Every field that is outside its limits, at once.
-            pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+            pub fn check(&self) -> Result<(), crate::InvalidRequestError> {
                 match self {
                     #(Self::#variants(request) => request.check(),)*
                 }

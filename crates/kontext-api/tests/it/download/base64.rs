@@ -87,10 +87,10 @@ async fn base64_is_preferred_to_a_url() {
 
 #[tokio::test]
 async fn the_limit_is_that_of_the_decoded_image() {
-    let client = local().download_max_bytes(3_000).build().unwrap();
+    let client = local().download_max_size(3_000).build().unwrap();
     for image in images(&png(3_000)) {
         client.download(&image).bytes().await.unwrap();
-        let too_small = client.download(&image).max_bytes(2_999);
+        let too_small = client.download(&image).max_size(2_999);
         let error = too_small.clone().bytes().await.unwrap_err();
         assert!(
             matches!(

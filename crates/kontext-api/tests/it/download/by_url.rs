@@ -311,11 +311,11 @@ async fn the_size_has_a_limit() {
         raw("200 OK", "", &bytes),
     ] {
         let host = Host::always(Answer::Bytes(response)).await;
-        let client = local().download_max_bytes(10_000).build().unwrap();
+        let client = local().download_max_size(10_000).build().unwrap();
         let image = host.image();
         client.download(&image).bytes().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let download = client.download(&image).max_bytes(9_999);
+        let download = client.download(&image).max_size(9_999);
         let error = download.to_file(folder.path().join("a")).await.unwrap_err();
         assert!(
             matches!(
@@ -324,7 +324,7 @@ async fn the_size_has_a_limit() {
             ),
             "{error:?}"
         );
-        assert!(error.to_string().contains("`Download::max_bytes`"));
+        assert!(error.to_string().contains("`Download::max_size`"));
         assert!(!error.is_retryable());
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }

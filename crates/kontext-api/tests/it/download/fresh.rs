@@ -89,7 +89,7 @@ async fn an_image_is_an_image_with_status_202_too() {
 
 #[tokio::test]
 async fn every_error_has_the_url_of_the_image_and_no_print_has() {
-    let client = local().download_max_bytes(1_000).build().unwrap();
+    let client = local().download_max_size(1_000).build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken.png");
     std::fs::write(&taken, "").unwrap();

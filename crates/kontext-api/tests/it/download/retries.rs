@@ -200,7 +200,7 @@ async fn what_will_not_pass_is_tried_once() {
     }
     for body in [b"<html>".as_slice(), &png(2_000)] {
         let host = Host::answering("200 OK", "", body).await;
-        let client = patient().download_max_bytes(1_000).build().unwrap();
+        let client = patient().download_max_size(1_000).build().unwrap();
         let error = error_of(&client, &host.image()).await;
         assert!(!error.is_retryable());
         assert_eq!(host.requests().len(), 1);

@@ -1,0 +1,172 @@
+//! The example `batch` is interrupted: what was sent is finished and recorded, and the next
+//! run pays for nothing twice.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc, Condvar, Mutex,
+        mpsc::{self, Receiver},
+    },
+    thread,
+};
+
+use kontext_api::Client;
+use serde_json::{Value, json};
+
+use super::{batch, picture};
+
+/// More jobs than are sent at once.
+const TAGS: [&str; 6] = ["ant", "bee", "cow", "dog", "eel", "fox"];
+const AT_ONCE: usize = 4;
+
+/// The process that is interrupted: the example. It is a test, because then it is in the
+/// program that runs already.
+#[tokio::test]
+#[ignore = "is started by other tests, and does nothing without them"]
+async fn child() {
+    let Ok(folder) = env::var("BATCH_TEST_FOLDER") else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let (jobs, out) = (folder.join("jobs.jsonl"), folder.join("out"));
+    let client = Client::from_env().unwrap();
+    let run = batch::run(&mut std::io::stdout(), &client, &jobs, &out);
+    run.await.unwrap();
+}
+
+/// An API that answers no POST before it is released.
+struct Api {
+    url: String,
+    /// The prompts of the POSTs, as they arrive.
+    posts: Receiver<String>,
+    released: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Api {
+    fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, posts) = mpsc::channel();
+        let released = Arc::<(Mutex<bool>, Condvar)>::default();
+        let (origin, gate) = (url.clone(), Arc::clone(&released));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (origin, gate, sender) = (origin.clone(), Arc::clone(&gate), sender.clone());
+                thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let body = match read(&stream) {
+                        Some(request) => {
+                            sender.send(request["prompt"].as_str().unwrap().to_owned()).unwrap();
+                            let (released, change) = &*gate;
+                            let released = released.lock().unwrap();
+                            drop(change.wait_while(released, |released| !*released).unwrap());
+                            let image = json!({ "url": format!("{origin}/image") });
+                            json!({ "images": [image] }).to_string().into_bytes()
+                        }
+                        None => picture("add-bird"),
+                    };
+                    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
+                    write!(stream, "{head}: {}\r\n\r\n", body.len()).unwrap();
+                    stream.write_all(&body).unwrap();
+                });
+            }
+        });
+        Self {
+            url,
+            posts,
+            released,
+        }
+    }
+
+    fn release(&self) {
+        *self.released.0.lock().unwrap() = true;
+        self.released.1.notify_all();
+    }
+
+    fn command(&self, folder: &Path) -> Command {
+        let mut command = Command::new(env::current_exe().unwrap());
+        let test = "examples::interrupted::child";
+        command.args([test, "--exact", "--ignored", "--nocapture"]);
+        command.env("BATCH_TEST_FOLDER", folder);
+        command.env("AIMLAPI_KEY", "any-key");
+        command.env("AIMLAPI_BASE_URL", &self.url);
+        command
+    }
+}
+
+/// Reads a request: the body of a POST, nothing of a GET.
+fn read(stream: &TcpStream) -> Option<Value> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(reader.read_line(&mut head).unwrap(), 0);
+    }
+    let mut lines = head.lines();
+    let length = lines.find_map(|line| line.strip_prefix("content-length: "))?;
+    let mut body = vec![0; length.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    Some(serde_json::from_slice(&body).unwrap())
+}
+
+/// The jobs whose answers are in the journal, sorted.
+fn answered(folder: &Path) -> Vec<String> {
+    let journal = fs::read_to_string(folder.join("out/journal.jsonl")).unwrap();
+    let lines = journal.lines().map(|line| serde_json::from_str(line).unwrap());
+    let answered = lines.filter(|line: &Value| line["event"]["answered"].is_object());
+    let mut tags: Vec<String> = answered
+        .map(|line| line["tag"].as_str().unwrap().to_owned())
+        .collect();
+    tags.sort_unstable();
+    tags
+}
+
+fn has_image(folder: &Path, tag: &str) -> bool {
+    folder.join(format!("out/{tag}.jpg")).exists()
+}
+
+fn interrupt_with(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = "flux/kontext-pro/text-to-image";
+    let jobs = TAGS.map(|tag| {
+        json!({ "tag": tag, "request": { "model": model, "prompt": tag } }).to_string()
+    });
+    fs::write(folder.join("jobs.jsonl"), jobs.join("\n")).unwrap();
+    let api = Api::start();
+
+    let mut command = api.command(folder);
+    let mut first = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut sent: Vec<String> = api.posts.iter().take(AT_ONCE).collect();
+    let id = first.id().to_string();
+    let kill = Command::new("kill").args(["-s", signal, &id]).status();
+    assert!(kill.unwrap().success());
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    let says = lines.any(|line| line.unwrap() == "stopping after the requests in flight finish");
+    assert!(says, "{signal}");
+    api.release();
+    assert!(first.wait().unwrap().success(), "{signal}");
+    assert_eq!(api.posts.try_iter().count(), 0, "{signal}");
+    sent.sort_unstable();
+    assert_eq!(answered(folder), sent, "{signal}");
+    for tag in TAGS {
+        let was_sent = sent.iter().any(|sent| sent == tag);
+        assert_eq!(has_image(folder, tag), was_sent, "{signal}: {tag}");
+    }
+
+    let second = api.command(folder).status().unwrap();
+    assert!(second.success(), "{signal}");
+    let rest: Vec<String> = api.posts.try_iter().collect();
+    assert_eq!(rest.len(), TAGS.len() - AT_ONCE, "{signal}: {rest:?}");
+    assert!(rest.iter().all(|tag| !sent.contains(tag)), "{rest:?}");
+    assert_eq!(answered(folder), TAGS, "{signal}");
+    assert!(TAGS.iter().all(|tag| has_image(folder, tag)), "{signal}");
+}
+
+#[test]
+fn an_interrupted_batch_finishes_what_it_sent_and_the_next_run_sends_the_rest() {
+    ["INT", "TERM"].map(interrupt_with);
+}
