@@ -8,7 +8,8 @@ use http::{HeaderMap, StatusCode};
 use progenitor_client::ResponseValue;
 use tracing::Instrument;
 
-use crate::client::builder::{BuildError, ClientBuilder};
+use crate::client::build_error::BuildError;
+use crate::client::builder::ClientBuilder;
 use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
 use crate::client::credits::{CreditBudget, Credits, Reservation};
 use crate::client::receive::{End, Pieces, receive};
@@ -26,9 +27,12 @@ use crate::response::error_body::Reply;
 use crate::types::GenerateImageRequest;
 
 pub(crate) mod base_url;
+pub(crate) mod build_error;
 pub(crate) mod builder;
 pub(crate) mod call;
 pub(crate) mod credits;
+pub(crate) mod http_client;
+pub(crate) mod rate_limit;
 mod receive;
 pub(crate) mod retry;
 pub(crate) mod runtimes;

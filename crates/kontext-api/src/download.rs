@@ -16,6 +16,7 @@ use crate::response::base64::Decoder;
 use crate::response::image::Image;
 use crate::sniff::{self, Format};
 
+mod address;
 mod error;
 mod fetch;
 mod file;

@@ -1,3 +1,18 @@
+// Of two link definitions the first counts: these are for rustdoc, the README's for its readers.
+//! [`BatchHandle::stop`]: crate::BatchHandle::stop
+//! [`CallOptions`]: crate::CallOptions
+//! [`Client::batch`]: crate::Client::batch
+//! [`Client::credits`]: crate::Client::credits
+//! [`Client::download`]: crate::Client#method.download
+//! [`Client::from_env`]: crate::Client::from_env
+//! [`Client::generate`]: crate::Client::generate
+//! [`ClientBuilder`]: crate::ClientBuilder
+//! [`GenerateImageRequest`]: crate::GenerateImageRequest
+//! [`GeneratedImages`]: crate::GeneratedImages
+//! [`ImageToImageRequest`]: crate::ImageToImageRequest
+//! [`RetryPolicy`]: crate::RetryPolicy
+//! [`TextToImageRequest`]: crate::TextToImageRequest
+//! [Errors: what to do]: crate::errors
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -7,6 +22,10 @@
         reason = "what only downloads need of parts that others need too"
     )
 )]
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/errors.md")]
+pub mod errors {}
 
 mod batch;
 mod client;
@@ -35,7 +54,8 @@ pub use batch::{
     JournalError, PendingJob, UnknownJob,
 };
 pub use client::Client;
-pub use client::builder::{BuildError, ClientBuilder};
+pub use client::build_error::BuildError;
+pub use client::builder::ClientBuilder;
 pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestIdError};
 pub use client::credits::Credits;
 pub use client::retry::RetryPolicy;
@@ -47,7 +67,36 @@ pub use download::{
 };
 pub use error::Error;
 pub use generated::types;
-pub use generated::types::{GenerateImageRequest, ImageToImageRequest, TextToImageRequest};
+pub use generated::types::GenerateImageRequest;
+/// A request to edit images, or to combine several.
+///
+/// ```
+/// use kontext_api::{ImageToImageRequest, types::{AspectRatio, ImageToImageModel}};
+///
+/// let request = ImageToImageRequest::builder()
+///     .model(ImageToImageModel::FluxKontextProImageToImage)
+///     .prompt("Put the hat on the cat.")
+///     .image_url(["https://example.com/hat.png", "https://example.com/cat.png"])
+///     .aspect_ratio(AspectRatio::Landscape16x9)
+///     .num_images(2)
+///     .build()?;
+/// # Ok::<(), kontext_api::InvalidRequestError>(())
+/// ```
+#[doc(inline)]
+pub use generated::types::ImageToImageRequest;
+/// A request to generate images from a prompt.
+///
+/// ```
+/// use kontext_api::{TextToImageRequest, types::TextToImageModel};
+///
+/// let request = TextToImageRequest::builder()
+///     .model(TextToImageModel::FluxKontextProTextToImage)
+///     .prompt("A cat with a hat.")
+///     .build()?;
+/// # Ok::<(), kontext_api::InvalidRequestError>(())
+/// ```
+#[doc(inline)]
+pub use generated::types::TextToImageRequest;
 pub use request::input::{InputError, InputImage, InputOptions};
 pub use request::uri::{InvalidUriError, Uri};
 pub use request::{InvalidRequestError, UnknownValue, Violation};

@@ -163,19 +163,21 @@ impl<'a> Check<'a> {
     }
 
     /// A whole number.
-    pub(crate) fn whole_number(&mut self, value: impl Into<i128>) -> WholeNumber<'_, 'a> {
-        WholeNumber {
-            check: self,
-            value: value.into(),
-        }
+    pub(crate) fn whole_number(&mut self, value: impl Into<i128>) -> Number<'_, 'a, i128> {
+        let value = Some(value.into());
+        Number { check: self, value }
     }
 
     /// A number, which must be finite.
-    pub(crate) fn number(&mut self, value: f64) -> Number<'_, 'a> {
-        if !value.is_finite() {
+    pub(crate) fn number(&mut self, value: f64) -> Number<'_, 'a, f64> {
+        let finite = Some(value).filter(|value| value.is_finite());
+        if finite.is_none() {
             self.violation("must be a finite number".to_owned(), value.to_string());
         }
-        Number { check: self, value }
+        Number {
+            check: self,
+            value: finite,
+        }
     }
 
     fn violation(&mut self, limit: String, value: String) {
@@ -229,69 +231,37 @@ impl Count<'_, '_> {
     }
 }
 
-/// A whole number.
-pub(crate) struct WholeNumber<'c, 'a> {
-    check: &'c mut Check<'a>,
-    value: i128,
-}
-
-impl WholeNumber<'_, '_> {
-    /// The smallest value that is allowed.
-    pub(crate) fn at_least(self, minimum: i128) -> Self {
-        let is_broken = self.value < minimum;
-        self.limit(is_broken, "at least", minimum)
-    }
-
-    /// The greatest value that is allowed.
-    pub(crate) fn at_most(self, maximum: i128) -> Self {
-        let is_broken = self.value > maximum;
-        self.limit(is_broken, "at most", maximum)
-    }
-
-    fn limit(self, is_broken: bool, which: &str, limit: i128) -> Self {
-        if is_broken {
-            let limit = format!("must be {which} {limit}");
-            self.check.violation(limit, self.value.to_string());
-        }
-        self
-    }
-}
-
 /// A number. One that is not finite is a violation already, and is not compared.
-pub(crate) struct Number<'c, 'a> {
+pub(crate) struct Number<'c, 'a, T> {
     check: &'c mut Check<'a>,
-    value: f64,
+    value: Option<T>,
 }
 
-impl Number<'_, '_> {
+impl<T: Copy + PartialOrd + fmt::Display> Number<'_, '_, T> {
     /// The smallest value that is allowed.
-    pub(crate) fn at_least(self, minimum: f64) -> Self {
-        let is_broken = self.value < minimum;
-        self.limit(is_broken, "at least", minimum)
+    pub(crate) fn at_least(self, minimum: T) -> Self {
+        self.limit(|value| value < minimum, "at least", minimum)
     }
 
     /// The greatest value that is allowed.
-    pub(crate) fn at_most(self, maximum: f64) -> Self {
-        let is_broken = self.value > maximum;
-        self.limit(is_broken, "at most", maximum)
+    pub(crate) fn at_most(self, maximum: T) -> Self {
+        self.limit(|value| value > maximum, "at most", maximum)
     }
 
     /// What every value that is allowed is above.
-    pub(crate) fn more_than(self, minimum: f64) -> Self {
-        let is_broken = self.value <= minimum;
-        self.limit(is_broken, "more than", minimum)
+    pub(crate) fn more_than(self, minimum: T) -> Self {
+        self.limit(|value| value <= minimum, "more than", minimum)
     }
 
     /// What every value that is allowed is below.
-    pub(crate) fn less_than(self, maximum: f64) -> Self {
-        let is_broken = self.value >= maximum;
-        self.limit(is_broken, "less than", maximum)
+    pub(crate) fn less_than(self, maximum: T) -> Self {
+        self.limit(|value| value >= maximum, "less than", maximum)
     }
 
-    fn limit(self, is_broken: bool, which: &str, limit: f64) -> Self {
-        if is_broken && self.value.is_finite() {
+    fn limit(self, is_broken: impl Fn(T) -> bool, which: &str, limit: T) -> Self {
+        if let Some(value) = self.value.filter(|value| is_broken(*value)) {
             let limit = format!("must be {which} {limit}");
-            self.check.violation(limit, self.value.to_string());
+            self.check.violation(limit, value.to_string());
         }
         self
     }

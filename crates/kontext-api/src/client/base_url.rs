@@ -6,7 +6,7 @@ use http::HeaderValue;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Position, Url};
 
-use crate::client::builder::BuildError;
+use crate::client::build_error::BuildError;
 
 /// Where the API is unless told otherwise.
 pub(crate) const DEFAULT: &str = "https://api.aimlapi.com";

@@ -1,18 +1,18 @@
-//! How a client is made, and the rules that no setting can lift.
+//! How a client is made.
 
 use std::env::VarError;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue};
-use thiserror::Error;
 
 use crate::client::base_url::{self, BaseUrl, PrivateResolver};
+use crate::client::build_error::BuildError;
 use crate::client::call::OWN_HEADERS;
 use crate::client::credits::{CREDITS_PER_IMAGE, CreditBudget};
+use crate::client::http_client::{ApiKey, Configure, Network, after, strict, with_localhost_here};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Attempt, Hook, Observer};
@@ -21,56 +21,8 @@ use crate::client::{Client, Shared};
 use crate::download;
 use crate::redact::Redactor;
 
-/// What the client calls itself to the provider.
-const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
-
 /// How long a request may take unless the caller says otherwise.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// How long a connection waits for the next request. A server that closes one at the same
-/// moment leaves the outcome of a request on it unknown, and those of Node.js do after 5 s.
-pub(crate) const IDLE_CONNECTION: Duration = Duration::from_secs(4);
-
-/// Changes the settings of the HTTP client.
-pub(crate) type Configure =
-    Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
-
-/// Goes on from an earlier change.
-fn after(
-    earlier: Option<Configure>,
-    configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
-) -> Configure {
-    match earlier {
-        Some(earlier) => Box::new(move |http| configure(earlier(http))),
-        None => Box::new(configure),
-    }
-}
-
-/// What the HTTP clients of the API and of downloads have in common.
-#[derive(Default)]
-pub(crate) struct Network {
-    proxy: Option<reqwest::Proxy>,
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    root_certificates: Vec<reqwest::Certificate>,
-}
-
-impl Network {
-    /// What a caller's closure goes on from. Gateways in front of an API refuse clients
-    /// without a name, and one bad header is no reason to lose an image.
-    pub(crate) fn http(&self) -> reqwest::ClientBuilder {
-        let mut http = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .http1_ignore_invalid_headers_in_responses(true);
-        if let Some(proxy) = &self.proxy {
-            http = http.proxy(proxy.clone());
-        }
-        #[cfg(any(feature = "rustls", feature = "native-tls"))]
-        if !self.root_certificates.is_empty() {
-            http = http.tls_certs_merge(self.root_certificates.iter().cloned());
-        }
-        http
-    }
-}
 
 /// Makes a [`Client`].
 ///
@@ -487,138 +439,17 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-/// An API key that can be sent. It has no print of any sort.
-pub(crate) struct ApiKey(String);
-
-impl ApiKey {
-    /// Takes a key as it was handed out, without `Bearer`.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError::MissingKey`] if it is empty, [`BuildError::InvalidKey`] if
-    /// it has anything but visible ASCII characters: a trailing line end, for one.
-    pub(crate) fn new(key: impl Into<String>) -> Result<Self, BuildError> {
-        let key = key.into();
-        match key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            _ if key.is_empty() => Err(BuildError::MissingKey),
-            true => Ok(Self(key)),
-            false => Err(BuildError::InvalidKey),
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The value of the authorization header, marked so that no log prints it.
-    pub(crate) fn authorization(&self) -> Result<HeaderValue, BuildError> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))
-            .map_err(|_| BuildError::InvalidKey)?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-}
-
-/// Why a client could not be made.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// There is no key.
-    #[error("no API key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
-    MissingKey,
-    /// The key cannot stand in a header.
-    #[error(
-        "the api key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) has a space, a line end or \
-         another character that cannot be in a header"
-    )]
-    InvalidKey,
-    /// A variable is not valid Unicode.
-    #[error("the variable {variable} is not valid Unicode")]
-    #[non_exhaustive]
-    NotUnicode {
-        /// The name of the variable.
-        variable: &'static str,
-    },
-    /// The base URL is not an origin.
-    #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
-         give an origin, such as https://api.aimlapi.com"
-    )]
-    #[non_exhaustive]
-    InvalidBaseUrl {
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The key would be sent in the clear to another machine.
-    #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is plain http to \
-         {origin}: use https, or for a host on a private network name it in the variable \
-         AIMLAPI_ALLOW_PLAIN_HTTP_TO or with `ClientBuilder::allow_plain_http_to`"
-    )]
-    #[non_exhaustive]
-    PlainHttp {
-        /// The origin that was asked for.
-        origin: String,
-    },
-    /// The crate was built without TLS.
-    #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
-         needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
-    )]
-    #[non_exhaustive]
-    NoTls {
-        /// The origin that was asked for.
-        origin: String,
-    },
-    /// One attempt may take longer than all of them together.
-    #[error(
-        "an attempt may take {attempt:?} (`ClientBuilder::attempt_timeout`), and all attempts \
-         together only {total:?}: raise `RetryPolicy::total_timeout`"
-    )]
-    #[non_exhaustive]
-    AttemptTimeout {
-        /// What an attempt may take.
-        attempt: Duration,
-        /// What all attempts may take.
-        total: Duration,
-    },
-    /// A host that plain http is allowed to is not the name or the address of a host.
-    #[error(
-        "{host:?} is not a host (variable AIMLAPI_ALLOW_PLAIN_HTTP_TO, or \
-         `ClientBuilder::allow_plain_http_to`): write its name or address alone, such as \
-         kontext-mock"
-    )]
-    #[non_exhaustive]
-    InvalidHost {
-        /// What it is.
-        host: String,
-    },
-    /// What should be a network is none.
-    #[error(
-        "{network:?} is not a network (`ClientBuilder::download_networks`): write an address, or \
-         one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
-    )]
-    #[non_exhaustive]
-    InvalidNetwork {
-        /// What it is.
-        network: String,
-    },
-    /// The HTTP client could not be made.
-    #[error("the http client could not be made")]
-    Http(#[source] reqwest::Error),
-}
-
 /// Holds the API key.
-pub(crate) const API_KEY: &str = "AIMLAPI_KEY";
+const API_KEY: &str = "AIMLAPI_KEY";
 /// Holds the origin of the API, if it is another one.
-pub(crate) const BASE_URL: &str = "AIMLAPI_BASE_URL";
+const BASE_URL: &str = "AIMLAPI_BASE_URL";
 
 /// Holds the hosts that the key may go to by plain http.
 const PLAIN_HTTP_HOSTS: &str = "AIMLAPI_ALLOW_PLAIN_HTTP_TO";
 
 /// Looks one variable up. Tests pass their own function, because a process
 /// cannot change its environment safely.
-pub(crate) fn variable(
+fn variable(
     name: &'static str,
     look_up: &dyn Fn(&str) -> Result<String, VarError>,
 ) -> Result<Option<String>, BuildError> {
@@ -627,34 +458,6 @@ pub(crate) fn variable(
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(BuildError::NotUnicode { variable: name }),
     }
-}
-
-/// Sends nothing by itself, follows nothing by itself, changes no body and logs none.
-pub(crate) fn strict(
-    http: reqwest::ClientBuilder,
-    connect_timeout: Duration,
-) -> reqwest::ClientBuilder {
-    http.redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        // Another crate of the same build may have turned these on.
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .pool_idle_timeout(IDLE_CONNECTION)
-        // It logs every byte, and so the key.
-        .connection_verbose(false)
-        .connect_timeout(connect_timeout)
-}
-
-/// Takes `localhost` for this machine, wherever a resolver thinks that it is.
-pub(crate) fn with_localhost_here(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    let addresses = [
-        (Ipv4Addr::LOCALHOST, 0).into(),
-        (Ipv6Addr::LOCALHOST, 0).into(),
-    ];
-    http.resolve_to_addrs("localhost", &addresses)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::retry::SharedRateLimit;
+use crate::client::rate_limit::SharedRateLimit;
 use crate::generated::Client;
 use crate::redact;
 use crate::response::headers::CLIENT_REQUEST_ID;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// twice. So by default only what certainly was not carried out is tried again.
 ///
 /// Which outcome leads to what, by default, is the table of the
-/// [crate's documentation](crate#paying-once); the methods here change it.
+/// [crate's documentation](crate#retries); the methods here change it.
 ///
 /// There are three attempts at most, within 330 s. Before the second a random time up
 /// to 0.5 s passes, before the third one up to 1 s, doubling to 8 s at most ("full
@@ -199,7 +199,7 @@ impl RetryPolicy {
     }
 
     /// The longest wait before attempt `number`, which is 2 at least.
-    fn longest_delay(&self, number: u32) -> Duration {
+    pub(super) fn longest_delay(&self, number: u32) -> Duration {
         let doublings = number.saturating_sub(2).min(31);
         let delay = self.base_delay.saturating_mul(1 << doublings);
         delay.min(self.max_delay)
@@ -289,83 +289,6 @@ impl Budget {
     fn lock(&self) -> MutexGuard<'_, u64> {
         // A number is whole whatever happened to the thread that held it.
         self.fifths.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The longest pause after a 429 that does not say how long to wait.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// The rate limit that calls of a batch run into together: while one waits, all do.
-#[derive(Debug, Default)]
-pub(crate) struct SharedRateLimit(Mutex<Pauses>);
-
-/// The pauses since the last answer that was no 429.
-#[derive(Debug, Default)]
-struct Pauses {
-    /// Nothing is sent before.
-    until: Option<Instant>,
-    count: u32,
-    first: Option<Instant>,
-    last: Option<Instant>,
-}
-
-impl SharedRateLimit {
-    /// For how long nothing may be sent.
-    pub(crate) fn pause(&self) -> Option<Duration> {
-        let until = self.lock().until?;
-        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
-    }
-
-    /// The provider has taken a request.
-    pub(crate) fn lifted(&self) {
-        let mut pauses = self.lock();
-        let until = pauses.until;
-        *pauses = Pauses {
-            until,
-            ..Pauses::default()
-        };
-    }
-
-    /// Begins a pause after a 429, and gives how long it is; nothing if the call ends: the
-    /// policy does not try again, the provider asks for more time than it allows, or for
-    /// the time of a whole call every answer has been a 429.
-    pub(crate) fn refused(
-        &self,
-        policy: &RetryPolicy,
-        sent: Instant,
-        retry_after: Option<Duration>,
-    ) -> Option<Duration> {
-        let is_too_long = retry_after.is_some_and(|delay| delay > policy.max_retry_after);
-        if !policy.rate_limits || policy.max_attempts <= 1 || is_too_long {
-            return None;
-        }
-        let now = Instant::now();
-        let mut pauses = self.lock();
-        let first = *pauses.first.get_or_insert(now);
-        if now.duration_since(first) > policy.total_timeout {
-            return None;
-        }
-        // What was under way when a pause began says nothing new.
-        if pauses.last.is_none_or(|last| sent >= last) {
-            pauses.count = pauses.count.saturating_add(1);
-            pauses.last = Some(now);
-        }
-        let doublings = (pauses.count - 1).min(31);
-        let longest = policy.base_delay.max(Duration::from_millis(1));
-        let longest = longest.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
-        let delay = match retry_after {
-            Some(delay) => delay.saturating_add(policy.longest_delay(2).mul_f64(fastrand::f64())),
-            None => longest.mul_f64(0.5 + fastrand::f64() / 2.0),
-        };
-        let until = now.checked_add(delay)?;
-        let until = pauses.until.map_or(until, |earlier| earlier.max(until));
-        pauses.until = Some(until);
-        Some(until.saturating_duration_since(now))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pauses> {
-        // Each of its values is whole whatever happened to the thread that held it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

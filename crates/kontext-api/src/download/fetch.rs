@@ -19,7 +19,8 @@ use super::error::DownloadFailure;
 use super::file::Target;
 use super::ssrf::{NoAllowedAddress, Resolver, Targets, UrlPolicy};
 use crate::client::base_url::BaseUrl;
-use crate::client::builder::{self, BuildError, Configure, Network};
+use crate::client::build_error::BuildError;
+use crate::client::http_client::{Configure, Network, strict, with_localhost_here};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::redact::Redactor;
 use crate::response::error_body::Reply;
@@ -379,10 +380,10 @@ impl Settings {
             });
         // Redirects are followed one by one, because each is checked, and reqwest cannot
         // tell why one was refused.
-        let mut http = builder::strict(http, connect_timeout);
+        let mut http = strict(http, connect_timeout);
         if base_url.is_loopback() {
             // Plain http is allowed to it, so it must be this machine.
-            http = builder::with_localhost_here(http);
+            http = with_localhost_here(http);
         }
         Ok(Downloads {
             http: http
