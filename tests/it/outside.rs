@@ -106,7 +106,7 @@ fn a_crate_without_features_decodes_both_recordings_and_stays_small() {
     );
     assert_eq!(
         lines[2],
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is \
+        "the base URL (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is \
          https://api.aimlapi.com, which needs TLS: enable the feature `rustls` or `native-tls` \
          of kontext-api"
     );

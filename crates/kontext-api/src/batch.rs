@@ -83,9 +83,13 @@ struct Running {
 }
 
 impl Batch {
-    /// The next result, in the order in which requests end; nothing when all have.
+    /// The next result, in the order in which requests end. `None` when all have.
     ///
-    /// Cancelling it is fine: the next call goes on.
+    /// It is cancellation-safe: the next call continues.
+    ///
+    /// # Panics
+    ///
+    /// If a rate limit pauses the batch and it is polled outside of a tokio runtime with a clock.
     pub async fn next(&mut self) -> Option<BatchResult> {
         poll_fn(|context| self.poll_result(context)).await
     }
@@ -273,7 +277,7 @@ impl Batch {
     /// The job that there would have been, had the iterator not panicked.
     fn no_job(&self) -> BatchResult {
         self.handle.update(|progress| progress.not_sent += 1);
-        let source = "the iterator of the jobs panicked, and is not asked again".into();
+        let source = "the iterator of jobs panicked, so no more jobs are taken from it".into();
         BatchResult {
             index: self.taken,
             tag: None,
@@ -347,7 +351,7 @@ impl Batch {
     ) -> Result<(), Box<dyn StdError + Send + Sync>> {
         if let Some(before_each) = &self.before_each {
             catch_unwind(AssertUnwindSafe(|| before_each(starting)))
-                .unwrap_or_else(|_| Err("the function given to `before_each` panicked".into()))?;
+                .unwrap_or_else(|_| Err("the `before_each` closure panicked".into()))?;
         }
         if let (Some(journal), Some(tag)) = (&self.journal, &job.tag) {
             let id = starting.client_request_id.clone();
@@ -429,7 +433,7 @@ impl Drop for Batch {
             {
                 warn!(
                     client_request_id = id.as_str(),
-                    "a batch was dropped with an answer that is paid for and that nobody took"
+                    "a batch was dropped before a paid answer was taken from it"
                 );
             }
         }

@@ -69,7 +69,7 @@ pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) base_url: String,
     pub(crate) redactor: Redactor,
-    pub(crate) max_answer_size: usize,
+    pub(crate) max_response_size: usize,
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Budget,
@@ -354,7 +354,7 @@ impl Client {
             headers,
             pieces,
         } = head;
-        let limit = self.shared.max_answer_size;
+        let limit = self.shared.max_response_size;
         let redactor = self.shared.redactor.clone();
         let received = receive(&headers, pieces, limit, None).await;
         match received.end {

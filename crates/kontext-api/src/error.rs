@@ -47,8 +47,8 @@ pub enum Error {
     /// The call could cross the client's
     /// [spend limit](crate::ClientBuilder::spend_limit). Nothing was sent.
     #[error(
-        "the request was not sent: it is estimated to cost {estimate} credits, and {left} are left \
-         of the spend limit"
+        "the request was not sent: its estimated cost is {estimate} credits, and {left} credits \
+         of the spend limit are left"
     )]
     #[non_exhaustive]
     SpendLimit {
@@ -60,30 +60,30 @@ pub enum Error {
         call: Option<Call>,
     },
     /// The provider refused the request as wrong: status 400, 413, 415 or 422.
-    #[error("the provider refused the request: {0}{id}", id = named_if_charged(.0))]
+    #[error("the provider rejected the request: {0}{id}", id = named_if_charged(.0))]
     BadRequest(Box<Reply>),
     /// There was no key, or the provider does not know it: status 401.
-    #[error("the provider does not accept the api key: {0}{id}", id = named_if_charged(.0))]
+    #[error("the provider rejected the API key: {0}{id}", id = named_if_charged(.0))]
     Authentication(Box<Reply>),
     /// The account has no credits left: status 402, or a 403 whose message says so.
     #[error("the account is out of credits: {0}{id}", id = named_if_charged(.0))]
     OutOfCredits(Box<Reply>),
     /// The key may not do this: any other 403.
-    #[error("the provider forbids the request: {0}{id}", id = named_if_charged(.0))]
+    #[error("access denied: {0}{id}", id = named_if_charged(.0))]
     Forbidden(Box<Reply>),
     /// There is nothing at this path: status 404, usually a wrong base URL.
-    #[error("nothing was found for the request: {0}{id}", id = named_if_charged(.0))]
+    #[error("not found: {0}{id}", id = named_if_charged(.0))]
     NotFound(Box<Reply>),
     /// Too many requests, or a quota is used up: status 429.
-    #[error("the provider limits the rate of requests: {0}{id}", id = named_if_charged(.0))]
+    #[error("rate limited: {0}{id}", id = named_if_charged(.0))]
     RateLimited(Box<Reply>),
     /// The provider or a gateway before it failed: any 5xx but a 503 that the provider
     /// did not write itself.
-    #[error("the provider failed: {0}{id}", id = named_if_charged(.0))]
+    #[error("server error: {0}{id}", id = named_if_charged(.0))]
     Server(Box<Reply>),
     /// Any other status. A redirect is one: none is followed, and the message
     /// names where it points.
-    #[error("the provider answered with an unexpected status: {0}{id}", id = named_if_charged(.0))]
+    #[error("unexpected response: {0}{id}", id = named_if_charged(.0))]
     UnexpectedStatus(Box<Reply>),
     /// The request was not sent: no connection was made. Nothing was charged, unless for
     /// an earlier attempt of the call.
@@ -102,7 +102,7 @@ pub enum Error {
     /// A 503 is [`Server`](Self::Server), and was not carried out, if the provider itself
     /// says so: a whole JSON object with a `requestId`, a `message` and a `statusCode`
     /// of 503.
-    #[error("the outcome is unknown, the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
+    #[error("unknown outcome: the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
     #[non_exhaustive]
     OutcomeUnknown {
         /// The beginning of a successful answer, whose body is cut, or the 503.
@@ -112,11 +112,11 @@ pub enum Error {
         /// The call.
         call: Option<Call>,
     },
-    /// The answer is a success that did not decode. It is all in the error.
+    /// A successful response that cannot be decoded. The error holds all of it.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The answer is a success with no image in it. It is all in the error.
-    #[error("the answer with status {} has no image in it{}", .0.status().as_u16(), no_images_because(.0))]
+    /// A successful response without an image. The error holds all of it.
+    #[error("the response with status {} has no image{}", .0.status().as_u16(), no_images_because(.0))]
     NoImages(Box<GeneratedImages>),
 }
 
@@ -146,7 +146,7 @@ fn named_if_earlier(call: &Option<Call>) -> String {
 fn beginning(reply: &Option<Box<Reply>>) -> String {
     match reply {
         Some(reply) if reply.status().is_success() => format!(
-            ": the answer ended after {} bytes, {reply}",
+            ": the response broke off after {} bytes, {reply}",
             reply.body().len()
         ),
         Some(reply) => format!(": {reply}"),
@@ -163,7 +163,7 @@ fn no_images_because(answer: &GeneratedImages) -> String {
     }
     let flags = answer.has_nsfw_concepts().unwrap_or_default();
     if flags.contains(&Some(true)) {
-        reasons.push_str("; it was judged not safe for work (`has_nsfw_concepts`)");
+        reasons.push_str("; it was flagged as not safe for work (`has_nsfw_concepts`)");
     }
     if let Some(state) = state {
         reasons.push_str(&format!(
@@ -187,7 +187,8 @@ impl Error {
         if reply.status() == StatusCode::SERVICE_UNAVAILABLE && !reply.is_providers_word() {
             return Self::OutcomeUnknown {
                 reply: Some(Box::new(reply)),
-                source: "a gateway answered 503, which does not say what the provider did".into(),
+                source: "a gateway answered 503, and the provider may have carried out the request"
+                    .into(),
                 call: None,
             };
         }

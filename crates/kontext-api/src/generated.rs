@@ -37,8 +37,8 @@
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
 #[allow(unused_imports)]
 use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderExt};
-/// Types used as operation parameters and responses.
 #[allow(clippy::all)]
+/// The types of requests and their fields.
 pub mod types {
     /// What image to make, from which images.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -194,7 +194,7 @@ pub mod types {
             Self::Portrait9x16,
             Self::Portrait9x21,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -225,7 +225,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for AspectRatio {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -278,7 +278,7 @@ pub mod types {
             Self::FluxKontextProImageToImage,
             Self::FluxKontextMaxImageToImage,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -302,7 +302,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for ImageToImageModel {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -345,7 +345,7 @@ pub mod types {
     impl OutputFormat {
         /// All known values, in the order of the published document.
         pub const ALL: &'static [Self] = &[Self::Jpeg, Self::Png];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -369,7 +369,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for OutputFormat {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -426,7 +426,7 @@ pub mod types {
             Self::Level5,
             Self::Level6,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -454,7 +454,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for SafetyTolerance {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -503,7 +503,7 @@ pub mod types {
             Self::FluxKontextMaxTextToImage,
             Self::FluxKontextProTextToImage,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -527,7 +527,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for TextToImageModel {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -778,7 +778,7 @@ pub mod types {
             }
         }
     }
-    /// A request of any of the pages that describe one operation. `model` tells which: a struct per group of pages, with a builder of its own.
+    /// A request of any type. `model` tells which; each type has a builder.
     #[derive(::serde::Serialize, Clone, Debug, PartialEq)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[serde(untagged)]
@@ -983,8 +983,8 @@ pub mod builder {
     }
     impl ImageToImageRequestBuilder {
         /// The aspect ratio of the generated image.
-        pub fn aspect_ratio(mut self, value: impl Into<AspectRatio>) -> Self {
-            self.aspect_ratio = Some(value.into());
+        pub fn aspect_ratio(mut self, value: AspectRatio) -> Self {
+            self.aspect_ratio = Some(value);
             self
         }
         /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
@@ -1006,8 +1006,8 @@ pub mod builder {
         /// Sets `model`.
         ///
         /// Required.
-        pub fn model(mut self, value: impl Into<ImageToImageModel>) -> Self {
-            self.model = Some(value.into());
+        pub fn model(mut self, value: ImageToImageModel) -> Self {
+            self.model = Some(value);
             self
         }
         /// Number of image variations to generate. Each image is a different attempt to combine the reference images (from the image_url parameter) according to the prompt.
@@ -1022,8 +1022,8 @@ pub mod builder {
         /// The format of the generated image.
         ///
         /// Server default: `"jpeg"`, which is not sent.
-        pub fn output_format(mut self, value: impl Into<OutputFormat>) -> Self {
-            self.output_format = Some(value.into());
+        pub fn output_format(mut self, value: OutputFormat) -> Self {
+            self.output_format = Some(value);
             self
         }
         /// The text prompt describing the content, style, or composition of the image to be generated.
@@ -1038,8 +1038,8 @@ pub mod builder {
         /// The safety tolerance level for the generated image. 1 being the most strict and 5 being the most permissive.
         ///
         /// Server default: `"2"`, which is not sent.
-        pub fn safety_tolerance(mut self, value: impl Into<SafetyTolerance>) -> Self {
-            self.safety_tolerance = Some(value.into());
+        pub fn safety_tolerance(mut self, value: SafetyTolerance) -> Self {
+            self.safety_tolerance = Some(value);
             self
         }
         /// The same seed and the same prompt given to the same version of the model will output the same image every time.
@@ -1136,8 +1136,8 @@ pub mod builder {
     }
     impl TextToImageRequestBuilder {
         /// The aspect ratio of the generated image.
-        pub fn aspect_ratio(mut self, value: impl Into<AspectRatio>) -> Self {
-            self.aspect_ratio = Some(value.into());
+        pub fn aspect_ratio(mut self, value: AspectRatio) -> Self {
+            self.aspect_ratio = Some(value);
             self
         }
         /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
@@ -1150,8 +1150,8 @@ pub mod builder {
         /// Sets `model`.
         ///
         /// Required.
-        pub fn model(mut self, value: impl Into<TextToImageModel>) -> Self {
-            self.model = Some(value.into());
+        pub fn model(mut self, value: TextToImageModel) -> Self {
+            self.model = Some(value);
             self
         }
         /// The number of images to generate.
@@ -1166,8 +1166,8 @@ pub mod builder {
         /// The format of the generated image.
         ///
         /// Server default: `"jpeg"`, which is not sent.
-        pub fn output_format(mut self, value: impl Into<OutputFormat>) -> Self {
-            self.output_format = Some(value.into());
+        pub fn output_format(mut self, value: OutputFormat) -> Self {
+            self.output_format = Some(value);
             self
         }
         /// The text prompt describing the content, style, or composition of the image to be generated.
@@ -1182,8 +1182,8 @@ pub mod builder {
         /// The safety tolerance level for the generated image. 1 being the most strict and 5 being the most permissive.
         ///
         /// Server default: `"2"`, which is not sent.
-        pub fn safety_tolerance(mut self, value: impl Into<SafetyTolerance>) -> Self {
-            self.safety_tolerance = Some(value.into());
+        pub fn safety_tolerance(mut self, value: SafetyTolerance) -> Self {
+            self.safety_tolerance = Some(value);
             self
         }
         /// The same seed and the same prompt given to the same version of the model will output the same image every time.

@@ -67,6 +67,19 @@ pub use download::{
 };
 pub use error::Error;
 pub use generated::types;
+/// A request for any of the models. Decoding and conversions from the types of the variants
+/// make one.
+///
+/// ```
+/// use kontext_api::GenerateImageRequest;
+///
+/// let text = r#"{"model": "flux/kontext-max/text-to-image", "prompt": "A cat with a hat."}"#;
+/// let request: GenerateImageRequest = serde_json::from_str(text).unwrap();
+/// assert!(matches!(request, GenerateImageRequest::TextToImage(_)));
+/// request.check()?;
+/// # Ok::<(), kontext_api::InvalidRequestError>(())
+/// ```
+#[doc(inline)]
 pub use generated::types::GenerateImageRequest;
 /// A request to edit images, or to combine several.
 ///

@@ -119,7 +119,7 @@ impl<'a> Check<'a> {
         for (name, value) in own.iter().filter_map(|name| extra.get_key_value(*name)) {
             self.violations.push(Violation {
                 field: Place::Field(&self.place, name).to_string(),
-                limit: "is a field of the request, and can't be set by name".to_owned(),
+                limit: "is a known field and cannot be set by name".to_owned(),
                 value: Some(shown(&value.to_string())),
             });
         }

@@ -126,11 +126,11 @@ pub(crate) fn unknown_model(request: &Value, property: &str, known: &[&str]) -> 
     let known: Vec<String> = known.iter().map(|model| format!("{model:?}")).collect();
     let known = known.join(", ");
     serde::de::Error::custom(match request.get(property) {
-        _ if !request.is_object() => "expected a request, which is an object".to_owned(),
+        _ if !request.is_object() => "a request must be an object".to_owned(),
         None => format!("missing field `{property}`, expected one of {known}"),
         Some(Value::String(model)) => format!(
-            "unknown {property} {}, expected one of {known}; for another one, decode the type of \
-             the requests that it takes",
+            "unknown {property} {}, expected one of {known}; for another model, decode the \
+             request type that it takes",
             redact::quoted(model, 60)
         ),
         Some(_) => format!("`{property}` must be a string, one of {known}"),

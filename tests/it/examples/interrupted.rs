@@ -60,7 +60,9 @@ impl Api {
                     let mut stream = stream.unwrap();
                     let body = match read(&stream) {
                         Some(request) => {
-                            sender.send(request["prompt"].as_str().unwrap().to_owned()).unwrap();
+                            sender
+                                .send(request["prompt"].as_str().unwrap().to_owned())
+                                .unwrap();
                             let (released, change) = &*gate;
                             let released = released.lock().unwrap();
                             drop(change.wait_while(released, |released| !*released).unwrap());
@@ -115,7 +117,9 @@ fn read(stream: &TcpStream) -> Option<Value> {
 /// The jobs whose answers are in the journal, sorted.
 fn answered(folder: &Path) -> Vec<String> {
     let journal = fs::read_to_string(folder.join("out/journal.jsonl")).unwrap();
-    let lines = journal.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines = journal
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
     let answered = lines.filter(|line: &Value| line["event"]["answered"].is_object());
     let mut tags: Vec<String> = answered
         .map(|line| line["tag"].as_str().unwrap().to_owned())
@@ -132,9 +136,8 @@ fn interrupt_with(signal: &str) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let model = "flux/kontext-pro/text-to-image";
-    let jobs = TAGS.map(|tag| {
-        json!({ "tag": tag, "request": { "model": model, "prompt": tag } }).to_string()
-    });
+    let jobs = TAGS
+        .map(|tag| json!({ "tag": tag, "request": { "model": model, "prompt": tag } }).to_string());
     fs::write(folder.join("jobs.jsonl"), jobs.join("\n")).unwrap();
     let api = Api::start();
 

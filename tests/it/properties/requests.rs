@@ -293,7 +293,7 @@ const EXCEPTIONS: [Exception; 4] = [
     Exception {
         refused_by: "client",
         field: "image_url",
-        rule: "must be an http, https or data URI (it has another scheme)",
+        rule: "must be an http, https or data URI (it has a scheme other than)",
         example: "ftp://example.com/cat.png",
         reason: "the contract's format uri allows every scheme; the provider cannot fetch them",
     },
@@ -340,7 +340,7 @@ fn sort(text: &str) -> &'static str {
             "its host has an escape that hosts do not have"
         }
         ("data" | "http" | "https" | "", _) => "of no known sort",
-        _ => "it has another scheme",
+        _ => "it has a scheme other than",
     }
 }
 

@@ -28,23 +28,23 @@ pub struct BatchBuilder {
 }
 
 impl Client {
-    /// Many requests, a few at a time, with the results as they come.
+    /// Runs many requests, a few at a time, and returns results as they finish.
     ///
-    /// The requests are taken one by one, when there is room for another, so there can be
-    /// more of them than fit in memory; an iterator that waits for the next one holds up
-    /// [`next`](Batch::next). One that fails does not stop the others.
+    /// A request is taken from the iterator when there is room for it, so there can be more of
+    /// them than fit in memory; an iterator that blocks holds up [`next`](Batch::next). A request
+    /// that fails does not stop the others.
     ///
-    /// A 429 pauses the whole batch: for as long as its `Retry-After` asks, up to
-    /// [`RetryPolicy::max_retry_after`](crate::RetryPolicy::max_retry_after), or without one
-    /// for a time that doubles up to 60 s. The job is then sent again, as often as it
-    /// takes, and no budget of retries is used up. It ends with
-    /// [`Error::RateLimited`](crate::Error::RateLimited) where the provider asks for more time,
-    /// where the message is about a quota or billing, or where every answer has been a 429
-    /// for [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
+    /// A 429 pauses the whole batch: for its `Retry-After`, up to
+    /// [`RetryPolicy::max_retry_after`](crate::RetryPolicy::max_retry_after), or without one for
+    /// a time that doubles up to 60 s. The job is then sent again, as often as it takes, without
+    /// using the retry budget. It ends with [`Error::RateLimited`](crate::Error::RateLimited) if
+    /// the provider asks for more time, if the message is about a quota or billing, or if every
+    /// answer was a 429 for
+    /// [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
-    /// The client's [spend limit](crate::ClientBuilder::spend_limit) holds. A job that could
-    /// exceed it waits until the batch's running jobs have ended; if it still could, it is not
-    /// sent and ends with [`BatchError::SpendLimit`].
+    /// The client's [spend limit](crate::ClientBuilder::spend_limit) applies. A job that could
+    /// exceed it waits until the running jobs have ended; if it still could, it is not sent and
+    /// ends with [`BatchError::SpendLimit`](crate::BatchError::SpendLimit).
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
@@ -52,8 +52,8 @@ impl Client {
     /// let handle = batch.handle();
     /// # async fn interrupt() {}
     /// tokio::spawn(async move {
-    ///     interrupt().await; // Such as `tokio::signal::ctrl_c()`.
-    ///     handle.stop();
+    ///     interrupt().await; // `tokio::signal::ctrl_c()`, and SIGTERM on Unix
+    ///     handle.stop(); // Requests in flight finish, and `next` still returns them.
     /// });
     /// while let Some(done) = batch.next().await {
     ///     match done.result {
@@ -79,7 +79,7 @@ impl Client {
 }
 
 impl BatchBuilder {
-    /// How many requests are under way at once: 4 unless it is set. 0 is taken as 1.
+    /// How many requests are in flight at once. Default: 4. 0 means 1.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
         self

@@ -57,7 +57,7 @@ impl BatchJob {
     }
 
     /// Whether to send the job again where the [journal](crate::BatchBuilder::journal) says
-    /// that its outcome is unknown: no unless it is set. **It may be paid for twice.**
+    /// that its outcome is unknown. Default: no. **It may be paid for twice.**
     pub fn resend_unknown(mut self, yes: bool) -> Self {
         self.resend_unknown = yes;
         self
@@ -117,8 +117,8 @@ pub enum BatchError {
     /// The job could cross the client's
     /// [spend limit](crate::ClientBuilder::spend_limit). It was not sent.
     #[error(
-        "the job was not sent: it is estimated to cost {estimate} credits, and {left} are left of \
-         the spend limit"
+        "the job was not sent: its estimated cost is {estimate} credits, and {left} credits of \
+         the spend limit are left"
     )]
     #[non_exhaustive]
     SpendLimit {
@@ -130,8 +130,8 @@ pub enum BatchError {
     /// An earlier run sent the job, and its outcome is unknown: it may have been carried out
     /// and charged. It was not sent again.
     #[error(
-        "the outcome of an earlier run is unknown, the request may have been carried out and \
-         charged (client request id {client_request_id}); `BatchJob::resend_unknown` sends it again"
+        "unknown outcome of an earlier run: the request may have been carried out and charged \
+         (client request id {client_request_id}); `BatchJob::resend_unknown` sends it again"
     )]
     #[non_exhaustive]
     UnknownOutcome {
@@ -140,7 +140,7 @@ pub enum BatchError {
     },
     /// The function given to [`BatchBuilder::before_each`](crate::BatchBuilder::before_each)
     /// or the [journal](crate::BatchBuilder::journal) failed. The job was not sent.
-    #[error("the job was not sent, because what has to happen before it failed")]
+    #[error("the job was not sent: the journal or the `before_each` closure failed")]
     #[non_exhaustive]
     NotStarted {
         /// Why.
@@ -148,11 +148,11 @@ pub enum BatchError {
     },
     /// The batch was stopped while the job waited for room under the spend limit. It was
     /// not sent.
-    #[error("the job was not sent, because the batch was stopped")]
+    #[error("the job was not sent: the batch was stopped")]
     Stopped,
     /// The job's task ended without a result: the runtime shut down, or a function
     /// panicked. The outcome is unknown.
-    #[error("the outcome is unknown, the request may have been carried out and charged")]
+    #[error("unknown outcome: the request may have been carried out and charged")]
     #[non_exhaustive]
     Lost {
         /// How the task ended.
@@ -201,7 +201,7 @@ impl BatchError {
 #[non_exhaustive]
 pub enum JournalError {
     /// The file could not be opened, read or written.
-    #[error("the journal {} cannot be used", shown(.path))]
+    #[error("cannot use the journal {}", shown(.path))]
     #[non_exhaustive]
     Io {
         /// The journal.
@@ -229,17 +229,17 @@ pub enum JournalError {
         problem: String,
     },
     /// The job has no [tag](crate::BatchJob::tag).
-    #[error("a batch with a journal finds its jobs by their tags: set `BatchJob::tag`")]
+    #[error("every job of a batch with a journal needs a tag: set `BatchJob::tag`")]
     NoTag,
     /// An earlier job of this batch has the same tag.
-    #[error("the tag \"{tag}\" is that of another job of this batch")]
+    #[error("another job of this batch has the tag \"{tag}\": give each job its own tag")]
     #[non_exhaustive]
     DuplicateTag {
         /// The tag.
         tag: String,
     },
     /// The journal has the tag with another request, which was or may have been paid for.
-    #[error("the tag \"{tag}\" is in the journal with another request: give this job another tag")]
+    #[error("the journal has the tag \"{tag}\" with another request: give this job another tag")]
     #[non_exhaustive]
     OtherRequest {
         /// The tag.

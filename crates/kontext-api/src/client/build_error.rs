@@ -8,13 +8,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// There is no key.
+    /// The API key is missing.
     #[error("no API key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
     MissingKey,
-    /// The key cannot stand in a header.
+    /// The key is not valid in a header.
     #[error(
-        "the api key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) has a space, a line end or \
-         another character that cannot be in a header"
+        "the API key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) contains a space, a \
+         line break or another character that is not allowed in a header"
     )]
     InvalidKey,
     /// A variable is not valid Unicode.
@@ -26,8 +26,8 @@ pub enum BuildError {
     },
     /// The base URL is not an origin.
     #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
-         give an origin, such as https://api.aimlapi.com"
+        "the base URL (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: use \
+         an origin such as https://api.aimlapi.com"
     )]
     #[non_exhaustive]
     InvalidBaseUrl {
@@ -36,9 +36,9 @@ pub enum BuildError {
     },
     /// The key would be sent in the clear to another machine.
     #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is plain http to \
-         {origin}: use https, or for a host on a private network name it in the variable \
-         AIMLAPI_ALLOW_PLAIN_HTTP_TO or with `ClientBuilder::allow_plain_http_to`"
+        "the base URL (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) uses plain http \
+         to {origin}: use https, or, if the host is on a private network, name it in the \
+         variable AIMLAPI_ALLOW_PLAIN_HTTP_TO or with `ClientBuilder::allow_plain_http_to`"
     )]
     #[non_exhaustive]
     PlainHttp {
@@ -47,8 +47,8 @@ pub enum BuildError {
     },
     /// The crate was built without TLS.
     #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
-         needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
+        "the base URL (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, \
+         which needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
     )]
     #[non_exhaustive]
     NoTls {
@@ -57,20 +57,20 @@ pub enum BuildError {
     },
     /// One attempt may take longer than all of them together.
     #[error(
-        "an attempt may take {attempt:?} (`ClientBuilder::attempt_timeout`), and all attempts \
-         together only {total:?}: raise `RetryPolicy::total_timeout`"
+        "the timeout of one attempt, {attempt:?} (`ClientBuilder::attempt_timeout`), is longer \
+         than that of all attempts, {total:?}: raise `RetryPolicy::total_timeout`"
     )]
     #[non_exhaustive]
     AttemptTimeout {
-        /// What an attempt may take.
+        /// The timeout of one attempt.
         attempt: Duration,
-        /// What all attempts may take.
+        /// The timeout of all attempts.
         total: Duration,
     },
-    /// A host that plain http is allowed to is not the name or the address of a host.
+    /// A host that plain http is allowed to is not valid.
     #[error(
         "{host:?} is not a host (variable AIMLAPI_ALLOW_PLAIN_HTTP_TO, or \
-         `ClientBuilder::allow_plain_http_to`): write its name or address alone, such as \
+         `ClientBuilder::allow_plain_http_to`): use only a name or an address, such as \
          kontext-mock"
     )]
     #[non_exhaustive]
@@ -78,17 +78,17 @@ pub enum BuildError {
         /// What it is.
         host: String,
     },
-    /// What should be a network is none.
+    /// A network that downloads are allowed from is not valid.
     #[error(
-        "{network:?} is not a network (`ClientBuilder::download_networks`): write an address, or \
-         one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
+        "{network:?} is not a network (`ClientBuilder::download_networks`): use an address, or \
+         a network such as 10.0.0.0/8 or fd00::/8"
     )]
     #[non_exhaustive]
     InvalidNetwork {
         /// What it is.
         network: String,
     },
-    /// The HTTP client could not be made.
-    #[error("the http client could not be made")]
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the HTTP client")]
     Http(#[source] reqwest::Error),
 }

@@ -94,8 +94,7 @@ impl CallOptions {
         self
     }
 
-    /// How long the call may take, with all its attempts and the waits between them, instead
-    /// of [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) and
+    /// How long the call may take, including retries and the delays between them, instead of [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) and
     /// [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
     /// Give it more than [`connect_timeout`](crate::ClientBuilder::connect_timeout), which is
@@ -161,11 +160,11 @@ const LONGEST: usize = 128;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientRequestId(HeaderValue);
 
-/// Why a text is no client request id.
+/// A text is not a valid client request id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "the client request id {problem}: give 1 to {LONGEST} characters of A-Z a-z 0-9 . _ : -, \
-     because the provider silently drops any other"
+    "the client request id {problem}: use 1 to {LONGEST} of the characters A-Z a-z 0-9 . _ : -, \
+     because the provider ignores any other id"
 )]
 pub struct InvalidClientRequestIdError {
     problem: String,
@@ -193,7 +192,7 @@ impl ClientRequestId {
         }
         match HeaderValue::from_str(name) {
             Ok(value) => Ok(Self(value)),
-            Err(_) => invalid("cannot be in a header".to_owned()),
+            Err(_) => invalid("is not allowed in a header".to_owned()),
         }
     }
 

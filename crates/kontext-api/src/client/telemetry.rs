@@ -199,7 +199,7 @@ impl AttemptSpan<'_> {
             Outcome::Downloaded => debug!("the attempt succeeded"),
             Outcome::Dropped if self.operation == Operation::GenerateImage => warn!(
                 client_request_id,
-                "the call was dropped; its outcome is unknown, it may be carried out and charged"
+                "the call was dropped: its outcome is unknown, it may be carried out and charged"
             ),
             Outcome::Dropped => debug!("the download was dropped"),
             Outcome::Failed(error) if error.may_have_been_charged() => warn!(

@@ -21,11 +21,10 @@ const CARRIER_GRADE_NAT: Kind = Kind::Other("a carrier-grade NAT address");
 const UNIQUE_LOCAL: Kind = Kind::Other("a unique local address");
 const LINK_LOCAL: Kind = Kind::Other("a link-local address");
 const RESERVED: Kind = Kind::Other("a reserved address");
-const DOCUMENTATION: Kind = Kind::Other("an address for documentation");
-const BENCHMARKING: Kind =
-    Kind::Other("an address for benchmarks, or a made-up one of a VPN or a proxy (fake IP)");
+const DOCUMENTATION: Kind = Kind::Other("a documentation address");
+const BENCHMARKING: Kind = Kind::Other("a benchmarking address, or a fake IP of a VPN or a proxy");
 const MULTICAST: Kind = Kind::Other("a multicast address");
-const TUNNEL: Kind = Kind::Other("a way to an IPv4 address that is not public");
+const TUNNEL: Kind = Kind::Other("a tunnel to an IPv4 address that is not public");
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)

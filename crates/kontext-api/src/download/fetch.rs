@@ -116,7 +116,7 @@ impl Fetch<'_> {
     /// Sends the request and follows its redirects.
     async fn open(&self) -> Result<Arrived, DownloadFailure> {
         let Ok(mut url) = Url::parse(self.url) else {
-            return Err(refused(headers::ELSEWHERE, "it is not a url"));
+            return Err(refused(headers::ELSEWHERE, "it is not a valid URL"));
         };
         let mut has_query = false;
         let mut redirects = 0;
@@ -134,10 +134,10 @@ impl Fetch<'_> {
             let Ok(next) = url.join(next) else {
                 let place = place.unwrap_or_else(|| headers::ELSEWHERE.to_owned());
                 let place = self.redactor.shown(&place, 200);
-                return Err(refused(&place, "the redirect to it is not a url"));
+                return Err(refused(&place, "the redirect to it is not a valid URL"));
             };
             if redirects == MAX_REDIRECTS {
-                let problem = format!("there were {MAX_REDIRECTS} redirects already");
+                let problem = format!("it is more than {MAX_REDIRECTS} redirects away");
                 return Err(refused(&self.shown(&next), &problem));
             }
             redirects += 1;
@@ -149,7 +149,7 @@ impl Fetch<'_> {
     fn check(&self, url: &Url) -> Result<(), DownloadFailure> {
         // The key belongs to the API's origin, and this is another one.
         if self.redactor.finds(url.as_str()) {
-            return Err(refused(&self.shown(url), "it has the api key in it"));
+            return Err(refused(&self.shown(url), "it contains the API key"));
         }
         let checked = self.policy.check(url);
         checked.map_err(|problem| refused(&self.shown(url), &problem))
@@ -158,7 +158,7 @@ impl Fetch<'_> {
     async fn send(&self, url: &Url) -> Result<Response, DownloadFailure> {
         let authority = &url[Position::BeforeHost..Position::AfterPort];
         let Ok(host) = HeaderValue::try_from(authority) else {
-            let problem = "its host cannot be in a header";
+            let problem = "its host is not valid in a header";
             return Err(refused(&self.shown(url), problem));
         };
         // The headers of a request win over default headers.

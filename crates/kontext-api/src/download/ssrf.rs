@@ -58,11 +58,11 @@ impl UrlPolicy {
             .iter()
             .find(|network| reached.iter().any(|address| network.contains(address)));
         let advice = match sensitive {
-            Some(network) => format!("only naming a network inside of {network}"),
-            None => "naming its network".to_owned(),
+            Some(network) => format!("to allow it, name a network inside {network}"),
+            None => "to allow it, name its network".to_owned(),
         };
         Err(format!(
-            "{address} is {what}; {advice} with `ClientBuilder::download_networks` allows it"
+            "{address} is {what}; {advice} with `ClientBuilder::download_networks`"
         ))
     }
 
@@ -89,7 +89,7 @@ impl UrlPolicy {
     pub(crate) fn check(&self, url: &Url) -> Result<(), String> {
         let refused = |problem: &str| Err(problem.to_owned());
         if !url.username().is_empty() || url.password().is_some() {
-            return refused("it has a user name or a password");
+            return refused("it contains a user name or a password");
         }
         if let Some(api) = &self.plain_http
             && api.host() == url.host()
@@ -98,7 +98,7 @@ impl UrlPolicy {
             return match api.origin() == url.origin() {
                 true => Ok(()),
                 false => Err(format!(
-                    "from the host of the API, images are fetched by plain http from {} alone",
+                    "from the host of the API, images are downloaded only by plain http from {}",
                     api.origin().ascii_serialization()
                 )),
             };
@@ -181,7 +181,7 @@ pub(super) struct Resolver {
 
 /// A name has addresses, and none of them is allowed.
 #[derive(Debug, thiserror::Error)]
-#[error("its host {host} has no address that is allowed: {problem}")]
+#[error("its host {host} has no allowed address: {problem}")]
 pub(super) struct NoAllowedAddress {
     host: String,
     problem: String,
@@ -281,12 +281,12 @@ mod tests {
         let problem = check(&["0.0.0.0/0"], "169.254.169.254").unwrap_err();
         assert_eq!(
             problem,
-            "169.254.169.254 is a link-local address; only naming a network inside of \
-             169.254.0.0/16 with `ClientBuilder::download_networks` allows it"
+            "169.254.169.254 is a link-local address; to allow it, name a network inside \
+             169.254.0.0/16 with `ClientBuilder::download_networks`"
         );
         let problem = check(&[], "198.18.0.1").unwrap_err();
         assert!(
-            problem.contains("an address for benchmarks, or a made-up one"),
+            problem.contains("a benchmarking address, or a fake IP"),
             "{problem}"
         );
     }
@@ -409,8 +409,8 @@ mod tests {
             let error = of(allow_loopback, &["10.0.0.1:0", "[fe80::1%3]:0"]).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "its host cdn.example.com has no address that is allowed: 10.0.0.1 is a private \
-                 address; naming its network with `ClientBuilder::download_networks` allows it"
+                "its host cdn.example.com has no allowed address: 10.0.0.1 is a private \
+                 address; to allow it, name its network with `ClientBuilder::download_networks`"
             );
         }
         assert!(of(false, &["127.0.0.1:0", "[::1]:0"]).is_err());

@@ -22,13 +22,13 @@ const PIECE: usize = 192 * 1024;
 
 /// An image of the caller's own, as the `data:` URI that a request sends.
 ///
-/// What sort of image it is, is told by its first bytes and not by its name; what
-/// is no JPEG, PNG, WebP or GIF is refused ([`options`](Self::options) accept others). The bytes are encoded as they are read, into one
-/// string that moves into the request: the image is in memory once, as base64,
-/// which is a third larger than the image.
+/// The first bytes tell the format, not the name. JPEG, PNG, WebP and GIF are accepted;
+/// [`options`](Self::options) can accept more. The bytes are encoded as they are read, into one
+/// string that moves into the request, so memory holds the image once, as base64, which is a
+/// third larger.
 ///
-/// An image may have 20 MiB unless [`options`](Self::options) say otherwise. That
-/// limit is this crate's: the provider documents none.
+/// An image may have up to 20 MiB, unless [`options`](Self::options) change that. The limit is
+/// this crate's; the provider documents none.
 ///
 /// ```no_run
 /// use kontext_api::{ImageToImageRequest, InputImage, Uri, types::ImageToImageModel};
@@ -75,9 +75,9 @@ impl InputImage {
     ///
     /// # Errors
     ///
-    /// [`InputError`], with the path: if there is no such file, if it is none but
-    /// a directory, a pipe or a device, if it is empty, no image, one of another format, or
-    /// too large. A file that is too large is not read.
+    /// [`InputError`], with the path: if the file does not exist, is a directory, a pipe or a
+    /// device, is empty, is not an image, has another format, or is too large. A file that is
+    /// too large is not read.
     ///
     /// # Panics
     ///
@@ -90,7 +90,7 @@ impl InputImage {
     ///
     /// # Errors
     ///
-    /// [`InputError`] if there are none, if they are no image, or too many.
+    /// [`InputError`] if there are no bytes or too many, or if they are not an image.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, InputError> {
         Self::options().from_bytes(bytes)
     }
@@ -99,14 +99,14 @@ impl InputImage {
     ///
     /// # Errors
     ///
-    /// [`InputError`] if the stream fails, if it is empty, no image, or too long.
-    /// Of what is no image at most 512 bytes are read, of what is too long one
-    /// byte more than the limit.
+    /// [`InputError`] if the stream fails, is empty, is not an image, or is too long. At most
+    /// 512 bytes are read of a stream that is not an image, and one byte more than the limit of
+    /// one that is too long.
     pub async fn from_reader(reader: impl AsyncRead + Unpin) -> Result<Self, InputError> {
         Self::options().from_reader(reader).await
     }
 
-    /// Another limit than 20 MiB.
+    /// Options with another limit or more formats.
     pub fn options() -> InputOptions {
         InputOptions::default()
     }
@@ -132,14 +132,14 @@ impl Default for InputOptions {
 }
 
 impl InputOptions {
-    /// The most bytes that an image may have: 20 MiB unless it is set.
+    /// The largest image, in bytes. Default: 20 MiB.
     pub fn max_size(mut self, limit: u64) -> Self {
         self.max_size = limit;
         self
     }
 
-    /// Media types to accept beside JPEG, PNG, WebP and GIF, such as `image/avif`. Which
-    /// others the provider takes is not documented.
+    /// Media types to accept in addition to JPEG, PNG, WebP and GIF, such as `image/avif`. The
+    /// provider does not document which others it accepts.
     pub fn also_accept(mut self, media_types: &'static [&'static str]) -> Self {
         self.also_accepted = media_types;
         self
@@ -390,7 +390,7 @@ fn encoded(bytes: u64) -> usize {
 /// How many characters of a path a message shows.
 const SHOWN: usize = 300;
 
-/// Why an image of the caller's could not be taken. Nothing was sent.
+/// Why an input image cannot be used. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
@@ -420,8 +420,8 @@ pub enum InputError {
         /// The file, if it is one.
         path: Option<PathBuf>,
     },
-    /// Its first bytes are those of no image.
-    #[error("{} is no image, it begins with {beginning}", named(path.as_deref()))]
+    /// Its first bytes are not those of an image.
+    #[error("{} is not an image, it begins with {beginning}", named(path.as_deref()))]
     #[non_exhaustive]
     NotAnImage {
         /// The file, if it is one.
@@ -429,10 +429,10 @@ pub enum InputError {
         /// Its first bytes, as text where they are text.
         beginning: String,
     },
-    /// It is an image, of a format that the provider is not known to take.
+    /// It is an image in a format that the provider is not known to accept.
     #[error(
-        "{} is {media_type}, and the provider is not known to take other images than JPEG, PNG, \
-         WebP and GIF: convert it, or name the media type with `InputOptions::also_accept`",
+        "{} is {media_type}, and the provider is only known to accept JPEG, PNG, WebP and GIF: \
+         convert it, or allow the media type with `InputOptions::also_accept`",
         named(path.as_deref())
     )]
     #[non_exhaustive]
@@ -444,7 +444,7 @@ pub enum InputError {
     },
     /// It is larger than the limit.
     #[error(
-        "{} has {}, the limit is {limit} bytes, which `InputOptions::max_size` can raise",
+        "{} has {}, the limit is {limit} bytes: raise it with `InputOptions::max_size`",
         named(path.as_deref()),
         counted(*size, *limit)
     )]

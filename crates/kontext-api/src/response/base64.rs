@@ -135,7 +135,7 @@ fn problem(error: &io::Error, characters: usize) -> String {
             format!("character {position} is \"{}\"", byte.escape_ascii())
         }
         Some(DecodeError::InvalidLength(_)) => {
-            format!("{characters} characters are no whole number of bytes")
+            format!("{characters} characters do not make whole bytes")
         }
         _ => "its end is not valid".to_owned(),
     }
@@ -187,8 +187,8 @@ mod tests {
             ("aG*=", "character 2 is \"*\""),
             ("aGk=aGk=", "character 3 is \"=\""),
             ("aG k= aGk=", "character 3 is \"=\""),
-            ("A", "1 characters are no whole number of bytes"),
-            ("AAAAA", "5 characters are no whole number of bytes"),
+            ("A", "1 characters do not make whole bytes"),
+            ("AAAAA", "5 characters do not make whole bytes"),
         ] {
             assert_eq!(decode(text).unwrap_err().problem, problem, "{text:?}");
         }

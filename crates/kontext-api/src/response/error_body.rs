@@ -99,7 +99,7 @@ impl Reply {
     }
 
     /// Whether there was more: the body was over the limit (64 KiB, or for a 2xx
-    /// what [`ClientBuilder::max_answer_size`](crate::ClientBuilder::max_answer_size)
+    /// what [`ClientBuilder::max_response_size`](crate::ClientBuilder::max_response_size)
     /// says), the connection ended before it did, or the body of an error did not
     /// arrive within 10 seconds of its head.
     pub fn is_cut(&self) -> bool {

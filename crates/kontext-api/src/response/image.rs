@@ -214,7 +214,7 @@ impl fmt::Debug for Image {
 
 /// The base64 of an image is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the base64 of the image is not valid: {problem}")]
+#[error("the image is not valid base64: {problem}")]
 pub struct InvalidBase64Error {
     pub(super) problem: String,
 }

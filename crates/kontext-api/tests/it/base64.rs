@@ -49,7 +49,7 @@ fn base64_in_every_spelling() {
         let answer = read(&format!("{{\"data\": [{{\"b64_json\": \"{text}\"}}]}}"));
         let error = answer.images()[0].decode_base64().unwrap_err().to_string();
         assert!(
-            error.starts_with("the base64 of the image is not valid: "),
+            error.starts_with("the image is not valid base64: "),
             "{text}: {error}"
         );
     }
@@ -100,7 +100,7 @@ fn what_holds_nothing_is_no_image() {
     let error = answer.images()[0].decode_base64().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the base64 of the image is not valid: it is empty"
+        "the image is not valid base64: it is empty"
     );
 }
 

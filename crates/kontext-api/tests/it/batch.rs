@@ -424,8 +424,8 @@ async fn the_spend_limit_counts_what_is_under_way() {
     );
     assert_eq!(
         error.to_string(),
-        "the job was not sent: it is estimated to cost 91000 credits, and 18000 are left of the \
-         spend limit"
+        "the job was not sent: its estimated cost is 91000 credits, and 18000 credits of the \
+         spend limit are left"
     );
     assert_eq!((results[2].index, handle.progress().not_sent), (2, 1));
     assert!(!server.has_more());

@@ -11,7 +11,7 @@ async fn outcome(answer: Answer) -> Result<kontext_api::GeneratedImages, Error> 
     let server = Server::start(answer).await;
     let outcome = server
         .builder()
-        .max_answer_size(1_000)
+        .max_response_size(1_000)
         .build()
         .unwrap()
         .generate(request())
@@ -84,8 +84,8 @@ async fn an_answer_without_images_says_what_the_provider_says() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the answer with status 200 has no image in it: You've run\\nout of credits. \
-             (request id inf-7) (client request id {})",
+            "the response with status 200 has no image: You've run\\nout of credits. (request \
+             id inf-7) (client request id {})",
             error.client_request_id().unwrap()
         )
     );
@@ -96,7 +96,7 @@ async fn an_answer_without_images_says_why() {
     for (body, reason) in [
         (
             r#"{"images": [], "has_nsfw_concepts": [false, true]}"#,
-            "judged not safe for work",
+            "flagged as not safe for work",
         ),
         (
             r#"{"status": "queued", "id": "job-7"}"#,
@@ -239,7 +239,7 @@ async fn an_announced_length_reserves_no_memory_that_there_is_not() {
     let server = Server::start(Answer::Bytes(bytes)).await;
     let client = server
         .builder()
-        .max_answer_size(usize::MAX)
+        .max_response_size(usize::MAX)
         .build()
         .unwrap();
     let error = client.generate(request()).await.unwrap_err();
@@ -299,7 +299,8 @@ async fn a_coding_that_nobody_asked_for_is_named() {
     let error = outcome(Answer::Bytes(response("200 OK", &headers, b"\x1f\x8b")))
         .await
         .unwrap_err();
-    let expected = "is not UTF-8 at byte 1; it is encoded as gzip, which was not asked for";
+    let expected = "is not UTF-8 at byte 1; its content-encoding is gzip, which the client did \
+        not request";
     assert!(error.to_string().contains(expected), "{error}");
     assert_eq!(error.body(), Some(&b"\x1f\x8b"[..]));
 

@@ -119,7 +119,11 @@ async fn answers_that_nobody_took_are_told_of() {
     }
     drop(batch);
     let text = lines.text();
-    assert_eq!(text.matches("that nobody took").count(), 2, "{text}");
+    assert_eq!(
+        text.matches("before a paid answer was taken").count(),
+        2,
+        "{text}"
+    );
     assert_eq!(
         (handle.progress().running, handle.progress().succeeded),
         (0, 3)

@@ -213,14 +213,14 @@ async fn what_is_no_image_is_refused_after_its_first_bytes() {
         assert_eq!(stream.count, 512);
         let error = error.to_string();
         assert!(
-            error.starts_with("the input is no image, it begins with \"<!DOCTYPE html>\\n"),
+            error.starts_with("the input is not an image, it begins with \"<!DOCTYPE html>\\n"),
             "{error}"
         );
     }
     let error = InputImage::from_bytes(b"\x1f\x8b\x08").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input is no image, it begins with the bytes 1f 8b 08"
+        "the input is not an image, it begins with the bytes 1f 8b 08"
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cat.png");
@@ -229,7 +229,7 @@ async fn what_is_no_image_is_refused_after_its_first_bytes() {
     assert_eq!(
         error.to_string(),
         format!(
-            "\"{}\" is no image, it begins with \"{{}}\"",
+            "\"{}\" is not an image, it begins with \"{{}}\"",
             path.display()
         )
     );
@@ -245,8 +245,8 @@ async fn what_is_too_large_is_refused_with_size_and_limit() {
     let error = options.from_bytes(&bytes).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input has 1001 bytes, the limit is 1000 bytes, which `InputOptions::max_size` can \
-         raise"
+        "the input has 1001 bytes, the limit is 1000 bytes: raise it with \
+         `InputOptions::max_size`"
     );
     for limit in [0, 1, 511, 512, 513, 1_000, 1_000_000] {
         for most in [13, usize::MAX] {
@@ -257,8 +257,8 @@ async fn what_is_too_large_is_refused_with_size_and_limit() {
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "the input has more than {limit} bytes, the limit is {limit} bytes, which \
-                     `InputOptions::max_size` can raise"
+                    "the input has more than {limit} bytes, the limit is {limit} bytes: raise \
+                     it with `InputOptions::max_size`"
                 )
             );
         }
@@ -279,8 +279,8 @@ async fn a_file_that_is_too_large_is_not_read() {
     assert_eq!(
         error.to_string(),
         format!(
-            "\"{}\" has 20971521 bytes, the limit is 20971520 bytes, which \
-             `InputOptions::max_size` can raise",
+            "\"{}\" has 20971521 bytes, the limit is 20971520 bytes: raise it with \
+             `InputOptions::max_size`",
             path.display()
         )
     );

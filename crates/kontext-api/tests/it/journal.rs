@@ -186,8 +186,7 @@ async fn a_tag_with_another_request_is_an_error() {
     for result in &refused {
         assert!(matches!(source(result), JournalError::OtherRequest { .. }));
     }
-    let message =
-        "the tag \"ant\" is in the journal with another request: give this job another tag";
+    let message = "the journal has the tag \"ant\" with another request: give this job another tag";
     assert_eq!(source(&refused[0]).to_string(), message);
     assert_eq!(server.requests().len(), 2);
 }

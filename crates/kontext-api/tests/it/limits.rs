@@ -178,7 +178,7 @@ fn model_chooses_what_a_request_takes() {
             r#"{"model":7}"#,
             "`model` must be a string, one of".to_owned(),
         ),
-        ("[]", "expected a request, which is an object".to_owned()),
+        ("[]", "a request must be an object".to_owned()),
         (
             r#"{"model":"flux/kontext-pro/text-to-image"}"#,
             "missing field `prompt`".to_owned(),
@@ -223,7 +223,7 @@ fn unknown_values_are_sent_as_they_are_and_extra_fields_by_name() {
         ),
         (
             builder().extra("seed", 0),
-            "seed: is a field of the request, and can't be set by name, got \"0\"",
+            "seed: is a known field and cannot be set by name, got \"0\"",
         ),
         (
             builder().model(TextToImageModel::unknown("flux/kontext-pro/image-to-image")),

@@ -32,8 +32,8 @@ async fn a_call_over_the_limit_is_not_sent() {
     assert!(error.call().is_some_and(|call| call.attempts() == 0));
     assert_eq!(
         error.to_string(),
-        "the request was not sent: it is estimated to cost 100 credits, and 0 are left of the \
-         spend limit"
+        "the request was not sent: its estimated cost is 100 credits, and 0 credits of the \
+         spend limit are left"
     );
     assert_eq!(spent_and_reserved(&client), (200, 0));
     assert_eq!(client.credits().limit, Some(200));

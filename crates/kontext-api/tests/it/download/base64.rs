@@ -120,19 +120,19 @@ async fn what_is_no_image_leaves_nothing() {
     for (text, message) in [
         (
             encode(b"<html>"),
-            "what was downloaded is no image: it begins with \"<html>\"",
+            "the downloaded content is not an image: it begins with \"<html>\"",
         ),
         (
             encode(KEY.as_bytes()),
-            "what was downloaded is no image: it begins with \"[api key]\"",
+            "the downloaded content is not an image: it begins with \"[api key]\"",
         ),
         (
             "a*b=".to_owned(),
-            "the base64 of the image is not valid: character 1 is \"*\"",
+            "the image is not valid base64: character 1 is \"*\"",
         ),
         (
             damaged,
-            "the base64 of the image is not valid: character 400000 is \"*\"",
+            "the image is not valid base64: character 400000 is \"*\"",
         ),
     ] {
         let image = described(json!({ "b64_json": text }));

@@ -261,25 +261,32 @@ async fn what_is_no_image_is_refused_with_its_first_bytes() {
         (
             "content-type: text/html; charset=utf-8\r\n",
             b"<html>\n".as_slice(),
-            "what was downloaded is no image: it begins with \"<html>\\n\", its content-type is \
-             text/html; charset=utf-8",
+            "the downloaded content is not an image: it begins with \"<html>\\n\", its \
+             content-type is text/html; charset=utf-8",
         ),
         (
             "content-type: image/png\r\ncontent-encoding: gzip\r\n",
             b"\x1f\x8b\x08\0\0",
-            "what was downloaded is no image: it begins with the bytes 1f 8b 08 00 00, its \
-             content-type is image/png, and its content-encoding is gzip, which nobody asked for",
+            "the downloaded content is not an image: it begins with the bytes 1f 8b 08 00 00, \
+             its content-type is image/png, and its content-encoding is gzip, which the client \
+             did not request",
         ),
-        ("", b"", "what was downloaded is no image: it is empty"),
+        (
+            "",
+            b"",
+            "the downloaded content is not an image: it is empty",
+        ),
         (
             "",
             key_page.as_bytes(),
-            "what was downloaded is no image: it begins with \"<html>[api key]xxxxxxxxxxxxxxxxxxxxxxxxx…\"",
+            "the downloaded content is not an image: it begins with \"<html>[api \
+                key]xxxxxxxxxxxxxxxxxxxxxxxxx…\"",
         ),
         (
             "",
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-            "what was downloaded is no image: it begins with \"<svg xmlns=\\'http://www.w3.org/2000/svg\\'/\"",
+            "the downloaded content is not an image: it begins with \"<svg \
+                xmlns=\\'http://www.w3.org/2000/svg\\'/\"",
         ),
     ] {
         let host = Host::answering("200 OK", headers, body).await;

@@ -142,7 +142,12 @@ async fn a_folder_that_is_missing_is_named_before_anything_is_sent() {
         matches!(error.failure(), DownloadFailure::NoFolder { path, .. } if *path == missing),
         "{error:?}"
     );
-    assert!(error.to_string().ends_with("/no: make it first"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("/no does not exist: create it first"),
+        "{error}"
+    );
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     for path in [

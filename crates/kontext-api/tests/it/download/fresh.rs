@@ -62,7 +62,7 @@ async fn a_fresh_image_that_never_comes_is_not_said_to_have_expired() {
     assert!(begin.elapsed().as_secs() >= 7);
     assert_eq!(host.requests().len(), 4);
     assert!(
-        error.to_string().contains("the url has not expired"),
+        error.to_string().contains("the URL has not expired"),
         "{error}"
     );
     // Nothing is tried again for those who want no retries.
@@ -84,7 +84,7 @@ async fn an_image_is_an_image_with_status_202_too() {
         "{error:?}"
     );
     assert_eq!(error.reply().unwrap().body(), b"{}");
-    assert!(error.is_retryable() && error.to_string().contains("not there yet"));
+    assert!(error.is_retryable() && error.to_string().contains("not ready yet"));
 }
 
 #[tokio::test]

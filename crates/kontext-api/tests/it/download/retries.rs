@@ -53,19 +53,19 @@ fn failures() -> Vec<(Answer, &'static str)> {
         ),
         (
             Answer::Stall(Vec::new()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         (
             Answer::Stall(b"HTTP/1.1 200 OK\r\nconte".to_vec()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         (
             Answer::Stall(head.clone()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         (
             Answer::Stall([&head, begun].concat()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         // Cut, in each of the three framings.
         (Answer::Bytes([&head, begun].concat()), "the connection"),
@@ -193,7 +193,7 @@ async fn what_will_not_pass_is_tried_once() {
         let error = error_of(&patient().build().unwrap(), &host.image()).await;
         let code = status[..3].parse::<u16>().unwrap();
         assert_eq!(error.status().unwrap(), code);
-        let is_expired = error.to_string().contains("the url has probably expired");
+        let is_expired = error.to_string().contains("the URL has probably expired");
         assert_eq!(is_expired, [401, 403, 404, 410].contains(&code), "{error}");
         assert!(!error.is_retryable());
         assert_eq!(host.requests().len(), 1);
