@@ -39,13 +39,13 @@ type Ended = (Result<GeneratedImages, Error>, Option<JournalError>);
 /// A journal, which the tasks of a batch write to as they end.
 type SharedJournal = Arc<Mutex<Journal>>;
 
-/// Requests under way, and those that wait.
+/// A running batch; see [`Client::batch`].
 ///
-/// It is a `Stream` too, and needs a tokio runtime. New requests are sent while
-/// [`next`](Self::next) is awaited; those under way go on meanwhile.
+/// It is a `Stream` too, and needs a tokio runtime. New requests are sent only while
+/// [`next`](Self::next) is awaited; those in flight continue without it.
 ///
-/// **Dropping it** drops what is under way, whose outcome is then unknown: images may be
-/// made, and charged. [`BatchHandle::stop`] sends nothing more and lets those end.
+/// **Dropping it** drops requests in flight, whose outcome is then unknown: images may be made,
+/// and charged. [`BatchHandle::stop`] sends nothing more and lets them finish.
 #[must_use = "a batch does nothing unless its results are taken"]
 pub struct Batch {
     client: Client,

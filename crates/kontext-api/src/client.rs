@@ -44,12 +44,11 @@ const MAX_ERROR_SIZE: usize = 64 * 1024;
 /// How long the body of an error may take after its head.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 
-/// A client of the API. Clones are cheap and share their connections, their budget of
-/// retries and their spend limit.
+/// A client of the API. Clones are cheap and share connections, retry budget and spend limit.
 ///
-/// It can be used in several tokio runtimes, but is best used in one: connections live in
-/// the runtime that made them. A call waits up to 5 s where connections of a runtime that
-/// nobody drives, such as one that was left with `block_on`, might be used.
+/// Use it in one tokio runtime if possible: connections belong to the runtime that made them. In
+/// another runtime a call may wait up to 5 s until connections of a runtime that is not running,
+/// for example between two `block_on`, are no longer used.
 ///
 /// ```no_run
 /// # async fn f(request: kontext_api::GenerateImageRequest) -> Result<(), Box<dyn std::error::Error>> {
@@ -120,25 +119,24 @@ impl Client {
         }
     }
 
-    /// Generates images, and waits for them: seconds to minutes.
+    /// Generates images and waits for them, for seconds to minutes.
     ///
-    /// The request is checked first. It is sent again only where the first certainly
-    /// was not carried out, because the API has no idempotency key and a request that
-    /// is sent twice may be paid for twice: [`RetryPolicy`] has the table.
+    /// The limits of the request are checked first. It is retried only if it was certainly not
+    /// carried out, because the API has no idempotency key and a request that is sent twice may
+    /// be paid for twice; see [`RetryPolicy`].
     ///
-    /// **Dropping the future** after the request was sent (a `select!`, a time-out
-    /// around it, a task that is aborted) leaves the outcome unknown: the image may be
-    /// made, and charged. The trace has a warning with the client request id then, and
-    /// [`ClientBuilder::on_attempt`] sees it.
+    /// **Dropping the future** after the request was sent (a `select!`, a timeout around it, an
+    /// aborted task) leaves the outcome unknown: the image may be made, and charged. The client
+    /// then logs a warning with the client request id, and [`ClientBuilder::on_attempt`] is
+    /// called.
     ///
     /// # Errors
     ///
-    /// [`Error`]; its variants say what a caller can do.
-    /// [`Error::is_retryable`] and [`Error::may_have_been_charged`] say it in a word.
+    /// [`Error`]; see [what to do](crate::errors).
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn generate(
         &self,
         request: impl Into<GenerateImageRequest>,

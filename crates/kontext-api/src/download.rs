@@ -161,7 +161,7 @@ impl Download<'_> {
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn bytes(self) -> Result<DownloadedImage, DownloadError> {
         let result = self.to_memory().await;
         result.map_err(|error| error.about(self.image))
@@ -215,7 +215,7 @@ impl Download<'_> {
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn to_writer(
         self,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -248,7 +248,7 @@ impl Download<'_> {
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<SavedImage, DownloadError> {
         let result = async {
             let mut target = file::File::new(path.as_ref(), self.overwrite).await?;
@@ -427,29 +427,27 @@ impl Download<'_> {
     }
 }
 
-impl DownloadedImage {
-    /// The media type by the content, such as `image/png`.
-    pub fn media_type(&self) -> &'static str {
-        self.format.media_type
-    }
+/// What all results of downloads tell of the content.
+macro_rules! content {
+    ($($result:ty),*) => {$(
+        impl $result {
+            /// The media type of the content, such as `image/png`.
+            pub fn media_type(&self) -> &'static str {
+                self.format.media_type
+            }
 
-    /// The extension by the content, such as `png`, without a dot.
-    pub fn extension(&self) -> &'static str {
-        self.format.extension
-    }
+            /// The extension of the content, such as `png`, without a dot. That of an existing
+            /// file name is kept if it means the same: `.jpeg` or `.PNG`.
+            pub fn extension(&self) -> &'static str {
+                self.format.extension
+            }
+        }
+    )*};
 }
 
+content!(DownloadedImage, Downloaded, SavedImage);
+
 impl Downloaded {
-    /// The media type by the content, such as `image/png`.
-    pub fn media_type(&self) -> &'static str {
-        self.format.media_type
-    }
-
-    /// The extension by the content, such as `png`, without a dot.
-    pub fn extension(&self) -> &'static str {
-        self.format.extension
-    }
-
     /// How many bytes were written.
     pub fn size(&self) -> u64 {
         self.size
@@ -457,23 +455,12 @@ impl Downloaded {
 }
 
 impl SavedImage {
-    /// The extension by the content, such as `png`, without a dot. The file's own may be
-    /// written otherwise, `.jpeg` or `.PNG`.
-    pub fn extension(&self) -> &'static str {
-        self.format.extension
-    }
-
-    /// The file, with the extension that fits its content.
+    /// The file, with the extension of its content.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The media type by the content, such as `image/png`.
-    pub fn media_type(&self) -> &'static str {
-        self.format.media_type
-    }
-
-    /// How many bytes the file has.
+    /// The size of the file, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }

@@ -214,7 +214,7 @@ impl Violation {
         &self.limit
     }
 
-    /// What was given, shortened; nothing where a required field is missing.
+    /// What was given, shortened; `None` if a required field is missing.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }

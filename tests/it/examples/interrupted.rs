@@ -8,7 +8,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::{
-        Arc, Condvar, Mutex,
+        Arc, RwLock,
         mpsc::{self, Receiver},
     },
     thread,
@@ -34,16 +34,16 @@ async fn child() {
     let folder = Path::new(&folder);
     let (jobs, out) = (folder.join("jobs.jsonl"), folder.join("out"));
     let client = Client::from_env().unwrap();
-    let run = batch::run(&mut std::io::stdout(), &client, &jobs, &out);
-    run.await.unwrap();
+    let mut stdout = std::io::stdout();
+    batch::run(&mut stdout, &client, &jobs, &out).await.unwrap();
 }
 
-/// An API that answers no POST before it is released.
+/// An API that answers no POST while its gate is held.
 struct Api {
     url: String,
     /// The prompts of the POSTs, as they arrive.
     posts: Receiver<String>,
-    released: Arc<(Mutex<bool>, Condvar)>,
+    gate: Arc<RwLock<()>>,
 }
 
 impl Api {
@@ -51,22 +51,22 @@ impl Api {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, posts) = mpsc::channel();
-        let released = Arc::<(Mutex<bool>, Condvar)>::default();
-        let (origin, gate) = (url.clone(), Arc::clone(&released));
+        let gate = Arc::<RwLock<()>>::default();
+        let api = Self {
+            url: url.clone(),
+            posts,
+            gate: gate.clone(),
+        };
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (origin, gate, sender) = (origin.clone(), Arc::clone(&gate), sender.clone());
+                let (url, gate, sender) = (url.clone(), gate.clone(), sender.clone());
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     let body = match read(&stream) {
-                        Some(request) => {
-                            sender
-                                .send(request["prompt"].as_str().unwrap().to_owned())
-                                .unwrap();
-                            let (released, change) = &*gate;
-                            let released = released.lock().unwrap();
-                            drop(change.wait_while(released, |released| !*released).unwrap());
-                            let image = json!({ "url": format!("{origin}/image") });
+                        Some(prompt) => {
+                            sender.send(prompt).unwrap();
+                            drop(gate.read().unwrap());
+                            let image = json!({ "url": format!("{url}/image") });
                             json!({ "images": [image] }).to_string().into_bytes()
                         }
                         None => picture("add-bird"),
@@ -77,16 +77,7 @@ impl Api {
                 });
             }
         });
-        Self {
-            url,
-            posts,
-            released,
-        }
-    }
-
-    fn release(&self) {
-        *self.released.0.lock().unwrap() = true;
-        self.released.1.notify_all();
+        api
     }
 
     fn command(&self, folder: &Path) -> Command {
@@ -100,8 +91,8 @@ impl Api {
     }
 }
 
-/// Reads a request: the body of a POST, nothing of a GET.
-fn read(stream: &TcpStream) -> Option<Value> {
+/// Reads a request: the prompt of a POST, nothing of a GET.
+fn read(stream: &TcpStream) -> Option<String> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -111,7 +102,8 @@ fn read(stream: &TcpStream) -> Option<Value> {
     let length = lines.find_map(|line| line.strip_prefix("content-length: "))?;
     let mut body = vec![0; length.parse().unwrap()];
     reader.read_exact(&mut body).unwrap();
-    Some(serde_json::from_slice(&body).unwrap())
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    Some(body["prompt"].as_str().unwrap().to_owned())
 }
 
 /// The jobs whose answers are in the journal, sorted.
@@ -140,6 +132,7 @@ fn interrupt_with(signal: &str) {
         .map(|tag| json!({ "tag": tag, "request": { "model": model, "prompt": tag } }).to_string());
     fs::write(folder.join("jobs.jsonl"), jobs.join("\n")).unwrap();
     let api = Api::start();
+    let closed = api.gate.write().unwrap();
 
     let mut command = api.command(folder);
     let mut first = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -150,7 +143,7 @@ fn interrupt_with(signal: &str) {
     let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
     let says = lines.any(|line| line.unwrap() == "stopping after the requests in flight finish");
     assert!(says, "{signal}");
-    api.release();
+    drop(closed);
     assert!(first.wait().unwrap().success(), "{signal}");
     assert_eq!(api.posts.try_iter().count(), 0, "{signal}");
     sent.sort_unstable();

@@ -88,7 +88,7 @@ impl BatchBuilder {
     /// Calls a function before each job is sent: to write down that it is.
     ///
     /// If it fails, or panics, the job is not sent and ends with
-    /// [`BatchError::NotStarted`]. It runs where [`Batch::next`] is called, so a write
+    /// [`BatchError::NotStarted`](crate::BatchError::NotStarted). It runs where [`Batch::next`] is called, so a write
     /// to a disk is fine and more is not. It is called for a request too that turns out
     /// not to be valid, which is then not sent.
     ///
@@ -125,7 +125,7 @@ impl BatchBuilder {
     ///
     /// - the recorded answer of a job that was answered, without sending anything; its images
     ///   are at their URLs as long as these live, or in the answer,
-    /// - [`BatchError::UnknownOutcome`] for a job that started and did not end, or that failed
+    /// - [`BatchError::UnknownOutcome`](crate::BatchError::UnknownOutcome) for a job that started and did not end, or that failed
     ///   and may have been charged, unless it has [`BatchJob::resend_unknown`],
     /// - a new call for any other job.
     ///

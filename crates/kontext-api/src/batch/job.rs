@@ -99,7 +99,7 @@ pub struct BatchResult {
     /// Why the result is not in the [journal](crate::BatchBuilder::journal): keep it yourself,
     /// because a later run takes its outcome for unknown. Nothing more is sent.
     pub journal_error: Option<JournalError>,
-    /// The `X-Client-Request-Id` that it was sent with, or would have been. Nothing where
+    /// The `X-Client-Request-Id` that it was sent with, or would have been. `None` if
     /// it had none and was not looked at any further: because of the spend limit, or
     /// because the batch was stopped.
     pub client_request_id: Option<ClientRequestId>,
@@ -114,7 +114,7 @@ pub enum BatchError {
     /// The call failed.
     #[error(transparent)]
     Call(#[from] Error),
-    /// The job could cross the client's
+    /// The job could exceed the client's
     /// [spend limit](crate::ClientBuilder::spend_limit). It was not sent.
     #[error(
         "the job was not sent: its estimated cost is {estimate} credits, and {left} credits of \
@@ -170,8 +170,8 @@ impl BatchError {
         }
     }
 
-    /// Whether the same job can be given to another batch without paying twice, and may have
-    /// a chance: a job that was stopped, and errors of calls that [`Error::is_retryable`].
+    /// Whether the same job can be given to another batch without paying twice, and may succeed:
+    /// true for a job that was stopped, and for errors of calls with [`Error::is_retryable`].
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Call(error) => error.is_retryable(),
@@ -281,8 +281,8 @@ pub struct BatchProgress {
     pub succeeded: usize,
     /// Jobs that were sent, or refused as not valid, and ended with an error.
     pub failed: usize,
-    /// Jobs that were taken and not sent: because of the spend limit, of the function
-    /// before, of the journal, or because the batch was stopped.
+    /// Jobs that were taken and not sent: because of the spend limit, the `before_each` closure
+    /// or the journal, or because the batch was stopped.
     pub not_sent: usize,
     /// Jobs whose results an earlier run has put into the journal.
     pub recorded: usize,
@@ -294,12 +294,11 @@ pub struct BatchProgress {
 }
 
 impl BatchHandle {
-    /// Sends nothing more. What is under way goes on, and its results still come; a call
-    /// that waits to be tried again ends with the error that it has.
+    /// Sends nothing more. Requests in flight finish, and [`Batch::next`](crate::Batch::next)
+    /// still returns their results; a call that waits for a retry ends with its last error.
     ///
-    /// Requests that the batch has not taken yet have no result. One that it has taken
-    /// and not sent, because it waits for credits, ends with
-    /// [`BatchError::Stopped`](crate::BatchError::Stopped).
+    /// Requests that the batch has not taken yet have no result. One that was taken and waits
+    /// for credits ends with [`BatchError::Stopped`](crate::BatchError::Stopped).
     pub fn stop(&self) {
         self.0.shared.stop.cancel();
     }

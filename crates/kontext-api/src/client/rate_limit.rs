@@ -41,7 +41,7 @@ impl SharedRateLimit {
         };
     }
 
-    /// Begins a pause after a 429, and gives how long it is; nothing if the call ends: the
+    /// Begins a pause after a 429, and gives how long it is; `None` if the call ends: the
     /// policy does not try again, the provider asks for more time than it allows, or for
     /// the time of a whole call every answer has been a 429.
     pub(crate) fn refused(

@@ -327,7 +327,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// Another attempt after `delay`, or what the server asks for if that is more, which
-    /// the policy does not count. Nothing if there is no time for it, or if there are to be
+    /// the policy does not count. `None` if there is no time for it, or if there are to be
     /// no retries at all.
     pub(crate) fn next_extra(
         &mut self,
@@ -351,7 +351,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// How long to wait before the next attempt, or nothing if there is none.
+    /// How long to wait before the next attempt, or `None` if there is none.
     ///
     /// `least` is the time that the next attempt must have.
     pub(crate) fn next(

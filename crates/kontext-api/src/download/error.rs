@@ -15,13 +15,12 @@ use crate::response::image::{Image, InvalidBase64Error};
 /// What a person does after a failure that may pass.
 const AGAIN: &str = "the image is paid for and still at its URL: download it again";
 
-/// The error of a download. Nothing was charged for it, and the image itself is as
-/// safe as it was before.
+/// The error of a download, which cost nothing. [What to do](crate::errors) about each.
 ///
-/// Display is one line without its cause; the cause is in `source()`. Neither Display
-/// nor Debug shows a query, a fragment, a user name or the API key, and of what is no
-/// image only the beginning. [`url`](Self::url) has the image's whole URL, and
-/// [`Reply::body`] and [`Reply::headers`] have everything as it came.
+/// Display is one line without the cause, which `source()` returns. Neither Display nor Debug
+/// shows a query, a fragment, a user name or the API key, and only the beginning of content that
+/// is not an image. [`url`](Self::url) returns the image's whole URL, and [`Reply::body`] and
+/// [`Reply::headers`] return everything as received.
 pub struct DownloadError {
     failure: DownloadFailure,
     url: Option<Box<str>>,
@@ -179,7 +178,7 @@ impl DownloadError {
     }
 
     /// The image's URL, whole and as the answer has it: the image is paid for, and may
-    /// still be there. Nothing where the image has no URL, or only a `data:` URI.
+    /// still be there. `None` if the image has no URL, or only a `data:` URI.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }

@@ -308,7 +308,7 @@ fn refused(url: &str, problem: &str) -> DownloadFailure {
     }
 }
 
-/// The first bytes of what is no image, without the key; nothing if there are none.
+/// The first bytes of what is no image, without the key; `None` if there are none.
 pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
     let text = String::from_utf8_lossy(head);
     match redactor.finds(&text) {

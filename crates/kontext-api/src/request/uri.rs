@@ -214,7 +214,7 @@ fn normalise_data(text: String) -> String {
     format!("data:{}", encode(rest))
 }
 
-/// Normalises a parsed URL; nothing if it is not one that the API can fetch.
+/// Normalises a parsed URL; `None` if it is not one that the API can fetch.
 fn normalise_url(url: Url) -> Option<String> {
     match url.scheme() {
         "data" => return has_comma(url.as_str()).then(|| normalise_data(url.into())),

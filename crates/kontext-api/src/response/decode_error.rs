@@ -51,7 +51,7 @@ impl DecodeError {
         &mut self.0.reply
     }
 
-    /// The JSON pointer to the value that has a wrong type; nothing where the
+    /// The JSON pointer to the value that has a wrong type; `None` if the
     /// body as a whole could not be read.
     pub fn pointer(&self) -> Option<&str> {
         match &self.0.problem {

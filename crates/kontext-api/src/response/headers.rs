@@ -24,7 +24,7 @@ pub(crate) const USD_SPENT: &str = "x-aimlapi-usd-spent";
 /// What a place is called of which nothing can be shown.
 pub(crate) const ELSEWHERE: &str = "an unsupported URL";
 
-/// The text of a header; nothing if it is absent, empty or not ASCII.
+/// The text of a header; `None` if it is absent, empty or not ASCII.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get(name)?

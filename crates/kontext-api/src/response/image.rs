@@ -13,16 +13,16 @@ use crate::redact::Redactor;
 use crate::response::base64::Decoder;
 use crate::response::json;
 
-/// A generated image: a URL, its bytes as base64, or both, and what is known of it.
+/// A generated image: a URL, its bytes as base64, or both, and its properties.
 ///
-/// It shares the body of its answer, so a clone copies no image, and the body
-/// lives as long as any image of it. Images are equal if the answers say the same of them.
+/// It shares the body of its answer, so a clone copies no image, and the body lives as long as any
+/// image of it. Images are equal if all their properties are.
 #[derive(Clone)]
 pub struct Image {
     pub(crate) body: Arc<String>,
     pub(crate) redactor: Redactor,
     pub(crate) parts: Parts,
-    /// When the answer came; nothing where the body was at hand.
+    /// When the answer came; `None` if the body was at hand.
     pub(crate) received: Option<Instant>,
 }
 
@@ -64,7 +64,7 @@ impl Image {
         self.text(&self.parts.url)
     }
 
-    /// The image as base64 text, without a `data:` prefix; nothing where there is
+    /// The image as base64 text, without a `data:` prefix; `None` if there is
     /// only a URL.
     ///
     /// It is borrowed from the answer, and copied only where the answer has JSON
@@ -83,7 +83,7 @@ impl Image {
         Some(data_uri_base64(raw).unwrap_or(raw.into()))
     }
 
-    /// The bytes of the image, straight from the answer's body; nothing where
+    /// The bytes of the image, straight from the answer's body; `None` if
     /// there is only a URL.
     ///
     /// A `data:` prefix, JSON escapes, white space and missing padding are fine.
@@ -95,7 +95,7 @@ impl Image {
         self.decoder().map(Decoder::all).transpose()
     }
 
-    /// Decodes the bytes of the image piece by piece; nothing where there is only a URL.
+    /// Decodes the bytes of the image piece by piece; `None` if there is only a URL.
     pub(crate) fn decoder(&self) -> Option<Decoder<'_>> {
         self.base64().map(Decoder::new)
     }
