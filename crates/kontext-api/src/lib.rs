@@ -83,6 +83,9 @@ pub use generated::types;
 pub use generated::types::GenerateImageRequest;
 /// A request to edit images, or to combine several.
 ///
+/// Fields are public: `request.seed = arguments.seed` sets one that is optional. They are checked
+/// again before the request is sent.
+///
 /// ```
 /// use kontext_api::{ImageToImageRequest, types::{AspectRatio, ImageToImageModel}};
 ///

@@ -1,5 +1,6 @@
 //! Every documented shape of an answer.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use kontext_api::GeneratedImages;
@@ -301,6 +302,21 @@ fn nesting_without_end_is_no_danger() {
         let error = GeneratedImages::from_json(body).unwrap_err();
         assert!(error.to_string().len() < 300, "{error}");
     }
+}
+
+#[test]
+fn images_are_equal_if_they_say_the_same_and_answers_if_their_bodies_do() {
+    let one = read(r#"{"images": [{"url": "https://a/1", "width": 7}], "seed": 1}"#);
+    let same = read(r#"{"images": [{"width": 7.0, "url": "https:\/\/a\/1"}]}"#);
+    let other = read(r#"{"images": [{"url": "https://a/1"}]}"#);
+    assert_eq!(one, one.clone());
+    assert_ne!(one, same);
+    assert_eq!(one.images(), same.images());
+    assert_ne!(one.images(), other.images());
+    let distinct: HashSet<_> = [&one, &same, &other]
+        .map(|answer| &answer.images()[0])
+        .into();
+    assert_eq!(distinct.len(), 2);
 }
 
 #[test]
