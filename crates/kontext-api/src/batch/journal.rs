@@ -390,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_fsync_is_an_error_and_the_last_write() {
+    fn failed_fsync_is_an_error_and_ends_writing() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal =
             Journal::open(&folder.path().join("journal"), Redactor::default()).unwrap();

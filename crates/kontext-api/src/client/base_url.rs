@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_taken_and_anything_else_is_named() {
+    fn base_url_must_be_an_origin() {
         for (text, origin) in [
             ("http://127.0.0.1:4010", "http://127.0.0.1:4010"),
             ("http://127.9.9.9:4010/", "http://127.9.9.9:4010"),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_are_resolved_to_private_addresses_alone() {
+    async fn private_resolver_returns_only_private_addresses() {
         let resolve = async |host: &str| {
             let found = PrivateResolver.resolve(host.parse().unwrap()).await;
             found

@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
+    fn invalid_network_is_named() {
         for network in ["10.0.0.0/33", "fd00::/8x", "", "localhost"] {
             let builder = Client::builder()
                 .api_key("key")
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_environment_is_named() {
+    fn invalid_environment_is_named() {
         for (key, base_url, problem) in [
             (None, None, "AIMLAPI_KEY"),
             (Some(""), Some("http://127.0.0.1"), "AIMLAPI_KEY"),

@@ -360,7 +360,7 @@ mod request_id_tests {
     use super::*;
 
     #[test]
-    fn the_alphabet_and_the_length_of_the_provider_hold() {
+    fn client_request_id_has_the_alphabet_and_length_of_the_provider() {
         let longest = "a".repeat(128);
         for name in ["a", "Job-7_a.b:c", &longest] {
             let id = ClientRequestId::new(name).unwrap();
@@ -381,7 +381,7 @@ mod request_id_tests {
     }
 
     #[test]
-    fn a_random_name_is_one_that_the_provider_takes() {
+    fn random_id_is_valid() {
         let id = ClientRequestId::random();
         assert_eq!(ClientRequestId::new(id.as_str()), Ok(id));
     }

@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_table() {
+    fn default_policy_matches_the_documented_table() {
         let policy = RetryPolicy::default();
         assert_eq!(count(&policy, Cause::NotSent), 2);
         assert_eq!(count(&policy, Cause::RateLimited), 2);
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_is_given_the_time_that_it_asks_for_up_to_a_limit() {
+    fn retry_after_is_honoured_up_to_a_limit() {
         let policy = RetryPolicy::default();
         let delays_of = |seconds| {
             let asked = Duration::from_secs(seconds);
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_wait_begins_that_ends_too_late() {
+    async fn no_delay_exceeds_the_time_left() {
         let policy = RetryPolicy::default()
             .total_timeout(10 * SECOND)
             .max_attempts(100)

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_that_is_named_is_allowed_and_opens_no_metadata() {
+    fn allowed_networks_do_not_open_metadata_services() {
         let check = |networks: &[&str], address: &str| {
             let networks = networks.iter().map(|network| network.parse().unwrap());
             UrlPolicy::new(false, None, networks.collect()).check_address(address.parse().unwrap())
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_says_why() {
+    fn refusal_says_why() {
         for allow_loopback in [false, true] {
             for (url, part) in [
                 ("http://cdn.aimlapi.com/", "plain http"),

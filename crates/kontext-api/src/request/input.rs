@@ -523,7 +523,7 @@ mod encode_tests {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
     #[test]
-    fn a_string_of_known_size_is_made_once() {
+    fn string_of_known_size_is_allocated_once() {
         for size in [8, 9, 10, 1_000, 3_000_000] {
             let mut encoder = Encoder::new(PNG, size, None, &[]).unwrap();
             let (place, room) = (encoder.text.as_ptr(), encoder.text.capacity());
@@ -543,7 +543,7 @@ mod encode_tests {
     }
 
     #[test]
-    fn what_no_memory_can_hold_is_an_error() {
+    fn input_larger_than_memory_is_an_error() {
         for size in [u64::MAX, u64::MAX / 2] {
             let error = Encoder::new(PNG, size, None, &[]).err().unwrap();
             assert!(matches!(error, InputError::Read { .. }), "{error:?}");
@@ -551,7 +551,7 @@ mod encode_tests {
     }
 
     #[test]
-    fn what_it_writes_is_a_uri_that_needs_no_normalising() {
+    fn data_uri_needs_no_normalising() {
         for (head, media_type) in [
             (PNG, "image/png"),
             (b"\0\0\x01\0\x01\0", "image/vnd.microsoft.icon"),

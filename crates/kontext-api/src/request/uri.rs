@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_becomes_rfc_3986() {
+    fn urls_are_normalised_to_rfc_3986() {
         for (text, expected) in [
             ("https://example.com/cat.png", "https://example.com/cat.png"),
             ("HTTPS://EXAMPLE.com:443", "https://example.com/"),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_a_uri_is_an_error_and_is_kept_for_the_check() {
+    fn text_that_is_not_a_uri_is_an_error() {
         for text in [
             "",
             "cat.png",
@@ -420,7 +420,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
         #[test]
-        fn whatever_is_valid_is_rfc_3986(text in prop_oneof![nearly_a_url(), ".{0,40}"]) {
+        fn every_valid_uri_is_rfc_3986(text in prop_oneof![nearly_a_url(), ".{0,40}"]) {
             match Uri::try_from(text.as_str()) {
                 Ok(uri) => {
                     let parsed = fluent_uri::Uri::parse(uri.as_str());

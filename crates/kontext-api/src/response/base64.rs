@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_make_the_whole_with_no_byte_to_spare() {
+    fn decoded_pieces_make_the_image_without_reallocation() {
         let standard = base64::engine::general_purpose::STANDARD;
         for length in [1, 2, 3, 4, PIECE - 1, PIECE, PIECE + 1, 300_001] {
             let bytes: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_place() {
+    fn invalid_base64_names_its_place() {
         let filler = "AAAA".repeat(PIECE / 3);
         for (text, problem) in [
             ("", "it is empty"),

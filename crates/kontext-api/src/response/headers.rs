@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coding_is_one_that_changes_the_body() {
+    fn identity_is_not_a_content_encoding() {
         for (value, coding) in [
             ("gzip", Some("gzip")),
             ("identity, br", Some("identity, br")),

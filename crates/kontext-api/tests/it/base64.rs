@@ -3,7 +3,7 @@
 use crate::bodies::{read, unknown};
 
 #[test]
-fn base64_in_every_spelling() {
+fn base64_decodes_with_prefixes_spaces_and_missing_padding() {
     for (text, bytes) in [
         ("aGk=", &b"hi"[..]),
         ("aGk", b"hi"),
@@ -68,7 +68,7 @@ fn a_data_url_may_be_percent_encoded() {
 }
 
 #[test]
-fn what_holds_nothing_is_no_image() {
+fn empty_base64_is_not_an_image() {
     for nothing in [
         "",
         " ",

@@ -214,7 +214,7 @@ fn null_is_absent_everywhere() {
 }
 
 #[test]
-fn what_nobody_knows_is_kept_at_every_level() {
+fn unknown_fields_are_kept_at_every_level() {
     let answer = read(
         r#"{"id": "x", "images": [{"url": "https://a/1", "a/b~c": [1, 2.50]}, {"url": "", "width": 7}],
             "data": [{"b64_json": "", "url": "https://a/2"}],
@@ -242,7 +242,7 @@ fn what_nobody_knows_is_kept_at_every_level() {
 }
 
 #[test]
-fn of_a_name_that_occurs_twice_the_last_value_counts() {
+fn last_of_duplicate_names_counts() {
     let answer = read(
         r#"{"seed": "no", "new": 1, "images": 7, "seed": 2, "new": 3, "images": [{"url": "u", "url": "v"}]}"#,
     );
@@ -266,7 +266,7 @@ fn whole_numbers_in_every_spelling() {
 }
 
 #[test]
-fn half_a_surrogate_pair_and_a_mark_at_the_start_lose_no_image() {
+fn lone_surrogate_and_byte_order_mark_lose_no_image() {
     let answer = read(
         "\u{feff}{\"prompt\": \"bird \\ud83d\", \"images\": [{\"url\": \"https://a/1\"}], \"\\udc26\": \"\\ud83d\"}",
     );
@@ -277,7 +277,7 @@ fn half_a_surrogate_pair_and_a_mark_at_the_start_lose_no_image() {
 }
 
 #[test]
-fn nesting_without_end_is_no_danger() {
+fn deep_nesting_does_not_overflow_the_stack() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     let body = format!(
@@ -305,7 +305,7 @@ fn nesting_without_end_is_no_danger() {
 }
 
 #[test]
-fn images_are_equal_if_they_say_the_same_and_answers_if_their_bodies_do() {
+fn images_compare_by_content_and_answers_by_body() {
     let one = read(r#"{"images": [{"url": "https://a/1", "width": 7}], "seed": 1}"#);
     let same = read(r#"{"images": [{"width": 7.0, "url": "https:\/\/a\/1"}]}"#);
     let other = read(r#"{"images": [{"url": "https://a/1"}]}"#);

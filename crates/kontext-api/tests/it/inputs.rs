@@ -171,7 +171,7 @@ fn other_formats_are_taken_only_if_they_are_named() {
 }
 
 #[test]
-fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
+fn input_image_converts_to_image_url_alone_and_in_lists() {
     let image = InputImage::from_bytes(PNG).unwrap();
     let text = "data:image/png;base64,iVBORw0KGgo=";
     let one = serde_json::json!(text);
@@ -196,7 +196,7 @@ fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
 }
 
 #[test]
-fn a_debug_print_has_nothing_of_the_image() {
+fn debug_hides_image_data() {
     let image = InputImage::from_bytes(png(100)).unwrap();
     assert_eq!(
         format!("{image:?}"),
@@ -205,7 +205,7 @@ fn a_debug_print_has_nothing_of_the_image() {
 }
 
 #[tokio::test]
-async fn what_is_no_image_is_refused_after_its_first_bytes() {
+async fn non_image_is_refused_after_its_first_bytes() {
     let page = format!("<!DOCTYPE html>\n{}", " ".repeat(1_000_000));
     for most in [1, 7, usize::MAX] {
         let mut stream = Counted::new(page.as_bytes(), Then::Zeros, most);
@@ -237,7 +237,7 @@ async fn what_is_no_image_is_refused_after_its_first_bytes() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_with_size_and_limit() {
+async fn oversized_input_is_refused_with_size_and_limit() {
     let bytes = png(1_001);
     let options = InputImage::options().max_size(1_000);
     assert!(options.from_bytes(&bytes[..1_000]).is_ok());
@@ -290,7 +290,7 @@ async fn a_file_that_is_too_large_is_not_read() {
 }
 
 #[tokio::test]
-async fn what_is_empty_is_said_to_be() {
+async fn empty_input_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cat.png");
     std::fs::write(&path, "").unwrap();
@@ -304,7 +304,7 @@ async fn what_is_empty_is_said_to_be() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named_with_the_cause() {
+async fn read_error_names_file_and_cause() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no\ncat.png");
     let error = InputImage::from_file(&path).await.unwrap_err();
@@ -335,7 +335,7 @@ async fn what_cannot_be_read_is_named_with_the_cause() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_may_not_be_read() {
+async fn unreadable_file_is_an_error() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
@@ -388,7 +388,7 @@ async fn pipes_and_devices_do_not_hang() {
 /// Files of the system say that they have no bytes, and have some.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_size_that_a_file_states_is_not_relied_on() {
+async fn stated_file_size_is_not_trusted() {
     let path = "/proc/self/status";
     assert_eq!(std::fs::metadata(path).unwrap().len(), 0);
     let error = InputImage::from_file(path).await.unwrap_err();
@@ -409,7 +409,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
-    fn whatever_the_pieces_every_byte_comes_back(
+    fn every_byte_survives_any_piece_size(
         size in prop_oneof![8_usize..600, PIECE - 4..PIECE + 4, 2 * PIECE - 4..2 * PIECE + 600],
         most in prop_oneof![1_usize..8, 500..520_usize, PIECE - 4..PIECE + 4, Just(usize::MAX)],
     ) {

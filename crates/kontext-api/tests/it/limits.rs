@@ -104,7 +104,7 @@ fn both_sides_of_every_limit() {
 }
 
 #[test]
-fn all_violations_and_missing_fields_at_once() {
+fn all_violations_and_missing_fields_are_reported_at_once() {
     let builder = ImageToImageRequest::builder()
         .num_images(9)
         .seed(0)

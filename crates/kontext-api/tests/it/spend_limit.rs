@@ -46,7 +46,7 @@ async fn a_call_over_the_limit_is_not_sent() {
 }
 
 #[tokio::test]
-async fn calls_at_the_same_time_cannot_cross_the_limit_together() {
+async fn concurrent_calls_cannot_exceed_the_limit() {
     let server = Server::start(Answer::Stall(Vec::new())).await;
     let client = limited(&server);
     let mut calls = tokio::task::JoinSet::new();

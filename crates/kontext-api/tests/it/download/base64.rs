@@ -113,7 +113,7 @@ async fn the_limit_is_that_of_the_decoded_image() {
 }
 
 #[tokio::test]
-async fn what_is_no_image_leaves_nothing() {
+async fn non_image_leaves_no_file() {
     let client = local().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let damaged = format!("{}*", encode(&png(300_000)));

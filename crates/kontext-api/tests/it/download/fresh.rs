@@ -72,7 +72,7 @@ async fn a_fresh_image_that_never_comes_is_not_said_to_have_expired() {
 }
 
 #[tokio::test]
-async fn an_image_is_an_image_with_status_202_too() {
+async fn image_with_status_202_is_accepted() {
     let host = Host::answering("202 X", "", &png(700)).await;
     let client = local().build().unwrap();
     let downloaded = client.download(&host.image()).bytes().await.unwrap();

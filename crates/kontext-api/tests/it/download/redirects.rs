@@ -50,7 +50,7 @@ async fn a_loop_ends() {
 }
 
 #[tokio::test]
-async fn each_redirect_that_http_has_is_one() {
+async fn all_redirect_statuses_are_followed() {
     for status in ["301 X", "302 X", "303 X", "307 X", "308 X"] {
         let host = Host::start(move |number, _| match number {
             0 => Answer::Bytes(whole(status, "location: /b\r\n", b"<html>")),

@@ -6,7 +6,7 @@ use super::{error_of, image_at, local};
 use crate::server::KEY;
 
 #[tokio::test]
-async fn what_is_refused_says_why() {
+async fn refusal_says_why() {
     let client = local().build().unwrap();
     let with_key = format!("http://127.0.0.1:1/{KEY}");
     for (url, message) in [
