@@ -3,10 +3,10 @@
 //! `AIMLAPI_KEY=... cargo run -p contract-tests --example batch jobs.jsonl FOLDER`
 //!
 //! Each line of the file is a job: `{"tag": "ant", "request": {"prompt": "...", ...}}`. The
-//! folder gets an image per job, such as `ant.png`, and the journal. Ctrl-C waits for
-//! requests in flight; the next run resumes.
+//! folder gets an image per job, `ant.png`, and the journal. After Ctrl-C or SIGTERM nothing
+//! more is sent and requests in flight finish; the next run sends the rest.
 
-use std::{error::Error, fs, io::Write, path::Path};
+use std::{error::Error, fs, io, io::Write, path::Path};
 
 use kontext_api::{BatchJob, Client, GenerateImageRequest};
 use serde::Deserialize;
@@ -45,8 +45,9 @@ pub(crate) async fn run(
     let mut batch = client.batch(requests).journal(journal)?.start();
     let handle = batch.handle();
     let interrupted = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if interruption().await.is_ok() {
             handle.stop();
+            eprintln!("stopping after the requests in flight finish");
         }
     });
     while let Some(done) = batch.next().await {
@@ -74,4 +75,20 @@ pub(crate) async fn run(
     }
     writeln!(out, "{} credits spent", client.credits().spent)?;
     Ok(())
+}
+
+/// Waits for Ctrl-C, or for the SIGTERM that service managers and containers send.
+async fn interruption() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }

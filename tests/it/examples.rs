@@ -17,6 +17,9 @@ mod edit;
 #[expect(dead_code, reason = "main is the example's own")]
 mod offline;
 
+#[cfg(unix)]
+mod interrupted;
+
 const CASES: [&str; 2] = ["add-bird", "combine-two-images"];
 
 /// The picture in a recording.

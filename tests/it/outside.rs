@@ -172,7 +172,7 @@ the request is not valid: strength: must be at most 1, got 2
 the request is not valid: prompt: must have at most 10 characters, got 11 characters
 https://cdn.aimlapi.com/squirrel/files/panda/qMuknweKekEYlj9-RdUNt_f0706e451d674554a4c03f2489cf7d5a.jpg Some(3959063143)
 https://cdn.aimlapi.com/squirrel/files/lion/rXRknU80d-8ywPnLBq4G8_59b65fe44d8046a38ab9e524a5a8b61c.jpg Some(1068148133)
-the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is https://api.aimlapi.com, which needs TLS: enable the feature `rustls` or `native-tls` of kontext-api
+the base URL (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is https://api.aimlapi.com, which needs TLS: enable the feature `rustls` or `native-tls` of kontext-api
 "#
     );
 }

@@ -1,8 +1,9 @@
-//! The README's program and commands do what it says, with the mock as the API.
+//! The README's program and commands do what it says, with the mock as the API, and the
+//! client's page of errors has all of them.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
-use contract_tests::read;
+use contract_tests::{path, read};
 use kontext_mock::MockServer;
 
 #[tokio::test]
@@ -50,4 +51,36 @@ fn every_command_of_the_readme_is_run_by_a_test() {
         })
         .collect();
     assert_eq!(commands, COMMANDS);
+}
+
+#[test]
+fn the_page_of_errors_names_every_variant() {
+    let page = read("crates/kontext-api/docs/errors.md").unwrap();
+    let mut checked = 0;
+    for (file, name) in [
+        ("error.rs", "Error"),
+        ("batch/job.rs", "BatchError"),
+        ("batch/job.rs", "JournalError"),
+        ("download/error.rs", "DownloadFailure"),
+        ("request/input.rs", "InputError"),
+        ("client/build_error.rs", "BuildError"),
+    ] {
+        let text = fs::read_to_string(path("crates/kontext-api/src").join(file)).unwrap();
+        let items = syn::parse_file(&text).unwrap().items;
+        let variants = items.into_iter().find_map(|item| match item {
+            syn::Item::Enum(item) if item.ident == name => Some(item.variants),
+            _ => None,
+        });
+        for variant in variants.unwrap() {
+            let variant = format!("`{}`", variant.ident);
+            let mut rows = page.lines().filter(|line| line.starts_with('|'));
+            let is_named = rows.any(|row| row[1..].split('|').next().unwrap().contains(&variant));
+            assert!(
+                is_named,
+                "docs/errors.md has no row for {variant} of {name}"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked}");
 }

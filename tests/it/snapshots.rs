@@ -26,14 +26,13 @@ fn the_public_surface() {
 fn derived() -> Map<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     generator.subschema_for::<types::GenerateImageRequest>();
-    generator.subschema_for::<types::GenerateImageResponse>();
     generator.take_definitions(true)
 }
 
 #[test]
 fn the_schema_of_each_type() {
     let derived = derived();
-    // The request and the response reach every public type, so none is missed.
+    // The requests reach every public type, so none is missed.
     let surface = surface(&client_sources().unwrap()).unwrap();
     let types = surface
         .lines()

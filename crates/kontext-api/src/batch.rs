@@ -5,7 +5,6 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -22,18 +21,17 @@ use crate::client::credits::Reservation;
 use crate::error::Error;
 use crate::response::answer::GeneratedImages;
 
+mod builder;
 mod job;
 mod journal;
 
+pub use builder::BatchBuilder;
+use builder::BeforeEach;
 pub use job::{
     BatchError, BatchHandle, BatchJob, BatchProgress, BatchResult, JournalError, PendingJob,
     UnknownJob,
 };
 use journal::{Journal, Standing};
-
-/// A function that is called before a job is sent.
-type BeforeEach =
-    Arc<dyn Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
 
 /// How a call ended, and why that is not in the journal.
 type Ended = (Result<GeneratedImages, Error>, Option<JournalError>);
@@ -41,191 +39,13 @@ type Ended = (Result<GeneratedImages, Error>, Option<JournalError>);
 /// A journal, which the tasks of a batch write to as they end.
 type SharedJournal = Arc<Mutex<Journal>>;
 
-/// Makes a [`Batch`]; see [`Client::batch`].
-#[must_use = "a batch does nothing before it is started"]
-pub struct BatchBuilder {
-    client: Client,
-    jobs: Box<dyn Iterator<Item = BatchJob> + Send>,
-    concurrency: usize,
-    before_each: Option<BeforeEach>,
-    journal: Option<SharedJournal>,
-}
-
-impl Client {
-    /// Many requests, a few at a time, with the results as they come.
-    ///
-    /// The requests are taken one by one, when there is room for another, so there can be
-    /// more of them than fit in memory; an iterator that waits for the next one holds up
-    /// [`next`](Batch::next). One that fails does not stop the others.
-    ///
-    /// A 429 pauses the whole batch: for as long as its `Retry-After` asks, up to
-    /// [`RetryPolicy::max_retry_after`](crate::RetryPolicy::max_retry_after), or without one
-    /// for a time that doubles up to 60 s. The job is then sent again, as often as it
-    /// takes, and no budget of retries is used up. It ends with
-    /// [`Error::RateLimited`](crate::Error::RateLimited) where the provider asks for more time,
-    /// where the message is about a quota or billing, or where every answer has been a 429
-    /// for [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
-    ///
-    /// The client's [spend limit](crate::ClientBuilder::spend_limit) holds. A job that could
-    /// exceed it waits until the batch's running jobs have ended; if it still could, it is not
-    /// sent and ends with [`BatchError::SpendLimit`].
-    ///
-    /// ```no_run
-    /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
-    /// let mut batch = client.batch(requests).concurrency(2).start();
-    /// let handle = batch.handle();
-    /// # async fn interrupt() {}
-    /// tokio::spawn(async move {
-    ///     interrupt().await; // Such as `tokio::signal::ctrl_c()`.
-    ///     handle.stop();
-    /// });
-    /// while let Some(done) = batch.next().await {
-    ///     match done.result {
-    ///         Ok(answer) => println!("{}: {} images", done.index, answer.images().len()),
-    ///         Err(error) => eprintln!("{}: {error}", done.index),
-    ///     }
-    /// }
-    /// # }
-    /// ```
-    pub fn batch<I>(&self, jobs: I) -> BatchBuilder
-    where
-        I: IntoIterator<Item: Into<BatchJob> + 'static, IntoIter: Send + 'static>,
-    {
-        BatchBuilder {
-            client: self.clone(),
-            // One that begins anew after its end would be paid for anew.
-            jobs: Box::new(jobs.into_iter().map(Into::into).fuse()),
-            concurrency: 4,
-            before_each: None,
-            journal: None,
-        }
-    }
-}
-
-impl BatchBuilder {
-    /// How many requests are under way at once: 4 unless it is set. 0 is taken as 1.
-    pub fn concurrency(mut self, requests: usize) -> Self {
-        self.concurrency = requests.max(1);
-        self
-    }
-
-    /// Calls a function before each job is sent: to write down that it is.
-    ///
-    /// If it fails, or panics, the job is not sent and ends with
-    /// [`BatchError::NotStarted`]. It runs where [`Batch::next`] is called, so a write
-    /// to a disk is fine and more is not. It is called for a request too that turns out
-    /// not to be valid, which is then not sent.
-    ///
-    /// ```no_run
-    /// # fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
-    /// use std::io::Write;
-    ///
-    /// let batch = client.batch(requests).before_each(|starting| {
-    ///     let mut journal = std::fs::File::options().append(true).open("journal")?;
-    ///     writeln!(journal, "{} {}", starting.index, starting.client_request_id)?;
-    ///     journal.sync_all()?;
-    ///     Ok(())
-    /// });
-    /// # }
-    /// ```
-    pub fn before_each(
-        mut self,
-        function: impl Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Self {
-        self.before_each = Some(Arc::new(function));
-        self
-    }
-
-    /// Keeps a journal in a file, so that no job is paid for twice, whenever the process is
-    /// killed. The file is made if there is none; each job needs a
-    /// [tag](BatchJob::tag) of its own.
-    ///
-    /// Before a job is sent, that it started is on the disk; if that fails, the job and all
-    /// after it are not sent. When its call ends, the result follows. So the next run with
-    /// the same jobs and the same journal gives
-    ///
-    /// - the recorded answer of a job that was answered, without sending anything; its images
-    ///   are at their URLs as long as these live, or in the answer,
-    /// - [`BatchError::UnknownOutcome`] for a job that started and did not end, or that failed
-    ///   and may have been charged, unless it has [`BatchJob::resend_unknown`],
-    /// - a new call for any other job.
-    ///
-    /// A tag that comes with another request than before is
-    /// [`JournalError::OtherRequest`], unless the job failed and was not charged.
-    /// [`Batch::unknown`] lists the jobs of unknown outcome, those of earlier runs included.
-    ///
-    /// The journal keeps the answers as they came, without the API key, and of an answer that
-    /// was paid for and could not be read the body. It grows and is locked while the batch
-    /// lives. It runs where [`Batch::next`] and the calls do, and blocks them for as long as
-    /// the disk takes.
-    ///
-    /// ```no_run
-    /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>)
-    /// # -> Result<(), kontext_api::JournalError> {
-    /// use kontext_api::BatchJob;
-    ///
-    /// let jobs = (1..).zip(requests);
-    /// let jobs = jobs.map(|(number, request)| BatchJob::new(request).tag(format!("job-{number}")));
-    /// let mut batch = client.batch(jobs).journal("jobs.journal")?.start();
-    /// while let Some(done) = batch.next().await {
-    ///     println!("{:?}: {:?}", done.tag, done.result.map(|answer| answer.images().len()));
-    /// }
-    /// for job in batch.unknown() {
-    ///     println!("{} may have been paid for: {}", job.tag, job.client_request_id);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`JournalError`] if the file can't be opened, locked or read.
-    pub fn journal(mut self, path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        // A journal that was set before is closed first: it may be the same.
-        self.journal = None;
-        let redactor = self.client.shared.redactor.clone();
-        let journal = Journal::open(path.as_ref(), redactor)?;
-        self.journal = Some(Arc::new(Mutex::new(journal)));
-        Ok(self)
-    }
-
-    /// Makes the batch. The first [`Batch::next`] sends the first requests.
-    pub fn start(self) -> Batch {
-        Batch {
-            client: self.client,
-            jobs: self.jobs,
-            next_job: None,
-            taken: 0,
-            concurrency: self.concurrency,
-            before_each: self.before_each,
-            journal: self.journal,
-            tags: HashSet::new(),
-            tasks: JoinSet::new(),
-            running: HashMap::new(),
-            handle: BatchHandle::default(),
-            pausing: None,
-        }
-    }
-}
-
-impl fmt::Debug for BatchBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BatchBuilder")
-            .field("concurrency", &self.concurrency)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Requests under way, and those that wait.
+/// A running batch; see [`Client::batch`].
 ///
-/// It is a `Stream` too, and needs a tokio runtime. New requests are sent while
-/// [`next`](Self::next) is awaited; those under way go on meanwhile.
+/// It is a `Stream` too, and needs a tokio runtime. New requests are sent only while
+/// [`next`](Self::next) is awaited; those in flight continue without it.
 ///
-/// **Dropping it** drops what is under way, whose outcome is then unknown: images may be
-/// made, and charged. [`BatchHandle::stop`] sends nothing more and lets those end.
+/// **Dropping it** drops requests in flight, whose outcome is then unknown: images may be made,
+/// and charged. [`BatchHandle::stop`] sends nothing more and lets them finish.
 #[must_use = "a batch does nothing unless its results are taken"]
 pub struct Batch {
     client: Client,
@@ -263,9 +83,13 @@ struct Running {
 }
 
 impl Batch {
-    /// The next result, in the order in which requests end; nothing when all have.
+    /// The next result, in the order in which requests end. `None` when all have.
     ///
-    /// Cancelling it is fine: the next call goes on.
+    /// It is cancellation-safe: the next call continues.
+    ///
+    /// # Panics
+    ///
+    /// If a rate limit pauses the batch and it is polled outside of a tokio runtime with a clock.
     pub async fn next(&mut self) -> Option<BatchResult> {
         poll_fn(|context| self.poll_result(context)).await
     }
@@ -453,7 +277,7 @@ impl Batch {
     /// The job that there would have been, had the iterator not panicked.
     fn no_job(&self) -> BatchResult {
         self.handle.update(|progress| progress.not_sent += 1);
-        let source = "the iterator of the jobs panicked, and is not asked again".into();
+        let source = "the iterator of jobs panicked, so no more jobs are taken from it".into();
         BatchResult {
             index: self.taken,
             tag: None,
@@ -527,7 +351,7 @@ impl Batch {
     ) -> Result<(), Box<dyn StdError + Send + Sync>> {
         if let Some(before_each) = &self.before_each {
             catch_unwind(AssertUnwindSafe(|| before_each(starting)))
-                .unwrap_or_else(|_| Err("the function given to `before_each` panicked".into()))?;
+                .unwrap_or_else(|_| Err("the `before_each` closure panicked".into()))?;
         }
         if let (Some(journal), Some(tag)) = (&self.journal, &job.tag) {
             let id = starting.client_request_id.clone();
@@ -609,7 +433,7 @@ impl Drop for Batch {
             {
                 warn!(
                     client_request_id = id.as_str(),
-                    "a batch was dropped with an answer that is paid for and that nobody took"
+                    "a batch was dropped before a paid answer was taken from it"
                 );
             }
         }

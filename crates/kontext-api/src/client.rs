@@ -8,7 +8,8 @@ use http::{HeaderMap, StatusCode};
 use progenitor_client::ResponseValue;
 use tracing::Instrument;
 
-use crate::client::builder::{BuildError, ClientBuilder};
+use crate::client::build_error::BuildError;
+use crate::client::builder::ClientBuilder;
 use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
 use crate::client::credits::{CreditBudget, Credits, Reservation};
 use crate::client::receive::{End, Pieces, receive};
@@ -26,26 +27,28 @@ use crate::response::error_body::Reply;
 use crate::types::GenerateImageRequest;
 
 pub(crate) mod base_url;
+pub(crate) mod build_error;
 pub(crate) mod builder;
 pub(crate) mod call;
 pub(crate) mod credits;
+pub(crate) mod http_client;
+pub(crate) mod rate_limit;
 mod receive;
 pub(crate) mod retry;
 pub(crate) mod runtimes;
 pub(crate) mod telemetry;
 
 /// How much of the body of an error is kept, in bytes.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
+const MAX_ERROR_SIZE: usize = 64 * 1024;
 
 /// How long the body of an error may take after its head.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 
-/// A client of the API. Clones are cheap and share their connections, their budget of
-/// retries and their spend limit.
+/// A client of the API. Clones are cheap and share connections, retry budget and spend limit.
 ///
-/// It can be used in several tokio runtimes, but is best used in one: connections live in
-/// the runtime that made them. A call waits up to 5 s where connections of a runtime that
-/// nobody drives, such as one that was left with `block_on`, might be used.
+/// Use it in one tokio runtime if possible: connections belong to the runtime that made them. In
+/// another runtime a call may wait up to 5 s until connections of a runtime that is not running,
+/// for example between two `block_on`, are no longer used.
 ///
 /// ```no_run
 /// # async fn f(request: kontext_api::GenerateImageRequest) -> Result<(), Box<dyn std::error::Error>> {
@@ -65,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) base_url: String,
     pub(crate) redactor: Redactor,
-    pub(crate) max_answer_bytes: usize,
+    pub(crate) max_response_size: usize,
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: Budget,
@@ -116,25 +119,24 @@ impl Client {
         }
     }
 
-    /// Generates images, and waits for them: seconds to minutes.
+    /// Generates images and waits for them, for seconds to minutes.
     ///
-    /// The request is checked first. It is sent again only where the first certainly
-    /// was not carried out, because the API has no idempotency key and a request that
-    /// is sent twice may be paid for twice: [`RetryPolicy`] has the table.
+    /// The limits of the request are checked first. It is retried only if it was certainly not
+    /// carried out, because the API has no idempotency key and a request that is sent twice may
+    /// be paid for twice; see [`RetryPolicy`].
     ///
-    /// **Dropping the future** after the request was sent (a `select!`, a time-out
-    /// around it, a task that is aborted) leaves the outcome unknown: the image may be
-    /// made, and charged. The trace has a warning with the client request id then, and
-    /// [`ClientBuilder::on_attempt`] sees it.
+    /// **Dropping the future** after the request was sent (a `select!`, a timeout around it, an
+    /// aborted task) leaves the outcome unknown: the image may be made, and charged. The client
+    /// then logs a warning with the client request id, and [`ClientBuilder::on_attempt`] is
+    /// called.
     ///
     /// # Errors
     ///
-    /// [`Error`]; its variants say what a caller can do.
-    /// [`Error::is_retryable`] and [`Error::may_have_been_charged`] say it in a word.
+    /// [`Error`]; see [what to do](crate::errors).
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn generate(
         &self,
         request: impl Into<GenerateImageRequest>,
@@ -350,7 +352,7 @@ impl Client {
             headers,
             pieces,
         } = head;
-        let limit = self.shared.max_answer_bytes;
+        let limit = self.shared.max_response_size;
         let redactor = self.shared.redactor.clone();
         let received = receive(&headers, pieces, limit, None).await;
         match received.end {
@@ -388,7 +390,7 @@ impl Client {
         // What the status says is enough to go on; the message is not worth the wait.
         let patience = ERROR_BODY_TIME.min(self.shared.attempt_timeout / 4);
         let deadline = Instant::now() + patience;
-        let received = receive(&headers, pieces, MAX_ERROR_BYTES, Some(deadline.into())).await;
+        let received = receive(&headers, pieces, MAX_ERROR_SIZE, Some(deadline.into())).await;
         let is_cut = !matches!(received.end, End::Complete);
         let redactor = self.shared.redactor.clone();
         let reply = Reply::new(status, headers, received.bytes, is_cut, redactor);

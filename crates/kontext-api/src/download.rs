@@ -16,6 +16,7 @@ use crate::response::base64::Decoder;
 use crate::response::image::Image;
 use crate::sniff::{self, Format};
 
+mod address;
 mod error;
 mod fetch;
 mod file;
@@ -42,29 +43,27 @@ impl Client {
     /// [`bytes`](Download::bytes), [`to_writer`](Download::to_writer) and
     /// [`to_file`](Download::to_file) is awaited.
     ///
-    /// An image that is base64, or a `data:` URI, is decoded from the body of the
-    /// answer, and nothing is sent. Any other, and one whose base64 holds no image, is
-    /// fetched from its URL, with another
-    /// HTTP client than the API's: no key, no cookies, the same proxy. How long such a URL
-    /// lives is not documented, so do it soon.
+    /// Base64 and `data:` URIs are decoded from the body of the answer, and nothing is sent. Any
+    /// other image, and one whose base64 holds no image, is fetched from its URL, with an HTTP
+    /// client that has no key and no cookies, and the same proxy. For how long such a URL is
+    /// valid is not documented, so download soon.
     ///
-    /// The URL is what a server wrote, so it has to be https, to an address on the
-    /// public internet, judged when it is connected to
-    /// ([`ClientBuilder::download_networks`](crate::ClientBuilder::download_networks)
-    /// allows others); at most three redirects are followed, each of them judged alike.
-    /// Where a proxy is used, it resolves names itself, and nobody judges where they lead. With an API on this machine, such as a
-    /// mock, this machine is allowed too, by plain http as well.
+    /// The URL is untrusted input. It has to be https and lead to a public address, checked when
+    /// the connection is made
+    /// ([`ClientBuilder::download_networks`](crate::ClientBuilder::download_networks) allows
+    /// others). Up to three redirects are followed and checked too. A proxy resolves names
+    /// itself, unchecked. If the API is on this machine, such as a mock, images may be too, over
+    /// plain http as well.
     ///
-    /// What comes must be an image by its first bytes, whatever its headers say.
+    /// The content must be an image by its first bytes; the headers don't count.
     ///
-    /// A download is safe to repeat, and so failures that may pass are tried again, as
-    /// the client's [`RetryPolicy`](crate::RetryPolicy) says: no connection, a stall, a
-    /// reset, a cut body, a 202, a 408, a 425, a 429 and any 5xx. While the answer is not
-    /// older than 15 s, its image may not be there yet: a 202, a 403, a 404 and a 425 are
-    /// then tried again after 1, 2 and 4 s, beside what the policy counts. Of a body that ends with its
-    /// connection, as HTTP/1.0 does it, nobody says whether it is whole; it is taken for
-    /// that if it has the [`file_size`](Image::file_size) that the answer of the API
-    /// gives, or else ends as a PNG, JPEG or GIF does.
+    /// A download is safe to repeat, so the client's [`RetryPolicy`](crate::RetryPolicy) retries
+    /// all transient failures: no connection, a stall, a reset, a truncated body, a 202, a 408, a
+    /// 425, a 429 and any 5xx. In the first 15 s after the answer, its image may not be ready
+    /// yet: a 202, a 403, a 404 and a 425 are then retried after 1, 2 and 4 s, which the policy
+    /// does not count. A body that ends with its connection (HTTP/1.0) counts as complete if it
+    /// has the [`file_size`](Image::file_size) of the answer, or else if it ends as a PNG, JPEG
+    /// or GIF does.
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, answer: kontext_api::GeneratedImages)
@@ -81,7 +80,7 @@ impl Client {
         Download {
             shared: &self.shared,
             image,
-            max_bytes: downloads.max_bytes,
+            max_size: downloads.max_size,
             stall_timeout: downloads.stall_timeout,
             overwrite: false,
         }
@@ -94,7 +93,7 @@ impl Client {
 pub struct Download<'a> {
     shared: &'a Shared,
     image: &'a Image,
-    max_bytes: u64,
+    max_size: u64,
     stall_timeout: Duration,
     overwrite: bool,
 }
@@ -112,45 +111,43 @@ struct Received {
 pub struct DownloadedImage {
     /// The image.
     pub bytes: Vec<u8>,
-    format: Format,
+    pub(crate) format: Format,
 }
 
 /// What was written to a writer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
-    format: Format,
-    size: u64,
+    pub(crate) format: Format,
+    pub(crate) size: u64,
 }
 
 /// An image in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SavedImage {
-    path: PathBuf,
-    format: Format,
-    size: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) size: u64,
 }
 
 impl Download<'_> {
-    /// How large the image may be, in bytes: as
-    /// [`ClientBuilder::download_max_bytes`](crate::ClientBuilder::download_max_bytes)
-    /// says unless it is set. It is the limit of base64 too, after decoding.
-    pub fn max_bytes(mut self, limit: u64) -> Self {
-        self.max_bytes = limit;
+    /// The largest image, in bytes, also of decoded base64. Default:
+    /// [`ClientBuilder::download_max_size`](crate::ClientBuilder::download_max_size).
+    pub fn max_size(mut self, limit: u64) -> Self {
+        self.max_size = limit;
         self
     }
 
-    /// For how long no byte may come before an attempt ends: as
-    /// [`ClientBuilder::download_stall_timeout`](crate::ClientBuilder::download_stall_timeout)
-    /// says unless it is set. Connecting and the head of the answer, taken together,
-    /// have this time too.
+    /// The longest time without data before an attempt ends, also from connecting to the head
+    /// of the response. Default:
+    /// [`ClientBuilder::download_stall_timeout`](crate::ClientBuilder::download_stall_timeout).
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.stall_timeout = limit;
         self
     }
 
-    /// Whether [`to_file`](Self::to_file) replaces a file: no unless it is set.
+    /// Whether [`to_file`](Self::to_file) replaces a file. Default: no.
     pub fn overwrite(mut self, yes: bool) -> Self {
         self.overwrite = yes;
         self
@@ -164,7 +161,7 @@ impl Download<'_> {
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn bytes(self) -> Result<DownloadedImage, DownloadError> {
         let result = self.to_memory().await;
         result.map_err(|error| error.about(self.image))
@@ -207,10 +204,10 @@ impl Download<'_> {
 
     /// Downloads the image to a writer, which is flushed at the end.
     ///
-    /// Nothing is written before it is known to be an image. After an error the writer
-    /// may have the beginning of it, and once it has any, the download is not tried
-    /// again: a writer cannot forget. [`to_file`](Self::to_file) can. The time that the
-    /// writer takes counts for the time that all attempts have, and for no stall.
+    /// Nothing is written before the content is known to be an image. After an error the writer
+    /// may have the beginning of it; once anything was written, the download is not retried
+    /// ([`to_file`](Self::to_file) does retry). The time that the writer takes counts towards
+    /// the timeout of all attempts, but not as a stall.
     ///
     /// # Errors
     ///
@@ -218,7 +215,7 @@ impl Download<'_> {
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn to_writer(
         self,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -234,15 +231,15 @@ impl Download<'_> {
             .map_err(|error: DownloadError| error.about(self.image))
     }
 
-    /// Downloads the image to a file, which is there whole or not at all.
+    /// Downloads the image to a file, which appears complete or not at all.
     ///
-    /// The extension is that of the content: one of another sort of image is replaced,
-    /// and after any other name it is appended, so `out/v1.2` becomes `out/v1.2.png`.
-    /// [`SavedImage::path`] is the name in the end. A file of that name is left alone,
-    /// and an error, unless [`overwrite`](Self::overwrite) is set.
+    /// The file gets the extension of its content: the extension of another image format is
+    /// replaced, and to any other name it is appended, so `out/v1.2` becomes `out/v1.2.png`.
+    /// [`SavedImage::path`] returns the name. An existing file is an error unless
+    /// [`overwrite`](Self::overwrite) is set.
     ///
-    /// The image is written to a temporary file in the same folder, which is then
-    /// renamed. It is removed after an error, and when the future is dropped.
+    /// The image is written to a temporary file in the same folder, which is then renamed. It is
+    /// removed after an error, and when the future is dropped.
     ///
     /// # Errors
     ///
@@ -251,7 +248,7 @@ impl Download<'_> {
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime that has its IO and its clock.
+    /// If it is polled outside of a tokio runtime with IO and time enabled.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<SavedImage, DownloadError> {
         let result = async {
             let mut target = file::File::new(path.as_ref(), self.overwrite).await?;
@@ -288,8 +285,8 @@ impl Download<'_> {
     /// What decodes the image, if it is in the answer and not too large.
     fn decoder(&self) -> Result<Option<Decoder<'_>>, DownloadFailure> {
         match self.image.decoder() {
-            Some(decoder) if decoder.size() > self.max_bytes => Err(DownloadFailure::TooLarge {
-                limit: self.max_bytes,
+            Some(decoder) if decoder.size() > self.max_size => Err(DownloadFailure::TooLarge {
+                limit: self.max_size,
             }),
             decoder => Ok(decoder),
         }
@@ -348,7 +345,7 @@ impl Download<'_> {
             redactor: &shared.redactor,
             url: self.url()?,
             file_size: self.image.file_size(),
-            max_bytes: self.max_bytes,
+            max_size: self.max_size,
             stall_timeout: self.stall_timeout,
         };
         let observed = shared.observer.begin_call(Operation::Download, None);
@@ -418,7 +415,8 @@ impl Download<'_> {
             problem: problem.to_owned(),
         };
         let Some(url) = self.image.url() else {
-            return Err(refused("of nothing", "there is none, nor base64"));
+            let problem = "the answer has neither a URL nor base64";
+            return Err(refused("an image without a URL", problem));
         };
         let scheme = url.trim_start().get(..5);
         // It can be long, and its message would be.
@@ -429,29 +427,27 @@ impl Download<'_> {
     }
 }
 
-impl DownloadedImage {
-    /// The media type by the content, such as `image/png`.
-    pub fn media_type(&self) -> &'static str {
-        self.format.media_type
-    }
+/// What all results of downloads tell of the content.
+macro_rules! content {
+    ($($result:ty),*) => {$(
+        impl $result {
+            /// The media type of the content, such as `image/png`.
+            pub fn media_type(&self) -> &'static str {
+                self.format.media_type
+            }
 
-    /// The extension by the content, such as `png`, without a dot.
-    pub fn extension(&self) -> &'static str {
-        self.format.extension
-    }
+            /// The extension of the content, such as `png`, without a dot. That of an existing
+            /// file name is kept if it means the same: `.jpeg` or `.PNG`.
+            pub fn extension(&self) -> &'static str {
+                self.format.extension
+            }
+        }
+    )*};
 }
 
+content!(DownloadedImage, Downloaded, SavedImage);
+
 impl Downloaded {
-    /// The media type by the content, such as `image/png`.
-    pub fn media_type(&self) -> &'static str {
-        self.format.media_type
-    }
-
-    /// The extension by the content, such as `png`, without a dot.
-    pub fn extension(&self) -> &'static str {
-        self.format.extension
-    }
-
     /// How many bytes were written.
     pub fn size(&self) -> u64 {
         self.size
@@ -459,23 +455,12 @@ impl Downloaded {
 }
 
 impl SavedImage {
-    /// The extension by the content, such as `png`, without a dot. The file's own may be
-    /// written otherwise, `.jpeg` or `.PNG`.
-    pub fn extension(&self) -> &'static str {
-        self.format.extension
-    }
-
-    /// The file, with the extension that fits its content.
+    /// The file, with the extension of its content.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The media type by the content, such as `image/png`.
-    pub fn media_type(&self) -> &'static str {
-        self.format.media_type
-    }
-
-    /// How many bytes the file has.
+    /// The size of the file, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -485,7 +470,7 @@ impl fmt::Debug for Download<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download")
             .field("image", self.image)
-            .field("max_bytes", &self.max_bytes)
+            .field("max_size", &self.max_size)
             .field("stall_timeout", &self.stall_timeout)
             .field("overwrite", &self.overwrite)
             .finish_non_exhaustive()

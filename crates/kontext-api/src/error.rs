@@ -8,23 +8,22 @@ use thiserror::Error as ThisError;
 
 use crate::client::call::{Call, ClientRequestId};
 use crate::client::retry::{Cause, is_permanent};
-use crate::request::InvalidRequest;
+use crate::request::InvalidRequestError;
 use crate::response::answer::GeneratedImages;
 use crate::response::decode_error::DecodeError;
 use crate::response::error_body::{ErrorBody, Reply};
 
 /// The error of a call: one variant per outcome that a caller treats differently.
+/// [What to do](crate::errors) about each.
 ///
-/// Display is one line without its cause; the cause is in `source()`. Where money may
-/// have been spent it names the client request id, by which the provider's support can
-/// look the charge up.
+/// Display is one line without the cause, which `source()` returns. If money may have been
+/// spent, it names the client request id, by which the provider's support can look up the charge.
 ///
-/// Display and Debug show of an answer its status, the provider's message, the
-/// request id, where a redirect points, and of a success that could not be read
-/// its coding, the place and the beginning of what is wrong: all of it shortened,
-/// and without the API key, should a server send it back (as it is, or escaped as in
-/// JSON or in a URL). Debug adds the names of headers and the beginnings of short
-/// fields. [`body`](Self::body) and [`Reply::headers`] have everything as it came.
+/// Display and Debug show the status of a response, the provider's message, the request id, the
+/// target of a redirect, and of a response that cannot be decoded the place and the beginning of
+/// what is wrong. All of it is shortened, and without the API key if a server sends it back (as it
+/// is, or escaped as in JSON or in a URL). Debug adds the names of headers.
+/// [`body`](Self::body) and [`Reply::headers`] return everything as received.
 ///
 /// ```
 /// use kontext_api::Error;
@@ -41,14 +40,14 @@ use crate::response::error_body::{ErrorBody, Reply};
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// The request breaks limits of the API. Nothing was sent.
+    /// The request violates limits of the API. Nothing was sent.
     #[error(transparent)]
-    InvalidRequest(#[from] InvalidRequest),
+    InvalidRequest(#[from] InvalidRequestError),
     /// The call could cross the client's
     /// [spend limit](crate::ClientBuilder::spend_limit). Nothing was sent.
     #[error(
-        "the request was not sent: it is estimated to cost {estimate} credits, and {left} are left \
-         of the spend limit"
+        "the request was not sent: its estimated cost is {estimate} credits, and {left} credits \
+         of the spend limit are left"
     )]
     #[non_exhaustive]
     SpendLimit {
@@ -60,63 +59,63 @@ pub enum Error {
         call: Option<Call>,
     },
     /// The provider refused the request as wrong: status 400, 413, 415 or 422.
-    #[error("the provider refused the request: {0}{id}", id = named_if_charged(.0))]
+    #[error("the provider rejected the request: {0}{id}", id = named_if_charged(.0))]
     BadRequest(Box<Reply>),
-    /// There was no key, or the provider does not know it: status 401.
-    #[error("the provider does not accept the api key: {0}{id}", id = named_if_charged(.0))]
+    /// The provider does not know the API key: status 401.
+    #[error("the provider rejected the API key: {0}{id}", id = named_if_charged(.0))]
     Authentication(Box<Reply>),
     /// The account has no credits left: status 402, or a 403 whose message says so.
     #[error("the account is out of credits: {0}{id}", id = named_if_charged(.0))]
     OutOfCredits(Box<Reply>),
     /// The key may not do this: any other 403.
-    #[error("the provider forbids the request: {0}{id}", id = named_if_charged(.0))]
+    #[error("access denied: {0}{id}", id = named_if_charged(.0))]
     Forbidden(Box<Reply>),
-    /// There is nothing at this path: status 404, usually a wrong base URL.
-    #[error("nothing was found for the request: {0}{id}", id = named_if_charged(.0))]
+    /// Status 404, usually because of a wrong base URL.
+    #[error("not found: {0}{id}", id = named_if_charged(.0))]
     NotFound(Box<Reply>),
     /// Too many requests, or a quota is used up: status 429.
-    #[error("the provider limits the rate of requests: {0}{id}", id = named_if_charged(.0))]
+    #[error("rate limited: {0}{id}", id = named_if_charged(.0))]
     RateLimited(Box<Reply>),
     /// The provider or a gateway before it failed: any 5xx but a 503 that the provider
     /// did not write itself.
-    #[error("the provider failed: {0}{id}", id = named_if_charged(.0))]
+    #[error("server error: {0}{id}", id = named_if_charged(.0))]
     Server(Box<Reply>),
     /// Any other status. A redirect is one: none is followed, and the message
     /// names where it points.
-    #[error("the provider answered with an unexpected status: {0}{id}", id = named_if_charged(.0))]
+    #[error("unexpected response: {0}{id}", id = named_if_charged(.0))]
     UnexpectedStatus(Box<Reply>),
-    /// The request was not sent: no connection was made. Nothing was charged, unless for
+    /// The request was not sent: no connection was made. Nothing was charged, except possibly for
     /// an earlier attempt of the call.
     #[error("the request was not sent{}", named_if_earlier(.call))]
     #[non_exhaustive]
     NotSent {
-        /// Why not: a `reqwest::Error` without its URL.
+        /// The reason: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
         /// The call.
         call: Option<Call>,
     },
-    /// The request may have been carried out, and nothing says whether it was: its answer
-    /// did not arrive whole (a time-out, a reset, a cut body), or a gateway answered 503.
-    /// Whether an image was made and charged is not known. Sending it again may pay twice.
+    /// The request may have been carried out: the response did not arrive completely (a timeout,
+    /// a reset, a truncated body), or a gateway answered 503. Whether an image was made and
+    /// charged is unknown. Sending the request again may pay twice.
     ///
-    /// A 503 is [`Server`](Self::Server), and was not carried out, if the provider itself
-    /// says so: a whole JSON object with a `requestId`, a `message` and a `statusCode`
-    /// of 503.
-    #[error("the outcome is unknown, the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
+    /// A 503 from the provider itself is [`Server`](Self::Server), and such a request was not
+    /// carried out. Its body is a complete JSON object with a `requestId`, a `message` and the
+    /// `statusCode` 503.
+    #[error("unknown outcome: the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
     #[non_exhaustive]
     OutcomeUnknown {
-        /// The beginning of a successful answer, whose body is cut, or the 503.
+        /// The beginning of a successful response, whose body is truncated, or the 503.
         reply: Option<Box<Reply>>,
         /// What happened: a `reqwest::Error` without its URL, or that a gateway answered.
         source: Box<dyn StdError + Send + Sync>,
         /// The call.
         call: Option<Call>,
     },
-    /// The answer is a success that did not decode. It is all in the error.
+    /// A successful response that cannot be decoded. The error holds all of it.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The answer is a success with no image in it. It is all in the error.
-    #[error("the answer with status {} has no image in it{}", .0.status().as_u16(), no_images_because(.0))]
+    /// A successful response without an image. The error holds all of it.
+    #[error("the response with status {} has no image{}", .0.status().as_u16(), no_images_because(.0))]
     NoImages(Box<GeneratedImages>),
 }
 
@@ -146,7 +145,7 @@ fn named_if_earlier(call: &Option<Call>) -> String {
 fn beginning(reply: &Option<Box<Reply>>) -> String {
     match reply {
         Some(reply) if reply.status().is_success() => format!(
-            ": the answer ended after {} bytes, {reply}",
+            ": the response broke off after {} bytes, {reply}",
             reply.body().len()
         ),
         Some(reply) => format!(": {reply}"),
@@ -163,7 +162,7 @@ fn no_images_because(answer: &GeneratedImages) -> String {
     }
     let flags = answer.has_nsfw_concepts().unwrap_or_default();
     if flags.contains(&Some(true)) {
-        reasons.push_str("; it was judged not safe for work (`has_nsfw_concepts`)");
+        reasons.push_str("; it was flagged as not safe for work (`has_nsfw_concepts`)");
     }
     if let Some(state) = state {
         reasons.push_str(&format!(
@@ -187,7 +186,8 @@ impl Error {
         if reply.status() == StatusCode::SERVICE_UNAVAILABLE && !reply.is_providers_word() {
             return Self::OutcomeUnknown {
                 reply: Some(Box::new(reply)),
-                source: "a gateway answered 503, which does not say what the provider did".into(),
+                source: "a gateway answered 503, and the provider may have carried out the request"
+                    .into(),
                 call: None,
             };
         }
@@ -248,7 +248,7 @@ impl Error {
     }
 
     /// The call that ended with this error: its client request id, its attempts.
-    /// Nothing only for an [`InvalidRequest`] that a builder found.
+    /// `None` only for an [`InvalidRequestError`] that a builder found.
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::InvalidRequest(invalid) => invalid.call.as_deref(),
@@ -353,17 +353,18 @@ impl Error {
         self.reply().and_then(Reply::retry_after)
     }
 
-    /// Whether the same request can be sent again without paying twice, and may
-    /// have a chance.
+    /// Whether sending the same request again cannot pay twice, and may succeed.
     ///
-    /// True for a 429 whose message is not about a quota or billing, for a 503 that the
-    /// provider itself wrote and that is not about maintenance, and for a connection that could not
-    /// be made, unless no attempt will make it: a certificate that is not trusted, a proxy
-    /// that wants a password. The client has tried these again already, as its [`RetryPolicy`](crate::RetryPolicy) says.
-    /// False for everything else: for a 502 or 504, because the work may have been done,
-    /// and for a 500, which the provider does not charge but does not mend in a moment
-    /// either. False also where an earlier attempt of the call may have been
-    /// charged, which only an opt-in of the policy makes possible.
+    /// True for a 429 whose message is not about a quota or billing, for a 503 from the provider
+    /// itself that is not about maintenance, and for a connection that could not be made, except
+    /// when it can never be made: a certificate that is not trusted, a proxy that requires a
+    /// password. The client has already retried these as its
+    /// [`RetryPolicy`](crate::RetryPolicy) says.
+    ///
+    /// False for everything else: for a 502 or 504, because the work may have been done, and for a
+    /// 500, which is not charged but does not pass quickly either. False also if an earlier
+    /// attempt of the call may have been charged, which only an opt-in of the policy makes
+    /// possible.
     pub fn is_retryable(&self) -> bool {
         let is_safe = matches!(
             self.cause(),
@@ -401,15 +402,19 @@ impl Error {
 
     /// Whether money may have been spent, by this attempt or an earlier one of the call.
     ///
-    /// True where the outcome is unknown, and where a success did not decode or had
-    /// no image in it. True for answers of a gateway, which does not know what the
-    /// service behind it did: a 408, a 499, and every 5xx but a 500 and a 503 that the
-    /// provider itself wrote: a whole JSON object with a `requestId`, a `message` and a
-    /// `statusCode` that is the HTTP status. True for redirects but 307 and 308, which
-    /// can follow on what was done, and for a status that means neither success nor
-    /// failure. False for all other answers, because the provider says that failed
-    /// requests are never charged, and where nothing was sent. True, whatever the
-    /// status, where the answer's headers name a cost that is not 0.
+    /// True if
+    ///
+    /// - the outcome is unknown,
+    /// - a successful response cannot be decoded or has no image,
+    /// - a gateway answered, which does not know what the service behind it did: 408, 499, and
+    ///   every 5xx except a 500 and a 503 from the provider itself (a complete JSON object with a
+    ///   `requestId`, a `message` and a `statusCode` equal to the HTTP status),
+    /// - the response is a redirect other than 307 and 308, or its status means neither success
+    ///   nor failure,
+    /// - the response's headers name a cost other than 0, whatever the status.
+    ///
+    /// False if nothing was sent, and for all other responses: the provider documents that failed
+    /// requests are never charged.
     pub fn may_have_been_charged(&self) -> bool {
         self.this_may_be_charged() || self.earlier_may_be_charged()
     }
@@ -453,37 +458,13 @@ fn may_be_charged(reply: &Reply) -> bool {
 fn says_out_of_credits(message: &str) -> bool {
     has_any(
         message,
-        &[
-            "out of credit",
-            "out of balance",
-            "out of funds",
-            "top up",
-            "payment required",
-            "insufficient credit",
-            "insufficient balance",
-            "insufficient account balance",
-            "insufficient fund",
-            "enough credit",
-            "enough balance",
-            "enough fund",
-            "no credit",
-            "no more credit",
-            "no remaining credit",
-            "credits exhausted",
-            "credits are exhausted",
-            "credits have been exhausted",
-            "credits are used up",
-            "credits have run out",
-            "credits ran out",
-            "negative balance",
-            "zero balance",
-            "low balance",
-            "balance too low",
-            "balance is too low",
-            "balance is empty",
-            "balance is exhausted",
-            "credit limit",
-        ],
+        "out of credit, out of balance, out of funds, top up, payment required, \
+         insufficient credit, insufficient balance, insufficient account balance, \
+         insufficient fund, enough credit, enough balance, enough fund, no credit, \
+         no more credit, no remaining credit, credits exhausted, credits are exhausted, \
+         credits have been exhausted, credits are used up, credits have run out, \
+         credits ran out, negative balance, zero balance, low balance, balance too low, \
+         balance is too low, balance is empty, balance is exhausted, credit limit",
     )
 }
 
@@ -493,30 +474,20 @@ fn is_about_quota(message: &str) -> bool {
     let message = message.to_lowercase().replace("balancer", "");
     has_any(
         &message,
-        &[
-            "quota",
-            "free-tier",
-            "free tier",
-            "free limit",
-            "upgrade",
-            "credit",
-            "balance",
-            "top up",
-            "billing",
-            "insufficient funds",
-            "payment",
-        ],
+        "quota, free-tier, free tier, free limit, upgrade, credit, balance, top up, \
+         billing, insufficient funds, payment",
     )
 }
 
 /// Whether the message of a 503 is about maintenance, which takes longer than a caller waits.
 fn is_about_maintenance(message: &str) -> bool {
-    has_any(message, &["maintenance"])
+    has_any(message, "maintenance")
 }
 
-fn has_any(message: &str, words: &[&str]) -> bool {
+/// Whether any of these phrases, separated by commas, is in a message.
+fn has_any(message: &str, phrases: &str) -> bool {
     let message = message.to_lowercase();
-    words.iter().any(|word| message.contains(word))
+    phrases.split(", ").any(|phrase| message.contains(phrase))
 }
 
 #[cfg(test)]

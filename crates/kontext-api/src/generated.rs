@@ -37,82 +37,9 @@
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
 #[allow(unused_imports)]
 use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderExt};
-/// Types used as operation parameters and responses.
 #[allow(clippy::all)]
+/// The types of requests and their fields.
 pub mod types {
-    /// The generated images: in images, in data, or in both. Which of the documented shapes the endpoint answers today is not documented.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-    #[non_exhaustive]
-    pub struct GenerateImageResponse {
-        /// The list of generated images.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub data: ::std::option::Option<::std::vec::Vec<ImageData>>,
-        /// Whether each image, in the order of images, was judged not safe for work.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub has_nsfw_concepts: ::std::option::Option<::std::vec::Vec<bool>>,
-        /// The generated images.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub images: ::std::option::Option<::std::vec::Vec<ImageFile>>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub meta: ::std::option::Option<Meta>,
-        /// The model that generated the images.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub model: ::std::option::Option<::std::string::String>,
-        /// The prompt that the images were generated from.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub prompt: ::std::option::Option<::std::string::String>,
-        /// The seed that was used. Seeds beyond 32 bits signed occur (3959063143).
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub seed: ::std::option::Option<u64>,
-        /// How long the steps of the generation took. Its keys and units are not documented; both examples are empty.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub timings: ::std::option::Option<
-            ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-        >,
-        #[serde(flatten)]
-        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-    }
-    /// `ImageData`
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-    #[non_exhaustive]
-    pub struct ImageData {
-        /// The base64-encoded JSON of the generated image.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub b64_json: ::std::option::Option<::std::string::String>,
-        /// The URL where the file can be downloaded from.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub url: ::std::option::Option<::std::string::String>,
-        #[serde(flatten)]
-        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-    }
-    /// A generated image, as the first documented shape of the response has it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-    #[non_exhaustive]
-    pub struct ImageFile {
-        /// The media type of the file, such as image/jpeg.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub content_type: ::std::option::Option<::std::string::String>,
-        /// The name of the file.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub file_name: ::std::option::Option<::std::string::String>,
-        /// The size of the file in bytes.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub file_size: ::std::option::Option<u64>,
-        /// The height of the image in pixels.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub height: ::std::option::Option<u64>,
-        /// The URL where the file can be downloaded from.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub url: ::std::option::Option<::std::string::String>,
-        /// The width of the image in pixels.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub width: ::std::option::Option<u64>,
-        #[serde(flatten)]
-        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-    }
     /// What image to make, from which images.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
@@ -159,16 +86,6 @@ pub mod types {
             Self::Array(value)
         }
     }
-    /// Additional details about the generation.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-    #[non_exhaustive]
-    pub struct Meta {
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub usage: ::std::option::Option<Usage>,
-        #[serde(flatten)]
-        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-    }
     /// What image to make, from words alone.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
@@ -192,23 +109,6 @@ pub mod types {
         /// The same seed and the same prompt given to the same version of the model will output the same image every time.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub seed: ::std::option::Option<u64>,
-        #[serde(flatten)]
-        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-    }
-    /// What the generation cost.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-    #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-    #[non_exhaustive]
-    pub struct Usage {
-        /// What the generation cost in credits. 2,000,000 credits are 1 USD.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub credits_used: ::std::option::Option<f64>,
-        /// The name of credits_used until December 2025.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub tokens_used: ::std::option::Option<f64>,
-        /// What the generation cost in US dollars. 1 USD is 2,000,000 credits.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub usd_spent: ::std::option::Option<f64>,
         #[serde(flatten)]
         pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
@@ -294,7 +194,7 @@ pub mod types {
             Self::Portrait9x16,
             Self::Portrait9x21,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -325,7 +225,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for AspectRatio {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -378,7 +278,7 @@ pub mod types {
             Self::FluxKontextProImageToImage,
             Self::FluxKontextMaxImageToImage,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -402,7 +302,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for ImageToImageModel {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -445,7 +345,7 @@ pub mod types {
     impl OutputFormat {
         /// All known values, in the order of the published document.
         pub const ALL: &'static [Self] = &[Self::Jpeg, Self::Png];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -469,7 +369,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for OutputFormat {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -526,7 +426,7 @@ pub mod types {
             Self::Level5,
             Self::Level6,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -554,7 +454,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for SafetyTolerance {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -603,7 +503,7 @@ pub mod types {
             Self::FluxKontextMaxTextToImage,
             Self::FluxKontextProTextToImage,
         ];
-        /// A value by its name on the wire, also one that this version does not know.
+        /// The value with this name on the wire, known to this version or not.
         pub fn unknown(value: impl Into<::std::string::String>) -> Self {
             let value = value.into();
             value
@@ -627,7 +527,7 @@ pub mod types {
     }
     impl ::std::str::FromStr for TextToImageModel {
         type Err = self::error::ConversionError;
-        /// Takes known values alone.
+        /// Accepts known values only.
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
@@ -658,7 +558,7 @@ pub mod types {
         /// # Errors
         ///
         /// Every field that is outside its limits, at once.
-        pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+        pub fn check(&self) -> Result<(), crate::InvalidRequestError> {
             crate::limits::check(|check| self.check_in(check))
         }
         /// Compares every field with its limits.
@@ -764,7 +664,7 @@ pub mod types {
         /// # Errors
         ///
         /// Every field that is outside its limits, at once.
-        pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+        pub fn check(&self) -> Result<(), crate::InvalidRequestError> {
             crate::limits::check(|check| self.check_in(check))
         }
         /// Compares every field with its limits.
@@ -878,7 +778,7 @@ pub mod types {
             }
         }
     }
-    /// A request of any of the pages that describe one operation. `model` tells which: a struct per group of pages, with a builder of its own.
+    /// A request of any type. `model` tells which; each type has a builder.
     #[derive(::serde::Serialize, Clone, Debug, PartialEq)]
     #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
     #[serde(untagged)]
@@ -896,7 +796,7 @@ pub mod types {
         /// # Errors
         ///
         /// Every field that is outside its limits, at once.
-        pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+        pub fn check(&self) -> Result<(), crate::InvalidRequestError> {
             match self {
                 Self::ImageToImage(request) => request.check(),
                 Self::TextToImage(request) => request.check(),
@@ -1083,8 +983,8 @@ pub mod builder {
     }
     impl ImageToImageRequestBuilder {
         /// The aspect ratio of the generated image.
-        pub fn aspect_ratio(mut self, value: impl Into<AspectRatio>) -> Self {
-            self.aspect_ratio = Some(value.into());
+        pub fn aspect_ratio(mut self, value: AspectRatio) -> Self {
+            self.aspect_ratio = Some(value);
             self
         }
         /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
@@ -1106,8 +1006,8 @@ pub mod builder {
         /// Sets `model`.
         ///
         /// Required.
-        pub fn model(mut self, value: impl Into<ImageToImageModel>) -> Self {
-            self.model = Some(value.into());
+        pub fn model(mut self, value: ImageToImageModel) -> Self {
+            self.model = Some(value);
             self
         }
         /// Number of image variations to generate. Each image is a different attempt to combine the reference images (from the image_url parameter) according to the prompt.
@@ -1122,8 +1022,8 @@ pub mod builder {
         /// The format of the generated image.
         ///
         /// Server default: `"jpeg"`, which is not sent.
-        pub fn output_format(mut self, value: impl Into<OutputFormat>) -> Self {
-            self.output_format = Some(value.into());
+        pub fn output_format(mut self, value: OutputFormat) -> Self {
+            self.output_format = Some(value);
             self
         }
         /// The text prompt describing the content, style, or composition of the image to be generated.
@@ -1138,8 +1038,8 @@ pub mod builder {
         /// The safety tolerance level for the generated image. 1 being the most strict and 5 being the most permissive.
         ///
         /// Server default: `"2"`, which is not sent.
-        pub fn safety_tolerance(mut self, value: impl Into<SafetyTolerance>) -> Self {
-            self.safety_tolerance = Some(value.into());
+        pub fn safety_tolerance(mut self, value: SafetyTolerance) -> Self {
+            self.safety_tolerance = Some(value);
             self
         }
         /// The same seed and the same prompt given to the same version of the model will output the same image every time.
@@ -1163,7 +1063,7 @@ pub mod builder {
         /// # Errors
         ///
         /// Every field that is missing or outside its limits, at once.
-        pub fn build(self) -> Result<ImageToImageRequest, crate::InvalidRequest> {
+        pub fn build(self) -> Result<ImageToImageRequest, crate::InvalidRequestError> {
             crate::limits::check(|check| {
                 ImageToImageRequest::check_fields(
                     check,
@@ -1191,7 +1091,7 @@ pub mod builder {
                         extra: self.extra,
                     })
                 }
-                _ => Err(crate::InvalidRequest::incomplete()),
+                _ => Err(crate::InvalidRequestError::incomplete()),
             }
         }
     }
@@ -1236,8 +1136,8 @@ pub mod builder {
     }
     impl TextToImageRequestBuilder {
         /// The aspect ratio of the generated image.
-        pub fn aspect_ratio(mut self, value: impl Into<AspectRatio>) -> Self {
-            self.aspect_ratio = Some(value.into());
+        pub fn aspect_ratio(mut self, value: AspectRatio) -> Self {
+            self.aspect_ratio = Some(value);
             self
         }
         /// The CFG (Classifier Free Guidance) scale is a measure of how close you want the model to stick to your prompt when looking for a related image to show you.
@@ -1250,8 +1150,8 @@ pub mod builder {
         /// Sets `model`.
         ///
         /// Required.
-        pub fn model(mut self, value: impl Into<TextToImageModel>) -> Self {
-            self.model = Some(value.into());
+        pub fn model(mut self, value: TextToImageModel) -> Self {
+            self.model = Some(value);
             self
         }
         /// The number of images to generate.
@@ -1266,8 +1166,8 @@ pub mod builder {
         /// The format of the generated image.
         ///
         /// Server default: `"jpeg"`, which is not sent.
-        pub fn output_format(mut self, value: impl Into<OutputFormat>) -> Self {
-            self.output_format = Some(value.into());
+        pub fn output_format(mut self, value: OutputFormat) -> Self {
+            self.output_format = Some(value);
             self
         }
         /// The text prompt describing the content, style, or composition of the image to be generated.
@@ -1282,8 +1182,8 @@ pub mod builder {
         /// The safety tolerance level for the generated image. 1 being the most strict and 5 being the most permissive.
         ///
         /// Server default: `"2"`, which is not sent.
-        pub fn safety_tolerance(mut self, value: impl Into<SafetyTolerance>) -> Self {
-            self.safety_tolerance = Some(value.into());
+        pub fn safety_tolerance(mut self, value: SafetyTolerance) -> Self {
+            self.safety_tolerance = Some(value);
             self
         }
         /// The same seed and the same prompt given to the same version of the model will output the same image every time.
@@ -1307,7 +1207,7 @@ pub mod builder {
         /// # Errors
         ///
         /// Every field that is missing or outside its limits, at once.
-        pub fn build(self) -> Result<TextToImageRequest, crate::InvalidRequest> {
+        pub fn build(self) -> Result<TextToImageRequest, crate::InvalidRequestError> {
             crate::limits::check(|check| {
                 TextToImageRequest::check_fields(
                     check,
@@ -1333,7 +1233,7 @@ pub mod builder {
                         extra: self.extra,
                     })
                 }
-                _ => Err(crate::InvalidRequest::incomplete()),
+                _ => Err(crate::InvalidRequestError::incomplete()),
             }
         }
     }

@@ -1,3 +1,18 @@
+// Of two link definitions the first counts: these are for rustdoc, the README's for its readers.
+//! [`BatchHandle::stop`]: crate::BatchHandle::stop
+//! [`CallOptions`]: crate::CallOptions
+//! [`Client::batch`]: crate::Client::batch
+//! [`Client::credits`]: crate::Client::credits
+//! [`Client::download`]: crate::Client#method.download
+//! [`Client::from_env`]: crate::Client::from_env
+//! [`Client::generate`]: crate::Client::generate
+//! [`ClientBuilder`]: crate::ClientBuilder
+//! [`GenerateImageRequest`]: crate::GenerateImageRequest
+//! [`GeneratedImages`]: crate::GeneratedImages
+//! [`ImageToImageRequest`]: crate::ImageToImageRequest
+//! [`RetryPolicy`]: crate::RetryPolicy
+//! [`TextToImageRequest`]: crate::TextToImageRequest
+//! [Errors: what to do]: crate::errors
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -7,6 +22,10 @@
         reason = "what only downloads need of parts that others need too"
     )
 )]
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/errors.md")]
+pub mod errors {}
 
 mod batch;
 mod client;
@@ -35,8 +54,9 @@ pub use batch::{
     JournalError, PendingJob, UnknownJob,
 };
 pub use client::Client;
-pub use client::builder::{BuildError, ClientBuilder};
-pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestId};
+pub use client::build_error::BuildError;
+pub use client::builder::ClientBuilder;
+pub use client::call::{Call, CallOptions, ClientRequestId, InvalidClientRequestIdError};
 pub use client::credits::Credits;
 pub use client::retry::RetryPolicy;
 pub use client::telemetry::{Attempt, Operation, Outcome};
@@ -47,14 +67,59 @@ pub use download::{
 };
 pub use error::Error;
 pub use generated::types;
-pub use generated::types::{GenerateImageRequest, ImageToImageRequest, TextToImageRequest};
+/// A request for any of the models. Decoding and conversions from the types of the variants
+/// make one.
+///
+/// ```
+/// use kontext_api::GenerateImageRequest;
+///
+/// let text = r#"{"model": "flux/kontext-max/text-to-image", "prompt": "A cat with a hat."}"#;
+/// let request: GenerateImageRequest = serde_json::from_str(text).unwrap();
+/// assert!(matches!(request, GenerateImageRequest::TextToImage(_)));
+/// request.check()?;
+/// # Ok::<(), kontext_api::InvalidRequestError>(())
+/// ```
+#[doc(inline)]
+pub use generated::types::GenerateImageRequest;
+/// A request to edit images, or to combine several.
+///
+/// Fields are public: `request.seed = arguments.seed` sets one that is optional. They are checked
+/// again before the request is sent.
+///
+/// ```
+/// use kontext_api::{ImageToImageRequest, types::{AspectRatio, ImageToImageModel}};
+///
+/// let request = ImageToImageRequest::builder()
+///     .model(ImageToImageModel::FluxKontextProImageToImage)
+///     .prompt("Put the hat on the cat.")
+///     .image_url(["https://example.com/hat.png", "https://example.com/cat.png"])
+///     .aspect_ratio(AspectRatio::Landscape16x9)
+///     .num_images(2)
+///     .build()?;
+/// # Ok::<(), kontext_api::InvalidRequestError>(())
+/// ```
+#[doc(inline)]
+pub use generated::types::ImageToImageRequest;
+/// A request to generate images from a prompt.
+///
+/// ```
+/// use kontext_api::{TextToImageRequest, types::TextToImageModel};
+///
+/// let request = TextToImageRequest::builder()
+///     .model(TextToImageModel::FluxKontextProTextToImage)
+///     .prompt("A cat with a hat.")
+///     .build()?;
+/// # Ok::<(), kontext_api::InvalidRequestError>(())
+/// ```
+#[doc(inline)]
+pub use generated::types::TextToImageRequest;
 pub use request::input::{InputError, InputImage, InputOptions};
-pub use request::uri::Uri;
-pub use request::{InvalidRequest, UnknownValue, Violation};
+pub use request::uri::{InvalidUriError, Uri};
+pub use request::{InvalidRequestError, UnknownValue, Violation};
 pub use response::answer::{GeneratedImages, Timings, Usage};
 pub use response::decode_error::DecodeError;
 pub use response::error_body::Reply;
-pub use response::image::{Image, InvalidBase64};
+pub use response::image::{Image, InvalidBase64Error};
 pub use response::number::Number;
 
 /// The HTTP client underneath, in the version that

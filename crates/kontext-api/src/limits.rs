@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::redact;
 use crate::request::uri::{RULE, Uri};
-use crate::request::{InvalidRequest, Violation};
+use crate::request::{InvalidRequestError, Violation};
 
 /// How many characters of a string a message shows.
 const SHOWN: usize = 60;
@@ -24,13 +24,13 @@ const SHOWN: usize = 60;
 /// # Errors
 ///
 /// All violations at once.
-pub(crate) fn check(limits: impl FnOnce(&mut Check<'_>)) -> Result<(), InvalidRequest> {
+pub(crate) fn check(limits: impl FnOnce(&mut Check<'_>)) -> Result<(), InvalidRequestError> {
     let mut violations = Vec::new();
     limits(&mut Check {
         place: Place::Request,
         violations: &mut violations,
     });
-    InvalidRequest::from_violations(violations)
+    InvalidRequestError::from_violations(violations)
 }
 
 /// Compares the value at one place of a request with its limits, and collects the
@@ -119,7 +119,7 @@ impl<'a> Check<'a> {
         for (name, value) in own.iter().filter_map(|name| extra.get_key_value(*name)) {
             self.violations.push(Violation {
                 field: Place::Field(&self.place, name).to_string(),
-                limit: "is a field of the request, and can't be set by name".to_owned(),
+                limit: "is a known field and cannot be set by name".to_owned(),
                 value: Some(shown(&value.to_string())),
             });
         }
@@ -163,19 +163,21 @@ impl<'a> Check<'a> {
     }
 
     /// A whole number.
-    pub(crate) fn whole_number(&mut self, value: impl Into<i128>) -> WholeNumber<'_, 'a> {
-        WholeNumber {
-            check: self,
-            value: value.into(),
-        }
+    pub(crate) fn whole_number(&mut self, value: impl Into<i128>) -> Number<'_, 'a, i128> {
+        let value = Some(value.into());
+        Number { check: self, value }
     }
 
     /// A number, which must be finite.
-    pub(crate) fn number(&mut self, value: f64) -> Number<'_, 'a> {
-        if !value.is_finite() {
+    pub(crate) fn number(&mut self, value: f64) -> Number<'_, 'a, f64> {
+        let finite = Some(value).filter(|value| value.is_finite());
+        if finite.is_none() {
             self.violation("must be a finite number".to_owned(), value.to_string());
         }
-        Number { check: self, value }
+        Number {
+            check: self,
+            value: finite,
+        }
     }
 
     fn violation(&mut self, limit: String, value: String) {
@@ -229,69 +231,37 @@ impl Count<'_, '_> {
     }
 }
 
-/// A whole number.
-pub(crate) struct WholeNumber<'c, 'a> {
-    check: &'c mut Check<'a>,
-    value: i128,
-}
-
-impl WholeNumber<'_, '_> {
-    /// The smallest value that is allowed.
-    pub(crate) fn at_least(self, minimum: i128) -> Self {
-        let is_broken = self.value < minimum;
-        self.limit(is_broken, "at least", minimum)
-    }
-
-    /// The greatest value that is allowed.
-    pub(crate) fn at_most(self, maximum: i128) -> Self {
-        let is_broken = self.value > maximum;
-        self.limit(is_broken, "at most", maximum)
-    }
-
-    fn limit(self, is_broken: bool, which: &str, limit: i128) -> Self {
-        if is_broken {
-            let limit = format!("must be {which} {limit}");
-            self.check.violation(limit, self.value.to_string());
-        }
-        self
-    }
-}
-
 /// A number. One that is not finite is a violation already, and is not compared.
-pub(crate) struct Number<'c, 'a> {
+pub(crate) struct Number<'c, 'a, T> {
     check: &'c mut Check<'a>,
-    value: f64,
+    value: Option<T>,
 }
 
-impl Number<'_, '_> {
+impl<T: Copy + PartialOrd + fmt::Display> Number<'_, '_, T> {
     /// The smallest value that is allowed.
-    pub(crate) fn at_least(self, minimum: f64) -> Self {
-        let is_broken = self.value < minimum;
-        self.limit(is_broken, "at least", minimum)
+    pub(crate) fn at_least(self, minimum: T) -> Self {
+        self.limit(|value| value < minimum, "at least", minimum)
     }
 
     /// The greatest value that is allowed.
-    pub(crate) fn at_most(self, maximum: f64) -> Self {
-        let is_broken = self.value > maximum;
-        self.limit(is_broken, "at most", maximum)
+    pub(crate) fn at_most(self, maximum: T) -> Self {
+        self.limit(|value| value > maximum, "at most", maximum)
     }
 
     /// What every value that is allowed is above.
-    pub(crate) fn more_than(self, minimum: f64) -> Self {
-        let is_broken = self.value <= minimum;
-        self.limit(is_broken, "more than", minimum)
+    pub(crate) fn more_than(self, minimum: T) -> Self {
+        self.limit(|value| value <= minimum, "more than", minimum)
     }
 
     /// What every value that is allowed is below.
-    pub(crate) fn less_than(self, maximum: f64) -> Self {
-        let is_broken = self.value >= maximum;
-        self.limit(is_broken, "less than", maximum)
+    pub(crate) fn less_than(self, maximum: T) -> Self {
+        self.limit(|value| value >= maximum, "less than", maximum)
     }
 
-    fn limit(self, is_broken: bool, which: &str, limit: f64) -> Self {
-        if is_broken && self.value.is_finite() {
+    fn limit(self, is_broken: impl Fn(T) -> bool, which: &str, limit: T) -> Self {
+        if let Some(value) = self.value.filter(|value| is_broken(*value)) {
             let limit = format!("must be {which} {limit}");
-            self.check.violation(limit, self.value.to_string());
+            self.check.violation(limit, value.to_string());
         }
         self
     }
@@ -368,7 +338,8 @@ mod tests {
     #[test]
     fn a_list_is_counted_and_each_item_is_named() {
         let list = |urls: &[&str]| {
-            let urls: Vec<Uri> = urls.iter().copied().map(Uri::from).collect();
+            let urls = urls.iter().map(|url| Uri::unchecked((*url).into()));
+            let urls: Vec<Uri> = urls.collect();
             violations(|check| {
                 check.items(&urls).at_least(1).at_most(2);
                 check.each(&urls, |uri, check| check.uri(uri));
@@ -398,7 +369,8 @@ mod tests {
 
     #[test]
     fn a_long_value_is_shortened() {
-        let uri = Uri::from(format!("data:\n{}", "ä".repeat(5_000_000)));
+        let text = format!("data:\n{}", "ä".repeat(5_000_000));
+        let uri = Uri::unchecked(text.into());
         let violations = violations(|check| check.uri(&uri));
         assert!(violations[0].len() < 300, "{violations:?}");
         assert!(

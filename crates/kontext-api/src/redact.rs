@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::client::builder::ApiKey;
+use crate::client::http_client::ApiKey;
 
 /// What stands where the key stood.
 const MARK: &str = "[api key]";

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
@@ -18,13 +19,33 @@ use crate::types::ImageUrl;
 pub(crate) mod input;
 pub(crate) mod uri;
 
+/// What a request takes as the URL of an image. Nobody else can name it, so that a [`Uri`]
+/// that is not one is made for a request alone.
+pub trait IntoUri {
+    /// Text that is not a URI is kept, for the check of the request to report.
+    fn into_uri(self) -> Uri;
+}
+
+impl IntoUri for Uri {
+    fn into_uri(self) -> Uri {
+        self
+    }
+}
+
 /// One URL, and vectors. Vectors are listed by type because the generator writes
 /// the one of [`Uri`], which a general conversion would contradict.
 macro_rules! image_url_from {
-    ($($kind:ty),*) => {$(
+    ($($value:ident: $kind:ty => $uri:expr),* $(,)?) => {$(
+        impl IntoUri for $kind {
+            fn into_uri(self) -> Uri {
+                let $value = self;
+                $uri
+            }
+        }
+
         impl From<$kind> for ImageUrl {
             fn from(url: $kind) -> Self {
-                Uri::from(url).into()
+                url.into_uri().into()
             }
         }
 
@@ -37,56 +58,54 @@ macro_rules! image_url_from {
 }
 
 image_url_from!(
-    &str,
-    String,
-    &String,
-    Url,
-    &Url,
-    &Uri,
-    InputImage,
-    &InputImage
+    text: &str => Uri::unchecked(text.into()),
+    text: String => Uri::unchecked(text.into()),
+    text: &String => Uri::unchecked(text.into()),
+    url: Url => Uri::unchecked(String::from(url).into()),
+    url: &Url => Uri::unchecked(url.as_str().into()),
+    uri: &Uri => uri.clone(),
+    image: InputImage => image.into(),
+    image: &InputImage => image.into(),
 );
 
-impl<T: Into<Uri>> FromIterator<T> for ImageUrl {
+impl<T: IntoUri> FromIterator<T> for ImageUrl {
     fn from_iter<I: IntoIterator<Item = T>>(urls: I) -> Self {
         list(urls)
     }
 }
 
-impl<T: Into<Uri>, const N: usize> From<[T; N]> for ImageUrl {
+impl<T: IntoUri, const N: usize> From<[T; N]> for ImageUrl {
     fn from(urls: [T; N]) -> Self {
         list(urls)
     }
 }
 
-impl<T: Into<Uri> + Clone, const N: usize> From<&[T; N]> for ImageUrl {
+impl<T: IntoUri + Clone, const N: usize> From<&[T; N]> for ImageUrl {
     fn from(urls: &[T; N]) -> Self {
         list(urls.iter().cloned())
     }
 }
 
-impl<T: Into<Uri> + Clone> From<&[T]> for ImageUrl {
+impl<T: IntoUri + Clone> From<&[T]> for ImageUrl {
     fn from(urls: &[T]) -> Self {
         list(urls.iter().cloned())
     }
 }
 
-impl<T: Into<Uri> + Clone> From<&Vec<T>> for ImageUrl {
+impl<T: IntoUri + Clone> From<&Vec<T>> for ImageUrl {
     fn from(urls: &Vec<T>) -> Self {
         list(urls.iter().cloned())
     }
 }
 
-fn list(urls: impl IntoIterator<Item: Into<Uri>>) -> ImageUrl {
-    urls.into_iter()
-        .map(Into::into)
-        .collect::<Vec<Uri>>()
-        .into()
+fn list(urls: impl IntoIterator<Item: IntoUri>) -> ImageUrl {
+    let urls = urls.into_iter().map(IntoUri::into_uri);
+    urls.collect::<Vec<Uri>>().into()
 }
 
 /// A value of an enum that this version of the crate does not know; the enum's
 /// `unknown` makes one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct UnknownValue(Box<str>);
 
@@ -107,11 +126,11 @@ pub(crate) fn unknown_model(request: &Value, property: &str, known: &[&str]) -> 
     let known: Vec<String> = known.iter().map(|model| format!("{model:?}")).collect();
     let known = known.join(", ");
     serde::de::Error::custom(match request.get(property) {
-        _ if !request.is_object() => "expected a request, which is an object".to_owned(),
+        _ if !request.is_object() => "a request must be an object".to_owned(),
         None => format!("missing field `{property}`, expected one of {known}"),
         Some(Value::String(model)) => format!(
-            "unknown {property} {}, expected one of {known}; for another one, decode the type of \
-             the requests that it takes",
+            "unknown {property} {}, expected one of {known}; for another model, decode the \
+             request type that it takes",
             redact::quoted(model, 60)
         ),
         Some(_) => format!("`{property}` must be a string, one of {known}"),
@@ -126,21 +145,21 @@ const LONGEST_MESSAGE: usize = 1_000;
 /// All violations are collected at once. The limits come from the API's own
 /// document, by way of the generator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidRequest {
+pub struct InvalidRequestError {
     violations: Vec<Violation>,
     /// The call that it was refused in, if it was not a builder.
     pub(crate) call: Option<Box<Call>>,
 }
 
 /// One limit that a request breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Violation {
     pub(crate) field: String,
     pub(crate) limit: String,
     pub(crate) value: Option<String>,
 }
 
-impl InvalidRequest {
+impl InvalidRequestError {
     /// Nothing, if there are no violations.
     pub(crate) fn from_violations(violations: Vec<Violation>) -> Result<(), Self> {
         if violations.is_empty() {
@@ -195,7 +214,7 @@ impl Violation {
         &self.limit
     }
 
-    /// What was given, shortened; nothing where a required field is missing.
+    /// What was given, shortened; `None` if a required field is missing.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
@@ -213,14 +232,14 @@ impl fmt::Display for Violation {
             return Ok(());
         };
         write!(f, ", got {value}")?;
-        match self.limit == uri::RULE && uri::is_path(value.trim_matches('"')) {
-            true => f.write_str(" (`InputImage::from_file` makes a data URI of a file)"),
+        match self.limit == uri::RULE {
+            true => f.write_str(uri::hint(value.trim_matches('"'))),
             false => Ok(()),
         }
     }
 }
 
-impl fmt::Display for InvalidRequest {
+impl fmt::Display for InvalidRequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the request is not valid: ")?;
         let mut written = 0;
@@ -239,7 +258,7 @@ impl fmt::Display for InvalidRequest {
     }
 }
 
-impl std::error::Error for InvalidRequest {}
+impl std::error::Error for InvalidRequestError {}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -268,7 +287,7 @@ mod invalid_request_tests {
 
     #[test]
     fn a_message_names_every_violation_until_it_is_too_long() {
-        let incomplete = InvalidRequest::incomplete().to_string();
+        let incomplete = InvalidRequestError::incomplete().to_string();
         assert_eq!(
             incomplete,
             "the request is not valid: the request: must have every required field"
@@ -277,7 +296,7 @@ mod invalid_request_tests {
         let violations = (0..200)
             .map(|index| Violation::missing(format!("field_{index}")))
             .collect();
-        let many = InvalidRequest::from_violations(violations);
+        let many = InvalidRequestError::from_violations(violations);
         let many = many.unwrap_err().to_string();
         assert!(many.len() < LONGEST_MESSAGE + 200, "{many}");
         assert!(many.ends_with(" more"), "{many}");

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_from_a_cut() {
+    fn complete_images_are_told_from_truncated_ones() {
         for (extension, end, other) in [
             ("png", &b"\0\0\0\0IEND\xaeB`\x82"[..], &b"\0\0\0\0IEN"[..]),
             ("jpg", b"\x12\xff\xd9", b"\x12\xff"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_shown_short() {
+    fn non_image_is_shown_shortened() {
         assert_eq!(shown_beginning(b"<html>\n"), "\"<html>\\n\"");
         assert_eq!(shown_beginning(b"\x1f\x8b\x08"), "the bytes 1f 8b 08");
         assert!(shown_beginning(&[0; 1000]).len() < 60);

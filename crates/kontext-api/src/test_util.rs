@@ -1,11 +1,12 @@
 //! What unit tests of users need: answers, errors and results that no server sent.
 
 use std::error::Error as StdError;
+use std::path::PathBuf;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::batch::{BatchError, BatchResult};
-use crate::client::call::ClientRequestId;
+use crate::batch::{BatchError, BatchResult, JournalError, PendingJob, UnknownJob};
+use crate::client::call::{Call, ClientRequestId};
 use crate::client::telemetry::{Attempt, Operation, Outcome};
 use crate::error::Error;
 use crate::redact::Redactor;
@@ -13,6 +14,18 @@ use crate::response::answer::GeneratedImages;
 use crate::response::decode_error::DecodeError;
 use crate::response::error_body::Reply;
 use crate::response::image::{Image, Parts, Text};
+use crate::types::GenerateImageRequest;
+
+impl Call {
+    /// A call with this many attempts.
+    pub fn new(client_request_id: ClientRequestId, attempts: u32) -> Self {
+        Self {
+            client_request_id,
+            attempts,
+            earlier_may_be_charged: false,
+        }
+    }
+}
 
 impl GeneratedImages {
     /// Reads an answer as a client does, but for a body without an image, which is taken.
@@ -26,6 +39,11 @@ impl GeneratedImages {
         body: impl Into<Vec<u8>>,
     ) -> Result<Self, DecodeError> {
         Self::from_parts(status, headers, body.into(), &Redactor::default())
+    }
+
+    /// The same answer, as that of a call.
+    pub fn with_call(self, call: Call) -> Self {
+        self.in_call(call)
     }
 }
 
@@ -49,6 +67,21 @@ impl Error {
     pub fn from_response(status: StatusCode, headers: HeaderMap, body: impl Into<Vec<u8>>) -> Self {
         let reply = Reply::new(status, headers, body.into(), false, Redactor::default());
         Self::from_reply(reply.read_as_error())
+    }
+
+    /// The same error, as that of a call.
+    pub fn with_call(self, call: &Call) -> Self {
+        self.in_call(call)
+    }
+
+    /// A request that the spend limit has no room for.
+    pub fn spend_limit(estimate: u64, left: u64) -> Self {
+        let call = None;
+        Self::SpendLimit {
+            estimate,
+            left,
+            call,
+        }
     }
 
     /// A request that was not sent.
@@ -95,6 +128,37 @@ impl BatchResult {
     }
 }
 
+impl<'a> PendingJob<'a> {
+    /// The first job of a batch. Its fields can be changed.
+    pub fn new(client_request_id: &'a ClientRequestId, request: &'a GenerateImageRequest) -> Self {
+        Self {
+            index: 0,
+            client_request_id,
+            request,
+            estimate: 0,
+        }
+    }
+}
+
+impl UnknownJob {
+    /// A job of unknown outcome.
+    pub fn new(tag: impl Into<String>, client_request_id: ClientRequestId) -> Self {
+        let tag = tag.into();
+        Self {
+            tag,
+            client_request_id,
+        }
+    }
+}
+
+impl JournalError {
+    /// A journal that cannot be read or written.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        let path = path.into();
+        Self::Io { path, source }
+    }
+}
+
 impl BatchError {
     /// A job that the spend limit has no room for.
     pub fn spend_limit(estimate: u64, left: u64) -> Self {
@@ -107,6 +171,12 @@ impl BatchError {
         Self::NotStarted { source }
     }
 
+    /// A job whose task ended without a result.
+    pub fn lost(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self::Lost { source }
+    }
+
     /// A job of an earlier run whose outcome is unknown.
     pub fn unknown_outcome(client_request_id: ClientRequestId) -> Self {
         Self::UnknownOutcome { client_request_id }
@@ -114,17 +184,87 @@ impl BatchError {
 }
 
 #[cfg(feature = "download")]
-impl crate::DownloadError {
-    /// The error of a download that got an unsuccessful response.
-    pub fn from_response(status: StatusCode, headers: HeaderMap, body: impl Into<Vec<u8>>) -> Self {
-        let reply = Reply::new(status, headers, body.into(), false, Redactor::default());
-        crate::DownloadFailure::Status(Box::new(reply.read_as_error())).into()
+mod download {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sniff::{image_format, shown_beginning};
+    use crate::{DownloadError, DownloadFailure, Downloaded, DownloadedImage, SavedImage};
+
+    impl DownloadedImage {
+        /// A downloaded image, if these bytes begin as one does.
+        pub fn new(bytes: Vec<u8>) -> Option<Self> {
+            let format = image_format(&bytes)?;
+            Some(Self { bytes, format })
+        }
     }
 
-    /// The error of a download whose connection failed.
-    pub fn transport(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let source = source.into();
-        crate::DownloadFailure::Transport { source }.into()
+    impl Downloaded {
+        /// What is known of an image in a writer, if these bytes begin as one does.
+        pub fn new(bytes: &[u8]) -> Option<Self> {
+            let (format, size) = (image_format(bytes)?, bytes.len() as u64);
+            Some(Self { format, size })
+        }
+    }
+
+    impl SavedImage {
+        /// An image in a file, if these bytes begin as one does. No file is made.
+        pub fn new(path: impl Into<PathBuf>, bytes: &[u8]) -> Option<Self> {
+            let (path, size) = (path.into(), bytes.len() as u64);
+            let format = image_format(bytes)?;
+            Some(Self { path, format, size })
+        }
+    }
+
+    impl DownloadError {
+        /// The error of a download that got an unsuccessful response.
+        pub fn from_response(
+            status: StatusCode,
+            headers: HeaderMap,
+            body: impl Into<Vec<u8>>,
+        ) -> Self {
+            let reply = Reply::new(status, headers, body.into(), false, Redactor::default());
+            DownloadFailure::Status(Box::new(reply.read_as_error())).into()
+        }
+
+        /// The error of a download whose connection failed.
+        pub fn transport(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+            let source = source.into();
+            DownloadFailure::Transport { source }.into()
+        }
+
+        /// The error of a download that got no byte for this long.
+        pub fn stalled(limit: Duration) -> Self {
+            DownloadFailure::Stalled { limit }.into()
+        }
+
+        /// The error of a download of a URL that is refused.
+        pub fn refused(url: impl Into<String>, problem: impl Into<String>) -> Self {
+            let (url, problem) = (url.into(), problem.into());
+            DownloadFailure::Refused { url, problem }.into()
+        }
+
+        /// The error of a download of more than `limit` bytes.
+        pub fn too_large(limit: u64) -> Self {
+            DownloadFailure::TooLarge { limit }.into()
+        }
+
+        /// The error of a download that got these bytes, which are no image.
+        pub fn not_an_image(bytes: &[u8]) -> Self {
+            let beginning = shown_beginning(bytes);
+            DownloadFailure::NotAnImage {
+                beginning,
+                content_type: None,
+                content_encoding: None,
+            }
+            .into()
+        }
+
+        /// The error of a download to a file that exists.
+        pub fn exists(path: impl Into<PathBuf>) -> Self {
+            let path = path.into();
+            DownloadFailure::Exists { path }.into()
+        }
     }
 }
 
@@ -142,10 +282,16 @@ mod tests {
         let image = Image::from_url("https://example.com/1.png");
         assert_eq!(image.url(), answer.images()[0].url());
         assert_eq!((image.width(), image.base64()), (None, None));
+        assert_eq!([image], answer.images());
+        let call = Call::new(ClientRequestId::new("job-7").unwrap(), 2);
+        let of_call = answer.clone().with_call(call.clone());
+        assert_eq!(of_call.client_request_id(), Some(call.client_request_id()));
+        assert_ne!(of_call, answer);
         let body = r#"{"message": "slow down"}"#;
         let error = Error::from_response(StatusCode::TOO_MANY_REQUESTS, headers(), body);
         assert!(error.is_retryable() && matches!(error, Error::RateLimited(_)));
         assert_eq!(error.reply().unwrap().message(), Some("slow down"));
+        assert_eq!(error.with_call(&call).call(), Some(&call));
         assert!(!Error::not_sent("no network").may_have_been_charged());
         let unknown = Error::outcome_unknown("a reset");
         let attempt = Attempt::new(Operation::GenerateImage, Outcome::Failed(&unknown));

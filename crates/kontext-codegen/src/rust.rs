@@ -49,7 +49,16 @@ pub(crate) struct Rust {
 /// not find first. The message says so, in their words.
 pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Problems> {
     // It is large, and nothing after this needs it.
-    let document = view.document.take();
+    let mut document = view.document.take();
+    // The client reads answers itself, so nothing would return their types.
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        let is_sent = |name: &String| {
+            view.sent.contains_key(name)
+                || view.enums.contains_key(name)
+                || view.unions.contains_key(name)
+        };
+        schemas.retain(|name, _| is_sent(name));
+    }
     let mut file = parsed(progenitor(document, view)?)?;
     let view = &*view;
     tidy::tidy(&mut file);

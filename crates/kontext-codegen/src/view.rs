@@ -5,8 +5,8 @@
 //! 1. Responses that are no success go: errors are decoded by hand, because a
 //!    gateway's HTML must not become a decode error without a status.
 //! 2. A success is declared as bytes, so that the client streams it and holds
-//!    it as it came; its schema stays among the components, so that its type
-//!    is still generated.
+//!    it as it came; its schema stays among the components, but [`crate::rust`] generates
+//!    no type for it.
 //! 3. Bodies without a name are named after their operation. One of several pages is left
 //!    to [`crate::rust`], an enum of the structs that its pages fold into.
 //! 4. String enums become components that typify is told to leave to

@@ -23,7 +23,7 @@ use crate::types::GenerateImageRequest;
 /// let job = BatchJob::new(request).tag("order-7");
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use = "a job does nothing before a batch has it"]
 pub struct BatchJob {
     pub(crate) request: GenerateImageRequest,
@@ -57,7 +57,7 @@ impl BatchJob {
     }
 
     /// Whether to send the job again where the [journal](crate::BatchBuilder::journal) says
-    /// that its outcome is unknown: no unless it is set. **It may be paid for twice.**
+    /// that its outcome is unknown. Default: no. **It may be paid for twice.**
     pub fn resend_unknown(mut self, yes: bool) -> Self {
         self.resend_unknown = yes;
         self
@@ -72,7 +72,7 @@ impl<T: Into<GenerateImageRequest>> From<T> for BatchJob {
 
 /// A job that is about to be sent, as
 /// [`BatchBuilder::before_each`](crate::BatchBuilder::before_each) sees it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PendingJob<'a> {
     /// Its place among the requests that were given, from 0.
@@ -99,7 +99,7 @@ pub struct BatchResult {
     /// Why the result is not in the [journal](crate::BatchBuilder::journal): keep it yourself,
     /// because a later run takes its outcome for unknown. Nothing more is sent.
     pub journal_error: Option<JournalError>,
-    /// The `X-Client-Request-Id` that it was sent with, or would have been. Nothing where
+    /// The `X-Client-Request-Id` that it was sent with, or would have been. `None` if
     /// it had none and was not looked at any further: because of the spend limit, or
     /// because the batch was stopped.
     pub client_request_id: Option<ClientRequestId>,
@@ -114,11 +114,11 @@ pub enum BatchError {
     /// The call failed.
     #[error(transparent)]
     Call(#[from] Error),
-    /// The job could cross the client's
+    /// The job could exceed the client's
     /// [spend limit](crate::ClientBuilder::spend_limit). It was not sent.
     #[error(
-        "the job was not sent: it is estimated to cost {estimate} credits, and {left} are left of \
-         the spend limit"
+        "the job was not sent: its estimated cost is {estimate} credits, and {left} credits of \
+         the spend limit are left"
     )]
     #[non_exhaustive]
     SpendLimit {
@@ -130,8 +130,8 @@ pub enum BatchError {
     /// An earlier run sent the job, and its outcome is unknown: it may have been carried out
     /// and charged. It was not sent again.
     #[error(
-        "the outcome of an earlier run is unknown, the request may have been carried out and \
-         charged (client request id {client_request_id}); `BatchJob::resend_unknown` sends it again"
+        "unknown outcome of an earlier run: the request may have been carried out and charged \
+         (client request id {client_request_id}); `BatchJob::resend_unknown` sends it again"
     )]
     #[non_exhaustive]
     UnknownOutcome {
@@ -140,7 +140,7 @@ pub enum BatchError {
     },
     /// The function given to [`BatchBuilder::before_each`](crate::BatchBuilder::before_each)
     /// or the [journal](crate::BatchBuilder::journal) failed. The job was not sent.
-    #[error("the job was not sent, because what has to happen before it failed")]
+    #[error("the job was not sent: the journal or the `before_each` closure failed")]
     #[non_exhaustive]
     NotStarted {
         /// Why.
@@ -148,11 +148,11 @@ pub enum BatchError {
     },
     /// The batch was stopped while the job waited for room under the spend limit. It was
     /// not sent.
-    #[error("the job was not sent, because the batch was stopped")]
+    #[error("the job was not sent: the batch was stopped")]
     Stopped,
     /// The job's task ended without a result: the runtime shut down, or a function
     /// panicked. The outcome is unknown.
-    #[error("the outcome is unknown, the request may have been carried out and charged")]
+    #[error("unknown outcome: the request may have been carried out and charged")]
     #[non_exhaustive]
     Lost {
         /// How the task ended.
@@ -170,8 +170,8 @@ impl BatchError {
         }
     }
 
-    /// Whether the same job can be given to another batch without paying twice, and may have
-    /// a chance: a job that was stopped, and errors of calls that [`Error::is_retryable`].
+    /// Whether the same job can be given to another batch without paying twice, and may succeed:
+    /// true for a job that was stopped, and for errors of calls with [`Error::is_retryable`].
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Call(error) => error.is_retryable(),
@@ -201,7 +201,7 @@ impl BatchError {
 #[non_exhaustive]
 pub enum JournalError {
     /// The file could not be opened, read or written.
-    #[error("the journal {} cannot be used", shown(.path))]
+    #[error("cannot use the journal {}", shown(.path))]
     #[non_exhaustive]
     Io {
         /// The journal.
@@ -229,17 +229,17 @@ pub enum JournalError {
         problem: String,
     },
     /// The job has no [tag](crate::BatchJob::tag).
-    #[error("a batch with a journal finds its jobs by their tags: set `BatchJob::tag`")]
+    #[error("every job of a batch with a journal needs a tag: set `BatchJob::tag`")]
     NoTag,
     /// An earlier job of this batch has the same tag.
-    #[error("the tag \"{tag}\" is that of another job of this batch")]
+    #[error("another job of this batch has the tag \"{tag}\": give each job its own tag")]
     #[non_exhaustive]
     DuplicateTag {
         /// The tag.
         tag: String,
     },
     /// The journal has the tag with another request, which was or may have been paid for.
-    #[error("the tag \"{tag}\" is in the journal with another request: give this job another tag")]
+    #[error("the journal has the tag \"{tag}\" with another request: give this job another tag")]
     #[non_exhaustive]
     OtherRequest {
         /// The tag.
@@ -248,7 +248,7 @@ pub enum JournalError {
 }
 
 /// A job that was sent and may have been paid for, without an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct UnknownJob {
     /// The job's [tag](crate::BatchJob::tag).
@@ -281,8 +281,8 @@ pub struct BatchProgress {
     pub succeeded: usize,
     /// Jobs that were sent, or refused as not valid, and ended with an error.
     pub failed: usize,
-    /// Jobs that were taken and not sent: because of the spend limit, of the function
-    /// before, of the journal, or because the batch was stopped.
+    /// Jobs that were taken and not sent: because of the spend limit, the `before_each` closure
+    /// or the journal, or because the batch was stopped.
     pub not_sent: usize,
     /// Jobs whose results an earlier run has put into the journal.
     pub recorded: usize,
@@ -294,12 +294,11 @@ pub struct BatchProgress {
 }
 
 impl BatchHandle {
-    /// Sends nothing more. What is under way goes on, and its results still come; a call
-    /// that waits to be tried again ends with the error that it has.
+    /// Sends nothing more. Requests in flight finish, and [`Batch::next`](crate::Batch::next)
+    /// still returns their results; a call that waits for a retry ends with its last error.
     ///
-    /// Requests that the batch has not taken yet have no result. One that it has taken
-    /// and not sent, because it waits for credits, ends with
-    /// [`BatchError::Stopped`](crate::BatchError::Stopped).
+    /// Requests that the batch has not taken yet have no result. One that was taken and waits
+    /// for credits ends with [`BatchError::Stopped`](crate::BatchError::Stopped).
     pub fn stop(&self) {
         self.0.shared.stop.cancel();
     }

@@ -157,7 +157,7 @@ impl Journal {
         let entry = self.entries.get_mut(&tag);
         let state = match event {
             Event::Started { .. } if entry.as_deref().is_some_and(Entry::is_answered) => {
-                return Err(format!("\"{tag}\" starts after its answer"));
+                return Err(format!("job \"{tag}\" starts after it was answered"));
             }
             Event::Started {
                 client_request_id,
@@ -179,7 +179,7 @@ impl Journal {
             Event::Failed { .. } => State::Failed,
         };
         let started = entry.filter(|entry| entry.state == State::Unknown);
-        let started = started.ok_or_else(|| format!("\"{tag}\" ends without a start"))?;
+        let started = started.ok_or_else(|| format!("job \"{tag}\" ends before it started"))?;
         started.state = state;
         Ok(())
     }
@@ -236,7 +236,7 @@ impl Journal {
             body,
         } = serde_json::from_slice::<Record>(&line)?.event
         else {
-            return Err(io::Error::other("an answer is gone that was in it"));
+            return Err(io::Error::other("a recorded answer is missing"));
         };
         let headers = headers.iter().filter_map(|(name, value)| {
             let name = HeaderName::try_from(name).ok()?;
@@ -390,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_fsync_is_an_error_and_the_last_write() {
+    fn failed_fsync_is_an_error_and_ends_writing() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal =
             Journal::open(&folder.path().join("journal"), Redactor::default()).unwrap();

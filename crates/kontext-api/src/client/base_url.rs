@@ -6,7 +6,7 @@ use http::HeaderValue;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Position, Url};
 
-use crate::client::builder::BuildError;
+use crate::client::build_error::BuildError;
 
 /// Where the API is unless told otherwise.
 pub(crate) const DEFAULT: &str = "https://api.aimlapi.com";
@@ -33,18 +33,18 @@ impl BaseUrl {
             return invalid("is empty".to_owned());
         }
         if !text.contains("://") {
-            return invalid("has no scheme, http:// or https://".to_owned());
+            return invalid("does not start with https:// or http://".to_owned());
         }
         let url = match Url::parse(text) {
             Ok(url) => url,
             Err(error) => return invalid(format!("is not a URL ({error})")),
         };
         if !matches!(url.scheme(), "http" | "https") {
-            return invalid("has another scheme than https".to_owned());
+            return invalid("has a scheme other than https".to_owned());
         }
         // A parsed URL drops an @ with nothing before it.
         if text.contains('@') {
-            return invalid("has a user name or a password".to_owned());
+            return invalid("contains a user name or a password".to_owned());
         }
         if url.query().is_some() {
             return invalid("has a query".to_owned());
@@ -71,7 +71,7 @@ impl BaseUrl {
         }
         let host = &url[Position::BeforeHost..Position::AfterPort];
         let Ok(host) = HeaderValue::from_str(host) else {
-            return invalid("has a host that cannot be in a header".to_owned());
+            return invalid("has a host that is not valid in a header".to_owned());
         };
         Ok(Self {
             origin,
@@ -135,7 +135,10 @@ pub(crate) struct PrivateResolver;
 
 /// A host has addresses, and none of them is private.
 #[derive(Debug, thiserror::Error)]
-#[error("plain http goes to private and loopback addresses only, and {host} has none: use https")]
+#[error(
+    "plain http is allowed only to private and loopback addresses, and {host} has none: use \
+     https"
+)]
 struct NotPrivate {
     host: String,
 }
@@ -183,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_taken_and_anything_else_is_named() {
+    fn base_url_must_be_an_origin() {
         for (text, origin) in [
             ("http://127.0.0.1:4010", "http://127.0.0.1:4010"),
             ("http://127.9.9.9:4010/", "http://127.9.9.9:4010"),
@@ -196,16 +199,16 @@ mod tests {
         }
         for (text, problem) in [
             ("", "is empty"),
-            ("api.aimlapi.com", "has no scheme"),
-            ("localhost:4010", "has no scheme"),
-            ("ftp://127.0.0.1", "has another scheme"),
+            ("api.aimlapi.com", "does not start with"),
+            ("localhost:4010", "does not start with"),
+            ("ftp://127.0.0.1", "has a scheme other than"),
             (
                 "http://me:secret@127.0.0.1",
-                "has a user name or a password",
+                "contains a user name or a password",
             ),
-            ("https://@127.0.0.1", "has a user name or a password"),
-            ("https://:@127.0.0.1", "has a user name or a password"),
-            ("sk-secret:7", "has no scheme"),
+            ("https://@127.0.0.1", "contains a user name or a password"),
+            ("https://:@127.0.0.1", "contains a user name or a password"),
+            ("sk-secret:7", "does not start with"),
             ("http://127.0.0.1/secret", "has a path"),
             ("http://127.0.0.1?key=secret", "has a query"),
             ("http://127.0.0.1#secret", "has a fragment"),
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_are_resolved_to_private_addresses_alone() {
+    async fn private_resolver_returns_only_private_addresses() {
         let resolve = async |host: &str| {
             let found = PrivateResolver.resolve(host.parse().unwrap()).await;
             found

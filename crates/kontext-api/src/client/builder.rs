@@ -1,18 +1,18 @@
-//! How a client is made, and the rules that no setting can lift.
+//! How a client is made.
 
 use std::env::VarError;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue};
-use thiserror::Error;
 
 use crate::client::base_url::{self, BaseUrl, PrivateResolver};
+use crate::client::build_error::BuildError;
 use crate::client::call::OWN_HEADERS;
 use crate::client::credits::{CREDITS_PER_IMAGE, CreditBudget};
+use crate::client::http_client::{ApiKey, Configure, Network, after, strict, with_localhost_here};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::client::runtimes::Runtimes;
 use crate::client::telemetry::{Attempt, Hook, Observer};
@@ -21,56 +21,8 @@ use crate::client::{Client, Shared};
 use crate::download;
 use crate::redact::Redactor;
 
-/// What the client calls itself to the provider.
-const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
-
 /// How long a request may take unless the caller says otherwise.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// How long a connection waits for the next request. A server that closes one at the same
-/// moment leaves the outcome of a request on it unknown, and those of Node.js do after 5 s.
-pub(crate) const IDLE_CONNECTION: Duration = Duration::from_secs(4);
-
-/// Changes the settings of the HTTP client.
-pub(crate) type Configure =
-    Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
-
-/// Goes on from an earlier change.
-fn after(
-    earlier: Option<Configure>,
-    configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
-) -> Configure {
-    match earlier {
-        Some(earlier) => Box::new(move |http| configure(earlier(http))),
-        None => Box::new(configure),
-    }
-}
-
-/// What the HTTP clients of the API and of downloads have in common.
-#[derive(Default)]
-pub(crate) struct Network {
-    proxy: Option<reqwest::Proxy>,
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    root_certificates: Vec<reqwest::Certificate>,
-}
-
-impl Network {
-    /// What a caller's closure goes on from. Gateways in front of an API refuse clients
-    /// without a name, and one bad header is no reason to lose an image.
-    pub(crate) fn http(&self) -> reqwest::ClientBuilder {
-        let mut http = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .http1_ignore_invalid_headers_in_responses(true);
-        if let Some(proxy) = &self.proxy {
-            http = http.proxy(proxy.clone());
-        }
-        #[cfg(any(feature = "rustls", feature = "native-tls"))]
-        if !self.root_certificates.is_empty() {
-            http = http.tls_certs_merge(self.root_certificates.iter().cloned());
-        }
-        http
-    }
-}
 
 /// Makes a [`Client`].
 ///
@@ -91,7 +43,7 @@ pub struct ClientBuilder {
     default_headers: HeaderMap,
     connect_timeout: Duration,
     attempt_timeout: Option<Duration>,
-    max_answer_bytes: usize,
+    max_response_size: usize,
     retry: RetryPolicy,
     spend_limit: Option<u64>,
     credits_per_image: u64,
@@ -111,7 +63,7 @@ impl Default for ClientBuilder {
             default_headers: HeaderMap::new(),
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: None,
-            max_answer_bytes: 64 * 1024 * 1024,
+            max_response_size: 64 * 1024 * 1024,
             retry: RetryPolicy::default(),
             spend_limit: None,
             credits_per_image: CREDITS_PER_IMAGE,
@@ -157,8 +109,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Where the API is: an origin, without a path. `https://api.aimlapi.com`
-    /// unless it is set. Plain http is allowed to this machine only, and to hosts that
+    /// The origin of the API, without a path. Default: `https://api.aimlapi.com`.
+    ///
+    /// Plain http is allowed only to this machine and to hosts that
     /// [`allow_plain_http_to`](Self::allow_plain_http_to) names.
     pub fn base_url(mut self, origin: impl Into<String>) -> Self {
         self.base_url = origin.into();
@@ -169,10 +122,10 @@ impl ClientBuilder {
     /// `kontext-mock` in a compose network. **The key goes there unencrypted.** A second call
     /// adds to the first.
     ///
-    /// Each time that a connection is made, the host must have a private address (10.0.0.0/8,
-    /// 172.16.0.0/12, 192.168.0.0/16, fc00::/7) or one of this machine, and only such an
-    /// address is used. With such a base URL neither the API nor downloads use a proxy, which
-    /// would see the key, and images may be fetched from that origin by plain http.
+    /// Each connection goes only to a private address of the host (10.0.0.0/8, 172.16.0.0/12,
+    /// 192.168.0.0/16, fc00::/7) or to this machine. With such a base URL neither the API nor
+    /// downloads use a proxy, which would see the key, and images may be downloaded from that
+    /// origin over plain http.
     ///
     /// ```
     /// # fn f() -> Result<(), kontext_api::BuildError> {
@@ -190,10 +143,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Headers for every request to the API. They don't go along with downloads, and don't
-    /// replace the headers that this crate sets itself (see
-    /// [`CallOptions::headers`](crate::CallOptions::headers)). A second call replaces the
-    /// first.
+    /// Headers of every request to the API, but not of downloads. Headers that this crate sets
+    /// itself are ignored (see [`CallOptions::headers`](crate::CallOptions::headers)). A second
+    /// call replaces the first.
     pub fn default_headers(mut self, mut headers: HeaderMap) -> Self {
         for name in &OWN_HEADERS {
             headers.remove(name);
@@ -202,9 +154,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Root certificates to trust beside those of the system, by the API and by downloads:
-    /// for a proxy that inspects traffic, or a server of one's own. A second call adds to the
-    /// first.
+    /// Additional trusted root certificates, for the API and for downloads: for a proxy that
+    /// inspects traffic, or for a private server. A second call adds to the first.
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "rustls", feature = "native-tls"))))]
     pub fn root_certificates(
@@ -215,67 +166,70 @@ impl ClientBuilder {
         self
     }
 
-    /// How long connecting may take, TLS included: 5 seconds unless it is set, and
-    /// never more than half of [`attempt_timeout`](Self::attempt_timeout), so that
-    /// connecting too slowly is known to be that, and not an unknown outcome.
+    /// How long connecting may take, including TLS. Default: 5 seconds.
+    ///
+    /// It is never more than half of [`attempt_timeout`](Self::attempt_timeout), so that a slow
+    /// connection is a request that was not sent, and not an unknown outcome.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// How long a request may take from connecting to the last byte of the
-    /// answer: 300 seconds unless it is set. Generating takes long, and after
-    /// this time-out nobody knows whether the image was made and charged.
+    /// How long one attempt may take, from connecting to the last byte of the answer.
+    /// Default: 300 seconds.
     ///
-    /// It cannot be more than [`RetryPolicy::total_timeout`], which is 330 seconds unless
-    /// it is set: raise that too.
+    /// Generating takes long, and after a timeout it is unknown whether the image was made and
+    /// charged. The limit cannot exceed [`RetryPolicy::total_timeout`], 330 seconds by default:
+    /// raise that too.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt_timeout = Some(limit);
         self
     }
 
-    /// How large the body of a success may be, in bytes: 64 MiB unless it is set.
-    /// Beyond it the call fails with a decode error that holds what was read.
-    pub fn max_answer_bytes(mut self, limit: usize) -> Self {
-        self.max_answer_bytes = limit;
+    /// The largest body of a successful response, in bytes. Default: 64 MiB.
+    ///
+    /// A larger one is a decode error that holds what was read.
+    pub fn max_response_size(mut self, limit: usize) -> Self {
+        self.max_response_size = limit;
         self
     }
 
-    /// What is tried again, how often, how soon, and how long all of it may take.
+    /// Which failures are retried, how often and how soon.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// How many credits the client and its clones may spend together; 2,000,000 credits are
-    /// 1 US dollar. The default is no limit.
+    /// How many credits the client and its clones may spend together. Default: no limit.
     ///
-    /// A call reserves its estimate before it is sent and is refused with
-    /// [`Error::SpendLimit`](crate::Error::SpendLimit) if that could cross the limit. When it
-    /// has ended, the estimate is replaced by the cost that the answer names, if it names
-    /// one; a call that certainly was not charged costs nothing. A call that is dropped after
-    /// it was sent counts with its whole estimate. Where the retry policy tries again after a
-    /// 500 or a 502, the estimate is that of all attempts.
+    /// Credits are the provider's unit of account: 2,000,000 credits are 1 US dollar.
     ///
-    /// The provider may charge more than the estimate: the limit is as good as the estimate.
-    /// [`Client::credits`] says what was spent.
+    /// A call reserves its estimate before it is sent, and fails with
+    /// [`Error::SpendLimit`](crate::Error::SpendLimit) if that could exceed the limit. When it
+    /// ends, the cost in the answer replaces the estimate, if there is one; a call that was
+    /// certainly not charged costs nothing. A call that is dropped after it was sent counts with
+    /// its whole estimate. If the retry policy allows retries after a 500 or a 502, the estimate
+    /// covers all attempts.
+    ///
+    /// The provider may charge more than the estimate, so the limit can be exceeded.
+    /// [`Client::credits`] returns what was spent.
     pub fn spend_limit(mut self, credits: u64) -> Self {
         self.spend_limit = Some(credits);
         self
     }
 
-    /// What an image is estimated to cost, in credits: 91,000 unless it is set, which
-    /// one documented call cost. A request costs this for each image of `num_images`.
+    /// The estimated cost of one image, in credits. Default: 91,000, the cost of a documented
+    /// call. A request is estimated to cost this for each image of `num_images`.
     pub fn credits_per_image(mut self, credits: u64) -> Self {
         self.credits_per_image = credits;
         self
     }
 
-    /// Calls a function after every attempt, also after one that is tried again and
-    /// one whose future was dropped: for metrics and audits.
+    /// Calls a closure after every attempt, including those that are retried and those whose
+    /// future was dropped: for metrics and audits.
     ///
-    /// It runs in the task of the call, so it must be quick. If it panics, the call
-    /// goes on. A second call replaces the first.
+    /// It runs in the task of the call, so it must be quick. If it panics, the call continues.
+    /// A second call replaces the first.
     ///
     /// ```no_run
     /// # fn f() -> Result<(), kontext_api::BuildError> {
@@ -293,17 +247,16 @@ impl ClientBuilder {
         self
     }
 
-    /// How large an image may be that is downloaded, in bytes: 32 MiB unless it is set.
-    /// [`Download::max_bytes`](crate::Download::max_bytes) sets it for one image.
+    /// The largest image that is downloaded, in bytes. Default: 32 MiB.
+    /// [`Download::max_size`](crate::Download::max_size) sets it for one image.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
-    pub fn download_max_bytes(mut self, limit: u64) -> Self {
-        self.downloads.max_bytes = limit;
+    pub fn download_max_size(mut self, limit: u64) -> Self {
+        self.downloads.max_size = limit;
         self
     }
 
-    /// For how long no byte of a download may come before an attempt ends: 20 seconds
-    /// unless it is set.
+    /// The longest time without data before an attempt to download ends. Default: 20 seconds.
     /// [`Download::stall_timeout`](crate::Download::stall_timeout) sets it for one image.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
@@ -312,28 +265,26 @@ impl ClientBuilder {
         self
     }
 
-    /// The proxy of the API and of downloads, instead of the one that the environment
-    /// names (`HTTPS_PROXY` and its like, which count for both as well).
+    /// The proxy for the API and for downloads. Default: that of the environment
+    /// (`HTTPS_PROXY` and similar variables).
     ///
-    /// An API on this machine, or one that is spoken to by plain http, has no proxy, nor have
-    /// downloads with one.
+    /// No proxy is used if the API is on this machine or is reached over plain http.
     pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
         self.network.proxy = Some(proxy);
         self
     }
 
-    /// Networks that images may be fetched from although they are not public, such as
-    /// `10.0.0.0/8`, `fd00::/8` or a single address: for a resolver that gives made-up
-    /// addresses (198.18.0.0/15), a network with NAT64 of its own (64:ff9b:1::/48), or a
-    /// store of images on a private network. A second call adds to the first.
+    /// Networks that are not public and that images may be downloaded from all the same, such
+    /// as `10.0.0.0/8`, `fd00::/8` or a single address: for an image store on a private network,
+    /// a resolver that returns fake IPs (198.18.0.0/15), or a network with its own NAT64
+    /// (64:ff9b:1::/48). A second call adds to the first.
     ///
-    /// It is the check of addresses alone that this lifts: URLs still have to be https, and
-    /// redirects are judged likewise. Link-local addresses and those at which clouds keep a
-    /// machine's secrets (169.254.0.0/16, fe80::/10, 168.63.129.16 and others) are allowed
-    /// only by a network that lies inside of these.
+    /// URLs and redirects still have to be https. Link-local addresses and the metadata services
+    /// of clouds (169.254.0.0/16, fe80::/10, 168.63.129.16 and others) are allowed only by a
+    /// network inside these ranges.
     ///
-    /// An image's URL is what a server wrote: whoever can write into an answer can make this
-    /// machine ask these networks for something.
+    /// The URL of an image is untrusted input: whoever can write it can send a GET request from
+    /// this machine to these networks.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_networks(mut self, networks: impl IntoIterator<Item: Into<String>>) -> Self {
@@ -342,25 +293,25 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client that downloads images: a certificate, another proxy than the
-    /// API's. It is another one than the API's, with other connections and without the
-    /// key, and [`configure_http`](Self::configure_http) does not change it. A second call
-    /// goes on from the first.
+    /// Changes the HTTP client that downloads images, for example its proxy or certificates.
+    /// It is not the client of the API: it has its own connections and no key, and
+    /// [`configure_http`](Self::configure_http) does not change it. A second call continues from
+    /// the first.
     ///
-    /// Afterwards this crate sets what it answers for: the time to connect, the headers
-    /// `host`, `accept` and `accept-encoding`, no retries and no redirects but its own,
-    /// no referer, no compression, no `connection_verbose`, https only, idle connections
-    /// for 4 s, and a resolver that gives an image's host only addresses on the public
-    /// internet and in [`download_networks`](Self::download_networks) (with the API on this
-    /// machine, loopback addresses and plain http to them too).
+    /// Afterwards this crate sets what it guarantees: the connect timeout, the headers `host`,
+    /// `accept` and `accept-encoding`, only its own retries and redirects, no referer, no
+    /// compression, no `connection_verbose`, https only, idle connections for 4 s, and a resolver
+    /// that returns only public addresses and those in
+    /// [`download_networks`](Self::download_networks) (if the API is on this machine, also
+    /// loopback addresses, over plain http too).
     ///
-    /// What the closure sets beyond that is the caller's business:
+    /// Everything else is the caller's responsibility:
     ///
-    /// - Default headers go to every host that an image's URL names: no secrets there.
-    /// - **A proxy resolves names itself, so nothing stops it from asking its own
-    ///   network.** The connection to the proxy is not judged. `no_proxy` is one way to do
-    ///   without.
-    /// - An address that `resolve` gives to a name is not checked.
+    /// - Default headers are sent to every host that an image's URL names, so they must not hold
+    ///   secrets.
+    /// - **A proxy resolves names itself, so it can be made to reach its own network.** The
+    ///   connection to the proxy is not checked. `no_proxy` disables proxies.
+    /// - An address that `resolve` sets is not checked.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn configure_download_http(
@@ -372,23 +323,21 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client, where no other method of this builder does: a user agent, a
-    /// client certificate, or a proxy that downloads are not to use. A second call goes on
+    /// Changes the HTTP client of the API where this builder has no method of its own: a user
+    /// agent, a client certificate, or a proxy that downloads don't use. A second call continues
     /// from the first.
     ///
-    /// The closure takes [`reqwest`]'s own builder, so code that uses it depends on the
-    /// version of reqwest that this crate has: a new major version of reqwest is a breaking
-    /// change for it alone.
+    /// The closure takes [`reqwest`]'s own builder, so it depends on this crate's version of
+    /// reqwest: a new major version of reqwest breaks such code, and no other.
     ///
-    /// Afterwards this crate sets what it answers for: the key, the time-outs, the
-    /// headers `host`, `accept` and `accept-encoding`, no retries, no redirects, no
-    /// referer, no compression, no `connection_verbose` (it logs every byte, and so
-    /// the key), idle connections for 4 s, and to this machine or by plain http no proxy.
-    /// An address that `resolve` gives to the host of the API is not checked.
+    /// Afterwards this crate sets what it guarantees: the key, the timeouts, the headers `host`,
+    /// `accept` and `accept-encoding`, no retries, no redirects, no referer, no compression, no
+    /// `connection_verbose` (it logs every byte, and so the key), idle connections for 4 s, and
+    /// no proxy to this machine or over plain http. An address that `resolve` sets for the host
+    /// of the API is not checked.
     ///
-    /// Headers of an answer that are not valid are skipped, unless the closure says
-    /// otherwise. An answer with more than 100 headers cannot be read; its outcome
-    /// is then unknown.
+    /// Invalid headers of an answer are skipped unless the closure changes that. An answer with
+    /// more than 100 headers cannot be read; its outcome is then unknown.
     pub fn configure_http(
         mut self,
         configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
@@ -401,10 +350,10 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the key is missing or cannot be in a header, if the base
-    /// URL is not an origin, if it is plain http to another machine or https
-    /// without a TLS feature, if an attempt may take longer than all of them, if a network
-    /// is none, or if reqwest cannot be set up.
+    /// [`BuildError`] if the key is missing or not valid in a header, if the base URL is not an
+    /// origin, is plain http to another machine, or is https without a TLS feature, if an
+    /// attempt may take longer than all attempts, if a host or a network is not valid, or if
+    /// reqwest cannot be set up.
     pub fn build(self) -> Result<Client, BuildError> {
         let base_url = BaseUrl::new(&self.base_url, &self.plain_http_hosts)?;
         let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
@@ -450,7 +399,7 @@ impl ClientBuilder {
         Ok(Client::new(Shared {
             http,
             base_url: base_url.as_str().to_owned(),
-            max_answer_bytes: self.max_answer_bytes,
+            max_response_size: self.max_response_size,
             attempt_timeout,
             budget: Budget::new(&self.retry),
             credits: Arc::new(CreditBudget::new(
@@ -475,150 +424,29 @@ impl fmt::Debug for ClientBuilder {
         debug
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
-            .field("max_answer_bytes", &self.max_answer_bytes)
+            .field("max_response_size", &self.max_response_size)
             .field("retry", &self.retry)
             .field("spend_limit", &self.spend_limit)
             .field("credits_per_image", &self.credits_per_image);
         #[cfg(feature = "download")]
         debug
-            .field("download_max_bytes", &self.downloads.max_bytes)
+            .field("download_max_size", &self.downloads.max_size)
             .field("download_stall_timeout", &self.downloads.stall_timeout);
         debug.finish_non_exhaustive()
     }
 }
 
-/// An API key that can be sent. It has no print of any sort.
-pub(crate) struct ApiKey(String);
-
-impl ApiKey {
-    /// Takes a key as it was handed out, without `Bearer`.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError::MissingKey`] if it is empty, [`BuildError::InvalidKey`] if
-    /// it has anything but visible ASCII characters: a trailing line end, for one.
-    pub(crate) fn new(key: impl Into<String>) -> Result<Self, BuildError> {
-        let key = key.into();
-        match key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            _ if key.is_empty() => Err(BuildError::MissingKey),
-            true => Ok(Self(key)),
-            false => Err(BuildError::InvalidKey),
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The value of the authorization header, marked so that no log prints it.
-    pub(crate) fn authorization(&self) -> Result<HeaderValue, BuildError> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))
-            .map_err(|_| BuildError::InvalidKey)?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-}
-
-/// Why a client could not be made.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// There is no key.
-    #[error("no API key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
-    MissingKey,
-    /// The key cannot stand in a header.
-    #[error(
-        "the api key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) has a space, a line end or \
-         another character that cannot be in a header"
-    )]
-    InvalidKey,
-    /// A variable is not valid Unicode.
-    #[error("the variable {variable} is not valid Unicode")]
-    #[non_exhaustive]
-    NotUnicode {
-        /// The name of the variable.
-        variable: &'static str,
-    },
-    /// The base URL is not an origin.
-    #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) {problem}: \
-         give an origin, such as https://api.aimlapi.com"
-    )]
-    #[non_exhaustive]
-    InvalidBaseUrl {
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The key would be sent in the clear to another machine.
-    #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is plain http to \
-         {origin}: use https, or for a host on a private network name it in the variable \
-         AIMLAPI_ALLOW_PLAIN_HTTP_TO or with `ClientBuilder::allow_plain_http_to`"
-    )]
-    #[non_exhaustive]
-    PlainHttp {
-        /// The origin that was asked for.
-        origin: String,
-    },
-    /// The crate was built without TLS.
-    #[error(
-        "the base url (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, which \
-         needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
-    )]
-    #[non_exhaustive]
-    NoTls {
-        /// The origin that was asked for.
-        origin: String,
-    },
-    /// One attempt may take longer than all of them together.
-    #[error(
-        "an attempt may take {attempt:?} (`ClientBuilder::attempt_timeout`), and all attempts \
-         together only {total:?}: raise `RetryPolicy::total_timeout`"
-    )]
-    #[non_exhaustive]
-    AttemptTimeout {
-        /// What an attempt may take.
-        attempt: Duration,
-        /// What all attempts may take.
-        total: Duration,
-    },
-    /// A host that plain http is allowed to is not the name or the address of a host.
-    #[error(
-        "{host:?} is not a host (variable AIMLAPI_ALLOW_PLAIN_HTTP_TO, or \
-         `ClientBuilder::allow_plain_http_to`): write its name or address alone, such as \
-         kontext-mock"
-    )]
-    #[non_exhaustive]
-    InvalidHost {
-        /// What it is.
-        host: String,
-    },
-    /// What should be a network is none.
-    #[error(
-        "{network:?} is not a network (`ClientBuilder::download_networks`): write an address, or \
-         one with the length of its prefix, such as 10.0.0.0/8 or fd00::/8"
-    )]
-    #[non_exhaustive]
-    InvalidNetwork {
-        /// What it is.
-        network: String,
-    },
-    /// The HTTP client could not be made.
-    #[error("the http client could not be made")]
-    Http(#[source] reqwest::Error),
-}
-
 /// Holds the API key.
-pub(crate) const API_KEY: &str = "AIMLAPI_KEY";
+const API_KEY: &str = "AIMLAPI_KEY";
 /// Holds the origin of the API, if it is another one.
-pub(crate) const BASE_URL: &str = "AIMLAPI_BASE_URL";
+const BASE_URL: &str = "AIMLAPI_BASE_URL";
 
 /// Holds the hosts that the key may go to by plain http.
 const PLAIN_HTTP_HOSTS: &str = "AIMLAPI_ALLOW_PLAIN_HTTP_TO";
 
 /// Looks one variable up. Tests pass their own function, because a process
 /// cannot change its environment safely.
-pub(crate) fn variable(
+fn variable(
     name: &'static str,
     look_up: &dyn Fn(&str) -> Result<String, VarError>,
 ) -> Result<Option<String>, BuildError> {
@@ -627,34 +455,6 @@ pub(crate) fn variable(
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(BuildError::NotUnicode { variable: name }),
     }
-}
-
-/// Sends nothing by itself, follows nothing by itself, changes no body and logs none.
-pub(crate) fn strict(
-    http: reqwest::ClientBuilder,
-    connect_timeout: Duration,
-) -> reqwest::ClientBuilder {
-    http.redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        // Another crate of the same build may have turned these on.
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .pool_idle_timeout(IDLE_CONNECTION)
-        // It logs every byte, and so the key.
-        .connection_verbose(false)
-        .connect_timeout(connect_timeout)
-}
-
-/// Takes `localhost` for this machine, wherever a resolver thinks that it is.
-pub(crate) fn with_localhost_here(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    let addresses = [
-        (Ipv4Addr::LOCALHOST, 0).into(),
-        (Ipv6Addr::LOCALHOST, 0).into(),
-    ];
-    http.resolve_to_addrs("localhost", &addresses)
 }
 
 #[cfg(test)]
@@ -731,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
+    fn invalid_network_is_named() {
         for network in ["10.0.0.0/33", "fd00::/8x", "", "localhost"] {
             let builder = Client::builder()
                 .api_key("key")
@@ -747,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_environment_is_named() {
+    fn invalid_environment_is_named() {
         for (key, base_url, problem) in [
             (None, None, "AIMLAPI_KEY"),
             (Some(""), Some("http://127.0.0.1"), "AIMLAPI_KEY"),

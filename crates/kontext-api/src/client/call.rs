@@ -18,18 +18,19 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::retry::SharedRateLimit;
+use crate::client::rate_limit::SharedRateLimit;
 use crate::generated::Client;
 use crate::redact;
 use crate::response::headers::CLIENT_REQUEST_ID;
 
 /// A call of the API: what it was called, and how many attempts it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Call {
     pub(crate) client_request_id: ClientRequestId,
     pub(crate) attempts: u32,
     /// Whether an attempt before the last one may have been charged. Only an opt-in
     /// of [`RetryPolicy`](crate::RetryPolicy) makes it so.
+    #[serde(skip)]
     pub(crate) earlier_may_be_charged: bool,
 }
 
@@ -64,7 +65,7 @@ impl Call {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "options do nothing before they are given to a call"]
 pub struct CallOptions {
     pub(crate) client_request_id: Option<ClientRequestId>,
@@ -93,8 +94,7 @@ impl CallOptions {
         self
     }
 
-    /// How long the call may take, with all its attempts and the waits between them, instead
-    /// of [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) and
+    /// How long the call may take, including retries and the delays between them, instead of [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) and
     /// [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
     /// Give it more than [`connect_timeout`](crate::ClientBuilder::connect_timeout), which is
@@ -149,16 +149,24 @@ const LONGEST: usize = 128;
 /// call, or the provider's records of the two cannot be told apart.
 ///
 /// (Source: the provider's page on request headers.)
+///
+/// ```
+/// use kontext_api::ClientRequestId;
+///
+/// let id = ClientRequestId::new("order-7:cat.png")?;
+/// assert!(ClientRequestId::new("order 7").is_err());
+/// # Ok::<(), kontext_api::InvalidClientRequestIdError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientRequestId(HeaderValue);
 
-/// Why a text is no client request id.
+/// A text is not a valid client request id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "the client request id {problem}: give 1 to {LONGEST} characters of A-Z a-z 0-9 . _ : -, \
-     because the provider silently drops any other"
+    "the client request id {problem}: use 1 to {LONGEST} of the characters A-Z a-z 0-9 . _ : -, \
+     because the provider ignores any other id"
 )]
-pub struct InvalidClientRequestId {
+pub struct InvalidClientRequestIdError {
     problem: String,
 }
 
@@ -167,11 +175,11 @@ impl ClientRequestId {
     ///
     /// # Errors
     ///
-    /// [`InvalidClientRequestId`] if it is empty, longer than 128 characters, or has
+    /// [`InvalidClientRequestIdError`] if it is empty, longer than 128 characters, or has
     /// a character that the provider does not take.
-    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidClientRequestId> {
+    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidClientRequestIdError> {
         let name = name.as_ref();
-        let invalid = |problem| Err(InvalidClientRequestId { problem });
+        let invalid = |problem| Err(InvalidClientRequestIdError { problem });
         if name.is_empty() {
             return invalid("is empty".to_owned());
         }
@@ -184,7 +192,7 @@ impl ClientRequestId {
         }
         match HeaderValue::from_str(name) {
             Ok(value) => Ok(Self(value)),
-            Err(_) => invalid("cannot be in a header".to_owned()),
+            Err(_) => invalid("is not allowed in a header".to_owned()),
         }
     }
 
@@ -227,7 +235,7 @@ impl fmt::Debug for ClientRequestId {
 }
 
 impl FromStr for ClientRequestId {
-    type Err = InvalidClientRequestId;
+    type Err = InvalidClientRequestIdError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::new(name)
@@ -352,7 +360,7 @@ mod request_id_tests {
     use super::*;
 
     #[test]
-    fn the_alphabet_and_the_length_of_the_provider_hold() {
+    fn client_request_id_has_the_alphabet_and_length_of_the_provider() {
         let longest = "a".repeat(128);
         for name in ["a", "Job-7_a.b:c", &longest] {
             let id = ClientRequestId::new(name).unwrap();
@@ -373,7 +381,7 @@ mod request_id_tests {
     }
 
     #[test]
-    fn a_random_name_is_one_that_the_provider_takes() {
+    fn random_id_is_valid() {
         let id = ClientRequestId::random();
         assert_eq!(ClientRequestId::new(id.as_str()), Ok(id));
     }

@@ -6,27 +6,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is tried again, how often and how soon.
+/// Which failures are retried, how often and how soon.
 ///
-/// The API has no idempotency key: a request that is sent again may be paid for
-/// twice. So by default only what certainly was not carried out is tried again.
+/// The API has no idempotency key, so a request that is sent twice may be paid for twice. By
+/// default only requests that were certainly not carried out are retried. The table in the
+/// [crate's documentation](crate#retries) shows every outcome; the methods here change it.
 ///
-/// Which outcome leads to what, by default, is the table of the
-/// [crate's documentation](crate#paying-once); the methods here change it.
+/// There are at most three attempts, within 330 s. The delays are random ("full jitter", so that
+/// many clients don't return at once): up to 0.5 s before the second attempt, up to 1 s before the
+/// third, doubling up to 8 s. The `Retry-After` of a 429 or a 503 is added to that, up to 60 s; a
+/// longer one ends the call. A client and its clones share a budget of 10 retries: a retry takes
+/// 1, and a successful call returns 0.2. If everything fails, later calls are made only once.
+/// Downloads have their own budget of the same size.
 ///
-/// There are three attempts at most, within 330 s. Before the second a random time up
-/// to 0.5 s passes, before the third one up to 1 s, doubling to 8 s at most ("full
-/// jitter", so that many clients do not come back at once). A `Retry-After`, of a 429 or a
-/// 503, comes on top of that, up to 60 s; a longer one ends the call. The retries of a
-/// client and its clones share a budget: each takes 1 of 10, and each call that succeeds
-/// gives back 0.2; so when everything fails, the calls that follow are made once each.
-/// Downloads have a budget of the same size of their own.
+/// In a [`Batch`](crate::Batch), a 429 pauses all jobs instead, and uses up neither an attempt nor
+/// the budget.
 ///
-/// A [`Batch`](crate::Batch) waits for a rate limit differently: a 429 pauses all of its
-/// jobs, and takes neither an attempt nor anything of the budget.
-///
-/// Downloads of images are safe to repeat: there, every failure that may pass is
-/// tried again, also a cut answer and any 5xx.
+/// Downloads are safe to repeat, so all transient failures are retried there, including truncated
+/// bodies and any 5xx.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,7 +36,7 @@ use tokio::time::Instant;
 ///     .total_timeout(Duration::from_secs(900));
 /// assert_eq!(patient.get_max_attempts(), 5);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RetryPolicy {
     max_attempts: u32,
     base_delay: Duration,
@@ -88,89 +85,85 @@ impl RetryPolicy {
         Self::default().max_attempts(1)
     }
 
-    /// How many attempts a call has, the first included: 3 unless it is set. 0 is
-    /// taken as 1.
+    /// The number of attempts, including the first. Default: 3. 0 means 1.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self
     }
 
-    /// The longest wait before the second attempt: 0.5 s unless it is set. It doubles
-    /// with every further one.
+    /// The longest delay before the second attempt. Default: 0.5 s. It doubles with every
+    /// further attempt.
     pub fn base_delay(mut self, delay: Duration) -> Self {
         self.base_delay = delay;
         self
     }
 
-    /// The longest wait before any attempt: 8 s unless it is set. A `Retry-After` may
-    /// be longer.
+    /// The longest delay before any attempt. Default: 8 s. A `Retry-After` may be longer.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// The longest `Retry-After` that is waited for: 60 s unless it is set.
+    /// The longest `Retry-After` that is waited for. Default: 60 s.
     pub fn max_retry_after(mut self, delay: Duration) -> Self {
         self.max_retry_after = delay;
         self
     }
 
-    /// How long all attempts of a call and the waits between them may take: 330 s
-    /// unless it is set.
+    /// How long all attempts of a call and the delays between them may take. Default: 330 s.
     ///
-    /// Another attempt is made only if at least half of
+    /// A retry is made only if at least half of
     /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) is left for it after the
-    /// wait, because one that is cut off when the time is up is an unknown outcome.
-    /// A download needs half a second.
+    /// delay, because an attempt that is cut off has an unknown outcome. A download needs half a
+    /// second.
     pub fn total_timeout(mut self, limit: Duration) -> Self {
         self.total_timeout = limit;
         self
     }
 
-    /// How many retries a client and its clones have in reserve: 10 unless it is set.
+    /// How many retries a client and its clones have in reserve. Default: 10.
     ///
-    /// Each retry takes one, and each call that succeeds gives back a fifth of one,
-    /// up to this number. With 0 there are no retries.
+    /// Each retry takes one, and each successful call returns a fifth of one, up to this number.
+    /// With 0 there are no retries.
     pub fn budget(mut self, retries: u32) -> Self {
         self.budget = retries;
         self
     }
 
-    /// Whether to try again when no connection was made: yes unless it is set.
+    /// Whether to retry when no connection was made. Default: yes.
     pub fn retry_not_sent(mut self, yes: bool) -> Self {
         self.not_sent = yes;
         self
     }
 
-    /// Whether to try again after a 429 that is not about a quota or billing: yes
-    /// unless it is set.
+    /// Whether to retry after a 429 that is not about a quota or billing. Default: yes.
     pub fn retry_rate_limits(mut self, yes: bool) -> Self {
         self.rate_limits = yes;
         self
     }
 
-    /// How often to try again after a 503 that the provider itself wrote: once unless it
-    /// is set. Any other 503 is an unknown outcome, and never sent again.
+    /// How often to retry after a 503 from the provider itself. Default: once. Any other 503 is
+    /// an unknown outcome and is never retried.
     pub fn max_503_retries(mut self, times: u32) -> Self {
         self.max_503 = times;
         self
     }
 
-    /// Whether to try again after a 500: no unless it is set.
+    /// Whether to retry after a 500. Default: no.
     ///
-    /// The provider says that failed requests are not charged, and a 500 in its own shape is
-    /// taken for its word. Any other comes from a gateway, which does not know what the
+    /// The provider documents that failed requests are not charged, which holds for a 500 in the
+    /// provider's own format. Any other comes from a gateway, which does not know what the
     /// service behind it did: **the image may be made, and paid for, twice**. A 500 whose
-    /// message is about maintenance is not tried again.
+    /// message is about maintenance is not retried.
     pub fn retry_500(mut self, yes: bool) -> Self {
         self.on_500 = yes;
         self
     }
 
-    /// Whether to try again after a 502: no unless it is set.
+    /// Whether to retry after a 502. Default: no.
     ///
-    /// A gateway answers it when the service behind it broke off: **the image may be
-    /// made, and paid for, twice**.
+    /// A gateway returns it when the connection to the service behind it broke: **the image may
+    /// be made, and paid for, twice**.
     pub fn retry_502(mut self, yes: bool) -> Self {
         self.on_502 = yes;
         self
@@ -199,7 +192,7 @@ impl RetryPolicy {
     }
 
     /// The longest wait before attempt `number`, which is 2 at least.
-    fn longest_delay(&self, number: u32) -> Duration {
+    pub(super) fn longest_delay(&self, number: u32) -> Duration {
         let doublings = number.saturating_sub(2).min(31);
         let delay = self.base_delay.saturating_mul(1 << doublings);
         delay.min(self.max_delay)
@@ -292,83 +285,6 @@ impl Budget {
     }
 }
 
-/// The longest pause after a 429 that does not say how long to wait.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// The rate limit that calls of a batch run into together: while one waits, all do.
-#[derive(Debug, Default)]
-pub(crate) struct SharedRateLimit(Mutex<Pauses>);
-
-/// The pauses since the last answer that was no 429.
-#[derive(Debug, Default)]
-struct Pauses {
-    /// Nothing is sent before.
-    until: Option<Instant>,
-    count: u32,
-    first: Option<Instant>,
-    last: Option<Instant>,
-}
-
-impl SharedRateLimit {
-    /// For how long nothing may be sent.
-    pub(crate) fn pause(&self) -> Option<Duration> {
-        let until = self.lock().until?;
-        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
-    }
-
-    /// The provider has taken a request.
-    pub(crate) fn lifted(&self) {
-        let mut pauses = self.lock();
-        let until = pauses.until;
-        *pauses = Pauses {
-            until,
-            ..Pauses::default()
-        };
-    }
-
-    /// Begins a pause after a 429, and gives how long it is; nothing if the call ends: the
-    /// policy does not try again, the provider asks for more time than it allows, or for
-    /// the time of a whole call every answer has been a 429.
-    pub(crate) fn refused(
-        &self,
-        policy: &RetryPolicy,
-        sent: Instant,
-        retry_after: Option<Duration>,
-    ) -> Option<Duration> {
-        let is_too_long = retry_after.is_some_and(|delay| delay > policy.max_retry_after);
-        if !policy.rate_limits || policy.max_attempts <= 1 || is_too_long {
-            return None;
-        }
-        let now = Instant::now();
-        let mut pauses = self.lock();
-        let first = *pauses.first.get_or_insert(now);
-        if now.duration_since(first) > policy.total_timeout {
-            return None;
-        }
-        // What was under way when a pause began says nothing new.
-        if pauses.last.is_none_or(|last| sent >= last) {
-            pauses.count = pauses.count.saturating_add(1);
-            pauses.last = Some(now);
-        }
-        let doublings = (pauses.count - 1).min(31);
-        let longest = policy.base_delay.max(Duration::from_millis(1));
-        let longest = longest.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
-        let delay = match retry_after {
-            Some(delay) => delay.saturating_add(policy.longest_delay(2).mul_f64(fastrand::f64())),
-            None => longest.mul_f64(0.5 + fastrand::f64() / 2.0),
-        };
-        let until = now.checked_add(delay)?;
-        let until = pauses.until.map_or(until, |earlier| earlier.max(until));
-        pauses.until = Some(until);
-        Some(until.saturating_duration_since(now))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pauses> {
-        // Each of its values is whole whatever happened to the thread that held it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The attempts of one call.
 #[derive(Debug)]
 pub(crate) struct Schedule<'a> {
@@ -411,7 +327,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// Another attempt after `delay`, or what the server asks for if that is more, which
-    /// the policy does not count. Nothing if there is no time for it, or if there are to be
+    /// the policy does not count. `None` if there is no time for it, or if there are to be
     /// no retries at all.
     pub(crate) fn next_extra(
         &mut self,
@@ -435,7 +351,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// How long to wait before the next attempt, or nothing if there is none.
+    /// How long to wait before the next attempt, or `None` if there is none.
     ///
     /// `least` is the time that the next attempt must have.
     pub(crate) fn next(
@@ -485,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_table() {
+    fn default_policy_matches_the_documented_table() {
         let policy = RetryPolicy::default();
         assert_eq!(count(&policy, Cause::NotSent), 2);
         assert_eq!(count(&policy, Cause::RateLimited), 2);
@@ -533,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_is_given_the_time_that_it_asks_for_up_to_a_limit() {
+    fn retry_after_is_honoured_up_to_a_limit() {
         let policy = RetryPolicy::default();
         let delays_of = |seconds| {
             let asked = Duration::from_secs(seconds);
@@ -574,7 +490,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_wait_begins_that_ends_too_late() {
+    async fn no_delay_exceeds_the_time_left() {
         let policy = RetryPolicy::default()
             .total_timeout(10 * SECOND)
             .max_attempts(100)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::client::builder::IDLE_CONNECTION;
+use crate::client::http_client::IDLE_CONNECTION;
 
 /// How long a runtime may take to run a task that does nothing.
 const PATIENCE: Duration = Duration::from_millis(100);

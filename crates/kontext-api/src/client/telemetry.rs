@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use tracing::field::Empty;
-use tracing::{Span, debug, debug_span, info, info_span, trace, warn};
+use tracing::{Level, Span, debug, info, trace, warn};
 
 use crate::client::call::ClientRequestId;
 #[cfg(feature = "download")]
@@ -15,6 +15,25 @@ use crate::download::{DownloadError, DownloadFailure};
 use crate::error::Error;
 use crate::redact::Redactor;
 use crate::response::answer::GeneratedImages;
+
+/// A span of a call or an attempt, with the fields of both and some more.
+macro_rules! span {
+    ($level:expr, $name:literal, $operation:expr, $id:expr, $($field:ident = $value:expr),*) => {
+        tracing::span!(
+            $level,
+            $name,
+            operation = $operation.as_str(),
+            client_request_id = $id.map(ClientRequestId::as_str),
+            $($field = $value,)*
+            outcome = Empty,
+            status = Empty,
+            request_id = Empty,
+            credits_used = Empty,
+            usd_spent = Empty,
+            duration_ms = Empty,
+        )
+    };
+}
 
 /// A function that sees every attempt.
 pub(crate) type Hook = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;
@@ -36,18 +55,7 @@ impl Observer {
         operation: Operation,
         id: Option<&ClientRequestId>,
     ) -> CallSpan<'_> {
-        let span = info_span!(
-            "kontext_call",
-            operation = operation.as_str(),
-            client_request_id = id.map(ClientRequestId::as_str),
-            attempts = Empty,
-            outcome = Empty,
-            status = Empty,
-            request_id = Empty,
-            credits_used = Empty,
-            usd_spent = Empty,
-            duration_ms = Empty,
-        );
+        let span = span!(Level::INFO, "kontext_call", operation, id, attempts = Empty);
         CallSpan {
             observer: self,
             begin: Instant::now(),
@@ -63,18 +71,13 @@ impl Observer {
         id: Option<&'a ClientRequestId>,
         number: u32,
     ) -> AttemptSpan<'a> {
-        let span = debug_span!(
+        let span = span!(
+            Level::DEBUG,
             "kontext_attempt",
-            operation = operation.as_str(),
-            client_request_id = id.map(ClientRequestId::as_str),
+            operation,
+            id,
             attempt = number,
-            outcome = Empty,
-            status = Empty,
-            request_id = Empty,
-            credits_used = Empty,
-            usd_spent = Empty,
-            duration_ms = Empty,
-            next_in_ms = Empty,
+            next_in_ms = Empty
         );
         AttemptSpan {
             observer: self,
@@ -199,7 +202,7 @@ impl AttemptSpan<'_> {
             Outcome::Downloaded => debug!("the attempt succeeded"),
             Outcome::Dropped if self.operation == Operation::GenerateImage => warn!(
                 client_request_id,
-                "the call was dropped; its outcome is unknown, it may be carried out and charged"
+                "the call was dropped: its outcome is unknown, it may be carried out and charged"
             ),
             Outcome::Dropped => debug!("the download was dropped"),
             Outcome::Failed(error) if error.may_have_been_charged() => warn!(
@@ -316,12 +319,12 @@ impl fmt::Display for Operation {
 /// An attempt that has ended, as [`ClientBuilder::on_attempt`] sees it.
 ///
 /// [`ClientBuilder::on_attempt`]: crate::ClientBuilder::on_attempt
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Attempt<'a> {
     /// What was tried.
     pub operation: Operation,
-    /// The `X-Client-Request-Id` of the call; nothing for a download, which has none.
+    /// The `X-Client-Request-Id` of the call; `None` for a download, which has none.
     pub client_request_id: Option<&'a ClientRequestId>,
     /// 1 for the first attempt of a call.
     pub number: u32,
@@ -329,14 +332,14 @@ pub struct Attempt<'a> {
     pub duration: Duration,
     /// How it ended.
     pub outcome: Outcome<'a>,
-    /// When the next attempt of the same call begins, counted from now; nothing if
+    /// When the next attempt of the same call begins, counted from now; `None` if
     /// this was the last. It is not made if the future is dropped, or a batch stopped,
     /// while it waits.
     pub next_in: Option<Duration>,
 }
 
 /// How an attempt ended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
     /// With images.

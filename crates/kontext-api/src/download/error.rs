@@ -10,18 +10,17 @@ use http::StatusCode;
 use crate::client::retry::is_permanent;
 use crate::redact;
 use crate::response::error_body::Reply;
-use crate::response::image::{Image, InvalidBase64};
+use crate::response::image::{Image, InvalidBase64Error};
 
 /// What a person does after a failure that may pass.
-const AGAIN: &str = "the image is paid for and still at its url: download it again";
+const AGAIN: &str = "the image is paid for and still at its URL: download it again";
 
-/// The error of a download. Nothing was charged for it, and the image itself is as
-/// safe as it was before.
+/// The error of a download, which cost nothing. [What to do](crate::errors) about each.
 ///
-/// Display is one line without its cause; the cause is in `source()`. Neither Display
-/// nor Debug shows a query, a fragment, a user name or the API key, and of what is no
-/// image only the beginning. [`url`](Self::url) has the image's whole URL, and
-/// [`Reply::body`] and [`Reply::headers`] have everything as it came.
+/// Display is one line without the cause, which `source()` returns. Neither Display nor Debug
+/// shows a query, a fragment, a user name or the API key, and only the beginning of content that
+/// is not an image. [`url`](Self::url) returns the image's whole URL, and [`Reply::body`] and
+/// [`Reply::headers`] return everything as received.
 pub struct DownloadError {
     failure: DownloadFailure,
     url: Option<Box<str>>,
@@ -35,11 +34,11 @@ pub struct DownloadError {
 pub enum DownloadFailure {
     /// The image is base64 in the answer, and that is not valid.
     #[error(transparent)]
-    InvalidBase64(#[from] InvalidBase64),
+    InvalidBase64(#[from] InvalidBase64Error),
     /// The URL, or one that it redirects to, is not fetched: it is not https, leads to
     /// an address that is not public, has a user name or the API key in it, or is the
     /// fourth redirect. Nothing was sent there.
-    #[error("the image's url is refused, {url}: {problem}")]
+    #[error("refused to download {url}: {problem}")]
     #[non_exhaustive]
     Refused {
         /// The URL that is refused, without its query.
@@ -53,16 +52,16 @@ pub enum DownloadFailure {
     Status(Box<Reply>),
     /// The image is larger than the limit.
     #[error(
-        "the image has more than {limit} bytes, the limit: raise it with `Download::max_bytes` \
-         or `ClientBuilder::download_max_bytes`"
+        "the image is larger than the limit of {limit} bytes: raise it with \
+         `Download::max_size` or `ClientBuilder::download_max_size`"
     )]
     #[non_exhaustive]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// What came, or what the base64 holds, is no image.
-    #[error("what was downloaded is no image: it {}{}{}", begins(.beginning), claims(.content_type), is_coded(.content_encoding))]
+    /// The downloaded or decoded content is not an image.
+    #[error("the downloaded content is not an image: it {}{}{}", begins(.beginning), claims(.content_type), is_coded(.content_encoding))]
     #[non_exhaustive]
     NotAnImage {
         /// Its first bytes, fit for a message: as text in quotes or as hexadecimal
@@ -70,11 +69,11 @@ pub enum DownloadFailure {
         beginning: String,
         /// The media type that the server gave it.
         content_type: Option<String>,
-        /// The coding that it came in, which nobody asked for.
+        /// Its content-encoding, which the client did not request.
         content_encoding: Option<String>,
     },
-    /// For this long no byte came.
-    #[error("no byte of the image came for {limit:?}; {AGAIN}")]
+    /// No data arrived for this long.
+    #[error("no data of the image arrived for {limit:?}; {AGAIN}")]
     #[non_exhaustive]
     Stalled {
         /// The limit.
@@ -112,14 +111,14 @@ pub enum DownloadFailure {
         path: PathBuf,
     },
     /// The folder that the file would be in does not exist.
-    #[error("there is no folder {}: make it first", shown(.path))]
+    #[error("the folder {} does not exist: create it first", shown(.path))]
     #[non_exhaustive]
     NoFolder {
         /// The folder.
         path: PathBuf,
     },
     /// The file could not be written.
-    #[error("{} could not be written", shown(.path))]
+    #[error("cannot write {}", shown(.path))]
     #[non_exhaustive]
     File {
         /// The file, or its folder.
@@ -128,7 +127,7 @@ pub enum DownloadFailure {
         source: io::Error,
     },
     /// The caller's writer failed.
-    #[error("the image could not be written")]
+    #[error("cannot write the image")]
     #[non_exhaustive]
     Writer {
         /// How it failed.
@@ -179,7 +178,7 @@ impl DownloadError {
     }
 
     /// The image's URL, whole and as the answer has it: the image is paid for, and may
-    /// still be there. Nothing where the image has no URL, or only a `data:` URI.
+    /// still be there. `None` if the image has no URL, or only a `data:` URI.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
@@ -222,10 +221,10 @@ impl DownloadError {
 
     /// Whether another attempt may have a chance; a download costs nothing.
     ///
-    /// True for a connection that was not made or broke, a stall, a time-out, a cut
-    /// body, a 202, a 408, a 425, a 429 and every 5xx. False for a connection that no
-    /// attempt makes: a certificate that is not trusted, a proxy that wants a password. The client has tried again already, as its
-    /// [`RetryPolicy`](crate::RetryPolicy) says.
+    /// True for a connection that failed, a stall, a timeout, a truncated body, a 202, a 408, a
+    /// 425, a 429 and every 5xx. False for a connection that can never be made: a certificate
+    /// that is not trusted, a proxy that requires a password. The client has already retried as
+    /// its [`RetryPolicy`](crate::RetryPolicy) says.
     pub fn is_retryable(&self) -> bool {
         match &self.failure {
             DownloadFailure::Status(reply) => {
@@ -280,12 +279,13 @@ impl DownloadError {
 fn advice(reply: &Reply, age: Option<Duration>) -> String {
     const OLD: Duration = Duration::from_secs(60 * 60);
     match (reply.status().as_u16(), age) {
-        (202 | 425, _) => "; the image is not there yet: download it again later".to_owned(),
+        (202 | 425, _) => "; the image is not ready yet: download it again later".to_owned(),
         (401 | 403 | 404 | 410, Some(age)) if age < OLD => {
-            "; the answer is recent, so the url has not expired: download it again later".to_owned()
+            "; the answer is recent, so the URL has not expired: download it again later".to_owned()
         }
         (401 | 403 | 404 | 410, _) => {
-            "; the url has probably expired, and how long one lives is not documented".to_owned()
+            "; the URL has probably expired (for how long URLs are valid is not documented)"
+                .to_owned()
         }
         (408 | 429 | 500..=599, _) => format!("; {AGAIN}"),
         _ => String::new(),
@@ -308,7 +308,9 @@ fn claims(content_type: &Option<String>) -> String {
 
 fn is_coded(content_encoding: &Option<String>) -> String {
     match content_encoding {
-        Some(coding) => format!(", and its content-encoding is {coding}, which nobody asked for"),
+        Some(coding) => {
+            format!(", and its content-encoding is {coding}, which the client did not request")
+        }
         None => String::new(),
     }
 }

@@ -19,7 +19,8 @@ use super::error::DownloadFailure;
 use super::file::Target;
 use super::ssrf::{NoAllowedAddress, Resolver, Targets, UrlPolicy};
 use crate::client::base_url::BaseUrl;
-use crate::client::builder::{self, BuildError, Configure, Network};
+use crate::client::build_error::BuildError;
+use crate::client::http_client::{Configure, Network, strict, with_localhost_here};
 use crate::client::retry::{Budget, RetryPolicy};
 use crate::redact::Redactor;
 use crate::response::error_body::Reply;
@@ -30,7 +31,7 @@ use crate::sniff;
 const MAX_REDIRECTS: usize = 3;
 
 /// How much of the body of an error is kept, in bytes.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
+const MAX_ERROR_SIZE: usize = 64 * 1024;
 
 /// What an attempt needs to know.
 pub(super) struct Fetch<'a> {
@@ -41,7 +42,7 @@ pub(super) struct Fetch<'a> {
     pub(super) url: &'a str,
     /// The size of the file, where the answer of the API gives it.
     pub(super) file_size: Option<u64>,
-    pub(super) max_bytes: u64,
+    pub(super) max_size: u64,
     pub(super) stall_timeout: Duration,
 }
 
@@ -68,7 +69,7 @@ impl Fetch<'_> {
         let has_query = arrived.has_query;
         let mut response = arrived.response;
         let size = response.content_length();
-        if size.is_some_and(|size| size > self.max_bytes) {
+        if size.is_some_and(|size| size > self.max_size) {
             return Err(self.too_large());
         }
         let mut received = 0;
@@ -115,7 +116,7 @@ impl Fetch<'_> {
     /// Sends the request and follows its redirects.
     async fn open(&self) -> Result<Arrived, DownloadFailure> {
         let Ok(mut url) = Url::parse(self.url) else {
-            return Err(refused(headers::ELSEWHERE, "it is not a url"));
+            return Err(refused(headers::ELSEWHERE, "it is not a valid URL"));
         };
         let mut has_query = false;
         let mut redirects = 0;
@@ -133,10 +134,10 @@ impl Fetch<'_> {
             let Ok(next) = url.join(next) else {
                 let place = place.unwrap_or_else(|| headers::ELSEWHERE.to_owned());
                 let place = self.redactor.shown(&place, 200);
-                return Err(refused(&place, "the redirect to it is not a url"));
+                return Err(refused(&place, "the redirect to it is not a valid URL"));
             };
             if redirects == MAX_REDIRECTS {
-                let problem = format!("there were {MAX_REDIRECTS} redirects already");
+                let problem = format!("it is more than {MAX_REDIRECTS} redirects away");
                 return Err(refused(&self.shown(&next), &problem));
             }
             redirects += 1;
@@ -148,7 +149,7 @@ impl Fetch<'_> {
     fn check(&self, url: &Url) -> Result<(), DownloadFailure> {
         // The key belongs to the API's origin, and this is another one.
         if self.redactor.finds(url.as_str()) {
-            return Err(refused(&self.shown(url), "it has the api key in it"));
+            return Err(refused(&self.shown(url), "it contains the API key"));
         }
         let checked = self.policy.check(url);
         checked.map_err(|problem| refused(&self.shown(url), &problem))
@@ -157,7 +158,7 @@ impl Fetch<'_> {
     async fn send(&self, url: &Url) -> Result<Response, DownloadFailure> {
         let authority = &url[Position::BeforeHost..Position::AfterPort];
         let Ok(host) = HeaderValue::try_from(authority) else {
-            let problem = "its host cannot be in a header";
+            let problem = "its host is not valid in a header";
             return Err(refused(&self.shown(url), problem));
         };
         // The headers of a request win over default headers.
@@ -182,7 +183,7 @@ impl Fetch<'_> {
         let piece = self.in_time(response.chunk()).await?;
         let piece = piece.map_err(|error| self.failed(error, None))?;
         *received += piece.as_ref().map_or(0, Bytes::len) as u64;
-        match *received > self.max_bytes {
+        match *received > self.max_size {
             true => Err(self.too_large()),
             false => Ok(piece),
         }
@@ -218,11 +219,11 @@ impl Fetch<'_> {
             mut response,
             has_query,
         } = arrived;
-        body.truncate(MAX_ERROR_BYTES);
+        body.truncate(MAX_ERROR_SIZE);
         let is_cut = loop {
             match self.in_time(response.chunk()).await {
                 Ok(Ok(Some(piece))) => {
-                    let room = MAX_ERROR_BYTES - body.len();
+                    let room = MAX_ERROR_SIZE - body.len();
                     body.extend_from_slice(&piece[..piece.len().min(room)]);
                     if piece.len() > room {
                         break true;
@@ -254,7 +255,7 @@ impl Fetch<'_> {
 
     fn too_large(&self) -> DownloadFailure {
         DownloadFailure::TooLarge {
-            limit: self.max_bytes,
+            limit: self.max_size,
         }
     }
 
@@ -307,7 +308,7 @@ fn refused(url: &str, problem: &str) -> DownloadFailure {
     }
 }
 
-/// The first bytes of what is no image, without the key; nothing if there are none.
+/// The first bytes of what is no image, without the key; `None` if there are none.
 pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
     let text = String::from_utf8_lossy(head);
     match redactor.finds(&text) {
@@ -319,7 +320,7 @@ pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
 
 /// What a caller sets before the client is made.
 pub(crate) struct Settings {
-    pub(crate) max_bytes: u64,
+    pub(crate) max_size: u64,
     pub(crate) stall_timeout: Duration,
     pub(crate) networks: Vec<String>,
     pub(crate) configure: Option<Configure>,
@@ -328,7 +329,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_bytes: 32 * 1024 * 1024,
+            max_size: 32 * 1024 * 1024,
             stall_timeout: Duration::from_secs(20),
             networks: Vec::new(),
             configure: None,
@@ -343,7 +344,7 @@ pub(crate) struct Downloads {
     pub(super) targets: Targets,
     /// Of their own, so that a host of images that is down takes no retry from the API.
     pub(super) budget: Budget,
-    pub(super) max_bytes: u64,
+    pub(super) max_size: u64,
     pub(super) stall_timeout: Duration,
 }
 
@@ -379,10 +380,10 @@ impl Settings {
             });
         // Redirects are followed one by one, because each is checked, and reqwest cannot
         // tell why one was refused.
-        let mut http = builder::strict(http, connect_timeout);
+        let mut http = strict(http, connect_timeout);
         if base_url.is_loopback() {
             // Plain http is allowed to it, so it must be this machine.
-            http = builder::with_localhost_here(http);
+            http = with_localhost_here(http);
         }
         Ok(Downloads {
             http: http
@@ -391,7 +392,7 @@ impl Settings {
             policy,
             targets,
             budget: Budget::new(retry),
-            max_bytes: self.max_bytes,
+            max_size: self.max_size,
             stall_timeout: self.stall_timeout,
         })
     }

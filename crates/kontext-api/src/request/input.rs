@@ -14,7 +14,7 @@ use crate::request::uri::Uri;
 use crate::sniff::{HEAD, image_format, shown_beginning};
 
 /// The most bytes that an image may have unless the caller says otherwise.
-const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
+const DEFAULT_MAX_SIZE: u64 = 20 * 1024 * 1024;
 /// What the provider's models take, as far as is known.
 const ACCEPTED: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 /// How many bytes are read at once.
@@ -22,20 +22,20 @@ const PIECE: usize = 192 * 1024;
 
 /// An image of the caller's own, as the `data:` URI that a request sends.
 ///
-/// What sort of image it is, is told by its first bytes and not by its name; what
-/// is no JPEG, PNG, WebP or GIF is refused ([`options`](Self::options) accept others). The bytes are encoded as they are read, into one
-/// string that moves into the request: the image is in memory once, as base64,
-/// which is a third larger than the image.
+/// The first bytes tell the format, not the name. JPEG, PNG, WebP and GIF are accepted;
+/// [`options`](Self::options) can accept more. The bytes are encoded as they are read, into one
+/// string that moves into the request, so memory holds the image once, as base64, which is a
+/// third larger.
 ///
-/// An image may have 20 MiB unless [`options`](Self::options) say otherwise. That
-/// limit is this crate's: the provider documents none.
+/// An image may have up to 20 MiB, unless [`options`](Self::options) change that. The limit is
+/// this crate's; the provider documents none.
 ///
 /// ```no_run
 /// use kontext_api::{ImageToImageRequest, InputImage, Uri, types::ImageToImageModel};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let cat = InputImage::from_file("cat.png").await?;
-/// let hat = InputImage::options().max_bytes(1024 * 1024).from_file("hat").await?;
+/// let hat = InputImage::options().max_size(1024 * 1024).from_file("hat").await?;
 /// let request = ImageToImageRequest::builder()
 ///     .model(ImageToImageModel::FluxKontextProImageToImage)
 ///     .prompt("Put the hat on the cat.")
@@ -49,13 +49,13 @@ const PIECE: usize = 192 * 1024;
 ///     .prompt("Put the hat on the cat.")
 ///     .image_url([
 ///         Uri::from(InputImage::from_bytes(&bytes)?),
-///         Uri::from("https://example.com/hat.png"),
+///         "https://example.com/hat.png".parse()?,
 ///     ])
 ///     .build()?;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct InputImage {
     uri: Uri,
     media_type: &'static str,
@@ -63,10 +63,10 @@ pub struct InputImage {
 }
 
 /// How an image is read; see [`InputImage::options`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "options do nothing before an image is read with them"]
 pub struct InputOptions {
-    max_bytes: u64,
+    max_size: u64,
     also_accepted: &'static [&'static str],
 }
 
@@ -75,9 +75,9 @@ impl InputImage {
     ///
     /// # Errors
     ///
-    /// [`InputError`], with the path: if there is no such file, if it is none but
-    /// a directory, a pipe or a device, if it is empty, no image, one of another format, or
-    /// too large. A file that is too large is not read.
+    /// [`InputError`], with the path: if the file does not exist, is a directory, a pipe or a
+    /// device, is empty, is not an image, has another format, or is too large. A file that is
+    /// too large is not read.
     ///
     /// # Panics
     ///
@@ -90,7 +90,7 @@ impl InputImage {
     ///
     /// # Errors
     ///
-    /// [`InputError`] if there are none, if they are no image, or too many.
+    /// [`InputError`] if there are no bytes or too many, or if they are not an image.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, InputError> {
         Self::options().from_bytes(bytes)
     }
@@ -99,14 +99,14 @@ impl InputImage {
     ///
     /// # Errors
     ///
-    /// [`InputError`] if the stream fails, if it is empty, no image, or too long.
-    /// Of what is no image at most 512 bytes are read, of what is too long one
-    /// byte more than the limit.
+    /// [`InputError`] if the stream fails, is empty, is not an image, or is too long. At most
+    /// 512 bytes are read of a stream that is not an image, and one byte more than the limit of
+    /// one that is too long.
     pub async fn from_reader(reader: impl AsyncRead + Unpin) -> Result<Self, InputError> {
         Self::options().from_reader(reader).await
     }
 
-    /// Another limit than 20 MiB.
+    /// Options with another limit or more formats.
     pub fn options() -> InputOptions {
         InputOptions::default()
     }
@@ -125,21 +125,21 @@ impl InputImage {
 impl Default for InputOptions {
     fn default() -> Self {
         Self {
-            max_bytes: DEFAULT_MAX_BYTES,
+            max_size: DEFAULT_MAX_SIZE,
             also_accepted: &[],
         }
     }
 }
 
 impl InputOptions {
-    /// The most bytes that an image may have: 20 MiB unless it is set.
-    pub fn max_bytes(mut self, limit: u64) -> Self {
-        self.max_bytes = limit;
+    /// The largest image, in bytes. Default: 20 MiB.
+    pub fn max_size(mut self, limit: u64) -> Self {
+        self.max_size = limit;
         self
     }
 
-    /// Media types to accept beside JPEG, PNG, WebP and GIF, such as `image/avif`. Which
-    /// others the provider takes is not documented.
+    /// Media types to accept in addition to JPEG, PNG, WebP and GIF, such as `image/avif`. The
+    /// provider does not document which others it accepts.
     pub fn also_accept(mut self, media_types: &'static [&'static str]) -> Self {
         self.also_accepted = media_types;
         self
@@ -170,8 +170,8 @@ impl InputOptions {
     pub fn from_bytes(self, bytes: impl AsRef<[u8]>) -> Result<InputImage, InputError> {
         let bytes = bytes.as_ref();
         let size = bytes.len() as u64;
-        if size > self.max_bytes {
-            return Err(InputError::too_large(None, Some(size), self.max_bytes));
+        if size > self.max_size {
+            return Err(InputError::too_large(None, Some(size), self.max_size));
         }
         let head = &bytes[..bytes.len().min(HEAD)];
         let mut encoder = Encoder::new(head, size, None, self.also_accepted)?;
@@ -198,9 +198,9 @@ impl InputOptions {
                 is_directory: metadata.is_dir(),
             });
         }
-        if metadata.len() > self.max_bytes {
+        if metadata.len() > self.max_size {
             let size = Some(metadata.len());
-            return Err(InputError::too_large(Some(path), size, self.max_bytes));
+            return Err(InputError::too_large(Some(path), size, self.max_size));
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl InputOptions {
         expected: u64,
         path: Option<&Path>,
     ) -> Result<InputImage, InputError> {
-        let mut source = Source::new(reader, self.max_bytes, path);
+        let mut source = Source::new(reader, self.max_size, path);
         // What is no image is refused before more of it is read.
         while source.filled < HEAD && source.read(HEAD).await? {}
         let mut encoder = Encoder::new(
@@ -390,13 +390,14 @@ fn encoded(bytes: u64) -> usize {
 /// How many characters of a path a message shows.
 const SHOWN: usize = 300;
 
-/// Why an image of the caller's could not be taken. Nothing was sent.
+/// Why an input image cannot be used. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// It could not be read: there is no such file, it may not be read, or
     /// reading failed. The source says which.
     #[error("{} cannot be read", named(path.as_deref()))]
+    #[non_exhaustive]
     Read {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -405,6 +406,7 @@ pub enum InputError {
     },
     /// The path is that of a directory, a pipe, a socket or a device.
     #[error("{} is {}", named(Some(path)), other_kind(*is_directory))]
+    #[non_exhaustive]
     NotAFile {
         /// The path.
         path: PathBuf,
@@ -413,24 +415,27 @@ pub enum InputError {
     },
     /// It has no bytes.
     #[error("{} is empty", named(path.as_deref()))]
+    #[non_exhaustive]
     Empty {
         /// The file, if it is one.
         path: Option<PathBuf>,
     },
-    /// Its first bytes are those of no image.
-    #[error("{} is no image, it begins with {beginning}", named(path.as_deref()))]
+    /// Its first bytes are not those of an image.
+    #[error("{} is not an image, it begins with {beginning}", named(path.as_deref()))]
+    #[non_exhaustive]
     NotAnImage {
         /// The file, if it is one.
         path: Option<PathBuf>,
         /// Its first bytes, as text where they are text.
         beginning: String,
     },
-    /// It is an image, of a format that the provider is not known to take.
+    /// It is an image in a format that the provider is not known to accept.
     #[error(
-        "{} is {media_type}, and the provider is not known to take other images than JPEG, PNG, \
-         WebP and GIF: convert it, or name the media type with `InputOptions::also_accept`",
+        "{} is {media_type}, and the provider is only known to accept JPEG, PNG, WebP and GIF: \
+         convert it, or allow the media type with `InputOptions::also_accept`",
         named(path.as_deref())
     )]
+    #[non_exhaustive]
     UnsupportedFormat {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -439,10 +444,11 @@ pub enum InputError {
     },
     /// It is larger than the limit.
     #[error(
-        "{} has {}, the limit is {limit} bytes, which `InputOptions::max_bytes` can raise",
+        "{} has {}, the limit is {limit} bytes: raise it with `InputOptions::max_size`",
         named(path.as_deref()),
         counted(*size, *limit)
     )]
+    #[non_exhaustive]
     TooLarge {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -517,7 +523,7 @@ mod encode_tests {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
     #[test]
-    fn a_string_of_known_size_is_made_once() {
+    fn string_of_known_size_is_allocated_once() {
         for size in [8, 9, 10, 1_000, 3_000_000] {
             let mut encoder = Encoder::new(PNG, size, None, &[]).unwrap();
             let (place, room) = (encoder.text.as_ptr(), encoder.text.capacity());
@@ -537,7 +543,7 @@ mod encode_tests {
     }
 
     #[test]
-    fn what_no_memory_can_hold_is_an_error() {
+    fn input_larger_than_memory_is_an_error() {
         for size in [u64::MAX, u64::MAX / 2] {
             let error = Encoder::new(PNG, size, None, &[]).err().unwrap();
             assert!(matches!(error, InputError::Read { .. }), "{error:?}");
@@ -545,7 +551,7 @@ mod encode_tests {
     }
 
     #[test]
-    fn what_it_writes_is_a_uri_that_needs_no_normalising() {
+    fn data_uri_needs_no_normalising() {
         for (head, media_type) in [
             (PNG, "image/png"),
             (b"\0\0\x01\0\x01\0", "image/vnd.microsoft.icon"),
@@ -557,7 +563,7 @@ mod encode_tests {
             encoder.encode(head).unwrap();
             let uri = encoder.finish().uri;
             assert!(uri.is_valid(), "{uri}");
-            assert_eq!(Uri::from(uri.as_str()), uri);
+            assert_eq!(Uri::try_from(uri.as_str()), Ok(uri));
         }
     }
 }

@@ -2,20 +2,35 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
+
+use crate::redact;
 
 /// What a request asks of an image's URI, in the words of its check.
 pub(crate) const RULE: &str = "must be an http, https or data URI";
 
 /// Where an image is: an http or https URL, or a `data:` URI.
 ///
-/// What people write is brought into the spelling of RFC 3986 when the value is
-/// made: `https://ex.com/ä b` becomes `https://ex.com/%C3%A4%20b`. Making one
-/// never fails. What is not a URL, or has another scheme, is kept as it was and
-/// reported with the other violations when the request is checked.
+/// It is normalised to RFC 3986: `https://ex.com/ä b` becomes
+/// `https://ex.com/%C3%A4%20b`. A URL has a host, and a `data:` URI a comma before its data
+/// (RFC 2397).
+///
+/// The builders of requests take plain text as well, and report text that is not a URI with
+/// the other violations of the request. So does a request that is decoded: it holds the text
+/// as it was, and its `check()` fails.
+///
+/// ```
+/// use kontext_api::Uri;
+///
+/// let uri: Uri = "https://example.com/a b.png".parse()?;
+/// assert_eq!(uri.as_str(), "https://example.com/a%20b.png");
+/// assert!(Uri::try_from("cat.png").is_err());
+/// # Ok::<(), kontext_api::InvalidUriError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Uri {
     text: String,
@@ -37,7 +52,8 @@ impl Uri {
         }
     }
 
-    fn read(text: Cow<'_, str>) -> Self {
+    /// Text that is not a URI is kept, for the check of the request to report.
+    pub(crate) fn unchecked(text: Cow<'_, str>) -> Self {
         if is_data(&text) {
             return match has_comma(&text) {
                 true => Self::from_valid(normalise_data(text.into_owned())),
@@ -57,48 +73,51 @@ impl Uri {
         }
     }
 
-    /// Whether it is an http or https URL with a host, or a `data:` URI, which
-    /// has a comma before its data (RFC 2397).
-    pub fn is_valid(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         self.is_valid
     }
-}
 
-impl From<String> for Uri {
-    fn from(text: String) -> Self {
-        Self::read(text.into())
+    fn checked(self) -> Result<Self, InvalidUriError> {
+        match self.is_valid {
+            true => Ok(self),
+            false => Err(InvalidUriError {
+                shown: redact::quoted(&self.text, 60),
+                hint: hint(&self.text),
+            }),
+        }
     }
 }
 
-impl From<&str> for Uri {
-    fn from(text: &str) -> Self {
-        Self::read(text.into())
+/// A text is not an http, https or data URI.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the URI {RULE}, got {shown}{hint}")]
+pub struct InvalidUriError {
+    shown: String,
+    hint: &'static str,
+}
+
+impl FromStr for Uri {
+    type Err = InvalidUriError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::unchecked(text.into()).checked()
     }
 }
 
-impl From<&String> for Uri {
-    fn from(text: &String) -> Self {
-        Self::from(text.as_str())
-    }
+/// The fallible conversions of text and of URLs, which can have another scheme.
+macro_rules! try_from {
+    ($($value:ident: $kind:ty => $text:expr),*) => {$(
+        impl TryFrom<$kind> for Uri {
+            type Error = InvalidUriError;
+
+            fn try_from($value: $kind) -> Result<Self, Self::Error> {
+                Self::unchecked($text.into()).checked()
+            }
+        }
+    )*};
 }
 
-impl From<&Uri> for Uri {
-    fn from(uri: &Uri) -> Self {
-        uri.clone()
-    }
-}
-
-impl From<Url> for Uri {
-    fn from(url: Url) -> Self {
-        Self::from(String::from(url))
-    }
-}
-
-impl From<&Url> for Uri {
-    fn from(url: &Url) -> Self {
-        Self::from(url.as_str())
-    }
-}
+try_from!(text: &str => text, text: String => text, url: Url => String::from(url), url: &Url => url.as_str());
 
 impl AsRef<str> for Uri {
     fn as_ref(&self) -> &str {
@@ -117,14 +136,14 @@ impl fmt::Debug for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if is_data(&self.text) {
             let head = self.text.split(',').next().unwrap_or_default();
-            let head = crate::redact::one_line(head, 60);
+            let head = redact::one_line(head, 60);
             return write!(f, "\"{head},…\" of {} bytes", self.text.len());
         }
         let text = match self.text.find(['?', '#']) {
             Some(end) => format!("{}?…", &self.text[..end]),
             None => self.text.clone(),
         };
-        f.write_str(&crate::redact::quoted(&text, 200))
+        f.write_str(&redact::quoted(&text, 200))
     }
 }
 
@@ -136,7 +155,7 @@ impl Serialize for Uri {
 
 impl<'de> Deserialize<'de> for Uri {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::from)
+        String::deserialize(deserializer).map(|text| Self::unchecked(text.into()))
     }
 }
 
@@ -155,12 +174,15 @@ impl schemars::JsonSchema for Uri {
     }
 }
 
-/// Whether a text that is no valid URI is more likely to be the path of a file.
-pub(crate) fn is_path(text: &str) -> bool {
+/// What to do with a text that is not a URI and looks like the path of a file.
+pub(crate) fn hint(text: &str) -> &'static str {
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
     // A drive of Windows is no scheme.
     let has_scheme = scheme.len() > 1 && scheme != "file" && !scheme.contains(['/', '\\', '.']);
-    !has_scheme && text.contains(['/', '\\', '.'])
+    match !has_scheme && text.contains(['/', '\\', '.']) {
+        true => " (`InputImage::from_file` makes a data URI of a file)",
+        false => "",
+    }
 }
 
 /// What URL parsers ignore at both ends: spaces and control characters.
@@ -192,7 +214,7 @@ fn normalise_data(text: String) -> String {
     format!("data:{}", encode(rest))
 }
 
-/// Normalises a parsed URL; nothing if it is not one that the API can fetch.
+/// Normalises a parsed URL; `None` if it is not one that the API can fetch.
 fn normalise_url(url: Url) -> Option<String> {
     match url.scheme() {
         "data" => return has_comma(url.as_str()).then(|| normalise_data(url.into())),
@@ -273,13 +295,14 @@ fn encode_part(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     #[test]
-    fn what_people_write_becomes_rfc_3986() {
+    fn urls_are_normalised_to_rfc_3986() {
         for (text, expected) in [
             ("https://example.com/cat.png", "https://example.com/cat.png"),
             ("HTTPS://EXAMPLE.com:443", "https://example.com/"),
@@ -315,14 +338,12 @@ mod tests {
                 "data:image/svg+xml,%3Csvg%20%C3%A4%3E#x%23y",
             ),
         ] {
-            let uri = Uri::from(text);
-            assert_eq!(uri.as_str(), expected);
-            assert!(uri.is_valid(), "{uri}");
+            assert_eq!(text.parse::<Uri>().unwrap().as_str(), expected);
         }
     }
 
     #[test]
-    fn what_is_no_url_stays_as_it_was() {
+    fn text_that_is_not_a_uri_is_an_error() {
         for text in [
             "",
             "cat.png",
@@ -338,19 +359,21 @@ mod tests {
             "da\nta:foo",
             "data:foo#,",
         ] {
-            let uri = Uri::from(text);
-            assert_eq!(uri.as_str(), text);
-            assert!(!uri.is_valid(), "{uri}");
+            let kept = Uri::unchecked(text.into());
+            assert!(kept.as_str() == text && !kept.is_valid(), "{kept}");
+            let error = Uri::try_from(text).unwrap_err().to_string();
+            assert!(error.starts_with("the URI must be an http, "), "{error}");
+            assert_eq!(error.ends_with(')'), text.ends_with("cat.png"), "{error}");
         }
+        let ftp = Url::parse("ftp://example.com/").unwrap();
+        Uri::try_from(ftp).unwrap_err();
     }
 
     #[test]
     fn a_url_and_json_are_normalised_too() {
-        let expected = Uri::from("https://example.com/%7C");
-        assert_eq!(
-            Url::parse("https://example.com/|").map(Uri::from),
-            Ok(expected.clone())
-        );
+        let expected: Uri = "https://example.com/%7C".parse().unwrap();
+        let url = Url::parse("https://example.com/|").unwrap();
+        assert_eq!(Uri::try_from(&url), Ok(expected.clone()));
         let read: Option<Uri> = serde_json::from_str("\"https://example.com/|\"").ok();
         assert_eq!(read, Some(expected.clone()));
         assert_eq!(
@@ -373,7 +396,7 @@ mod tests {
     fn a_large_image_is_moved_and_printed_short() {
         let text = format!("data:image/png;base64,{}", "A".repeat(1_000_000));
         let place = text.as_ptr();
-        let uri = Uri::from(text);
+        let uri = Uri::try_from(text).unwrap();
         assert_eq!(uri.as_str().as_ptr(), place);
         assert!(format!("{uri:?}").len() < 300);
     }
@@ -397,14 +420,17 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
         #[test]
-        fn whatever_is_valid_is_rfc_3986(text in prop_oneof![nearly_a_url(), ".{0,40}"]) {
-            let uri = Uri::from(text.as_str());
-            if uri.is_valid() {
-                let parsed = fluent_uri::Uri::parse(uri.as_str());
-                prop_assert!(parsed.is_ok(), "{text:?} became {uri}: {parsed:?}");
-                prop_assert_eq!(&Uri::from(uri.as_str()), &uri);
-            } else {
-                prop_assert_eq!(uri.as_str(), text);
+        fn every_valid_uri_is_rfc_3986(text in prop_oneof![nearly_a_url(), ".{0,40}"]) {
+            match Uri::try_from(text.as_str()) {
+                Ok(uri) => {
+                    let parsed = fluent_uri::Uri::parse(uri.as_str());
+                    prop_assert!(parsed.is_ok(), "{text:?} became {uri}: {parsed:?}");
+                    prop_assert_eq!(Uri::try_from(uri.as_str()), Ok(uri));
+                }
+                Err(_) => {
+                    let kept = Uri::unchecked(text.as_str().into());
+                    prop_assert_eq!(kept.as_str(), text);
+                }
             }
         }
     }

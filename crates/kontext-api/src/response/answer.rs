@@ -14,15 +14,14 @@ use crate::response::decode_error::{DecodeError, Problem};
 use crate::response::error_body::{ErrorBody, Reply};
 use crate::response::image::{Image, Text};
 use crate::response::number::{self, Number};
-use crate::response::{headers, json, read};
-use crate::types::GenerateImageResponse;
+use crate::response::{headers, read};
 
-/// Generated images, as the provider answered.
+/// The answer to a request: generated images, and everything else that the provider sent.
 ///
-/// It holds the body as it came and reads from it: every documented shape of
-/// the answer, and two shapes in one body. Numbers keep their spelling, base64
-/// is not copied, null is the same as absent, and what no method here knows is
-/// in [`unknown_fields`](Self::unknown_fields).
+/// It holds the body as received and reads from it: every documented form of the answer, and two
+/// forms in one body. Numbers keep their spelling, base64 is not copied, and null is the same as
+/// absent. What no other method returns is in [`unknown_fields`](Self::unknown_fields). Answers are equal if status, headers, body
+/// and call are.
 ///
 /// ```
 /// # fn f() -> Result<(), kontext_api::DecodeError> {
@@ -68,7 +67,7 @@ pub(super) struct Unknown {
 }
 
 /// What a generation cost, as the body says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// The cost in credits; 2,000,000 credits are 1 US dollar.
@@ -125,15 +124,15 @@ impl fmt::Debug for Timings {
 }
 
 impl GeneratedImages {
-    /// Reads a body that is at hand: in a test, from a log, from a recording.
+    /// Reads a body that was saved, for example in a file.
     ///
-    /// The status is 200 and there are no headers. A body without any image is
-    /// taken too; [`images`](Self::images) is then empty.
+    /// The status is 200 and there are no headers. A body without an image is accepted too;
+    /// [`images`](Self::images) is then empty.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if it is not JSON and has no image before that place, or if something
-    /// stands where images should and none of it can be read. It names the place.
+    /// [`DecodeError`], with the place, if the body is not JSON and no image precedes the mistake,
+    /// or if it has values in place of images and none of them can be read.
     pub fn from_json(body: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
         let redactor = Redactor::default();
         Self::from_parts(StatusCode::OK, HeaderMap::new(), body.into(), &redactor)
@@ -202,8 +201,7 @@ impl GeneratedImages {
         &self.content.images
     }
 
-    /// The images, without the rest of the answer. Each shares its body, so base64 is not
-    /// copied.
+    /// The images, without the rest of the answer. They share its body, so base64 is not copied.
     pub fn into_images(self) -> Vec<Image> {
         self.content.images
     }
@@ -244,13 +242,13 @@ impl GeneratedImages {
         self.content.usage.as_ref()
     }
 
-    /// The body as it came, but for bytes that are not UTF-8, which are U+FFFD here and
-    /// as they were in [`body`](Self::body). This costs nothing.
+    /// The body as received, except that bytes that are not UTF-8 are replaced by U+FFFD;
+    /// [`body`](Self::body) has the original bytes. It is not copied.
     pub fn raw(&self) -> &str {
         &self.body
     }
 
-    /// The body as it came, byte for byte.
+    /// The body as received, byte for byte.
     pub fn body(&self) -> &[u8] {
         match &self.original {
             Some(original) => original,
@@ -258,8 +256,8 @@ impl GeneratedImages {
         }
     }
 
-    /// The body as it came, without the rest of the answer. It is copied only while an image
-    /// or another answer shares it, or where it is not UTF-8.
+    /// The body as received, without the rest of the answer. It is copied only while an image or
+    /// another answer shares it, or if it is not UTF-8.
     pub fn into_body(self) -> Vec<u8> {
         match self.original {
             Some(original) => original.to_vec(),
@@ -271,31 +269,21 @@ impl GeneratedImages {
         }
     }
 
-    /// Everything that no other method gives: a JSON pointer into the body, and
-    /// the JSON text there.
+    /// Everything that no other method returns: JSON pointers into the body, and the JSON text
+    /// there.
     ///
-    /// These are fields that this version does not know, values of another type than
-    /// the API documents (a seed that is text, a size that is negative), entries without
-    /// an image, URLs and base64 that hold nothing, and what of two entries for the
-    /// same image contradicts the other. A text with bytes that are not UTF-8 is
-    /// here too. Where a name occurs twice in one object, only the last value counts.
+    /// These are fields that this version does not know, values of another type than documented
+    /// (a seed that is text, a negative size), entries without an image, empty URLs and base64,
+    /// contradictions between two entries for the same image, and text that is not UTF-8. If a
+    /// name occurs twice in an object, only the last value counts.
     ///
-    /// Where the body is not JSON from some place on, after its images (a NaN, a line end
-    /// in a text), the rest of it is here with an empty pointer.
+    /// If the body stops being JSON after its images (a NaN, a line break in a string), the rest
+    /// of it is here with an empty pointer.
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.content
             .unknown
             .iter()
             .map(|field| (field.pointer.as_str(), &self.body[field.raw.clone()]))
-    }
-
-    /// The body in the types of the API's document. It copies all of it.
-    ///
-    /// # Errors
-    ///
-    /// Those types are stricter than this one: `1184.0` is no integer to them.
-    pub fn to_response(&self) -> Result<GenerateImageResponse, serde_json::Error> {
-        serde_json::from_str(json::without_mark(&self.body))
     }
 
     /// What the body says as an error: a success may have that shape too.
@@ -324,7 +312,7 @@ impl GeneratedImages {
         headers::text(&self.headers, headers::INFERENCE_ID)
     }
 
-    /// The call that this is the answer to; nothing where the body was at hand.
+    /// The call that this is the answer to; `None` if the body was at hand.
     pub fn call(&self) -> Option<&Call> {
         self.call.as_ref()
     }
@@ -354,6 +342,15 @@ impl GeneratedImages {
     }
 }
 
+impl PartialEq for GeneratedImages {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |of: &Self| (of.status, of.call.clone());
+        key(self) == key(other) && self.headers == other.headers && self.body() == other.body()
+    }
+}
+
+impl Eq for GeneratedImages {}
+
 /// What was read, with long texts and lists shortened and without the API key;
 /// the body is a number of bytes.
 impl fmt::Debug for GeneratedImages {
@@ -376,7 +373,7 @@ impl fmt::Debug for GeneratedImages {
                 "unknown_fields",
                 &First(unknown.map(|field| self.shown(&field.pointer, 60))),
             )
-            .field("body_bytes", &self.body.len())
+            .field("body_size", &self.body.len())
             .finish()
     }
 }

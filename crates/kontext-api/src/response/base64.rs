@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::read::DecoderReader;
 use base64::{DecodeError, alphabet};
 
-use crate::response::image::InvalidBase64;
+use crate::response::image::InvalidBase64Error;
 
 /// How many bytes a piece has.
 const PIECE: usize = 96 * 1024;
@@ -97,16 +97,16 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes the next piece to the end of `bytes`. False if there is none.
-    pub(crate) fn next(&mut self, bytes: &mut Vec<u8>) -> Result<bool, InvalidBase64> {
+    pub(crate) fn next(&mut self, bytes: &mut Vec<u8>) -> Result<bool, InvalidBase64Error> {
         let start = bytes.len();
         let read = self.reader.by_ref().take(PIECE as u64).read_to_end(bytes);
         let characters = self.characters;
-        read.map_err(|error| InvalidBase64 {
+        read.map_err(|error| InvalidBase64Error {
             problem: problem(&error, characters),
         })?;
         let has_more = bytes.len() > start;
         if !has_more && !self.has_begun {
-            return Err(InvalidBase64 {
+            return Err(InvalidBase64Error {
                 problem: "it is empty".to_owned(),
             });
         }
@@ -115,7 +115,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes all of it.
-    pub(crate) fn all(mut self) -> Result<Vec<u8>, InvalidBase64> {
+    pub(crate) fn all(mut self) -> Result<Vec<u8>, InvalidBase64Error> {
         let mut bytes = self.room();
         while self.next(&mut bytes)? {}
         Ok(bytes)
@@ -135,7 +135,7 @@ fn problem(error: &io::Error, characters: usize) -> String {
             format!("character {position} is \"{}\"", byte.escape_ascii())
         }
         Some(DecodeError::InvalidLength(_)) => {
-            format!("{characters} characters are no whole number of bytes")
+            format!("{characters} characters do not make whole bytes")
         }
         _ => "its end is not valid".to_owned(),
     }
@@ -148,12 +148,12 @@ mod tests {
 
     use super::*;
 
-    fn decode(text: &str) -> Result<Vec<u8>, InvalidBase64> {
+    fn decode(text: &str) -> Result<Vec<u8>, InvalidBase64Error> {
         Decoder::new(text.into()).all()
     }
 
     #[test]
-    fn pieces_make_the_whole_with_no_byte_to_spare() {
+    fn decoded_pieces_make_the_image_without_reallocation() {
         let standard = base64::engine::general_purpose::STANDARD;
         for length in [1, 2, 3, 4, PIECE - 1, PIECE, PIECE + 1, 300_001] {
             let bytes: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_place() {
+    fn invalid_base64_names_its_place() {
         let filler = "AAAA".repeat(PIECE / 3);
         for (text, problem) in [
             ("", "it is empty"),
@@ -187,8 +187,8 @@ mod tests {
             ("aG*=", "character 2 is \"*\""),
             ("aGk=aGk=", "character 3 is \"=\""),
             ("aG k= aGk=", "character 3 is \"=\""),
-            ("A", "1 characters are no whole number of bytes"),
-            ("AAAAA", "5 characters are no whole number of bytes"),
+            ("A", "1 characters do not make whole bytes"),
+            ("AAAAA", "5 characters do not make whole bytes"),
         ] {
             assert_eq!(decode(text).unwrap_err().problem, problem, "{text:?}");
         }

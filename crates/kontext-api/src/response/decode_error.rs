@@ -6,7 +6,7 @@ use std::fmt;
 use crate::response::error_body::Reply;
 use crate::response::headers;
 
-/// Why an answer with a 2xx status did not decode, with the whole answer.
+/// Why a response with a 2xx status cannot be decoded, with the whole response.
 ///
 /// The image, if there is one, is in [`reply().body()`](Reply::body).
 pub struct DecodeError(Box<Undecoded>);
@@ -51,7 +51,7 @@ impl DecodeError {
         &mut self.0.reply
     }
 
-    /// The JSON pointer to the value that has a wrong type; nothing where the
+    /// The JSON pointer to the value that has a wrong type; `None` if the
     /// body as a whole could not be read.
     pub fn pointer(&self) -> Option<&str> {
         match &self.0.problem {
@@ -64,7 +64,7 @@ impl DecodeError {
     fn coding(&self) -> String {
         match headers::content_encoding(self.0.reply.headers()) {
             Some(coding) => format!(
-                "; it is encoded as {}, which was not asked for",
+                "; its content-encoding is {}, which the client did not request",
                 self.0.reply.shown(coding, 40)
             ),
             None => String::new(),
@@ -75,7 +75,7 @@ impl DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Undecoded { reply, problem } = &*self.0;
-        write!(f, "the answer with status {} ", reply.status().as_u16())?;
+        write!(f, "the response with status {} ", reply.status().as_u16())?;
         match problem {
             Problem::Utf8(position) => {
                 write!(f, "is not UTF-8 at byte {position}{}", self.coding())?;
@@ -102,7 +102,7 @@ impl fmt::Display for DecodeError {
             }
             Problem::TooLarge { limit } => write!(
                 f,
-                "is larger than {limit} bytes, which `ClientBuilder::max_answer_bytes` can raise"
+                "is larger than {limit} bytes: raise it with `ClientBuilder::max_response_size`"
             )?,
         }
         if let Some(id) = reply.request_id() {

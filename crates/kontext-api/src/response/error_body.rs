@@ -10,16 +10,14 @@ use crate::client::call::{Call, ClientRequestId};
 use crate::redact::Redactor;
 use crate::response::{headers, json, number};
 
-/// An answer as it came: status, headers, body and what the body says.
+/// A response without images: status, headers, body and what the body says.
 ///
-/// The body may be JSON in the provider's error shape, an HTML page of a
-/// gateway, or nothing at all; all of them are normal.
+/// The body may be JSON in the provider's error format, a gateway's HTML page, or empty.
 ///
-/// Neither print shows the body. Of the values of headers they show the request
-/// id and where a redirect points, and of what the body says its message. The
-/// API key is removed from all of that, should a server send it back;
-/// [`body`](Self::body), [`headers`](Self::headers) and the methods that give a
-/// header's value have it as it came.
+/// Display and Debug show the status, the message, the request id and the target of a redirect,
+/// but not the body or other header values, and not the API key if a server sends it back.
+/// [`body`](Self::body), [`headers`](Self::headers) and the methods that return the value of a
+/// header return it as received.
 #[derive(Clone)]
 pub struct Reply {
     status: StatusCode,
@@ -93,13 +91,13 @@ impl Reply {
         &self.headers
     }
 
-    /// The body as it came, or the beginning of it if [`is_cut`](Self::is_cut).
+    /// The body as received, or the beginning of it if [`is_cut`](Self::is_cut).
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Whether there was more: the body was over the limit (64 KiB, or for a 2xx
-    /// what [`ClientBuilder::max_answer_bytes`](crate::ClientBuilder::max_answer_bytes)
+    /// Whether the body is incomplete: it exceeded the limit (64 KiB, or for a 2xx
+    /// what [`ClientBuilder::max_response_size`](crate::ClientBuilder::max_response_size)
     /// says), the connection ended before it did, or the body of an error did not
     /// arrive within 10 seconds of its head.
     pub fn is_cut(&self) -> bool {
@@ -139,12 +137,12 @@ impl Reply {
         headers::text(&self.headers, headers::INFERENCE_ID)
     }
 
-    /// The call that this is an answer to; nothing for a download.
+    /// The call that this is an answer to; `None` for a download.
     pub fn call(&self) -> Option<&Call> {
         self.call.as_ref()
     }
 
-    /// The `X-Client-Request-Id` that the request was sent with; nothing for a
+    /// The `X-Client-Request-Id` that the request was sent with; `None` for a
     /// download. What the provider sent back is among the [`headers`](Self::headers).
     pub fn client_request_id(&self) -> Option<&ClientRequestId> {
         self.call().map(Call::client_request_id)
@@ -215,7 +213,7 @@ impl fmt::Debug for Reply {
                 &self.request_id().map(|id| self.shown(id, 128)),
             )
             .field("headers", &headers::Names(&self.headers, &self.redactor))
-            .field("body_bytes", &self.body.len())
+            .field("body_size", &self.body.len())
             .field("is_cut", &self.is_cut)
             .finish()
     }

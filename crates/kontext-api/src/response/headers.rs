@@ -22,9 +22,9 @@ pub(crate) const CREDITS_USED: &str = "x-aimlapi-credits-used";
 pub(crate) const USD_SPENT: &str = "x-aimlapi-usd-spent";
 
 /// What a place is called of which nothing can be shown.
-pub(crate) const ELSEWHERE: &str = "another place";
+pub(crate) const ELSEWHERE: &str = "an unsupported URL";
 
-/// The text of a header; nothing if it is absent, empty or not ASCII.
+/// The text of a header; `None` if it is absent, empty or not ASCII.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get(name)?
@@ -130,14 +130,14 @@ mod tests {
             ),
             ("/v2/images?key=secret", "/v2/images"),
             ("HTTP://me:secret@example.com:80", "http://example.com/"),
-            ("//me:secret@example.com/", "another place"),
-            ("mailto:secret@example.com", "another place"),
-            ("https://me:secret@exa mple.com/x", "another place"),
-            ("\\\\me:secret@example.com/x", "another place"),
-            ("/\\me:secret@example.com/x", "another place"),
-            ("/\t/me:secret@example.com/x", "another place"),
-            ("foo://me:secret@example.com/x", "another place"),
-            ("secret", "another place"),
+            ("//me:secret@example.com/", "an unsupported URL"),
+            ("mailto:secret@example.com", "an unsupported URL"),
+            ("https://me:secret@exa mple.com/x", "an unsupported URL"),
+            ("\\\\me:secret@example.com/x", "an unsupported URL"),
+            ("/\\me:secret@example.com/x", "an unsupported URL"),
+            ("/\t/me:secret@example.com/x", "an unsupported URL"),
+            ("foo://me:secret@example.com/x", "an unsupported URL"),
+            ("secret", "an unsupported URL"),
         ] {
             assert_eq!(
                 redirect_target(&headers(LOCATION, location)).unwrap(),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coding_is_one_that_changes_the_body() {
+    fn identity_is_not_a_content_encoding() {
         for (value, coding) in [
             ("gzip", Some("gzip")),
             ("identity, br", Some("identity, br")),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,16 +13,16 @@ use crate::redact::Redactor;
 use crate::response::base64::Decoder;
 use crate::response::json;
 
-/// A generated image: a URL, its bytes as base64, or both, and what is known of it.
+/// A generated image: a URL, its bytes as base64, or both, and its properties.
 ///
-/// It shares the body of its answer, so a clone copies no image, and the body
-/// lives as long as any image of it.
+/// It shares the body of its answer, so a clone copies no image, and the body lives as long as any
+/// image of it. Images are equal if all their properties are.
 #[derive(Clone)]
 pub struct Image {
     pub(crate) body: Arc<String>,
     pub(crate) redactor: Redactor,
     pub(crate) parts: Parts,
-    /// When the answer came; nothing where the body was at hand.
+    /// When the answer came; `None` if the body was at hand.
     pub(crate) received: Option<Instant>,
 }
 
@@ -63,7 +64,7 @@ impl Image {
         self.text(&self.parts.url)
     }
 
-    /// The image as base64 text, without a `data:` prefix; nothing where there is
+    /// The image as base64 text, without a `data:` prefix; `None` if there is
     /// only a URL.
     ///
     /// It is borrowed from the answer, and copied only where the answer has JSON
@@ -82,19 +83,19 @@ impl Image {
         Some(data_uri_base64(raw).unwrap_or(raw.into()))
     }
 
-    /// The bytes of the image, straight from the answer's body; nothing where
+    /// The bytes of the image, straight from the answer's body; `None` if
     /// there is only a URL.
     ///
     /// A `data:` prefix, JSON escapes, white space and missing padding are fine.
     ///
     /// # Errors
     ///
-    /// [`InvalidBase64`] if the text is not base64, or if there is none.
-    pub fn decode_base64(&self) -> Result<Option<Vec<u8>>, InvalidBase64> {
+    /// [`InvalidBase64Error`] if the text is not base64, or if there is none.
+    pub fn decode_base64(&self) -> Result<Option<Vec<u8>>, InvalidBase64Error> {
         self.decoder().map(Decoder::all).transpose()
     }
 
-    /// Decodes the bytes of the image piece by piece; nothing where there is only a URL.
+    /// Decodes the bytes of the image piece by piece; `None` if there is only a URL.
     pub(crate) fn decoder(&self) -> Option<Decoder<'_>> {
         self.base64().map(Decoder::new)
     }
@@ -135,8 +136,31 @@ impl Image {
         self.parts.is_nsfw
     }
 
+    /// All that the answer says of it.
+    fn content(&self) -> impl Eq + Hash + use<'_> {
+        (
+            (self.url(), self.base64()),
+            (self.content_type(), self.file_name(), self.file_size()),
+            (self.width(), self.height(), self.is_nsfw()),
+        )
+    }
+
     fn text<'a>(&'a self, text: &'a Option<Text>) -> Option<&'a str> {
         text.as_ref().map(|text| text.get(&self.body))
+    }
+}
+
+impl PartialEq for Image {
+    fn eq(&self, other: &Self) -> bool {
+        self.content() == other.content()
+    }
+}
+
+impl Eq for Image {}
+
+impl Hash for Image {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.content().hash(state);
     }
 }
 
@@ -177,7 +201,7 @@ impl fmt::Debug for Image {
         let shown = |text: Option<&str>, limit| text.map(|text| self.redactor.shown(text, limit));
         f.debug_struct("Image")
             .field("url", &shown(self.url().map(without_query).as_deref(), 200))
-            .field("base64_bytes", &self.base64().map(|text| text.len()))
+            .field("base64_size", &self.base64().map(|text| text.len()))
             .field("content_type", &shown(self.content_type(), 60))
             .field("file_name", &shown(self.file_name(), 60))
             .field("file_size", &self.file_size())
@@ -190,7 +214,7 @@ impl fmt::Debug for Image {
 
 /// The base64 of an image is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the base64 of the image is not valid: {problem}")]
-pub struct InvalidBase64 {
+#[error("the image is not valid base64: {problem}")]
+pub struct InvalidBase64Error {
     pub(super) problem: String,
 }

@@ -57,7 +57,7 @@ pub(crate) fn object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
     whole_object(raw.get())
 }
 
-/// The members of an object that is all of `text`; nothing if it is not that.
+/// The members of an object that is all of `text`; `None` if it is not that.
 pub(crate) fn whole_object(text: &str) -> Option<Vec<Member<'_>>> {
     all_members(text).map(last_of_each)
 }
@@ -128,7 +128,7 @@ pub(crate) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// Visits the items of a list, which takes no memory; nothing if it is none.
+/// Visits the items of a list, which takes no memory; `None` if it is none.
 pub(crate) fn for_each<'a>(raw: &'a RawValue, visit: impl FnMut(&'a RawValue)) -> Option<()> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     deserializer.deserialize_seq(Items(visit)).ok()

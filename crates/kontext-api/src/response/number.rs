@@ -31,7 +31,7 @@ impl Number {
         whole(&self.0)
     }
 
-    /// The nearest double, or nothing where the number is beyond its range.
+    /// The nearest double, or `None` if the number is beyond its range.
     pub fn as_f64(&self) -> Option<f64> {
         self.0
             .parse()

@@ -3,7 +3,7 @@
 use crate::bodies::{read, unknown};
 
 #[test]
-fn base64_in_every_spelling() {
+fn base64_decodes_with_prefixes_spaces_and_missing_padding() {
     for (text, bytes) in [
         ("aGk=", &b"hi"[..]),
         ("aGk", b"hi"),
@@ -49,7 +49,7 @@ fn base64_in_every_spelling() {
         let answer = read(&format!("{{\"data\": [{{\"b64_json\": \"{text}\"}}]}}"));
         let error = answer.images()[0].decode_base64().unwrap_err().to_string();
         assert!(
-            error.starts_with("the base64 of the image is not valid: "),
+            error.starts_with("the image is not valid base64: "),
             "{text}: {error}"
         );
     }
@@ -68,7 +68,7 @@ fn a_data_url_may_be_percent_encoded() {
 }
 
 #[test]
-fn what_holds_nothing_is_no_image() {
+fn empty_base64_is_not_an_image() {
     for nothing in [
         "",
         " ",
@@ -100,7 +100,7 @@ fn what_holds_nothing_is_no_image() {
     let error = answer.images()[0].decode_base64().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the base64 of the image is not valid: it is empty"
+        "the image is not valid base64: it is empty"
     );
 }
 

@@ -91,7 +91,7 @@ async fn result_of(batch: &mut kontext_api::Batch) -> BatchResult {
 }
 
 #[tokio::test]
-async fn so_many_are_under_way_and_results_come_as_they_end() {
+async fn concurrency_is_limited_and_results_come_as_requests_end() {
     let mut server = Manual::start().await;
     let mut batch = server
         .client
@@ -142,7 +142,7 @@ async fn so_many_are_under_way_and_results_come_as_they_end() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_stopped_ends_what_it_began() {
+async fn stopped_batch_finishes_requests_in_flight() {
     let mut server = Manual::start().await;
     let mut batch = server
         .client
@@ -167,7 +167,7 @@ async fn a_batch_that_is_stopped_ends_what_it_began() {
 }
 
 #[tokio::test]
-async fn a_call_that_waits_is_not_sent_again_after_the_stop() {
+async fn waiting_call_is_not_retried_after_stop() {
     let busy = response("429 X", "connection: close\r\nretry-after: 60\r\n", b"{}");
     let server = Server::start(Answer::Bytes(busy)).await;
     let (ended, end) = tokio::sync::oneshot::channel();
@@ -276,7 +276,7 @@ async fn a_rate_limit_pauses_the_batch_and_fails_no_job() {
 }
 
 #[tokio::test]
-async fn a_429_that_waiting_does_not_help_ends_its_job() {
+async fn quota_429_ends_the_job() {
     for (headers, body) in [
         ("retry-after: 61\r\n", "{}"),
         (
@@ -302,7 +302,7 @@ async fn a_429_that_waiting_does_not_help_ends_its_job() {
 }
 
 #[tokio::test]
-async fn an_endless_rate_limit_and_a_policy_without_retries_end() {
+async fn endless_rate_limit_ends_the_job_and_so_does_a_policy_without_retries() {
     let busy = || Answer::Bytes(response("429 X", "connection: close\r\n", b"{}"));
     let server = Server::start(busy()).await;
     let quick = kontext_api::RetryPolicy::default().base_delay(Duration::from_millis(1));
@@ -350,7 +350,7 @@ async fn a_pause_holds_jobs_back_until_the_batch_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_job_that_waits_for_credits_is_given_back_after_the_stop() {
+async fn job_waiting_for_credits_is_returned_after_stop() {
     let mut server = Manual::with(|builder| builder.spend_limit(100_000)).await;
     let mut batch = server.client.batch((0..3).map(prompt)).start();
     let handle = batch.handle();
@@ -376,7 +376,7 @@ async fn a_job_that_waits_for_credits_is_given_back_after_the_stop() {
 }
 
 #[tokio::test]
-async fn the_spend_limit_counts_what_is_under_way() {
+async fn spend_limit_counts_requests_in_flight() {
     let mut server = Manual::with(|builder| builder.spend_limit(250_000)).await;
     let mut pair = prompt("pair");
     pair.num_images = Some(2);
@@ -424,8 +424,8 @@ async fn the_spend_limit_counts_what_is_under_way() {
     );
     assert_eq!(
         error.to_string(),
-        "the job was not sent: it is estimated to cost 91000 credits, and 18000 are left of the \
-         spend limit"
+        "the job was not sent: its estimated cost is 91000 credits, and 18000 credits of the \
+         spend limit are left"
     );
     assert_eq!((results[2].index, handle.progress().not_sent), (2, 1));
     assert!(!server.has_more());
@@ -446,7 +446,7 @@ async fn a_job_that_fits_is_sent_after_one_that_does_not() {
 }
 
 #[tokio::test]
-async fn what_happens_before_a_job_can_keep_it_from_being_sent() {
+async fn failing_before_each_keeps_the_job_from_being_sent() {
     let server = Server::start(Answer::Bytes(ok())).await;
     let seen = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&seen);
@@ -524,7 +524,7 @@ async fn a_request_that_is_not_valid_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_batch_is_a_stream_and_a_next_that_is_cancelled_loses_nothing() {
+async fn batch_is_a_stream_and_cancelling_next_loses_nothing() {
     let server = Server::start(Answer::Bytes(ok())).await;
     let mut batch = server.client().batch((0..3).map(prompt)).start();
     let mut count = 0;

@@ -11,7 +11,7 @@ async fn outcome(answer: Answer) -> Result<kontext_api::GeneratedImages, Error> 
     let server = Server::start(answer).await;
     let outcome = server
         .builder()
-        .max_answer_bytes(1_000)
+        .max_response_size(1_000)
         .build()
         .unwrap()
         .generate(request())
@@ -84,8 +84,8 @@ async fn an_answer_without_images_says_what_the_provider_says() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the answer with status 200 has no image in it: You've run\\nout of credits. \
-             (request id inf-7) (client request id {})",
+            "the response with status 200 has no image: You've run\\nout of credits. (request \
+             id inf-7) (client request id {})",
             error.client_request_id().unwrap()
         )
     );
@@ -96,7 +96,7 @@ async fn an_answer_without_images_says_why() {
     for (body, reason) in [
         (
             r#"{"images": [], "has_nsfw_concepts": [false, true]}"#,
-            "judged not safe for work",
+            "flagged as not safe for work",
         ),
         (
             r#"{"status": "queued", "id": "job-7"}"#,
@@ -179,7 +179,7 @@ async fn the_cost_is_one_number_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_byte_that_is_not_utf_8_withholds_no_image() {
+async fn invalid_utf_8_hides_no_image() {
     let body = b"{\"prompt\": \"caf\xe9\", \"images\": [{\"url\": \"https://e.com/1\"}]}";
     let answer = outcome(Answer::Bytes(response("200 OK", HEADERS, body)))
         .await
@@ -200,7 +200,7 @@ async fn a_byte_that_is_not_utf_8_withholds_no_image() {
 }
 
 #[tokio::test]
-async fn where_json_ends_too_early_or_too_late_is_named() {
+async fn place_of_invalid_json_is_named() {
     let whole = String::from_utf8(ONE_IMAGE.to_vec()).unwrap();
     let cut = &whole[..whole.len() - 1];
     for body in [format!("{whole} and more"), cut.to_owned()] {
@@ -229,7 +229,7 @@ async fn a_bad_header_loses_no_image() {
 }
 
 #[tokio::test]
-async fn an_announced_length_reserves_no_memory_that_there_is_not() {
+async fn huge_content_length_reserves_no_memory() {
     let mut bytes = format!(
         "HTTP/1.1 200 OK\r\n{HEADERS}content-length: {}\r\n\r\n",
         1u64 << 52
@@ -239,7 +239,7 @@ async fn an_announced_length_reserves_no_memory_that_there_is_not() {
     let server = Server::start(Answer::Bytes(bytes)).await;
     let client = server
         .builder()
-        .max_answer_bytes(usize::MAX)
+        .max_response_size(usize::MAX)
         .build()
         .unwrap();
     let error = client.generate(request()).await.unwrap_err();
@@ -294,12 +294,13 @@ async fn an_answer_that_does_not_decode_is_kept() {
 }
 
 #[tokio::test]
-async fn a_coding_that_nobody_asked_for_is_named() {
+async fn unrequested_content_encoding_is_named() {
     let headers = format!("{HEADERS}content-encoding: gzip\r\n");
     let error = outcome(Answer::Bytes(response("200 OK", &headers, b"\x1f\x8b")))
         .await
         .unwrap_err();
-    let expected = "is not UTF-8 at byte 1; it is encoded as gzip, which was not asked for";
+    let expected = "is not UTF-8 at byte 1; its content-encoding is gzip, which the client did \
+        not request";
     assert!(error.to_string().contains(expected), "{error}");
     assert_eq!(error.body(), Some(&b"\x1f\x8b"[..]));
 
@@ -313,7 +314,7 @@ async fn a_coding_that_nobody_asked_for_is_named() {
 }
 
 #[tokio::test]
-async fn an_answer_over_the_limit_is_kept_to_it() {
+async fn oversized_answer_is_kept_up_to_the_limit() {
     let exact = format!(
         "{{\"images\": [{{\"url\": \"{}\"}}]}}",
         "u".repeat(1_000 - 25)
@@ -344,7 +345,7 @@ async fn an_answer_over_the_limit_is_kept_to_it() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_of_unknown_outcome() {
+async fn truncated_answer_is_an_unknown_outcome() {
     let mut bytes = response("200 OK", HEADERS, ONE_IMAGE);
     bytes.truncate(bytes.len() - 10);
     let error = outcome(Answer::Bytes(bytes)).await.unwrap_err();

@@ -90,5 +90,5 @@ fn a_download_can_cross_threads_and_prints_no_secret() {
     let builder = local().configure_download_http(|http| http.user_agent(KEY));
     assert!(!format!("{builder:?}").contains(KEY));
     let prints = format!("{:?}{client:?}", client.download(&image));
-    assert!(!prints.contains(KEY) && prints.contains("max_bytes: 33554432"));
+    assert!(!prints.contains(KEY) && prints.contains("max_size: 33554432"));
 }

@@ -29,7 +29,7 @@ fn longest_part(text: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_key_is_printed_from_no_place() {
+async fn key_is_never_printed() {
     let escaped = KEY.replace("p", "\\u0070").replace('-', "\\u002D");
     let percent = KEY.replace('-', "%2d");
     let image = "{\"images\": [{\"url\": \"https://a/1\"}]}";
@@ -106,7 +106,7 @@ async fn the_key_is_printed_from_no_place() {
 }
 
 #[tokio::test]
-async fn what_a_server_sent_can_be_had_as_it_came() {
+async fn body_and_headers_are_returned_as_received() {
     let headers = format!("x-inference-id: {KEY}\r\n");
     let body = format!("{{\"message\": \"no {KEY}\"}}");
     let server = Server::answering("400 X", &headers, body.as_bytes()).await;

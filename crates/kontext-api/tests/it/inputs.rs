@@ -171,7 +171,7 @@ fn other_formats_are_taken_only_if_they_are_named() {
 }
 
 #[test]
-fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
+fn input_image_converts_to_image_url_alone_and_in_lists() {
     let image = InputImage::from_bytes(PNG).unwrap();
     let text = "data:image/png;base64,iVBORw0KGgo=";
     let one = serde_json::json!(text);
@@ -184,7 +184,7 @@ fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
         ([&image, &image].into(), &two),
         (vec![image.clone(), image.clone()].into(), &two),
         (vec![&image, &image].into(), &two),
-        ([Uri::from(&image), Uri::from(text)].into(), &two),
+        ([Uri::from(&image), text.parse().unwrap()].into(), &two),
     ];
     for (image_url, expected) in cases {
         assert_eq!(serde_json::to_value(image_url).unwrap(), *expected);
@@ -196,7 +196,7 @@ fn it_goes_into_a_request_alone_in_lists_and_beside_urls() {
 }
 
 #[test]
-fn a_debug_print_has_nothing_of_the_image() {
+fn debug_hides_image_data() {
     let image = InputImage::from_bytes(png(100)).unwrap();
     assert_eq!(
         format!("{image:?}"),
@@ -205,7 +205,7 @@ fn a_debug_print_has_nothing_of_the_image() {
 }
 
 #[tokio::test]
-async fn what_is_no_image_is_refused_after_its_first_bytes() {
+async fn non_image_is_refused_after_its_first_bytes() {
     let page = format!("<!DOCTYPE html>\n{}", " ".repeat(1_000_000));
     for most in [1, 7, usize::MAX] {
         let mut stream = Counted::new(page.as_bytes(), Then::Zeros, most);
@@ -213,14 +213,14 @@ async fn what_is_no_image_is_refused_after_its_first_bytes() {
         assert_eq!(stream.count, 512);
         let error = error.to_string();
         assert!(
-            error.starts_with("the input is no image, it begins with \"<!DOCTYPE html>\\n"),
+            error.starts_with("the input is not an image, it begins with \"<!DOCTYPE html>\\n"),
             "{error}"
         );
     }
     let error = InputImage::from_bytes(b"\x1f\x8b\x08").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input is no image, it begins with the bytes 1f 8b 08"
+        "the input is not an image, it begins with the bytes 1f 8b 08"
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cat.png");
@@ -229,7 +229,7 @@ async fn what_is_no_image_is_refused_after_its_first_bytes() {
     assert_eq!(
         error.to_string(),
         format!(
-            "\"{}\" is no image, it begins with \"{{}}\"",
+            "\"{}\" is not an image, it begins with \"{{}}\"",
             path.display()
         )
     );
@@ -237,34 +237,34 @@ async fn what_is_no_image_is_refused_after_its_first_bytes() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_with_size_and_limit() {
+async fn oversized_input_is_refused_with_size_and_limit() {
     let bytes = png(1_001);
-    let options = InputImage::options().max_bytes(1_000);
+    let options = InputImage::options().max_size(1_000);
     assert!(options.from_bytes(&bytes[..1_000]).is_ok());
     assert!(options.from_reader(&bytes[..1_000]).await.is_ok());
     let error = options.from_bytes(&bytes).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input has 1001 bytes, the limit is 1000 bytes, which `InputOptions::max_bytes` can \
-         raise"
+        "the input has 1001 bytes, the limit is 1000 bytes: raise it with \
+         `InputOptions::max_size`"
     );
     for limit in [0, 1, 511, 512, 513, 1_000, 1_000_000] {
         for most in [13, usize::MAX] {
             let mut stream = Counted::new(&bytes, Then::Zeros, most);
-            let options = InputImage::options().max_bytes(limit);
+            let options = InputImage::options().max_size(limit);
             let error = options.from_reader(&mut stream).await.unwrap_err();
             assert_eq!(stream.count as u64, limit + 1, "not a byte more is read");
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "the input has more than {limit} bytes, the limit is {limit} bytes, which \
-                     `InputOptions::max_bytes` can raise"
+                    "the input has more than {limit} bytes, the limit is {limit} bytes: raise \
+                     it with `InputOptions::max_size`"
                 )
             );
         }
     }
     // No limit is no problem.
-    let options = InputImage::options().max_bytes(u64::MAX);
+    let options = InputImage::options().max_size(u64::MAX);
     assert_eq!(options.from_reader(&*bytes).await.unwrap().size(), 1_001);
 }
 
@@ -279,18 +279,18 @@ async fn a_file_that_is_too_large_is_not_read() {
     assert_eq!(
         error.to_string(),
         format!(
-            "\"{}\" has 20971521 bytes, the limit is 20971520 bytes, which \
-             `InputOptions::max_bytes` can raise",
+            "\"{}\" has 20971521 bytes, the limit is 20971520 bytes: raise it with \
+             `InputOptions::max_size`",
             path.display()
         )
     );
-    let options = InputImage::options().max_bytes(DEFAULT_LIMIT + 1);
+    let options = InputImage::options().max_size(DEFAULT_LIMIT + 1);
     let error = options.from_file(&path).await.unwrap_err();
     assert!(matches!(error, InputError::NotAnImage { .. }), "{error}");
 }
 
 #[tokio::test]
-async fn what_is_empty_is_said_to_be() {
+async fn empty_input_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cat.png");
     std::fs::write(&path, "").unwrap();
@@ -304,7 +304,7 @@ async fn what_is_empty_is_said_to_be() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named_with_the_cause() {
+async fn read_error_names_file_and_cause() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no\ncat.png");
     let error = InputImage::from_file(&path).await.unwrap_err();
@@ -335,7 +335,7 @@ async fn what_cannot_be_read_is_named_with_the_cause() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_may_not_be_read() {
+async fn unreadable_file_is_an_error() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
@@ -388,7 +388,7 @@ async fn pipes_and_devices_do_not_hang() {
 /// Files of the system say that they have no bytes, and have some.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_size_that_a_file_states_is_not_relied_on() {
+async fn stated_file_size_is_not_trusted() {
     let path = "/proc/self/status";
     assert_eq!(std::fs::metadata(path).unwrap().len(), 0);
     let error = InputImage::from_file(path).await.unwrap_err();
@@ -409,7 +409,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
-    fn whatever_the_pieces_every_byte_comes_back(
+    fn every_byte_survives_any_piece_size(
         size in prop_oneof![8_usize..600, PIECE - 4..PIECE + 4, 2 * PIECE - 4..2 * PIECE + 600],
         most in prop_oneof![1_usize..8, 500..520_usize, PIECE - 4..PIECE + 4, Just(usize::MAX)],
     ) {
@@ -418,7 +418,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let image = runtime.block_on(InputImage::from_reader(stream)).unwrap();
         prop_assert_eq!(image.size(), size as u64);
-        prop_assert!(Uri::from(&image).is_valid());
+        let uri = Uri::from(&image);
+        prop_assert_eq!(Uri::try_from(uri.as_str()), Ok(uri));
         prop_assert!(decoded(&image) == bytes);
         prop_assert_eq!(image, InputImage::from_bytes(&bytes).unwrap());
     }

@@ -65,7 +65,7 @@ fn source(result: &BatchResult) -> &JournalError {
 }
 
 #[tokio::test]
-async fn an_answered_job_is_given_back_and_not_sent_again() {
+async fn answered_job_is_returned_and_not_sent_again() {
     let headers = "x-inference-id: inference-7\r\nx-aimlapi-credits-used: 7\r\nset-cookie: a=b\r\n";
     let body =
         format!(r#"{{"images": [{{"url": "https://x/1.jpg"}}], "seed": 7, "echo": "{KEY}"}}"#);
@@ -186,8 +186,7 @@ async fn a_tag_with_another_request_is_an_error() {
     for result in &refused {
         assert!(matches!(source(result), JournalError::OtherRequest { .. }));
     }
-    let message =
-        "the tag \"ant\" is in the journal with another request: give this job another tag";
+    let message = "the journal has the tag \"ant\" with another request: give this job another tag";
     assert_eq!(source(&refused[0]).to_string(), message);
     assert_eq!(server.requests().len(), 2);
 }
@@ -247,7 +246,7 @@ async fn a_dropped_batch_leaves_jobs_of_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn a_stopped_batch_ends_what_runs_and_the_next_sends_the_rest() {
+async fn stopped_batch_finishes_and_next_run_sends_the_rest() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let (_folder, path) = journal();
     let jobs = || TAGS.map(job).to_vec();

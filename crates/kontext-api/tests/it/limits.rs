@@ -2,14 +2,14 @@
 
 use kontext_api::types::{AspectRatio, ImageToImageModel, TextToImageModel};
 use kontext_api::{
-    Error, GenerateImageRequest, ImageToImageRequest, InvalidRequest, TextToImageRequest,
+    Error, GenerateImageRequest, ImageToImageRequest, InvalidRequestError, TextToImageRequest,
 };
 
 use crate::server::{ONE_IMAGE, Server, request};
 
 const URL: &str = "https://example.com/cat.png";
 
-fn shown<T>(outcome: Result<T, InvalidRequest>) -> Vec<String> {
+fn shown<T>(outcome: Result<T, InvalidRequestError>) -> Vec<String> {
     outcome.map_or_else(
         |error| error.violations().iter().map(ToString::to_string).collect(),
         |_| Vec::new(),
@@ -104,7 +104,7 @@ fn both_sides_of_every_limit() {
 }
 
 #[test]
-fn all_violations_and_missing_fields_at_once() {
+fn all_violations_and_missing_fields_are_reported_at_once() {
     let builder = ImageToImageRequest::builder()
         .num_images(9)
         .seed(0)
@@ -178,7 +178,7 @@ fn model_chooses_what_a_request_takes() {
             r#"{"model":7}"#,
             "`model` must be a string, one of".to_owned(),
         ),
-        ("[]", "expected a request, which is an object".to_owned()),
+        ("[]", "a request must be an object".to_owned()),
         (
             r#"{"model":"flux/kontext-pro/text-to-image"}"#,
             "missing field `prompt`".to_owned(),
@@ -223,7 +223,7 @@ fn unknown_values_are_sent_as_they_are_and_extra_fields_by_name() {
         ),
         (
             builder().extra("seed", 0),
-            "seed: is a field of the request, and can't be set by name, got \"0\"",
+            "seed: is a known field and cannot be set by name, got \"0\"",
         ),
         (
             builder().model(TextToImageModel::unknown("flux/kontext-pro/image-to-image")),

@@ -99,7 +99,7 @@ async fn a_status_code_may_be_a_string() {
 }
 
 #[tokio::test]
-async fn pages_and_silence_are_normal() {
+async fn html_and_empty_error_bodies_are_read() {
     let page = b"<html><body>502 Bad Gateway</body></html>";
     let error = error_of(
         "502 Bad Gateway",
@@ -227,7 +227,7 @@ async fn a_500_that_the_provider_did_not_write_may_have_been_charged() {
 }
 
 #[tokio::test]
-async fn the_providers_own_word_proves_that_nothing_was_done() {
+async fn providers_own_error_proves_no_charge() {
     for code in ["503", "\"503\"", "503.0"] {
         let error = error_of("503 X", "", told(code, "Service unavailable").as_bytes()).await;
         assert_eq!(error.kind(), "server", "{code}");
@@ -249,7 +249,7 @@ async fn the_providers_own_word_proves_that_nothing_was_done() {
 }
 
 #[tokio::test]
-async fn the_message_is_found_in_the_words_of_other_services() {
+async fn message_is_found_in_other_error_formats() {
     for (body, message) in [
         (r#"{"detail": "Not found"}"#, "Not found"),
         (
@@ -304,7 +304,7 @@ async fn the_message_is_found_in_the_words_of_other_services() {
 }
 
 #[tokio::test]
-async fn a_challenge_of_cloudflare_is_named() {
+async fn cloudflare_challenge_is_named() {
     let page = b"<html><head><title>Just a moment...</title></head></html>";
     for headers in ["cf-mitigated: challenge\r\n", "server: cloudflare\r\n"] {
         let error = error_of("403 X", headers, page).await;
@@ -347,7 +347,7 @@ async fn a_403_is_out_of_credits_only_if_it_says_so() {
 }
 
 #[tokio::test]
-async fn an_error_is_read_as_far_as_it_goes() {
+async fn partial_error_body_is_read() {
     let latin = b"{\"message\": \"You've run out of credits. \xe4\"}";
     let long = format!(
         "{{\"statusCode\": 403, \"message\": \"Top up your balance\", \"x\": \"{}\"}}",
@@ -404,7 +404,7 @@ async fn a_long_error_is_cut_and_says_so() {
 }
 
 #[tokio::test]
-async fn an_error_that_breaks_off_is_still_that_error() {
+async fn truncated_error_keeps_its_status() {
     let mut bytes = response("401 Unauthorized", "", b"{\"message\": \"who are you\"}");
     bytes.truncate(bytes.len() - 5);
     let server = Server::start(crate::server::Answer::Bytes(bytes)).await;

@@ -1,6 +1,6 @@
 //! What is sent: what was set, and not a byte more.
 
-use kontext_api::types::{AspectRatio, ImageToImageModel, ImageUrl, OutputFormat};
+use kontext_api::types::{ImageToImageModel, ImageUrl};
 use kontext_api::{ImageToImageRequest, Uri};
 use url::Url;
 
@@ -57,8 +57,8 @@ async fn everything_that_was_set_is_sent() {
         .num_images(2)
         .seed(u64::MAX)
         .guidance_scale(3)
-        .aspect_ratio("16:9".parse::<AspectRatio>().unwrap())
-        .output_format("png".parse::<OutputFormat>().unwrap())
+        .aspect_ratio("16:9".parse().unwrap())
+        .output_format("png".parse().unwrap())
         .build()
         .unwrap();
     let (_, body) = sent(request).await;
@@ -83,7 +83,7 @@ fn image_urls_come_from_plain_values() {
     let text = "https://example.com/1";
     let owned = text.to_owned();
     let url = Url::parse(text).unwrap();
-    let uri = Uri::from(text);
+    let uri: Uri = text.parse().unwrap();
     let one = serde_json::json!(text);
     let list = serde_json::json!([text]);
     let cases: [(ImageUrl, &serde_json::Value); 24] = [

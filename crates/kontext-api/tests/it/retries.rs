@@ -37,7 +37,7 @@ async fn outcome(policy: RetryPolicy, answers: Vec<Answer>) -> (Result<u32, Erro
 }
 
 #[tokio::test]
-async fn what_was_not_carried_out_is_sent_again() {
+async fn requests_that_were_not_carried_out_are_retried() {
     for (failures, attempts) in [
         (vec![answer("429 X", "")], 2),
         (
@@ -62,7 +62,7 @@ async fn what_was_not_carried_out_is_sent_again() {
 }
 
 #[tokio::test]
-async fn attempts_end() {
+async fn attempts_are_limited() {
     for (failure, attempts) in [
         (answer("429 X", ""), 3),
         (answer("503 X", ""), 2),
@@ -105,7 +105,7 @@ async fn an_error_is_not_waited_for_to_its_last_byte() {
 }
 
 #[tokio::test]
-async fn a_delay_that_is_too_long_is_in_the_error() {
+async fn too_long_retry_after_is_in_the_error() {
     let server = Server::start(answer("429 X", "retry-after: 61\r\n")).await;
     let client = server.builder().retry(quick()).build().unwrap();
     let error = client.generate(request()).await.unwrap_err();
@@ -113,7 +113,7 @@ async fn a_delay_that_is_too_long_is_in_the_error() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_carried_out_is_never_sent_again() {
+async fn requests_that_may_have_been_carried_out_are_never_retried() {
     let answers = [
         Answer::Bytes(response("503 X", "", b"upstream connect error")),
         Answer::Bytes(response("503 X", "retry-after: 0\r\n", b"<html>")),
@@ -145,7 +145,7 @@ async fn what_may_have_been_carried_out_is_never_sent_again() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_is_tried_again() {
+async fn requests_that_were_not_sent_are_retried() {
     // Bound, so that nobody else gets the port, and not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -185,7 +185,7 @@ async fn what_was_not_sent_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_500_and_a_502_are_sent_again_for_those_who_ask() {
+async fn status_500_and_502_are_retried_if_enabled() {
     for (status, policy) in [
         ("500 X", quick().retry_500(true)),
         ("502 X", quick().retry_502(true)),
@@ -212,7 +212,7 @@ async fn a_500_and_a_502_are_sent_again_for_those_who_ask() {
 }
 
 #[tokio::test]
-async fn a_charge_of_an_earlier_attempt_is_not_forgotten_when_nobody_listens_any_more() {
+async fn charge_of_an_earlier_attempt_is_remembered() {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let listener = listener.await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -241,7 +241,7 @@ async fn a_charge_of_an_earlier_attempt_is_not_forgotten_when_nobody_listens_any
 }
 
 #[tokio::test]
-async fn every_attempt_and_result_has_the_same_name() {
+async fn every_attempt_and_result_has_the_same_id() {
     let id = ClientRequestId::new("job-7:a").unwrap();
     let server = Server::start_script(vec![
         answer("429 X", ""),
@@ -285,7 +285,7 @@ async fn every_attempt_and_result_has_the_same_name() {
 }
 
 #[tokio::test]
-async fn two_calls_have_two_names() {
+async fn two_calls_have_two_ids() {
     let server = Server::start(images()).await;
     let client = server.client();
     let one = client.generate(request()).await.unwrap();
@@ -307,7 +307,7 @@ async fn clones_share_the_budget() {
 }
 
 #[tokio::test]
-async fn the_time_for_all_attempts_is_kept() {
+async fn total_timeout_limits_all_attempts() {
     let server = Server::start_script(vec![answer("429 X", ""), Answer::Stall(Vec::new())]).await;
     let policy = quick().total_timeout(Duration::from_millis(400));
     let client = server

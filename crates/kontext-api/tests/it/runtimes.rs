@@ -49,7 +49,7 @@ fn client(base_url: &str) -> Client {
 }
 
 #[test]
-fn a_call_does_not_hang_on_a_connection_of_a_runtime_that_nobody_drives() {
+fn call_does_not_use_connections_of_an_idle_runtime() {
     let client = client(&keeping_alive());
     let (one, two) = (current_thread(), current_thread());
     one.block_on(client.generate(request())).unwrap();
@@ -65,7 +65,7 @@ fn a_call_does_not_hang_on_a_connection_of_a_runtime_that_nobody_drives() {
 }
 
 #[test]
-fn a_runtime_that_is_gone_or_driven_by_others_is_not_waited_for() {
+fn dropped_and_running_runtimes_are_not_waited_for() {
     const CALLS: u64 = 20;
     let client = client(&keeping_alive());
     let call = || {

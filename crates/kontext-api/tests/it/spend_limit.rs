@@ -32,8 +32,8 @@ async fn a_call_over_the_limit_is_not_sent() {
     assert!(error.call().is_some_and(|call| call.attempts() == 0));
     assert_eq!(
         error.to_string(),
-        "the request was not sent: it is estimated to cost 100 credits, and 0 are left of the \
-         spend limit"
+        "the request was not sent: its estimated cost is 100 credits, and 0 credits of the \
+         spend limit are left"
     );
     assert_eq!(spent_and_reserved(&client), (200, 0));
     assert_eq!(client.credits().limit, Some(200));
@@ -46,7 +46,7 @@ async fn a_call_over_the_limit_is_not_sent() {
 }
 
 #[tokio::test]
-async fn calls_at_the_same_time_cannot_cross_the_limit_together() {
+async fn concurrent_calls_cannot_exceed_the_limit() {
     let server = Server::start(Answer::Stall(Vec::new())).await;
     let client = limited(&server);
     let mut calls = tokio::task::JoinSet::new();

@@ -148,7 +148,7 @@ async fn a_call_and_its_attempts_are_spans() {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_a_warning_with_the_name_of_the_call() {
+async fn unknown_outcome_is_a_warning_with_the_id_of_the_call() {
     let lines = Lines::keep();
     let server = Server::start(Answer::Close).await;
     let call = server
@@ -166,7 +166,7 @@ async fn an_unknown_outcome_is_a_warning_with_the_name_of_the_call() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_is_a_warning_with_its_name() {
+async fn dropped_call_is_a_warning_with_its_id() {
     let lines = Lines::keep();
     let seen = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&seen);
@@ -201,7 +201,7 @@ async fn a_call_that_is_dropped_is_a_warning_with_its_name() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_while_it_waits_is_not_unknown() {
+async fn call_dropped_while_waiting_is_not_unknown() {
     let lines = Lines::keep();
     let server = Server::start(Answer::Bytes(response("429 X", "retry-after: 60\r\n", b""))).await;
     let (ended, end) = tokio::sync::oneshot::channel();

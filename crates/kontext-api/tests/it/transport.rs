@@ -73,7 +73,7 @@ async fn a_connection_that_takes_too_long_was_not_sent() {
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[tokio::test]
-async fn a_short_time_for_all_of_it_is_no_unknown_outcome_while_connecting() {
+async fn short_timeout_while_connecting_is_not_unknown() {
     let client = Client::builder()
         .api_key(KEY)
         .attempt_timeout(Duration::from_millis(400))
@@ -117,7 +117,7 @@ async fn a_name_that_does_not_resolve_is_tried_again() {
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_is_tried_again_and_gets_nothing() {
+async fn server_without_tls_is_retried_and_gets_nothing() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let listener = listener.await.unwrap();
@@ -181,7 +181,7 @@ async fn after_sending_the_outcome_is_unknown_and_nothing_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_leaves_what_there_is() {
+async fn stalled_body_keeps_what_arrived() {
     let answer =
         b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\nx-inference-id: inf-7\r\n\r\n{\"images\""
             .to_vec();
@@ -200,7 +200,7 @@ fn header((name, value): (&'static str, &'static str)) -> (HeaderName, HeaderVal
 }
 
 #[tokio::test]
-async fn no_setting_lifts_the_rules() {
+async fn settings_cannot_override_the_rules() {
     let log = Log::keep();
     let target = Server::answering("200 OK", "", ONE_IMAGE).await;
     let location = format!("location: http://{}/\r\n", target.address);
@@ -253,7 +253,7 @@ async fn localhost_is_this_machine_whatever_a_resolver_says() {
 }
 
 #[test]
-fn a_client_that_cannot_be_made_says_why() {
+fn build_error_says_why() {
     let fails = |builder: ClientBuilder, part: &str| {
         let error = builder.build().unwrap_err();
         assert!(error.to_string().contains(part), "{error}");

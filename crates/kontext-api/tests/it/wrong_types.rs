@@ -39,7 +39,7 @@ fn places(value: &Value, at: &str, into: &mut Vec<String>) {
 }
 
 #[test]
-fn no_wrong_type_withholds_an_image_or_is_lost() {
+fn wrong_types_neither_hide_images_nor_get_lost() {
     let mut all = Vec::new();
     places(&whole(), "", &mut all);
     assert!(all.len() > 20, "{all:?}");
@@ -222,7 +222,7 @@ fn images_that_cannot_be_read_are_an_error_that_names_the_first() {
 }
 
 #[test]
-fn what_was_found_is_shortened() {
+fn found_value_is_shortened() {
     let body = format!(
         "{{\"data\": [{{\"url\": [\"{}\\nforged\"]}}]}}",
         "ä".repeat(10_000)
@@ -232,7 +232,7 @@ fn what_was_found_is_shortened() {
 }
 
 #[test]
-fn what_is_not_json_after_the_images_withholds_none() {
+fn invalid_json_after_the_images_hides_none() {
     let images = r#""images": [{"url": "https://e.com/1"}]"#;
     for rest in [
         ", \"timings\": {\"a\": NaN}, \"seed\": 7}",

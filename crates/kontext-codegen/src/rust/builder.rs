@@ -77,7 +77,7 @@ fn builder(
             #ident: Option<#inner>
         }
     });
-    let setters = properties.iter().map(setter);
+    let setters = properties.iter().map(|property| setter(property, view));
     let required: Vec<_> = properties
         .iter()
         .filter(|property| property.is_required)
@@ -127,7 +127,7 @@ fn builder(
         quote! {
             match (#(self.#required,)*) {
                 (#(Some(#required),)*) => Ok(#finished),
-                _ => Err(crate::InvalidRequest::incomplete()),
+                _ => Err(crate::InvalidRequestError::incomplete()),
             }
         }
     };
@@ -173,7 +173,7 @@ fn builder(
             /// # Errors
             ///
             /// Every field that is missing or outside its limits, at once.
-            pub fn build(self) -> Result<#request, crate::InvalidRequest> {
+            pub fn build(self) -> Result<#request, crate::InvalidRequestError> {
                 #check
                 #finish
             }
@@ -298,14 +298,15 @@ pub(super) fn wire_name(field: &Field) -> String {
     name
 }
 
-/// Scalars that literals have a type for are taken as they are; the rest is
-/// taken as whatever converts into it.
-fn setter(property: &Property<'_>) -> TokenStream {
+/// Scalars that literals have a type for are taken as they are, and so are enums, for
+/// `"16:9".parse()?` to know its type; the rest is taken as whatever converts into it.
+fn setter(property: &Property<'_>, view: &View) -> TokenStream {
     let Property {
         ident, inner, docs, ..
     } = property;
-    let is_plain =
-        last_ident(inner).is_some_and(|name| ["u64", "i64", "bool"].contains(&name.as_str()));
+    let is_plain = last_ident(inner).is_some_and(|name| {
+        ["u64", "i64", "bool"].contains(&name.as_str()) || view.enums.contains_key(&name)
+    });
     let (argument, value) = if is_plain {
         (quote!(#inner), quote!(value))
     } else {

@@ -237,7 +237,7 @@ impl<'a> Checks<'a> {
                 /// # Errors
                 ///
                 /// Every field that is outside its limits, at once.
-                pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+                pub fn check(&self) -> Result<(), crate::InvalidRequestError> {
                     crate::limits::check(|check| self.check_in(check))
                 }
 

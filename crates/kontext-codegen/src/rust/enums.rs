@@ -59,7 +59,7 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
             /// All known values, in the order of the published document.
             pub const ALL: &'static [Self] = &[#(Self::#variants),*];
 
-            /// A value by its name on the wire, also one that this version does not know.
+            /// The value with this name on the wire, known to this version or not.
             pub fn unknown(value: impl Into<::std::string::String>) -> Self {
                 let value = value.into();
                 value.parse().unwrap_or_else(|_| Self::#unknown_variant(crate::UnknownValue::new(value)))
@@ -84,7 +84,7 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
         impl ::std::str::FromStr for #ident {
             type Err = self::error::ConversionError;
 
-            /// Takes known values alone.
+            /// Accepts known values only.
             fn from_str(value: &str) -> ::std::result::Result<Self, self::error::ConversionError> {
                 match value {
                     #(#values => Ok(Self::#variants),)*

@@ -23,6 +23,10 @@ pub(super) fn tidy(file: &mut syn::File) {
     }
     if let Some(types) = types_module(file) {
         Marks.visit_item_mod_mut(types);
+        types.attrs.retain(|attribute| doc(attribute).is_none());
+        types
+            .attrs
+            .push(doc_attribute(" The types of requests and their fields."));
     }
     NoVersionHeader.visit_file_mut(file);
 }

@@ -80,10 +80,7 @@ fn one(name: &str, union: &Union, types: &[Item]) -> TokenStream {
             Some(count) => quote!(Self::#variant(request) => #count,),
             None => quote!(Self::#variant(_) => None,),
         });
-    let doc = format!(
-        " A request of any of the pages that describe one operation. `{property}` tells which: a \
-         struct per group of pages, with a builder of its own."
-    );
+    let doc = format!(" A request of any type. `{property}` tells which; each type has a builder.");
     quote! {
         #[doc = #doc]
         #[derive(::serde::Serialize, Clone, Debug, PartialEq)]
@@ -104,7 +101,7 @@ fn one(name: &str, union: &Union, types: &[Item]) -> TokenStream {
             /// # Errors
             ///
             /// Every field that is outside its limits, at once.
-            pub fn check(&self) -> Result<(), crate::InvalidRequest> {
+            pub fn check(&self) -> Result<(), crate::InvalidRequestError> {
                 match self {
                     #(Self::#variants(request) => request.check(),)*
                 }

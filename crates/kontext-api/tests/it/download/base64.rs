@@ -87,10 +87,10 @@ async fn base64_is_preferred_to_a_url() {
 
 #[tokio::test]
 async fn the_limit_is_that_of_the_decoded_image() {
-    let client = local().download_max_bytes(3_000).build().unwrap();
+    let client = local().download_max_size(3_000).build().unwrap();
     for image in images(&png(3_000)) {
         client.download(&image).bytes().await.unwrap();
-        let too_small = client.download(&image).max_bytes(2_999);
+        let too_small = client.download(&image).max_size(2_999);
         let error = too_small.clone().bytes().await.unwrap_err();
         assert!(
             matches!(
@@ -113,26 +113,26 @@ async fn the_limit_is_that_of_the_decoded_image() {
 }
 
 #[tokio::test]
-async fn what_is_no_image_leaves_nothing() {
+async fn non_image_leaves_no_file() {
     let client = local().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let damaged = format!("{}*", encode(&png(300_000)));
     for (text, message) in [
         (
             encode(b"<html>"),
-            "what was downloaded is no image: it begins with \"<html>\"",
+            "the downloaded content is not an image: it begins with \"<html>\"",
         ),
         (
             encode(KEY.as_bytes()),
-            "what was downloaded is no image: it begins with \"[api key]\"",
+            "the downloaded content is not an image: it begins with \"[api key]\"",
         ),
         (
             "a*b=".to_owned(),
-            "the base64 of the image is not valid: character 1 is \"*\"",
+            "the image is not valid base64: character 1 is \"*\"",
         ),
         (
             damaged,
-            "the base64 of the image is not valid: character 400000 is \"*\"",
+            "the image is not valid base64: character 400000 is \"*\"",
         ),
     ] {
         let image = described(json!({ "b64_json": text }));

@@ -25,7 +25,7 @@ fn header((name, value): (&'static str, &'static str)) -> (HeaderName, HeaderVal
 }
 
 #[tokio::test]
-async fn an_image_is_fetched_with_nothing_of_the_api() {
+async fn image_request_has_no_key_and_no_api_headers() {
     let log = Log::keep();
     let bytes = png(5_000);
     let host = Host::answering("200 OK", "content-type: text/plain\r\n", &bytes).await;
@@ -73,7 +73,7 @@ async fn an_image_is_fetched_with_nothing_of_the_api() {
 }
 
 #[tokio::test]
-async fn no_setting_lifts_the_rules() {
+async fn settings_cannot_override_the_rules() {
     let host = Host::answering("307 X", "location: /other\r\n", b"").await;
     let client = local()
         .configure_download_http(|http| http.redirect(Policy::none()).user_agent("tests/1"))
@@ -197,7 +197,7 @@ async fn a_writer_gets_the_image_while_it_comes() {
 }
 
 #[tokio::test]
-async fn a_writer_that_fails_is_that() {
+async fn failing_writer_is_a_writer_error() {
     let host = Host::answering("200 OK", "", &png(100_000)).await;
     let (mut writer, reader) = tokio::io::duplex(1_000);
     drop(reader);
@@ -216,7 +216,7 @@ async fn a_writer_that_fails_is_that() {
 }
 
 #[tokio::test]
-async fn every_framing_is_taken() {
+async fn every_body_framing_is_accepted() {
     let bytes = png(3_000);
     let (first, rest) = bytes.split_at(5);
     let chunked = [chunk(first), chunk(rest), chunk(b"")].concat();
@@ -255,31 +255,38 @@ async fn gets_nothing(host: &Host) -> DownloadError {
 }
 
 #[tokio::test]
-async fn what_is_no_image_is_refused_with_its_first_bytes() {
+async fn non_image_is_refused_with_its_first_bytes() {
     let key_page = format!("<html>{KEY}{}", "x".repeat(5_000));
     for (headers, body, message) in [
         (
             "content-type: text/html; charset=utf-8\r\n",
             b"<html>\n".as_slice(),
-            "what was downloaded is no image: it begins with \"<html>\\n\", its content-type is \
-             text/html; charset=utf-8",
+            "the downloaded content is not an image: it begins with \"<html>\\n\", its \
+             content-type is text/html; charset=utf-8",
         ),
         (
             "content-type: image/png\r\ncontent-encoding: gzip\r\n",
             b"\x1f\x8b\x08\0\0",
-            "what was downloaded is no image: it begins with the bytes 1f 8b 08 00 00, its \
-             content-type is image/png, and its content-encoding is gzip, which nobody asked for",
+            "the downloaded content is not an image: it begins with the bytes 1f 8b 08 00 00, \
+             its content-type is image/png, and its content-encoding is gzip, which the client \
+             did not request",
         ),
-        ("", b"", "what was downloaded is no image: it is empty"),
+        (
+            "",
+            b"",
+            "the downloaded content is not an image: it is empty",
+        ),
         (
             "",
             key_page.as_bytes(),
-            "what was downloaded is no image: it begins with \"<html>[api key]xxxxxxxxxxxxxxxxxxxxxxxxx…\"",
+            "the downloaded content is not an image: it begins with \"<html>[api \
+                key]xxxxxxxxxxxxxxxxxxxxxxxxx…\"",
         ),
         (
             "",
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-            "what was downloaded is no image: it begins with \"<svg xmlns=\\'http://www.w3.org/2000/svg\\'/\"",
+            "the downloaded content is not an image: it begins with \"<svg \
+                xmlns=\\'http://www.w3.org/2000/svg\\'/\"",
         ),
     ] {
         let host = Host::answering("200 OK", headers, body).await;
@@ -295,7 +302,7 @@ async fn what_is_no_image_is_refused_with_its_first_bytes() {
 }
 
 #[tokio::test]
-async fn a_part_that_nobody_asked_for_is_no_image() {
+async fn unrequested_partial_content_is_refused() {
     let host = Host::answering("206 Partial Content", "", &png(100)).await;
     let error = gets_nothing(&host).await;
     assert_eq!(error.status().unwrap(), 206);
@@ -311,11 +318,11 @@ async fn the_size_has_a_limit() {
         raw("200 OK", "", &bytes),
     ] {
         let host = Host::always(Answer::Bytes(response)).await;
-        let client = local().download_max_bytes(10_000).build().unwrap();
+        let client = local().download_max_size(10_000).build().unwrap();
         let image = host.image();
         client.download(&image).bytes().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let download = client.download(&image).max_bytes(9_999);
+        let download = client.download(&image).max_size(9_999);
         let error = download.to_file(folder.path().join("a")).await.unwrap_err();
         assert!(
             matches!(
@@ -324,7 +331,7 @@ async fn the_size_has_a_limit() {
             ),
             "{error:?}"
         );
-        assert!(error.to_string().contains("`Download::max_bytes`"));
+        assert!(error.to_string().contains("`Download::max_size`"));
         assert!(!error.is_retryable());
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
@@ -351,7 +358,7 @@ async fn an_announced_size_over_the_limit_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_announced_is_refused_when_it_is_too_much() {
+async fn oversized_body_without_length_is_refused() {
     let body = chunk(&png(33 * 1024 * 1024));
     let response = raw("200 OK", "transfer-encoding: chunked\r\n", &body);
     // The body does not even end.

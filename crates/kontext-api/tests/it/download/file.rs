@@ -142,7 +142,12 @@ async fn a_folder_that_is_missing_is_named_before_anything_is_sent() {
         matches!(error.failure(), DownloadFailure::NoFolder { path, .. } if *path == missing),
         "{error:?}"
     );
-    assert!(error.to_string().ends_with("/no: make it first"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("/no does not exist: create it first"),
+        "{error}"
+    );
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     for path in [
@@ -162,7 +167,7 @@ async fn a_folder_that_is_missing_is_named_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_folder_with_that_name_is_no_file() {
+async fn folder_with_the_name_of_the_file_is_an_error() {
     let host = Host::answering("200 OK", "", &png(3_000)).await;
     let client = local().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -221,7 +226,7 @@ async fn a_future_that_is_dropped_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_wins() {
+async fn one_of_two_concurrent_downloads_to_a_file_wins() {
     let (host, gate) = gated().await;
     let client = local().build().unwrap();
     let folder = tempfile::tempdir().unwrap();

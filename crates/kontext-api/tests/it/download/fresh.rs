@@ -62,7 +62,7 @@ async fn a_fresh_image_that_never_comes_is_not_said_to_have_expired() {
     assert!(begin.elapsed().as_secs() >= 7);
     assert_eq!(host.requests().len(), 4);
     assert!(
-        error.to_string().contains("the url has not expired"),
+        error.to_string().contains("the URL has not expired"),
         "{error}"
     );
     // Nothing is tried again for those who want no retries.
@@ -72,7 +72,7 @@ async fn a_fresh_image_that_never_comes_is_not_said_to_have_expired() {
 }
 
 #[tokio::test]
-async fn an_image_is_an_image_with_status_202_too() {
+async fn image_with_status_202_is_accepted() {
     let host = Host::answering("202 X", "", &png(700)).await;
     let client = local().build().unwrap();
     let downloaded = client.download(&host.image()).bytes().await.unwrap();
@@ -84,12 +84,12 @@ async fn an_image_is_an_image_with_status_202_too() {
         "{error:?}"
     );
     assert_eq!(error.reply().unwrap().body(), b"{}");
-    assert!(error.is_retryable() && error.to_string().contains("not there yet"));
+    assert!(error.is_retryable() && error.to_string().contains("not ready yet"));
 }
 
 #[tokio::test]
 async fn every_error_has_the_url_of_the_image_and_no_print_has() {
-    let client = local().download_max_bytes(1_000).build().unwrap();
+    let client = local().download_max_size(1_000).build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken.png");
     std::fs::write(&taken, "").unwrap();

@@ -147,12 +147,12 @@ async fn child(proxy: &str, variable: &str) -> bool {
 
 #[cfg(not(feature = "socks"))]
 #[tokio::test]
-async fn a_proxy_of_a_sort_that_nobody_speaks_is_not_tried_again() {
+async fn unsupported_proxy_scheme_is_not_retried() {
     assert!(child("socks5://127.0.0.1:9", "KONTEXT_TEST_ODD_PROXY").await);
 }
 
 #[tokio::test]
-async fn a_proxy_that_wants_a_password_is_not_tried_again() {
+async fn proxy_that_requires_a_password_is_not_retried() {
     let (port, mut asked) =
         proxy("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n").await;
     let policy = RetryPolicy::default();
@@ -196,7 +196,7 @@ async fn untrusted() -> (u16, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_is_not_tried_again() {
+async fn untrusted_certificate_is_not_retried() {
     let (port, connections) = untrusted().await;
     let client: Client = patient()
         .base_url(format!("https://127.0.0.1:{port}"))
@@ -230,7 +230,7 @@ async fn a_root_certificate_of_the_caller_is_trusted_by_calls_and_downloads() {
 }
 
 #[tokio::test]
-async fn a_network_that_is_named_is_fetched_from_by_https_alone() {
+async fn allowed_network_still_requires_https() {
     let (port, connections) = untrusted().await;
     for networks in [&["127.0.0.0/8"][..], &["10.0.0.0/8", "127.0.0.1"]] {
         let client = remote().download_networks(networks.iter().copied());

@@ -30,7 +30,7 @@ async fn three_redirects_are_followed_and_a_fourth_is_not() {
     let host = countdown().await;
     let error = error_of(&client, &image_at(host.url("/4"))).await;
     let message = format!(
-        "the image's url is refused, {}: there were 3 redirects already",
+        "refused to download {}: it is more than 3 redirects away",
         host.url("/0")
     );
     assert_eq!(error.to_string(), message);
@@ -42,12 +42,15 @@ async fn three_redirects_are_followed_and_a_fourth_is_not() {
 async fn a_loop_ends() {
     let host = Host::always(redirect("?again")).await;
     let error = error_of(&local().build().unwrap(), &host.image()).await;
-    assert!(error.to_string().contains("3 redirects already"), "{error}");
+    assert!(
+        error.to_string().contains("more than 3 redirects"),
+        "{error}"
+    );
     assert_eq!(host.requests().len(), 4);
 }
 
 #[tokio::test]
-async fn each_redirect_that_http_has_is_one() {
+async fn all_redirect_statuses_are_followed() {
     for status in ["301 X", "302 X", "303 X", "307 X", "308 X"] {
         let host = Host::start(move |number, _| match number {
             0 => Answer::Bytes(whole(status, "location: /b\r\n", b"<html>")),
@@ -84,25 +87,28 @@ async fn a_redirect_is_refused_like_a_url() {
         ("http://cdn.example.com/a", "it is plain http"),
         (
             "file:///etc/passwd",
-            "another place: its scheme is not https",
+            "an unsupported URL: its scheme is not https",
         ),
         (
             "data:image/png;base64,iVBORw0KGgo=",
-            "another place: its scheme is not https",
+            "an unsupported URL: its scheme is not https",
         ),
         (
             "http://me:secret@127.0.0.1:1/a",
-            "http://127.0.0.1:1/a: it has a user name",
+            "http://127.0.0.1:1/a: it contains a user name",
         ),
-        ("http://[", "another place: the redirect to it is not a url"),
-        (&format!("/a?k={KEY}"), "/a: it has the api key in it"),
+        (
+            "http://[",
+            "an unsupported URL: the redirect to it is not a valid URL",
+        ),
+        (&format!("/a?k={KEY}"), "/a: it contains the API key"),
         (
             &format!("/{escaped_key}?sig={SIGNATURE}"),
-            "/[api key]: it has the api key in it",
+            "/[api key]: it contains the API key",
         ),
         (
             &format!("http://{KEY}.example.com/"),
-            "http://[api key].example.com/: it has the api key in it",
+            "http://[api key].example.com/: it contains the API key",
         ),
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
         (

@@ -6,7 +6,7 @@ use super::{error_of, image_at, local};
 use crate::server::KEY;
 
 #[tokio::test]
-async fn what_is_refused_says_why() {
+async fn refusal_says_why() {
     let client = local().build().unwrap();
     let with_key = format!("http://127.0.0.1:1/{KEY}");
     for (url, message) in [
@@ -20,17 +20,20 @@ async fn what_is_refused_says_why() {
         ),
         (
             "ftp://127.0.0.1/secret",
-            "another place: its scheme is not https",
+            "an unsupported URL: its scheme is not https",
         ),
         (
             "http://me:secret@127.0.0.1:1/",
-            "http://127.0.0.1:1/: it has a user name or a password",
+            "http://127.0.0.1:1/: it contains a user name or a password",
         ),
-        ("no url: secret", "another place: it is not a url"),
+        (
+            "no url: secret",
+            "an unsupported URL: it is not a valid URL",
+        ),
         ("data:image/png,secret", "a `data:` URI: it is not base64"),
         (
             &with_key,
-            "http://127.0.0.1:1/[api key]: it has the api key in it",
+            "http://127.0.0.1:1/[api key]: it contains the API key",
         ),
     ] {
         let error = error_of(&client, &image_at(url)).await;
@@ -38,10 +41,7 @@ async fn what_is_refused_says_why() {
             matches!(error.failure(), DownloadFailure::Refused { .. }),
             "{error:?}"
         );
-        assert_eq!(
-            error.to_string(),
-            format!("the image's url is refused, {message}")
-        );
+        assert_eq!(error.to_string(), format!("refused to download {message}"));
         assert!(!error.is_retryable() && error.status().is_none());
     }
 }
@@ -100,7 +100,7 @@ mod with_tls {
             // The resolver refuses what it resolves to.
             (
                 format!("https://localhost:{port}/a?b"),
-                "/a: its host localhost has no address that is allowed: ",
+                "/a: its host localhost has no allowed address: ",
             ),
         ] {
             let error = error_of(&client, &image_at(&url)).await;
@@ -134,7 +134,10 @@ mod with_tls {
                 ("https://169.254.169.254/latest", "a link-local address"),
                 ("https://100.64.0.1/", "a carrier-grade NAT address"),
                 ("https://[fd00::1]/", "a unique local address"),
-                ("https://[64:ff9b::10.0.0.1]/", "a way to an IPv4 address"),
+                (
+                    "https://[64:ff9b::10.0.0.1]/",
+                    "a tunnel to an IPv4 address",
+                ),
                 ("https://224.0.0.1/", "a multicast address"),
             ] {
                 let error = error_of(&client, &image_at(url)).await;

@@ -53,19 +53,19 @@ fn failures() -> Vec<(Answer, &'static str)> {
         ),
         (
             Answer::Stall(Vec::new()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         (
             Answer::Stall(b"HTTP/1.1 200 OK\r\nconte".to_vec()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         (
             Answer::Stall(head.clone()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         (
             Answer::Stall([&head, begun].concat()),
-            "no byte of the image came for 1s",
+            "no data of the image arrived for 1s",
         ),
         // Cut, in each of the three framings.
         (Answer::Bytes([&head, begun].concat()), "the connection"),
@@ -117,7 +117,7 @@ fn failures() -> Vec<(Answer, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_three_times() {
+async fn transient_failures_are_tried_three_times() {
     each_failure(|client, answer, message| async move {
         let host = Host::always(answer).await;
         let image = described(json!({ "url": host.url("/a"), "file_size": 4_000 }));
@@ -141,7 +141,7 @@ async fn failing_once(answer: Answer, image: Vec<u8>) -> Host {
 }
 
 #[tokio::test]
-async fn after_any_of_it_the_image_is_whole() {
+async fn image_is_complete_after_every_transient_failure() {
     each_failure(|client, answer, message| async move {
         let image = png(4_000);
         let host = failing_once(answer, image.clone()).await;
@@ -185,7 +185,7 @@ async fn a_writer_is_not_given_the_beginning_twice() {
 }
 
 #[tokio::test]
-async fn what_will_not_pass_is_tried_once() {
+async fn permanent_failures_are_tried_once() {
     for status in [
         "400 X", "401 X", "403 X", "404 X", "410 X", "451 X", "304 X",
     ] {
@@ -193,14 +193,14 @@ async fn what_will_not_pass_is_tried_once() {
         let error = error_of(&patient().build().unwrap(), &host.image()).await;
         let code = status[..3].parse::<u16>().unwrap();
         assert_eq!(error.status().unwrap(), code);
-        let is_expired = error.to_string().contains("the url has probably expired");
+        let is_expired = error.to_string().contains("the URL has probably expired");
         assert_eq!(is_expired, [401, 403, 404, 410].contains(&code), "{error}");
         assert!(!error.is_retryable());
         assert_eq!(host.requests().len(), 1);
     }
     for body in [b"<html>".as_slice(), &png(2_000)] {
         let host = Host::answering("200 OK", "", body).await;
-        let client = patient().download_max_bytes(1_000).build().unwrap();
+        let client = patient().download_max_size(1_000).build().unwrap();
         let error = error_of(&client, &host.image()).await;
         assert!(!error.is_retryable());
         assert_eq!(host.requests().len(), 1);
@@ -208,7 +208,7 @@ async fn what_will_not_pass_is_tried_once() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_one_that_may_pass() {
+async fn refused_connection_is_transient() {
     // Bound, so that nobody else gets the port, and not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
