@@ -10,8 +10,9 @@ use tracing::Instrument;
 
 use crate::client::build_error::BuildError;
 use crate::client::builder::ClientBuilder;
-use crate::client::call::{AttemptHooks, Call, CallOptions, ClientRequestId, InBatch};
+use crate::client::call::{Call, CallOptions, ClientRequestId, InBatch};
 use crate::client::credits::{CreditBudget, Credits, Reservation};
+use crate::client::hooks::AttemptHooks;
 use crate::client::receive::{End, Pieces, receive};
 use crate::client::retry::{Budget, Cause, RetryPolicy, Schedule};
 use crate::client::runtimes::Runtimes;
@@ -31,6 +32,7 @@ pub(crate) mod build_error;
 pub(crate) mod builder;
 pub(crate) mod call;
 pub(crate) mod credits;
+pub(crate) mod hooks;
 pub(crate) mod http_client;
 pub(crate) mod rate_limit;
 mod receive;

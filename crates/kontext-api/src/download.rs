@@ -17,7 +17,7 @@ use crate::response::image::Image;
 use crate::sniff::{self, Format};
 
 mod address;
-mod error;
+pub(crate) mod error;
 mod fetch;
 mod file;
 mod ssrf;

@@ -871,7 +871,7 @@ pub mod types {
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
-    pub(crate) inner: crate::client::call::AttemptHooks,
+    pub(crate) inner: crate::client::hooks::AttemptHooks,
 }
 impl Client {
     /// Construct a new client with an existing `reqwest::Client`,
@@ -883,7 +883,7 @@ impl Client {
     pub fn new_with_client(
         baseurl: &str,
         client: reqwest::Client,
-        inner: crate::client::call::AttemptHooks,
+        inner: crate::client::hooks::AttemptHooks,
     ) -> Self {
         Self {
             baseurl: baseurl.to_string(),
@@ -892,7 +892,7 @@ impl Client {
         }
     }
 }
-impl ClientInfo<crate::client::call::AttemptHooks> for Client {
+impl ClientInfo<crate::client::hooks::AttemptHooks> for Client {
     fn api_version() -> &'static str {
         "1.0.0"
     }
@@ -902,7 +902,7 @@ impl ClientInfo<crate::client::call::AttemptHooks> for Client {
     fn client(&self) -> &reqwest::Client {
         &self.client
     }
-    fn inner(&self) -> &crate::client::call::AttemptHooks {
+    fn inner(&self) -> &crate::client::hooks::AttemptHooks {
         &self.inner
     }
 }
@@ -910,7 +910,7 @@ const _: () = {
     #[allow(dead_code)]
     fn assert_client_hooks()
     where
-        Client: ClientHooks<crate::client::call::AttemptHooks>,
+        Client: ClientHooks<crate::client::hooks::AttemptHooks>,
     {}
 };
 #[allow(clippy::all)]

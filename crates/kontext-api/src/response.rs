@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod base64;
+pub(crate) mod cost;
 pub(crate) mod decode_error;
 pub(crate) mod error_body;
 pub(crate) mod headers;

@@ -100,7 +100,7 @@ fn progenitor(document: Value, view: &View) -> Result<TokenStream, Problems> {
         .with_interface(InterfaceStyle::Positional)
         .with_hooks(HooksMode::Expected)
         // What the hooks add to a request is known for each attempt alone.
-        .with_inner_type(quote!(crate::client::call::AttemptHooks))
+        .with_inner_type(quote!(crate::client::hooks::AttemptHooks))
         .with_derive("PartialEq")
         .with_map_type("::std::collections::BTreeMap")
         // It promises no traits: what typify would make of them, the client's

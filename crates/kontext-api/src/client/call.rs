@@ -2,16 +2,15 @@
 
 use std::fmt::Write as _;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, mem, process};
+use std::{fmt, process};
 
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST,
     TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -19,7 +18,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::rate_limit::SharedRateLimit;
-use crate::generated::Client;
 use crate::redact;
 use crate::response::headers::CLIENT_REQUEST_ID;
 
@@ -258,99 +256,6 @@ impl<'de> Deserialize<'de> for ClientRequestId {
 impl AsRef<str> for ClientRequestId {
     fn as_ref(&self) -> &str {
         self.as_str()
-    }
-}
-
-/// One attempt: what it sends beside what the document says, and the headers that
-/// come back.
-pub(crate) struct AttemptHooks {
-    client_request_id: HeaderValue,
-    time: Option<Duration>,
-    /// Those that the caller adds.
-    headers: HeaderMap,
-    answered: Mutex<HeaderMap>,
-}
-
-impl AttemptHooks {
-    /// An attempt under this name, which may take that long; without a time, as long
-    /// as the HTTP client allows.
-    pub(crate) fn new(
-        client_request_id: HeaderValue,
-        time: Option<Duration>,
-        headers: HeaderMap,
-    ) -> Self {
-        Self {
-            client_request_id,
-            time,
-            headers,
-            answered: Mutex::default(),
-        }
-    }
-
-    /// The headers of the answer.
-    pub(crate) fn into_headers(self) -> HeaderMap {
-        self.answered
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The generated client is `Clone` and `Debug`, and so has to be this; neither is used.
-impl Clone for AttemptHooks {
-    fn clone(&self) -> Self {
-        Self::new(
-            self.client_request_id.clone(),
-            self.time,
-            self.headers.clone(),
-        )
-    }
-}
-
-impl fmt::Debug for AttemptHooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AttemptHooks").finish_non_exhaustive()
-    }
-}
-
-impl ClientHooks<AttemptHooks> for Client {
-    /// Names the call, and adds the caller's headers.
-    async fn pre<E>(
-        &self,
-        request: &mut reqwest::Request,
-        _info: &OperationInfo,
-    ) -> Result<(), progenitor_client::Error<E>> {
-        let attempting = self.inner();
-        if attempting.time.is_some() {
-            *request.timeout_mut() = attempting.time;
-        }
-        for name in attempting.headers.keys() {
-            if OWN_HEADERS.contains(name) {
-                continue;
-            }
-            request.headers_mut().remove(name);
-            for value in attempting.headers.get_all(name) {
-                request.headers_mut().append(name, value.clone());
-            }
-        }
-        let name = HeaderName::from_static(CLIENT_REQUEST_ID);
-        let id = attempting.client_request_id.clone();
-        request.headers_mut().insert(name, id);
-        Ok(())
-    }
-
-    /// Takes the headers out of the answer, of which the generated code would make a
-    /// copy, and hand out no more than a reference to that.
-    async fn exec(
-        &self,
-        request: reqwest::Request,
-        _info: &OperationInfo,
-    ) -> reqwest::Result<reqwest::Response> {
-        let mut response = self.client().execute(request).await?;
-        let headers = mem::take(response.headers_mut());
-        if let Ok(mut slot) = self.inner().answered.lock() {
-            *slot = headers;
-        }
-        Ok(response)
     }
 }
 

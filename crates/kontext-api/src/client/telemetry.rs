@@ -11,7 +11,7 @@ use tracing::{Level, Span, debug, info, trace, warn};
 
 use crate::client::call::ClientRequestId;
 #[cfg(feature = "download")]
-use crate::download::{DownloadError, DownloadFailure};
+use crate::download::error::{DownloadError, DownloadFailure};
 use crate::error::Error;
 use crate::redact::Redactor;
 use crate::response::answer::GeneratedImages;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
 
 use crate::client::call::{Call, ClientRequestId};
 use crate::redact::{First, Redactor};
+use crate::response::cost::{Usage, named_cost};
 use crate::response::decode_error::{DecodeError, Problem};
 use crate::response::error_body::{ErrorBody, Reply};
 use crate::response::image::{Image, Text};
-use crate::response::number::{self, Number};
+use crate::response::number::Number;
 use crate::response::{headers, read};
 
 /// The answer to a request: generated images, and everything else that the provider sent.
@@ -64,18 +64,6 @@ pub(super) struct Content {
 pub(super) struct Unknown {
     pub(super) pointer: String,
     pub(super) raw: Range<usize>,
-}
-
-/// What a generation cost, as the body says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub struct Usage {
-    /// The cost in credits; 2,000,000 credits are 1 US dollar.
-    pub credits_used: Option<Number>,
-    /// The name of `credits_used` until December 2025.
-    pub tokens_used: Option<Number>,
-    /// The cost in US dollars.
-    pub usd_spent: Option<Number>,
 }
 
 /// How long the steps of a generation took. Its names and units are not documented.
@@ -329,7 +317,7 @@ impl GeneratedImages {
     /// else `credits_used`, `tokens_used` or `usd_spent` of the body's
     /// [`usage`](Self::usage). A [`Batch`](crate::Batch) counts the same number.
     pub fn credits_used(&self) -> Option<u64> {
-        number::named_cost(&self.headers, self.usage())
+        named_cost(&self.headers, self.usage())
     }
 
     /// The cost in US dollars, as it is written: the header `x-aimlapi-usd-spent`, else

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::client::call::{Call, ClientRequestId};
 use crate::redact::Redactor;
-use crate::response::{headers, json, number};
+use crate::response::cost::named_cost;
+use crate::response::{headers, json};
 
 /// A response without images: status, headers, body and what the body says.
 ///
@@ -151,7 +152,7 @@ impl Reply {
     /// The cost in whole credits, rounded up: the header `x-aimlapi-credits-used`, else
     /// `x-aimlapi-usd-spent`; 2,000,000 credits are 1 US dollar.
     pub fn credits_used(&self) -> Option<u64> {
-        number::named_cost(&self.headers, None)
+        named_cost(&self.headers, None)
     }
 
     /// The header `x-aimlapi-usd-spent`, in US dollars, as it is written.

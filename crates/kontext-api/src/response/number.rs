@@ -2,12 +2,7 @@
 
 use std::fmt;
 
-use http::HeaderMap;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
-
-use crate::response::answer::Usage;
-use crate::response::{headers, json};
 
 /// A JSON number as it was written: no digit is lost to a double.
 ///
@@ -97,46 +92,6 @@ pub(crate) fn whole(text: &str) -> Option<u64> {
     }
 }
 
-/// How many credits a US dollar is.
-const CREDITS_PER_USD: f64 = 2_000_000.0;
-
-/// The cost that headers name, else the one that the body's usage names: in credits,
-/// else in what they were called before, else in US dollars. Rounded up.
-pub(crate) fn named_cost(headers: &HeaderMap, usage: Option<&Usage>) -> Option<u64> {
-    let header = |name| {
-        let raw: &RawValue = serde_json::from_str(headers::text(headers, name)?.trim()).ok()?;
-        json::number(raw)
-    };
-    let credits = header(headers::CREDITS_USED).as_ref().and_then(up);
-    credits
-        .or_else(|| dollars(&header(headers::USD_SPENT)?))
-        .or_else(|| up(usage?.credits_used.as_ref()?))
-        .or_else(|| up(usage?.tokens_used.as_ref()?))
-        .or_else(|| dollars(usage?.usd_spent.as_ref()?))
-}
-
-/// Whole credits.
-fn up(credits: &Number) -> Option<u64> {
-    credits
-        .as_u64()
-        .or_else(|| positive(credits.as_f64()?.ceil()))
-}
-
-fn dollars(dollars: &Number) -> Option<u64> {
-    let credits = dollars.as_f64()? * CREDITS_PER_USD;
-    // A double is not exact, and 0.07 US dollars are not 140,001 credits.
-    let nearest = credits.round();
-    match (credits - nearest).abs() < 0.001 {
-        true => positive(nearest),
-        false => positive(credits.ceil()),
-    }
-}
-
-fn positive(number: f64) -> Option<u64> {
-    // A cast stays within the type's range.
-    (number >= 0.0).then_some(number as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::Number;
@@ -171,53 +126,5 @@ mod tests {
         ] {
             assert_eq!(Number::from_json(text).as_u64(), expected, "{text}");
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod cost_tests {
-    use http::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    fn cost(header: Option<(&'static str, &'static str)>, usage: Usage) -> Option<u64> {
-        let header = header.map(|(name, value)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            )
-        });
-        named_cost(&HeaderMap::from_iter(header), Some(&usage))
-    }
-
-    fn usage(field: &str, number: &str) -> Usage {
-        let mut usage = Usage::default();
-        let number = Some(Number::from_json(number));
-        match field {
-            "credits" => usage.credits_used = number,
-            "tokens" => usage.tokens_used = number,
-            _ => usage.usd_spent = number,
-        }
-        usage
-    }
-
-    #[test]
-    fn headers_come_first_and_fractions_are_rounded_up() {
-        let credits = Some(("x-aimlapi-credits-used", "300000.5"));
-        assert_eq!(cost(credits, usage("credits", "7")), Some(300_001));
-        let dollars = Some(("x-aimlapi-usd-spent", "1.0"));
-        assert_eq!(cost(dollars, usage("credits", "7")), Some(2_000_000));
-        assert_eq!(cost(None, usage("credits", "91000")), Some(91_000));
-        assert_eq!(cost(None, usage("credits", "0.5")), Some(1));
-        assert_eq!(cost(None, usage("credits", "1e30")), Some(u64::MAX));
-        assert_eq!(cost(None, usage("tokens", "300000")), Some(300_000));
-        assert_eq!(cost(None, usage("dollars", "0.0455")), Some(91_000));
-        assert_eq!(cost(None, usage("dollars", "0.07")), Some(140_000));
-        assert_eq!(cost(None, usage("dollars", "0.00000025")), Some(1));
-        assert_eq!(cost(None, usage("dollars", "-1")), None);
-        assert_eq!(cost(None, usage("credits", "-5")), None);
-        let odd = Some(("x-aimlapi-credits-used", "many"));
-        assert_eq!(cost(odd, Usage::default()), None);
     }
 }

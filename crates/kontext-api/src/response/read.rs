@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::redact::Redactor;
-use crate::response::answer::{Content, Timings, Unknown, Usage};
+use crate::response::answer::{Content, Timings, Unknown};
 use crate::response::base64::Decoder;
+use crate::response::cost::Usage;
 use crate::response::decode_error::Problem;
 use crate::response::image::{Image, Parts, Text, holds_nothing};
 use crate::response::json::{self, Member, Pointer};
