@@ -1,4 +1,4 @@
-//! Many requests, a few at a time.
+//! Batches: many requests, a few at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
@@ -33,48 +33,48 @@ pub use job::{
 };
 use journal::{Journal, Standing};
 
-/// How a call ended, and why that is not in the journal.
+/// The result of a call, and why it could not be written to the journal.
 type Ended = (Result<GeneratedImages, Error>, Option<JournalError>);
 
-/// A journal, which the tasks of a batch write to as they end.
+/// A journal that the tasks of a batch write to when they finish.
 type SharedJournal = Arc<Mutex<Journal>>;
 
 /// A running batch; see [`Client::batch`].
 ///
-/// It is a `Stream` too, and needs a tokio runtime. New requests are sent only while
-/// [`next`](Self::next) is awaited; those in flight continue without it.
+/// It also implements `Stream`, and needs a tokio runtime. New requests are sent only while
+/// [`next`](Self::next) is awaited; requests in flight continue without it.
 ///
-/// **Dropping it** drops requests in flight, whose outcome is then unknown: images may be made,
-/// and charged. [`BatchHandle::stop`] sends nothing more and lets them finish.
+/// **Dropping the batch** drops requests in flight and leaves their outcome unknown: images
+/// may be generated and charged. To let them finish, call [`BatchHandle::stop`] instead.
 #[must_use = "a batch does nothing unless its results are taken"]
 pub struct Batch {
     client: Client,
     jobs: Box<dyn Iterator<Item = BatchJob> + Send>,
-    /// A job that was taken and waits for room.
+    /// A job that is waiting for credits or a rate limit.
     next_job: Option<Waiting>,
     taken: usize,
     concurrency: usize,
     before_each: Option<BeforeEach>,
     journal: Option<SharedJournal>,
-    /// The tags of the jobs that were taken, where there is a journal.
+    /// The tags seen so far, if there is a journal.
     tags: HashSet<String>,
     tasks: JoinSet<Ended>,
     running: HashMap<Id, Running>,
     handle: BatchHandle,
-    /// Ends when a rate limit does, or when the batch is stopped.
+    /// Resolves when the rate limit passes or the batch is stopped.
     pausing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// A job that was taken and not sent.
+/// A job that has not been sent yet.
 struct Waiting {
     index: usize,
     job: BatchJob,
     estimate: u64,
-    /// The hash of the request, where there is a journal.
+    /// The hash of the request, if there is a journal.
     hash: String,
 }
 
-/// A job that was sent.
+/// A job in flight.
 struct Running {
     index: usize,
     tag: Option<String>,
@@ -83,31 +83,32 @@ struct Running {
 }
 
 impl Batch {
-    /// The next result, in the order in which requests end. `None` when all have.
+    /// The next result, in the order in which requests finish. `None` when all have.
     ///
     /// It is cancellation-safe: the next call continues.
     ///
     /// # Panics
     ///
-    /// If a rate limit pauses the batch and it is polled outside of a tokio runtime with a clock.
+    /// If a rate limit pauses the batch and it is polled outside of a tokio runtime with time
+    /// enabled.
     pub async fn next(&mut self) -> Option<BatchResult> {
         poll_fn(|context| self.poll_result(context)).await
     }
 
-    /// To stop the batch, and to see how far it is, from elsewhere.
+    /// A handle that stops the batch or shows its progress from elsewhere.
     pub fn handle(&self) -> BatchHandle {
         self.handle.clone()
     }
 
-    /// How far it is.
+    /// The progress of the batch.
     pub fn progress(&self) -> BatchProgress {
         self.handle.progress()
     }
 
     fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<Option<BatchResult>> {
         loop {
-            // What is paid for comes first: an endless row of jobs that are not sent
-            // must not stand before it.
+            // Paid results come first: an endless run of jobs that are not sent must not
+            // starve them.
             if let Poll::Ready(Some(ended)) = self.tasks.poll_join_next_with_id(context) {
                 match self.ended(ended) {
                     Some(result) => return Poll::Ready(Some(result)),
@@ -115,7 +116,8 @@ impl Batch {
                 }
             }
             if self.poll_pause(context).is_pending() {
-                // At the end there is nothing to wait for.
+                // With nothing in flight, check for the end now instead of waiting for the
+                // rate limit.
                 if self.tasks.is_empty() && self.next_job.is_none() {
                     match self.take() {
                         Some(Ok(waiting)) => self.next_job = Some(waiting),
@@ -125,21 +127,21 @@ impl Batch {
                 }
                 return Poll::Pending;
             }
-            // A job that is not sent is a result at once.
+            // A job that can't be sent is a result right away.
             let before = self.tasks.len();
             if let Some(result) = self.start_more() {
                 return Poll::Ready(Some(result));
             }
             match self.tasks.len() {
                 0 => return Poll::Ready(None),
-                // Those that were sent now have to be polled once to be heard of.
+                // Poll new tasks once, to register their waker.
                 after if after > before => {}
                 _ => return Poll::Pending,
             }
         }
     }
 
-    /// Ready when no rate limit keeps jobs from being sent, or when the batch is stopped.
+    /// Ready when no rate limit pauses the batch, or when the batch is stopped.
     fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let shared = self.handle.shared();
@@ -162,7 +164,7 @@ impl Batch {
         }
     }
 
-    /// Sends jobs while there is room for them. Gives back one that can't be sent.
+    /// Sends jobs up to the concurrency limit. Returns the result of a job that can't be sent.
     fn start_more(&mut self) -> Option<BatchResult> {
         while self.tasks.len() < self.concurrency {
             if self.handle.is_stopped() {
@@ -179,7 +181,7 @@ impl Batch {
             let reservation = match self.client.shared.credits.reserve(estimate) {
                 Ok(reservation) => reservation,
                 Err(_) if !self.tasks.is_empty() => {
-                    // Those under way may turn out to cost less.
+                    // Jobs in flight may cost less than their estimates.
                     self.next_job = Some(waiting);
                     return None;
                 }
@@ -195,8 +197,8 @@ impl Batch {
         None
     }
 
-    /// The next job, or the result of one that needs no call. A panic is the iterator's end:
-    /// what is under way is worth more.
+    /// The next job, or the result of a job that needs no call. If the iterator panics, the
+    /// batch takes no more jobs, and those in flight continue.
     fn take(&mut self) -> Option<Result<Waiting, Box<BatchResult>>> {
         let jobs = &mut self.jobs;
         let job = match catch_unwind(AssertUnwindSafe(|| jobs.next())) {
@@ -241,7 +243,7 @@ impl Batch {
         Some(Err(Box::new(result)))
     }
 
-    /// What the journal says of a job.
+    /// Looks the job up in the journal.
     fn look_up(
         &mut self,
         Waiting { job, hash, .. }: &mut Waiting,
@@ -264,9 +266,9 @@ impl Batch {
         running.any(|running| running.tag.as_deref() == Some(tag))
     }
 
-    /// The jobs of the [journal](BatchBuilder::journal) that were sent by this batch or an
-    /// earlier one, may have been paid for, and have no answer. Those that are under way are
-    /// not among them.
+    /// The jobs in the [journal](BatchBuilder::journal) whose outcome is unknown: this batch
+    /// or an earlier one sent them, they may have been charged, and they have no response.
+    /// Jobs in flight are not included.
     pub fn unknown(&self) -> Vec<UnknownJob> {
         match &self.journal {
             Some(journal) => lock(journal).unknown(|tag| self.is_running(tag)),
@@ -274,7 +276,7 @@ impl Batch {
         }
     }
 
-    /// The job that there would have been, had the iterator not panicked.
+    /// The result to return when the iterator panics.
     fn no_job(&self) -> BatchResult {
         self.handle.update(|progress| progress.not_sent += 1);
         let source = "the iterator of jobs panicked, so no more jobs are taken from it".into();
@@ -288,7 +290,7 @@ impl Batch {
         }
     }
 
-    /// Sends a job for which there is room. Gives it back if it may not be sent.
+    /// Spawns a job. Returns its result if it may not be sent.
     fn send(&mut self, mut waiting: Waiting, reservation: Reservation) -> Option<BatchResult> {
         let id = waiting.job.client_request_id.take();
         let id = id.unwrap_or_else(|| self.client.new_client_request_id());
@@ -316,13 +318,12 @@ impl Batch {
         };
         let batch = Some((self.handle.shared().clone(), reservation));
         let request = waiting.job.request;
-        // A batch that is dropped closes its journal at once.
+        // Only a weak reference, so that dropping the batch closes the journal at once.
         let journal = self.journal.as_ref().map(Arc::downgrade);
         let tag = waiting.job.tag.clone();
         let call = async move {
             let result = client.call(request, options, batch).await;
-            // Now, and not when somebody asks for the result: the process may be killed
-            // before that.
+            // Write now, not when the result is taken: the process may be killed in between.
             let journal = journal.and_then(|journal| journal.upgrade()).zip(tag);
             let written = journal.map(|(journal, tag)| lock(&journal).ended(&tag, &result));
             (result, written.and_then(Result::err))
@@ -342,8 +343,7 @@ impl Batch {
         None
     }
 
-    /// Asks the caller's function whether a job may be sent, and writes into the journal that
-    /// it is.
+    /// Calls the `before_each` closure and records the start in the journal.
     fn may_start(
         &self,
         starting: &PendingJob<'_>,
@@ -356,7 +356,7 @@ impl Batch {
         if let (Some(journal), Some(tag)) = (&self.journal, &job.tag) {
             let id = starting.client_request_id.clone();
             let written = lock(journal).started(tag, id, hash.clone());
-            // Nothing is sent that is not written down.
+            // Without a journal entry, nothing may be sent.
             written.inspect_err(|_| self.handle.stop())?;
         }
         Ok(())
@@ -374,13 +374,13 @@ impl Batch {
         }
     }
 
-    /// Settles the account of a job that ended.
+    /// Updates the progress and builds the result of a finished job.
     fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Option<BatchResult> {
         let (id, ended) = match ended {
             Ok((id, ended)) => (id, Ok(ended)),
             Err(error) => (error.id(), Err(error)),
         };
-        // Every task was noted when it was spawned.
+        // Every task is in the map since it was spawned.
         let running = self.running.remove(&id)?;
         let (cost, journal_error, result) = match ended {
             Ok((result, journal_error)) => {
@@ -417,11 +417,11 @@ impl Batch {
 }
 
 fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
-    // A line is there whole or is cut off, whatever happened to the thread that held it.
+    // A poisoned lock is fine: a line is complete, or it is truncated.
     journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says what is lost. Calls under way say so themselves when they are dropped.
+/// Logs results that are lost. Calls in flight log their own warning when dropped.
 impl Drop for Batch {
     fn drop(&mut self) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
@@ -439,7 +439,7 @@ impl Drop for Batch {
         }
         self.handle.update(|progress| {
             progress.running = 0;
-            // What is dropped may be charged.
+            // Dropped calls may be charged.
             let reserved = std::mem::take(&mut progress.credits_reserved);
             progress.credits_spent = progress.credits_spent.saturating_add(reserved);
         });

@@ -1,4 +1,4 @@
-//! How a batch is made.
+//! Builds batches.
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
@@ -13,11 +13,11 @@ use super::{Batch, SharedJournal};
 use crate::batch::job::{BatchHandle, BatchJob, JournalError, PendingJob};
 use crate::client::Client;
 
-/// A function that is called before a job is sent.
+/// A closure to call before each job is sent.
 pub(super) type BeforeEach =
     Arc<dyn Fn(&PendingJob<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync>;
 
-/// Makes a [`Batch`]; see [`Client::batch`].
+/// Builds a [`Batch`]; see [`Client::batch`].
 #[must_use = "a batch does nothing before it is started"]
 pub struct BatchBuilder {
     client: Client,
@@ -31,20 +31,20 @@ impl Client {
     /// Runs many requests, a few at a time, and returns results as they finish.
     ///
     /// A request is taken from the iterator when there is room for it, so there can be more of
-    /// them than fit in memory; an iterator that blocks holds up [`next`](Batch::next). A request
-    /// that fails does not stop the others.
+    /// them than fit in memory; an iterator that blocks holds up [`next`](Batch::next). A
+    /// request that fails does not stop the others.
     ///
     /// A 429 pauses the whole batch: for its `Retry-After`, up to
-    /// [`RetryPolicy::max_retry_after`](crate::RetryPolicy::max_retry_after), or without one for
-    /// a time that doubles up to 60 s. The job is then sent again, as often as it takes, without
-    /// using the retry budget. It ends with [`Error::RateLimited`](crate::Error::RateLimited) if
-    /// the provider asks for more time, if the message is about a quota or billing, or if every
-    /// answer was a 429 for
+    /// [`RetryPolicy::max_retry_after`](crate::RetryPolicy::max_retry_after), or without one
+    /// for a delay that doubles up to 60 s. The job is then sent again, as often as it takes,
+    /// without using the retry budget. It ends with
+    /// [`Error::RateLimited`](crate::Error::RateLimited) if the provider asks for more time,
+    /// if the message is about a quota or billing, or if every answer was a 429 for
     /// [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
     /// The client's [spend limit](crate::ClientBuilder::spend_limit) applies. A job that could
-    /// exceed it waits until the running jobs have ended; if it still could, it is not sent and
-    /// ends with [`BatchError::SpendLimit`](crate::BatchError::SpendLimit).
+    /// exceed it waits until the running jobs have ended; if it still could, it is not sent
+    /// and ends with [`BatchError::SpendLimit`](crate::BatchError::SpendLimit).
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
@@ -69,7 +69,7 @@ impl Client {
     {
         BatchBuilder {
             client: self.clone(),
-            // One that begins anew after its end would be paid for anew.
+            // An iterator that restarts after its end would be paid for twice.
             jobs: Box::new(jobs.into_iter().map(Into::into).fuse()),
             concurrency: 4,
             before_each: None,
@@ -79,18 +79,18 @@ impl Client {
 }
 
 impl BatchBuilder {
-    /// How many requests are in flight at once. Default: 4. 0 means 1.
+    /// The number of requests in flight at once. Default: 4. 0 means 1.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
         self
     }
 
-    /// Calls a function before each job is sent: to write down that it is.
+    /// Calls a closure before each job is sent, for example to log it.
     ///
-    /// If it fails, or panics, the job is not sent and ends with
-    /// [`BatchError::NotStarted`](crate::BatchError::NotStarted). It runs where [`Batch::next`] is called, so a write
-    /// to a disk is fine and more is not. It is called for a request too that turns out
-    /// not to be valid, which is then not sent.
+    /// If it fails or panics, the job is not sent and ends with
+    /// [`BatchError::NotStarted`](crate::BatchError::NotStarted). It runs inside
+    /// [`Batch::next`], so a short disk write is fine, but nothing slower. It is also called
+    /// for a request that then turns out to be invalid and is not sent.
     ///
     /// ```no_run
     /// # fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
@@ -115,28 +115,29 @@ impl BatchBuilder {
         self
     }
 
-    /// Keeps a journal in a file, so that no job is paid for twice, whenever the process is
-    /// killed. The file is made if there is none; each job needs a
-    /// [tag](BatchJob::tag) of its own.
+    /// Keeps a journal in a file, so that no job is paid for twice even if the process is
+    /// killed at any time. The file is created if it does not exist; each job needs its own
+    /// [tag](BatchJob::tag).
     ///
-    /// Before a job is sent, that it started is on the disk; if that fails, the job and all
-    /// after it are not sent. When its call ends, the result follows. So the next run with
-    /// the same jobs and the same journal gives
+    /// The start of a job is on disk before the job is sent; if writing fails, this job and
+    /// all later ones are not sent. The result is added when the call ends. The next run with
+    /// the same jobs and the same journal returns
     ///
-    /// - the recorded answer of a job that was answered, without sending anything; its images
-    ///   are at their URLs as long as these live, or in the answer,
-    /// - [`BatchError::UnknownOutcome`](crate::BatchError::UnknownOutcome) for a job that started and did not end, or that failed
-    ///   and may have been charged, unless it has [`BatchJob::resend_unknown`],
+    /// - the recorded response of a finished job, without sending anything; its images are at
+    ///   their URLs as long as these are valid, or in the response,
+    /// - [`BatchError::UnknownOutcome`](crate::BatchError::UnknownOutcome) for a job that
+    ///   started and did not end, or that failed and may have been charged, unless it has
+    ///   [`BatchJob::resend_unknown`],
     /// - a new call for any other job.
     ///
-    /// A tag that comes with another request than before is
-    /// [`JournalError::OtherRequest`], unless the job failed and was not charged.
-    /// [`Batch::unknown`] lists the jobs of unknown outcome, those of earlier runs included.
+    /// A tag with a different request than before is [`JournalError::OtherRequest`], unless
+    /// that job failed and was not charged. [`Batch::unknown`] lists the jobs with an unknown
+    /// outcome, including those of earlier runs.
     ///
-    /// The journal keeps the answers as they came, without the API key, and of an answer that
-    /// was paid for and could not be read the body. It grows and is locked while the batch
-    /// lives. It runs where [`Batch::next`] and the calls do, and blocks them for as long as
-    /// the disk takes.
+    /// The journal keeps response bodies as received, but without the API key, and the headers
+    /// with the cost and the provider's request id. Of a failed job it keeps the body only if
+    /// the job may have been charged. The file only grows, and is locked while the batch
+    /// exists. Writing blocks [`Batch::next`] and the calls for as long as the disk takes.
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>)
@@ -160,7 +161,7 @@ impl BatchBuilder {
     ///
     /// [`JournalError`] if the file can't be opened, locked or read.
     pub fn journal(mut self, path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        // A journal that was set before is closed first: it may be the same.
+        // Close an earlier journal first: it may be the same file.
         self.journal = None;
         let redactor = self.client.shared.redactor.clone();
         let journal = Journal::open(path.as_ref(), redactor)?;
@@ -168,7 +169,7 @@ impl BatchBuilder {
         Ok(self)
     }
 
-    /// Makes the batch. The first [`Batch::next`] sends the first requests.
+    /// Creates the batch. The first [`Batch::next`] sends the first requests.
     pub fn start(self) -> Batch {
         Batch {
             client: self.client,

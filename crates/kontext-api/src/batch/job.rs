@@ -1,4 +1,4 @@
-//! What goes into a batch, and what comes out.
+//! Jobs of a batch and their results.
 
 use std::error::Error as StdError;
 use std::io;
@@ -43,21 +43,22 @@ impl BatchJob {
         }
     }
 
-    /// The name of the call, instead of one that the client makes.
+    /// The client request id of the call. Default: a new id from the client.
     pub fn client_request_id(mut self, id: ClientRequestId) -> Self {
         self.client_request_id = Some(id);
         self
     }
 
-    /// The caller's name for the job, which comes back as [`BatchResult::tag`]. A
-    /// [journal](crate::BatchBuilder::journal) finds the job by it.
+    /// The caller's name for the job, returned as [`BatchResult::tag`]. A
+    /// [journal](crate::BatchBuilder::journal) identifies the job by it.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = Some(tag.into());
         self
     }
 
-    /// Whether to send the job again where the [journal](crate::BatchBuilder::journal) says
-    /// that its outcome is unknown. Default: no. **It may be paid for twice.**
+    /// Whether to send the job again if its outcome in the
+    /// [journal](crate::BatchBuilder::journal) is unknown. Default: no. **It may be paid for
+    /// twice.**
     pub fn resend_unknown(mut self, yes: bool) -> Self {
         self.resend_unknown = yes;
         self
@@ -70,88 +71,91 @@ impl<T: Into<GenerateImageRequest>> From<T> for BatchJob {
     }
 }
 
-/// A job that is about to be sent, as
-/// [`BatchBuilder::before_each`](crate::BatchBuilder::before_each) sees it.
+/// A job that is about to be sent, as passed to
+/// [`BatchBuilder::before_each`](crate::BatchBuilder::before_each).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PendingJob<'a> {
-    /// Its place among the requests that were given, from 0.
+    /// The position of the job in the batch, from 0.
     pub index: usize,
-    /// The `X-Client-Request-Id` that it will be sent with.
+    /// The `X-Client-Request-Id` to send.
     pub client_request_id: &'a ClientRequestId,
-    /// What will be sent.
+    /// The request to send.
     pub request: &'a GenerateImageRequest,
-    /// What it is estimated to cost, in credits.
+    /// The estimated cost, in credits.
     pub estimate: u64,
 }
 
-/// What came of a job.
+/// The result of a job.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BatchResult {
-    /// Its place among the requests that were given, from 0.
+    /// The position of the job in the batch, from 0.
     pub index: usize,
     /// The [tag](BatchJob::tag) of the job.
     pub tag: Option<String>,
-    /// Whether the result is that of an earlier run, from the
-    /// [journal](crate::BatchBuilder::journal). Nothing was sent or paid in this one.
+    /// Whether the result is from an earlier run, read from the
+    /// [journal](crate::BatchBuilder::journal). This run sent and paid nothing for it.
     pub is_recorded: bool,
-    /// Why the result is not in the [journal](crate::BatchBuilder::journal): keep it yourself,
-    /// because a later run takes its outcome for unknown. Nothing more is sent.
+    /// Why the result could not be written to the [journal](crate::BatchBuilder::journal).
+    /// Store the result yourself, because the next run treats its outcome as unknown. The
+    /// batch sends nothing more.
     pub journal_error: Option<JournalError>,
-    /// The `X-Client-Request-Id` that it was sent with, or would have been. `None` if
-    /// it had none and was not looked at any further: because of the spend limit, or
-    /// because the batch was stopped.
+    /// The `X-Client-Request-Id` of the job, whether sent or not. `None` if the caller set
+    /// none and the client had not generated one yet: the job exceeded the spend limit, the
+    /// batch was stopped, the journal rejected the job, or the iterator panicked.
     pub client_request_id: Option<ClientRequestId>,
     /// The images, or why there are none.
     pub result: Result<GeneratedImages, BatchError>,
 }
 
-/// Why a job of a batch has no images.
+/// Why a job has no images.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum BatchError {
     /// The call failed.
     #[error(transparent)]
     Call(#[from] Error),
-    /// The job could exceed the client's
-    /// [spend limit](crate::ClientBuilder::spend_limit). It was not sent.
+    /// The job could exceed the client's [spend limit](crate::ClientBuilder::spend_limit). It
+    /// was not sent.
     #[error(
         "the job was not sent: its estimated cost is {estimate} credits, and {left} credits of \
          the spend limit are left"
     )]
     #[non_exhaustive]
     SpendLimit {
-        /// What the job is estimated to cost, in credits.
+        /// The estimated cost of the job, in credits.
         estimate: u64,
         /// What was left of the limit, in credits.
         left: u64,
     },
-    /// An earlier run sent the job, and its outcome is unknown: it may have been carried out
-    /// and charged. It was not sent again.
+    /// An earlier run sent the job, and its outcome is unknown: it may have been processed and
+    /// charged. It was not sent again.
     #[error(
         "unknown outcome of an earlier run: the request may have been carried out and charged \
          (client request id {client_request_id}); `BatchJob::resend_unknown` sends it again"
     )]
     #[non_exhaustive]
     UnknownOutcome {
-        /// The `X-Client-Request-Id` that it was sent with, for the provider's support.
+        /// The `X-Client-Request-Id` it was sent with, for the provider's support.
         client_request_id: ClientRequestId,
     },
-    /// The function given to [`BatchBuilder::before_each`](crate::BatchBuilder::before_each)
-    /// or the [journal](crate::BatchBuilder::journal) failed. The job was not sent.
+    /// The job was not sent: the
+    /// [`BatchBuilder::before_each`](crate::BatchBuilder::before_each) closure or the
+    /// [journal](crate::BatchBuilder::journal) failed, the iterator of jobs panicked, or there
+    /// is no tokio runtime.
     #[error("the job was not sent: the journal or the `before_each` closure failed")]
     #[non_exhaustive]
     NotStarted {
-        /// Why.
+        /// The reason.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The batch was stopped while the job waited for room under the spend limit. It was
-    /// not sent.
+    /// The batch was stopped while the job waited for credits or for a rate limit to pass. It
+    /// was not sent.
     #[error("the job was not sent: the batch was stopped")]
     Stopped,
-    /// The job's task ended without a result: the runtime shut down, or a function
-    /// panicked. The outcome is unknown.
+    /// The job's task ended without a result: the runtime shut down, or a closure panicked.
+    /// The outcome is unknown.
     #[error("unknown outcome: the request may have been carried out and charged")]
     #[non_exhaustive]
     Lost {
@@ -170,8 +174,8 @@ impl BatchError {
         }
     }
 
-    /// Whether the same job can be given to another batch without paying twice, and may succeed:
-    /// true for a job that was stopped, and for errors of calls with [`Error::is_retryable`].
+    /// Whether the same job can run in another batch without paying twice, and may succeed.
+    /// True for a stopped job, and for errors of calls with [`Error::is_retryable`].
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Call(error) => error.is_retryable(),
@@ -183,7 +187,7 @@ impl BatchError {
         }
     }
 
-    /// The variant in one word, for logs and metrics; that of a call as [`Error::kind`] has it.
+    /// The name of the variant, for logs and metrics; for a call, that of [`Error::kind`].
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Call(error) => error.kind(),
@@ -196,7 +200,7 @@ impl BatchError {
     }
 }
 
-/// Why a journal cannot be used, or does not let a job start.
+/// Why a journal cannot be used, or does not allow a job to start.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum JournalError {
@@ -204,26 +208,25 @@ pub enum JournalError {
     #[error("cannot use the journal {}", shown(.path))]
     #[non_exhaustive]
     Io {
-        /// The journal.
+        /// The path of the journal.
         path: PathBuf,
-        /// What went wrong.
+        /// The I/O error.
         source: io::Error,
     },
-    /// Another batch, here or in another process, has the journal open.
+    /// Another batch, in this process or another one, has the journal open.
     #[error("the journal {} is in use by another batch", shown(.path))]
     #[non_exhaustive]
     InUse {
-        /// The journal.
+        /// The path of the journal.
         path: PathBuf,
     },
-    /// A line of the file is not what a batch writes. A last line that was cut off is no
-    /// damage.
+    /// A line of the file is invalid. A truncated last line is not an error.
     #[error("the journal {}, line {line}: {problem}; restore the file or use a new one", shown(.path))]
     #[non_exhaustive]
     Damaged {
-        /// The journal.
+        /// The path of the journal.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line number, from 1.
         line: usize,
         /// What is wrong with it.
         problem: String,
@@ -238,7 +241,7 @@ pub enum JournalError {
         /// The tag.
         tag: String,
     },
-    /// The journal has the tag with another request, which was or may have been paid for.
+    /// The journal has this tag with a different request, which was paid for or may have been.
     #[error("the journal has the tag \"{tag}\" with another request: give this job another tag")]
     #[non_exhaustive]
     OtherRequest {
@@ -247,13 +250,13 @@ pub enum JournalError {
     },
 }
 
-/// A job that was sent and may have been paid for, without an answer.
+/// A job that was sent and has no response. It may have been charged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct UnknownJob {
     /// The job's [tag](crate::BatchJob::tag).
     pub tag: String,
-    /// The `X-Client-Request-Id` that it was sent with last, for the provider's support.
+    /// The `X-Client-Request-Id` of the last time it was sent, for the provider's support.
     pub client_request_id: ClientRequestId,
 }
 
@@ -261,7 +264,7 @@ fn shown(path: &Path) -> String {
     one_line(&path.to_string_lossy(), 500)
 }
 
-/// Stops a batch and shows how far it is, from another task or a signal handler.
+/// Stops a batch and shows its progress, from another task or a signal handler.
 #[derive(Clone, Debug, Default)]
 pub struct BatchHandle(Arc<State>);
 
@@ -271,25 +274,26 @@ struct State {
     progress: Mutex<BatchProgress>,
 }
 
-/// How far a batch is.
+/// The progress of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BatchProgress {
-    /// Jobs that are under way.
+    /// Jobs in flight.
     pub running: usize,
-    /// Jobs that ended with images.
+    /// Jobs that returned images.
     pub succeeded: usize,
-    /// Jobs that were sent, or refused as not valid, and ended with an error.
+    /// Jobs that were sent, or rejected as invalid, and ended with an error.
     pub failed: usize,
-    /// Jobs that were taken and not sent: because of the spend limit, the `before_each` closure
-    /// or the journal, or because the batch was stopped.
+    /// Jobs that were taken and not sent: because of the spend limit, the `before_each`
+    /// closure or the journal, because the batch was stopped, or because the iterator
+    /// panicked.
     pub not_sent: usize,
-    /// Jobs whose results an earlier run has put into the journal.
+    /// Jobs whose results were read from the journal.
     pub recorded: usize,
-    /// What has been spent, in credits, as answers name it or else as it is estimated.
-    /// What may have been charged counts.
+    /// Credits spent: the cost in each response, or else the estimate. Includes calls that may
+    /// have been charged.
     pub credits_spent: u64,
-    /// What the jobs under way are estimated to cost, in credits.
+    /// The estimated cost of the jobs in flight, in credits.
     pub credits_reserved: u64,
 }
 
@@ -297,8 +301,8 @@ impl BatchHandle {
     /// Sends nothing more. Requests in flight finish, and [`Batch::next`](crate::Batch::next)
     /// still returns their results; a call that waits for a retry ends with its last error.
     ///
-    /// Requests that the batch has not taken yet have no result. One that was taken and waits
-    /// for credits ends with [`BatchError::Stopped`](crate::BatchError::Stopped).
+    /// Requests that the batch has not taken yet have no result. A job that waits for credits
+    /// or for a rate limit ends with [`BatchError::Stopped`](crate::BatchError::Stopped).
     pub fn stop(&self) {
         self.0.shared.stop.cancel();
     }
@@ -308,12 +312,12 @@ impl BatchHandle {
         self.0.shared.stop.is_cancelled()
     }
 
-    /// How far the batch is.
+    /// The progress of the batch.
     pub fn progress(&self) -> BatchProgress {
         *self.lock()
     }
 
-    /// What the calls of the batch share.
+    /// State shared by the calls of the batch.
     pub(crate) fn shared(&self) -> &InBatch {
         &self.0.shared
     }
@@ -323,7 +327,7 @@ impl BatchHandle {
     }
 
     fn lock(&self) -> MutexGuard<'_, BatchProgress> {
-        // Numbers are whole whatever happened to the thread that held them.
+        // A poisoned lock is fine: the numbers stay consistent.
         self.0
             .progress
             .lock()

@@ -1,8 +1,8 @@
-//! The journal of a batch: which jobs were sent, and what came of them.
+//! The journal of a batch: which jobs were sent, and their results.
 //!
-//! It is a file of JSON lines that only grows. A job's `started` is on the disk before
-//! anything is sent; its `answered` or `failed` follows when the call ends. A process that
-//! is killed in between leaves a job that started and did not end: its outcome is unknown.
+//! It is an append-only file of JSON lines. A job's `started` is on disk before the job is
+//! sent; its `answered` or `failed` follows when the call ends. If the process is killed in
+//! between, the job has started and not ended, so its outcome is unknown.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -20,7 +20,7 @@ use crate::response::answer::GeneratedImages;
 use crate::response::headers;
 use crate::types::GenerateImageRequest;
 
-/// The headers of an answer that are kept.
+/// The response headers to keep.
 const KEPT_HEADERS: [&str; 3] = [
     headers::INFERENCE_ID,
     headers::CREDITS_USED,
@@ -50,12 +50,12 @@ enum Event {
     Failed {
         may_have_been_charged: bool,
         message: String,
-        /// Of an answer that may have been paid for.
+        /// The response body, if it may have been paid for.
         body: Option<String>,
     },
 }
 
-/// What the journal says of a job.
+/// The state of a job in the journal.
 #[derive(Debug)]
 struct Entry {
     client_request_id: ClientRequestId,
@@ -65,11 +65,11 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// It was sent, and may have been paid for.
+    /// Sent, and maybe paid for.
     Unknown,
-    /// It failed, and was not charged.
+    /// Failed, and not charged.
     Failed,
-    /// It was answered, in the line that begins at this byte.
+    /// Answered, in the line at this byte offset.
     Answered(u64),
 }
 
@@ -77,17 +77,17 @@ enum State {
 pub(super) enum Standing {
     /// Send it.
     New,
-    /// It has been answered.
+    /// Return the recorded response.
     Answered(Box<Result<GeneratedImages, error::Error>>, ClientRequestId),
-    /// It may have been paid for.
+    /// Don't send it: it may have been paid for.
     Unknown(ClientRequestId),
 }
 
-/// A journal that is open and locked.
+/// An open, locked journal.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    /// How many bytes of whole lines there are.
+    /// The total length of the complete lines, in bytes.
     length: u64,
     is_broken: bool,
     entries: BTreeMap<String, Entry>,
@@ -95,8 +95,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal, or makes one, which only its owner can read: answers have prompts
-    /// in them, and URLs that open for anybody.
+    /// Opens or creates a journal. Only the owner can read the file: responses contain prompts
+    /// and URLs that need no authentication.
     pub(super) fn open(path: &Path, redactor: Redactor) -> Result<Self, JournalError> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).read(true).write(true);
@@ -121,13 +121,13 @@ impl Journal {
             redactor,
         };
         journal.read()?;
-        // A last line without its end was never acted upon.
+        // Nothing was done after an incomplete last line was written, so it can be removed.
         let synced = journal.truncate().and_then(|()| journal.sync_folder());
         synced.map_err(|source| journal.io(source))?;
         Ok(journal)
     }
 
-    /// Reads all whole lines.
+    /// Reads all complete lines.
     fn read(&mut self) -> Result<(), JournalError> {
         let file = self.file.try_clone().map_err(|source| self.io(source))?;
         let mut reader = BufReader::new(file);
@@ -151,7 +151,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Changes the entry of a job as the line at the end says.
+    /// Applies a record that starts at offset `length`.
     fn apply(&mut self, record: Record) -> Result<(), String> {
         let Record { tag, event } = record;
         let entry = self.entries.get_mut(&tag);
@@ -184,7 +184,7 @@ impl Journal {
         Ok(())
     }
 
-    /// What the journal says of a job. `resend` takes an unknown outcome for none.
+    /// Looks a job up. With `resend`, an unknown outcome counts as new.
     pub(super) fn look_up(
         &mut self,
         tag: &str,
@@ -193,7 +193,7 @@ impl Journal {
     ) -> Result<Standing, JournalError> {
         match self.entries.get(tag) {
             None => Ok(Standing::New),
-            // Nothing was made of it, so it may have changed.
+            // It produced nothing, so the request may differ.
             Some(entry) if entry.state == State::Failed => Ok(Standing::New),
             Some(entry) if entry.request != request => Err(JournalError::OtherRequest {
                 tag: tag.to_owned(),
@@ -211,8 +211,8 @@ impl Journal {
         }
     }
 
-    /// Tells requests apart: 128 bits of FNV-1a over what is sent. A cryptographic
-    /// hash is not worth a crate here: only the caller could forge a request.
+    /// Identifies a request: 128-bit FNV-1a of its JSON. A cryptographic hash is not worth a
+    /// dependency: only the caller could forge a collision.
     pub(super) fn hash(&self, request: &GenerateImageRequest) -> Result<String, JournalError> {
         const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
         const PRIME: u128 = (1 << 88) + 0x13b;
@@ -221,7 +221,7 @@ impl Journal {
         Ok(format!("{:032x}", sent.iter().fold(START, step)))
     }
 
-    /// Reads an answer from its line.
+    /// Reads a recorded response at an offset.
     fn answer(
         &mut self,
         offset: u64,
@@ -256,7 +256,7 @@ impl Journal {
         })
     }
 
-    /// Writes down that a job is about to be sent. Only then may it be.
+    /// Records that a job is about to be sent. Must succeed before it is sent.
     pub(super) fn started(
         &mut self,
         tag: &str,
@@ -270,13 +270,13 @@ impl Journal {
         self.append(tag, event)
     }
 
-    /// Writes down how a job ended.
+    /// Records the result of a job.
     pub(super) fn ended(
         &mut self,
         tag: &str,
         result: &Result<GeneratedImages, error::Error>,
     ) -> Result<(), JournalError> {
-        // Should a server have sent the API key back, it is not kept.
+        // Don't store the API key if a server echoed it.
         let kept = |text: &str| match self.redactor.finds(text) {
             true => self.redactor.redact(text),
             false => text.to_owned(),
@@ -306,13 +306,13 @@ impl Journal {
         self.append(tag, event)
     }
 
-    /// Adds a line, which is on the disk when this returns.
+    /// Appends a line and syncs it to disk.
     fn append(&mut self, tag: &str, event: Event) -> Result<(), JournalError> {
         let tag = tag.to_owned();
         let record = Record { tag, event };
         let length = self.write(&record).map_err(|source| {
-            // After a failed fsync it is unknown what is on the disk, and a later one that
-            // succeeds proves nothing.
+            // After a failed fsync the state of the file is unknown, even if a later fsync
+            // succeeds.
             self.is_broken = true;
             let _ = self.truncate();
             self.io(source)
@@ -334,15 +334,15 @@ impl Journal {
         Ok(line.len() as u64)
     }
 
-    /// Removes what follows the whole lines.
+    /// Removes anything after the complete lines.
     fn truncate(&self) -> io::Result<()> {
         self.file.set_len(self.length)?;
         self.file.sync_all()
     }
 
-    /// Makes the name of the file last.
+    /// Syncs the directory entry of the file.
     fn sync_folder(&self) -> io::Result<()> {
-        // Windows can't open a folder as a file, and needs no such thing.
+        // Windows can't open a directory as a file, and does not need this.
         match self.path.parent().filter(|_| cfg!(unix)) {
             Some(folder) if folder.as_os_str().is_empty() => File::open(".")?.sync_all(),
             Some(folder) => File::open(folder)?.sync_all(),
@@ -350,7 +350,7 @@ impl Journal {
         }
     }
 
-    /// The jobs of unknown outcome but for those that are under way, ordered by their tags.
+    /// The jobs with an unknown outcome, except those in flight, sorted by tag.
     pub(super) fn unknown(&self, is_running: impl Fn(&str) -> bool) -> Vec<UnknownJob> {
         let unknown = self.entries.iter();
         let unknown =
@@ -370,8 +370,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // A process that was forked off a moment ago still has the file open, and with it
-        // the lock.
+        // A child process forked in the meantime holds a copy of the file, and so the lock.
         let _ = self.file.unlock();
     }
 }
@@ -399,7 +398,7 @@ mod tests {
         };
         start("a", &mut journal).unwrap();
         let file = journal.file.try_clone().unwrap();
-        // A pipe takes what is written, and can't be synced.
+        // A pipe accepts writes but can't be synced.
         let (_reader, writer) = io::pipe().unwrap();
         journal.file = OwnedFd::from(writer).into();
         start("b", &mut journal).unwrap_err();
