@@ -1,4 +1,4 @@
-//! The client: one call, one answer, and as few requests as it takes.
+//! The client: calls, their attempts and their responses.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,17 +40,17 @@ pub(crate) mod retry;
 pub(crate) mod runtimes;
 pub(crate) mod telemetry;
 
-/// How much of the body of an error is kept, in bytes.
+/// How much of an error body to keep, in bytes.
 const MAX_ERROR_SIZE: usize = 64 * 1024;
 
-/// How long the body of an error may take after its head.
+/// The timeout for the body of an error response, after its head.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 
-/// A client of the API. Clones are cheap and share connections, retry budget and spend limit.
+/// An API client. Clones are cheap and share connections, retry budget and spend limit.
 ///
-/// Use it in one tokio runtime if possible: connections belong to the runtime that made them. In
-/// another runtime a call may wait up to 5 s until connections of a runtime that is not running,
-/// for example between two `block_on`, are no longer used.
+/// Use it in one tokio runtime if possible: connections belong to the runtime that opened
+/// them. A call in another runtime may wait up to 5 s, until idle connections of a runtime
+/// that is not running (for example between two `block_on`) have expired.
 ///
 /// ```no_run
 /// # async fn f(request: kontext_api::GenerateImageRequest) -> Result<(), Box<dyn std::error::Error>> {
@@ -65,7 +65,7 @@ pub struct Client {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// What clones of a client share.
+/// The state that clones of a client share.
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) base_url: String,
@@ -81,7 +81,7 @@ pub(crate) struct Shared {
     pub(crate) runtimes: Runtimes,
 }
 
-/// The head of an answer, and its body as it arrives.
+/// The head of a response, with its body as a stream.
 struct Head {
     status: StatusCode,
     headers: HeaderMap,
@@ -89,28 +89,29 @@ struct Head {
 }
 
 impl Client {
-    /// A client from the variables `AIMLAPI_KEY` and, if it is set,
-    /// `AIMLAPI_BASE_URL`.
+    /// Creates a client from the environment variables `AIMLAPI_KEY`, `AIMLAPI_BASE_URL`
+    /// (optional) and `AIMLAPI_ALLOW_PLAIN_HTTP_TO` (optional); see
+    /// [`ClientBuilder::from_env`].
     ///
     /// # Errors
     ///
-    /// [`BuildError`], which names the variable that is missing or wrong.
+    /// [`BuildError`], which names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, BuildError> {
         ClientBuilder::from_env()?.build()
     }
 
-    /// A client made step by step.
+    /// A builder with the default settings.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// A name for a call that no other call has.
+    /// A unique client request id.
     pub(crate) fn new_client_request_id(&self) -> ClientRequestId {
         ClientRequestId::random()
     }
 
-    /// What this client and its clones have spent, and their
-    /// [spend limit](ClientBuilder::spend_limit).
+    /// The credits that this client and its clones have spent, and their [spend
+    /// limit](ClientBuilder::spend_limit).
     pub fn credits(&self) -> Credits {
         self.shared.credits.credits()
     }
@@ -121,16 +122,16 @@ impl Client {
         }
     }
 
-    /// Generates images and waits for them, for seconds to minutes.
+    /// Generates images and waits for them, which takes seconds to minutes.
     ///
-    /// The limits of the request are checked first. It is retried only if it was certainly not
-    /// carried out, because the API has no idempotency key and a request that is sent twice may
-    /// be paid for twice; see [`RetryPolicy`].
+    /// The request is validated first. It is retried only if it was certainly not processed:
+    /// the API has no idempotency key, so a request sent twice may be paid for twice; see
+    /// [`RetryPolicy`].
     ///
-    /// **Dropping the future** after the request was sent (a `select!`, a timeout around it, an
-    /// aborted task) leaves the outcome unknown: the image may be made, and charged. The client
-    /// then logs a warning with the client request id, and [`ClientBuilder::on_attempt`] is
-    /// called.
+    /// **Dropping the future** after the request was sent (a `select!`, a timeout around it,
+    /// an aborted task) leaves the outcome unknown: the image may be generated and charged.
+    /// The client then logs a warning with the client request id and calls
+    /// [`ClientBuilder::on_attempt`].
     ///
     /// # Errors
     ///
@@ -146,7 +147,7 @@ impl Client {
         self.generate_with(request, CallOptions::default()).await
     }
 
-    /// Like [`generate`](Self::generate), with options of this call.
+    /// Like [`generate`](Self::generate), with options for this call.
     ///
     /// # Errors
     ///
@@ -163,7 +164,7 @@ impl Client {
         self.call(request.into(), options, None).await
     }
 
-    /// A call, on its own or for a batch, which has set credits aside for it.
+    /// Makes a call, either alone or in a batch, which has already reserved its credits.
     pub(crate) async fn call(
         &self,
         request: GenerateImageRequest,
@@ -196,7 +197,7 @@ impl Client {
         result
     }
 
-    /// Tries, and tries again where that is safe.
+    /// Makes attempts until one succeeds or a retry is not safe.
     async fn attempts(
         &self,
         request: GenerateImageRequest,
@@ -205,7 +206,7 @@ impl Client {
         batch: Option<(InBatch, Reservation)>,
     ) -> Result<GeneratedImages, Error> {
         let shared = &*self.shared;
-        // The fields are public, so a request can have changed since it was built.
+        // The fields are public, so the request may have changed since it was built.
         let checked = request.check();
         checked.map_err(|invalid| Error::from(invalid).in_call(&call))?;
         let (batch, mut reservation) = match batch {
@@ -229,8 +230,8 @@ impl Client {
             }
             None => shared.attempt_timeout,
         };
-        // An attempt that begins when the time is nearly up would be cut off, and its
-        // outcome unknown.
+        // An attempt that starts just before the deadline would be cut off, with an unknown
+        // outcome.
         let least = longest.min(shared.attempt_timeout) / 2;
         let id = call.client_request_id.clone();
         loop {
@@ -245,9 +246,10 @@ impl Client {
             reservation.attempt_begins();
             let sent = self.send(&request, &id, time, &options.headers);
             let error = match sent.instrument(observed.span()).await {
-                // Any 2xx is a success: the document had 201 once, and an image was paid for.
+                // Any 2xx is a success and was paid for; the spec once documented 201.
                 Ok(head) if head.status.is_success() => {
-                    // The answer can be large: the request's images are not needed any more.
+                    // Free the request's images before reading the response, which can be
+                    // large.
                     drop(request);
                     let result = self.success(head).instrument(observed.span()).await;
                     let result = match result {
@@ -299,7 +301,7 @@ impl Client {
             if !batch.wait(delay).await {
                 return Err(error);
             }
-            // A pause of the batch is not the call's own time.
+            // A pause of the batch does not count towards the call's timeout.
             let own = match cause {
                 Some(Cause::RateLimited) => Duration::ZERO,
                 _ => delay,
@@ -308,7 +310,7 @@ impl Client {
         }
     }
 
-    /// Sends the request once, and waits for the head of the answer.
+    /// Sends the request once and waits for the response head.
     async fn send(
         &self,
         request: &GenerateImageRequest,
@@ -330,8 +332,8 @@ impl Client {
             Err(progenitor_client::Error::CommunicationError(error)) => {
                 return Err(Error::from_transport(error));
             }
-            // The generated code makes no other error for this operation. Should
-            // it ever, nobody knows whether the request was sent.
+            // The generated code returns no other errors for this operation. If it does, it is
+            // unknown whether the request was sent.
             Err(_) => {
                 return Err(Error::OutcomeUnknown {
                     reply: None,
@@ -347,7 +349,7 @@ impl Client {
         })
     }
 
-    /// Reads an answer that was paid for: whatever goes wrong, it is in the error.
+    /// Reads a response that was paid for, so every error contains it.
     async fn success(&self, head: Head) -> Result<GeneratedImages, Error> {
         let Head {
             status,
@@ -382,14 +384,14 @@ impl Client {
         Ok(answer.received_now())
     }
 
-    /// Reads an answer that is an error. One that breaks off is still that error.
+    /// Reads an error response. If the body breaks off, it is still the same error.
     async fn refusal(&self, head: Head) -> Error {
         let Head {
             status,
             headers,
             pieces,
         } = head;
-        // What the status says is enough to go on; the message is not worth the wait.
+        // The status is enough to act on; the message is not worth a long wait.
         let patience = ERROR_BODY_TIME.min(self.shared.attempt_timeout / 4);
         let deadline = Instant::now() + patience;
         let received = receive(&headers, pieces, MAX_ERROR_SIZE, Some(deadline.into())).await;

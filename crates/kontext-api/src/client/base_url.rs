@@ -1,4 +1,4 @@
-//! Where the API is: an origin, and in the clear only on this machine or on a private network.
+//! The base URL: an origin with https, or plain http to loopback or a private network.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -8,25 +8,25 @@ use url::{Host, Position, Url};
 
 use crate::client::build_error::BuildError;
 
-/// Where the API is unless told otherwise.
+/// The default base URL.
 pub(crate) const DEFAULT: &str = "https://api.aimlapi.com";
 
-/// A checked origin.
+/// A validated origin.
 #[derive(Clone, Debug)]
 pub(crate) struct BaseUrl {
     origin: String,
     host: HeaderValue,
     is_loopback: bool,
-    /// Plain http to a host that the caller has named.
+    /// The URL, if it uses plain http to a host that the caller has allowed.
     plain_http: Option<Url>,
 }
 
 impl BaseUrl {
-    /// Takes an origin such as `https://api.aimlapi.com`; a final slash is allowed. Plain http
-    /// may go to `plain_http_hosts`.
+    /// Validates an origin such as `https://api.aimlapi.com`; a trailing slash is allowed.
+    /// Plain http is allowed to `plain_http_hosts`.
     ///
-    /// An error repeats nothing of it but an origin: what is in the wrong variable
-    /// may be a key.
+    /// Errors contain no more of the text than an origin, since a misplaced value may be the
+    /// API key.
     pub(crate) fn new(text: &str, plain_http_hosts: &[String]) -> Result<Self, BuildError> {
         let invalid = |problem: String| Err(BuildError::InvalidBaseUrl { problem });
         if text.is_empty() {
@@ -42,7 +42,7 @@ impl BaseUrl {
         if !matches!(url.scheme(), "http" | "https") {
             return invalid("has a scheme other than https".to_owned());
         }
-        // A parsed URL drops an @ with nothing before it.
+        // Parsing drops an empty user name before an @.
         if text.contains('@') {
             return invalid("contains a user name or a password".to_owned());
         }
@@ -81,28 +81,28 @@ impl BaseUrl {
         })
     }
 
-    /// The origin, without a final slash.
+    /// The origin, without a trailing slash.
     pub(crate) fn as_str(&self) -> &str {
         &self.origin
     }
 
-    /// Host and port, as the header `host` has them.
+    /// Host and port, as in the `host` header.
     pub(crate) fn host_header(&self) -> HeaderValue {
         self.host.clone()
     }
 
-    /// The origin, if the key goes there by plain http and it is not this machine.
+    /// The URL, if it is plain http to a host other than loopback.
     pub(crate) fn plain_http(&self) -> Option<&Url> {
         self.plain_http.as_ref()
     }
 
-    /// Whether it is on this machine.
+    /// Whether the host is loopback.
     pub(crate) fn is_loopback(&self) -> bool {
         self.is_loopback
     }
 }
 
-/// Whether the caller allows plain http to a host, and it can be on a private network.
+/// Whether plain http to this host is allowed. An IP address must also be private.
 fn may_be_plain(url: &Url, hosts: &[String]) -> Result<bool, BuildError> {
     for host in hosts {
         let name = host.trim();
@@ -129,11 +129,11 @@ fn may_be_plain(url: &Url, hosts: &[String]) -> Result<bool, BuildError> {
     Ok(false)
 }
 
-/// The system's resolver, for an API that is spoken to by plain http: it gives private and
-/// loopback addresses alone, each time that a connection is made.
+/// The system resolver for a plain-http API. For every connection it returns only private and
+/// loopback addresses.
 pub(crate) struct PrivateResolver;
 
-/// A host has addresses, and none of them is private.
+/// A host resolves, but not to a private address.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "plain http is allowed only to private and loopback addresses, and {host} has none: use \
@@ -158,8 +158,8 @@ impl Resolve for PrivateResolver {
     }
 }
 
-/// Whether an address is on this machine or on a private network (RFC 1918, unique local).
-/// Those at which clouds keep a machine's secrets are not.
+/// Whether an address is loopback or private (RFC 1918, unique local), except for cloud
+/// metadata services.
 pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private(),
@@ -170,7 +170,7 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The unique local addresses at which AWS and Google tell a machine its secrets.
+/// The unique local addresses of the AWS and Google metadata services.
 const METADATA: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),

@@ -1,23 +1,23 @@
-//! Why a client could not be made.
+//! Errors of [`ClientBuilder::build`](crate::ClientBuilder::build).
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why a client could not be made.
+/// Why a client could not be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The API key is missing.
     #[error("no API key: set the variable AIMLAPI_KEY, or call `ClientBuilder::api_key`")]
     MissingKey,
-    /// The key is not valid in a header.
+    /// The API key is not valid in a header.
     #[error(
         "the API key (variable AIMLAPI_KEY, or `ClientBuilder::api_key`) contains a space, a \
          line break or another character that is not allowed in a header"
     )]
     InvalidKey,
-    /// A variable is not valid Unicode.
+    /// An environment variable is not valid Unicode.
     #[error("the variable {variable} is not valid Unicode")]
     #[non_exhaustive]
     NotUnicode {
@@ -34,7 +34,7 @@ pub enum BuildError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The key would be sent in the clear to another machine.
+    /// The base URL is plain http to another machine, so the key would be sent unencrypted.
     #[error(
         "the base URL (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) uses plain http \
          to {origin}: use https, or, if the host is on a private network, name it in the \
@@ -42,20 +42,20 @@ pub enum BuildError {
     )]
     #[non_exhaustive]
     PlainHttp {
-        /// The origin that was asked for.
+        /// The origin of the base URL.
         origin: String,
     },
-    /// The crate was built without TLS.
+    /// The base URL is https, and the crate was built without TLS.
     #[error(
         "the base URL (variable AIMLAPI_BASE_URL, or `ClientBuilder::base_url`) is {origin}, \
          which needs TLS: enable the feature `rustls` or `native-tls` of kontext-api"
     )]
     #[non_exhaustive]
     NoTls {
-        /// The origin that was asked for.
+        /// The origin of the base URL.
         origin: String,
     },
-    /// One attempt may take longer than all of them together.
+    /// The timeout of one attempt exceeds the timeout of all attempts.
     #[error(
         "the timeout of one attempt, {attempt:?} (`ClientBuilder::attempt_timeout`), is longer \
          than that of all attempts, {total:?}: raise `RetryPolicy::total_timeout`"
@@ -67,7 +67,7 @@ pub enum BuildError {
         /// The timeout of all attempts.
         total: Duration,
     },
-    /// A host that plain http is allowed to is not valid.
+    /// A host allowed for plain http is invalid.
     #[error(
         "{host:?} is not a host (variable AIMLAPI_ALLOW_PLAIN_HTTP_TO, or \
          `ClientBuilder::allow_plain_http_to`): use only a name or an address, such as \
@@ -75,17 +75,17 @@ pub enum BuildError {
     )]
     #[non_exhaustive]
     InvalidHost {
-        /// What it is.
+        /// The invalid host.
         host: String,
     },
-    /// A network that downloads are allowed from is not valid.
+    /// A network allowed for downloads is invalid.
     #[error(
         "{network:?} is not a network (`ClientBuilder::download_networks`): use an address, or \
          a network such as 10.0.0.0/8 or fd00::/8"
     )]
     #[non_exhaustive]
     InvalidNetwork {
-        /// What it is.
+        /// The invalid network.
         network: String,
     },
     /// The HTTP client cannot be set up.

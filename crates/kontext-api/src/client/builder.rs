@@ -1,4 +1,4 @@
-//! How a client is made.
+//! Builds clients.
 
 use std::env::VarError;
 use std::fmt;
@@ -21,10 +21,10 @@ use crate::client::{Client, Shared};
 use crate::download;
 use crate::redact::Redactor;
 
-/// How long a request may take unless the caller says otherwise.
+/// The default timeout of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Makes a [`Client`].
+/// Builds a [`Client`].
 ///
 /// ```
 /// # fn f() -> Result<(), kontext_api::BuildError> {
@@ -77,14 +77,14 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// A builder with the key from `AIMLAPI_KEY` and, if they are set, the base URL
-    /// from `AIMLAPI_BASE_URL` and the hosts of
-    /// [`allow_plain_http_to`](Self::allow_plain_http_to), separated by commas, from
-    /// `AIMLAPI_ALLOW_PLAIN_HTTP_TO`.
+    /// A builder with the API key from `AIMLAPI_KEY` and, if they are set, the base URL from
+    /// `AIMLAPI_BASE_URL` and the comma-separated hosts for
+    /// [`allow_plain_http_to`](Self::allow_plain_http_to) from `AIMLAPI_ALLOW_PLAIN_HTTP_TO`.
     ///
     /// # Errors
     ///
-    /// [`BuildError::MissingKey`] without the key, [`BuildError::NotUnicode`].
+    /// [`BuildError::MissingKey`] if `AIMLAPI_KEY` is not set, [`BuildError::NotUnicode`] if a
+    /// variable is not valid Unicode.
     pub fn from_env() -> Result<Self, BuildError> {
         Self::from_variables(&|name| std::env::var(name))
     }
@@ -97,7 +97,7 @@ impl ClientBuilder {
         let hosts = hosts.split(',').filter(|host| !host.trim().is_empty());
         let builder = Self::default().api_key(api_key).allow_plain_http_to(hosts);
         Ok(match variable(BASE_URL, look_up)? {
-            // Shells and containers have no other way to unset one.
+            // An empty variable counts as unset: some shells and containers can't unset one.
             Some(base_url) if !base_url.is_empty() => builder.base_url(base_url),
             _ => builder,
         })
@@ -111,19 +111,19 @@ impl ClientBuilder {
 
     /// The origin of the API, without a path. Default: `https://api.aimlapi.com`.
     ///
-    /// Plain http is allowed only to this machine and to hosts that
-    /// [`allow_plain_http_to`](Self::allow_plain_http_to) names.
+    /// Plain http is allowed only to loopback and to the hosts in
+    /// [`allow_plain_http_to`](Self::allow_plain_http_to).
     pub fn base_url(mut self, origin: impl Into<String>) -> Self {
         self.base_url = origin.into();
         self
     }
 
-    /// Hosts that the [base URL](Self::base_url) may name with plain http, such as
-    /// `kontext-mock` in a compose network. **The key goes there unencrypted.** A second call
-    /// adds to the first.
+    /// Hosts that the [base URL](Self::base_url) may reach over plain http, such as
+    /// `kontext-mock` in a compose network. **The key is sent there unencrypted.** A second
+    /// call adds to the first.
     ///
-    /// Each connection goes only to a private address of the host (10.0.0.0/8, 172.16.0.0/12,
-    /// 192.168.0.0/16, fc00::/7) or to this machine. With such a base URL neither the API nor
+    /// Connections are made only to private addresses of the host (10.0.0.0/8, 172.16.0.0/12,
+    /// 192.168.0.0/16, fc00::/7) or to loopback. With such a base URL neither the API nor
     /// downloads use a proxy, which would see the key, and images may be downloaded from that
     /// origin over plain http.
     ///
@@ -143,9 +143,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Headers of every request to the API, but not of downloads. Headers that this crate sets
-    /// itself are ignored (see [`CallOptions::headers`](crate::CallOptions::headers)). A second
-    /// call replaces the first.
+    /// Headers to add to every request to the API, but not to downloads. Headers that this
+    /// crate sets itself are ignored (see
+    /// [`CallOptions::headers`](crate::CallOptions::headers)). A second call replaces the
+    /// first.
     pub fn default_headers(mut self, mut headers: HeaderMap) -> Self {
         for name in &OWN_HEADERS {
             headers.remove(name);
@@ -154,8 +155,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Additional trusted root certificates, for the API and for downloads: for a proxy that
-    /// inspects traffic, or for a private server. A second call adds to the first.
+    /// Additional trusted root certificates for the API and for downloads, for example of a
+    /// proxy that inspects traffic or of a private server. A second call adds to the first.
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "rustls", feature = "native-tls"))))]
     pub fn root_certificates(
@@ -166,49 +167,50 @@ impl ClientBuilder {
         self
     }
 
-    /// How long connecting may take, including TLS. Default: 5 seconds.
+    /// The timeout for connecting, including TLS. Default: 5 seconds.
     ///
-    /// It is never more than half of [`attempt_timeout`](Self::attempt_timeout), so that a slow
-    /// connection is a request that was not sent, and not an unknown outcome.
+    /// It is capped at half of [`attempt_timeout`](Self::attempt_timeout), so that a slow
+    /// connection counts as a request that was not sent, not as an unknown outcome.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// How long one attempt may take, from connecting to the last byte of the answer.
-    /// Default: 300 seconds.
+    /// The timeout of one attempt, from connecting to the last byte of the response. Default:
+    /// 300 seconds, or [`RetryPolicy::total_timeout`] if that is shorter.
     ///
-    /// Generating takes long, and after a timeout it is unknown whether the image was made and
-    /// charged. The limit cannot exceed [`RetryPolicy::total_timeout`], 330 seconds by default:
-    /// raise that too.
+    /// Generating takes long, and after a timeout it is unknown whether the image was
+    /// generated and charged. The limit cannot exceed [`RetryPolicy::total_timeout`], which is
+    /// 330 seconds by default, so raise both.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt_timeout = Some(limit);
         self
     }
 
-    /// The largest body of a successful response, in bytes. Default: 64 MiB.
+    /// The maximum body size of a successful response, in bytes. Default: 64 MiB.
     ///
-    /// A larger one is a decode error that holds what was read.
+    /// A larger body is a decode error that contains the part that was read.
     pub fn max_response_size(mut self, limit: usize) -> Self {
         self.max_response_size = limit;
         self
     }
 
-    /// Which failures are retried, how often and how soon.
+    /// The retry policy: which failures are retried, how often and after what delay.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// How many credits the client and its clones may spend together. Default: no limit.
+    /// The maximum number of credits that the client and its clones may spend together.
+    /// Default: no limit.
     ///
     /// Credits are the provider's unit of account: 2,000,000 credits are 1 US dollar.
     ///
     /// A call reserves its estimate before it is sent, and fails with
-    /// [`Error::SpendLimit`](crate::Error::SpendLimit) if that could exceed the limit. When it
-    /// ends, the cost in the answer replaces the estimate, if there is one; a call that was
-    /// certainly not charged costs nothing. A call that is dropped after it was sent counts with
-    /// its whole estimate. If the retry policy allows retries after a 500 or a 502, the estimate
+    /// [`Error::SpendLimit`](crate::Error::SpendLimit) if that could exceed the limit. When
+    /// the call ends, the cost in the response, if any, replaces the estimate; a call that was
+    /// certainly not charged costs nothing. A call that is dropped after it was sent costs its
+    /// whole estimate. If the retry policy allows retries after a 500 or a 502, the estimate
     /// covers all attempts.
     ///
     /// The provider may charge more than the estimate, so the limit can be exceeded.
@@ -218,15 +220,15 @@ impl ClientBuilder {
         self
     }
 
-    /// The estimated cost of one image, in credits. Default: 91,000, the cost of a documented
-    /// call. A request is estimated to cost this for each image of `num_images`.
+    /// The estimated cost of one image, in credits. Default: 91,000, the cost of the call in
+    /// the documentation. The estimate of a request is this times `num_images`.
     pub fn credits_per_image(mut self, credits: u64) -> Self {
         self.credits_per_image = credits;
         self
     }
 
-    /// Calls a closure after every attempt, including those that are retried and those whose
-    /// future was dropped: for metrics and audits.
+    /// Calls a closure after every attempt, including retried ones and those whose future was
+    /// dropped, for metrics and audits.
     ///
     /// It runs in the task of the call, so it must be quick. If it panics, the call continues.
     /// A second call replaces the first.
@@ -247,8 +249,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The largest image that is downloaded, in bytes. Default: 32 MiB.
-    /// [`Download::max_size`](crate::Download::max_size) sets it for one image.
+    /// The maximum size of a downloaded image, in bytes. Default: 32 MiB.
+    /// [`Download::max_size`](crate::Download::max_size) overrides it for one image.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_max_size(mut self, limit: u64) -> Self {
@@ -256,8 +258,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest time without data before an attempt to download ends. Default: 20 seconds.
-    /// [`Download::stall_timeout`](crate::Download::stall_timeout) sets it for one image.
+    /// The maximum time without data before a download attempt fails. Default: 20 seconds.
+    /// [`Download::stall_timeout`](crate::Download::stall_timeout) overrides it for one image.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn download_stall_timeout(mut self, limit: Duration) -> Self {
@@ -265,25 +267,25 @@ impl ClientBuilder {
         self
     }
 
-    /// The proxy for the API and for downloads. Default: that of the environment
+    /// The proxy for the API and for downloads. Default: the proxy of the environment
     /// (`HTTPS_PROXY` and similar variables).
     ///
-    /// No proxy is used if the API is on this machine or is reached over plain http.
+    /// No proxy is used if the API is on loopback or is reached over plain http.
     pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
         self.network.proxy = Some(proxy);
         self
     }
 
-    /// Networks that are not public and that images may be downloaded from all the same, such
-    /// as `10.0.0.0/8`, `fd00::/8` or a single address: for an image store on a private network,
-    /// a resolver that returns fake IPs (198.18.0.0/15), or a network with its own NAT64
+    /// Non-public networks that images may be downloaded from, such as `10.0.0.0/8`,
+    /// `fd00::/8` or a single address: for an image store on a private network, a resolver
+    /// that returns fake IPs (198.18.0.0/15), or a network with its own NAT64
     /// (64:ff9b:1::/48). A second call adds to the first.
     ///
-    /// URLs and redirects still have to be https. Link-local addresses and the metadata services
+    /// URLs and redirects must still be https. Link-local addresses and the metadata services
     /// of clouds (169.254.0.0/16, fe80::/10, 168.63.129.16 and others) are allowed only by a
     /// network inside these ranges.
     ///
-    /// The URL of an image is untrusted input: whoever can write it can send a GET request from
+    /// The URL of an image is untrusted input: whoever controls it can send a GET request from
     /// this machine to these networks.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
@@ -293,25 +295,25 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client that downloads images, for example its proxy or certificates.
-    /// It is not the client of the API: it has its own connections and no key, and
-    /// [`configure_http`](Self::configure_http) does not change it. A second call continues from
-    /// the first.
+    /// Configures the HTTP client for downloads, for example its proxy or certificates. It is
+    /// separate from the client for the API: it has its own connections and no key, and
+    /// [`configure_http`](Self::configure_http) does not change it. A second call continues
+    /// from the first.
     ///
-    /// Afterwards this crate sets what it guarantees: the connect timeout, the headers `host`,
-    /// `accept` and `accept-encoding`, only its own retries and redirects, no referer, no
-    /// compression, no `connection_verbose`, https only, idle connections for 4 s, and a resolver
-    /// that returns only public addresses and those in
-    /// [`download_networks`](Self::download_networks) (if the API is on this machine, also
-    /// loopback addresses, over plain http too).
+    /// After the closure, this crate enforces its own settings: the connect timeout, the
+    /// headers `host`, `accept` and `accept-encoding`, only its own retries and redirects, no
+    /// referer, no compression, no `connection_verbose`, https only, a 4 s limit for idle
+    /// connections, and a resolver that returns only public addresses and those in
+    /// [`download_networks`](Self::download_networks). If the API is on loopback, it also
+    /// allows loopback addresses, and plain http to them.
     ///
     /// Everything else is the caller's responsibility:
     ///
-    /// - Default headers are sent to every host that an image's URL names, so they must not hold
-    ///   secrets.
+    /// - Default headers are sent to every host that an image's URL names, so they must not
+    ///   contain secrets.
     /// - **A proxy resolves names itself, so it can be made to reach its own network.** The
     ///   connection to the proxy is not checked. `no_proxy` disables proxies.
-    /// - An address that `resolve` sets is not checked.
+    /// - Addresses set with `resolve` are not checked.
     #[cfg(feature = "download")]
     #[cfg_attr(docsrs, doc(cfg(feature = "download")))]
     pub fn configure_download_http(
@@ -323,21 +325,21 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client of the API where this builder has no method of its own: a user
-    /// agent, a client certificate, or a proxy that downloads don't use. A second call continues
-    /// from the first.
+    /// Configures the HTTP client for the API where this builder has no method of its own: a
+    /// user agent, a client certificate, or a proxy that downloads don't use. A second call
+    /// continues from the first.
     ///
     /// The closure takes [`reqwest`]'s own builder, so it depends on this crate's version of
-    /// reqwest: a new major version of reqwest breaks such code, and no other.
+    /// reqwest: only code that uses it breaks with a new major version of reqwest.
     ///
-    /// Afterwards this crate sets what it guarantees: the key, the timeouts, the headers `host`,
-    /// `accept` and `accept-encoding`, no retries, no redirects, no referer, no compression, no
-    /// `connection_verbose` (it logs every byte, and so the key), idle connections for 4 s, and
-    /// no proxy to this machine or over plain http. An address that `resolve` sets for the host
-    /// of the API is not checked.
+    /// After the closure, this crate enforces its own settings: the key, the timeouts, the
+    /// headers `host`, `accept` and `accept-encoding`, no retries, no redirects, no referer,
+    /// no compression, no `connection_verbose` (it logs every byte, including the key), a 4 s
+    /// limit for idle connections, and no proxy to loopback or over plain http. Addresses set
+    /// with `resolve` for the host of the API are not checked.
     ///
-    /// Invalid headers of an answer are skipped unless the closure changes that. An answer with
-    /// more than 100 headers cannot be read; its outcome is then unknown.
+    /// Invalid headers of a response are skipped unless the closure changes that. A response
+    /// with more than 100 headers cannot be read, so its outcome is unknown.
     pub fn configure_http(
         mut self,
         configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
@@ -346,20 +348,19 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes the client. Nothing is sent.
+    /// Builds the client. Sends nothing.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the key is missing or not valid in a header, if the base URL is not an
-    /// origin, is plain http to another machine, or is https without a TLS feature, if an
-    /// attempt may take longer than all attempts, if a host or a network is not valid, or if
-    /// reqwest cannot be set up.
+    /// [`BuildError`] if the key is missing or not valid in a header; if the base URL is not
+    /// an origin, is plain http to a host that is not allowed, or is https without a TLS
+    /// feature; if the timeout of one attempt exceeds that of all attempts; if a host or a
+    /// network is invalid; or if reqwest cannot be set up.
     pub fn build(self) -> Result<Client, BuildError> {
         let base_url = BaseUrl::new(&self.base_url, &self.plain_http_hosts)?;
         let api_key = ApiKey::new(self.api_key.ok_or(BuildError::MissingKey)?)?;
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
-        // No part of a call may be cut in a way that leaves open whether it was sent
-        // while it still connects.
+        // No timeout may end a call while it still connects: its outcome would be unknown.
         let total = self.retry.get_total_timeout();
         let attempt_timeout = match self.attempt_timeout {
             Some(attempt) if attempt > total => {
@@ -369,11 +370,11 @@ impl ClientBuilder {
             None => ATTEMPT_TIMEOUT.min(total),
         };
         let connect_timeout = self.connect_timeout.min(attempt_timeout / 2);
-        // What the caller may choose otherwise.
+        // Defaults that the closure may change.
         let preset = self.network.http().default_headers(self.default_headers);
         let http = configure(preset)
-            // Each of them replaces the one that the closure may have set: another host
-            // would get the key, and a coding would make the answer unreadable.
+            // These override the closure's headers: a different host would receive the key,
+            // and an encoding would make the response unreadable.
             .default_headers(HeaderMap::from_iter([
                 (AUTHORIZATION, api_key.authorization()?),
                 (ACCEPT, HeaderValue::from_static("application/json")),
@@ -383,7 +384,7 @@ impl ClientBuilder {
             .timeout(attempt_timeout);
         let mut http = strict(http, connect_timeout);
         if base_url.is_loopback() {
-            // The key may go in the clear to this machine, so it must get nowhere else.
+            // The key may be sent unencrypted to loopback, so it must not go anywhere else.
             http = with_localhost_here(http.no_proxy());
         } else if base_url.plain_http().is_some() {
             http = http.no_proxy().dns_resolver(PrivateResolver);
@@ -417,7 +418,7 @@ impl ClientBuilder {
     }
 }
 
-/// Prints no key, and of the base URL nothing that was not checked.
+/// Omits the API key and anything of the base URL that was not validated.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ClientBuilder");
@@ -436,16 +437,16 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-/// Holds the API key.
+/// The variable with the API key.
 const API_KEY: &str = "AIMLAPI_KEY";
-/// Holds the origin of the API, if it is another one.
+/// The variable with the base URL.
 const BASE_URL: &str = "AIMLAPI_BASE_URL";
 
-/// Holds the hosts that the key may go to by plain http.
+/// The variable with the hosts that plain http is allowed to.
 const PLAIN_HTTP_HOSTS: &str = "AIMLAPI_ALLOW_PLAIN_HTTP_TO";
 
-/// Looks one variable up. Tests pass their own function, because a process
-/// cannot change its environment safely.
+/// Looks up one variable. Tests pass their own function, because changing the environment of a
+/// process is not thread-safe.
 fn variable(
     name: &'static str,
     look_up: &dyn Fn(&str) -> Result<String, VarError>,
@@ -521,7 +522,7 @@ mod tests {
         let patient = RetryPolicy::default().total_timeout(Duration::from_secs(600));
         let client = builder().retry(patient).build().unwrap();
         assert_eq!(client.shared.attempt_timeout, Duration::from_secs(600));
-        // What nobody set is no contradiction.
+        // The default attempt timeout never conflicts.
         let hasty = RetryPolicy::default().total_timeout(Duration::from_secs(9));
         let builder = Client::builder()
             .api_key("key")

@@ -1,4 +1,4 @@
-//! What the client knows of a call, whatever came of it.
+//! Calls: their ids, options and metadata.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -21,33 +21,32 @@ use crate::client::rate_limit::SharedRateLimit;
 use crate::redact;
 use crate::response::headers::CLIENT_REQUEST_ID;
 
-/// A call of the API: what it was called, and how many attempts it took.
+/// A call of the API: its client request id and its number of attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Call {
     pub(crate) client_request_id: ClientRequestId,
     pub(crate) attempts: u32,
-    /// Whether an attempt before the last one may have been charged. Only an opt-in
-    /// of [`RetryPolicy`](crate::RetryPolicy) makes it so.
+    /// Whether an attempt before the last one may have been charged. Only an opt-in of
+    /// [`RetryPolicy`](crate::RetryPolicy) makes this possible.
     #[serde(skip)]
     pub(crate) earlier_may_be_charged: bool,
 }
 
 impl Call {
-    /// The `X-Client-Request-Id` that every attempt was sent with: the caller's, or
-    /// one that the client made.
+    /// The `X-Client-Request-Id` of every attempt: the caller's, or one that the client
+    /// generated.
     pub fn client_request_id(&self) -> &ClientRequestId {
         &self.client_request_id
     }
 
-    /// How many attempts there were, the last one included. 0 where nothing was
-    /// attempted: the request is not valid, it would cross the spend limit, or its answer is
-    /// from a journal.
+    /// The number of attempts, including the last. 0 if nothing was sent: the request is
+    /// invalid, it could exceed the spend limit, or its response is from a journal.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 }
 
-/// Settings of one call, for [`Client::generate_with`](crate::Client::generate_with).
+/// Options of one call, for [`Client::generate_with`](crate::Client::generate_with).
 ///
 /// ```no_run
 /// # async fn f(client: kontext_api::Client, request: kontext_api::GenerateImageRequest)
@@ -71,7 +70,7 @@ pub struct CallOptions {
     pub(crate) headers: HeaderMap,
 }
 
-/// Headers that this crate answers for, so that no option replaces them.
+/// Headers that this crate controls, so options can't replace them.
 pub(crate) const OWN_HEADERS: [HeaderName; 9] = [
     ACCEPT,
     ACCEPT_ENCODING,
@@ -85,43 +84,46 @@ pub(crate) const OWN_HEADERS: [HeaderName; 9] = [
 ];
 
 impl CallOptions {
-    /// The name of the call, instead of one that the client makes. Names that are
-    /// known before the call can be written down before anything is sent.
+    /// The client request id of the call. Default: a new id from the client. With your own id,
+    /// you can store it before anything is sent.
     pub fn client_request_id(mut self, id: ClientRequestId) -> Self {
         self.client_request_id = Some(id);
         self
     }
 
-    /// How long the call may take, including retries and the delays between them, instead of [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) and
+    /// The timeout of the call, including retries and the delays between them. It replaces
+    /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) and
     /// [`RetryPolicy::total_timeout`](crate::RetryPolicy::total_timeout).
     ///
-    /// Give it more than [`connect_timeout`](crate::ClientBuilder::connect_timeout), which is
-    /// 5 s by default: if it ends while the client still connects, the outcome is unknown.
+    /// Make it longer than [`connect_timeout`](crate::ClientBuilder::connect_timeout), which
+    /// is 5 s by default: if it expires while the client still connects, the outcome is
+    /// unknown.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    /// Headers for every attempt, beside those of the client, of which they replace those
-    /// with the same name. Headers that this crate sets itself stay as they are:
-    /// `authorization`, `host`, `connection`, `accept`, `accept-encoding`,
-    /// `x-client-request-id` and those of the body.
+    /// Additional headers for every attempt. They replace the client's default headers with
+    /// the same name, but not the headers that this crate sets itself: `authorization`,
+    /// `host`, `connection`, `accept`, `accept-encoding`, `x-client-request-id`, and those of
+    /// the body.
     pub fn headers(mut self, headers: HeaderMap) -> Self {
         self.headers = headers;
         self
     }
 }
 
-/// What a call shares with the other calls of its batch.
+/// State shared by the calls of a batch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InBatch {
-    /// Ends the call where it waits to be tried again.
+    /// Cancels a call that waits for a retry.
     pub(crate) stop: CancellationToken,
     pub(crate) rate_limit: Arc<SharedRateLimit>,
 }
 
 impl InBatch {
-    /// Waits, and on while the batch pauses. False if it is stopped before that.
+    /// Waits for `delay`, and longer while the batch is paused. Returns false if the batch is
+    /// stopped.
     pub(crate) async fn wait(&self, mut delay: Duration) -> bool {
         loop {
             if timeout(delay, self.stop.cancelled()).await.is_ok() {
@@ -135,16 +137,16 @@ impl InBatch {
     }
 }
 
-/// The most characters that the provider takes.
+/// The maximum length that the provider accepts.
 const LONGEST: usize = 128;
 
-/// The caller's name for a call, sent as `X-Client-Request-Id`: what to give to the
-/// provider's support when the outcome of a call is unknown.
+/// The caller's id for a call, sent as `X-Client-Request-Id`. Give it to the provider's
+/// support if the outcome of a call is unknown.
 ///
-/// It has 1 to 128 characters of `A-Z a-z 0-9 . _ : -`. The provider silently drops
-/// any other value and carries the request out, so others are refused here. One
-/// name stands for one call, all of its attempts included; use another for the next
-/// call, or the provider's records of the two cannot be told apart.
+/// It has 1 to 128 characters of `A-Z a-z 0-9 . _ : -`. The provider silently drops any other
+/// value and still processes the request, so this type rejects them. Use one id per call, for
+/// all of its attempts; if two calls have the same id, the provider's records of them cannot
+/// be told apart.
 ///
 /// (Source: the provider's page on request headers.)
 ///
@@ -158,7 +160,7 @@ const LONGEST: usize = 128;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientRequestId(HeaderValue);
 
-/// A text is not a valid client request id.
+/// A string is not a valid client request id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "the client request id {problem}: use 1 to {LONGEST} of the characters A-Z a-z 0-9 . _ : -, \
@@ -169,12 +171,12 @@ pub struct InvalidClientRequestIdError {
 }
 
 impl ClientRequestId {
-    /// Takes a name.
+    /// Validates an id.
     ///
     /// # Errors
     ///
-    /// [`InvalidClientRequestIdError`] if it is empty, longer than 128 characters, or has
-    /// a character that the provider does not take.
+    /// [`InvalidClientRequestIdError`] if it is empty, longer than 128 characters, or has a
+    /// character that the provider does not accept.
     pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidClientRequestIdError> {
         let name = name.as_ref();
         let invalid = |problem| Err(InvalidClientRequestIdError { problem });
@@ -194,23 +196,23 @@ impl ClientRequestId {
         }
     }
 
-    /// A name that no other call has: the process is in it, because one that was forked
-    /// off draws the same numbers.
+    /// A unique id. It contains the process id, because a forked process draws the same random
+    /// numbers.
     pub(crate) fn random() -> Self {
         let number = fastrand::u128(..) >> 32;
         let mut name = String::with_capacity(40);
         // Writing to a string can't fail.
         let _ = write!(name, "kontext-{:08x}{number:024x}", process::id());
-        // These characters can be in a header.
+        // All of these characters are valid in a header.
         Self(HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("kontext")))
     }
 
-    /// The name.
+    /// The id.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 
-    /// The name as a header.
+    /// The id as a header value.
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.0
     }

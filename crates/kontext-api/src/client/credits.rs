@@ -1,4 +1,4 @@
-//! What a client and its clones have spent, and how much they may.
+//! Credits: what a client and its clones have spent, and their limit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,27 +9,27 @@ use crate::error::Error;
 use crate::response::answer::GeneratedImages;
 use crate::types::GenerateImageRequest;
 
-/// What a documented call costs per image, in credits.
+/// The cost of the documented call per image, in credits.
 pub(crate) const CREDITS_PER_IMAGE: u64 = 91_000;
 
-/// What a client and its clones have spent, in credits; 2,000,000 credits are 1 US dollar.
+/// The credits that a client and its clones have spent; 2,000,000 credits are 1 US dollar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Credits {
     /// [`ClientBuilder::spend_limit`](crate::ClientBuilder::spend_limit), if it is set.
     pub limit: Option<u64>,
-    /// What has been spent: the cost that an answer names, else the estimate. Calls that
-    /// failed count if they may have been charged.
+    /// Credits spent: the cost in each response, or else the estimate. Includes failed calls
+    /// that may have been charged.
     pub spent: u64,
-    /// The estimates of the calls that are under way.
+    /// The estimated cost of the calls in flight.
     pub reserved: u64,
 }
 
-/// The account of a client.
+/// The credit budget of a client.
 #[derive(Debug)]
 pub(crate) struct CreditBudget {
     per_image: u64,
-    /// How often a call may be charged, at least 1.
+    /// How many times a call may be charged, at least 1.
     charges_per_call: u64,
     credits: Mutex<Credits>,
 }
@@ -46,16 +46,16 @@ impl CreditBudget {
         }
     }
 
-    /// The most that a request is expected to cost.
+    /// The maximum expected cost of a request.
     pub(crate) fn estimate(&self, request: &GenerateImageRequest) -> u64 {
-        // Without a number, the provider makes 1.
+        // The provider's default is 1.
         let images = request.images().unwrap_or(1);
         images
             .saturating_mul(self.per_image)
             .saturating_mul(self.charges_per_call)
     }
 
-    /// Sets credits aside, or says how many are left.
+    /// Reserves credits, or returns how many are left.
     pub(crate) fn reserve(self: &Arc<Self>, estimate: u64) -> Result<Reservation, u64> {
         let mut credits = self.lock();
         if let Some(limit) = credits.limit {
@@ -76,7 +76,7 @@ impl CreditBudget {
         *self.lock()
     }
 
-    /// What a call cost, of which this was the estimate.
+    /// The cost of a call with this estimate.
     pub(crate) fn cost(&self, result: Result<&GeneratedImages, &Error>, estimate: u64) -> u64 {
         match result {
             Ok(answer) => self.cost_of_answer(answer, estimate),
@@ -84,8 +84,8 @@ impl CreditBudget {
         }
     }
 
-    /// What the answer says, else the estimate, or more where it has more images than were
-    /// asked for.
+    /// The cost in the response, or else the estimate, or more if there are more images than
+    /// requested.
     fn cost_of_answer(&self, answer: &GeneratedImages, estimate: u64) -> u64 {
         let images = u64::try_from(answer.images().len()).unwrap_or(u64::MAX);
         let attempt = estimate / self.charges_per_call;
@@ -95,7 +95,8 @@ impl CreditBudget {
         with_earlier(answer.call(), attempt, last)
     }
 
-    /// What the answer behind the error says, else the estimate if it may have been charged.
+    /// The cost in the response of the error, or else the estimate if the call may have been
+    /// charged.
     fn cost_of_error(&self, error: &Error, estimate: u64) -> u64 {
         let attempt = estimate / self.charges_per_call;
         let last = error
@@ -108,12 +109,12 @@ impl CreditBudget {
     }
 
     fn lock(&self) -> MutexGuard<'_, Credits> {
-        // Numbers are whole whatever happened to the thread that held them.
+        // A poisoned lock is fine: the numbers stay consistent.
         self.credits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Adds what the attempts before the last one may have cost.
+/// Adds the possible cost of the attempts before the last one.
 fn with_earlier(call: Option<&Call>, attempt: u64, last: u64) -> u64 {
     let earlier = match call {
         Some(call) if call.earlier_may_be_charged => u64::from(call.attempts) - 1,
@@ -122,7 +123,7 @@ fn with_earlier(call: Option<&Call>, attempt: u64, last: u64) -> u64 {
     attempt.saturating_mul(earlier).saturating_add(last)
 }
 
-/// Credits set aside for a call. Dropping it replaces them by what the call cost.
+/// Credits reserved for a call. Dropping it replaces the reservation with the cost.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     budget: Arc<CreditBudget>,
@@ -131,12 +132,12 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// An attempt begins: if the call is dropped now, its whole estimate counts as spent.
+    /// An attempt starts: if the call is dropped now, its whole estimate counts as spent.
     pub(crate) fn attempt_begins(&mut self) {
         self.cost = self.estimate;
     }
 
-    /// An attempt has ended with this, which may be the end of the call.
+    /// An attempt ended with this result, which may be the last one.
     pub(crate) fn attempt_ended(&mut self, result: Result<&GeneratedImages, &Error>) {
         self.cost = self.budget.cost(result, self.estimate);
     }

@@ -1,4 +1,4 @@
-//! What an attempt adds to the request of the generated client.
+//! Hooks for the generated client: what an attempt adds to the request.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,19 +11,17 @@ use crate::client::call::OWN_HEADERS;
 use crate::generated::Client;
 use crate::response::headers::CLIENT_REQUEST_ID;
 
-/// One attempt: what it sends beside what the document says, and the headers that
-/// come back.
+/// One attempt: headers and timeout to add to the request, and the headers of the response.
 pub(crate) struct AttemptHooks {
     client_request_id: HeaderValue,
     time: Option<Duration>,
-    /// Those that the caller adds.
+    /// The caller's headers.
     headers: HeaderMap,
     answered: Mutex<HeaderMap>,
 }
 
 impl AttemptHooks {
-    /// An attempt under this name, which may take that long; without a time, as long
-    /// as the HTTP client allows.
+    /// An attempt with this id and timeout. Without a timeout, the HTTP client's applies.
     pub(crate) fn new(
         client_request_id: HeaderValue,
         time: Option<Duration>,
@@ -37,7 +35,7 @@ impl AttemptHooks {
         }
     }
 
-    /// The headers of the answer.
+    /// The headers of the response.
     pub(crate) fn into_headers(self) -> HeaderMap {
         self.answered
             .into_inner()
@@ -45,7 +43,7 @@ impl AttemptHooks {
     }
 }
 
-/// The generated client is `Clone` and `Debug`, and so has to be this; neither is used.
+/// The generated client is `Clone` and `Debug`, so this type must be too; neither is used.
 impl Clone for AttemptHooks {
     fn clone(&self) -> Self {
         Self::new(
@@ -63,7 +61,7 @@ impl fmt::Debug for AttemptHooks {
 }
 
 impl ClientHooks<AttemptHooks> for Client {
-    /// Names the call, and adds the caller's headers.
+    /// Sets the timeout, the caller's headers and the client request id.
     async fn pre<E>(
         &self,
         request: &mut reqwest::Request,
@@ -88,8 +86,8 @@ impl ClientHooks<AttemptHooks> for Client {
         Ok(())
     }
 
-    /// Takes the headers out of the answer, of which the generated code would make a
-    /// copy, and hand out no more than a reference to that.
+    /// Moves the headers out of the response. The generated code would clone them and return
+    /// only a reference.
     async fn exec(
         &self,
         request: reqwest::Request,

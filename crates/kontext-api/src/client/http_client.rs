@@ -1,4 +1,4 @@
-//! The rules of every HTTP client of this crate, which no setting can lift.
+//! Settings of every HTTP client of this crate, which callers cannot override.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -7,18 +7,19 @@ use http::HeaderValue;
 
 use crate::client::build_error::BuildError;
 
-/// What the client calls itself to the provider.
+/// The default user agent.
 const USER_AGENT: &str = concat!("kontext-api/", env!("CARGO_PKG_VERSION"));
 
-/// How long a connection waits for the next request. A server that closes one at the same
-/// moment leaves the outcome of a request on it unknown, and those of Node.js do after 5 s.
+/// How long an idle connection stays in the pool. If the server closes a connection just as a
+/// request is sent on it, the outcome is unknown; Node.js servers close idle connections after
+/// 5 s.
 pub(crate) const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 
-/// Changes the settings of the HTTP client.
+/// A closure that configures the HTTP client.
 pub(crate) type Configure =
     Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
-/// Goes on from an earlier change.
+/// Chains a closure after an earlier one.
 pub(crate) fn after(
     earlier: Option<Configure>,
     configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
@@ -29,7 +30,7 @@ pub(crate) fn after(
     }
 }
 
-/// What the HTTP clients of the API and of downloads have in common.
+/// Settings shared by the HTTP clients of the API and of downloads.
 #[derive(Default)]
 pub(crate) struct Network {
     pub(crate) proxy: Option<reqwest::Proxy>,
@@ -38,8 +39,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// What a caller's closure goes on from. Gateways in front of an API refuse clients
-    /// without a name, and one bad header is no reason to lose an image.
+    /// The builder that a caller's closure starts from. API gateways reject clients without a
+    /// user agent, and one invalid header must not cost an image.
     pub(crate) fn http(&self) -> reqwest::ClientBuilder {
         let mut http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -55,16 +56,16 @@ impl Network {
     }
 }
 
-/// An API key that can be sent. It has no print of any sort.
+/// A valid API key. It deliberately implements neither Debug nor Display.
 pub(crate) struct ApiKey(String);
 
 impl ApiKey {
-    /// Takes a key as it was handed out, without `Bearer`.
+    /// Validates a key, without `Bearer`.
     ///
     /// # Errors
     ///
-    /// [`BuildError::MissingKey`] if it is empty, [`BuildError::InvalidKey`] if
-    /// it has anything but visible ASCII characters: a trailing line end, for one.
+    /// [`BuildError::MissingKey`] if it is empty, [`BuildError::InvalidKey`] if it contains
+    /// anything but visible ASCII characters, such as a trailing newline.
     pub(crate) fn new(key: impl Into<String>) -> Result<Self, BuildError> {
         let key = key.into();
         match key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -78,7 +79,7 @@ impl ApiKey {
         &self.0
     }
 
-    /// The value of the authorization header, marked so that no log prints it.
+    /// The value of the authorization header, marked as sensitive so that logs omit it.
     pub(crate) fn authorization(&self) -> Result<HeaderValue, BuildError> {
         let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))
             .map_err(|_| BuildError::InvalidKey)?;
@@ -87,7 +88,7 @@ impl ApiKey {
     }
 }
 
-/// Sends nothing by itself, follows nothing by itself, changes no body and logs none.
+/// Disables automatic redirects and retries, compression and verbose logging.
 pub(crate) fn strict(
     http: reqwest::ClientBuilder,
     connect_timeout: Duration,
@@ -95,18 +96,18 @@ pub(crate) fn strict(
     http.redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        // Another crate of the same build may have turned these on.
+        // Features of another crate in the build may have enabled these.
         .no_gzip()
         .no_brotli()
         .no_zstd()
         .no_deflate()
         .pool_idle_timeout(IDLE_CONNECTION)
-        // It logs every byte, and so the key.
+        // Verbose logging would include the key.
         .connection_verbose(false)
         .connect_timeout(connect_timeout)
 }
 
-/// Takes `localhost` for this machine, wherever a resolver thinks that it is.
+/// Resolves `localhost` to loopback, regardless of the system resolver.
 pub(crate) fn with_localhost_here(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     let addresses = [
         (Ipv4Addr::LOCALHOST, 0).into(),

@@ -1,4 +1,4 @@
-//! A rate limit that the calls of a batch run into together.
+//! The rate limit shared by the calls of a batch.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,17 +7,17 @@ use tokio::time::Instant;
 
 use crate::client::retry::RetryPolicy;
 
-/// The longest pause after a 429 that does not say how long to wait.
+/// The maximum pause after a 429 without `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The rate limit that calls of a batch run into together: while one waits, all do.
+/// A rate limit shared by the calls of a batch: a 429 pauses all of them.
 #[derive(Debug, Default)]
 pub(crate) struct SharedRateLimit(Mutex<Pauses>);
 
-/// The pauses since the last answer that was no 429.
+/// The pauses since the last success.
 #[derive(Debug, Default)]
 struct Pauses {
-    /// Nothing is sent before.
+    /// Send nothing before this.
     until: Option<Instant>,
     count: u32,
     first: Option<Instant>,
@@ -25,13 +25,13 @@ struct Pauses {
 }
 
 impl SharedRateLimit {
-    /// For how long nothing may be sent.
+    /// The remaining pause.
     pub(crate) fn pause(&self) -> Option<Duration> {
         let until = self.lock().until?;
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// The provider has taken a request.
+    /// Resets the count after a successful response.
     pub(crate) fn lifted(&self) {
         let mut pauses = self.lock();
         let until = pauses.until;
@@ -41,9 +41,9 @@ impl SharedRateLimit {
         };
     }
 
-    /// Begins a pause after a 429, and gives how long it is; `None` if the call ends: the
-    /// policy does not try again, the provider asks for more time than it allows, or for
-    /// the time of a whole call every answer has been a 429.
+    /// Starts a pause after a 429 and returns its length. `None` ends the call: the policy
+    /// does not retry rate limits, `Retry-After` exceeds the policy's limit, or all responses
+    /// have been 429s for longer than the total timeout.
     pub(crate) fn refused(
         &self,
         policy: &RetryPolicy,
@@ -60,7 +60,7 @@ impl SharedRateLimit {
         if now.duration_since(first) > policy.get_total_timeout() {
             return None;
         }
-        // What was under way when a pause began says nothing new.
+        // Requests sent before the last pause began say nothing new.
         if pauses.last.is_none_or(|last| sent >= last) {
             pauses.count = pauses.count.saturating_add(1);
             pauses.last = Some(now);
@@ -79,7 +79,7 @@ impl SharedRateLimit {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pauses> {
-        // Each of its values is whole whatever happened to the thread that held it.
+        // A poisoned lock is fine: each field is valid on its own.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

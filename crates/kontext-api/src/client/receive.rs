@@ -1,4 +1,4 @@
-//! Reads the body of an answer, and never more of it than was agreed.
+//! Reads a response body up to a limit.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -10,10 +10,10 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use tokio::time::{Instant, timeout_at};
 
-/// The most memory that is set aside on a server's word, in bytes.
+/// The maximum memory to reserve based on a `Content-Length`, in bytes.
 const MOST_RESERVED: usize = 64 * 1024 * 1024;
 
-/// The pieces of a body as they arrive.
+/// A body as a stream of chunks.
 pub(crate) type Pieces = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send + Sync>>;
 
 /// A body, or the beginning of one.
@@ -24,24 +24,23 @@ pub(crate) struct Received {
 
 /// How a body ended.
 pub(crate) enum End {
-    /// As it should.
+    /// Completely.
     Complete,
-    /// It is longer than the limit.
+    /// It exceeds the limit.
     TooLong,
-    /// The connection broke, or time was up.
+    /// The connection broke, or a timeout expired.
     Broken(Box<dyn Error + Send + Sync>),
 }
 
-/// Reads up to `limit` bytes, as long as that takes or, if there is one, until `deadline`.
+/// Reads up to `limit` bytes, until `deadline` if there is one.
 pub(crate) async fn receive(
     headers: &HeaderMap,
     mut pieces: Pieces,
     limit: usize,
     deadline: Option<Instant>,
 ) -> Received {
-    // The announced size spares growing, which would double the memory of a
-    // large image for a moment. It is a server's claim, so the limit holds, and
-    // no claim may ask for more memory than there is.
+    // Reserving the announced size avoids growing the buffer, which would briefly double the
+    // memory for a large image. The server's claim is untrusted, so it is capped.
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
@@ -72,8 +71,8 @@ pub(crate) async fn receive(
     Received { bytes, end }
 }
 
-/// Grows by a quarter, and not by doubling, once there is much: what is set aside and
-/// not used counts when an image is decoded beside it.
+/// Grows large buffers by a quarter instead of doubling them: unused capacity counts when an
+/// image is decoded at the same time.
 fn make_room(bytes: &mut Vec<u8>, needed: usize) {
     const MUCH: usize = 1024 * 1024;
     if bytes.len() >= MUCH && bytes.capacity() - bytes.len() < needed {

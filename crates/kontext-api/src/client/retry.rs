@@ -1,4 +1,4 @@
-//! When to try again, how long to wait before, and when to stop.
+//! When to retry, how long to wait, and when to stop.
 
 use std::error::Error as StdError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Which failures are retried, how often and how soon.
+/// Which failures are retried, how often and after what delay.
 ///
-/// The API has no idempotency key, so a request that is sent twice may be paid for twice. By
-/// default only requests that were certainly not carried out are retried. The table in the
-/// [crate's documentation](crate#retries) shows every outcome; the methods here change it.
+/// The API has no idempotency key, so a request sent twice may be paid for twice. By default
+/// only requests that were certainly not processed are retried. The table in the [crate's
+/// documentation](crate#retries) lists every outcome; the methods here change the behaviour.
 ///
-/// There are at most three attempts, within 330 s. The delays are random ("full jitter", so that
-/// many clients don't return at once): up to 0.5 s before the second attempt, up to 1 s before the
-/// third, doubling up to 8 s. The `Retry-After` of a 429 or a 503 is added to that, up to 60 s; a
-/// longer one ends the call. A client and its clones share a budget of 10 retries: a retry takes
-/// 1, and a successful call returns 0.2. If everything fails, later calls are made only once.
-/// Downloads have their own budget of the same size.
+/// There are at most three attempts, within 330 s. The delays are random ("full jitter", so
+/// that clients don't retry all at once): up to 0.5 s before the second attempt, up to 1 s
+/// before the third, doubling up to 8 s. The `Retry-After` of a 429 or a 503 is added to that,
+/// up to 60 s; a longer one ends the call. A client and its clones share a budget of 10
+/// retries: a retry takes 1, and a successful call returns 0.2. When the budget is used up,
+/// calls are made only once. Downloads have a budget of their own, of the same size.
 ///
-/// In a [`Batch`](crate::Batch), a 429 pauses all jobs instead, and uses up neither an attempt nor
-/// the budget.
+/// In a [`Batch`](crate::Batch), a 429 pauses all jobs instead, and uses up neither an attempt
+/// nor the budget.
 ///
-/// Downloads are safe to repeat, so all transient failures are retried there, including truncated
-/// bodies and any 5xx.
+/// Downloads are safe to repeat, so all their transient failures are retried, including
+/// truncated bodies and any 5xx.
 ///
 /// ```
 /// use std::time::Duration;
@@ -69,7 +69,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Getters, each with the field and the setter that it is for.
+/// Getters, each with its field and its setter.
 macro_rules! getters {
     ($($name:ident: $kind:ty = $field:ident, $setter:ident;)*) => {$(
         #[doc = concat!("What [`", stringify!($setter), "`](Self::", stringify!($setter), ") has set.")]
@@ -80,7 +80,7 @@ macro_rules! getters {
 }
 
 impl RetryPolicy {
-    /// One attempt, whatever happens.
+    /// A policy without retries.
     pub fn never() -> Self {
         Self::default().max_attempts(1)
     }
@@ -91,40 +91,40 @@ impl RetryPolicy {
         self
     }
 
-    /// The longest delay before the second attempt. Default: 0.5 s. It doubles with every
+    /// The maximum delay before the second attempt. Default: 0.5 s. It doubles with every
     /// further attempt.
     pub fn base_delay(mut self, delay: Duration) -> Self {
         self.base_delay = delay;
         self
     }
 
-    /// The longest delay before any attempt. Default: 8 s. A `Retry-After` may be longer.
+    /// The maximum delay before any attempt. Default: 8 s. A `Retry-After` may be longer.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// The longest `Retry-After` that is waited for. Default: 60 s.
+    /// The longest `Retry-After` to wait for. Default: 60 s.
     pub fn max_retry_after(mut self, delay: Duration) -> Self {
         self.max_retry_after = delay;
         self
     }
 
-    /// How long all attempts of a call and the delays between them may take. Default: 330 s.
+    /// The timeout for all attempts of a call and the delays between them. Default: 330 s.
     ///
     /// A retry is made only if at least half of
     /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) is left for it after the
-    /// delay, because an attempt that is cut off has an unknown outcome. A download needs half a
-    /// second.
+    /// delay, because an attempt that is cut off has an unknown outcome. A download needs half
+    /// a second.
     pub fn total_timeout(mut self, limit: Duration) -> Self {
         self.total_timeout = limit;
         self
     }
 
-    /// How many retries a client and its clones have in reserve. Default: 10.
+    /// The retry budget shared by a client and its clones. Default: 10.
     ///
-    /// Each retry takes one, and each successful call returns a fifth of one, up to this number.
-    /// With 0 there are no retries.
+    /// Each retry takes 1, and each successful call returns 0.2, up to this number. With 0
+    /// there are no retries.
     pub fn budget(mut self, retries: u32) -> Self {
         self.budget = retries;
         self
@@ -142,7 +142,7 @@ impl RetryPolicy {
         self
     }
 
-    /// How often to retry after a 503 from the provider itself. Default: once. Any other 503 is
+    /// How often to retry after a 503 from the provider itself. Default: 1. Any other 503 has
     /// an unknown outcome and is never retried.
     pub fn max_503_retries(mut self, times: u32) -> Self {
         self.max_503 = times;
@@ -151,10 +151,10 @@ impl RetryPolicy {
 
     /// Whether to retry after a 500. Default: no.
     ///
-    /// The provider documents that failed requests are not charged, which holds for a 500 in the
-    /// provider's own format. Any other comes from a gateway, which does not know what the
-    /// service behind it did: **the image may be made, and paid for, twice**. A 500 whose
-    /// message is about maintenance is not retried.
+    /// The provider documents that failed requests are not charged, which holds for a 500 in
+    /// the provider's own format. Any other 500 comes from a gateway, which does not know what
+    /// the service behind it did: **the image may be generated, and paid for, twice**. A 500
+    /// whose message is about maintenance is not retried.
     pub fn retry_500(mut self, yes: bool) -> Self {
         self.on_500 = yes;
         self
@@ -162,8 +162,8 @@ impl RetryPolicy {
 
     /// Whether to retry after a 502. Default: no.
     ///
-    /// A gateway returns it when the connection to the service behind it broke: **the image may
-    /// be made, and paid for, twice**.
+    /// A gateway returns it when the connection to the service behind it breaks: **the image
+    /// may be generated, and paid for, twice**.
     pub fn retry_502(mut self, yes: bool) -> Self {
         self.on_502 = yes;
         self
@@ -183,7 +183,7 @@ impl RetryPolicy {
         get_retry_502: bool = on_502, retry_502;
     }
 
-    /// How often a call may be charged at most.
+    /// The maximum number of times that a call may be charged.
     pub(crate) fn charges_per_call(&self) -> u64 {
         match self.on_500 || self.on_502 {
             true => u64::from(self.max_attempts),
@@ -191,7 +191,7 @@ impl RetryPolicy {
         }
     }
 
-    /// The longest wait before attempt `number`, which is 2 at least.
+    /// The maximum delay before attempt `number`, which is at least 2.
     pub(super) fn longest_delay(&self, number: u32) -> Duration {
         let doublings = number.saturating_sub(2).min(31);
         let delay = self.base_delay.saturating_mul(1 << doublings);
@@ -210,7 +210,7 @@ impl RetryPolicy {
     }
 }
 
-/// Why an attempt may be worth repeating.
+/// Why an attempt may be worth retrying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// No connection was made.
@@ -223,15 +223,14 @@ pub(crate) enum Cause {
     InternalError,
     /// 502.
     BadGateway,
-    /// Any failure of a download that may pass.
+    /// Any transient failure of a download.
     TransientDownload,
 }
 
-/// Whether no attempt will make a connection: a certificate that is not trusted, a proxy
-/// that wants a password or has an unsupported scheme, plain http to an address that is not
-/// private.
+/// Whether connecting can never succeed: an untrusted certificate, a proxy that requires a
+/// password or has an unsupported scheme, plain http to an address that is not private.
 ///
-/// The libraries below have no types for these, so it goes by their words.
+/// The underlying libraries have no types for these, so it matches their messages.
 pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -245,7 +244,7 @@ pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// The retries that a client and its clones have in reserve, in fifths of a retry.
+/// The retry budget shared by a client and its clones, in fifths of a retry.
 #[derive(Debug)]
 pub(crate) struct Budget {
     fifths: Mutex<u64>,
@@ -261,7 +260,7 @@ impl Budget {
         }
     }
 
-    /// Takes one retry, if there is one.
+    /// Takes one retry, if one is left.
     fn take(&self) -> bool {
         let mut fifths = self.lock();
         match fifths.checked_sub(5) {
@@ -273,14 +272,14 @@ impl Budget {
         }
     }
 
-    /// Gives back what a success is worth.
+    /// Returns a fifth of a retry after a success.
     pub(crate) fn succeeded(&self) {
         let mut fifths = self.lock();
         *fifths = (*fifths + 1).min(self.most);
     }
 
     fn lock(&self) -> MutexGuard<'_, u64> {
-        // A number is whole whatever happened to the thread that held it.
+        // A poisoned lock is fine: the number is always valid.
         self.fifths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -290,16 +289,16 @@ impl Budget {
 pub(crate) struct Schedule<'a> {
     policy: &'a RetryPolicy,
     budget: &'a Budget,
-    /// Nothing where the policy allows more time than a clock can count.
+    /// `None` if the policy's timeout exceeds the range of the clock.
     end: Option<Instant>,
     attempts: u32,
-    /// Those that the policy does not count.
+    /// Attempts that the policy does not count.
     extra: u32,
     retries_of_503: u32,
 }
 
 impl<'a> Schedule<'a> {
-    /// Starts the clock; the first attempt is next.
+    /// Starts the clock with the first attempt.
     pub(crate) fn start(policy: &'a RetryPolicy, budget: &'a Budget) -> Self {
         Self {
             policy,
@@ -311,24 +310,24 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Gives all attempts another time than the policy does.
+    /// Replaces the policy's total timeout.
     pub(crate) fn ends_after(&mut self, limit: Duration) {
         self.end = Instant::now().checked_add(limit);
     }
 
-    /// Leaves a pause that was not the call's own out of its time.
+    /// Extends the deadline by a pause that does not count towards the call.
     pub(crate) fn extend(&mut self, pause: Duration) {
         self.end = self.end.and_then(|end| end.checked_add(pause));
     }
 
-    /// The number of the attempt that is under way, from 1.
+    /// The number of the current attempt, from 1.
     pub(crate) fn attempt(&self) -> u32 {
         self.attempts.saturating_add(self.extra)
     }
 
-    /// Another attempt after `delay`, or what the server asks for if that is more, which
-    /// the policy does not count. `None` if there is no time for it, or if there are to be
-    /// no retries at all.
+    /// Allows another attempt that the policy does not count, after `delay` or `retry_after`,
+    /// whichever is longer. `None` if no time is left, `retry_after` exceeds the policy's
+    /// limit, or the policy has no retries.
     pub(crate) fn next_extra(
         &mut self,
         delay: Duration,
@@ -343,7 +342,7 @@ impl<'a> Schedule<'a> {
         is_allowed.then_some(delay)
     }
 
-    /// How much time is left for all attempts.
+    /// The time left for all attempts.
     pub(crate) fn time_left(&self) -> Duration {
         match self.end {
             Some(end) => end.saturating_duration_since(Instant::now()),
@@ -351,9 +350,9 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// How long to wait before the next attempt, or `None` if there is none.
+    /// The delay before the next attempt, or `None` if there is none.
     ///
-    /// `least` is the time that the next attempt must have.
+    /// `least` is the minimum time that must be left for the attempt itself.
     pub(crate) fn next(
         &mut self,
         cause: Cause,
@@ -368,8 +367,8 @@ impl<'a> Schedule<'a> {
         }
         let longest = self.policy.longest_delay(self.attempts + 1);
         let jitter = longest.mul_f64(fastrand::f64());
-        // What the server asks for is the least; the jitter keeps clients apart
-        // that were told the same.
+        // `Retry-After` is the minimum; the jitter spreads clients that received the same
+        // value.
         let delay = retry_after.unwrap_or_default().saturating_add(jitter);
         if delay.saturating_add(least) > self.time_left() || !self.budget.take() {
             return None;
@@ -389,7 +388,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// The delays that a call gets when every attempt fails like this.
+    /// The delays of a call whose attempts all fail with this cause.
     fn delays(policy: &RetryPolicy, cause: Cause, retry_after: Option<Duration>) -> Vec<Duration> {
         let budget = Budget::new(policy);
         let mut schedule = Schedule::start(policy, &budget);

@@ -1,4 +1,4 @@
-//! One client in several runtimes.
+//! Support for one client in several runtimes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,35 +8,35 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::http_client::IDLE_CONNECTION;
 
-/// How long a runtime may take to run a task that does nothing.
+/// How long a runtime may take to run an empty task before it counts as not running.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The runtimes that a client was used in.
 ///
-/// A connection is driven by the runtime that it was made in. Where that one waits for
-/// somebody to `block_on` it again, a request on the connection is never sent, and after
-/// its time-out nobody knows that. So a call in another runtime first waits until no
-/// connection of such a runtime is used again.
+/// A connection is driven by the runtime that opened it. If that runtime is not running, for
+/// example between two `block_on`, a request on the connection is never sent, and times out
+/// with an unknown outcome. So a call in another runtime first waits until the pool has
+/// dropped the connections of such a runtime.
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes(Mutex<Vec<Used>>);
 
-/// A runtime with the calls that are under way in it.
+/// A runtime and its calls in flight.
 #[derive(Clone, Debug)]
 struct Used {
     runtime: Handle,
     calls: usize,
-    /// When a call last began or ended.
+    /// When a call last started or ended.
     last: Instant,
 }
 
 impl Used {
-    /// From then on the pool gives out no connection that was made here.
+    /// When the pool has dropped all idle connections of this runtime.
     fn end(&self) -> Instant {
         self.last + IDLE_CONNECTION + Duration::from_millis(100)
     }
 }
 
-/// A call that is under way in a runtime.
+/// A call in flight in a runtime.
 #[derive(Debug)]
 pub(crate) struct InRuntime<'a> {
     runtimes: &'a Runtimes,
@@ -44,7 +44,7 @@ pub(crate) struct InRuntime<'a> {
 }
 
 impl Runtimes {
-    /// Begins a call in the current runtime.
+    /// Starts a call in the current runtime.
     ///
     /// # Panics
     ///
@@ -58,7 +58,7 @@ impl Runtimes {
         for other in self.others(current) {
             match timeout(PATIENCE, other.runtime.spawn(async {})).await {
                 Ok(Ok(())) => {}
-                // It is gone, and its connections are.
+                // The runtime has shut down, and its connections are closed.
                 Ok(Err(_)) => self
                     .lock()
                     .retain(|used| used.runtime.id() != other.runtime.id()),
@@ -68,7 +68,7 @@ impl Runtimes {
         entered
     }
 
-    /// Notes a call in the current runtime, and gives the others that were used lately.
+    /// Registers a call in the current runtime, and returns the other recently used runtimes.
     fn others(&self, current: Handle) -> Vec<Used> {
         let mut all = self.lock();
         let (id, now) = (current.id(), Instant::now());
@@ -89,7 +89,7 @@ impl Runtimes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Used>> {
-        // Each entry is whole whatever happened to the thread that held it.
+        // A poisoned lock is fine: each entry is always valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Tells a hook and the trace what happens on the way.
+//! Telemetry: reports calls and attempts to a hook and to tracing.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::redact::Redactor;
 use crate::response::answer::GeneratedImages;
 
-/// A span of a call or an attempt, with the fields of both and some more.
+/// A span with the fields common to calls and attempts, and some more.
 macro_rules! span {
     ($level:expr, $name:literal, $operation:expr, $id:expr, $($field:ident = $value:expr),*) => {
         tracing::span!(
@@ -35,10 +35,10 @@ macro_rules! span {
     };
 }
 
-/// A function that sees every attempt.
+/// A closure to call after every attempt.
 pub(crate) type Hook = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;
 
-/// Tells a hook and the trace what happens.
+/// Reports calls and attempts to the hook and to tracing.
 pub(crate) struct Observer {
     hook: Option<Hook>,
     redactor: Redactor,
@@ -49,7 +49,7 @@ impl Observer {
         Self { hook, redactor }
     }
 
-    /// Begins a call. If what it returns is dropped, the call was.
+    /// Starts a call. Dropping the span without ending it records a dropped call.
     pub(crate) fn begin_call(
         &self,
         operation: Operation,
@@ -64,7 +64,7 @@ impl Observer {
         }
     }
 
-    /// Begins an attempt. If what it returns is dropped, the attempt was.
+    /// Starts an attempt. Dropping the span without ending it records a dropped attempt.
     pub(crate) fn begin<'a>(
         &'a self,
         operation: Operation,
@@ -90,7 +90,7 @@ impl Observer {
         }
     }
 
-    /// Writes into a span what an outcome says; all of it without the key.
+    /// Records an outcome in a span, without the API key.
     fn record(&self, span: &Span, outcome: &Outcome<'_>, duration: Duration) {
         if span.is_disabled() {
             return;
@@ -111,7 +111,7 @@ impl Observer {
     }
 }
 
-/// A call that is under way.
+/// A call in flight.
 pub(crate) struct CallSpan<'a> {
     observer: &'a Observer,
     begin: Instant,
@@ -120,12 +120,11 @@ pub(crate) struct CallSpan<'a> {
 }
 
 impl CallSpan<'_> {
-    /// The span that the call runs in.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// Tells how it ended, after so many attempts.
+    /// Records the outcome and the number of attempts.
     pub(crate) fn end(mut self, outcome: &Outcome<'_>, attempts: Option<u32>) {
         self.has_ended = true;
         catch_panic(|| {
@@ -148,7 +147,7 @@ impl Drop for CallSpan<'_> {
     }
 }
 
-/// An attempt that is under way.
+/// An attempt in flight.
 pub(crate) struct AttemptSpan<'a> {
     observer: &'a Observer,
     operation: Operation,
@@ -160,12 +159,11 @@ pub(crate) struct AttemptSpan<'a> {
 }
 
 impl AttemptSpan<'_> {
-    /// The span that the attempt runs in.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// Tells how it ended.
+    /// Reports the outcome.
     pub(crate) fn end(mut self, outcome: Outcome<'_>, next_in: Option<Duration>) {
         self.has_ended = true;
         self.tell(outcome, next_in);
@@ -188,10 +186,10 @@ impl AttemptSpan<'_> {
         });
     }
 
-    /// Writes a line for those who want to know without asking. What a server says may
-    /// repeat the prompt, so the text of an error is for the finest level alone.
+    /// Logs the outcome. A server's message may repeat the prompt, so error messages are
+    /// logged only at trace level.
     fn log(&self, outcome: &Outcome<'_>, next_in: Option<Duration>) {
-        // The span may be filtered out where its events are not.
+        // The span may be filtered out while its events are not.
         let client_request_id = self.id.map(ClientRequestId::as_str);
         let status = outcome.status().map(|status| status.as_u16());
         let next_in_ms = next_in.map(milliseconds);
@@ -230,7 +228,7 @@ impl AttemptSpan<'_> {
                     status, cause, next_in_ms, "downloading again"
                 );
             }
-            // The caller has the error, and knows whether it is worth a line.
+            // The caller gets the error and decides whether to log it.
             _ => {
                 debug!(
                     client_request_id,
@@ -249,7 +247,7 @@ impl AttemptSpan<'_> {
         }
     }
 
-    /// Why there was no answer, in the words of the HTTP client.
+    /// The HTTP client's error and its sources, if there was no response.
     fn cause(&self, outcome: &Outcome<'_>) -> Option<String> {
         let source = match outcome {
             Outcome::Failed(
@@ -280,8 +278,8 @@ impl Drop for AttemptSpan<'_> {
     }
 }
 
-/// Runs code of the caller's, a hook or a subscriber. An image may have been paid for, so
-/// a panic in it stays there; whoever panics prints that.
+/// Runs the caller's hook or subscriber. An image may have been paid for, so a panic must not
+/// propagate; the panic hook has already printed it.
 fn catch_panic(run: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(run));
 }
@@ -290,13 +288,13 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What an attempt tries to do.
+/// The kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// `generate_image`: a POST that is paid for.
+    /// `generate_image`: a POST request that costs credits.
     GenerateImage,
-    /// The download of an image, which costs nothing.
+    /// The download of an image, which is free.
     Download,
 }
 
@@ -316,44 +314,43 @@ impl fmt::Display for Operation {
     }
 }
 
-/// An attempt that has ended, as [`ClientBuilder::on_attempt`] sees it.
+/// A finished attempt, as passed to [`ClientBuilder::on_attempt`].
 ///
 /// [`ClientBuilder::on_attempt`]: crate::ClientBuilder::on_attempt
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Attempt<'a> {
-    /// What was tried.
+    /// The kind of operation.
     pub operation: Operation,
-    /// The `X-Client-Request-Id` of the call; `None` for a download, which has none.
+    /// The `X-Client-Request-Id` of the call; `None` for a download.
     pub client_request_id: Option<&'a ClientRequestId>,
-    /// 1 for the first attempt of a call.
+    /// The number of the attempt within its call, from 1.
     pub number: u32,
-    /// How long it took, from connecting to the last byte.
+    /// The duration, from connecting to the last byte.
     pub duration: Duration,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome<'a>,
-    /// When the next attempt of the same call begins, counted from now; `None` if
-    /// this was the last. It is not made if the future is dropped, or a batch stopped,
-    /// while it waits.
+    /// The delay before the next attempt of the same call; `None` if this was the last. The
+    /// attempt is not made if the future is dropped, or the batch stopped, during the delay.
     pub next_in: Option<Duration>,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
-    /// With images.
+    /// Images were generated.
     Generated(&'a GeneratedImages),
-    /// With an error of the call.
+    /// The attempt failed.
     Failed(&'a Error),
-    /// With an image on this side.
+    /// The image was downloaded.
     #[cfg(feature = "download")]
     Downloaded,
-    /// Without the image; it is still where it was.
+    /// The download failed; the image remains at its URL.
     #[cfg(feature = "download")]
     DownloadFailed(&'a DownloadError),
-    /// The caller dropped the future. If it was a generation, its outcome is unknown:
-    /// the image may be made, and charged.
+    /// The caller dropped the future. If it was a generation, its outcome is unknown: the
+    /// image may be generated and charged.
     Dropped,
 }
 
@@ -371,7 +368,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// The HTTP status, if an answer arrived that is not an image.
+    /// The HTTP status, if a response arrived; `None` for a successful download.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Generated(answer) => Some(answer.status()),
@@ -382,7 +379,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// The provider's name for the request.
+    /// The provider's id for the request.
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Generated(answer) => answer.request_id(),
@@ -391,7 +388,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// The cost in credits, as the answer says.
+    /// The cost in credits, if the response contains it.
     pub fn credits_used(&self) -> Option<u64> {
         match self {
             Self::Generated(answer) => answer.credits_used(),
@@ -400,7 +397,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// The cost in US dollars, as the answer says.
+    /// The cost in US dollars, if the response contains it.
     pub fn usd_spent(&self) -> Option<&str> {
         match self {
             Self::Generated(answer) => answer.usd_spent(),
