@@ -1,4 +1,4 @@
-//! Downloads: an image of an answer, to bytes, to a writer or to a file.
+//! Downloads an image of a response to memory, to a writer or to a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,45 +25,45 @@ mod ssrf;
 pub use error::{DownloadError, DownloadFailure};
 pub(crate) use fetch::{Downloads, Settings};
 
-/// How old an answer may be whose images may still be on their way to their URLs.
+/// How long after the response its images may not be available at their URLs yet.
 const FRESH: Duration = Duration::from_secs(15);
 
-/// The waits before such an image is asked for again.
+/// The delays before retrying such an image.
 const FRESH_DELAYS: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
 
-/// The least time that another attempt is worth.
+/// The minimum time that must be left for another attempt.
 const LEAST: Duration = Duration::from_millis(500);
 
 impl Client {
-    /// Downloads an image of an answer. Nothing happens before one of the methods
+    /// Downloads an image of a response. Nothing happens until one of the methods
     /// [`bytes`](Download::bytes), [`to_writer`](Download::to_writer) and
     /// [`to_file`](Download::to_file) is awaited.
     ///
-    /// Base64 and `data:` URIs are decoded from the body of the answer, and nothing is sent. Any
-    /// other image, and one whose base64 holds no image, is fetched from its URL, with an HTTP
-    /// client that has no key and no cookies, and the same proxy. For how long such a URL is
-    /// valid is not documented, so download soon.
+    /// Base64 and `data:` URIs are decoded from the body of the response, and nothing is sent.
+    /// Any other image, and one whose base64 is not a valid image, is fetched from its URL.
+    /// The HTTP client for that has no key and no cookies, but the same proxy. How long such a
+    /// URL is valid is not documented, so download soon.
     ///
-    /// The URL is untrusted input. It has to be https and lead to a public address, checked when
-    /// the connection is made
+    /// The URL is untrusted input. It must be https and lead to a public address, which is
+    /// checked for every connection
     /// ([`ClientBuilder::download_networks`](crate::ClientBuilder::download_networks) allows
-    /// others). Up to three redirects are followed and checked too. A proxy resolves names
-    /// itself, unchecked. If the API is on this machine, such as a mock, images may be too, over
-    /// plain http as well.
+    /// others). Up to three redirects are followed, with the same checks. A proxy resolves
+    /// names itself, unchecked. If the API is on loopback, such as a mock, images may be on
+    /// loopback too, also over plain http.
     ///
-    /// The content must be an image by its first bytes; the headers don't count.
+    /// The content must be an image by its first bytes; headers are ignored.
     ///
-    /// A download is safe to repeat, so the client's [`RetryPolicy`](crate::RetryPolicy) retries
-    /// all transient failures: no connection, a stall, a reset, a truncated body, a 202, a 408, a
-    /// 425, a 429 and any 5xx. In the first 15 s after the answer, its image may not be ready
-    /// yet: a 202, a 403, a 404 and a 425 are then retried after 1, 2 and 4 s, which the policy
-    /// does not count. A body that ends with its connection (HTTP/1.0) counts as complete if it
-    /// has the [`file_size`](Image::file_size) of the answer, or else if it ends as a PNG, JPEG
-    /// or GIF does.
+    /// A download is safe to repeat, so the client's [`RetryPolicy`](crate::RetryPolicy)
+    /// retries all transient failures: no connection, a stall, a reset, a truncated body, a
+    /// 202, a 408, a 425, a 429 and any 5xx. In the first 15 s after the response, its image
+    /// may not be ready yet: a 202, a 403, a 404 and a 425 are then retried after 1, 2 and 4
+    /// s, which the policy does not count. A body that ends when the connection closes
+    /// (HTTP/1.0) counts as complete if it has the [`file_size`](Image::file_size) of the
+    /// response or, if there is none, if it ends as a PNG, JPEG or GIF does.
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, answer: kontext_api::GeneratedImages)
@@ -87,7 +87,7 @@ impl Client {
     }
 }
 
-/// A download that has not begun, as [`Client::download`] makes it.
+/// A download that has not started, created by [`Client::download`].
 #[derive(Clone)]
 #[must_use = "nothing happens before `bytes`, `to_writer` or `to_file`"]
 pub struct Download<'a> {
@@ -98,23 +98,23 @@ pub struct Download<'a> {
     overwrite: bool,
 }
 
-/// What an attempt has written.
+/// The result of a successful attempt.
 #[derive(Clone, Copy)]
 struct Received {
     format: Format,
     size: u64,
 }
 
-/// An image in memory.
+/// A downloaded image in memory.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DownloadedImage {
-    /// The image.
+    /// The bytes of the image.
     pub bytes: Vec<u8>,
     pub(crate) format: Format,
 }
 
-/// What was written to a writer.
+/// An image that was written to a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
@@ -122,7 +122,7 @@ pub struct Downloaded {
     pub(crate) size: u64,
 }
 
-/// An image in a file.
+/// An image that was saved to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SavedImage {
@@ -132,22 +132,22 @@ pub struct SavedImage {
 }
 
 impl Download<'_> {
-    /// The largest image, in bytes, also of decoded base64. Default:
+    /// The maximum size of the image in bytes, also for base64 after decoding. Default:
     /// [`ClientBuilder::download_max_size`](crate::ClientBuilder::download_max_size).
     pub fn max_size(mut self, limit: u64) -> Self {
         self.max_size = limit;
         self
     }
 
-    /// The longest time without data before an attempt ends, also from connecting to the head
-    /// of the response. Default:
+    /// The maximum time without data before an attempt fails, also between connecting and the
+    /// response head. Default:
     /// [`ClientBuilder::download_stall_timeout`](crate::ClientBuilder::download_stall_timeout).
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.stall_timeout = limit;
         self
     }
 
-    /// Whether [`to_file`](Self::to_file) replaces a file. Default: no.
+    /// Whether [`to_file`](Self::to_file) replaces an existing file. Default: no.
     pub fn overwrite(mut self, yes: bool) -> Self {
         self.overwrite = yes;
         self
@@ -185,7 +185,7 @@ impl Download<'_> {
         Ok(DownloadedImage { bytes, format })
     }
 
-    /// Decodes the image to memory, into one piece of it.
+    /// Decodes the image to memory, in a single allocation.
     async fn decoded(&self, mut decoder: Decoder<'_>) -> Result<DownloadedImage, DownloadError> {
         let mut bytes = decoder.room();
         let mut format = None;
@@ -193,7 +193,7 @@ impl Download<'_> {
             if format.is_none() {
                 format = Some(self.format_of(&bytes)?);
             }
-            // Decoding a large image takes a while, and others want to run.
+            // Decoding a large image takes a while, so let other tasks run.
             tokio::task::yield_now().await;
         }
         match format {
@@ -204,10 +204,10 @@ impl Download<'_> {
 
     /// Downloads the image to a writer, which is flushed at the end.
     ///
-    /// Nothing is written before the content is known to be an image. After an error the writer
-    /// may have the beginning of it; once anything was written, the download is not retried
-    /// ([`to_file`](Self::to_file) does retry). The time that the writer takes counts towards
-    /// the timeout of all attempts, but not as a stall.
+    /// Nothing is written before the content is known to be an image. After an error the
+    /// writer may contain the beginning of it; once anything was written, the download is not
+    /// retried ([`to_file`](Self::to_file) does retry). The time that the writer takes counts
+    /// towards the timeout of all attempts, but not towards the stall timeout.
     ///
     /// # Errors
     ///
@@ -233,13 +233,13 @@ impl Download<'_> {
 
     /// Downloads the image to a file, which appears complete or not at all.
     ///
-    /// The file gets the extension of its content: the extension of another image format is
-    /// replaced, and to any other name it is appended, so `out/v1.2` becomes `out/v1.2.png`.
-    /// [`SavedImage::path`] returns the name. An existing file is an error unless
+    /// The file gets the extension of its content: it replaces the extension of another image
+    /// format, and is appended to any other name, so `out/v1.2` becomes `out/v1.2.png`.
+    /// [`SavedImage::path`] returns the final path. An existing file is an error unless
     /// [`overwrite`](Self::overwrite) is set.
     ///
-    /// The image is written to a temporary file in the same folder, which is then renamed. It is
-    /// removed after an error, and when the future is dropped.
+    /// The image is written to a temporary file in the same folder, which is then renamed. The
+    /// temporary file is removed after an error, and when the future is dropped.
     ///
     /// # Errors
     ///
@@ -273,7 +273,7 @@ impl Download<'_> {
         }
     }
 
-    /// Whether base64 that holds no image is no loss, because there is a URL as well.
+    /// Whether base64 that is not a valid image doesn't matter, because there is also a URL.
     fn is_elsewhere(&self, error: &DownloadError) -> bool {
         let holds_none = matches!(
             error.failure(),
@@ -282,7 +282,7 @@ impl Download<'_> {
         holds_none && self.url().is_ok()
     }
 
-    /// What decodes the image, if it is in the answer and not too large.
+    /// A decoder, if the image is in the response and not too large.
     fn decoder(&self) -> Result<Option<Decoder<'_>>, DownloadFailure> {
         match self.image.decoder() {
             Some(decoder) if decoder.size() > self.max_size => Err(DownloadFailure::TooLarge {
@@ -292,7 +292,7 @@ impl Download<'_> {
         }
     }
 
-    /// Decodes base64 piece by piece.
+    /// Decodes base64 in chunks.
     async fn decode(
         &self,
         mut decoder: Decoder<'_>,
@@ -310,7 +310,7 @@ impl Download<'_> {
             target.write(&piece).await?;
             bytes += piece.len() as u64;
             piece.clear();
-            // A writer may always be ready, and others want to run.
+            // The writer may always be ready, so let other tasks run.
             tokio::task::yield_now().await;
         }
         match format {
@@ -335,7 +335,7 @@ impl Download<'_> {
         }
     }
 
-    /// Fetches the image by its URL, and tries again where that may help.
+    /// Fetches the image from its URL, with retries.
     async fn fetch(&self, target: &mut impl Target) -> Result<Received, DownloadError> {
         let shared = self.shared;
         let fetch = Fetch {
@@ -419,7 +419,7 @@ impl Download<'_> {
             return Err(refused("an image without a URL", problem));
         };
         let scheme = url.trim_start().get(..5);
-        // It can be long, and its message would be.
+        // Keep `data:` URIs out of messages: they can be long.
         match scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
             true => Err(refused("a `data:` URI", "it is not base64")),
             false => Ok(url),
@@ -427,7 +427,7 @@ impl Download<'_> {
     }
 }
 
-/// What all results of downloads tell of the content.
+/// Getters common to all results of downloads.
 macro_rules! content {
     ($($result:ty),*) => {$(
         impl $result {
@@ -436,8 +436,9 @@ macro_rules! content {
                 self.format.media_type
             }
 
-            /// The extension of the content, such as `png`, without a dot. That of an existing
-            /// file name is kept if it means the same: `.jpeg` or `.PNG`.
+            /// The extension of the content, such as `png`, without a dot. An existing
+            /// extension of the file name with the same meaning is kept, such as `.jpeg` or
+            /// `.PNG`.
             pub fn extension(&self) -> &'static str {
                 self.format.extension
             }
@@ -448,14 +449,14 @@ macro_rules! content {
 content!(DownloadedImage, Downloaded, SavedImage);
 
 impl Downloaded {
-    /// How many bytes were written.
+    /// The number of bytes written.
     pub fn size(&self) -> u64 {
         self.size
     }
 }
 
 impl SavedImage {
-    /// The file, with the extension of its content.
+    /// The path of the file, with the extension of its content.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -477,7 +478,7 @@ impl fmt::Debug for Download<'_> {
     }
 }
 
-/// The size of the image, and not the image.
+/// Shows the size of the image instead of its bytes.
 impl fmt::Debug for DownloadedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DownloadedImage")

@@ -1,4 +1,4 @@
-//! What can go wrong, and what a caller may do about it.
+//! Errors of calls, and what to do about them.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -13,16 +13,17 @@ use crate::response::answer::GeneratedImages;
 use crate::response::decode_error::DecodeError;
 use crate::response::error_body::{ErrorBody, Reply};
 
-/// The error of a call: one variant per outcome that a caller treats differently.
-/// [What to do](crate::errors) about each.
+/// The error of a call, with one variant per outcome that a caller handles differently. [What
+/// to do](crate::errors) about each.
 ///
 /// Display is one line without the cause, which `source()` returns. If money may have been
-/// spent, it names the client request id, by which the provider's support can look up the charge.
+/// spent, it includes the client request id, which the provider's support can use to look up
+/// the charge.
 ///
-/// Display and Debug show the status of a response, the provider's message, the request id, the
-/// target of a redirect, and of a response that cannot be decoded the place and the beginning of
-/// what is wrong. All of it is shortened, and without the API key if a server sends it back (as it
-/// is, or escaped as in JSON or in a URL). Debug adds the names of headers.
+/// Display and Debug show the status of a response, the provider's message, the request id and
+/// the target of a redirect; for a response that cannot be decoded, they show where and how
+/// the invalid part begins. All of it is truncated, and without the API key if a server echoes
+/// it (verbatim, or escaped as in JSON or in a URL). Debug adds the names of headers.
 /// [`body`](Self::body) and [`Reply::headers`] return everything as received.
 ///
 /// ```
@@ -43,31 +44,31 @@ pub enum Error {
     /// The request violates limits of the API. Nothing was sent.
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequestError),
-    /// The call could cross the client's
-    /// [spend limit](crate::ClientBuilder::spend_limit). Nothing was sent.
+    /// The call could exceed the client's [spend limit](crate::ClientBuilder::spend_limit).
+    /// Nothing was sent.
     #[error(
         "the request was not sent: its estimated cost is {estimate} credits, and {left} credits \
          of the spend limit are left"
     )]
     #[non_exhaustive]
     SpendLimit {
-        /// What the call is estimated to cost, in credits.
+        /// The estimated cost of the call, in credits.
         estimate: u64,
         /// What is left of the limit, in credits.
         left: u64,
         /// The call.
         call: Option<Call>,
     },
-    /// The provider refused the request as wrong: status 400, 413, 415 or 422.
+    /// The provider rejected the request as invalid: status 400, 413, 415 or 422.
     #[error("the provider rejected the request: {0}{id}", id = named_if_charged(.0))]
     BadRequest(Box<Reply>),
-    /// The provider does not know the API key: status 401.
+    /// The provider rejected the API key: status 401.
     #[error("the provider rejected the API key: {0}{id}", id = named_if_charged(.0))]
     Authentication(Box<Reply>),
     /// The account has no credits left: status 402, or a 403 whose message says so.
     #[error("the account is out of credits: {0}{id}", id = named_if_charged(.0))]
     OutOfCredits(Box<Reply>),
-    /// The key may not do this: any other 403.
+    /// Access denied: any other 403.
     #[error("access denied: {0}{id}", id = named_if_charged(.0))]
     Forbidden(Box<Reply>),
     /// Status 404, usually because of a wrong base URL.
@@ -76,50 +77,51 @@ pub enum Error {
     /// Too many requests, or a quota is used up: status 429.
     #[error("rate limited: {0}{id}", id = named_if_charged(.0))]
     RateLimited(Box<Reply>),
-    /// The provider or a gateway before it failed: any 5xx but a 503 that the provider
-    /// did not write itself.
+    /// The provider or a gateway failed: any 5xx except a 503 that is not from the provider
+    /// itself.
     #[error("server error: {0}{id}", id = named_if_charged(.0))]
     Server(Box<Reply>),
-    /// Any other status. A redirect is one: none is followed, and the message
-    /// names where it points.
+    /// Any other status. This includes redirects, which are not followed; the message shows
+    /// the target.
     #[error("unexpected response: {0}{id}", id = named_if_charged(.0))]
     UnexpectedStatus(Box<Reply>),
-    /// The request was not sent: no connection was made. Nothing was charged, except possibly for
-    /// an earlier attempt of the call.
+    /// The request was not sent: no connection was made. Nothing was charged, except possibly
+    /// for an earlier attempt of the call.
     #[error("the request was not sent{}", named_if_earlier(.call))]
     #[non_exhaustive]
     NotSent {
-        /// The reason: a `reqwest::Error` without its URL.
+        /// The cause: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
         /// The call.
         call: Option<Call>,
     },
-    /// The request may have been carried out: the response did not arrive completely (a timeout,
-    /// a reset, a truncated body), or a gateway answered 503. Whether an image was made and
-    /// charged is unknown. Sending the request again may pay twice.
+    /// The request may have been processed: the response did not arrive completely (a timeout,
+    /// a reset, a truncated body), or a gateway answered 503. Whether an image was generated
+    /// and charged is unknown. Sending the request again may pay twice.
     ///
     /// A 503 from the provider itself is [`Server`](Self::Server), and such a request was not
-    /// carried out. Its body is a complete JSON object with a `requestId`, a `message` and the
+    /// processed. Its body is a complete JSON object with a `requestId`, a `message` and the
     /// `statusCode` 503.
     #[error("unknown outcome: the request may have been carried out and charged{}{}", named(.call), beginning(.reply))]
     #[non_exhaustive]
     OutcomeUnknown {
-        /// The beginning of a successful response, whose body is truncated, or the 503.
+        /// The beginning of a successful response with a truncated body, or the 503.
         reply: Option<Box<Reply>>,
-        /// What happened: a `reqwest::Error` without its URL, or that a gateway answered.
+        /// The cause: a `reqwest::Error` without its URL, or that a gateway answered.
         source: Box<dyn StdError + Send + Sync>,
         /// The call.
         call: Option<Call>,
     },
-    /// A successful response that cannot be decoded. The error holds all of it.
+    /// A successful response that cannot be decoded. The error contains the response as
+    /// received.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A successful response without an image. The error holds all of it.
+    /// A successful response without an image. The error contains the response as received.
     #[error("the response with status {} has no image{}", .0.status().as_u16(), no_images_because(.0))]
     NoImages(Box<GeneratedImages>),
 }
 
-/// The name to look a charge up by.
+/// The client request id, for looking up a charge.
 fn named(call: &Option<Call>) -> String {
     match call {
         Some(call) => format!(" (client request id {})", call.client_request_id),
@@ -141,7 +143,7 @@ fn named_if_earlier(call: &Option<Call>) -> String {
     }
 }
 
-/// The answer of an outcome that is unknown.
+/// The response of an unknown outcome.
 fn beginning(reply: &Option<Box<Reply>>) -> String {
     match reply {
         Some(reply) if reply.status().is_success() => format!(
@@ -153,7 +155,7 @@ fn beginning(reply: &Option<Box<Reply>>) -> String {
     }
 }
 
-/// Why an answer has no images: what it says for itself, else its beginning.
+/// Why a response has no images: the reasons it gives, or else its beginning.
 fn no_images_because(answer: &GeneratedImages) -> String {
     let ErrorBody { message, state, .. } = answer.read_as_error();
     let mut reasons = String::new();
@@ -181,7 +183,7 @@ fn no_images_because(answer: &GeneratedImages) -> String {
 }
 
 impl Error {
-    /// The error that an answer outside 2xx is.
+    /// The error for a response outside 2xx.
     pub(crate) fn from_reply(reply: Reply) -> Self {
         if reply.status() == StatusCode::SERVICE_UNAVAILABLE && !reply.is_providers_word() {
             return Self::OutcomeUnknown {
@@ -205,10 +207,10 @@ impl Error {
         variant(Box::new(reply))
     }
 
-    /// The error that a failed exchange is.
+    /// The error for a failed request.
     ///
-    /// Only what reqwest reports while it builds a request or connects happened
-    /// for certain before sending; anything else may have happened after it.
+    /// Only builder and connect errors of reqwest certainly happened before sending; any other
+    /// may have happened after it.
     pub(crate) fn from_transport(error: reqwest::Error) -> Self {
         let was_not_sent = error.is_builder() || error.is_connect();
         let source = Box::new(error.without_url());
@@ -222,7 +224,7 @@ impl Error {
         }
     }
 
-    /// The same error, which knows the call that it ended.
+    /// Adds the call to the error.
     pub(crate) fn in_call(mut self, of: &Call) -> Self {
         match &mut self {
             Self::NotSent { call, .. } | Self::SpendLimit { call, .. } => *call = Some(of.clone()),
@@ -247,8 +249,8 @@ impl Error {
         self
     }
 
-    /// The call that ended with this error: its client request id, its attempts.
-    /// `None` only for an [`InvalidRequestError`] that a builder found.
+    /// The call that failed: its client request id and its number of attempts. `None` only for
+    /// an [`InvalidRequestError`] from a request builder.
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::InvalidRequest(invalid) => invalid.call.as_deref(),
@@ -265,7 +267,7 @@ impl Error {
         self.call().map(Call::client_request_id)
     }
 
-    /// The variant in one word, for logs and metrics, such as `outcome_unknown`.
+    /// The name of the variant, for logs and metrics, such as `outcome_unknown`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
@@ -285,7 +287,7 @@ impl Error {
         }
     }
 
-    /// The answer behind the error, if one arrived and it is not [`NoImages`](Self::NoImages).
+    /// The response, if one arrived and the error is not [`NoImages`](Self::NoImages).
     pub fn reply(&self) -> Option<&Reply> {
         match self {
             Self::BadRequest(reply)
@@ -305,7 +307,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status, if an answer arrived.
+    /// The HTTP status, if a response arrived.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::NoImages(answer) => Some(answer.status()),
@@ -313,8 +315,8 @@ impl Error {
         }
     }
 
-    /// The provider's name for the request, for its support: `requestId` of an
-    /// error's body, else the header `x-inference-id`.
+    /// The provider's id for the request, for its support: `requestId` of an error's body, or
+    /// else the header `x-inference-id`.
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::NoImages(answer) => answer.request_id(),
@@ -322,7 +324,7 @@ impl Error {
         }
     }
 
-    /// The body of the answer, if one arrived, or what there is of it.
+    /// The response body, or the part of it that was received, if a response arrived.
     pub fn body(&self) -> Option<&[u8]> {
         match self {
             Self::NoImages(answer) => Some(answer.body()),
@@ -330,7 +332,7 @@ impl Error {
         }
     }
 
-    /// The cost in whole credits, rounded up, where the answer names it; 2,000,000 credits
+    /// The cost in whole credits, rounded up, if the response contains it; 2,000,000 credits
     /// are 1 US dollar. A [`Batch`](crate::Batch) counts the same number.
     pub fn credits_used(&self) -> Option<u64> {
         match self {
@@ -339,7 +341,8 @@ impl Error {
         }
     }
 
-    /// The header `x-aimlapi-usd-spent`, in US dollars, as it is written.
+    /// The cost in US dollars, as written: the header `x-aimlapi-usd-spent`, or else what the
+    /// body of a [`NoImages`](Self::NoImages) says.
     pub fn usd_spent(&self) -> Option<&str> {
         match self {
             Self::NoImages(answer) => answer.usd_spent(),
@@ -347,24 +350,23 @@ impl Error {
         }
     }
 
-    /// How long the provider asks to wait, counted from when it answered; at most a
-    /// day. It says so in seconds or as a date.
+    /// The `Retry-After` header as a delay from when the response arrived, at most 24 hours.
+    /// The provider sends seconds or a date.
     pub fn retry_after(&self) -> Option<Duration> {
         self.reply().and_then(Reply::retry_after)
     }
 
     /// Whether sending the same request again cannot pay twice, and may succeed.
     ///
-    /// True for a 429 whose message is not about a quota or billing, for a 503 from the provider
-    /// itself that is not about maintenance, and for a connection that could not be made, except
-    /// when it can never be made: a certificate that is not trusted, a proxy that requires a
-    /// password. The client has already retried these as its
-    /// [`RetryPolicy`](crate::RetryPolicy) says.
+    /// True for a 429 whose message is not about a quota or billing, for a 503 from the
+    /// provider itself that is not about maintenance, and for a failed connection, unless it
+    /// can never be made: an untrusted certificate, a proxy that requires a password. The
+    /// client has already retried these according to its [`RetryPolicy`](crate::RetryPolicy).
     ///
-    /// False for everything else: for a 502 or 504, because the work may have been done, and for a
-    /// 500, which is not charged but does not pass quickly either. False also if an earlier
-    /// attempt of the call may have been charged, which only an opt-in of the policy makes
-    /// possible.
+    /// False for everything else: for a 502 or 504, because the request may have been
+    /// processed, and for a 500, which is not charged but usually lasts. Also false if an
+    /// earlier attempt of the call may have been charged, which only an opt-in of the policy
+    /// makes possible, or if the response names a cost.
     pub fn is_retryable(&self) -> bool {
         let is_safe = matches!(
             self.cause(),
@@ -373,8 +375,7 @@ impl Error {
         is_safe && !self.earlier_may_be_charged()
     }
 
-    /// Why another attempt may be worth it, should the policy allow that. What was
-    /// charged by its own word never is.
+    /// Why a retry may succeed, if the policy allows one. `None` if the response names a cost.
     pub(crate) fn cause(&self) -> Option<Cause> {
         if self.credits_used().is_some_and(|credits| credits > 0) {
             return None;
@@ -407,14 +408,14 @@ impl Error {
     /// - the outcome is unknown,
     /// - a successful response cannot be decoded or has no image,
     /// - a gateway answered, which does not know what the service behind it did: 408, 499, and
-    ///   every 5xx except a 500 and a 503 from the provider itself (a complete JSON object with a
-    ///   `requestId`, a `message` and a `statusCode` equal to the HTTP status),
-    /// - the response is a redirect other than 307 and 308, or its status means neither success
+    ///   every 5xx except a 500 and a 503 from the provider itself (a complete JSON object
+    ///   with a `requestId`, a `message` and a `statusCode` equal to the HTTP status),
+    /// - the response is a redirect other than 307 and 308, or its status is neither success
     ///   nor failure,
-    /// - the response's headers name a cost other than 0, whatever the status.
+    /// - the response's headers contain a cost other than 0, whatever the status.
     ///
-    /// False if nothing was sent, and for all other responses: the provider documents that failed
-    /// requests are never charged.
+    /// False if nothing was sent, and for all other responses: the provider documents that
+    /// failed requests are never charged.
     pub fn may_have_been_charged(&self) -> bool {
         self.this_may_be_charged() || self.earlier_may_be_charged()
     }
@@ -432,29 +433,29 @@ impl Error {
     }
 }
 
-/// Whether an answer that is no success leaves open that the request was carried out.
+/// Whether an unsuccessful response may be to a request that was processed and charged.
 fn may_be_charged(reply: &Reply) -> bool {
     if reply.credits_used().is_some_and(|credits| credits > 0) {
         return true;
     }
     match reply.status().as_u16() {
-        // A server that waited no longer, and a client that gave up.
+        // A server or client timeout.
         408 | 499 => true,
-        // They say that nothing was done here, and where to ask instead.
+        // The request was not processed here and should be sent elsewhere.
         307 | 308 => false,
-        // The others can follow on what was done.
+        // Other redirects may follow a processed request.
         300..=399 => true,
         400..=499 => false,
-        // The provider itself speaks, in its own shape.
+        // The provider's own error format is certain.
         500 | 503 => !reply.is_providers_word(),
-        // A gateway does not know what the service behind it did, and any other status
-        // means neither success nor failure.
+        // A gateway does not know what the service behind it did, and any other status is
+        // neither success nor failure.
         _ => true,
     }
 }
 
-/// Whether the message of a 403 says that there are no credits left. One that is only
-/// about billing says something else, such as that a member of a team may not see it.
+/// Whether the message of a 403 says that the account has no credits left. A message about
+/// billing in general does not count, such as that a team member has no access to it.
 fn says_out_of_credits(message: &str) -> bool {
     has_any(
         message,
@@ -468,9 +469,9 @@ fn says_out_of_credits(message: &str) -> bool {
     )
 }
 
-/// Whether the message of a 429 is about a quota or money: waiting a little is no use.
+/// Whether the message of a 429 is about a quota or money, so that a short wait does not help.
 fn is_about_quota(message: &str) -> bool {
-    // A load balancer has nothing to do with money.
+    // "Load balancer" is not about money.
     let message = message.to_lowercase().replace("balancer", "");
     has_any(
         &message,
@@ -479,12 +480,12 @@ fn is_about_quota(message: &str) -> bool {
     )
 }
 
-/// Whether the message of a 503 is about maintenance, which takes longer than a caller waits.
+/// Whether the message of a 5xx is about maintenance, which lasts longer than a caller waits.
 fn is_about_maintenance(message: &str) -> bool {
     has_any(message, "maintenance")
 }
 
-/// Whether any of these phrases, separated by commas, is in a message.
+/// Whether a message contains any of these comma-separated phrases.
 fn has_any(message: &str, phrases: &str) -> bool {
     let message = message.to_lowercase();
     phrases.split(", ").any(|phrase| message.contains(phrase))

@@ -1,4 +1,4 @@
-// Of two link definitions the first counts: these are for rustdoc, the README's for its readers.
+// The first of two link definitions wins: these are for rustdoc, the README's for its readers.
 //! [`BatchHandle::stop`]: crate::BatchHandle::stop
 //! [`CallOptions`]: crate::CallOptions
 //! [`Client::batch`]: crate::Client::batch
@@ -67,8 +67,7 @@ pub use download::{
 };
 pub use error::Error;
 pub use generated::types;
-/// A request for any of the models. Decoding and conversions from the types of the variants
-/// make one.
+/// A request for any of the models. It is deserialized, or converted from the request types.
 ///
 /// ```
 /// use kontext_api::GenerateImageRequest;
@@ -81,10 +80,10 @@ pub use generated::types;
 /// ```
 #[doc(inline)]
 pub use generated::types::GenerateImageRequest;
-/// A request to edit images, or to combine several.
+/// A request to edit images or to combine several.
 ///
-/// Fields are public: `request.seed = arguments.seed` sets one that is optional. They are checked
-/// again before the request is sent.
+/// Fields are public, so optional ones can be set later: `request.seed = arguments.seed`. They
+/// are validated again before the request is sent.
 ///
 /// ```
 /// use kontext_api::{ImageToImageRequest, types::{AspectRatio, ImageToImageModel}};
@@ -123,10 +122,9 @@ pub use response::error_body::Reply;
 pub use response::image::{Image, InvalidBase64Error};
 pub use response::number::Number;
 
-/// The HTTP client underneath, in the version that
-/// [`ClientBuilder::configure_http`] takes. Its `StatusCode` and `header::HeaderMap`
-/// are those of [`Reply`].
+/// The underlying HTTP client, in the version that [`ClientBuilder::configure_http`] uses. Its
+/// `StatusCode` and `header::HeaderMap` are those of [`Reply`].
 pub use reqwest;
 
-/// Builders of requests, as [`ImageToImageRequest::builder`] makes them.
+/// Builders of requests, from functions such as [`ImageToImageRequest::builder`].
 pub use generated::builder as request_builder;

@@ -1,8 +1,8 @@
-//! The check of a request before it is sent.
+//! Validation of a request before it is sent.
 //!
-//! The limits themselves are in `generated.rs`: codegen writes them from the spec, in
-//! the words of [`Check`], so they cannot fall behind it. A check copies nothing: an
-//! image of 40 MB in a `data:` URI is read where it is.
+//! The limits are in `generated.rs`: codegen writes them from the spec as calls of [`Check`],
+//! so they are always up to date. Checks copy nothing: a 40 MB image in a `data:` URI is read
+//! in place.
 #![allow(
     dead_code,
     reason = "which kinds of limits the spec sets changes with the spec"
@@ -16,14 +16,14 @@ use crate::redact;
 use crate::request::uri::{RULE, Uri};
 use crate::request::{InvalidRequestError, Violation};
 
-/// How many characters of a string a message shows.
+/// The maximum number of characters of a value in a message.
 const SHOWN: usize = 60;
 
 /// Runs the checks of a request.
 ///
 /// # Errors
 ///
-/// All violations at once.
+/// All violations.
 pub(crate) fn check(limits: impl FnOnce(&mut Check<'_>)) -> Result<(), InvalidRequestError> {
     let mut violations = Vec::new();
     limits(&mut Check {
@@ -33,14 +33,13 @@ pub(crate) fn check(limits: impl FnOnce(&mut Check<'_>)) -> Result<(), InvalidRe
     InvalidRequestError::from_violations(violations)
 }
 
-/// Compares the value at one place of a request with its limits, and collects the
-/// violations.
+/// Checks the value at one place of a request and collects violations.
 pub(crate) struct Check<'a> {
     place: Place<'a>,
     violations: &'a mut Vec<Violation>,
 }
 
-/// A place in a request, written as `options.image_url[2]`.
+/// A place in a request, displayed as `options.image_url[2]`.
 enum Place<'a> {
     Request,
     Field(&'a Place<'a>, &'a str),
@@ -59,7 +58,7 @@ impl fmt::Display for Place<'_> {
 }
 
 impl<'a> Check<'a> {
-    /// A field that must be set.
+    /// Checks a required field.
     pub(crate) fn required<T: ?Sized>(
         &mut self,
         name: &str,
@@ -73,7 +72,7 @@ impl<'a> Check<'a> {
         self.optional(name, value, limits);
     }
 
-    /// A field that may be left out.
+    /// Checks an optional field.
     pub(crate) fn optional<T: ?Sized>(
         &mut self,
         name: &str,
@@ -89,7 +88,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A field that the model does not take, although others do.
+    /// Checks that a field is absent: other models take it, but not this one.
     pub(crate) fn not_taken<T: ?Sized>(
         &mut self,
         name: &str,
@@ -106,7 +105,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A value that other requests have.
+    /// Checks that a value does not belong to another request type.
     pub(crate) fn not_of(&mut self, value: &str, others: &[&str]) {
         if others.contains(&value) {
             let limit = "must be a model that takes this type of request".to_owned();
@@ -114,7 +113,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Fields by name, which must not be those that `own` has.
+    /// Checks that additional fields do not include any of `own`.
     pub(crate) fn extra(&mut self, extra: &Map<String, Value>, own: &[&str]) {
         for (name, value) in own.iter().filter_map(|name| extra.get_key_value(*name)) {
             self.violations.push(Violation {
@@ -125,7 +124,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The items of a list.
+    /// Checks each item of a list.
     pub(crate) fn each<T>(&mut self, items: &[T], limits: impl Fn(&T, &mut Check<'_>)) {
         for (index, item) in items.iter().enumerate() {
             let mut inner = Check {
@@ -136,7 +135,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The number of items of a list.
+    /// Checks the number of items of a list.
     pub(crate) fn items<T>(&mut self, items: &[T]) -> Count<'_, 'a> {
         Count {
             check: self,
@@ -145,7 +144,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The length of a string, in Unicode scalar values.
+    /// Checks the length of a string in Unicode scalar values.
     pub(crate) fn length(&mut self, text: &str) -> Count<'_, 'a> {
         Count {
             check: self,
@@ -154,7 +153,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A URL: http, https or data, in the spelling of RFC 3986.
+    /// Checks a URI: http, https or data, valid by RFC 3986.
     pub(crate) fn uri(&mut self, uri: &Uri) {
         if !uri.is_valid() {
             let limit = RULE.to_owned();
@@ -162,13 +161,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A whole number.
+    /// Checks an integer.
     pub(crate) fn whole_number(&mut self, value: impl Into<i128>) -> Number<'_, 'a, i128> {
         let value = Some(value.into());
         Number { check: self, value }
     }
 
-    /// A number, which must be finite.
+    /// Checks a number, which must be finite.
     pub(crate) fn number(&mut self, value: f64) -> Number<'_, 'a, f64> {
         let finite = Some(value).filter(|value| value.is_finite());
         if finite.is_none() {
@@ -189,7 +188,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// A string for a message: quoted, shortened, with its length if it was.
+/// A string for a message: quoted, and if it was truncated, with its length.
 fn shown(value: &str) -> String {
     let quoted = redact::quoted(value, SHOWN);
     match value.char_indices().nth(SHOWN) {
@@ -206,13 +205,13 @@ pub(crate) struct Count<'c, 'a> {
 }
 
 impl Count<'_, '_> {
-    /// The smallest length that is allowed.
+    /// The minimum length, inclusive.
     pub(crate) fn at_least(self, minimum: usize) -> Self {
         let is_broken = self.count < minimum;
         self.limit(is_broken, "at least", minimum)
     }
 
-    /// The greatest length that is allowed.
+    /// The maximum length, inclusive.
     pub(crate) fn at_most(self, maximum: usize) -> Self {
         let is_broken = self.count > maximum;
         self.limit(is_broken, "at most", maximum)
@@ -231,29 +230,29 @@ impl Count<'_, '_> {
     }
 }
 
-/// A number. One that is not finite is a violation already, and is not compared.
+/// A number. A number that is not finite is already a violation, and is not compared.
 pub(crate) struct Number<'c, 'a, T> {
     check: &'c mut Check<'a>,
     value: Option<T>,
 }
 
 impl<T: Copy + PartialOrd + fmt::Display> Number<'_, '_, T> {
-    /// The smallest value that is allowed.
+    /// The minimum, inclusive.
     pub(crate) fn at_least(self, minimum: T) -> Self {
         self.limit(|value| value < minimum, "at least", minimum)
     }
 
-    /// The greatest value that is allowed.
+    /// The maximum, inclusive.
     pub(crate) fn at_most(self, maximum: T) -> Self {
         self.limit(|value| value > maximum, "at most", maximum)
     }
 
-    /// What every value that is allowed is above.
+    /// The minimum, exclusive.
     pub(crate) fn more_than(self, minimum: T) -> Self {
         self.limit(|value| value <= minimum, "more than", minimum)
     }
 
-    /// What every value that is allowed is below.
+    /// The maximum, exclusive.
     pub(crate) fn less_than(self, maximum: T) -> Self {
         self.limit(|value| value >= maximum, "less than", maximum)
     }
@@ -271,7 +270,7 @@ impl<T: Copy + PartialOrd + fmt::Display> Number<'_, '_, T> {
 mod tests {
     use super::*;
 
-    /// What a check of one field says.
+    /// The messages of a check of one field.
     fn violations(limits: impl FnOnce(&mut Check<'_>)) -> Vec<String> {
         let outcome = check(|check| check.optional("p", Some(&()), |(), check| limits(check)));
         outcome.map_or_else(
@@ -288,7 +287,7 @@ mod tests {
             })
         };
         assert_eq!(length("ab"), [""; 0]);
-        // Four characters outside the basic plane, sixteen bytes.
+        // Four characters outside the Basic Multilingual Plane, 16 bytes.
         assert_eq!(length("𝄞𝄞𝄞𝄞"), [""; 0]);
         assert_eq!(
             length("a"),

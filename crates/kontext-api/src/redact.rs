@@ -1,23 +1,23 @@
-//! Text from a server, shown without the key that it may have sent back.
+//! Redacts the API key from text that a server may have echoed.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::client::http_client::ApiKey;
 
-/// What stands where the key stood.
+/// Replaces the key.
 const MARK: &str = "[api key]";
-/// The shortest key that is a secret, in bytes. Somebody's `key` for a mock server
-/// is a word, and to remove it from every message would make riddles of them.
+/// The minimum length of a key to redact, in bytes. A mock server's key may be an ordinary
+/// word such as `key`, and redacting it would garble messages.
 const SHORTEST: usize = 6;
-/// The most backslashes that are skipped before one character. JSON in JSON in
-/// JSON has seven before a quote; the bound keeps a text of nothing else cheap.
+/// The maximum number of backslashes to skip before a character. Doubly nested JSON has seven
+/// before a quote; the limit bounds the cost for a text full of backslashes.
 const MOST_BACKSLASHES: usize = 64;
 
-/// Removes a key from what is shown; the default has no key to remove.
+/// Redacts the API key; the default redacts nothing.
 ///
-/// The key is found in upper and in lower case, with the escapes of JSON and
-/// with those of a URL, and with both. It is removed before a text is cut, so no half of it stays.
+/// It finds the key in any case, with JSON escapes, URL escapes or both. It redacts before
+/// truncating, so that no part of the key remains.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor(Option<Arc<str>>);
 
@@ -27,7 +27,7 @@ impl Redactor {
         Self(key.map(Into::into))
     }
 
-    /// `text` without the key, on one line, at most `limit` characters of it.
+    /// `text` on one line without the key, truncated to `limit` characters.
     pub(crate) fn shown(&self, text: &str, limit: usize) -> String {
         line(self.pieces(text).flat_map(str::chars), limit)
     }
@@ -37,13 +37,13 @@ impl Redactor {
         self.pieces(text).collect()
     }
 
-    /// Whether the key is in `text`, in any spelling.
+    /// Whether `text` contains the key, in any encoding.
     pub(crate) fn finds(&self, text: &str) -> bool {
-        // Without a key in it, the pieces are single characters.
+        // All other pieces are single characters.
         self.pieces(text).any(|piece| piece == MARK)
     }
 
-    /// The characters of `text`, and the mark for each key in it.
+    /// The characters of `text`, with each key replaced by the mark.
     fn pieces<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
         let mut rest = text;
         std::iter::from_fn(move || {
@@ -60,7 +60,7 @@ impl Redactor {
     }
 }
 
-/// How many bytes at the start of `text` are the key, in any spelling.
+/// The length of the key at the start of `text`, in any encoding.
 fn spelled(key: &str, text: &str) -> Option<usize> {
     let start = text.as_bytes().get(..key.len());
     if start.is_some_and(|start| start.eq_ignore_ascii_case(key.as_bytes())) {
@@ -75,7 +75,7 @@ fn spelled(key: &str, text: &str) -> Option<usize> {
         })
 }
 
-/// What follows `expected` in `text`, which can be a string of JSON, or one in another.
+/// The text after `expected`, in a JSON string that may be nested in others.
 fn after_in_json(expected: u8, text: &[u8]) -> Option<&[u8]> {
     let is_expected = |byte: u8| byte.eq_ignore_ascii_case(&expected);
     let backslashes = text.iter().take(MOST_BACKSLASHES);
@@ -91,8 +91,7 @@ fn after_in_json(expected: u8, text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What follows `expected` in `text`, which can be a part of a URL, or of one that is a
-/// part of another.
+/// The text after `expected`, in part of a URL that may be nested in others.
 fn after_in_url(expected: u8, text: &[u8]) -> Option<&[u8]> {
     let is_expected = |byte: u8| byte.eq_ignore_ascii_case(&expected);
     let mut escape = text.strip_prefix(b"%");
@@ -101,7 +100,7 @@ fn after_in_url(expected: u8, text: &[u8]) -> Option<&[u8]> {
             [high, low, rest @ ..] if hexadecimal(*high, *low).is_some_and(is_expected) => {
                 return Some(rest);
             }
-            // A percent sign that was escaped itself.
+            // The percent sign is escaped itself.
             _ => escape = after.strip_prefix(b"25"),
         }
     }
@@ -111,7 +110,7 @@ fn after_in_url(expected: u8, text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What follows `expected` in `text`, which can be a URL in a string of JSON.
+/// The text after `expected`, in a URL in a JSON string.
 fn after_in_either(expected: u8, text: &[u8]) -> Option<&[u8]> {
     after_in_url(expected, text).or_else(|| after_in_json(expected, text))
 }
@@ -122,18 +121,18 @@ fn hexadecimal(high: u8, low: u8) -> Option<u8> {
     u8::try_from(high * 16 + low).ok()
 }
 
-/// How many entries of a list a Debug print shows.
+/// The maximum number of list entries in Debug output.
 const SHOWN_ENTRIES: usize = 20;
 
-/// `text` on one line, at most `limit` characters of it.
+/// `text` on one line, truncated to `limit` characters.
 pub(crate) fn one_line(text: &str, limit: usize) -> String {
     line(text.chars(), limit)
 }
 
-/// These characters on one line, at most `limit` of them.
+/// Characters on one line, truncated to `limit`.
 ///
-/// Control characters, line separators and marks that change the direction of
-/// writing are escaped, so that nothing a server sends can forge a log line.
+/// Control characters, line separators and bidirectional control characters are escaped, so
+/// that a server cannot forge log lines.
 pub(crate) fn line(characters: impl Iterator<Item = char>, limit: usize) -> String {
     let mut line = String::new();
     for (count, character) in characters.enumerate() {
@@ -159,7 +158,7 @@ pub(crate) fn line(characters: impl Iterator<Item = char>, limit: usize) -> Stri
     line
 }
 
-/// Prints the first entries of a list, and how many more there are.
+/// Shows the first entries of a list, and how many more there are.
 pub(crate) struct First<I>(pub(crate) I);
 
 impl<I: Clone + Iterator<Item: fmt::Debug>> fmt::Debug for First<I> {
@@ -173,7 +172,7 @@ impl<I: Clone + Iterator<Item: fmt::Debug>> fmt::Debug for First<I> {
     }
 }
 
-/// `text` in quotes, as [`one_line`] writes it.
+/// `text` in quotes, formatted by [`one_line`].
 pub(crate) fn quoted(text: &str, limit: usize) -> String {
     format!("\"{}\"", one_line(text, limit))
 }

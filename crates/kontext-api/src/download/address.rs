@@ -1,17 +1,17 @@
-//! Where an IP address leads.
+//! Classification of IP addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Where an address leads.
+/// The kind of network that an address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Anywhere on the internet.
+    /// The public internet.
     Public,
-    /// This machine.
+    /// Loopback.
     Loopback,
-    /// Nowhere that a stranger may send us: what it is, with its article.
+    /// Not public: a description with its article.
     Other(&'static str),
 }
 
@@ -30,12 +30,13 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-/// A network of IPv6 by the first three segments of its address.
+/// An IPv6 network, by the first three segments of its address.
 const fn v6(a: u16, b: u16, c: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
-/// The networks of IPv4 that are not public (IANA's registry of special purposes).
+/// IPv4 networks that are not public: IANA's special-purpose registry and Azure's metadata
+/// service.
 const NETWORKS_4: [(Ipv4Net, Kind); 16] = [
     (v4(0, 0, 0, 0, 8), UNSPECIFIED),
     (v4(10, 0, 0, 0, 8), PRIVATE),
@@ -45,50 +46,49 @@ const NETWORKS_4: [(Ipv4Net, Kind); 16] = [
     (v4(172, 16, 0, 0, 12), PRIVATE),
     (v4(192, 0, 0, 0, 24), RESERVED),
     (v4(192, 0, 2, 0, 24), DOCUMENTATION),
-    // The relays of 6to4, which are no more.
+    // 6to4 relays (deprecated).
     (v4(192, 88, 99, 0, 24), RESERVED),
-    // What Azure's machines are told by their host.
+    // Azure's host services, for its virtual machines.
     (v4(168, 63, 129, 16, 32), PRIVATE),
     (v4(192, 168, 0, 0, 16), PRIVATE),
     (v4(198, 18, 0, 0, 15), BENCHMARKING),
     (v4(198, 51, 100, 0, 24), DOCUMENTATION),
     (v4(203, 0, 113, 0, 24), DOCUMENTATION),
     (v4(224, 0, 0, 0, 4), MULTICAST),
-    // To its end, the broadcast address.
+    // Includes the broadcast address.
     (v4(240, 0, 0, 0, 4), RESERVED),
 ];
 
-/// The networks of IPv6 that are not public and have a name. Of two that overlap, the
-/// first counts. Whatever is in none of them is public only within 2000::/3: nothing
-/// else was ever handed out.
+/// Named IPv6 networks that are not public. The first match wins. Any other address is public
+/// only in 2000::/3: nothing else has been allocated.
 const NETWORKS_6: [(Ipv6Net, Kind); 14] = [
     (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), UNSPECIFIED),
     (
         Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128),
         Kind::Loopback,
     ),
-    // NAT64 of one network alone.
+    // Local-use NAT64.
     (v6(0x64, 0xff9b, 1, 48), PRIVATE),
     (v6(0x100, 0, 0, 64), RESERVED),
     (v6(0x2001, 2, 0, 48), BENCHMARKING),
-    // Protocols, such as ORCHID. Teredo is in it, and judged before.
+    // Protocol assignments, such as ORCHID. Includes Teredo, which is checked before.
     (v6(0x2001, 0, 0, 23), RESERVED),
     (v6(0x2001, 0xdb8, 0, 32), DOCUMENTATION),
-    // The 6bone, which is no more.
+    // 6bone (returned).
     (v6(0x3ffe, 0, 0, 16), RESERVED),
     (v6(0x3fff, 0, 0, 20), DOCUMENTATION),
     (v6(0x5f00, 0, 0, 16), RESERVED),
     (v6(0xfc00, 0, 0, 7), UNIQUE_LOCAL),
     (v6(0xfe80, 0, 0, 10), LINK_LOCAL),
-    // Site-local, the unique local addresses of old.
+    // Site-local (deprecated, replaced by unique local addresses).
     (v6(0xfec0, 0, 0, 10), PRIVATE),
     (v6(0xff00, 0, 0, 8), MULTICAST),
 ];
 
-/// Everything of IPv6 that was handed out.
+/// The allocated IPv6 address space.
 const GLOBAL_UNICAST: Ipv6Net = v6(0x2000, 0, 0, 3);
 
-/// Where an address leads. One that holds an IPv4 address leads where that does.
+/// Classifies an address. An address with an embedded IPv4 address is classified by that.
 pub(super) fn kind(address: IpAddr) -> Kind {
     match address {
         IpAddr::V4(address) => kind_4(address),
@@ -104,7 +104,7 @@ fn kind_4(address: Ipv4Addr) -> Kind {
 
 fn kind_6(address: Ipv6Addr) -> Kind {
     if let Some(mapped) = address.to_ipv4_mapped() {
-        // A socket of the system connects to the IPv4 address itself.
+        // The operating system connects to the IPv4 address itself.
         return kind_4(mapped);
     }
     let inner = tunnelled(address);
@@ -120,12 +120,12 @@ fn kind_6(address: Ipv6Addr) -> Kind {
     }
 }
 
-/// The IPv4 addresses that an IPv6 address leads to.
+/// The IPv4 addresses embedded in an IPv6 address.
 fn tunnelled(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let v4 = ipv4_of;
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
-        // Compatible, NAT64 and 6to4.
+        // IPv4-compatible, NAT64 and 6to4.
         [0, 0, 0, 0, 0, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => vec![v4(high, low)],
@@ -141,8 +141,8 @@ fn ipv4_of(high: u16, low: u16) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))
 }
 
-/// An address and those behind it, of NAT64 of one network alone included, whose prefix
-/// can have 48 or 96 bits.
+/// An address and those embedded in it, including local-use NAT64 with a prefix of 48 or 96
+/// bits.
 pub(super) fn leads_to(address: IpAddr) -> Vec<IpAddr> {
     let address = address.to_canonical();
     let mut reached = vec![address];
@@ -156,8 +156,8 @@ pub(super) fn leads_to(address: IpAddr) -> Vec<IpAddr> {
     reached
 }
 
-/// Link-local networks, and the addresses at which clouds tell a machine its secrets. A
-/// network that a caller allows opens them only if it lies inside of one of these.
+/// Link-local networks and the metadata services of clouds. An allowed network covers them
+/// only if it lies inside one of these.
 pub(super) const SENSITIVE: [IpNet; 7] = [
     IpNet::V4(v4(169, 254, 0, 0, 16)),
     IpNet::V6(v6(0xfe80, 0, 0, 10)),
@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn every_block_of_ipv4_ends_where_it_should() {
-        // The last address before, the first and the last in, the first after.
+        // The last address before the block, its first and last addresses, and the first
+        // address after it.
         for (block, kind) in [
             ("- 0.0.0.0 0.255.255.255 1.0.0.0", UNSPECIFIED),
             ("9.255.255.255 10.0.0.0 10.255.255.255 11.0.0.0", PRIVATE),
@@ -247,7 +248,7 @@ mod tests {
             for outside in [before, after].into_iter().filter(|text| *text != "-") {
                 assert_eq!(of(outside), Kind::Public, "{outside}");
             }
-            // In IPv6, mapped, the same; through a tunnel, public or not.
+            // IPv6: mapped addresses are the same; tunnels are public or not.
             for (outside, is_public) in
                 [(before, true), (after, true), (first, false), (last, false)]
             {
@@ -299,7 +300,7 @@ mod tests {
             ("::ffff:127.0.0.1", LOOPBACK),
             ("::ffff:10.0.0.1", PRIVATE),
             ("::1:0:8.8.8.8", RESERVED),
-            // Translated, of which nobody knows where it leads.
+            // IPv4-translated, with an unknown destination.
             ("::ffff:0:8.8.8.8", RESERVED),
             ("64:ff9a::8.8.8.8", RESERVED),
             ("64:ff9b::8.8.8.8", PUBLIC),
@@ -313,7 +314,7 @@ mod tests {
             ("1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", RESERVED),
             ("2000::", PUBLIC),
             ("2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", PUBLIC),
-            // Teredo without a server, and with two public ones.
+            // Teredo without a server, and with two public addresses.
             ("2001::", TUNNEL),
             ("2001:0:808:808::f7f7:f7f7", PUBLIC),
             ("2001:1::", RESERVED),

@@ -1,4 +1,4 @@
-//! What can go wrong with a download, and what a caller may do about it.
+//! Errors of downloads, and what to do about them.
 
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
@@ -12,42 +12,42 @@ use crate::redact;
 use crate::response::error_body::Reply;
 use crate::response::image::{Image, InvalidBase64Error};
 
-/// What a person does after a failure that may pass.
+/// What to do after a transient failure.
 const AGAIN: &str = "the image is paid for and still at its URL: download it again";
 
-/// The error of a download, which cost nothing. [What to do](crate::errors) about each.
+/// The error of a download, which costs nothing. [What to do](crate::errors) about each.
 ///
-/// Display is one line without the cause, which `source()` returns. Neither Display nor Debug
-/// shows a query, a fragment, a user name or the API key, and only the beginning of content that
-/// is not an image. [`url`](Self::url) returns the image's whole URL, and [`Reply::body`] and
-/// [`Reply::headers`] return everything as received.
+/// Display is one line without the cause, which `source()` returns. Display and Debug omit
+/// queries, fragments, user names and the API key, and show only the beginning of content that
+/// is not an image. [`url`](Self::url) returns the image's complete URL, and [`Reply::body`]
+/// and [`Reply::headers`] return everything as received.
 pub struct DownloadError {
     failure: DownloadFailure,
     url: Option<Box<str>>,
-    /// How old the answer with the image is.
+    /// The age of the response with the image.
     age: Option<Duration>,
 }
 
-/// What went wrong with a download, as [`DownloadError::failure`] gives it.
+/// The reason for a failed download, from [`DownloadError::failure`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadFailure {
-    /// The image is base64 in the answer, and that is not valid.
+    /// The image is base64 in the response, and the base64 is invalid.
     #[error(transparent)]
     InvalidBase64(#[from] InvalidBase64Error),
-    /// The URL, or one that it redirects to, is not fetched: it is not https, leads to
-    /// an address that is not public, has a user name or the API key in it, or is the
-    /// fourth redirect. Nothing was sent there.
+    /// The URL, or a redirect, is not allowed: it is not https, leads to an address that is
+    /// not public, contains a user name or the API key, or is the fourth redirect. Nothing was
+    /// sent there.
     #[error("refused to download {url}: {problem}")]
     #[non_exhaustive]
     Refused {
-        /// The URL that is refused, without its query.
+        /// The rejected URL, without its query.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
-    /// The answer was not a success. With 403, 404 and 410 the URL of an old answer has
-    /// probably expired.
+    /// The response was not a success, was a 206, or was a 202 without an image. With 403, 404
+    /// and 410 the URL of an old response has probably expired.
     #[error("the image was not downloaded: {0}")]
     Status(Box<Reply>),
     /// The image is larger than the limit.
@@ -64,53 +64,54 @@ pub enum DownloadFailure {
     #[error("the downloaded content is not an image: it {}{}{}", begins(.beginning), claims(.content_type), is_coded(.content_encoding))]
     #[non_exhaustive]
     NotAnImage {
-        /// Its first bytes, fit for a message: as text in quotes or as hexadecimal
-        /// numbers; empty if there are none.
+        /// Its first bytes, for a message: text in quotes, or hexadecimal; empty if there are
+        /// none.
         beginning: String,
-        /// The media type that the server gave it.
+        /// The `content-type` header.
         content_type: Option<String>,
-        /// Its content-encoding, which the client did not request.
+        /// The `content-encoding` header, if it is not `identity`. The client did not request
+        /// it.
         content_encoding: Option<String>,
     },
-    /// No data arrived for this long.
+    /// No data arrived within the stall timeout.
     #[error("no data of the image arrived for {limit:?}; {AGAIN}")]
     #[non_exhaustive]
     Stalled {
-        /// The limit.
+        /// The timeout.
         limit: Duration,
     },
-    /// All attempts together took longer than the retry policy allows.
+    /// All attempts together exceeded the timeout of the retry policy.
     #[error("the download took longer than {limit:?}; {AGAIN}")]
     #[non_exhaustive]
     TimedOut {
-        /// The limit.
+        /// The timeout.
         limit: Duration,
     },
     /// No connection was made, or it broke.
     #[error("the connection to the image's server failed; {AGAIN}")]
     #[non_exhaustive]
     Transport {
-        /// What happened: a `reqwest::Error` without its URL.
+        /// The cause: a `reqwest::Error` without its URL.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The body ended before the image did.
+    /// The body is truncated.
     #[error("the image was cut off after {received}{} bytes; {AGAIN}", of(.expected))]
     #[non_exhaustive]
     Cut {
-        /// How many bytes came.
+        /// The number of bytes received.
         received: u64,
-        /// The size of the file, as the answer of the API gives it. Without one, the
-        /// image does not end as one of its format does.
+        /// The size of the file, from the API's response. `None` if that has no size, and the
+        /// image does not end as its format requires.
         expected: Option<u64>,
     },
-    /// There is a file of that name, and it is not overwritten unless asked.
+    /// The file exists, and [`Download::overwrite`](crate::Download::overwrite) is not set.
     #[error("{} exists already: choose another name, or call `Download::overwrite`", shown(.path))]
     #[non_exhaustive]
     Exists {
-        /// The name, with the extension that fits the image.
+        /// The path, with the extension of the image.
         path: PathBuf,
     },
-    /// The folder that the file would be in does not exist.
+    /// The folder for the file does not exist.
     #[error("the folder {} does not exist: create it first", shown(.path))]
     #[non_exhaustive]
     NoFolder {
@@ -121,16 +122,16 @@ pub enum DownloadFailure {
     #[error("cannot write {}", shown(.path))]
     #[non_exhaustive]
     File {
-        /// The file, or its folder.
+        /// The path of the file or of its folder.
         path: PathBuf,
-        /// Why not.
+        /// The I/O error.
         source: io::Error,
     },
     /// The caller's writer failed.
     #[error("cannot write the image")]
     #[non_exhaustive]
     Writer {
-        /// How it failed.
+        /// The writer's error.
         source: io::Error,
     },
 }
@@ -172,18 +173,18 @@ impl StdError for DownloadError {
 }
 
 impl DownloadError {
-    /// What went wrong.
+    /// The reason for the failure.
     pub fn failure(&self) -> &DownloadFailure {
         &self.failure
     }
 
-    /// The image's URL, whole and as the answer has it: the image is paid for, and may
-    /// still be there. `None` if the image has no URL, or only a `data:` URI.
+    /// The image's complete URL, as in the response: the image is paid for, and may still be
+    /// there. `None` if the image has no URL, or only a `data:` URI.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
 
-    /// The same error, which knows the image that it is about.
+    /// Adds the image's URL and age to the error.
     pub(crate) fn about(mut self, of: &Image) -> Self {
         let is_data = |url: &&str| {
             let scheme = url.trim_start().get(..5);
@@ -194,13 +195,13 @@ impl DownloadError {
         self
     }
 
-    /// Whether the image may only not be there yet.
+    /// Whether the image may just not be available yet.
     pub(crate) fn may_come_to_be(&self) -> bool {
         let status = self.status().map(|status| status.as_u16());
         matches!(status, Some(202 | 403 | 404 | 425))
     }
 
-    /// The variant in one word, for logs and metrics, such as `download_stalled`.
+    /// The name of the variant, for logs and metrics, such as `download_stalled`.
     pub fn kind(&self) -> &'static str {
         match &self.failure {
             DownloadFailure::InvalidBase64(_) => "download_invalid_base64",
@@ -219,12 +220,12 @@ impl DownloadError {
         }
     }
 
-    /// Whether another attempt may have a chance; a download costs nothing.
+    /// Whether another attempt may succeed; a download costs nothing.
     ///
-    /// True for a connection that failed, a stall, a timeout, a truncated body, a 202, a 408, a
-    /// 425, a 429 and every 5xx. False for a connection that can never be made: a certificate
-    /// that is not trusted, a proxy that requires a password. The client has already retried as
-    /// its [`RetryPolicy`](crate::RetryPolicy) says.
+    /// True for a failed connection, a stall, a timeout, a truncated body, a 202, a 408, a
+    /// 425, a 429 and every 5xx. False for a connection that can never be made: an untrusted
+    /// certificate, a proxy that requires a password. The client has already retried according
+    /// to its [`RetryPolicy`](crate::RetryPolicy).
     pub fn is_retryable(&self) -> bool {
         match &self.failure {
             DownloadFailure::Status(reply) => {
@@ -256,7 +257,7 @@ impl DownloadError {
         }
     }
 
-    /// The answer behind the error, if it is one.
+    /// The response, if the failure is [`Status`](DownloadFailure::Status).
     pub fn reply(&self) -> Option<&Reply> {
         match &self.failure {
             DownloadFailure::Status(reply) => Some(reply),
@@ -264,18 +265,18 @@ impl DownloadError {
         }
     }
 
-    /// The HTTP status, if the answer was not a success.
+    /// The HTTP status, if the failure is [`Status`](DownloadFailure::Status).
     pub fn status(&self) -> Option<StatusCode> {
         self.reply().map(Reply::status)
     }
 
-    /// How long the server asks to wait; at most a day.
+    /// The server's `Retry-After`, at most 24 hours.
     pub fn retry_after(&self) -> Option<Duration> {
         self.reply().and_then(Reply::retry_after)
     }
 }
 
-/// What a status means for an image.
+/// What a status means for an image, for the message.
 fn advice(reply: &Reply, age: Option<Duration>) -> String {
     const OLD: Duration = Duration::from_secs(60 * 60);
     match (reply.status().as_u16(), age) {

@@ -1,4 +1,4 @@
-//! One attempt to fetch an image by its URL.
+//! One attempt to fetch an image from its URL.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -27,26 +27,26 @@ use crate::response::error_body::Reply;
 use crate::response::headers;
 use crate::sniff;
 
-/// How many redirects are followed.
+/// The maximum number of redirects.
 const MAX_REDIRECTS: usize = 3;
 
-/// How much of the body of an error is kept, in bytes.
+/// How much of an error body to keep, in bytes.
 const MAX_ERROR_SIZE: usize = 64 * 1024;
 
-/// What an attempt needs to know.
+/// The settings of an attempt.
 pub(super) struct Fetch<'a> {
     pub(super) http: &'a reqwest::Client,
     pub(super) policy: &'a UrlPolicy,
     pub(super) targets: &'a Targets,
     pub(super) redactor: &'a Redactor,
     pub(super) url: &'a str,
-    /// The size of the file, where the answer of the API gives it.
+    /// The size of the file, if the API's response contains it.
     pub(super) file_size: Option<u64>,
     pub(super) max_size: u64,
     pub(super) stall_timeout: Duration,
 }
 
-/// An answer, and what stood on the way to it.
+/// A response after redirects.
 struct Arrived {
     response: Response,
     /// Whether a URL on the way had a query, which may be a signature.
@@ -54,15 +54,15 @@ struct Arrived {
 }
 
 impl Fetch<'_> {
-    /// Makes one attempt, redirects included. The target gets the image, or the
-    /// beginning of it; it gets nothing of what is no image.
+    /// Makes one attempt, following redirects. The target receives the image or the beginning
+    /// of it, and nothing of content that is not an image.
     pub(super) async fn attempt(
         &self,
         target: &mut impl Target,
     ) -> Result<Received, DownloadFailure> {
         let arrived = self.open().await?;
         let status = arrived.response.status();
-        // A part of an image that nobody asked for is none.
+        // The client did not request a range.
         if !status.is_success() || status == StatusCode::PARTIAL_CONTENT {
             return Err(self.refusal(arrived, Vec::new()).await);
         }
@@ -82,7 +82,7 @@ impl Fetch<'_> {
         }
         let Some(format) = sniff::image_format(&head) else {
             if status == StatusCode::ACCEPTED {
-                // It says that the image is not made yet.
+                // A 202 means that the image is not ready yet.
                 let arrived = Arrived {
                     response,
                     has_query,
@@ -113,7 +113,7 @@ impl Fetch<'_> {
         })
     }
 
-    /// Sends the request and follows its redirects.
+    /// Sends the request and follows redirects.
     async fn open(&self) -> Result<Arrived, DownloadFailure> {
         let Ok(mut url) = Url::parse(self.url) else {
             return Err(refused(headers::ELSEWHERE, "it is not a valid URL"));
@@ -145,9 +145,9 @@ impl Fetch<'_> {
         }
     }
 
-    /// Looks at a URL before anything is sent there.
+    /// Checks a URL before anything is sent there.
     fn check(&self, url: &Url) -> Result<(), DownloadFailure> {
-        // The key belongs to the API's origin, and this is another one.
+        // The API key must not be sent to any other host.
         if self.redactor.finds(url.as_str()) {
             return Err(refused(&self.shown(url), "it contains the API key"));
         }
@@ -161,20 +161,20 @@ impl Fetch<'_> {
             let problem = "its host is not valid in a header";
             return Err(refused(&self.shown(url), problem));
         };
-        // The headers of a request win over default headers.
+        // Request headers take precedence over default headers.
         let request = self
             .http
             .get(url.clone())
             .header(ACCEPT, "image/*")
             .header(ACCEPT_ENCODING, "identity")
             .header(HOST, host);
-        // Its name is judged as that of a target as long as this is under way.
+        // While this guard exists, the resolver treats the host as a target.
         let _target = self.targets.enter(url);
         let sent = self.in_time(request.send()).await?;
         sent.map_err(|error| self.failed(error, Some(url)))
     }
 
-    /// The next bytes of the body; nothing at its end.
+    /// The next chunk of the body; `None` at its end.
     async fn piece(
         &self,
         response: &mut Response,
@@ -195,10 +195,10 @@ impl Fetch<'_> {
         outcome.map_err(|_| DownloadFailure::Stalled { limit })
     }
 
-    /// Looks whether a body is whole by its size, and says whether that is known.
+    /// Checks that a body is complete, and returns whether that can be known.
     ///
-    /// It is of every body but one that ended with its connection, as one ends that was
-    /// cut; of that one it is where the answer of the API has the size.
+    /// It can, unless the body is delimited by the end of the connection, which a truncated
+    /// body is too. Then it can only if the API's response contains the size.
     fn check_size(&self, response: &Response, received: u64) -> Result<bool, DownloadFailure> {
         let headers = response.headers();
         let is_framed = response.version() >= Version::HTTP_2
@@ -213,7 +213,8 @@ impl Fetch<'_> {
         }
     }
 
-    /// The error of an answer that is not a success. One that breaks off is still that error.
+    /// The error for an unsuccessful response. If the body breaks off, it is still the same
+    /// error.
     async fn refusal(&self, arrived: Arrived, mut body: Vec<u8>) -> DownloadFailure {
         let Arrived {
             mut response,
@@ -237,7 +238,7 @@ impl Fetch<'_> {
         let redactor = self.redactor.clone();
         let reply = Reply::new(response.status(), headers, body, is_cut, redactor);
         DownloadFailure::Status(Box::new(match has_query {
-            // A message can repeat the signature that it does not like.
+            // The message may repeat an invalid signature.
             true => reply,
             false => reply.read_as_error(),
         }))
@@ -259,7 +260,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// What a failed exchange is: the resolver may have refused the host of `url`.
+    /// The error for a failed request: the resolver may have rejected the host of `url`.
     fn failed(&self, error: reqwest::Error, url: Option<&Url>) -> DownloadFailure {
         let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
         while let Some(error) = cause {
@@ -273,13 +274,13 @@ impl Fetch<'_> {
         }
     }
 
-    /// A URL for a message.
+    /// A URL for use in a message.
     fn shown(&self, url: &Url) -> String {
         self.redactor.shown(&headers::place(url), 200)
     }
 }
 
-/// The last bytes of what has come.
+/// The last bytes received.
 #[derive(Default)]
 struct Tail(Vec<u8>);
 
@@ -292,11 +293,11 @@ impl Tail {
     }
 }
 
-/// Where a redirect leads that is to be followed.
+/// The target of a redirect to follow.
 fn location(response: &Response) -> Option<&str> {
     let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = response.headers().get(LOCATION)?;
-    // Some servers send it in UTF-8.
+    // Some servers send UTF-8.
     let location = std::str::from_utf8(location.as_bytes()).ok()?;
     Some(location).filter(|location| is_redirect && !location.is_empty())
 }
@@ -308,7 +309,8 @@ fn refused(url: &str, problem: &str) -> DownloadFailure {
     }
 }
 
-/// The first bytes of what is no image, without the key; `None` if there are none.
+/// The first bytes of content that is not an image, without the API key; empty if there are
+/// none.
 pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
     let text = String::from_utf8_lossy(head);
     match redactor.finds(&text) {
@@ -318,7 +320,7 @@ pub(super) fn beginning(redactor: &Redactor, head: &[u8]) -> String {
     }
 }
 
-/// What a caller sets before the client is made.
+/// The download settings of a client builder.
 pub(crate) struct Settings {
     pub(crate) max_size: u64,
     pub(crate) stall_timeout: Duration,
@@ -337,19 +339,19 @@ impl Default for Settings {
     }
 }
 
-/// What downloads of one client have in common.
+/// State shared by the downloads of a client.
 pub(crate) struct Downloads {
     pub(super) http: reqwest::Client,
     pub(super) policy: UrlPolicy,
     pub(super) targets: Targets,
-    /// Of their own, so that a host of images that is down takes no retry from the API.
+    /// Separate, so that a failing image host uses up no retries of the API.
     pub(super) budget: Budget,
     pub(super) max_size: u64,
     pub(super) stall_timeout: Duration,
 }
 
 impl Settings {
-    /// Makes the HTTP client.
+    /// Builds the HTTP client.
     pub(crate) fn build(
         self,
         base_url: &BaseUrl,
@@ -367,7 +369,8 @@ impl Settings {
         let policy = UrlPolicy::new(base_url.is_loopback(), plain_http, networks);
         let targets = Targets::default();
         let configure = self.configure.unwrap_or_else(|| Box::new(|http| http));
-        // What the caller may choose otherwise. The proxy is the API's, which may have none.
+        // Defaults that the closure may change. The proxy is the API's, if the API may use
+        // one.
         let preset = match base_url.is_loopback() || base_url.plain_http().is_some() {
             true => network.http().no_proxy(),
             false => network.http(),
@@ -378,11 +381,10 @@ impl Settings {
                 policy: policy.clone(),
                 targets: targets.clone(),
             });
-        // Redirects are followed one by one, because each is checked, and reqwest cannot
-        // tell why one was refused.
+        // Redirects are followed manually, to check each and to say why one was rejected.
         let mut http = strict(http, connect_timeout);
         if base_url.is_loopback() {
-            // Plain http is allowed to it, so it must be this machine.
+            // Plain http to `localhost` is allowed, so it must be loopback.
             http = with_localhost_here(http);
         }
         Ok(Downloads {

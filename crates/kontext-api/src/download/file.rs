@@ -1,4 +1,4 @@
-//! A file that is there whole, or not at all.
+//! Download targets: a file that appears complete or not at all, memory, and a writer.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use super::error::DownloadFailure;
 use crate::sniff::Format;
 
-/// Writes to a temporary file beside the one that will be.
+/// Writes to a temporary file in the folder of the final file.
 pub(super) struct File {
     path: PathBuf,
     folder: PathBuf,
@@ -17,7 +17,7 @@ pub(super) struct File {
     open: Option<Open>,
 }
 
-/// A file that is being written. Dropping it removes the file.
+/// An open temporary file. Dropping it removes the file.
 struct Open {
     name: PathBuf,
     file: tokio::fs::File,
@@ -25,9 +25,9 @@ struct Open {
 }
 
 impl File {
-    /// Looks whether there can be such a file. Nothing is written yet.
+    /// Checks that the file can be created. Writes nothing yet.
     pub(super) async fn new(path: &Path, overwrite: bool) -> Result<Self, DownloadFailure> {
-        // What `Path` overlooks: `out/` and `out/.` name a folder.
+        // `Path` ignores the end of `out/` and `out/.`, which name a folder.
         let bytes = path.as_os_str().as_encoded_bytes();
         let mut last_first = bytes.rsplit(|byte| std::path::is_separator(char::from(*byte)));
         let names_folder = matches!(last_first.next(), Some(b"" | b"."));
@@ -58,7 +58,7 @@ impl File {
         }
     }
 
-    /// Puts the file in its place, and gives its name.
+    /// Moves the file into place and returns its path.
     pub(super) async fn finish(self) -> Result<PathBuf, DownloadFailure> {
         let Some(Open {
             name,
@@ -77,7 +77,7 @@ impl File {
             path: path.clone(),
             source,
         };
-        // Writing goes on in the background, and here it tells how it went.
+        // Writes happen in the background, and flushing reports their errors.
         file.flush().await.map_err(failed)?;
         let file = file.into_std().await;
         let (folder, overwrite) = (self.folder, self.overwrite);
@@ -85,7 +85,7 @@ impl File {
             file.sync_all()?;
             drop(file);
             temporary.persist(&name, overwrite)?;
-            // So that the name outlives a loss of power too. Not every system can.
+            // Makes the new name survive a power failure. Not all systems support this.
             #[cfg(unix)]
             let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
             #[cfg(not(unix))]
@@ -103,14 +103,14 @@ impl File {
 
 impl Target for File {
     async fn begin(&mut self, format: Format, _size: Option<u64>) -> Result<(), DownloadFailure> {
-        // What an earlier attempt wrote is removed.
+        // Remove the file of an earlier attempt.
         self.open = None;
         let name = with_extension(&self.path, format.extension);
         if !self.overwrite && tokio::fs::symlink_metadata(&name).await.is_ok() {
             return Err(DownloadFailure::Exists { path: name });
         }
         let folder = self.folder.clone();
-        // If the future is dropped meanwhile, so is what this gives, with the file.
+        // If the future is dropped in the meantime, the result is too, which removes the file.
         let created = blocking(move || TemporaryPath::create(&folder)).await;
         let (file, temporary) = created.map_err(|source| DownloadFailure::File {
             path: self.folder.clone(),
@@ -136,12 +136,11 @@ impl Target for File {
     }
 }
 
-/// The name of a file that is removed when this is dropped.
+/// The path of a file that is removed on drop.
 struct TemporaryPath(PathBuf);
 
 impl TemporaryPath {
-    /// Makes an empty file of a name that nothing else has, with the permissions that any
-    /// new file has.
+    /// Creates an empty file with a unique name and default permissions.
     fn create(folder: &Path) -> io::Result<(fs::File, Self)> {
         loop {
             let path = folder.join(format!(".kontext-{:016x}.part", fastrand::u64(..)));
@@ -152,15 +151,15 @@ impl TemporaryPath {
         }
     }
 
-    /// Gives the file another name, of a file that is replaced only if `overwrite`.
+    /// Renames the file. Replaces an existing file only if `overwrite` is set.
     fn persist(self, name: &Path, overwrite: bool) -> io::Result<()> {
         if overwrite {
             return fs::rename(&self.0, name);
         }
-        // A link never replaces a file; the first name goes when this is dropped.
+        // A hard link never replaces a file; the temporary name is removed on drop.
         match fs::hard_link(&self.0, name) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                // Some file systems have no links. There the name is taken first.
+                // Some file systems have no hard links. Reserve the name first.
                 fs::File::create_new(name)?;
                 fs::rename(&self.0, name)
             }
@@ -171,12 +170,12 @@ impl TemporaryPath {
 
 impl Drop for TemporaryPath {
     fn drop(&mut self) {
-        // After a rename there is none.
+        // Does nothing after a rename.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking work on the blocking thread pool.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -184,8 +183,8 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// `path` with the extension of its content. One that names another sort of image is
-/// replaced; anything else after a dot is a part of the name.
+/// `path` with the extension of its content. Replaces the extension of another image format;
+/// any other suffix is part of the name.
 fn with_extension(path: &Path, extension: &str) -> PathBuf {
     let given = path.extension().and_then(|given| given.to_str());
     match given.and_then(canonical) {
@@ -200,7 +199,7 @@ fn with_extension(path: &Path, extension: &str) -> PathBuf {
     }
 }
 
-/// The usual spelling of an extension of images, in lower case.
+/// The canonical form of an image extension, in lower case.
 fn canonical(extension: &str) -> Option<&'static str> {
     Some(match extension.to_ascii_lowercase().as_str() {
         "jpg" | "jpeg" | "jpe" | "jfif" => "jpg",
@@ -225,19 +224,19 @@ fn canonical(extension: &str) -> Option<&'static str> {
     })
 }
 
-/// The most memory that is set aside on a server's word, in bytes.
+/// The maximum memory to reserve based on an announced size, in bytes.
 const MOST_RESERVED: u64 = 64 * 1024 * 1024;
 
-/// Takes an image piece by piece.
+/// Receives an image in chunks.
 pub(super) trait Target {
-    /// An image of this format is about to come, and perhaps its size is known. What
-    /// an earlier attempt wrote counts no more.
+    /// Starts an image of this format, whose size may be known. Discards what an earlier
+    /// attempt wrote.
     async fn begin(&mut self, format: Format, size: Option<u64>) -> Result<(), DownloadFailure>;
 
-    /// Takes the next bytes.
+    /// Writes the next chunk.
     async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadFailure>;
 
-    /// Whether [`begin`](Self::begin) may come again.
+    /// Whether [`begin`](Self::begin) may be called again.
     fn is_repeatable(&self) -> bool {
         true
     }
@@ -251,7 +250,7 @@ impl Target for Memory {
     async fn begin(&mut self, _format: Format, size: Option<u64>) -> Result<(), DownloadFailure> {
         let size = size.unwrap_or(0).min(MOST_RESERVED);
         self.0.clear();
-        // It is at most 64 MiB, which every usize holds.
+        // At most 64 MiB, which fits a usize.
         self.0.reserve_exact(usize::try_from(size).unwrap_or(0));
         Ok(())
     }
@@ -262,7 +261,7 @@ impl Target for Memory {
     }
 }
 
-/// Writes to a caller's writer, which cannot forget what it was given.
+/// Writes to the caller's writer, which cannot be rewound.
 pub(super) struct Writer<'a, W> {
     writer: &'a mut W,
     has_begun: bool,
@@ -276,7 +275,7 @@ impl<'a, W: AsyncWrite + Unpin> Writer<'a, W> {
         }
     }
 
-    /// Passes on what the writer holds back.
+    /// Flushes the writer.
     pub(super) async fn finish(self) -> Result<(), DownloadFailure> {
         let flushed = self.writer.flush().await;
         flushed.map_err(|source| DownloadFailure::Writer { source })

@@ -1,5 +1,5 @@
-//! Where an image may be fetched from, so that nobody who can write into an answer makes
-//! this machine ask its own network for something.
+//! Protection against server-side request forgery: whoever controls an image URL must not be
+//! able to make this machine send requests to its own network.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,20 +12,19 @@ use url::{Host, Url};
 use super::address::{Kind, SENSITIVE, kind, leads_to};
 use crate::client::base_url::is_private;
 
-/// What a URL and an address must be, so that nobody who can write into an answer
-/// makes this machine ask its own network for something.
+/// Which URLs and addresses images may be fetched from.
 #[derive(Clone, Debug)]
 pub(crate) struct UrlPolicy {
     allow_loopback: bool,
-    /// The origin of the API, where that is spoken to by plain http.
+    /// The URL of the API, if it uses plain http to a private network.
     plain_http: Option<Url>,
     networks: Arc<[IpNet]>,
 }
 
 impl UrlPolicy {
-    /// With loopback allowed, plain http is allowed to this machine too. Plain http to the
-    /// origin `plain_http` is allowed, if it has a private address. Addresses in `networks`
-    /// are allowed, public or not.
+    /// With `allow_loopback`, plain http to loopback is allowed too. Plain http to the origin
+    /// of `plain_http` is allowed if the address is private or loopback. Addresses in
+    /// `networks` are always allowed.
     pub(crate) fn new(allow_loopback: bool, plain_http: Option<Url>, networks: Vec<IpNet>) -> Self {
         Self {
             allow_loopback,
@@ -34,7 +33,7 @@ impl UrlPolicy {
         }
     }
 
-    /// Why an address of a host may not be connected to.
+    /// Checks an address that a host resolved to.
     fn check_address_of(&self, host: &str, address: IpAddr) -> Result<(), String> {
         let api = self.plain_http.as_ref().and_then(Url::host_str);
         match api == Some(host) {
@@ -44,7 +43,7 @@ impl UrlPolicy {
         }
     }
 
-    /// Why an address may not be connected to.
+    /// Checks an address.
     pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), String> {
         let what = match kind(address) {
             Kind::Public => return Ok(()),
@@ -66,7 +65,7 @@ impl UrlPolicy {
         ))
     }
 
-    /// Whether the caller has named a network for an address.
+    /// Whether a network of the caller covers an address.
     fn is_allowed(&self, address: IpAddr) -> bool {
         let is_named = |address: &IpAddr| {
             let sensitive = SENSITIVE.iter().find(|network| network.contains(address));
@@ -84,8 +83,8 @@ impl UrlPolicy {
                 .all(|address| !is_sensitive(address) || is_named(address))
     }
 
-    /// Why a URL may not be fetched. The addresses of a name are judged when it is
-    /// resolved; those that stand in the URL are not resolved, so they are judged here.
+    /// Checks a URL. An IP address in the URL is checked here, because it is never resolved;
+    /// the addresses of a host name are checked by the resolver.
     pub(crate) fn check(&self, url: &Url) -> Result<(), String> {
         let refused = |problem: &str| Err(problem.to_owned());
         if !url.username().is_empty() || url.password().is_some() {
@@ -94,7 +93,7 @@ impl UrlPolicy {
         if let Some(api) = &self.plain_http
             && api.host() == url.host()
         {
-            // The resolver knows hosts alone, so this host is that origin and nothing else.
+            // The resolver knows only the host, so only this exact origin is allowed on it.
             return match api.origin() == url.origin() {
                 true => Ok(()),
                 false => Err(format!(
@@ -129,11 +128,11 @@ impl UrlPolicy {
     }
 }
 
-/// The hosts that images are being fetched from, and how often each.
+/// Reference counts of the hosts that images are being fetched from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Targets(Arc<Mutex<HashMap<String, usize>>>);
 
-/// A host of an image, as long as this lives.
+/// A guard that registers a host as a target while it exists.
 #[derive(Debug)]
 pub(super) struct TargetHost {
     targets: Targets,
@@ -151,7 +150,7 @@ impl Targets {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        // A count is whole whatever happened to the thread that held it.
+        // A poisoned lock is fine: each count is valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -168,18 +167,17 @@ impl Drop for TargetHost {
     }
 }
 
-/// The system's resolver, without the addresses that the policy refuses to a target.
+/// The system resolver without the addresses that the policy rejects for a target.
 ///
-/// What is judged here is what is connected to: a name that resolves to something
-/// else the next time is judged the next time. A name that is no target's is that of a
-/// proxy, which the caller has chosen, and not who wrote the answer.
+/// The addresses checked here are the ones connected to, and every resolution is checked
+/// again. A host that is not a target is a proxy's, which the caller has configured.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     pub(super) policy: UrlPolicy,
     pub(super) targets: Targets,
 }
 
-/// A name has addresses, and none of them is allowed.
+/// A host resolves, but not to an allowed address.
 #[derive(Debug, thiserror::Error)]
 #[error("its host {host} has no allowed address: {problem}")]
 pub(super) struct NoAllowedAddress {
@@ -193,7 +191,7 @@ impl Resolve for Resolver {
         let policy = self.policy.clone();
         Box::pin(async move {
             let host = name.as_str();
-            // The port is of no account: the one of the URL is used.
+            // The port is ignored: the connection uses the URL's.
             let found = tokio::net::lookup_host((host, 0)).await?;
             if !is_target {
                 return Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs);
@@ -204,7 +202,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// Those that the policy allows; an error if there are others alone.
+/// The allowed addresses; an error if there are only others.
 fn allowed(
     policy: &UrlPolicy,
     host: &str,
@@ -213,7 +211,7 @@ fn allowed(
     let mut refused = None;
     let allowed: Vec<SocketAddr> = found
         .filter(|address| {
-            // A zone has a meaning on this machine's links alone.
+            // Ignores the scope id, which matters only on local links.
             let address: IpAddr = address.ip();
             let problem = policy.check_address_of(host, address).err();
             let is_allowed = problem.is_none();
@@ -303,7 +301,7 @@ mod tests {
                 "https://cdn.aimlapi.com/a.png?sig=1",
                 "https://8.8.8.8/",
                 "https://[2606:4700::1111]:8443/",
-                // Judged when it is resolved.
+                // Checked by the resolver.
                 "https://localhost/",
             ] {
                 assert_eq!(check(allow_loopback, url), Ok(()), "{url}");
