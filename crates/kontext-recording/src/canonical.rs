@@ -1,4 +1,4 @@
-//! The canonical form of a request's body, by which requests are compared.
+//! The canonical form of request bodies, for comparing requests.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -7,45 +7,44 @@ use serde_json::{Map, Value};
 
 use crate::Pointer;
 
-/// Marks a string that was a string in the document.
+/// Marks a string that is a string in the document.
 pub(crate) const TEXT: char = 's';
 
-/// Marks a string that was a number in the document.
+/// Marks a string that is a number in the document.
 pub(crate) const NUMBER: char = 'n';
 
-/// A JSON document in which equal means the same: keys in any order, numbers
-/// as exact decimals (1 is 1.0, 2^64 is not 2^64+1), arrays in order, the last
-/// of duplicate keys, nothing ignored.
+/// A JSON document in canonical form, in which equal documents are equal values. The order of
+/// keys does not matter, numbers are exact decimals (1 is 1.0, 2^64 is not 2^64+1), the order
+/// of arrays matters, the last of duplicate keys wins, and nothing is ignored.
 ///
-/// It is a JSON value in which every number is a string of its normalised
-/// spelling, marked by its first character, as every other string and key is.
-/// So a number never passes through a double.
+/// It is a JSON value in which every number is a string with its normalised notation. A first
+/// character marks each string and key as text or number. So a number never passes through a
+/// double.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canonical(Value);
 
-/// A number has an exponent of more digits than a 64-bit integer holds.
+/// The exponent of a number does not fit in 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("number out of range")]
 #[non_exhaustive]
 pub struct OutOfRange;
 
 impl Canonical {
-    /// Brings a text that `serde_json` has accepted as JSON into this form.
+    /// Converts JSON text that `serde_json` has accepted to canonical form.
     ///
     /// # Errors
     ///
-    /// Fails where an exponent is beyond 64 bits, which only a number that is
-    /// taken for 0 can have.
+    /// [`OutOfRange`] if an exponent does not fit in 64 bits. `serde_json` accepts such a
+    /// number only if it rounds to 0.
     pub fn of(accepted: &str) -> Result<Self, OutOfRange> {
         let marked = mark(accepted)?;
-        // Marking changes neither the nesting nor any escape, so what was
-        // accepted before is accepted again.
+        // Marking changes neither nesting nor escapes, so this parses too.
         serde_json::from_str(&marked)
             .map(Self)
             .map_err(|_| OutOfRange)
     }
 
-    /// The value at a pointer, in this form.
+    /// The value at a pointer, in canonical form.
     #[must_use]
     pub fn at(&self, pointer: &Pointer) -> Option<&Value> {
         let mut value = &self.0;
@@ -59,8 +58,8 @@ impl Canonical {
         Some(value)
     }
 
-    /// The document without the values at these pointers; an entry of a list becomes
-    /// null, so that the others keep their places.
+    /// The document without the values at these pointers. An array entry becomes null, so that
+    /// the others keep their positions.
     #[must_use]
     pub fn without(&self, pointers: &[Pointer]) -> Self {
         let mut left = self.0.clone();
@@ -89,19 +88,19 @@ impl Canonical {
         Self(left)
     }
 
-    /// The value in which strings are marked; see [`key`] and [`readable`].
+    /// The value with marked strings; see [`key`] and [`readable`].
     #[must_use]
     pub fn marked(&self) -> &Value {
         &self.0
     }
 }
 
-/// Rewrites a JSON text: every number becomes a marked string, every string
-/// is marked, and what is blank between them is left out.
+/// Rewrites JSON text: numbers become marked strings, strings are marked, and whitespace is
+/// removed.
 fn mark(json: &str) -> Result<String, OutOfRange> {
     let bytes = json.as_bytes();
     let mut marked = String::with_capacity(json.len() + json.len() / 4);
-    // What lies between strings and numbers is copied in one go.
+    // Text between strings and numbers is copied in one go.
     let mut copied = 0;
     let mut at = 0;
     while at < bytes.len() {
@@ -135,10 +134,10 @@ fn mark(json: &str) -> Result<String, OutOfRange> {
     Ok(marked)
 }
 
-/// How many bytes that are blank between the tokens of JSON a text starts with.
+/// The length in bytes of the JSON whitespace that a text starts with.
 #[must_use]
 pub fn blanks(bytes: &[u8]) -> usize {
-    // Blocks without a branch in them are judged many bytes at a time.
+    // Blocks without branches are vectorised.
     const BLOCK: usize = 32;
     let is_blank =
         |byte: &u8| (*byte == b' ') | (*byte == b'\t') | (*byte == b'\n') | (*byte == b'\r');
@@ -155,7 +154,7 @@ pub fn blanks(bytes: &[u8]) -> usize {
         .count()
 }
 
-/// Where a string ends, behind its quote; `at` is where its text starts.
+/// The index after the closing quote of a string; `at` is the index after its opening quote.
 #[must_use]
 pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
@@ -163,16 +162,16 @@ pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
         if bytes[at] == b'"' {
             return at + 1;
         }
-        // What is escaped is no end.
+        // An escaped character does not end the string.
         at += 2;
     }
     bytes.len()
 }
 
-/// Spells a JSON number in the one way that its value has: sign, digits
-/// without zeros at either end, `e`, and the power of ten.
+/// Writes a JSON number in its unique normalised notation: sign, digits without leading or
+/// trailing zeros, `e`, and the power of ten.
 pub(crate) fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
-    // Nearly every number is whole; this way nothing is allocated for it.
+    // Nearly all numbers are integers, which need no allocation.
     if number
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'-')
@@ -209,29 +208,28 @@ pub(crate) fn write_normalised(number: &str, text: &mut String) -> Result<(), Ou
     Ok(())
 }
 
-/// The members of an object in the order of their keys. A map need not have
-/// them so: another crate of the build can have `serde_json` keep the order in
-/// which they came.
+/// The members of an object, sorted by key. `serde_json` does not sort them if another crate
+/// in the build enables `preserve_order`.
 pub(crate) fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut members: Vec<_> = members.iter().collect();
     members.sort_unstable_by_key(|(name, _)| *name);
     members
 }
 
-/// Takes the mark off a key.
+/// Removes the mark from a key.
 #[must_use]
 pub fn key(marked: &str) -> &str {
     marked.strip_prefix(TEXT).unwrap_or(marked)
 }
 
-/// Writes a marked value as JSON again, numbers as a person writes them.
+/// Converts a marked value back to JSON, with numbers in plain notation.
 #[must_use]
 pub fn readable(marked: &Value) -> String {
     readable_start(marked, usize::MAX)
 }
 
-/// Writes the start of it: of more than so many bytes a few more, so that a
-/// value of many megabytes costs no more than what is shown.
+/// Writes the start of a marked value as JSON: if it is longer than `bytes`, only slightly
+/// more than that, so that a huge value costs no more than what is shown.
 #[must_use]
 pub fn readable_start(marked: &Value, bytes: usize) -> String {
     let mut text = String::new();
@@ -283,7 +281,7 @@ fn write_readable(marked: &Value, limit: usize, text: &mut String) {
 }
 
 fn write_string(string: &str, limit: usize, text: &mut String) {
-    // Of a long string only a start is written, without a quote at its end.
+    // Only the start of a long string is written, with a closing quote.
     let end = limit.saturating_sub(text.len()).saturating_add(1);
     let end = (end..string.len()).find(|&end| string.is_char_boundary(end));
     let _ = write!(
@@ -293,7 +291,7 @@ fn write_string(string: &str, limit: usize, text: &mut String) {
     );
 }
 
-/// Spells a normalised number without an exponent where that is short.
+/// A normalised number without an exponent, if that is short.
 fn plain(normalised: &str) -> Cow<'_, str> {
     let Some((signed, exponent)) = normalised.split_once('e') else {
         return normalised.into();

@@ -1,4 +1,4 @@
-//! What tells one recorded request from another.
+//! The hash that identifies a recorded request.
 
 use std::fmt::Write as _;
 
@@ -7,16 +7,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::canonical::{Canonical, NUMBER, OutOfRange, TEXT, in_order, write_normalised};
 
-/// The SHA-256 of an operation and a request's body: equal for requests whose
-/// bodies mean the same, however their keys are ordered and their numbers and
-/// strings are spelled.
+/// The SHA-256 of an operation and a request body. Equal for equivalent bodies, regardless of
+/// the order of keys and the notation of numbers and strings.
 ///
-/// Secrets are taken out of a body before it is hashed.
+/// Redact secrets before hashing a body.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RequestHash([u8; 32]);
 
 impl RequestHash {
-    /// The hash of a request with this body, or with none.
+    /// The hash of a request with this body, or without one.
     #[must_use]
     pub fn of(operation: &str, body: Option<&Canonical>) -> Self {
         let mut hash = Sha256::new();
@@ -27,14 +26,13 @@ impl RequestHash {
         Self(hash.finalize().into())
     }
 
-    /// The same for a body that has been parsed already; `text` is what it was
-    /// parsed from.
+    /// The hash of a request whose body is already parsed; `text` is the unparsed body.
     ///
     /// # Errors
     ///
-    /// Fails as [`Canonical::of`] does.
+    /// As [`Canonical::of`].
     pub fn of_json(operation: &str, text: &str, value: &Value) -> Result<Self, OutOfRange> {
-        // A double does not say how it was spelled.
+        // A double has lost the exact number.
         if has_fraction(value) {
             return Ok(Self::of(operation, Some(&Canonical::of(text)?)));
         }
@@ -44,7 +42,7 @@ impl RequestHash {
         Ok(Self(hash.finalize().into()))
     }
 
-    /// The first digits in hexadecimal, two for each byte.
+    /// The first bytes as hexadecimal digits, two per byte; at most 32 bytes.
     #[must_use]
     pub fn digits(&self, bytes: usize) -> String {
         let mut text = String::new();
@@ -55,7 +53,7 @@ impl RequestHash {
     }
 }
 
-/// Whether a number is not a 64-bit integer.
+/// Whether the value contains a number that is not a 64-bit integer.
 fn has_fraction(value: &Value) -> bool {
     match value {
         Value::Number(number) => !number.is_u64() && !number.is_i64(),
@@ -65,10 +63,9 @@ fn has_fraction(value: &Value) -> bool {
     }
 }
 
-/// Adds a value, in a spelling that no other value has. The strings of a value
-/// that is not marked yet get the mark `text`. Whether objects keep the order of
-/// their keys is a feature of `serde_json` that any crate of a build can turn on,
-/// so they are sorted here.
+/// Adds a value in an unambiguous encoding. Strings of an unmarked value get the mark `text`.
+/// Members are sorted by key, because `serde_json` does not sort them if any crate in the
+/// build enables `preserve_order`.
 fn add(value: &Value, text: Option<char>, hash: &mut Sha256) {
     match value {
         Value::Array(entries) => {
@@ -118,7 +115,7 @@ mod tests {
 
     fn of(body: &str) -> RequestHash {
         let hash = RequestHash::of("generate-image", Some(&Canonical::of(body).unwrap()));
-        // The short way leads to the same.
+        // The fast path returns the same.
         let value = serde_json::from_str(body).unwrap();
         let short = RequestHash::of_json("generate-image", body, &value);
         assert_eq!(short, Ok(hash), "{body}");

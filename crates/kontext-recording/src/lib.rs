@@ -1,9 +1,8 @@
-//! The form of a recorded exchange on disk, and the hash that tells one recorded
-//! request from another.
+//! The on-disk format of recorded exchanges, and the hash that identifies a recorded request.
 //!
-//! A recording is a folder with [`recording.json`](RecordingMeta), the request's
-//! body, the bodies of its answers and maybe pictures. The README of `kontext-mock` has
-//! the form in full.
+//! A recording is a folder with [`recording.json`](RecordingMeta), the request body, the
+//! response bodies and optionally images. The README of `kontext-mock` documents the format in
+//! full.
 
 mod canonical;
 mod hash;

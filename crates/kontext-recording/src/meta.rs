@@ -1,85 +1,84 @@
-//! What `recording.json` holds.
+//! The content of `recording.json`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The name of the file in the folder of a recording.
+/// The name of the metadata file in a recording's folder.
 pub const META_FILE: &str = "recording.json";
 
-/// The name of a request's body in the folder of a recording.
+/// The name of the request body in a recording's folder.
 pub const REQUEST_FILE: &str = "request.json";
 
-/// The newest version of the form that this crate reads. It writes version 1 of a
-/// recording with one answer, and version 2 of one with several.
+/// The newest format version that this crate reads. A recording keeps its version when it is
+/// written; [`RecordingMeta::push`] upgrades version 1 to 2.
 pub const FORMAT: u64 = 2;
 
-/// Where a recorded exchange comes from.
+/// The origin of a recorded exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 #[non_exhaustive]
 pub enum Origin {
-    /// From the provider's documentation.
+    /// The provider's documentation.
     Documented,
-    /// From the provider's service.
+    /// The provider's service.
     Live,
-    /// Made up, to show what no one has recorded.
+    /// Invented, for cases that nobody has recorded.
     Synthetic,
 }
 
-/// The content of `recording.json`: a request, and its answers in the order in which
-/// they are served. The last one repeats.
+/// The content of `recording.json`: a request, and its responses in the order in which they
+/// are served. The last one repeats.
 #[derive(Clone, Debug)]
 pub struct RecordingMeta {
-    /// The version of the form, 1 or 2.
+    /// The format version, 1 or 2.
     pub format: u64,
-    /// What happens in the exchange, in one sentence.
+    /// A one-sentence description of the exchange.
     pub title: String,
     /// The method of the request, in upper case.
     pub method: String,
-    /// The path of the request, from the origin on, without a query.
+    /// The path of the request, without origin and query.
     pub path: String,
-    /// What was taken out of the request and the title. In format 1 it is listed with
-    /// that of the answer.
+    /// What was redacted from the request and the title. Format 1 lists it with the response
+    /// instead.
     pub redacted: Vec<Redacted>,
-    /// At least one.
+    /// The responses; at least one.
     pub answers: Vec<AnswerMeta>,
 }
 
-/// One answer to a recorded request. Unknown keys are errors: a misspelt one would
-/// otherwise be lost in silence.
+/// One response to a recorded request. Unknown keys are errors, so that a misspelt one is not
+/// silently lost.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerMeta {
     /// The status of the response.
     pub status: u16,
-    /// The response headers that are kept, names in lower case.
+    /// The recorded response headers, with names in lower case.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Where the exchange comes from.
+    /// The origin of the exchange.
     pub origin: Origin,
-    /// The document that the exchange was taken from.
+    /// The source of the exchange.
     pub source: Source,
-    /// The day of the recording, as `2026-11-22`.
+    /// The date of the recording, such as `2026-11-22`.
     pub date: String,
-    /// The SHA-256 of what the contract said of the request's model at that time, in
-    /// hexadecimal.
+    /// The SHA-256, in hexadecimal, of the contract for the request's model at that time.
     pub contract_sha256: String,
-    /// What the recording has although no one has seen it, and why.
+    /// What the recording contains although nobody has observed it, and why.
     #[serde(default)]
     pub not_recorded: Vec<String>,
-    /// What was taken out of the response and of this: places in `recording.json` count
-    /// from the answer.
+    /// What was redacted from the response and its metadata: pointers into `recording.json`
+    /// are relative to this response.
     #[serde(default)]
     pub redacted: Vec<Redacted>,
-    /// Pictures behind URLs of the response that are kept beside it.
+    /// Images behind URLs of the response, stored with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<KeptFile>,
 }
 
-/// Format 1: one answer, whose members stand among those of the request.
+/// Format 1: one response, whose fields are next to those of the request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Single {
@@ -117,7 +116,7 @@ struct Several {
     answers: Vec<AnswerMeta>,
 }
 
-/// Both formats, as they are written.
+/// Both formats, for writing.
 #[derive(Serialize)]
 struct Written<'a> {
     format: u64,
@@ -136,47 +135,46 @@ struct Written<'a> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetaError {
-    /// It is not JSON of the form of its version.
+    /// It is not valid JSON, or does not match its format version.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// It has another version.
+    /// It has an unsupported format version.
     #[error("the format is {0}, this version reads formats 1 and {FORMAT}")]
     Format(u64),
-    /// It has no answer, at `/answers`.
+    /// It has no response in `/answers`.
     #[error("expected at least one answer")]
     NoAnswer,
 }
 
-/// The document that an exchange was taken from.
+/// The source of an exchange.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// The name of the document, or the origin of the service.
     pub document: String,
-    /// The section in it.
+    /// The section of the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section: Option<String>,
 }
 
-/// A place of a recording at which something was taken out before it was
-/// written.
+/// A place in a recording where something was redacted before writing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redacted {
     /// The name of the file in the recording's folder, such as `request.json`.
     pub file: String,
-    /// The place in the file, as a JSON pointer (RFC 6901); empty for all of it,
-    /// and for a file that is not JSON.
+    /// The place in the file, as a JSON pointer (RFC 6901); empty for the whole file, and for
+    /// a file that is not JSON.
     pub pointer: String,
-    /// What was taken out, in words; never the secret.
+    /// A description of what was redacted; never the secret itself.
     pub what: String,
 }
 
-/// A picture behind a URL of the response, which is kept beside it.
+/// An image behind a URL of the response, stored with the recording.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptFile {
-    /// The URL, exactly as a string of the response has it.
+    /// The URL, exactly as in a string of the response.
     pub url: String,
     /// The name of the file in the recording's folder, such as `file-1.jpg`.
     pub file: String,
@@ -184,12 +182,12 @@ pub struct KeptFile {
     pub content_type: String,
     /// The SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// Where the picture comes from.
+    /// The origin of the image.
     pub origin: Origin,
 }
 
 impl KeptFile {
-    /// Describes a picture that was fetched from the service.
+    /// Describes an image that was fetched from the service.
     #[must_use]
     pub fn live(url: String, file: String, content_type: String, bytes: &[u8]) -> Self {
         Self {
@@ -203,7 +201,7 @@ impl KeptFile {
 }
 
 impl Redacted {
-    /// Says that something was taken out at a place of a file.
+    /// Describes a redaction at a place of a file.
     #[must_use]
     pub fn new(file: &str, pointer: String, what: String) -> Self {
         Self {
@@ -213,7 +211,7 @@ impl Redacted {
         }
     }
 
-    /// The same, at another place of its file.
+    /// The same redaction, at another place of its file.
     #[must_use]
     pub fn at(self, pointer: &str) -> Self {
         Self {
@@ -228,30 +226,31 @@ impl Redacted {
         &self.file
     }
 
-    /// The place in the file, as a JSON pointer; empty for all of it.
+    /// The place in the file, as a JSON pointer; empty for the whole file.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// What was taken out, in words.
+    /// A description of what was redacted.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// Whether it was taken out of the request, or of the title, which is made of it.
+    /// Whether it is in the request, or in the title, which is derived from it.
     fn is_of_request(&self) -> bool {
         self.file == REQUEST_FILE || (self.file == META_FILE && self.pointer == "/title")
     }
 }
 
 impl RecordingMeta {
-    /// Reads the file, in format 1 or 2.
+    /// Parses `recording.json`, in format 1 or 2.
     ///
     /// # Errors
     ///
-    /// The text is not JSON, has another version, or not the members of its version.
+    /// [`MetaError`] if it is not valid JSON, has an unsupported format version, does not
+    /// match its version, or has no response.
     pub fn parse(json: &[u8]) -> Result<Self, MetaError> {
         #[derive(Deserialize)]
         struct Version {
@@ -298,7 +297,7 @@ impl RecordingMeta {
         }
     }
 
-    /// The text of the file: two spaces, a final newline.
+    /// The text of the file, indented by two spaces, with a trailing newline.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut written = Written {
@@ -317,19 +316,19 @@ impl RecordingMeta {
                 written.answers = Some(answers);
             }
         }
-        // Texts, numbers and a map with texts as keys have no way not to be JSON.
+        // Strings, numbers and a map with string keys always serialize.
         let mut text = serde_json::to_string_pretty(&written).unwrap_or_default();
         text.push('\n');
         text
     }
 
-    /// Everything that was taken out of the request and the answers.
+    /// Everything that was redacted from the request and the responses.
     pub fn all_redacted(&self) -> impl Iterator<Item = &Redacted> {
         let answers = self.answers.iter().flat_map(|answer| &answer.redacted);
         self.redacted.iter().chain(answers)
     }
 
-    /// Adds an answer, which names files as in format 1, behind the others.
+    /// Appends a response, whose files are named as in format 1, and upgrades format 1 to 2.
     pub fn push(&mut self, answer: AnswerMeta) {
         let mut flat = Vec::new();
         if self.format == 1 {
@@ -340,7 +339,7 @@ impl RecordingMeta {
             let index = self.answers.len();
             for mut one in std::mem::take(&mut answer.redacted) {
                 if one.is_of_request() {
-                    // Of equal requests, the same was taken out.
+                    // Equal requests have the same redactions.
                     if !self.redacted.contains(&one) {
                         self.redacted.push(one);
                     }
@@ -353,7 +352,8 @@ impl RecordingMeta {
         }
     }
 
-    /// Lists that something was taken out of an answer, or of the request.
+    /// Records a redaction in a response, or with `None` in the request. Format 1 has only one
+    /// list.
     pub fn add_redacted(&mut self, answer: Option<usize>, one: Redacted) {
         let answer = if self.format == 1 { Some(0) } else { answer };
         let list = match answer.and_then(|index| self.answers.get_mut(index)) {
@@ -365,7 +365,7 @@ impl RecordingMeta {
         }
     }
 
-    /// The place in the file of a member of an answer, such as `/status`.
+    /// The pointer in `recording.json` to a field of a response, such as `/status`.
     #[must_use]
     pub fn pointer(&self, answer: usize, member: &str) -> String {
         match self.format {
@@ -375,9 +375,9 @@ impl RecordingMeta {
     }
 }
 
-/// Which answer a file in the folder of a recording is the body of: 0 for
-/// `response.json`, 1 for `response-2.json`, whatever the extension; nothing for other
-/// files, and for copies that editors and tools make.
+/// The index of the response whose body is in this file: 0 for `response.json`, 1 for
+/// `response-2.json`, with any extension. `None` for other files, including backups by editors
+/// and tools.
 #[must_use]
 pub fn answer_of_file(name: &str) -> Option<usize> {
     const COPIES: &[&str] = &["bak", "old", "orig", "rej", "swp", "temp", "tmp"];
@@ -387,7 +387,7 @@ pub fn answer_of_file(name: &str) -> Option<usize> {
         && !COPIES.contains(&extension.to_ascii_lowercase().as_str());
     let index = match number.strip_prefix('-') {
         Some(number) if number.starts_with(|first| matches!(first, '1'..='9')) => {
-            // The first has no number.
+            // The first response has no number.
             number.parse::<usize>().ok().filter(|number| *number > 1)? - 1
         }
         None if number.is_empty() => 0,
@@ -396,8 +396,8 @@ pub fn answer_of_file(name: &str) -> Option<usize> {
     is_kind.then_some(index)
 }
 
-/// The name that the body of the first answer has as that of another one:
-/// `response-3.json` for `response.json` and 2. Other names stay.
+/// The file name for another response, from that of the first: `response-3.json` for
+/// `response.json` and index 2. Other names are unchanged.
 #[must_use]
 pub fn file_of_answer(index: usize, first: &str) -> String {
     match (index, first.split_once('.')) {

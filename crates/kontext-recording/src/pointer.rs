@@ -10,7 +10,7 @@ pub struct Pointer {
 }
 
 impl Pointer {
-    /// Reads a pointer; nothing where it is none, or that of a whole document.
+    /// Parses a pointer; `None` if it is invalid or refers to the whole document.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let parts = text.strip_prefix('/')?.split('/').map(unescaped);
@@ -20,13 +20,13 @@ impl Pointer {
         })
     }
 
-    /// The pointer as it is written.
+    /// The pointer as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The keys and indexes that lead to the value.
+    /// The unescaped keys and indexes that lead to the value.
     #[must_use]
     pub fn parts(&self) -> &[String] {
         &self.parts
@@ -39,7 +39,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// Resolves the escapes of one part.
+/// Resolves the escapes of one part; `None` if one is invalid.
 fn unescaped(text: &str) -> Option<String> {
     let mut pieces = text.split('~');
     let mut part = pieces.next()?.to_owned();

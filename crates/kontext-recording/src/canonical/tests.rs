@@ -130,12 +130,12 @@ fn numbers_are_shown_as_people_write_them() {
     }
 }
 
-/// A JSON value in which equality is what it is meant to be.
+/// A JSON value with the intended equality.
 #[derive(Clone, Debug, PartialEq)]
 enum Model {
     Null,
     Bool(bool),
-    /// The mantissa has no zero at its end, unless it is 0 with exponent 0.
+    /// The mantissa has no trailing zeros; 0 has the exponent 0.
     Number(i64, i32),
     Text(String),
     List(Vec<Model>),
@@ -150,7 +150,7 @@ fn number(mut mantissa: i64, mut exponent: i32) -> Model {
     Model::Number(mantissa, if mantissa == 0 { 0 } else { exponent })
 }
 
-/// Values from so few that two of them are often equal.
+/// Values from a small set, so that two of them are often equal.
 fn few() -> impl Strategy<Value = Model> {
     values(
         prop_oneof![
@@ -164,7 +164,7 @@ fn few() -> impl Strategy<Value = Model> {
     )
 }
 
-/// Values of any kind.
+/// Arbitrary values.
 fn any_value() -> impl Strategy<Value = Model> {
     values(
         prop_oneof![
@@ -188,7 +188,7 @@ fn values(leaf: BoxedStrategy<Model>, key: &'static str) -> impl Strategy<Value 
     })
 }
 
-/// Writes a value as JSON; the choices decide how, never what.
+/// Writes a value as JSON; the choices affect only the notation.
 fn spell(model: &Model, choices: &mut impl Iterator<Item = u8>) -> String {
     let choice = choices.next().unwrap_or_default();
     let space = ["", " ", "\n\t", "  "][usize::from(choice % 4)];
@@ -290,7 +290,7 @@ proptest! {
         let whole = readable(canonical.marked());
         let start = readable_start(canonical.marked(), bytes);
         prop_assert!(start == whole || start.len() > bytes);
-        // A string that is cut has a quote at its end all the same.
+        // A truncated string still has a closing quote.
         let shown = &start[..start.floor_char_boundary(bytes)];
         prop_assert!(whole.starts_with(shown), "{whole} {start}");
     }
