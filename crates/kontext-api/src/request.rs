@@ -1,8 +1,8 @@
-//! What a request can do that is not generated: plain values as image URLs.
+//! Handwritten additions to the generated requests: plain values as image URLs.
 //!
-//! Everything goes by way of the conversions that the generator writes, from one
-//! [`Uri`] and from a list of them. No field of a request is named here, so a
-//! property that the provider renames needs no change.
+//! Everything uses the conversions that the generator writes, from one [`Uri`] and from a
+//! list. No field of a request is named here, so nothing changes when the provider renames
+//! one.
 
 use std::fmt;
 
@@ -19,10 +19,10 @@ use crate::types::ImageUrl;
 pub(crate) mod input;
 pub(crate) mod uri;
 
-/// What a request takes as the URL of an image. Nobody else can name it, so that a [`Uri`]
-/// that is not one is made for a request alone.
+/// A value that a request accepts as an image URL. It cannot be named outside this crate,
+/// because it may return an invalid [`Uri`], which must exist only inside a request.
 pub trait IntoUri {
-    /// Text that is not a URI is kept, for the check of the request to report.
+    /// Keeps text that is not a URI, for the validation of the request to report.
     fn into_uri(self) -> Uri;
 }
 
@@ -32,8 +32,8 @@ impl IntoUri for Uri {
     }
 }
 
-/// One URL, and vectors. Vectors are listed by type because the generator writes
-/// the one of [`Uri`], which a general conversion would contradict.
+/// Conversions from one URL and from vectors. Vectors are listed by type because a generic
+/// conversion would conflict with the generated one of [`Uri`].
 macro_rules! image_url_from {
     ($($value:ident: $kind:ty => $uri:expr),* $(,)?) => {$(
         impl IntoUri for $kind {
@@ -103,8 +103,8 @@ fn list(urls: impl IntoIterator<Item: IntoUri>) -> ImageUrl {
     urls.collect::<Vec<Uri>>().into()
 }
 
-/// A value of an enum that this version of the crate does not know; the enum's
-/// `unknown` makes one.
+/// An enum value that this version of the crate does not know, created by the enum's
+/// `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct UnknownValue(Box<str>);
@@ -121,7 +121,7 @@ impl UnknownValue {
     }
 }
 
-/// Why a request is of no page that is known, for its decoder.
+/// The error for a request with an unknown model, when it is deserialized.
 pub(crate) fn unknown_model(request: &Value, property: &str, known: &[&str]) -> serde_json::Error {
     let known: Vec<String> = known.iter().map(|model| format!("{model:?}")).collect();
     let known = known.join(", ");
@@ -137,21 +137,20 @@ pub(crate) fn unknown_model(request: &Value, property: &str, known: &[&str]) -> 
     })
 }
 
-/// How many characters a message about a request may have.
+/// The maximum number of characters of a message about a request.
 const LONGEST_MESSAGE: usize = 1_000;
 
-/// A request that breaks limits of the API, so it was not sent.
+/// A request that violates limits of the API and was not sent.
 ///
-/// All violations are collected at once. The limits come from the API's own
-/// document, by way of the generator.
+/// All violations are collected at once. The limits are generated from the API's spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRequestError {
     violations: Vec<Violation>,
-    /// The call that it was refused in, if it was not a builder.
+    /// The call that rejected the request; `None` for a request builder.
     pub(crate) call: Option<Box<Call>>,
 }
 
-/// One limit that a request breaks.
+/// One limit that a request violates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Violation {
     pub(crate) field: String,
@@ -160,7 +159,7 @@ pub struct Violation {
 }
 
 impl InvalidRequestError {
-    /// Nothing, if there are no violations.
+    /// An error if there are violations.
     pub(crate) fn from_violations(violations: Vec<Violation>) -> Result<(), Self> {
         if violations.is_empty() {
             Ok(())
@@ -172,10 +171,10 @@ impl InvalidRequestError {
         }
     }
 
-    /// A required field was not set, although the limits did not say so.
+    /// A required field was not set, although the limits did not report it.
     ///
-    /// Types and limits are generated from one document, so this is not expected;
-    /// it is an error all the same, and no panic.
+    /// Not expected, since types and limits are generated from one spec, but it must not
+    /// panic.
     pub(crate) fn incomplete() -> Self {
         let limit = "must have every required field".to_owned();
         Self {
@@ -188,7 +187,7 @@ impl InvalidRequestError {
         }
     }
 
-    /// Every limit that the request breaks; at least one.
+    /// All violations; at least one.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
@@ -204,17 +203,17 @@ impl Violation {
         }
     }
 
-    /// The field of the request, as `num_images` or `image_url[2]`.
+    /// The field of the request, such as `num_images` or `image_url[2]`.
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// What the API asks of it, as `must be at most 4`.
+    /// The limit, such as `must be at most 4`.
     pub fn limit(&self) -> &str {
         &self.limit
     }
 
-    /// What was given, shortened; `None` if a required field is missing.
+    /// The value, truncated; `None` if the field is missing or must be left out.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }

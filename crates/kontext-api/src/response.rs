@@ -1,4 +1,4 @@
-//! What the API answers: images, errors, and what they cost.
+//! Responses of the API: images, errors and costs.
 
 pub(crate) mod answer;
 pub(crate) mod base64;

@@ -1,9 +1,9 @@
-//! What a file is, by its first bytes.
+//! Detects image formats from the first bytes.
 
-/// How many bytes at the beginning of a file tell what it is.
+/// The number of leading bytes needed to detect a format.
 pub(crate) const HEAD: usize = 512;
 
-/// A format of images.
+/// An image format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
     /// Such as `image/jpeg`.
@@ -12,7 +12,7 @@ pub(crate) struct Format {
     pub(crate) extension: &'static str,
 }
 
-/// The format of the image that begins with these bytes, if it is one.
+/// The format of an image that starts with these bytes, if it is one.
 pub(crate) fn image_format(head: &[u8]) -> Option<Format> {
     let is_webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
     let (media_type, extension) = match head {
@@ -28,7 +28,7 @@ pub(crate) fn image_format(head: &[u8]) -> Option<Format> {
     })
 }
 
-/// A format that images are seldom in, and inputs only where the caller accepts it.
+/// Less common image formats. Inputs in these need the caller's opt-in.
 #[cfg(feature = "download")]
 fn other_format(head: &[u8]) -> Option<Format> {
     let found = infer::get(head)?;
@@ -44,17 +44,17 @@ fn other_format(_head: &[u8]) -> Option<Format> {
     None
 }
 
-/// Whether a file has no more of a format than its first letters, which a text can
-/// have too: "GIFs are not available".
+/// Whether the data only starts with the letters of a format, as text such as "GIFs are not
+/// available" does.
 #[cfg(feature = "download")]
 fn is_text(extension: &str, head: &[u8]) -> bool {
-    // Where the rest of the header is: an offset in a file, which is no letters.
+    // An offset in the header, which is never text.
     let offset = |at: usize| {
         head.get(at..at + 4)
             .is_none_or(|bytes| bytes.is_ascii() && !bytes.contains(&0))
     };
     match extension {
-        // Of these, all of the beginning was looked for before.
+        // Their complete signatures were checked before.
         "png" | "gif" => true,
         "bmp" => offset(10),
         "tif" => offset(4),
@@ -62,24 +62,24 @@ fn is_text(extension: &str, head: &[u8]) -> bool {
     }
 }
 
-/// How many bytes at the end of a file tell whether it is all there.
+/// The number of trailing bytes needed to tell whether a file is complete.
 pub(crate) const TAIL: usize = 1024;
 
-/// Whether a file of this format can end like this. Those formats whose end cannot be
-/// told are taken for whole.
+/// Whether a complete file of this format can end like this. True for formats without a
+/// recognisable end.
 pub(crate) fn can_end_with(format: Format, tail: &[u8]) -> bool {
     let has = |mark: &[u8]| tail.windows(mark.len()).any(|window| window == mark);
     match format.extension {
-        // The last chunk. Some programs write something of their own after it.
+        // The last chunk. Some programs append data of their own.
         "png" => has(b"IEND"),
-        // The end of the image, likewise.
+        // The end-of-image marker, which may also be followed by other data.
         "jpg" => has(b"\xff\xd9"),
         "gif" => has(b";"),
         _ => true,
     }
 }
 
-/// The first bytes of what is no image, for a message: as text where they are text.
+/// The first bytes of content that is not an image, for a message: as text if they are text.
 pub(crate) fn shown_beginning(head: &[u8]) -> String {
     const SHOWN: usize = 40;
     let head = &head[..head.len().min(SHOWN)];

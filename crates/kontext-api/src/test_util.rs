@@ -1,4 +1,4 @@
-//! What unit tests of users need: answers, errors and results that no server sent.
+//! Constructors of responses, errors and results, for unit tests of users.
 
 use std::error::Error as StdError;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl Call {
 }
 
 impl GeneratedImages {
-    /// Reads an answer as a client does, but for a body without an image, which is taken.
+    /// Parses a response as a client does, except that a body without an image is accepted.
     ///
     /// # Errors
     ///
@@ -41,14 +41,14 @@ impl GeneratedImages {
         Self::from_parts(status, headers, body.into(), &Redactor::default())
     }
 
-    /// The same answer, as that of a call.
+    /// Adds a call to the response.
     pub fn with_call(self, call: Call) -> Self {
         self.in_call(call)
     }
 }
 
 impl Image {
-    /// An image at a URL, of which nothing else is known.
+    /// An image with a URL and no other properties.
     pub fn from_url(url: impl Into<String>) -> Self {
         Self {
             body: Default::default(),
@@ -63,18 +63,18 @@ impl Image {
 }
 
 impl Error {
-    /// The error that an answer outside 2xx is.
+    /// The error for a response outside 2xx.
     pub fn from_response(status: StatusCode, headers: HeaderMap, body: impl Into<Vec<u8>>) -> Self {
         let reply = Reply::new(status, headers, body.into(), false, Redactor::default());
         Self::from_reply(reply.read_as_error())
     }
 
-    /// The same error, as that of a call.
+    /// Adds a call to the error.
     pub fn with_call(self, call: &Call) -> Self {
         self.in_call(call)
     }
 
-    /// A request that the spend limit has no room for.
+    /// The error of a request that could exceed the spend limit.
     pub fn spend_limit(estimate: u64, left: u64) -> Self {
         let call = None;
         Self::SpendLimit {
@@ -84,13 +84,13 @@ impl Error {
         }
     }
 
-    /// A request that was not sent.
+    /// The error of a request that was not sent.
     pub fn not_sent(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
         Self::NotSent { source, call: None }
     }
 
-    /// A request of unknown outcome.
+    /// The error of a request whose outcome is unknown.
     pub fn outcome_unknown(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::OutcomeUnknown {
             reply: None,
@@ -101,7 +101,7 @@ impl Error {
 }
 
 impl<'a> Attempt<'a> {
-    /// The only attempt of a call, which took no time. Its fields can be changed.
+    /// The only attempt of a call, with a duration of zero. Its fields can be changed.
     pub fn new(operation: Operation, outcome: Outcome<'a>) -> Self {
         Self {
             operation,
@@ -141,7 +141,7 @@ impl<'a> PendingJob<'a> {
 }
 
 impl UnknownJob {
-    /// A job of unknown outcome.
+    /// A job whose outcome is unknown.
     pub fn new(tag: impl Into<String>, client_request_id: ClientRequestId) -> Self {
         let tag = tag.into();
         Self {
@@ -152,7 +152,7 @@ impl UnknownJob {
 }
 
 impl JournalError {
-    /// A journal that cannot be read or written.
+    /// The error of a journal that cannot be read or written.
     pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         let path = path.into();
         Self::Io { path, source }
@@ -160,24 +160,24 @@ impl JournalError {
 }
 
 impl BatchError {
-    /// A job that the spend limit has no room for.
+    /// The error of a job that could exceed the spend limit.
     pub fn spend_limit(estimate: u64, left: u64) -> Self {
         Self::SpendLimit { estimate, left }
     }
 
-    /// A job that was not sent, because what has to happen before failed.
+    /// The error of a job that was not sent, because a step before that failed.
     pub fn not_started(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
         Self::NotStarted { source }
     }
 
-    /// A job whose task ended without a result.
+    /// The error of a job whose task ended without a result.
     pub fn lost(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
         Self::Lost { source }
     }
 
-    /// A job of an earlier run whose outcome is unknown.
+    /// The error of a job from an earlier run whose outcome is unknown.
     pub fn unknown_outcome(client_request_id: ClientRequestId) -> Self {
         Self::UnknownOutcome { client_request_id }
     }
@@ -192,7 +192,7 @@ mod download {
     use crate::{DownloadError, DownloadFailure, Downloaded, DownloadedImage, SavedImage};
 
     impl DownloadedImage {
-        /// A downloaded image, if these bytes begin as one does.
+        /// A downloaded image; `None` if the bytes don't start like an image.
         pub fn new(bytes: Vec<u8>) -> Option<Self> {
             let format = image_format(&bytes)?;
             Some(Self { bytes, format })
@@ -200,7 +200,8 @@ mod download {
     }
 
     impl Downloaded {
-        /// What is known of an image in a writer, if these bytes begin as one does.
+        /// The result of writing these bytes to a writer; `None` if they don't start like an
+        /// image.
         pub fn new(bytes: &[u8]) -> Option<Self> {
             let (format, size) = (image_format(bytes)?, bytes.len() as u64);
             Some(Self { format, size })
@@ -208,7 +209,8 @@ mod download {
     }
 
     impl SavedImage {
-        /// An image in a file, if these bytes begin as one does. No file is made.
+        /// The result of saving these bytes to a file; `None` if they don't start like an
+        /// image. No file is created.
         pub fn new(path: impl Into<PathBuf>, bytes: &[u8]) -> Option<Self> {
             let (path, size) = (path.into(), bytes.len() as u64);
             let format = image_format(bytes)?;
@@ -217,7 +219,7 @@ mod download {
     }
 
     impl DownloadError {
-        /// The error of a download that got an unsuccessful response.
+        /// The error of a download with an unsuccessful response.
         pub fn from_response(
             status: StatusCode,
             headers: HeaderMap,
@@ -233,12 +235,12 @@ mod download {
             DownloadFailure::Transport { source }.into()
         }
 
-        /// The error of a download that got no byte for this long.
+        /// The error of a download that received no data for this long.
         pub fn stalled(limit: Duration) -> Self {
             DownloadFailure::Stalled { limit }.into()
         }
 
-        /// The error of a download of a URL that is refused.
+        /// The error of a download whose URL is not allowed.
         pub fn refused(url: impl Into<String>, problem: impl Into<String>) -> Self {
             let (url, problem) = (url.into(), problem.into());
             DownloadFailure::Refused { url, problem }.into()
@@ -249,7 +251,7 @@ mod download {
             DownloadFailure::TooLarge { limit }.into()
         }
 
-        /// The error of a download that got these bytes, which are no image.
+        /// The error of a download whose content, these bytes, is not an image.
         pub fn not_an_image(bytes: &[u8]) -> Self {
             let beginning = shown_beginning(bytes);
             DownloadFailure::NotAnImage {
@@ -260,7 +262,7 @@ mod download {
             .into()
         }
 
-        /// The error of a download to a file that exists.
+        /// The error of a download to a file that already exists.
         pub fn exists(path: impl Into<PathBuf>) -> Self {
             let path = path.into();
             DownloadFailure::Exists { path }.into()

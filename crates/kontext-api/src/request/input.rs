@@ -1,4 +1,4 @@
-//! Images of the caller's own, as `data:` URIs for a request.
+//! Local images as `data:` URIs for a request.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use crate::redact;
 use crate::request::uri::Uri;
 use crate::sniff::{HEAD, image_format, shown_beginning};
 
-/// The most bytes that an image may have unless the caller says otherwise.
+/// The default maximum size of an image, in bytes.
 const DEFAULT_MAX_SIZE: u64 = 20 * 1024 * 1024;
-/// What the provider's models take, as far as is known.
+/// The formats that the provider's models are known to accept.
 const ACCEPTED: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
-/// How many bytes are read at once.
+/// The size of the read buffer, in bytes.
 const PIECE: usize = 192 * 1024;
 
-/// An image of the caller's own, as the `data:` URI that a request sends.
+/// A local image, encoded as a `data:` URI for a request.
 ///
-/// The first bytes tell the format, not the name. JPEG, PNG, WebP and GIF are accepted;
-/// [`options`](Self::options) can accept more. The bytes are encoded as they are read, into one
-/// string that moves into the request, so memory holds the image once, as base64, which is a
-/// third larger.
+/// The format is detected from the first bytes, not from the file name. JPEG, PNG, WebP and
+/// GIF are accepted; [`options`](Self::options) can accept more. The bytes are encoded as they
+/// are read, into one string that moves into the request, so memory holds the image once, as
+/// base64, which is a third larger.
 ///
 /// An image may have up to 20 MiB, unless [`options`](Self::options) change that. The limit is
 /// this crate's; the provider documents none.
@@ -62,7 +62,7 @@ pub struct InputImage {
     size: u64,
 }
 
-/// How an image is read; see [`InputImage::options`].
+/// Options for reading an image; see [`InputImage::options`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "options do nothing before an image is read with them"]
 pub struct InputOptions {
@@ -71,13 +71,13 @@ pub struct InputOptions {
 }
 
 impl InputImage {
-    /// Reads a file.
+    /// Reads an image from a file.
     ///
     /// # Errors
     ///
-    /// [`InputError`], with the path: if the file does not exist, is a directory, a pipe or a
-    /// device, is empty, is not an image, has another format, or is too large. A file that is
-    /// too large is not read.
+    /// [`InputError`] with the path if the file does not exist, cannot be read, is a
+    /// directory, a pipe or a device, is empty, is not an image, has another format, or is too
+    /// large. A file that is too large is not read.
     ///
     /// # Panics
     ///
@@ -95,18 +95,18 @@ impl InputImage {
         Self::options().from_bytes(bytes)
     }
 
-    /// Reads an image to the end of a stream.
+    /// Reads an image from a stream to its end.
     ///
     /// # Errors
     ///
     /// [`InputError`] if the stream fails, is empty, is not an image, or is too long. At most
-    /// 512 bytes are read of a stream that is not an image, and one byte more than the limit of
-    /// one that is too long.
+    /// 512 bytes are read from a stream that is not an image, and at most one byte more than
+    /// the limit from one that is too long.
     pub async fn from_reader(reader: impl AsyncRead + Unpin) -> Result<Self, InputError> {
         Self::options().from_reader(reader).await
     }
 
-    /// Options with another limit or more formats.
+    /// Options with the defaults, to change the limit or accept more formats.
     pub fn options() -> InputOptions {
         InputOptions::default()
     }
@@ -116,7 +116,7 @@ impl InputImage {
         self.media_type
     }
 
-    /// The size of the image in bytes, before it was encoded.
+    /// The size of the image before encoding, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -132,7 +132,7 @@ impl Default for InputOptions {
 }
 
 impl InputOptions {
-    /// The largest image, in bytes. Default: 20 MiB.
+    /// The maximum size of an image, in bytes. Default: 20 MiB.
     pub fn max_size(mut self, limit: u64) -> Self {
         self.max_size = limit;
         self
@@ -145,15 +145,19 @@ impl InputOptions {
         self
     }
 
-    /// Reads a file, as [`InputImage::from_file`].
+    /// Reads an image from a file, as [`InputImage::from_file`].
     ///
     /// # Errors
     ///
-    /// Those of [`InputImage::from_file`].
+    /// As [`InputImage::from_file`].
+    ///
+    /// # Panics
+    ///
+    /// As [`InputImage::from_file`].
     pub async fn from_file(self, path: impl AsRef<Path>) -> Result<InputImage, InputError> {
         let path = path.as_ref();
         let failed = |error| InputError::read(Some(path), error);
-        // Before it is opened: to open a pipe waits for somebody to write to it.
+        // Checked before opening, because opening a pipe blocks until it has a writer.
         let metadata = fs::metadata(path).await.map_err(failed)?;
         self.check_metadata(&metadata, path)?;
         let file = File::open(path).await.map_err(failed)?;
@@ -166,7 +170,7 @@ impl InputOptions {
     ///
     /// # Errors
     ///
-    /// Those of [`InputImage::from_bytes`].
+    /// As [`InputImage::from_bytes`].
     pub fn from_bytes(self, bytes: impl AsRef<[u8]>) -> Result<InputImage, InputError> {
         let bytes = bytes.as_ref();
         let size = bytes.len() as u64;
@@ -179,11 +183,11 @@ impl InputOptions {
         Ok(encoder.finish())
     }
 
-    /// Reads an image to the end of a stream, as [`InputImage::from_reader`].
+    /// Reads an image from a stream to its end, as [`InputImage::from_reader`].
     ///
     /// # Errors
     ///
-    /// Those of [`InputImage::from_reader`].
+    /// As [`InputImage::from_reader`].
     pub async fn from_reader(
         self,
         reader: impl AsyncRead + Unpin,
@@ -205,8 +209,8 @@ impl InputOptions {
         Ok(())
     }
 
-    /// Reads to the end. That there are `expected` bytes is not relied on: a file
-    /// can grow, and some files of the system say that they are empty.
+    /// Reads to the end. `expected` is only a hint: a file can grow, and some system files
+    /// report a size of 0.
     async fn read(
         self,
         reader: impl AsyncRead + Unpin,
@@ -214,7 +218,7 @@ impl InputOptions {
         path: Option<&Path>,
     ) -> Result<InputImage, InputError> {
         let mut source = Source::new(reader, self.max_size, path);
-        // What is no image is refused before more of it is read.
+        // Reject anything that is not an image before reading more of it.
         while source.filled < HEAD && source.read(HEAD).await? {}
         let mut encoder = Encoder::new(
             &source.buffer[..source.filled],
@@ -223,7 +227,7 @@ impl InputOptions {
             self.also_accepted,
         )?;
         loop {
-            // Three bytes are four characters; what is less waits for the next piece.
+            // Three bytes are four characters; the remainder waits for the next read.
             let whole = source.filled - source.filled % 3;
             encoder.encode(&source.buffer[..whole])?;
             source.remove(whole);
@@ -235,13 +239,13 @@ impl InputOptions {
     }
 }
 
-/// A stream, and the bytes of it that are not encoded yet.
+/// A stream, and its bytes that are not encoded yet.
 struct Source<'a, R> {
     reader: R,
     buffer: Vec<u8>,
-    /// How many bytes of the buffer there are.
+    /// The number of bytes in the buffer.
     filled: usize,
-    /// How many bytes were read in all.
+    /// The total number of bytes read.
     count: u64,
     limit: u64,
     path: Option<&'a Path>,
@@ -259,10 +263,10 @@ impl<'a, R: AsyncRead + Unpin> Source<'a, R> {
         }
     }
 
-    /// Reads once, until there are at most `end` bytes in the buffer. Says whether
-    /// anything came; if not, that was the end.
+    /// Reads once, filling the buffer up to `end` at most. Returns false at the end of the
+    /// stream.
     async fn read(&mut self, end: usize) -> Result<bool, InputError> {
-        // One byte beyond the limit shows that there is more than the limit.
+        // One byte beyond the limit shows that the limit is exceeded.
         let left = self.limit.saturating_add(1) - self.count;
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let end = end.min(self.filled.saturating_add(left));
@@ -296,7 +300,7 @@ impl From<&InputImage> for Uri {
     }
 }
 
-/// What it is and how large, and nothing of the image.
+/// Shows the media type and the size, not the image.
 impl fmt::Debug for InputImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InputImage")
@@ -306,18 +310,18 @@ impl fmt::Debug for InputImage {
     }
 }
 
-/// A `data:` URI in the making.
+/// Builds a `data:` URI.
 struct Encoder<'a> {
     text: String,
     media_type: &'static str,
     size: u64,
-    /// The file that the image is from, for messages.
+    /// The file of the image, for messages.
     path: Option<&'a Path>,
 }
 
 impl<'a> Encoder<'a> {
-    /// Begins the URI of the image that begins with `head`, with room for the
-    /// `expected` bytes of it. Nothing is encoded yet.
+    /// Starts the URI of an image that begins with `head`, with capacity for `expected` bytes.
+    /// Encodes nothing yet.
     fn new(
         head: &[u8],
         expected: u64,
@@ -354,11 +358,11 @@ impl<'a> Encoder<'a> {
         })
     }
 
-    /// Adds bytes: a multiple of three, unless they are the last ones.
+    /// Encodes bytes. Their number must be a multiple of three, except for the last ones.
     fn encode(&mut self, bytes: &[u8]) -> Result<(), InputError> {
         let count = bytes.len() as u64;
-        // Where the size was not known, the string grows by doubling: it is a large
-        // one, which the system moves by its pages and not by its bytes.
+        // If the size was unknown, the string grows by doubling. That is cheap for a large
+        // allocation, which the system moves by remapping pages.
         self.text
             .try_reserve(encoded(count))
             .map_err(|error| InputError::read(self.path, io::Error::from(error)))?;
@@ -367,7 +371,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// The image with all the bytes that were added.
+    /// Finishes the image.
     fn finish(mut self) -> InputImage {
         self.text.shrink_to_fit();
         InputImage {
@@ -378,8 +382,7 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// How many characters this many bytes become; what no memory can hold stays at
-/// the bound.
+/// The length of this many bytes in base64, saturating.
 fn encoded(bytes: u64) -> usize {
     usize::try_from(bytes)
         .ok()
@@ -387,24 +390,24 @@ fn encoded(bytes: u64) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-/// How many characters of a path a message shows.
+/// The maximum number of characters of a path in a message.
 const SHOWN: usize = 300;
 
-/// Why an input image cannot be used. Nothing was sent.
+/// Why a local image cannot be used. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// It could not be read: there is no such file, it may not be read, or
-    /// reading failed. The source says which.
+    /// The image could not be read: the file does not exist, access is denied, or reading
+    /// failed. The source has the details.
     #[error("{} cannot be read", named(path.as_deref()))]
     #[non_exhaustive]
     Read {
-        /// The file, if it is one.
+        /// The path, if it is a file.
         path: Option<PathBuf>,
-        /// What the system said.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The path is that of a directory, a pipe, a socket or a device.
+    /// The path is a directory, a pipe, a socket or a device.
     #[error("{} is {}", named(Some(path)), other_kind(*is_directory))]
     #[non_exhaustive]
     NotAFile {
@@ -413,23 +416,23 @@ pub enum InputError {
         /// Whether it is a directory.
         is_directory: bool,
     },
-    /// It has no bytes.
+    /// The image has no bytes.
     #[error("{} is empty", named(path.as_deref()))]
     #[non_exhaustive]
     Empty {
-        /// The file, if it is one.
+        /// The path, if it is a file.
         path: Option<PathBuf>,
     },
     /// Its first bytes are not those of an image.
     #[error("{} is not an image, it begins with {beginning}", named(path.as_deref()))]
     #[non_exhaustive]
     NotAnImage {
-        /// The file, if it is one.
+        /// The path, if it is a file.
         path: Option<PathBuf>,
-        /// Its first bytes, as text where they are text.
+        /// Its first bytes, as text if they are text, otherwise in hexadecimal.
         beginning: String,
     },
-    /// It is an image in a format that the provider is not known to accept.
+    /// The image has a format that the provider is not known to accept.
     #[error(
         "{} is {media_type}, and the provider is only known to accept JPEG, PNG, WebP and GIF: \
          convert it, or allow the media type with `InputOptions::also_accept`",
@@ -437,12 +440,12 @@ pub enum InputError {
     )]
     #[non_exhaustive]
     UnsupportedFormat {
-        /// The file, if it is one.
+        /// The path, if it is a file.
         path: Option<PathBuf>,
         /// Its media type, such as `image/heif`.
         media_type: &'static str,
     },
-    /// It is larger than the limit.
+    /// The image is larger than the limit.
     #[error(
         "{} has {}, the limit is {limit} bytes: raise it with `InputOptions::max_size`",
         named(path.as_deref()),
@@ -450,11 +453,11 @@ pub enum InputError {
     )]
     #[non_exhaustive]
     TooLarge {
-        /// The file, if it is one.
+        /// The path, if it is a file.
         path: Option<PathBuf>,
-        /// Its size in bytes, if it was known before it was read.
+        /// Its size in bytes, if it was known before reading.
         size: Option<u64>,
-        /// The limit in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
 }
@@ -481,7 +484,7 @@ impl InputError {
         }
     }
 
-    /// The file that the image should have come from, if it was one.
+    /// The path of the image, if it is a file.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::NotAFile { path, .. } => Some(path),

@@ -1,4 +1,4 @@
-//! The URLs of a request, in the spelling that the API asks for.
+//! The URIs of a request, normalised as the API requires.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,18 +10,17 @@ use url::Url;
 
 use crate::redact;
 
-/// What a request asks of an image's URI, in the words of its check.
+/// The requirement for image URIs, as in the message of the validation.
 pub(crate) const RULE: &str = "must be an http, https or data URI";
 
-/// Where an image is: an http or https URL, or a `data:` URI.
+/// The location of an image: an http or https URL, or a `data:` URI.
 ///
-/// It is normalised to RFC 3986: `https://ex.com/ä b` becomes
-/// `https://ex.com/%C3%A4%20b`. A URL has a host, and a `data:` URI a comma before its data
-/// (RFC 2397).
+/// It is normalised to RFC 3986: `https://ex.com/ä b` becomes `https://ex.com/%C3%A4%20b`. A
+/// URL has a host, and a `data:` URI a comma before its data (RFC 2397).
 ///
-/// The builders of requests take plain text as well, and report text that is not a URI with
-/// the other violations of the request. So does a request that is decoded: it holds the text
-/// as it was, and its `check()` fails.
+/// Request builders also accept plain text, and report text that is not a URI with the other
+/// violations of the request. A deserialized request keeps such text unchanged, and its
+/// `check()` fails.
 ///
 /// ```
 /// use kontext_api::Uri;
@@ -34,7 +33,7 @@ pub(crate) const RULE: &str = "must be an http, https or data URI";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Uri {
     text: String,
-    /// Found out once, when it is made: a large image is a matter of milliseconds.
+    /// Computed once, on creation: it takes milliseconds for a large image.
     is_valid: bool,
 }
 
@@ -44,7 +43,7 @@ impl Uri {
         &self.text
     }
 
-    /// Takes a URI that is known to be valid, without a look at it.
+    /// Wraps a URI that is known to be valid.
     pub(crate) fn from_valid(text: String) -> Self {
         Self {
             text,
@@ -52,7 +51,7 @@ impl Uri {
         }
     }
 
-    /// Text that is not a URI is kept, for the check of the request to report.
+    /// Keeps text that is not a URI, for the validation of the request to report.
     pub(crate) fn unchecked(text: Cow<'_, str>) -> Self {
         if is_data(&text) {
             return match has_comma(&text) {
@@ -88,7 +87,7 @@ impl Uri {
     }
 }
 
-/// A text is not an http, https or data URI.
+/// A string is not an http, https or data URI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the URI {RULE}, got {shown}{hint}")]
 pub struct InvalidUriError {
@@ -104,7 +103,7 @@ impl FromStr for Uri {
     }
 }
 
-/// The fallible conversions of text and of URLs, which can have another scheme.
+/// Fallible conversions from text and from URLs, which may have other schemes.
 macro_rules! try_from {
     ($($value:ident: $kind:ty => $text:expr),*) => {$(
         impl TryFrom<$kind> for Uri {
@@ -131,7 +130,7 @@ impl fmt::Display for Uri {
     }
 }
 
-/// Shortened: a `data:` URI holds a whole image, and a query can be a signature.
+/// Truncated: a `data:` URI contains a whole image, and a query may be a signature.
 impl fmt::Debug for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if is_data(&self.text) {
@@ -174,10 +173,10 @@ impl schemars::JsonSchema for Uri {
     }
 }
 
-/// What to do with a text that is not a URI and looks like the path of a file.
+/// A hint for text that is not a URI and looks like a file path.
 pub(crate) fn hint(text: &str) -> &'static str {
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-    // A drive of Windows is no scheme.
+    // A Windows drive letter is not a scheme.
     let has_scheme = scheme.len() > 1 && scheme != "file" && !scheme.contains(['/', '\\', '.']);
     match !has_scheme && text.contains(['/', '\\', '.']) {
         true => " (`InputImage::from_file` makes a data URI of a file)",
@@ -185,7 +184,7 @@ pub(crate) fn hint(text: &str) -> &'static str {
     }
 }
 
-/// What URL parsers ignore at both ends: spaces and control characters.
+/// Trims what URL parsers ignore at both ends: spaces and control characters.
 fn trim(text: &str) -> &str {
     text.trim_matches(|character: char| character <= ' ')
 }
@@ -196,13 +195,13 @@ fn is_data(text: &str) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
 }
 
-/// Whether there is a comma in it before any fragment.
+/// Whether there is a comma before any fragment.
 fn has_comma(data: &str) -> bool {
     let found = data.find([',', '#']);
     found.is_some_and(|index| data.as_bytes().get(index) == Some(&b','))
 }
 
-/// Normalises a `data:` URI. One that is fine, as nearly all are, is not copied.
+/// Normalises a `data:` URI, without a copy if it is already normalised, as nearly all are.
 fn normalise_data(text: String) -> String {
     if let Some(rest) = text.strip_prefix("data:")
         && let Cow::Borrowed(same) = encode(rest)
@@ -214,21 +213,21 @@ fn normalise_data(text: String) -> String {
     format!("data:{}", encode(rest))
 }
 
-/// Normalises a parsed URL; `None` if it is not one that the API can fetch.
+/// Normalises a parsed URL; `None` if the API could not fetch it.
 fn normalise_url(url: Url) -> Option<String> {
     match url.scheme() {
         "data" => return has_comma(url.as_str()).then(|| normalise_data(url.into())),
         "http" | "https" => {}
         _ => return None,
     }
-    // The parser allows some characters in a host that a URI may not have.
-    // Encoding them would name another host.
+    // The parser accepts some characters in a host that RFC 3986 does not. Encoding them would
+    // change the host.
     let host = url.host_str().filter(|host| !host.is_empty())?;
     let is_address = host.starts_with('[');
     if !is_address && (encode(host) != host || host.contains(['/', '?', ':', '@', '%', '#'])) {
         return None;
     }
-    // A parsed URL always has the two slashes, and a path after the authority.
+    // A parsed URL always has two slashes, and a path after the authority.
     let (scheme, after) = url.as_str().split_once("://")?;
     let (authority, path) = after.split_at(after.find('/')?);
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -240,8 +239,8 @@ fn normalise_url(url: Url) -> Option<String> {
     Some(format!("{scheme}://{user}{at}{host}{path}"))
 }
 
-/// What RFC 3986 does not have in a path, a query or a fragment. Percent signs are
-/// looked at one by one.
+/// Characters that RFC 3986 does not allow in a path, a query or a fragment. Percent signs are
+/// handled separately.
 const NOT_ALLOWED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -257,10 +256,10 @@ const NOT_ALLOWED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Percent-encodes what a path with its query and fragment may not have, but for what is
-/// encoded already. Tabs and line ends are dropped, as URL parsers do.
+/// Percent-encodes a path with its query and fragment, except what is already encoded. Drops
+/// tabs and newlines, as URL parsers do.
 fn encode(text: &str) -> Cow<'_, str> {
-    // Nearly all texts are fine. A large image need not be copied.
+    // Nearly all text needs no encoding, so avoid copying a large image.
     if !text.contains('%')
         && let Cow::Borrowed(same) = Cow::from(utf8_percent_encode(text, NOT_ALLOWED))
     {
@@ -401,7 +400,7 @@ mod tests {
         assert!(format!("{uri:?}").len() < 300);
     }
 
-    /// Text that is often nearly a URL.
+    /// Text that is often almost a URL.
     fn nearly_a_url() -> impl Strategy<Value = String> {
         let scheme = prop_oneof!["https?://", "[dD]ata:", "https:", "[a-z]{0,3}:?"];
         let host = prop_oneof![

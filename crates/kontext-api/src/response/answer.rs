@@ -1,4 +1,4 @@
-//! The answer to a request: the images, and everything that came with them.
+//! The response to a request: the images and everything else in it.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,12 +16,12 @@ use crate::response::image::{Image, Text};
 use crate::response::number::Number;
 use crate::response::{headers, read};
 
-/// The answer to a request: generated images, and everything else that the provider sent.
+/// The response to a request: generated images, and everything else that the provider sent.
 ///
-/// It holds the body as received and reads from it: every documented form of the answer, and two
-/// forms in one body. Numbers keep their spelling, base64 is not copied, and null is the same as
-/// absent. What no other method returns is in [`unknown_fields`](Self::unknown_fields). Answers are equal if status, headers, body
-/// and call are.
+/// It contains the body as received and reads from it every documented form of the response,
+/// and bodies that combine two forms. Numbers keep their notation, base64 is not copied, and
+/// null is the same as absent. [`unknown_fields`](Self::unknown_fields) returns what no other
+/// method does. Responses are equal if status, headers, body and call are.
 ///
 /// ```
 /// # fn f() -> Result<(), kontext_api::DecodeError> {
@@ -39,14 +39,14 @@ pub struct GeneratedImages {
     status: StatusCode,
     headers: HeaderMap,
     body: Arc<String>,
-    /// The body as it came, where it is not UTF-8.
+    /// The body as received, if it is not UTF-8.
     original: Option<Arc<[u8]>>,
     content: Content,
     redactor: Redactor,
     pub(crate) call: Option<Call>,
 }
 
-/// What was read from a body.
+/// The parsed content of a body.
 #[derive(Clone, Default)]
 pub(super) struct Content {
     pub(super) images: Vec<Image>,
@@ -66,7 +66,7 @@ pub(super) struct Unknown {
     pub(super) raw: Range<usize>,
 }
 
-/// How long the steps of a generation took. Its names and units are not documented.
+/// The durations of the steps of a generation. Names and units are not documented.
 #[derive(Clone, Default)]
 pub struct Timings {
     pub(super) entries: Vec<(String, Box<str>)>,
@@ -74,21 +74,21 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// Each name with its value, as JSON text.
+    /// The names and their values as JSON text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries
             .iter()
             .map(|(name, raw)| (name.as_str(), &**raw))
     }
 
-    /// The value of that name, if it is a number.
+    /// The value with that name, if it is a number.
     pub fn get(&self, name: &str) -> Option<Number> {
         let (_, raw) = self.entries.iter().find(|(entry, _)| entry == name)?;
         let raw = serde_json::from_str(raw).ok()?;
         crate::response::json::is_number(raw).then(|| Number::from_json(raw.get()))
     }
 
-    /// Whether there are none.
+    /// Whether there are no timings.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -102,7 +102,7 @@ impl PartialEq for Timings {
 
 impl Eq for Timings {}
 
-/// The first of them, shortened, without the API key.
+/// Shows the first entries, truncated and without the API key.
 impl fmt::Debug for Timings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text| self.redactor.shown(text, 60);
@@ -112,15 +112,15 @@ impl fmt::Debug for Timings {
 }
 
 impl GeneratedImages {
-    /// Reads a body that was saved, for example in a file.
+    /// Parses a stored body, for example from a file.
     ///
     /// The status is 200 and there are no headers. A body without an image is accepted too;
     /// [`images`](Self::images) is then empty.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`], with the place, if the body is not JSON and no image precedes the mistake,
-    /// or if it has values in place of images and none of them can be read.
+    /// [`DecodeError`], with the position, if the body is not JSON and has no image before the
+    /// syntax error, or if none of the values in place of images can be read.
     pub fn from_json(body: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
         let redactor = Redactor::default();
         Self::from_parts(StatusCode::OK, HeaderMap::new(), body.into(), &redactor)
@@ -165,13 +165,13 @@ impl GeneratedImages {
         Err(DecodeError::new(reply, problem))
     }
 
-    /// The same answer, which knows its call.
+    /// Adds the call to the response.
     pub(crate) fn in_call(mut self, call: Call) -> Self {
         self.call = Some(call);
         self
     }
 
-    /// The same answer, which came just now.
+    /// Marks the images as received now.
     pub(crate) fn received_now(mut self) -> Self {
         let now = Instant::now();
         for image in &mut self.content.images {
@@ -180,8 +180,8 @@ impl GeneratedImages {
         self
     }
 
-    /// The images, in the order of the answer. One that the answer lists twice,
-    /// with the same URL in `images` and in `data`, is here once.
+    /// The images, in the order of the response. An image that is listed twice, with the same
+    /// URL in `images` and in `data`, is returned once.
     ///
     /// An entry with neither a URL nor base64 is not an image; it is in
     /// [`unknown_fields`](Self::unknown_fields).
@@ -189,12 +189,13 @@ impl GeneratedImages {
         &self.content.images
     }
 
-    /// The images, without the rest of the answer. They share its body, so base64 is not copied.
+    /// The images, without the rest of the response. They share its body, so base64 is not
+    /// copied.
     pub fn into_images(self) -> Vec<Image> {
         self.content.images
     }
 
-    /// The seed that was used. Seeds beyond 32 bits occur.
+    /// The seed that was used. It may exceed 32 bits.
     pub fn seed(&self) -> Option<u64> {
         self.content.seed
     }
@@ -212,26 +213,26 @@ impl GeneratedImages {
         self.content.model.as_ref().map(|text| text.get(&self.body))
     }
 
-    /// Whether each image was judged not safe for work, as the answer lists it:
-    /// in the order of its `images`, or of its `data` where it has no `images`.
+    /// Whether each image was judged not safe for work, in the order of `images`, or of `data`
+    /// if the response has no `images`.
     ///
-    /// [`Image::is_nsfw`] has it for one image.
+    /// [`Image::is_nsfw`] returns it for one image.
     pub fn has_nsfw_concepts(&self) -> Option<&[Option<bool>]> {
         self.content.nsfw.as_deref()
     }
 
-    /// How long the steps took, where the answer has timings; they may be empty.
+    /// The durations of the steps, if the response has timings; they may be empty.
     pub fn timings(&self) -> Option<&Timings> {
         self.content.timings.as_ref()
     }
 
-    /// What the generation cost, as the body says.
+    /// The cost of the generation, if the body contains it.
     pub fn usage(&self) -> Option<&Usage> {
         self.content.usage.as_ref()
     }
 
-    /// The body as received, except that bytes that are not UTF-8 are replaced by U+FFFD;
-    /// [`body`](Self::body) has the original bytes. It is not copied.
+    /// The body as received, except that invalid UTF-8 is replaced by U+FFFD;
+    /// [`body`](Self::body) returns the original bytes. It is not copied.
     pub fn raw(&self) -> &str {
         &self.body
     }
@@ -244,29 +245,29 @@ impl GeneratedImages {
         }
     }
 
-    /// The body as received, without the rest of the answer. It is copied only while an image or
-    /// another answer shares it, or if it is not UTF-8.
+    /// The body as received, without the rest of the response. It is copied only while an
+    /// image or another response shares it, or if it is not UTF-8.
     pub fn into_body(self) -> Vec<u8> {
         match self.original {
             Some(original) => original.to_vec(),
             None => {
-                // The images share it.
+                // The images share the body.
                 drop(self.content);
                 Arc::unwrap_or_clone(self.body).into_bytes()
             }
         }
     }
 
-    /// Everything that no other method returns: JSON pointers into the body, and the JSON text
-    /// there.
+    /// Everything that no other method returns: JSON pointers into the body, with their JSON
+    /// text.
     ///
-    /// These are fields that this version does not know, values of another type than documented
-    /// (a seed that is text, a negative size), entries without an image, empty URLs and base64,
+    /// These are fields that this version does not know, values of undocumented types (a seed
+    /// that is text, a negative size), entries without an image, empty URLs and base64,
     /// contradictions between two entries for the same image, and text that is not UTF-8. If a
     /// name occurs twice in an object, only the last value counts.
     ///
-    /// If the body stops being JSON after its images (a NaN, a line break in a string), the rest
-    /// of it is here with an empty pointer.
+    /// If the body has a JSON syntax error after its images (a NaN, a line break in a string),
+    /// the rest of the body is included with an empty pointer.
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.content
             .unknown
@@ -274,12 +275,12 @@ impl GeneratedImages {
             .map(|field| (field.pointer.as_str(), &self.body[field.raw.clone()]))
     }
 
-    /// What the body says as an error: a success may have that shape too.
+    /// Parses the body as an error, since a 2xx may contain one.
     pub(crate) fn read_as_error(&self) -> ErrorBody {
         ErrorBody::read(self.body.as_bytes(), &self.redactor)
     }
 
-    /// What the server wrote, fit for a message.
+    /// Text from the server, for a message.
     pub(crate) fn shown(&self, text: &str, limit: usize) -> String {
         self.redactor.shown(text, limit)
     }
@@ -294,34 +295,33 @@ impl GeneratedImages {
         &self.headers
     }
 
-    /// The provider's name for the request, for its support: the header
-    /// `x-inference-id`.
+    /// The provider's id for the request, for its support: the header `x-inference-id`.
     pub fn request_id(&self) -> Option<&str> {
         headers::text(&self.headers, headers::INFERENCE_ID)
     }
 
-    /// The call that this is the answer to; `None` if the body was at hand.
+    /// The call that this is the response to; `None` for [`from_json`](Self::from_json).
     pub fn call(&self) -> Option<&Call> {
         self.call.as_ref()
     }
 
-    /// The `X-Client-Request-Id` that the request was sent with. What the provider
-    /// sent back is among the [`headers`](Self::headers).
+    /// The `X-Client-Request-Id` that the request was sent with. The value that the provider
+    /// returned is in the [`headers`](Self::headers).
     pub fn client_request_id(&self) -> Option<&ClientRequestId> {
         self.call().map(Call::client_request_id)
     }
 
     /// The cost in whole credits, rounded up; 2,000,000 credits are 1 US dollar.
     ///
-    /// It is the header `x-aimlapi-credits-used`, else the header `x-aimlapi-usd-spent`,
-    /// else `credits_used`, `tokens_used` or `usd_spent` of the body's
-    /// [`usage`](Self::usage). A [`Batch`](crate::Batch) counts the same number.
+    /// It is the header `x-aimlapi-credits-used`, or else the header `x-aimlapi-usd-spent`, or
+    /// else `credits_used`, `tokens_used` or `usd_spent` of the body's [`usage`](Self::usage).
+    /// A [`Batch`](crate::Batch) counts the same number.
     pub fn credits_used(&self) -> Option<u64> {
         named_cost(&self.headers, self.usage())
     }
 
-    /// The cost in US dollars, as it is written: the header `x-aimlapi-usd-spent`, else
-    /// what the body's [`usage`](Self::usage) says.
+    /// The cost in US dollars, as written: the header `x-aimlapi-usd-spent`, or else
+    /// `usd_spent` of the body's [`usage`](Self::usage).
     pub fn usd_spent(&self) -> Option<&str> {
         headers::text(&self.headers, headers::USD_SPENT).or_else(|| {
             let usage = self.usage()?;
@@ -339,8 +339,8 @@ impl PartialEq for GeneratedImages {
 
 impl Eq for GeneratedImages {}
 
-/// What was read, with long texts and lists shortened and without the API key;
-/// the body is a number of bytes.
+/// Shows the parsed content, with long texts and lists truncated and without the API key, and
+/// the size of the body.
 impl fmt::Debug for GeneratedImages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: Option<&str>, limit| text.map(|text| self.shown(text, limit));

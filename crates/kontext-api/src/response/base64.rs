@@ -1,4 +1,4 @@
-//! Base64 to bytes, a piece at a time, so that no second copy of an image is needed.
+//! Decodes base64 in chunks, so that no second copy of an image is needed.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -9,10 +9,10 @@ use base64::{DecodeError, alphabet};
 
 use crate::response::image::InvalidBase64Error;
 
-/// How many bytes a piece has.
+/// The maximum size of a chunk, in bytes.
 const PIECE: usize = 96 * 1024;
 
-/// Takes what comes with and without padding, whatever the last bits are.
+/// Accepts missing padding and non-zero trailing bits.
 static LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -20,17 +20,17 @@ static LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Decodes base64 that may have white space in it, and may lack its padding.
+/// Decodes base64 that may contain whitespace and may lack padding.
 pub(crate) struct Decoder<'a> {
     reader: DecoderReader<'static, GeneralPurpose, Digits<'a>>,
-    /// How many characters there are, white space aside.
+    /// The number of characters without whitespace.
     characters: usize,
-    /// How many bytes they make, should they be valid.
+    /// The decoded size in bytes, if the base64 is valid.
     size: u64,
     has_begun: bool,
 }
 
-/// The characters of base64 without the white space between them.
+/// Reads base64 text without its whitespace.
 struct Digits<'a> {
     text: Cow<'a, str>,
     at: usize,
@@ -68,7 +68,7 @@ impl<'a> Decoder<'a> {
         let padding = text.bytes().rev().take_while(is_padding);
         let padding = padding.filter(|byte| *byte == b'=').count();
         let characters = text.len() - spaces;
-        // In 64 bits and divided first, nothing overflows.
+        // Dividing first avoids overflow.
         let digits = (characters - padding) as u64;
         Self {
             reader: DecoderReader::new(
@@ -85,18 +85,18 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// How many bytes it makes, should it be valid.
+    /// The decoded size in bytes, if the base64 is valid.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Room for all of it, and not a byte more.
+    /// An empty buffer with exactly the capacity for all bytes.
     pub(crate) fn room(&self) -> Vec<u8> {
-        // The bytes are fewer than the characters, which are in memory.
+        // The bytes are fewer than the characters, which already fit in memory.
         Vec::with_capacity(usize::try_from(self.size).unwrap_or(0))
     }
 
-    /// Decodes the next piece to the end of `bytes`. False if there is none.
+    /// Appends the next chunk to `bytes`. Returns false at the end.
     pub(crate) fn next(&mut self, bytes: &mut Vec<u8>) -> Result<bool, InvalidBase64Error> {
         let start = bytes.len();
         let read = self.reader.by_ref().take(PIECE as u64).read_to_end(bytes);
@@ -114,7 +114,6 @@ impl<'a> Decoder<'a> {
         Ok(has_more)
     }
 
-    /// Decodes all of it.
     pub(crate) fn all(mut self) -> Result<Vec<u8>, InvalidBase64Error> {
         let mut bytes = self.room();
         while self.next(&mut bytes)? {}
@@ -122,12 +121,12 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// What lines of base64 are broken with.
+/// The whitespace that may separate lines of base64.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// What is wrong; positions count characters without white space.
+/// Describes an error; positions count characters without whitespace.
 fn problem(error: &io::Error, characters: usize) -> String {
     let inner = error.get_ref().and_then(|error| error.downcast_ref());
     match inner {
@@ -195,7 +194,7 @@ mod tests {
         let after = format!("{filler}AA*A");
         let place = format!("character {} is \"*\"", filler.len() + 2);
         assert_eq!(decode(&after).unwrap_err().problem, place);
-        // Padding at the end of a piece that is not the last one.
+        // Padding at the end of a chunk that is not the last.
         let padded = format!("{}AAA=AAAA", &filler[4..]);
         let place = format!("character {} is \"=\"", filler.len() - 1);
         assert_eq!(decode(&padded).unwrap_err().problem, place);

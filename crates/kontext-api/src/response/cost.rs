@@ -1,4 +1,4 @@
-//! What a call cost, in the words of an answer.
+//! The cost of a call, as reported by a response.
 
 use http::HeaderMap;
 use serde::Serialize;
@@ -7,23 +7,23 @@ use serde_json::value::RawValue;
 use crate::response::number::Number;
 use crate::response::{headers, json};
 
-/// What a generation cost, as the body says.
+/// The cost of a generation, as reported in the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// The cost in credits; 2,000,000 credits are 1 US dollar.
     pub credits_used: Option<Number>,
-    /// The name of `credits_used` until December 2025.
+    /// The cost in credits, under the name that the provider used until December 2025.
     pub tokens_used: Option<Number>,
     /// The cost in US dollars.
     pub usd_spent: Option<Number>,
 }
 
-/// How many credits a US dollar is.
+/// Credits per US dollar.
 const CREDITS_PER_USD: f64 = 2_000_000.0;
 
-/// The cost that headers name, else the one that the body's usage names: in credits,
-/// else in what they were called before, else in US dollars. Rounded up.
+/// The cost in the headers, or else in the body's usage. Each is read in credits, then (body
+/// only) under its former name, then in US dollars. Rounded up.
 pub(crate) fn named_cost(headers: &HeaderMap, usage: Option<&Usage>) -> Option<u64> {
     let header = |name| {
         let raw: &RawValue = serde_json::from_str(headers::text(headers, name)?.trim()).ok()?;
@@ -37,7 +37,7 @@ pub(crate) fn named_cost(headers: &HeaderMap, usage: Option<&Usage>) -> Option<u
         .or_else(|| dollars(usage?.usd_spent.as_ref()?))
 }
 
-/// Whole credits.
+/// Rounds credits up.
 fn up(credits: &Number) -> Option<u64> {
     credits
         .as_u64()
@@ -46,7 +46,7 @@ fn up(credits: &Number) -> Option<u64> {
 
 fn dollars(dollars: &Number) -> Option<u64> {
     let credits = dollars.as_f64()? * CREDITS_PER_USD;
-    // A double is not exact, and 0.07 US dollars are not 140,001 credits.
+    // Rounding errors of doubles must not turn 0.07 US dollars into 140,001 credits.
     let nearest = credits.round();
     match (credits - nearest).abs() < 0.001 {
         true => positive(nearest),
@@ -55,7 +55,7 @@ fn dollars(dollars: &Number) -> Option<u64> {
 }
 
 fn positive(number: f64) -> Option<u64> {
-    // A cast stays within the type's range.
+    // The cast saturates.
     (number >= 0.0).then_some(number as u64)
 }
 

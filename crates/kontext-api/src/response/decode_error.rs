@@ -1,4 +1,5 @@
-//! A success whose body could not be read: an image may have been paid for.
+//! A successful response whose body cannot be decoded, although an image may have been paid
+//! for.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::fmt;
 use crate::response::error_body::Reply;
 use crate::response::headers;
 
-/// Why a response with a 2xx status cannot be decoded, with the whole response.
+/// Why a response with a 2xx status cannot be decoded, with the response.
 ///
 /// The image, if there is one, is in [`reply().body()`](Reply::body).
 pub struct DecodeError(Box<Undecoded>);
@@ -16,24 +17,24 @@ struct Undecoded {
     problem: Problem,
 }
 
-/// What is wrong with the body. What a print shows of it has no key in it.
+/// What is wrong with the body. Excerpts are without the API key.
 pub(crate) enum Problem {
-    /// It is not UTF-8 from this byte on.
+    /// It is not UTF-8 from this byte offset on.
     Utf8(usize),
-    /// There is nothing but white space.
+    /// It is empty, or only whitespace.
     Empty,
     /// It is not JSON.
     Json {
         source: serde_json::Error,
         begin: String,
     },
-    /// A value has another type than its place has.
+    /// A value has the wrong type for its place.
     Mismatch {
         pointer: String,
         expected: &'static str,
         found: String,
     },
-    /// It is larger than the caller allows.
+    /// It exceeds the client's size limit.
     TooLarge { limit: usize },
 }
 
@@ -42,7 +43,8 @@ impl DecodeError {
         Self(Box::new(Undecoded { reply, problem }))
     }
 
-    /// The answer: status, headers, ids, cost, and the body as it came.
+    /// The response: status, headers, ids, cost, and the body as received, up to the size
+    /// limit.
     pub fn reply(&self) -> &Reply {
         &self.0.reply
     }
@@ -51,8 +53,8 @@ impl DecodeError {
         &mut self.0.reply
     }
 
-    /// The JSON pointer to the value that has a wrong type; `None` if the
-    /// body as a whole could not be read.
+    /// The JSON pointer to the value of the wrong type; `None` if the body as a whole cannot
+    /// be decoded.
     pub fn pointer(&self) -> Option<&str> {
         match &self.0.problem {
             Problem::Mismatch { pointer, .. } => Some(pointer),
@@ -60,7 +62,7 @@ impl DecodeError {
         }
     }
 
-    /// Why a body may be unreadable: a coding that was not asked for.
+    /// A possible reason for an unreadable body: an encoding that was not requested.
     fn coding(&self) -> String {
         match headers::content_encoding(self.0.reply.headers()) {
             Some(coding) => format!(
@@ -115,7 +117,7 @@ impl fmt::Display for DecodeError {
     }
 }
 
-/// What Display says, and the answer as [`Reply`] prints it.
+/// Shows the message of Display, and the response as in [`Reply`].
 impl fmt::Debug for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DecodeError")

@@ -1,4 +1,4 @@
-//! What a server answered when it was not an image: the evidence of an error.
+//! The response behind an error.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -11,14 +11,15 @@ use crate::redact::Redactor;
 use crate::response::cost::named_cost;
 use crate::response::{headers, json};
 
-/// A response without images: status, headers, body and what the body says.
+/// A response without images: status, headers, body and the error in it.
 ///
 /// The body may be JSON in the provider's error format, a gateway's HTML page, or empty.
 ///
-/// Display and Debug show the status, the message, the request id and the target of a redirect,
-/// but not the body or other header values, and not the API key if a server sends it back.
-/// [`body`](Self::body), [`headers`](Self::headers) and the methods that return the value of a
-/// header return it as received.
+/// Display and Debug show the status, the message, the request id and (Display) the target of
+/// a redirect or (Debug) the names of headers, but not the rest of the body or other header
+/// values, and not the API key if a server echoes it. [`body`](Self::body),
+/// [`headers`](Self::headers) and the methods that return the value of a header return it as
+/// received.
 #[derive(Clone)]
 pub struct Reply {
     status: StatusCode,
@@ -42,7 +43,8 @@ impl Reply {
     ) -> Self {
         Self {
             status,
-            // A date means a delay from when the answer came, not from when it is asked for.
+            // A date is a delay from when the response arrived, not from when the caller asks
+            // for it.
             retry_after: headers::retry_after(&headers, SystemTime::now()),
             headers,
             body,
@@ -54,19 +56,19 @@ impl Reply {
         }
     }
 
-    /// Reads the body of an error.
+    /// Parses the body as an error.
     pub(crate) fn read_as_error(mut self) -> Self {
         self.error = ErrorBody::read(&self.body, &self.redactor);
         self.is_providers_word = !self.is_cut && is_providers_word(&self.body, self.status);
         self
     }
 
-    /// Whether the provider itself answered, and not a gateway in front of it.
+    /// Whether the response is from the provider itself, not from a gateway in front of it.
     pub(crate) fn is_providers_word(&self) -> bool {
         self.is_providers_word
     }
 
-    /// Whether Cloudflare wants to see a browser.
+    /// Whether this is a Cloudflare challenge, which requires a browser.
     fn is_challenge(&self) -> bool {
         let title = self.message().unwrap_or_default();
         self.headers.contains_key("cf-mitigated")
@@ -77,7 +79,7 @@ impl Reply {
                     .any(|beginning| title.starts_with(beginning))
     }
 
-    /// What a server wrote, fit for a message.
+    /// Text from a server, for a message.
     pub(crate) fn shown(&self, text: &str, limit: usize) -> String {
         self.redactor.shown(text, limit)
     }
@@ -98,34 +100,35 @@ impl Reply {
     }
 
     /// Whether the body is incomplete: it exceeded the limit (64 KiB, or for a 2xx
-    /// what [`ClientBuilder::max_response_size`](crate::ClientBuilder::max_response_size)
-    /// says), the connection ended before it did, or the body of an error did not
-    /// arrive within 10 seconds of its head.
+    /// [`ClientBuilder::max_response_size`](crate::ClientBuilder::max_response_size)), the
+    /// connection broke, or the body of an error timed out. The timeout after its head is 10
+    /// seconds, or a quarter of the attempt timeout if that is shorter; for a download, it is
+    /// the stall timeout.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// What the provider says went wrong, in full; the API key is removed from it.
+    /// The provider's error message in full, without the API key.
     ///
-    /// It is `message` of the body, else what gateways and other services have in its
-    /// place: `error` (text, or an object with a `message`), `detail` (text, or a list
-    /// with `msg`), `errors` or `title`, else the title of an HTML page.
+    /// It is `message` of the body, or else what gateways and other services use instead:
+    /// `error` (text, or an object with a `message`), `detail` (text, or a list with `msg`),
+    /// `errors` or `title`, or else the title of an HTML page.
     ///
-    /// It can hold an upstream provider's JSON as text, and a list that is the `message`
-    /// is given as JSON.
+    /// It may contain an upstream provider's JSON as text. A `message` that is not a string,
+    /// such as a list, is returned as JSON.
     pub fn message(&self) -> Option<&str> {
         self.error.message.as_deref()
     }
 
-    /// The status that the body names, which may differ from the HTTP status.
+    /// The status in the body, which may differ from the HTTP status.
     ///
     /// The provider writes it as a number or as a string.
     pub fn reported_status(&self) -> Option<u64> {
         self.error.status_code
     }
 
-    /// The provider's name for the request, for its support: `requestId` of the
-    /// body, without the API key, else the header `x-inference-id`.
+    /// The provider's id for the request, for its support: `requestId` of the body, without
+    /// the API key, or else the header `x-inference-id`.
     pub fn request_id(&self) -> Option<&str> {
         self.error
             .request_id
@@ -138,45 +141,45 @@ impl Reply {
         headers::text(&self.headers, headers::INFERENCE_ID)
     }
 
-    /// The call that this is an answer to; `None` for a download.
+    /// The call that this is a response to; `None` for a download.
     pub fn call(&self) -> Option<&Call> {
         self.call.as_ref()
     }
 
-    /// The `X-Client-Request-Id` that the request was sent with; `None` for a
-    /// download. What the provider sent back is among the [`headers`](Self::headers).
+    /// The `X-Client-Request-Id` that the request was sent with; `None` for a download. The
+    /// value that the provider returned is in the [`headers`](Self::headers).
     pub fn client_request_id(&self) -> Option<&ClientRequestId> {
         self.call().map(Call::client_request_id)
     }
 
-    /// The cost in whole credits, rounded up: the header `x-aimlapi-credits-used`, else
+    /// The cost in whole credits, rounded up: the header `x-aimlapi-credits-used`, or else
     /// `x-aimlapi-usd-spent`; 2,000,000 credits are 1 US dollar.
     pub fn credits_used(&self) -> Option<u64> {
         named_cost(&self.headers, None)
     }
 
-    /// The header `x-aimlapi-usd-spent`, in US dollars, as it is written.
+    /// The header `x-aimlapi-usd-spent`, in US dollars, as written.
     pub fn usd_spent(&self) -> Option<&str> {
         headers::text(&self.headers, headers::USD_SPENT)
     }
 
-    /// The header `Retry-After`, a number of seconds or a date, counted from when the
-    /// answer came; at most a day. A date is compared with the answer's own `Date`,
-    /// where it has one, because clocks differ.
+    /// The `Retry-After` header (seconds or a date) as a delay from when the response arrived,
+    /// at most 24 hours. A date is compared with the response's own `Date`, if it has one,
+    /// because clocks differ.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Where a redirect points, shortened, without user name, password, query,
-    /// fragment and API key: `another place` where it is neither an http or https
-    /// URL nor a path. What the server wrote is in [`headers`](Self::headers).
+    /// The target of a redirect, truncated, without user name, password, query, fragment and
+    /// API key: `an unsupported URL` if it is neither an http or https URL nor a path. The
+    /// original value is in [`headers`](Self::headers).
     pub fn redirect_target(&self) -> Option<String> {
         let target = headers::redirect_target(&self.headers)?;
         Some(self.shown(&target, 200))
     }
 }
 
-/// Status, message and id, on one line.
+/// Shows status, message and request id on one line.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "status {}", self.status.as_u16())?;
@@ -220,26 +223,26 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// What the body of an error says.
+/// The fields of an error body.
 #[derive(Clone, Default)]
 pub(crate) struct ErrorBody {
     pub(crate) message: Option<String>,
     pub(crate) request_id: Option<String>,
     pub(crate) status_code: Option<u64>,
-    /// A member `status`, as jobs that are not done have it.
+    /// The field `status`, which unfinished jobs have.
     pub(crate) state: Option<String>,
 }
 
 impl ErrorBody {
-    /// Reads as much as there is: a body may be cut, begin with a byte order mark,
-    /// have a byte that is not UTF-8, or be no JSON at all. The message counts for
-    /// what a caller may do, so it is not lost over something beside it.
+    /// Parses as much as possible: a body may be truncated, start with a byte order mark,
+    /// contain invalid UTF-8, or not be JSON at all. The message decides what a caller may do,
+    /// so errors elsewhere must not lose it.
     pub(crate) fn read(body: &[u8], redactor: &Redactor) -> Self {
         let text = String::from_utf8_lossy(body);
         let text = json::without_mark(&text);
         let mut error = Self::default();
-        // Gateways and other services have other names for the message. The first of
-        // these that there is counts.
+        // Gateways and other services use other fields for the message. The first one present
+        // wins.
         let mut others = [const { None }; 4];
         for (name, raw) in json::whole_members(text) {
             match &*name {
@@ -266,11 +269,11 @@ impl ErrorBody {
     }
 }
 
-/// Whether a body is the provider's own word on this status: a whole JSON object with a
-/// `requestId` and a `message` that are text and not empty, and this status as its
-/// `statusCode`, each of them once.
+/// Whether a body is in the provider's own error format for this status: a complete JSON
+/// object with a `requestId` and a `message` that are non-empty strings, and this status as
+/// its `statusCode`, each of them once.
 ///
-/// A gateway answers in other words. It does not know what the service behind it did.
+/// Gateways use other formats. They do not know what the service behind them did.
 fn is_providers_word(body: &[u8], status: StatusCode) -> bool {
     let Some(members) = str::from_utf8(body).ok().and_then(json::all_members) else {
         return false;
@@ -296,7 +299,7 @@ fn html_title(text: &str) -> Option<String> {
     if !text.trim_start().starts_with('<') {
         return None;
     }
-    // Of ASCII alone, so that places stay.
+    // ASCII only, so that offsets stay the same.
     let lower = text.to_ascii_lowercase();
     let start = lower.find("<title")?;
     let start = start + lower[start..].find('>')? + 1;
@@ -310,7 +313,7 @@ fn text(raw: &RawValue) -> Option<String> {
     Some(text).filter(|text| !text.trim().is_empty())
 }
 
-/// A message; a list of them is shown as it is written. An empty one is none.
+/// A message. Anything but a string is shown as JSON; an empty string is `None`.
 fn message(raw: &RawValue) -> Option<String> {
     match raw.get().starts_with('"') {
         true => text(raw),
@@ -318,7 +321,8 @@ fn message(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// The messages in what other services write: text, an object with one in it, or a list.
+/// The message in another service's format: text, an object that contains one, or a list of
+/// them.
 fn any_message(raw: &RawValue, depth: usize) -> Option<String> {
     const DEEPEST: usize = 3;
     if depth > DEEPEST {
@@ -340,7 +344,7 @@ fn any_message(raw: &RawValue, depth: usize) -> Option<String> {
     text(raw).or_else(|| inner.into_iter().next())
 }
 
-/// A name of a request: text, or a number as it is written. An empty one is none.
+/// The id of a request: a non-empty string, or a number as written.
 fn identifier(raw: &RawValue) -> Option<String> {
     text(raw).or_else(|| json::is_number(raw).then(|| raw.get().to_owned()))
 }

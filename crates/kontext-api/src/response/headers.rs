@@ -1,4 +1,4 @@
-//! The headers of an answer that a caller may need.
+//! Headers of a response that a caller may need.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -9,22 +9,22 @@ use url::Url;
 
 use crate::redact::{First, Redactor};
 
-/// The longest delay that is taken from a server: a day.
+/// The maximum delay to accept from a server: 24 hours.
 const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The provider's name for the call, for its support.
+/// The provider's id for the request, for its support.
 pub(crate) const INFERENCE_ID: &str = "x-inference-id";
-/// The caller's name for the call.
+/// The caller's id for the call.
 pub(crate) const CLIENT_REQUEST_ID: &str = "x-client-request-id";
-/// What the call cost in credits.
+/// The cost of the call in credits.
 pub(crate) const CREDITS_USED: &str = "x-aimlapi-credits-used";
-/// What the call cost in US dollars.
+/// The cost of the call in US dollars.
 pub(crate) const USD_SPENT: &str = "x-aimlapi-usd-spent";
 
-/// What a place is called of which nothing can be shown.
+/// Replaces a URL of which nothing can be shown.
 pub(crate) const ELSEWHERE: &str = "an unsupported URL";
 
-/// The text of a header; `None` if it is absent, empty or not ASCII.
+/// The value of a header; `None` if it is absent, empty or not ASCII.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get(name)?
@@ -33,31 +33,31 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .filter(|value| !value.is_empty())
 }
 
-/// How long the provider asks to wait: a number of seconds, or a date; at most a day.
+/// The `Retry-After` header, seconds or a date, as a delay of at most 24 hours.
 ///
-/// A date that has passed is no wait. `now` counts where the answer has no date of its
-/// own, by which a clock that is wrong does no harm.
+/// A date in the past is no delay. Dates are compared with the response's own `Date`, so that
+/// a wrong local clock does not matter; `now` is used only if there is none.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let answered = text(headers, DATE.as_str())
         .and_then(|date| httpdate::parse_http_date(date.trim()).ok())
         .unwrap_or(now);
     let values = headers.get_all(RETRY_AFTER).iter();
     let values = values.filter_map(|value| value.to_str().ok());
-    // Of several the longest is the safest.
+    // If there are several, the longest is the safest.
     values
         .filter_map(|value| delay(value.trim(), answered))
         .max()
 }
 
-/// The delay that one header asks for.
+/// The delay of one header value.
 fn delay(value: &str, answered: SystemTime) -> Option<Duration> {
     let is_number = value.starts_with(|first: char| first.is_ascii_digit())
         && value
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.');
     let delay = match is_number {
-        // A fraction is not allowed, and no reason to come back at once. More seconds
-        // than can be counted are a long time all the same.
+        // A fraction is invalid, but must not mean an immediate retry. A number that overflows
+        // is a long delay too.
         true => {
             Duration::try_from_secs_f64(value.parse::<f64>().ok()?.ceil()).unwrap_or(LONGEST_DELAY)
         }
@@ -69,7 +69,7 @@ fn delay(value: &str, answered: SystemTime) -> Option<Duration> {
     Some(delay.min(LONGEST_DELAY))
 }
 
-/// A coding of the body that nobody asked for: the client takes `identity` alone.
+/// An encoding of the body that was not requested: the client accepts only `identity`.
 pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<&str> {
     text(headers, CONTENT_ENCODING.as_str()).filter(|codings| {
         let mut codings = codings.split(',').map(str::trim);
@@ -77,12 +77,12 @@ pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
-/// Where a redirect points, without user name, query and fragment, which can hold secrets.
+/// The target of a redirect, without user name, query and fragment, which may contain secrets.
 pub(crate) fn redirect_target(headers: &HeaderMap) -> Option<String> {
     let location = text(headers, LOCATION.as_str())?;
     let is_path = location.starts_with('/')
         && !location.starts_with("//")
-        // URL parsers read a backslash as a slash and skip tabs.
+        // URL parsers treat a backslash as a slash and skip tabs.
         && !location.contains(['\\', '\t']);
     if is_path {
         return location.split(['?', '#']).next().map(str::to_owned);
@@ -93,16 +93,16 @@ pub(crate) fn redirect_target(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-/// Where a URL points, without user name, query and fragment.
+/// A URL without user name, query and fragment.
 pub(crate) fn place(url: &Url) -> String {
     match url.scheme() {
         "http" | "https" => format!("{}{}", url.origin().ascii_serialization(), url.path()),
-        // There may be a user name in it, and no telling where it ends.
+        // It may contain a user name, with no way to tell where it ends.
         _ => ELSEWHERE.to_owned(),
     }
 }
 
-/// Prints the names of headers alone: their values may be cookies or keys.
+/// Shows only the names of headers, since values may be cookies or keys.
 pub(crate) struct Names<'a>(pub(crate) &'a HeaderMap, pub(crate) &'a Redactor);
 
 impl fmt::Debug for Names<'_> {
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_delay_is_read_in_seconds_and_as_a_date() {
         const DATE_OF_ANSWER: &str = "Sun, 06 Nov 1994 08:49:30 GMT";
-        // An hour fast.
+        // The local clock is an hour fast.
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 09:49:30 GMT").unwrap();
         let read = |value, date: Option<&'static str>| {
             let mut headers = headers(RETRY_AFTER, value);

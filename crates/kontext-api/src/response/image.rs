@@ -1,4 +1,4 @@
-//! One image of an answer.
+//! One image of a response.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,22 +15,22 @@ use crate::response::json;
 
 /// A generated image: a URL, its bytes as base64, or both, and its properties.
 ///
-/// It shares the body of its answer, so a clone copies no image, and the body lives as long as any
-/// image of it. Images are equal if all their properties are.
+/// It shares the body of its response, so a clone copies no image, and the body stays in
+/// memory as long as any of its images. Images are equal if all their properties are.
 #[derive(Clone)]
 pub struct Image {
     pub(crate) body: Arc<String>,
     pub(crate) redactor: Redactor,
     pub(crate) parts: Parts,
-    /// When the answer came; `None` if the body was at hand.
+    /// When the response arrived; `None` if the body was not received by a client.
     pub(crate) received: Option<Instant>,
 }
 
-/// What the entries of an answer say about one image.
+/// The properties of one image, merged from its entries in the response.
 #[derive(Clone, Default)]
 pub(crate) struct Parts {
     pub(crate) url: Option<Text>,
-    /// Between the quotes, escapes included.
+    /// The range between the quotes, including escapes.
     pub(crate) base64: Option<Range<usize>>,
     pub(crate) content_type: Option<Text>,
     pub(crate) file_name: Option<Text>,
@@ -40,7 +40,7 @@ pub(crate) struct Parts {
     pub(crate) is_nsfw: Option<bool>,
 }
 
-/// A string of the body: a place in it, unless it has escapes.
+/// A string of the body: a range if it has no escapes, or else its decoded text.
 #[derive(Clone)]
 pub(crate) enum Text {
     Within(Range<usize>),
@@ -57,18 +57,17 @@ impl Text {
 }
 
 impl Image {
-    /// Where the image can be fetched. How long it stays there is not documented.
+    /// The URL of the image. How long it stays valid is not documented.
     ///
-    /// It can be a `data:` URI, which holds the image itself.
+    /// It may be a `data:` URI, which contains the image itself.
     pub fn url(&self) -> Option<&str> {
         self.text(&self.parts.url)
     }
 
-    /// The image as base64 text, without a `data:` prefix; `None` if there is
-    /// only a URL.
+    /// The image as base64 text, without a `data:` prefix; `None` if there is only a URL.
     ///
-    /// It is borrowed from the answer, and copied only where the answer has JSON
-    /// escapes in it, or a `data:` URI percent-encoding. It is not checked:
+    /// It is borrowed from the response, and copied only if it has JSON escapes, or if it is
+    /// in a `data:` URI with percent-encoding. It is not validated;
     /// [`decode_base64`](Self::decode_base64) does that.
     pub fn base64(&self) -> Option<Cow<'_, str>> {
         let Some(range) = &self.parts.base64 else {
@@ -83,24 +82,24 @@ impl Image {
         Some(data_uri_base64(raw).unwrap_or(raw.into()))
     }
 
-    /// The bytes of the image, straight from the answer's body; `None` if
-    /// there is only a URL.
+    /// The bytes of the image, decoded from the response's body; `None` if there is only a
+    /// URL.
     ///
-    /// A `data:` prefix, JSON escapes, white space and missing padding are fine.
+    /// A `data:` prefix, JSON escapes, whitespace and missing padding are accepted.
     ///
     /// # Errors
     ///
-    /// [`InvalidBase64Error`] if the text is not base64, or if there is none.
+    /// [`InvalidBase64Error`] if the text is not base64 or is empty.
     pub fn decode_base64(&self) -> Result<Option<Vec<u8>>, InvalidBase64Error> {
         self.decoder().map(Decoder::all).transpose()
     }
 
-    /// Decodes the bytes of the image piece by piece; `None` if there is only a URL.
+    /// A decoder for the image in chunks; `None` if there is only a URL.
     pub(crate) fn decoder(&self) -> Option<Decoder<'_>> {
         self.base64().map(Decoder::new)
     }
 
-    /// How old the answer is that the image is from.
+    /// The age of the image's response.
     pub(crate) fn age(&self) -> Option<Duration> {
         self.received.map(|received| received.elapsed())
     }
@@ -115,28 +114,27 @@ impl Image {
         self.parts.height
     }
 
-    /// The size of the file in bytes.
+    /// The file size in bytes.
     pub fn file_size(&self) -> Option<u64> {
         self.parts.file_size
     }
 
-    /// The media type, such as `image/jpeg`, as the provider gives it.
+    /// The media type from the provider, such as `image/jpeg`.
     pub fn content_type(&self) -> Option<&str> {
         self.text(&self.parts.content_type)
     }
 
-    /// The name of the file, as the provider gives it: not checked, so it can be
-    /// a path.
+    /// The file name from the provider. It is not validated, so it may be a path.
     pub fn file_name(&self) -> Option<&str> {
         self.text(&self.parts.file_name)
     }
 
-    /// Whether the image was judged not safe for work, where the answer says.
+    /// Whether the image was judged not safe for work, if the response says.
     pub fn is_nsfw(&self) -> Option<bool> {
         self.parts.is_nsfw
     }
 
-    /// All that the answer says of it.
+    /// All properties, for comparing images.
     fn content(&self) -> impl Eq + Hash + use<'_> {
         (
             (self.url(), self.base64()),
@@ -164,14 +162,14 @@ impl Hash for Image {
     }
 }
 
-/// What follows the comma of a `data:` URI, and what stands before it.
+/// The parts of a `data:` URI before and after its comma.
 fn data_uri(text: &str) -> Option<(&str, &str)> {
     let scheme = text.trim_start().get(..5)?;
     let is_data = scheme.eq_ignore_ascii_case("data:");
     text.split_once(',').filter(|_| is_data)
 }
 
-/// The text after `data:image/png;base64,`. As in every URL, it can be percent-encoded.
+/// The text after `data:image/png;base64,`, percent-decoded.
 fn data_uri_base64(text: &str) -> Option<Cow<'_, str>> {
     let (head, payload) = data_uri(text)?;
     let coding = head.get(head.len().checked_sub(7)?..)?;
@@ -179,23 +177,23 @@ fn data_uri_base64(text: &str) -> Option<Cow<'_, str>> {
     is_base64.then(|| percent_decode_str(payload).decode_utf8_lossy())
 }
 
-/// Whether there is neither a URL nor base64 in a text.
+/// Whether a text contains neither a URL nor base64.
 pub(crate) fn holds_nothing(text: &str) -> bool {
     let (_, payload) = data_uri(text).unwrap_or(("", text));
     payload.trim().is_empty()
 }
 
-/// A URL without what may be its signature.
+/// A URL without its query and fragment, which may be a signature.
 fn without_query(url: &str) -> Cow<'_, str> {
     match url.find(['?', '#']) {
-        // What follows in a `data:` URI is the image.
+        // In a `data:` URI, they would be part of the image.
         Some(end) if data_uri(url).is_none() => format!("{}?…", &url[..end]).into(),
         _ => url.into(),
     }
 }
 
-/// Texts are shortened and without the API key and what may be the signature of a URL;
-/// of the base64 there is the length.
+/// Truncates texts, and omits the API key and the query of a URL, which may be a signature.
+/// Shows only the length of base64.
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: Option<&str>, limit| text.map(|text| self.redactor.shown(text, limit));
@@ -212,7 +210,7 @@ impl fmt::Debug for Image {
     }
 }
 
-/// The base64 of an image is not valid.
+/// The base64 of an image is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the image is not valid base64: {problem}")]
 pub struct InvalidBase64Error {

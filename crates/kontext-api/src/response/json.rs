@@ -1,8 +1,8 @@
-//! One level of JSON at a time.
+//! Parses JSON one level at a time.
 //!
-//! An answer can hold 60 MB of base64 in one string, and objects nested without
-//! end in a field that nobody knows. `RawValue` finds where a value ends without
-//! recursion and without a copy, so nothing is decoded but what is asked for.
+//! A response may contain 60 MB of base64 in one string, or deeply nested objects in an
+//! unknown field. `RawValue` finds the end of a value without recursion and without a copy, so
+//! only what is needed is decoded.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 
 use crate::response::number::{Number, whole};
 
-/// A JSON pointer that is put together only when it is printed.
+/// A JSON pointer that is built only when it is displayed.
 #[derive(Clone, Copy)]
 pub(crate) enum Pointer<'a> {
-    /// The whole document, written as nothing.
+    /// The whole document, written as an empty string.
     Root,
     /// A member of an object.
     Member(&'a Pointer<'a>, &'a str),
@@ -36,7 +36,7 @@ impl fmt::Display for Pointer<'_> {
     }
 }
 
-/// JSON without the byte order mark that some servers put before it.
+/// Strips the byte order mark that some servers add.
 pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
@@ -45,24 +45,24 @@ pub(crate) fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
 
-/// A member of an object. Its name is a part of the body, unless it has escapes.
+/// A member of an object. Its name is borrowed from the body if it has no escapes.
 pub(crate) type Member<'a> = (Cow<'a, str>, &'a RawValue);
 
-/// Objects of up to this many members are searched for a name that occurs twice
-/// by comparing each with each, which sets no memory aside.
+/// Objects of up to this many members are checked for duplicate names by pairwise comparison,
+/// which does not allocate.
 const FEW: usize = 16;
 
-/// The members of an object; of a name that occurs twice, the last one counts.
+/// The members of an object; the last one of a duplicate name wins.
 pub(crate) fn object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
     whole_object(raw.get())
 }
 
-/// The members of an object that is all of `text`; `None` if it is not that.
+/// The members of an object that is all of `text`; `None` otherwise.
 pub(crate) fn whole_object(text: &str) -> Option<Vec<Member<'_>>> {
     all_members(text).map(last_of_each)
 }
 
-/// The same, with every member of a name that occurs twice.
+/// As [`whole_object`], but with all members of a duplicate name.
 pub(crate) fn all_members(text: &str) -> Option<Vec<Member<'_>>> {
     let mut members = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -71,7 +71,7 @@ pub(crate) fn all_members(text: &str) -> Option<Vec<Member<'_>>> {
     Some(members)
 }
 
-/// Of members with the same name, the last one counts.
+/// Keeps only the last of the members with the same name.
 fn last_of_each(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
     if has_twins(&members) {
         let mut seen = HashSet::new();
@@ -99,20 +99,20 @@ fn has_twins(members: &[Member<'_>]) -> bool {
     members.iter().any(|(name, _)| !seen.insert(name))
 }
 
-/// The members of an object that may break off: those before that.
+/// The complete members of an object that may be truncated.
 pub(crate) fn whole_members(text: &str) -> Vec<Member<'_>> {
     let mut members = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     if deserializer.deserialize_map(Members(&mut members)).is_err() {
-        // Of a number at the end, digits may be missing.
+        // A number at the end may be truncated.
         let end = text.as_bytes().as_ptr_range().end;
         members.pop_if(|(_, raw)| is_number(raw) && raw.get().as_bytes().as_ptr_range().end == end);
     }
     members
 }
 
-/// The members of an object before one that is not JSON, and the text from there on;
-/// nothing if the object is whole, or cut.
+/// The members of an object before a syntax error, and the text after them; `None` if the
+/// object is complete, or only truncated.
 pub(crate) fn members_before_break(text: &str) -> Option<(Vec<Member<'_>>, &str)> {
     let mut members = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -128,24 +128,24 @@ pub(crate) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// Visits the items of a list, which takes no memory; `None` if it is none.
+/// Visits the items of a list without allocating; `None` if it is not a list.
 pub(crate) fn for_each<'a>(raw: &'a RawValue, visit: impl FnMut(&'a RawValue)) -> Option<()> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     deserializer.deserialize_seq(Items(visit)).ok()
 }
 
-/// The characters of a string, decoded. Half of a surrogate pair becomes U+FFFD.
+/// The decoded text of a string. Lone surrogates become U+FFFD.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     decoded(raw.get())
 }
 
-/// The characters of a string that stands in its quotes.
+/// The decoded text of a quoted string.
 pub(crate) fn decoded(quoted: &str) -> Option<Cow<'_, str>> {
     let mut deserializer = serde_json::Deserializer::from_str(quoted);
     deserializer.deserialize_bytes(Lossy).ok()
 }
 
-/// The text between the quotes of a string, as it stands, escapes included.
+/// The text between the quotes of a string, including escapes.
 pub(crate) fn between_quotes(raw: &RawValue) -> Option<&str> {
     raw.get().strip_prefix('"')?.strip_suffix('"')
 }
@@ -158,12 +158,12 @@ pub(crate) fn number(raw: &RawValue) -> Option<Number> {
     is_number(raw).then(|| Number::from_json(raw.get()))
 }
 
-/// A number, or a string with nothing but one in it.
+/// A number, or a string that contains only a number.
 pub(crate) fn number_or_text(raw: &RawValue) -> Option<Number> {
     number(raw).or_else(|| number(serde_json::from_str(string(raw)?.trim()).ok()?))
 }
 
-/// A whole number that is not negative, in any spelling.
+/// A non-negative integer in any notation.
 pub(crate) fn count(raw: &RawValue) -> Option<u64> {
     is_number(raw).then(|| whole(raw.get()))?
 }
@@ -174,7 +174,7 @@ pub(crate) fn is_number(raw: &RawValue) -> bool {
         .starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Collects the members of an object, as far as it goes.
+/// Collects the members of an object, up to an error.
 struct Members<'a, 'de>(&'a mut Vec<Member<'de>>);
 
 impl<'de> Visitor<'de> for Members<'_, 'de> {
@@ -187,7 +187,7 @@ impl<'de> Visitor<'de> for Members<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(LossyString(name)) = map.next_key()? {
             if self.0.is_empty() {
-                // Spares growing to what most objects have; an empty one needs none.
+                // Avoids growing the vector for most objects; an empty one needs nothing.
                 self.0.reserve(FEW / 2);
             }
             self.0.push((name, map.next_value()?));
@@ -214,7 +214,7 @@ impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Items<F> {
     }
 }
 
-/// A string that may hold half of a surrogate pair, as a cut emoji leaves it.
+/// A string that may contain a lone surrogate, such as half an emoji.
 struct LossyString<'de>(Cow<'de, str>);
 
 impl<'de> de::Deserialize<'de> for LossyString<'de> {
@@ -223,7 +223,7 @@ impl<'de> de::Deserialize<'de> for LossyString<'de> {
     }
 }
 
-/// Takes strings as bytes, where serde_json lets lone surrogates pass.
+/// Reads strings as bytes, because serde_json then accepts lone surrogates.
 struct Lossy;
 
 impl<'de> Visitor<'de> for Lossy {
@@ -234,7 +234,7 @@ impl<'de> Visitor<'de> for Lossy {
     }
 
     fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        // Nearly always there is nothing to replace, which this finds out faster.
+        // Usually valid, and this check is faster.
         Ok(str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
     }
 

@@ -1,27 +1,27 @@
-//! A number of an answer, with the spelling that the provider chose.
+//! A number of a response, in its original notation.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A JSON number as it was written: no digit is lost to a double.
+/// A JSON number as it was written, without the loss of precision of a double.
 ///
-/// Two numbers are equal when they are written alike: `1` and `1.0` differ.
+/// Two numbers are equal if they are written the same: `1` and `1.0` differ.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Number(Box<str>);
 
 impl Number {
-    /// Takes the text of a number that a JSON parser has accepted.
+    /// Wraps a number that a JSON parser has accepted.
     pub(crate) fn from_json(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The number as it stands in the answer.
+    /// The number as written in the response.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The number, if it is whole and fits: `7`, `7.0` and `70e-1` are all 7.
+    /// The number, if it is an integer and fits: `7`, `7.0` and `70e-1` are all 7.
     pub fn as_u64(&self) -> Option<u64> {
         whole(&self.0)
     }
@@ -41,7 +41,8 @@ impl fmt::Display for Number {
     }
 }
 
-/// As a number where an integer of 64 bits or a double can hold it, else as text.
+/// Serializes as an integer if it is a u64, as the nearest double if that is in range, or else
+/// as text.
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.0.parse::<u64>(), self.as_f64()) {
@@ -58,10 +59,9 @@ impl fmt::Debug for Number {
     }
 }
 
-/// Reads a JSON number as a whole number that is not negative, exactly, without a double
-/// between.
+/// Parses a JSON number as a non-negative integer, exactly, without going through a double.
 pub(crate) fn whole(text: &str) -> Option<u64> {
-    // Nearly all numbers are written plainly.
+    // Nearly all numbers are plain digits.
     if let Ok(number) = text.parse() {
         return Some(number);
     }
@@ -76,7 +76,7 @@ pub(crate) fn whole(text: &str) -> Option<u64> {
     if integer.starts_with('-') {
         return None;
     }
-    // One beyond an i64 is beyond any u64.
+    // An exponent beyond an i64 is out of range anyway.
     let exponent: i64 = exponent.parse().ok()?;
     let shift = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
     let zeros = usize::try_from(shift.unsigned_abs()).ok()?;

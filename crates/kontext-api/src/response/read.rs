@@ -1,4 +1,4 @@
-//! Reads a body, one level at a time, and notes what has another type than it should.
+//! Parses a body, one level at a time, and records values of unexpected types.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,13 +16,13 @@ use crate::response::image::{Image, Parts, Text, holds_nothing};
 use crate::response::json::{self, Member, Pointer};
 use crate::sniff;
 
-/// Texts of up to this many bytes are looked at for whether they hold anything.
+/// Only strings of up to this many bytes are checked for being empty.
 const LONGEST_NOTHING: usize = 1024;
 
-/// Reads a whole body. `is_lossy` where it had bytes that are not UTF-8, which are
-/// U+FFFD now.
+/// Parses a complete body. `is_lossy` means that invalid UTF-8 was replaced by U+FFFD.
 ///
-/// Nothing but the images can fail: what has an unexpected type is noted.
+/// Fails if the body is not JSON, or if no value in place of images can be read. Other values
+/// of unexpected types are recorded.
 pub(super) fn content(
     body: &Arc<String>,
     is_lossy: bool,
@@ -37,7 +37,7 @@ pub(super) fn content(
         unreadable: None,
     };
     let members = json::whole_object(text);
-    // An image is worth more than what comes after it.
+    // Keep the images even if what follows them is not JSON.
     if members.is_none()
         && let Some((members, rest)) = json::members_before_break(text)
     {
@@ -55,7 +55,7 @@ pub(super) fn content(
     }
     let mut content = match members {
         Some(members) => reader.answer(members),
-        // Another look finds what is wrong, and where.
+        // A list of images, another value, or a syntax error.
         None => {
             let raw: &RawValue =
                 serde_json::from_str(text).map_err(|source| match text.trim_start() {
@@ -85,13 +85,13 @@ pub(super) fn content(
     }
 }
 
-/// Reads values of one body, and notes those that it does not know.
+/// Reads values of one body, and records unknown ones.
 struct Reader<'a> {
     body: &'a Arc<String>,
     is_lossy: bool,
     redactor: &'a Redactor,
     unknown: Vec<Unknown>,
-    /// The first value that stands where an image should and is none.
+    /// The first invalid value in place of an image.
     unreadable: Option<Problem>,
 }
 
@@ -104,7 +104,7 @@ enum List {
 
 /// An entry of `images` or `data` that is an image.
 struct Entry<'a> {
-    /// Its place in the list, unless it stands in the list's place.
+    /// The position in the list; `None` if the entry is in place of the list.
     index: Option<usize>,
     raw: &'a RawValue,
     parts: Parts,
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// The value at a place, or a note of it where it has another type.
+    /// Reads a value, and records it if it has another type.
     fn read<T>(
         &mut self,
         raw: &'a RawValue,
@@ -169,8 +169,8 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// The images of a list; an entry that is none is noted as a whole. What stands in
-    /// the place of a list is taken for its only entry.
+    /// The images of a list; an entry that is not an image is recorded as a whole. A value in
+    /// place of the list is treated as its only entry.
     fn entries(&mut self, raw: &'a RawValue, at: &Pointer<'_>, of: List) -> Vec<Entry<'a>> {
         let (mut entries, mut index) = (Vec::new(), 0);
         let is_list = json::for_each(raw, |raw| {
@@ -206,7 +206,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// An entry that is no object: a URL, or base64 that begins as an image does.
+    /// An entry that is not an object: a URL, or base64 that starts like an image.
     fn plain(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Parts {
         let mut parts = Parts::default();
         match json::string(raw) {
@@ -226,10 +226,10 @@ impl<'a> Reader<'a> {
             let at = Pointer::Member(at, &name);
             match &*name {
                 _ if json::is_null(raw) => {}
-                // A URL that holds nothing is none, but it was there.
+                // An empty URL does not count, but is recorded.
                 "url" | "b64_json" if is_nothing(raw) => self.note(&at, raw),
                 "url" | "b64_json" if json::between_quotes(raw).is_none() => {
-                    // The document has no base64 in `images`, so it may be anything.
+                    // The spec has no base64 in `images`, so the field may be anything there.
                     if name == "url" || of == List::Data {
                         self.unreadable(&at, "a string", raw);
                     }
@@ -250,7 +250,7 @@ impl<'a> Reader<'a> {
         parts
     }
 
-    /// Adds `data` to `images`: what is the same image fills in what is missing.
+    /// Merges `data` into `images`: entries for the same image complete each other.
     fn merge(&mut self, images: &mut Vec<Entry<'a>>, data: Vec<Entry<'a>>) {
         let twins = self.twins(images, &data);
         for (entry, twin) in data.into_iter().zip(twins) {
@@ -261,14 +261,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// For each entry of `data`, the image of `images` that it is: by its URL, or
-    /// by its base64 where neither has a URL.
+    /// For each entry of `data`, the matching entry of `images`: matched by URL, or by base64
+    /// if neither has a URL.
     fn twins(&self, images: &[Entry<'a>], data: &[Entry<'a>]) -> Vec<Option<usize>> {
         if images.is_empty() || data.is_empty() {
             return vec![None; data.len()];
         }
         let mut known: HashMap<(bool, Cow<'_, str>), Vec<usize>> = HashMap::new();
-        // Backwards, so that the first of several is the first to be taken.
+        // In reverse, so that the first of several matches is popped first.
         for (position, entry) in images.iter().enumerate().rev() {
             known
                 .entry(self.identity(&entry.parts))
@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes from `entry` what `parts` lacks, and notes what contradicts it.
+    /// Fills in what `parts` lacks from `entry`, and records contradictions.
     fn fill(&mut self, parts: &mut Parts, entry: Entry<'a>) {
         let body: &str = self.body;
         let same_text = |one: &Text, other: &Text| one.get(body) == other.get(body);
@@ -363,11 +363,11 @@ impl<'a> Reader<'a> {
         Some(usage)
     }
 
-    /// A string, by its place in the body where it has no escapes.
+    /// A string, as a range of the body if it has no escapes.
     fn text(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Option<Text> {
         let inside = self.read(raw, at, json::between_quotes)?;
         if self.is_lossy && inside.contains(char::REPLACEMENT_CHARACTER) {
-            // It was something else.
+            // The original bytes were not UTF-8.
             self.note(at, raw);
         }
         match inside.contains('\\') {
@@ -377,7 +377,7 @@ impl<'a> Reader<'a> {
     }
 
     fn flags(&mut self, raw: &'a RawValue, at: &Pointer<'_>) -> Option<Vec<Option<bool>>> {
-        // As they nearly always are.
+        // The common case.
         if let Ok(flags) = serde_json::from_str(raw.get()) {
             return Some(flags);
         }
@@ -414,7 +414,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Where a part of the body stands in it.
+    /// The range of a part of the body.
     fn range(&self, part: &'a str) -> Range<usize> {
         text_range(self.body, part)
     }
@@ -425,7 +425,7 @@ fn text_range(body: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-/// The characters of a string of which the place between its quotes is known.
+/// The decoded text of a string, by the range between its quotes.
 fn unescaped<'b>(body: &'b str, range: &Range<usize>) -> Cow<'b, str> {
     let raw = &body[range.clone()];
     match raw.contains('\\') {
@@ -434,7 +434,7 @@ fn unescaped<'b>(body: &'b str, range: &Range<usize>) -> Cow<'b, str> {
     }
 }
 
-/// Fills `into` where it is empty; says whether the two agree afterwards.
+/// Sets `into` if it is empty, and returns whether the two agree.
 fn agree<T>(into: &mut Option<T>, from: Option<T>, same: impl Fn(&T, &T) -> bool) -> bool {
     match (&*into, from) {
         (_, None) => true,
@@ -446,10 +446,10 @@ fn agree<T>(into: &mut Option<T>, from: Option<T>, same: impl Fn(&T, &T) -> bool
     }
 }
 
-/// Whether a value is a string with no image and no URL in it. A longer one that
-/// turns out to be nothing is found when it is decoded.
+/// Whether a value is a string without an image or a URL. Longer ones are detected when they
+/// are decoded.
 fn is_nothing(raw: &RawValue) -> bool {
-    // Nearly all are URLs.
+    // Nearly all values are URLs.
     !raw.get().starts_with("\"https://")
         && raw.get().len() <= LONGEST_NOTHING
         && json::decoded(raw.get()).is_some_and(|text| holds_nothing(&text))
@@ -463,9 +463,9 @@ fn is_url(text: &str) -> bool {
     })
 }
 
-/// Whether a text begins as the base64 of an image does.
+/// Whether a text starts like the base64 of an image.
 fn is_base64_image(text: &str) -> bool {
-    // Enough for every format.
+    // Long enough to detect every format.
     const ENOUGH: usize = 684;
     let head = text.get(..ENOUGH).unwrap_or(text);
     let bytes = Decoder::new(head.into()).all();
