@@ -110,8 +110,8 @@ impl Client {
         ClientRequestId::random()
     }
 
-    /// The credits that this client and its clones have spent, and their [spend
-    /// limit](ClientBuilder::spend_limit).
+    /// The credits that this client and its clones have spent, and their
+    /// [spend limit](ClientBuilder::spend_limit).
     pub fn credits(&self) -> Credits {
         self.shared.credits.credits()
     }

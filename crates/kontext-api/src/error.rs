@@ -13,17 +13,18 @@ use crate::response::answer::GeneratedImages;
 use crate::response::decode_error::DecodeError;
 use crate::response::error_body::{ErrorBody, Reply};
 
-/// The error of a call, with one variant per outcome that a caller handles differently. [What
-/// to do](crate::errors) about each.
+/// The error of a call, with one variant per outcome that a caller handles differently.
+/// [What to do](crate::errors) about each.
 ///
 /// Display is one line without the cause, which `source()` returns. If money may have been
 /// spent, it includes the client request id, which the provider's support can use to look up
 /// the charge.
 ///
-/// Display and Debug show the status of a response, the provider's message, the request id and
-/// the target of a redirect; for a response that cannot be decoded, they show where and how
-/// the invalid part begins. All of it is truncated, and without the API key if a server echoes
-/// it (verbatim, or escaped as in JSON or in a URL). Debug adds the names of headers.
+/// Display and Debug show the status of a response, the provider's message and the request id;
+/// for a response that cannot be decoded, they show where and how the invalid part begins.
+/// Display also shows the target of a redirect. All of it is truncated, and without the API
+/// key if a server echoes it (verbatim, or escaped as in JSON or in a URL). Debug also shows
+/// the names of headers, or for [`NoImages`](Self::NoImages) what was parsed from the body.
 /// [`body`](Self::body) and [`Reply::headers`] return everything as received.
 ///
 /// ```

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 /// Which failures are retried, how often and after what delay.
 ///
 /// The API has no idempotency key, so a request sent twice may be paid for twice. By default
-/// only requests that were certainly not processed are retried. The table in the [crate's
-/// documentation](crate#retries) lists every outcome; the methods here change the behaviour.
+/// only requests that were certainly not processed are retried. The table in the
+/// [crate's documentation](crate#retries) lists every outcome; the methods here change the
+/// behaviour.
 ///
 /// There are at most three attempts, within 330 s. The delays are random ("full jitter", so
 /// that clients don't retry all at once): up to 0.5 s before the second attempt, up to 1 s

@@ -35,9 +35,9 @@ pub enum DownloadFailure {
     /// The image is base64 in the response, and the base64 is invalid.
     #[error(transparent)]
     InvalidBase64(#[from] InvalidBase64Error),
-    /// The URL, or a redirect, is not allowed: it is not https, leads to an address that is
-    /// not public, contains a user name or the API key, or is the fourth redirect. Nothing was
-    /// sent there.
+    /// The URL, or a redirect, is not allowed: it is missing, invalid or not https, leads to
+    /// an address that is not public, contains a user name or the API key, or is the fourth
+    /// redirect. Nothing was sent there.
     #[error("refused to download {url}: {problem}")]
     #[non_exhaustive]
     Refused {
