@@ -1,5 +1,5 @@
-//! What a call costs beside one that is written by hand with reqwest and
-//! serde_json: time, and allocations on the caller's side.
+//! The cost of a call compared to one written by hand with reqwest and serde_json: time,
+//! and allocations of the caller's thread.
 //!
 //! `cargo bench --package kontext-api --bench call`
 #![allow(
@@ -18,7 +18,7 @@ mod server;
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
-/// An answer as the provider's page shows it.
+/// A sample response from the provider's page.
 const ANSWER: &str = r#"{
   "images": [
     {

@@ -1,5 +1,5 @@
-//! How much memory an answer with an image in it takes at most, as base64 and
-//! decoded: "max alloc" of the output, beside the size of the image.
+//! Peak memory of receiving and decoding a response with a base64 image: compare "max
+//! alloc" in the output to the size of the image.
 //!
 //! `cargo bench --package kontext-api --bench memory`
 #![allow(
@@ -16,11 +16,11 @@ use crate::server::Framing;
 
 mod server;
 
-/// It counts what the thread sets aside that makes the calls: all of the client.
+/// Counts allocations of the calling thread, which runs the whole client.
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
-/// Sizes of the image, in MiB.
+/// Image sizes in MiB.
 const SIZES: [usize; 3] = [1, 8, 32];
 
 fn main() {
@@ -63,7 +63,7 @@ fn measure(bencher: Bencher, size: usize, framing: Framing) {
             let answer = client.generate(request).await.unwrap();
             let decoded = answer.images()[0].decode_base64().unwrap().unwrap();
             assert_eq!(decoded.len(), size);
-            // The connection goes back to where the next call finds it.
+            // Let the connection return to the pool for the next call.
             for _ in 0..10 {
                 tokio::task::yield_now().await;
             }

@@ -1,8 +1,8 @@
-//! How long codegen takes of its own: on the provider's page, on a document
-//! that is mostly unreachable, and how it grows with the number of operations.
+//! Time of codegen: on the provider's pages, on a mostly unreachable document, and by
+//! number of operations.
 //!
-//! `cargo bench --profile dev --package kontext-codegen`: the dev profile is the
-//! one that `cargo xtask codegen` runs in.
+//! `cargo bench --profile dev --package kontext-codegen`: `cargo xtask codegen` runs in
+//! the dev profile.
 
 use std::{fs, path::Path};
 
@@ -43,8 +43,8 @@ fn page(bencher: divan::Bencher<'_, '_>) {
     run(bencher, &inputs);
 }
 
-/// A document of 2.3 MB with 257 schemas, of which an operation reaches 7 kB:
-/// what an older version of the provider's page had.
+/// A document of 2.3 MB with 257 unreachable schemas and four operations of 3 kB in
+/// total, like an older version of the provider's page.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn mostly_unreachable(bencher: divan::Bencher<'_, '_>) {
     let mut document = document(4);
@@ -72,7 +72,7 @@ fn operations(bencher: divan::Bencher<'_, '_>, count: usize) {
 
 fn run(bencher: divan::Bencher<'_, '_>, inputs: &Inputs) {
     if let Err(problems) = generate(inputs) {
-        // A bench of a failure would measure nothing.
+        // Don't measure failures.
         eprintln!("{problems}");
         std::process::exit(2);
     }
@@ -89,8 +89,8 @@ fn inputs(text: String) -> Inputs {
     }
 }
 
-/// A document of operations that each have a request and a response like those
-/// of the provider's page.
+/// A document whose operations have requests and responses like those of the provider's
+/// page.
 fn document(operations: usize) -> Value {
     let paths: Value = (0..operations)
         .map(|index| {

@@ -1,9 +1,9 @@
-//! A server on this machine that gives every request the same answer.
+//! A local server with one fixed response.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How the end of a body is told.
+/// How the end of the body is marked.
 #[derive(Clone, Copy)]
 pub(crate) enum Framing {
     Length,
@@ -11,7 +11,7 @@ pub(crate) enum Framing {
     Chunked,
 }
 
-/// Starts it, on a thread of its own, and gives its origin.
+/// Starts the server on its own thread. Returns its origin.
 pub(crate) fn answering(body: Vec<u8>, framing: Framing) -> String {
     let (header, body) = match framing {
         Framing::Length => (format!("content-length: {}", body.len()), body),
@@ -44,7 +44,7 @@ pub(crate) fn answering(body: Vec<u8>, framing: Framing) -> String {
     origin
 }
 
-/// A body in chunks of 16 KiB.
+/// A chunked body with chunks of 16 KiB.
 fn chunks(body: &[u8]) -> Vec<u8> {
     let mut chunks = Vec::new();
     for chunk in body.chunks(16 * 1024) {
@@ -74,7 +74,7 @@ async fn serve(mut stream: TcpStream, answer: &'static [u8]) {
     }
 }
 
-/// Whether the head and as many bytes of body as it announces are there.
+/// Whether the request has its head and as many body bytes as it announces.
 fn is_whole(request: &[u8]) -> bool {
     let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else {
         return false;

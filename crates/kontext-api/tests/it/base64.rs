@@ -1,4 +1,4 @@
-//! Base64 of an image: in every spelling, and where there is none.
+//! Base64 images: every encoding variant, and empty ones.
 
 use crate::bodies::{read, unknown};
 
@@ -92,7 +92,7 @@ fn empty_base64_is_not_an_image() {
             assert_eq!(unknown(&answer)[0].0, pointer);
         }
     }
-    // So long that nobody looked whether there is anything.
+    // Too long for the check when parsing, so only decoding finds that it is empty.
     let answer = read(&format!(
         "{{\"data\": [{{\"b64_json\": \"{}\"}}]}}",
         " ".repeat(2_000)
@@ -111,7 +111,7 @@ fn a_long_image_decodes_with_escapes_across_every_boundary() {
         .collect();
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        // Three bytes at a time need no padding, so the pieces can be joined.
+        // Three bytes need no padding, so the pieces can be joined.
         let number = u32::from(chunk[0]) << 16 | u32::from(chunk[1]) << 8 | u32::from(chunk[2]);
         for shift in [18, 12, 6, 0] {
             let index = (number >> shift) as usize & 63;
@@ -132,7 +132,7 @@ fn base64_is_read_from_the_body_itself() {
     let base64 = answer.images()[0].base64().unwrap();
     let body = answer.raw().as_bytes().as_ptr_range();
     assert!(body.contains(&base64.as_ptr()));
-    // An image outlives its answer.
+    // An image outlives its response.
     let image = answer.images()[0].clone();
     drop(base64);
     drop(answer);

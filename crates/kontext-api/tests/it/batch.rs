@@ -1,4 +1,4 @@
-//! Many requests: how many at once, for how much, and what one failure does.
+//! Batches: concurrency, spend limits, rate limits and failures.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,13 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::server::{Answer, ONE_IMAGE, Server, plain_http, read_request, request, response};
 
-/// A request as the test sees it: what was sent, and the way to answer it.
+/// A request that arrived at [`Manual`], and the sender for its response.
 struct Arrived {
     prompt: String,
     answer: oneshot::Sender<Vec<u8>>,
 }
 
-/// A server whose answers the test gives when it likes.
+/// A server whose responses are sent by the test.
 struct Manual {
     client: Client,
     arrivals: mpsc::UnboundedReceiver<Arrived>,
@@ -64,8 +64,8 @@ impl Manual {
         self.arrivals.recv().await.unwrap()
     }
 
-    /// Whether there is a request that nobody has looked at. Those of a batch
-    /// arrive while others are answered, so ask after an answer came back.
+    /// Whether a request has arrived that the test hasn't taken. Doesn't wait for one that
+    /// is still on its way.
     fn has_more(&mut self) -> bool {
         self.arrivals.try_recv().is_ok()
     }
@@ -85,7 +85,7 @@ fn refused() -> Vec<u8> {
     response("400 X", "connection: close\r\n", b"{}")
 }
 
-/// Takes the next result while requests arrive and are answered.
+/// The next result. Panics at the end of the batch.
 async fn result_of(batch: &mut kontext_api::Batch) -> BatchResult {
     batch.next().await.unwrap()
 }
@@ -114,7 +114,7 @@ async fn concurrency_is_limited_and_results_come_as_requests_end() {
     };
     assert_eq!((&*zero.prompt, &*one.prompt), ("0", "1"));
     assert_eq!(handle.progress().running, 2);
-    // The second ends first; only then is there room for a third.
+    // The second job finishes first, which makes room for a third.
     assert!(!server.has_more());
     one.answer.send(ok()).unwrap();
     let two = server.arrived().await;
@@ -124,7 +124,7 @@ async fn concurrency_is_limited_and_results_come_as_requests_end() {
     three.answer.send(ok()).unwrap();
     let four = server.arrived().await;
     four.answer.send(ok()).unwrap();
-    // The last is answered when the one before was taken.
+    // Respond to `two` last, once the others have finished.
     while handle.progress().succeeded < 3 {
         tokio::task::yield_now().await;
     }
@@ -196,7 +196,8 @@ async fn waiting_call_is_not_retried_after_stop() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// A server that takes so many requests in each tenth of a second, and refuses the others.
+/// A server that accepts `per_window` requests per 100 ms and refuses the others with
+/// a 429. Returns its URL and how many it accepted and refused.
 async fn limited(per_window: u32, headers: &'static str) -> (String, Arc<Mutex<(u32, u32)>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -250,7 +251,7 @@ async fn a_rate_limit_pauses_the_batch_and_fails_no_job() {
     let (taken, refused) = *counts.lock().unwrap();
     assert_eq!(taken, 50);
     assert!(refused > 0, "there was no limit");
-    // It took nothing of the budget of retries: a call of its own still has them.
+    // These retries don't use the retry budget: with a budget of 0, they continue.
     let server = Server::start(Answer::Bytes(response(
         "429 X",
         "connection: close\r\n",
@@ -341,7 +342,7 @@ async fn a_pause_holds_jobs_back_until_the_batch_is_stopped() {
     while server.requests().len() < 2 {
         tokio::task::yield_now().await;
     }
-    // Both wait, and what they may cost stays reserved.
+    // Both wait for a retry, and their estimated cost stays reserved.
     assert_eq!(handle.progress().credits_reserved, 182_000);
     handle.stop();
     let results = work.await.unwrap();
@@ -390,11 +391,11 @@ async fn spend_limit_counts_requests_in_flight() {
         }
         results
     });
-    // 91,000 are under way, so the pair has to wait.
+    // 91,000 credits are reserved, so the pair must wait.
     let first = server.arrived().await;
     assert_eq!(first.prompt, "first");
     assert_eq!(handle.progress().credits_reserved, 91_000);
-    // It was cheaper, so there is room.
+    // It cost less than estimated, so there is room for the pair.
     let cheap = response(
         "200 OK",
         "connection: close\r\nx-aimlapi-credits-used: 50000\r\n",
@@ -404,7 +405,7 @@ async fn spend_limit_counts_requests_in_flight() {
     let pair = server.arrived().await;
     assert_eq!(pair.prompt, "pair");
     assert_eq!(handle.progress().credits_spent, 50_000);
-    // Nobody knows what came of it, so it counts in full.
+    // The outcome is unknown, so it counts in full.
     drop(pair.answer);
     let results = work.await.unwrap();
     assert!(results[0].result.is_ok());
@@ -529,7 +530,7 @@ async fn batch_is_a_stream_and_cancelling_next_loses_nothing() {
     let mut batch = server.client().batch((0..3).map(prompt)).start();
     let mut count = 0;
     loop {
-        // Far too short for an answer, now and then.
+        // Often too short for a response, so `next` is cancelled.
         let next = tokio::time::timeout(Duration::from_micros(50), batch.next());
         match next.await {
             Ok(Some(done)) => count += usize::from(done.result.is_ok()),

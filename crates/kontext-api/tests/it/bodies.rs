@@ -1,11 +1,11 @@
-//! Every documented shape of an answer.
+//! Every documented response format.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use kontext_api::GeneratedImages;
 
-/// The first answer that the provider's page shows.
+/// The first sample response on the provider's page.
 pub const ADD_BIRD: &str = r#"{
   "images": [
     {
@@ -26,7 +26,7 @@ pub const ADD_BIRD: &str = r#"{
 }
 "#;
 
-/// The second one.
+/// The second sample response.
 pub const COMBINE_TWO_IMAGES: &str = r#"{
   "images": [
     {
@@ -133,7 +133,7 @@ fn the_same_url_in_both_lists_is_one_image() {
         .iter()
         .map(|image| image.url().unwrap())
         .collect();
-    // The last one has no twin left: two entries of one list are two images.
+    // The last entry has no duplicate left: two entries of one list are two images.
     assert_eq!(
         urls,
         ["https://a/1", "https://a/2", "https://a/3", "https://a/1"]
@@ -163,7 +163,7 @@ fn the_same_base64_in_both_lists_is_one_image() {
         r#"{"images": [{"b64_json": "aGk="}], "data": [{"b64_json": "aGk="}, {"b64_json": "aGo="}]}"#,
     );
     assert_eq!(answer.images().len(), 2);
-    // However it is written.
+    // Escapes don't matter.
     let answer = read(
         r#"{"images": [{"b64_json": "a/Gk"}, {"url": "u", "b64_json": "a/Gk"}],
             "data": [{"b64_json": "a\/Gk"}, {"url": "u", "b64_json": "a\u002fGk"}]}"#,

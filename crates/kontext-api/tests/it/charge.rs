@@ -1,4 +1,4 @@
-//! What was paid for is never lost: successes that cannot be used as they are.
+//! Paid responses are never lost, even if they can't be used.
 
 use kontext_api::Error;
 
@@ -161,7 +161,7 @@ async fn the_cost_is_one_number_however_it_is_written() {
         assert_eq!(answer.credits_used(), credits, "{headers}{usage}");
         let counted = batch.progress().credits_spent;
         assert_eq!(counted, credits.unwrap_or(3), "{headers}{usage}");
-        // The same of an error.
+        // The same for an error.
         let answer = Answer::Bytes(response(
             "200 OK",
             headers,
@@ -191,7 +191,7 @@ async fn invalid_utf_8_hides_no_image() {
         answer.unknown_fields().collect::<Vec<_>>(),
         [("/prompt", "\"caf\u{fffd}\"")]
     );
-    // Without an image, all of it is in the error.
+    // Without an image, the error has the whole body.
     let body = b"{\"prompt\": \"caf\xe9\"}";
     let error = outcome(Answer::Bytes(response("200 OK", HEADERS, body)))
         .await
@@ -304,7 +304,7 @@ async fn unrequested_content_encoding_is_named() {
     assert!(error.to_string().contains(expected), "{error}");
     assert_eq!(error.body(), Some(&b"\x1f\x8b"[..]));
 
-    // What can be read is read, whatever the header says.
+    // A readable body is decoded, whatever the header says.
     for coding in ["identity", "identity, identity", "utf-8", "gzip"] {
         let headers = format!("content-encoding: {coding}\r\n");
         outcome(Answer::Bytes(response("200 OK", &headers, ONE_IMAGE)))
@@ -325,7 +325,7 @@ async fn oversized_answer_is_kept_up_to_the_limit() {
         .unwrap();
 
     let longer = format!("{exact} ");
-    // With the length announced, and without.
+    // With and without `content-length`.
     for bytes in [
         response("200 OK", HEADERS, longer.as_bytes()),
         format!("HTTP/1.1 200 OK\r\n{HEADERS}\r\n{longer}").into_bytes(),

@@ -1,4 +1,4 @@
-//! Downloads: what is fetched, what is refused, and what is left behind.
+//! Downloads: what is fetched, what is refused and what is left on disk.
 
 mod base64;
 mod by_url;
@@ -18,10 +18,10 @@ use serde_json::json;
 
 use crate::server::{KEY, assert_discreet, plain_http, prints};
 
-/// What must be in no print and no log.
+/// Must not appear in any output or log.
 const SIGNATURE: &str = "signature-3b1f";
 
-/// Bytes that begin and end as a PNG does.
+/// Bytes that start and end like a PNG.
 fn png(length: usize) -> Vec<u8> {
     const END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
@@ -31,12 +31,12 @@ fn png(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that begin and end as a JPEG does.
+/// Bytes that start and end like a JPEG.
 fn jpeg() -> Vec<u8> {
     [b"\xff\xd8\xff\xe0".as_slice(), &[7; 2_000], b"\xff\xd9"].concat()
 }
 
-/// The image that an answer of the API describes like this.
+/// The image in an API response that contains this JSON.
 fn described(image: serde_json::Value) -> Image {
     let body = json!({ "images": [image] }).to_string();
     let answer = GeneratedImages::from_json(body).unwrap();
@@ -47,7 +47,7 @@ fn image_at(url: impl Into<String>) -> Image {
     described(json!({ "url": url.into() }))
 }
 
-/// A client of an API on this machine, which is not there.
+/// A client whose API URL is on this machine. Nothing listens there.
 fn local() -> ClientBuilder {
     plain_http(Client::builder())
         .api_key(KEY)
@@ -55,13 +55,13 @@ fn local() -> ClientBuilder {
         .retry(RetryPolicy::never())
 }
 
-/// A client that tries three times, soon, as often as it is asked to.
+/// Makes three attempts with short delays, and has a large retry budget.
 fn patient() -> ClientBuilder {
     let soon = RetryPolicy::default().base_delay(Duration::from_millis(1));
     local().retry(soon.budget(1_000))
 }
 
-/// The error of a download. A client that waits for ever fails the test instead of stalling it.
+/// The error of a download. One that never returns fails the test instead of stalling it.
 async fn error_of(client: &Client, image: &Image) -> DownloadError {
     let download = client.download(image).bytes();
     let outcome = tokio::time::timeout(Duration::from_secs(60), download).await;
@@ -70,7 +70,7 @@ async fn error_of(client: &Client, image: &Image) -> DownloadError {
     error
 }
 
-/// Asserts what is true of every error.
+/// Asserts what holds for every error.
 fn check(error: &DownloadError) {
     assert_discreet(error);
     assert!(!prints(error).contains(SIGNATURE), "{}", prints(error));

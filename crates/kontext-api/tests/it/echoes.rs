@@ -1,11 +1,11 @@
-//! A server that sends the key back gets it printed nowhere.
+//! A key echoed by the server is never printed.
 
 use kontext_api::Error;
 use tokio::task::JoinSet;
 
 use crate::server::{KEY, Server, prints, request};
 
-/// What is printed of the outcome, whichever it is.
+/// Everything printed for a result, success or error.
 async fn printed(status: &str, headers: &str, body: &str) -> String {
     let server = Server::answering(status, headers, body.as_bytes()).await;
     match server.client().generate(request()).await {
@@ -20,7 +20,7 @@ async fn printed(status: &str, headers: &str, body: &str) -> String {
     }
 }
 
-/// The length of the longest part of the key in a text.
+/// The length of the longest substring of the key in `text`, ignoring case.
 fn longest_part(text: &str) -> usize {
     let text = text.to_lowercase();
     let parts = (0..KEY.len()).flat_map(|start| (start + 1..=KEY.len()).map(move |end| start..end));
@@ -37,7 +37,7 @@ async fn key_is_never_printed() {
     let beside = |member: &str| image.replacen('{', &format!("{{{member}, "), 1);
     let id = format!("x-inference-id: {KEY}\r\n");
     let bodies = [
-        // The printed part of a text ends at every place of the key.
+        // Truncation cuts the printed text at every position of the key.
         (20..70)
             .map(|count| format!("{{\"seed\": \"{}{KEY}\"}}", "x".repeat(count)))
             .collect::<Vec<_>>(),
@@ -92,7 +92,7 @@ async fn key_is_never_printed() {
         cases.push(("307 X", headers.clone(), String::new()));
         cases.push(("200 OK", headers, "x".to_owned()));
     }
-    // A client is made for each case, which takes longer than its call.
+    // Concurrent, because building a client takes longer than a call.
     let mut printing = JoinSet::new();
     for (status, headers, body) in cases {
         printing.spawn(async move {

@@ -1,5 +1,5 @@
-//! What careless callers and odd servers do, and what must not come of it: a second
-//! payment, a lost answer, a secret in a print.
+//! Careless callers and odd servers must not cause a second payment, a lost response or
+//! a leaked secret.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -29,7 +29,7 @@ fn image(value: serde_json::Value) -> Image {
     GeneratedImages::from_json(body).unwrap().images()[0].clone()
 }
 
-/// A client that downloads from this machine.
+/// A client that can download from this machine.
 fn local() -> Client {
     let client = plain_http(Client::builder())
         .api_key(KEY)
@@ -113,7 +113,7 @@ async fn dropped_batch_warns_of_paid_answers() {
     while ended.load(Ordering::SeqCst) < 3 {
         tokio::task::yield_now().await;
     }
-    // The tasks end a moment after their last attempt.
+    // The tasks finish shortly after their last attempt.
     for _ in 0..9 {
         tokio::task::yield_now().await;
     }
@@ -151,7 +151,7 @@ fn outside_of_a_runtime_nothing_is_written_down_as_started() {
     assert_eq!(started.load(Ordering::SeqCst), 0);
 }
 
-/// A subscriber that panics when a span is told how it ended.
+/// A subscriber that panics when a span records a field.
 struct Panics;
 
 impl tracing::Subscriber for Panics {
@@ -355,7 +355,7 @@ async fn a_url_with_the_key_in_it_is_not_fetched_however_it_is_written() {
     assert!(server.requests().is_empty());
 }
 
-/// All the time there is, and none.
+/// No time, almost none, and the maximum.
 const EXTREMES: [Duration; 3] = [Duration::ZERO, Duration::from_nanos(1), Duration::MAX];
 
 #[tokio::test]

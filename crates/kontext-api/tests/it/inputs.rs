@@ -1,4 +1,4 @@
-//! Images of the caller's: files, bytes and streams become `data:` URIs.
+//! Input images: files, bytes and streams become `data:` URIs.
 
 use std::error::Error as _;
 use std::io;
@@ -14,11 +14,11 @@ use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// As `InputImage::from_file` has it.
+/// Same value as `PIECE` in `src/request/input.rs`.
 const PIECE: usize = 192 * 1024;
 const DEFAULT_LIMIT: u64 = 20 * 1024 * 1024;
 
-/// An image of this size; its bytes differ, so that none can change its place.
+/// A PNG signature and pseudo-random bytes, so that misplaced bytes are noticed.
 fn png(size: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut image = PNG.to_vec();
@@ -37,7 +37,7 @@ fn decoded(image: &InputImage) -> Vec<u8> {
         .unwrap()
 }
 
-/// An error in words, with its causes.
+/// The error message, followed by its cause.
 fn words(error: &InputError) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
@@ -45,10 +45,10 @@ fn words(error: &InputError) -> String {
     }
 }
 
-/// A stream that counts, and gives at most so many bytes at once.
+/// A stream that counts the bytes read, and returns at most `most` at a time.
 struct Counted<'a> {
     rest: &'a [u8],
-    /// What comes after `rest`: the end, these bytes without an end, or an error.
+    /// What follows `rest`: EOF, endless zeros or an error.
     then: Then,
     most: usize,
     count: usize,
@@ -263,7 +263,7 @@ async fn oversized_input_is_refused_with_size_and_limit() {
             );
         }
     }
-    // No limit is no problem.
+    // The limit can be disabled.
     let options = InputImage::options().max_size(u64::MAX);
     assert_eq!(options.from_reader(&*bytes).await.unwrap().size(), 1_001);
 }
@@ -275,7 +275,7 @@ async fn a_file_that_is_too_large_is_not_read() {
     let file = std::fs::File::create(&path).unwrap();
     file.set_len(DEFAULT_LIMIT + 1).unwrap();
     let error = InputImage::from_file(&path).await.unwrap_err();
-    // Had it been read, it would be no image: it is all zeros.
+    // Reading it would give another error: it is all zeros, not an image.
     assert_eq!(
         error.to_string(),
         format!(
@@ -358,7 +358,7 @@ async fn pipes_and_devices_do_not_hang() {
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
     for path in [&*pipe, Path::new("/dev/zero"), Path::new("/dev/null")] {
-        // Nobody writes to the pipe: to open it would wait for ever.
+        // The pipe has no writer, so opening it would block forever.
         let error = InputImage::from_file(path).await.unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -385,7 +385,7 @@ async fn pipes_and_devices_do_not_hang() {
     );
 }
 
-/// Files of the system say that they have no bytes, and have some.
+/// Files in `/proc` report a size of 0, but have content.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn stated_file_size_is_not_trusted() {

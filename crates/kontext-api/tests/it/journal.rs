@@ -1,4 +1,4 @@
-//! The journal of a batch: no job is paid for twice, and no answer is lost.
+//! The batch journal: no job is paid for twice, and no response is lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn journal() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// One request after the other.
+/// Runs one job at a time.
 fn start(client: &Client, jobs: Vec<BatchJob>, journal: &Path) -> Batch {
     let batch = client.batch(jobs).concurrency(1).journal(journal);
     batch.unwrap().start()
@@ -125,10 +125,10 @@ async fn a_failed_job_is_sent_again_only_if_it_was_not_charged() {
     assert_eq!(kinds(&done), ["bad_request", "outcome_unknown", "decode"]);
     assert_eq!(tags(&first.unknown()), ["bee", "cow"]);
     drop(first);
-    // What was paid for and could not be read is kept.
+    // A paid response that can't be decoded is recorded.
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(r#""body":"{\"images\": 7}""#), "{text}");
-    // The job that was refused can be put right.
+    // A rejected job may be retried with a corrected request.
     let mut changed = request();
     changed.prompt = "another".to_owned();
     let changed = BatchJob::new(changed).tag("ant");
@@ -151,7 +151,7 @@ async fn a_failed_job_is_sent_again_only_if_it_was_not_charged() {
             .may_have_been_charged()
     );
     assert_eq!(server.requests().len(), 4);
-    // Told to, it sends one, and the other is still listed, though its job is gone.
+    // `resend_unknown` resends `cow`. `bee` is still listed, although not in this batch.
     let mut third = start(
         &server.client(),
         vec![job("cow").resend_unknown(true)],
@@ -203,7 +203,7 @@ async fn a_job_needs_a_tag_of_its_own() {
     let twice = batch.next().await.unwrap();
     assert!(matches!(source(&twice), JournalError::DuplicateTag { .. }));
     assert_eq!(twice.tag.as_deref(), Some("ant"));
-    // The first of them is under way, and not unknown yet.
+    // The first `ant` is in flight, not unknown.
     assert!(batch.unknown().is_empty());
 }
 
@@ -216,7 +216,7 @@ async fn a_journal_in_use_is_refused() {
     let refused = client.batch([job("ant")]).journal(&path).unwrap_err();
     assert!(matches!(refused, JournalError::InUse { .. }), "{refused}");
     assert_eq!(kinds(&results(batch).await), ["sent"]);
-    // It is free when the batch is gone.
+    // The lock is released when the batch is dropped.
     assert_eq!(
         kinds(&run(&client, vec![job("ant")], &path).await),
         ["recorded"]
@@ -265,7 +265,7 @@ async fn stopped_batch_finishes_and_next_run_sends_the_rest() {
     assert_eq!(server.requests().len(), 3);
 }
 
-/// The process may be killed at any byte that it writes.
+/// The process may be killed after any byte that it writes.
 #[tokio::test]
 async fn a_journal_cut_off_anywhere_pays_for_no_started_job_again() {
     let server = Server::start_script(vec![
@@ -279,7 +279,7 @@ async fn a_journal_cut_off_anywhere_pays_for_no_started_job_again() {
     let jobs = || TAGS.map(job).to_vec();
     run(&client, jobs(), &path).await;
     let whole = fs::read_to_string(&path).unwrap();
-    // Around the end of each line, and some within.
+    // Cuts around each line end, and some within lines.
     let ends: Vec<usize> = whole.match_indices('\n').map(|(at, _)| at).collect();
     let is_near_an_end = |cut: &usize| ends.iter().any(|end| end.abs_diff(*cut) < 2);
     let cuts = (0..=whole.len()).filter(|cut| is_near_an_end(cut) || cut % 29 == 0);
@@ -301,7 +301,7 @@ async fn a_journal_cut_off_anywhere_pays_for_no_started_job_again() {
             expected,
             "cut at {cut}"
         );
-        // Nothing was glued to the torn line.
+        // Nothing was appended to the torn line.
         let again = kinds(&run(&client, jobs(), &path).await);
         let expected = expected.map(|kind| if kind == "sent" { "recorded" } else { kind });
         assert_eq!(again, expected, "cut at {cut}");
@@ -325,7 +325,7 @@ async fn a_damaged_line_is_named() {
         let expected = format!(", line {}: ", damaged + 1);
         assert!(error.to_string().contains(&expected), "{error}");
     }
-    // A line that cannot be there: an end without its start, and a start after the answer.
+    // Impossible lines: an end without its start, and a start after the answer.
     for (kept, line) in [(vec![1], 1), (vec![0, 1, 0], 3)] {
         let content: String = kept.iter().map(|index| lines[*index]).collect();
         fs::write(&path, content).unwrap();

@@ -1,4 +1,4 @@
-//! Limits are checked before anything is sent, all at once.
+//! Limits are checked before anything is sent, and all violations are reported.
 
 use kontext_api::types::{AspectRatio, ImageToImageModel, TextToImageModel};
 use kontext_api::{
@@ -154,12 +154,12 @@ fn model_chooses_what_a_request_takes() {
     };
     assert!(matches!(drawn(""), GenerateImageRequest::TextToImage(_)));
     assert_eq!(drawn("").model(), "flux/kontext-max/text-to-image");
-    // It would be paid for, and nothing edited.
+    // It would be charged without editing the image.
     assert_eq!(
         shown(drawn(r#","image_url":"https://example.com/""#).check()),
         ["image_url: must be left out: flux/kontext-max/text-to-image does not take it"]
     );
-    // What no page knows may be new.
+    // Fields unknown to every page are allowed: they may be new.
     assert_eq!(
         shown(drawn(r#","mask_url":"https://example.com/""#).check()),
         [""; 0]
@@ -211,7 +211,7 @@ fn unknown_values_are_sent_as_they_are_and_extra_fields_by_name() {
     let decoded: TextToImageRequest = serde_json::from_str(body).unwrap();
     assert_eq!(decoded, request);
     assert_eq!(decoded.aspect_ratio.unwrap().to_string(), "5:4");
-    // The limits of the page stand, whatever the model.
+    // The page's limits apply to every model.
     for (builder, expected) in [
         (
             builder().num_images(5),

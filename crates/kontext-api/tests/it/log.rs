@@ -1,16 +1,16 @@
-//! What the crates below log, all of it: the key must not be there.
+//! Captures everything that dependencies log, to check that the key is never in it.
 
 use std::sync::Mutex;
 
-/// Keeps every line that any test of this process causes.
+/// Collects the lines of all tests of this process.
 pub struct Log(Mutex<String>);
 
 static LOG: Log = Log(Mutex::new(String::new()));
 
 impl Log {
-    /// Starts to keep lines, of every level.
+    /// Starts collecting, at every level.
     pub fn keep() -> &'static Self {
-        // Another test may have been first.
+        // Another test may have installed it already.
         let _ = log::set_logger(&LOG);
         log::set_max_level(log::LevelFilter::Trace);
         &LOG

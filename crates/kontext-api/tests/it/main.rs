@@ -1,4 +1,4 @@
-//! Tests of the crate from the outside: over real sockets, and on bodies.
+//! Integration tests: over real sockets, and on response bodies alone.
 #![allow(
     missing_docs,
     unreachable_pub,

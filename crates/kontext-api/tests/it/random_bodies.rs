@@ -1,10 +1,10 @@
-//! Whatever the body: it fails, or no value of it is lost.
+//! Any body either fails to decode or loses no value.
 
 use kontext_api::{GeneratedImages, Image};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Any JSON, small.
+/// Arbitrary small JSON.
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -41,7 +41,7 @@ fn count() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// An object with some of these members, and sometimes an unknown or a wrong one.
+/// An object with some of these fields, and sometimes an unknown or invalid one.
 fn object(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let members: Vec<_> = members
         .into_iter()
@@ -80,7 +80,7 @@ fn entry() -> BoxedStrategy<Value> {
     ])
 }
 
-/// A body that is nearly always one of the documented shapes, or several.
+/// A body that nearly always has one or more of the documented formats.
 fn body() -> impl Strategy<Value = Value> {
     let number = || prop_oneof![count(), Just(json!(0.5))].boxed();
     let usage = object(vec![
@@ -104,7 +104,7 @@ fn body() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// Adds the pointer to every leaf that is not null.
+/// Collects the JSON pointers of all leaves that are not null.
 fn leaves(value: &Value, pointer: &str, into: &mut Vec<String>) {
     match value {
         Value::Null => {}
@@ -126,7 +126,7 @@ fn leaves(value: &Value, pointer: &str, into: &mut Vec<String>) {
     }
 }
 
-/// Whether a member of an entry is what this image gives for it.
+/// Whether the image's accessor for a field returns `value`.
 fn gives(image: &Image, name: &str, value: &Value) -> bool {
     let text = |text: Option<&str>| text.map(Value::from);
     let count = |count: Option<u64>| count.map(|count| count as f64);
@@ -142,7 +142,7 @@ fn gives(image: &Image, name: &str, value: &Value) -> bool {
     }
 }
 
-/// Whether an accessor gives the value at `pointer`.
+/// Whether an accessor returns the value at `pointer`.
 fn is_read(answer: &GeneratedImages, body: &Value, pointer: &str) -> bool {
     let value = body.pointer(pointer).unwrap();
     let number = |number: Option<&kontext_api::Number>| {
@@ -172,7 +172,7 @@ fn is_read(answer: &GeneratedImages, body: &Value, pointer: &str) -> bool {
                 _ => false,
             }
         }
-        // The image of this entry has what the entry says, and its identity.
+        // An image with this entry's URL or base64 also has this field.
         ["images" | "data", index, name] => {
             let entry = &body[parts[0]][index.parse::<usize>().unwrap()];
             let identity = ["url", "b64_json"].into_iter().find(|name| {
@@ -196,8 +196,8 @@ proptest! {
     #[test]
     fn no_value_is_lost(body in body(), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&body) } else { serde_json::to_string(&body) }.unwrap();
-        // What is compared is parsed from the same text: a float changes when it is
-        // written and read.
+        // Compare with a value parsed from the same text: a float may not survive the
+        // round trip.
         let body: Value = serde_json::from_str(&text).unwrap();
         let Ok(answer) = GeneratedImages::from_json(text.as_str()) else {
             return Ok(());
@@ -223,7 +223,7 @@ proptest! {
     }
 }
 
-/// The check above can fail: most of what it tries decodes.
+/// Shows that the test above can fail: enough of its bodies decode and have images.
 #[test]
 fn most_random_bodies_decode() {
     use proptest::strategy::ValueTree;

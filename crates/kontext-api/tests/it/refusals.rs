@@ -1,4 +1,4 @@
-//! Every class of error that an answer can be.
+//! Every class of error that a response can become.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use kontext_api::Error;
 
 use crate::server::{KEY, ONE_IMAGE, Server, assert_discreet, request, response};
 
-/// The provider's error shape.
+/// A body in the provider's error format.
 fn told(status: &str, message: &str) -> String {
     format!(
         r#"{{"requestId":"req-1","statusCode":{status},"timestamp":"2025-10-24T13:51:23.801Z","path":"/v1/images/generations","message":{}}}"#,
@@ -136,7 +136,7 @@ async fn html_and_empty_error_bodies_are_read() {
     assert_eq!(error.reply().unwrap().message(), Some("[\"one\", \"two\"]"));
 }
 
-/// Bodies of a 503 or 500 (`STATUS`) that prove nothing, whoever wrote them.
+/// Bodies of a 503 or 500 (`STATUS`) that don't prove the provider wrote them.
 const NO_PROOF: &[&str] = &[
     "",
     "<html><head><title>503 Service Temporarily Unavailable</title></head></html>",
@@ -170,10 +170,10 @@ const NO_PROOF: &[&str] = &[
     r#"{"requestId": "r", "error": {"message": "m"}, "statusCode": STATUS}"#,
     r#"{"error": {"requestId": "r", "message": "m", "statusCode": STATUS}}"#,
     r#"[{"requestId": "r", "message": "m", "statusCode": STATUS}]"#,
-    // Twice, so that nobody knows which one counts.
+    // Duplicate fields, so the value is ambiguous.
     r#"{"requestId": "", "requestId": "r", "message": "m", "statusCode": STATUS}"#,
     r#"{"requestId": "r", "message": "m", "statusCode": 200, "statusCode": STATUS}"#,
-    // Cut, and with more behind it.
+    // Truncated, or with trailing data.
     r#"{"requestId": "r", "message": "m", "statusCode": STATUS"#,
     r#"{"requestId": "r", "message": "m", "statusCode": STATUS, "path"#,
     r#"{"requestId": "r", "message": "m", "statusCode": STATUS} <html>"#,
@@ -191,7 +191,7 @@ async fn a_503_that_the_provider_did_not_write_is_an_unknown_outcome() {
         assert_eq!(error.body(), Some(body.as_bytes()));
         assert!(error.request_id().is_some());
     }
-    // The provider's shape, but not all of it.
+    // The provider's format, but truncated.
     let whole = told("503", "m");
     let cut = format!(
         "HTTP/1.1 503 X\r\ncontent-length: {}\r\n\r\n{whole}",
@@ -238,7 +238,7 @@ async fn providers_own_error_proves_no_charge() {
     }
     let error = error_of("500 X", "", told("\"500\"", "m").as_bytes()).await;
     assert!(!error.may_have_been_charged(), "{error:?}");
-    // Of a 502 and a 504 nothing does.
+    // For a 502 or 504, nothing proves it.
     for status in ["502", "504"] {
         let error = error_of(&format!("{status} X"), "", told(status, "m").as_bytes()).await;
         assert!(

@@ -1,4 +1,4 @@
-//! What is sent: what was set, and not a byte more.
+//! A request contains what was set, and nothing else.
 
 use kontext_api::types::{ImageToImageModel, ImageUrl};
 use kontext_api::{ImageToImageRequest, Uri};

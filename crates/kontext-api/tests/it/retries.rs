@@ -1,4 +1,4 @@
-//! What is sent again, and what never is.
+//! Which requests are retried, and which never are.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -9,12 +9,12 @@ use tokio::net::TcpSocket;
 
 use crate::server::{Answer, ONE_IMAGE, Server, assert_discreet, plain_http, request, response};
 
-/// The default policy, but quick.
+/// The default policy with short delays.
 fn quick() -> RetryPolicy {
     RetryPolicy::default().base_delay(Duration::from_millis(1))
 }
 
-/// An answer in the provider's error shape.
+/// A response in the provider's error format.
 fn answer(status: &str, headers: &str) -> Answer {
     let code = status.split(' ').next().unwrap();
     let body = format!("{{\"requestId\": \"r\", \"statusCode\": {code}, \"message\": \"no\"}}");
@@ -146,7 +146,7 @@ async fn requests_that_may_have_been_carried_out_are_never_retried() {
 
 #[tokio::test]
 async fn requests_that_were_not_sent_are_retried() {
-    // Bound, so that nobody else gets the port, and not listening.
+    // Bound to reserve the port, but not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = socket.local_addr().unwrap();
@@ -161,7 +161,7 @@ async fn requests_that_were_not_sent_are_retried() {
         .retry(quick())
         .on_attempt(move |attempt| {
             kept.lock().unwrap().push(attempt.outcome.as_str());
-            // From now on somebody listens.
+            // Start listening after the first attempt.
             if let Some(socket) = socket.lock().unwrap().take() {
                 *listener.lock().unwrap() = Some(socket.listen(9).unwrap());
             }
@@ -196,7 +196,7 @@ async fn status_500_and_502_are_retried_if_enabled() {
         let (result, requests) = outcome(policy.clone(), vec![page()]).await;
         assert_eq!(requests, 3);
         assert!(result.unwrap_err().may_have_been_charged());
-        // What came before a harmless error may have been charged all the same.
+        // The first attempt may have been charged, even if the last error proves no charge.
         let (result, requests) = outcome(policy, vec![page(), answer("401 X", "")]).await;
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Authentication(_)) && requests == 2);
@@ -218,7 +218,7 @@ async fn charge_of_an_earlier_attempt_is_remembered() {
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let serve = async move {
         let (stream, _) = listener.accept().await.unwrap();
-        // From here on connections are refused.
+        // From now on, connections are refused.
         drop(listener);
         let page = response("502 X", "connection: close\r\n", b"<html>");
         crate::server::answer_one(stream, &page).await;
@@ -312,7 +312,7 @@ async fn total_timeout_limits_all_attempts() {
     let policy = quick().total_timeout(Duration::from_millis(400));
     let client = server
         .builder()
-        // As short as it is, connecting still has its time.
+        // Longer than the total timeout: the client shortens it.
         .connect_timeout(Duration::from_millis(1_000))
         .retry(policy.clone().max_attempts(1))
         .build()

@@ -1,4 +1,4 @@
-//! One client in several runtimes.
+//! One client used from several runtimes.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn current_thread() -> Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// A server on a thread of its own that keeps its connections open.
+/// A server on its own thread that keeps connections open.
 fn keeping_alive() -> String {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -60,7 +60,7 @@ fn call_does_not_use_connections_of_an_idle_runtime() {
         "{:?}",
         begin.elapsed()
     );
-    // Both of them go on.
+    // The first runtime still works.
     one.block_on(client.generate(request())).unwrap();
 }
 
@@ -79,13 +79,13 @@ fn dropped_and_running_runtimes_are_not_waited_for() {
     std::thread::spawn(move || runtime.block_on(stopped));
     let begin = Instant::now();
     for _ in 0..CALLS {
-        // Each time in a runtime that is gone afterwards, beside one that goes on.
+        // One call from a short-lived runtime, one from a runtime that keeps running.
         call().unwrap();
         let client = client.clone();
         let driven = handle.spawn(async move { client.generate(request()).await.map(drop) });
         current_thread().block_on(driven).unwrap().unwrap();
     }
-    // Each wait would be 4 s.
+    // Each wait for an idle connection to expire would take 4 s.
     assert!(
         begin.elapsed() < Duration::from_secs(2 * CALLS),
         "{:?}",

@@ -1,5 +1,5 @@
-//! A server of raw bytes: it reads one request per connection, counts it and
-//! does what the test says.
+//! A raw TCP server. It reads one request per connection, records it and responds as
+//! scripted.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -12,16 +12,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// The key that must appear nowhere but in one header.
+/// The API key, which may appear only in the `authorization` header.
 pub const KEY: &str = "planted-key-5f2d";
 
-/// What happens once a request was read.
+/// What to do after reading a request.
 pub enum Answer {
-    /// These bytes, and the connection is closed.
+    /// Sends these bytes, then closes the connection.
     Bytes(Vec<u8>),
-    /// Nothing, and the connection is closed.
+    /// Closes the connection without a response.
     Close,
-    /// These bytes, and the connection stays open without another byte.
+    /// Sends these bytes, then leaves the connection open and silent.
     Stall(Vec<u8>),
 }
 
@@ -33,13 +33,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers every request alike.
+    /// Responds to every request alike.
     pub async fn start(answer: Answer) -> Self {
         Self::start_script(vec![answer]).await
     }
 
-    /// Answers the first request with the first of these, and so on; the last is
-    /// for all that follow.
+    /// Responds to the first request with the first answer, and so on. The last answer
+    /// is repeated.
     pub async fn start_script(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -60,7 +60,7 @@ impl Server {
                 arrived.notify_one();
                 match &answers[count.min(answers.len()) - 1] {
                     Answer::Bytes(bytes) => {
-                        // The client may hang up in the middle of a body that is too long.
+                        // The client may hang up in the middle of an oversized body.
                         let _ = stream.write_all(bytes).await;
                         let _ = stream.shutdown().await;
                     }
@@ -80,22 +80,22 @@ impl Server {
         }
     }
 
-    /// Waits until a request was read.
+    /// Waits for a request.
     pub async fn arrival(&self) {
         self.arrival.notified().await;
     }
 
-    /// Answers with this status line and body, and the right length.
+    /// Responds with this status, headers and body, and the right `content-length`.
     pub async fn answering(status: &str, headers: &str, body: &[u8]) -> Self {
         Self::start(Answer::Bytes(response(status, headers, body))).await
     }
 
-    /// The requests so far, as text.
+    /// Requests received so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// A client that makes one attempt.
+    /// A builder for a client of this server without retries.
     pub fn builder(&self) -> ClientBuilder {
         plain_http(Client::builder())
             .api_key(KEY)
@@ -108,8 +108,8 @@ impl Server {
     }
 }
 
-/// A client that speaks no TLS, so that the certificates of this machine are not read: that
-/// takes a quarter of a second, and there are hundreds of clients here.
+/// Configures a client for plain http, without root certificates: loading the system's
+/// takes a quarter of a second, and the tests build hundreds of clients.
 pub fn plain_http(builder: ClientBuilder) -> ClientBuilder {
     fn without_roots(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -126,7 +126,7 @@ impl Drop for Server {
     }
 }
 
-/// A whole response; `headers` are lines that end with `\r\n`.
+/// A complete response. `headers` are lines that end with `\r\n`.
 pub fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n",
@@ -156,7 +156,7 @@ pub async fn read_request(stream: &mut TcpStream) -> String {
     }
 }
 
-/// The smallest request.
+/// A minimal request.
 pub fn request() -> ImageToImageRequest {
     ImageToImageRequest::builder()
         .model(ImageToImageModel::FluxKontextProImageToImage)
@@ -166,10 +166,10 @@ pub fn request() -> ImageToImageRequest {
         .unwrap()
 }
 
-/// An answer with one image.
+/// A response body with one image.
 pub const ONE_IMAGE: &[u8] = br#"{"images": [{"url": "https://cdn.example.com/1.jpg"}]}"#;
 
-/// Everything that an error prints, with its causes.
+/// All Debug and Display output of an error and its causes.
 pub fn prints(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = format!("{error:?}\n{error:#?}\n{error}");
     let mut cause = error.source();
@@ -180,7 +180,7 @@ pub fn prints(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Asserts that the key is not in the prints of an error, and that Display is one line.
+/// Asserts that an error's output doesn't contain the key, and that Display is one line.
 pub fn assert_discreet(error: &(dyn std::error::Error + 'static)) {
     let text = prints(error);
     assert!(!text.contains(KEY), "{text}");
@@ -190,7 +190,7 @@ pub fn assert_discreet(error: &(dyn std::error::Error + 'static)) {
     assert!(line.len() < 1_500, "{line}");
 }
 
-/// Reads one request of a connection and answers it.
+/// Reads one request from a connection and responds to it.
 pub async fn answer_one(mut stream: TcpStream, answer: &[u8]) {
     read_request(&mut stream).await;
     stream.write_all(answer).await.unwrap();

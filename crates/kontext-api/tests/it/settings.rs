@@ -1,4 +1,4 @@
-//! Settings of a client and of a call: headers, time-outs, certificates, plain http.
+//! Settings of a client and of a call: headers, timeouts, certificates, plain http.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn a_timeout_of_one_call_replaces_those_of_the_client() {
         matches!(error, Err(Error::OutcomeUnknown { .. })),
         "{error:?}"
     );
-    // It can be longer than the client's as well.
+    // It may also be longer than the client's.
     let client = server.builder().attempt_timeout(Duration::from_millis(50));
     let client = client
         .connect_timeout(Duration::from_secs(5))
@@ -91,7 +91,7 @@ async fn a_timeout_of_one_call_replaces_those_of_the_client() {
         .await
         .unwrap_err();
     assert!(begin.elapsed() >= limit);
-    // It is for all attempts: none begins that has no time left.
+    // It covers all attempts: no retry starts without time left.
     let busy = response("429 X", "retry-after: 1\r\n", b"{}");
     let server = Server::start(Answer::Bytes(busy)).await;
     let client = server.builder().retry(RetryPolicy::default());
@@ -104,8 +104,8 @@ async fn a_timeout_of_one_call_replaces_those_of_the_client() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// A client of a server that is spoken to by plain http, under a name that is not this
-/// machine's, and through a proxy if it would use one.
+/// A client that reaches the server by plain http under the name `kontext-mock`. Its
+/// proxy is unreachable, so calls fail if they use it.
 fn named(server: &Server) -> ClientBuilder {
     let address = server.address;
     let proxy = kontext_api::reqwest::Proxy::all("http://127.0.0.1:9").unwrap();
@@ -137,7 +137,7 @@ async fn plain_http_needs_the_name_of_the_host_and_uses_no_proxy() {
     let client = named(&server).allow_plain_http_to(["kontext-mock"]);
     let client = client.build().unwrap();
     client.generate(request()).await.unwrap();
-    // Images come from that origin by plain http, and from no other.
+    // Images may be downloaded by plain http from that origin only.
     let port = server.address.port();
     let image = |url: String| {
         let body = format!(r#"{{"images": [{{"url": "{url}"}}]}}"#);
@@ -165,7 +165,7 @@ async fn plain_http_needs_the_name_of_the_host_and_uses_no_proxy() {
 
 #[tokio::test]
 async fn plain_http_to_a_name_without_a_private_address_is_not_sent() {
-    // Resolved by the system: it has a public address, or none at all.
+    // The system resolves it to a public address, or not at all.
     let client = plain_http(Client::builder())
         .api_key(KEY)
         .base_url("http://8-8-8-8.invalid")

@@ -1,10 +1,10 @@
-//! The spend limit of a client, which its clones and its batches share.
+//! The spend limit of a client, shared by its clones and batches.
 
 use kontext_api::{Client, Error};
 
 use crate::server::{Answer, ONE_IMAGE, Server, request, response};
 
-/// A client that may spend two images, at 100 credits each.
+/// A client whose spend limit covers two images, at 100 credits each.
 fn limited(server: &Server) -> Client {
     let builder = server.builder().credits_per_image(100);
     builder.spend_limit(200).build().unwrap()
@@ -38,7 +38,7 @@ async fn a_call_over_the_limit_is_not_sent() {
     assert_eq!(spent_and_reserved(&client), (200, 0));
     assert_eq!(client.credits().limit, Some(200));
     assert_eq!(server.requests().len(), 2);
-    // What an answer says it cost counts instead of the estimate.
+    // The cost in the response replaces the estimate.
     let server = Server::answering("200 OK", "x-aimlapi-credits-used: 7\r\n", ONE_IMAGE).await;
     let client = limited(&server);
     client.generate(request()).await.unwrap();
@@ -59,7 +59,7 @@ async fn concurrent_calls_cannot_exceed_the_limit() {
         assert!(matches!(result, Err(Error::SpendLimit { left: 0, .. })));
     }
     assert_eq!(spent_and_reserved(&client), (0, 200));
-    // A batch finds no room either, and calls that are dropped may have been charged.
+    // A batch is refused as well, and dropped calls may have been charged.
     let mut batch = client.batch([request()]).start();
     let refused = batch.next().await.unwrap().result.unwrap_err();
     assert!(!refused.may_have_been_charged(), "{refused}");
@@ -79,7 +79,7 @@ async fn calls_that_were_not_charged_cost_nothing() {
         .on_attempt(move |_| ended.send(()).unwrap())
         .build()
         .unwrap();
-    // Dropped while it waits to be tried again: nothing is under way.
+    // Dropped while waiting for a retry: nothing is in flight.
     tokio::select! {
         _ = client.generate(request()) => panic!("it should wait for a minute"),
         _ = end.recv() => {}

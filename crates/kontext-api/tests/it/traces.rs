@@ -1,4 +1,4 @@
-//! What the trace says of calls, and what it never says.
+//! What traces record about calls, and what they must never contain.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,18 +11,18 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use crate::server::{Answer, KEY, ONE_IMAGE, Server, request, response};
 
 thread_local! {
-    /// What happens on this thread, while somebody wants to know.
+    /// Trace output of this thread, while it is captured.
     static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// The lines of a trace at its finest level, with the spans as they close.
+/// Captured trace output at the TRACE level, including span close events.
 ///
-/// One subscriber serves the whole process: with one for each test, a place in the
-/// code that another test meets first may be taken for one that nobody listens to.
+/// All tests share one subscriber: with one per test, `tracing` may cache a callsite as
+/// disabled because another test reached it first.
 pub struct Lines(());
 
 impl Lines {
-    /// Keeps what happens on this thread.
+    /// Starts capturing on this thread.
     pub fn keep() -> Self {
         static INSTALL: Once = Once::new();
         INSTALL.call_once(|| {
@@ -42,7 +42,7 @@ impl Lines {
         LINES.with_borrow(|lines| String::from_utf8(lines.clone().unwrap()).unwrap())
     }
 
-    /// The line that has all of these.
+    /// The first line that contains all `parts`.
     fn line(&self, parts: &[&str]) -> String {
         let text = self.text();
         let found = text
@@ -54,7 +54,7 @@ impl Lines {
     }
 }
 
-/// Writes to the lines of this thread.
+/// Writes to the captured output of this thread.
 struct Writer;
 
 impl io::Write for Writer {
@@ -79,7 +79,7 @@ fn named(id: &str) -> CallOptions {
 #[tokio::test]
 async fn a_call_and_its_attempts_are_spans() {
     let lines = Lines::keep();
-    // A server that sends the key back wherever it can.
+    // A server that echoes the key in its headers and bodies.
     let headers = format!(
         "x-inference-id: inf-7 {KEY}\r\nx-aimlapi-credits-used: 91000\r\nx-aimlapi-usd-spent: 0.0455\r\n"
     );

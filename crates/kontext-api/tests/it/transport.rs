@@ -1,4 +1,4 @@
-//! What can be said of a request that got no answer: sent, or perhaps not.
+//! Requests without a complete response: not sent, or outcome unknown.
 
 use std::net::Ipv4Addr;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -17,7 +17,7 @@ use tokio::net::TcpSocket;
 use crate::log::Log;
 use crate::server::{Answer, KEY, ONE_IMAGE, Server, assert_discreet, request};
 
-/// The error of a call. A client that waits for ever fails the test instead of stalling it.
+/// The error of a call. A call that never returns fails the test instead of stalling it.
 async fn error_of(client: &Client) -> Error {
     let outcome = tokio::time::timeout(Duration::from_secs(20), client.generate(request())).await;
     outcome.expect("the client waits for ever").unwrap_err()
@@ -25,7 +25,7 @@ async fn error_of(client: &Client) -> Error {
 
 #[tokio::test]
 async fn a_refused_connection_was_not_sent() {
-    // Bound, so that nobody else gets the port, and not listening.
+    // Bound to reserve the port, but not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let base_url = format!("http://{}", socket.local_addr().unwrap());
@@ -46,7 +46,7 @@ async fn a_refused_connection_was_not_sent() {
     assert_discreet(&error);
 }
 
-/// A resolver that never answers, so that connecting takes for ever.
+/// A resolver that never answers, so connecting never finishes.
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 struct NoAnswer;
 
@@ -84,7 +84,7 @@ async fn short_timeout_while_connecting_is_not_unknown() {
     assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
 }
 
-/// A resolver that knows no name, and counts how often it is asked.
+/// A resolver that fails and counts all lookups.
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[derive(Clone, Default)]
 struct NoName(Arc<AtomicUsize>);
@@ -145,7 +145,7 @@ async fn server_without_tls_is_retried_and_gets_nothing() {
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 3);
     for hello in seen.iter() {
-        // A handshake, and no word of HTTP.
+        // A TLS handshake record, and no HTTP.
         assert_eq!(hello[0], 0x16);
         assert!(!String::from_utf8_lossy(hello).contains(KEY));
     }
@@ -215,7 +215,7 @@ async fn settings_cannot_override_the_rules() {
                 .user_agent("tests/1")
                 .connection_verbose(true)
         })
-        // A second call goes on from the first.
+        // A second call adds to the first.
         .configure_http(|http| {
             let headers = [("host", "elsewhere.example"), ("accept-encoding", "gzip")];
             http.default_headers(headers.map(header).into_iter().collect())

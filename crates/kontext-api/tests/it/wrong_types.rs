@@ -1,9 +1,9 @@
-//! What has an unexpected type withholds no image and is not lost.
+//! Values of an unexpected type neither hide images nor get lost.
 
 use kontext_api::GeneratedImages;
 use serde_json::{Value, json};
 
-/// A body with everything in it that the client reads.
+/// A body with every field that the client reads.
 fn whole() -> Value {
     json!({
         "images": [{
@@ -20,7 +20,7 @@ fn whole() -> Value {
     })
 }
 
-/// Every place of a value that is not null.
+/// Collects the JSON pointers of everything inside `value`.
 fn places(value: &Value, at: &str, into: &mut Vec<String>) {
     let inner: Vec<(String, &Value)> = match value {
         Value::Array(items) => items
@@ -59,7 +59,7 @@ fn wrong_types_neither_hide_images_nor_get_lost() {
             let mut body = whole();
             let is_of_the_type = match (body.pointer(at).unwrap(), &wrong) {
                 (Value::String(_), wrong) => wrong.is_string(),
-                // Costs may be anything that is a number, or text with one in it.
+                // Costs may be any number, or a string that contains one.
                 (Value::Number(_), wrong) if at.contains("usage") => {
                     wrong.is_number() || wrong == "-7"
                 }
@@ -76,7 +76,7 @@ fn wrong_types_neither_hide_images_nor_get_lost() {
             if is_of_the_type {
                 continue;
             }
-            // An entry that is no image is noted as a whole.
+            // An entry that is not an image is reported as a whole.
             let noted = answer.unknown_fields().any(|(pointer, raw)| {
                 let raw: Value = serde_json::from_str(raw).unwrap();
                 let rest = at.strip_prefix(pointer);
@@ -208,7 +208,7 @@ fn images_that_cannot_be_read_are_an_error_that_names_the_first() {
         assert_eq!(error.reply().body(), body.as_bytes());
         assert_eq!(error.reply().status().as_u16(), 200);
     }
-    // Where there is nothing that could be one, there is no error.
+    // A body without anything that may be an image is not an error.
     for body in [
         "{}",
         r#"{"images": [], "seed": "x", "prompt": 7}"#,
@@ -249,7 +249,7 @@ fn invalid_json_after_the_images_hides_none() {
         assert_eq!(unknown, [("/new", "1"), ("", rest)], "{body}");
     }
     for body in [
-        // No image, or one after that place, or a body that is cut or goes on.
+        // No image, an image after the invalid part, a truncated body or trailing data.
         "{\"images\": [], \"seed\": NaN}".to_owned(),
         "{\"images\": [{\"url\": NaN}]}".to_owned(),
         format!("{{\"seed\": NaN, {images}}}"),

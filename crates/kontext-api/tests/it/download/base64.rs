@@ -1,4 +1,4 @@
-//! Images that are in the answer itself.
+//! Images embedded in the response.
 
 use kontext_api::{DownloadFailure, Image};
 use serde_json::json;
@@ -103,7 +103,7 @@ async fn the_limit_is_that_of_the_decoded_image() {
         too_small.to_writer(&mut written).await.unwrap_err();
         assert_eq!(written, b"");
     }
-    // By its length alone: it is not even base64.
+    // Refused by its length alone: it is not even base64.
     let image = described(json!({ "b64_json": "*".repeat(4_002) }));
     let error = client.download(&image).bytes().await.unwrap_err();
     assert!(

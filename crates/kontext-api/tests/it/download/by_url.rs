@@ -1,4 +1,4 @@
-//! What is sent and what comes.
+//! Downloads by URL: requests, responses and size limits.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -77,7 +77,7 @@ async fn settings_cannot_override_the_rules() {
     let host = Host::answering("307 X", "location: /other\r\n", b"").await;
     let client = local()
         .configure_download_http(|http| http.redirect(Policy::none()).user_agent("tests/1"))
-        // A second call goes on from the first.
+        // A second call adds to the first.
         .configure_download_http(|http| {
             let headers = [
                 ("accept", "text/html"),
@@ -114,11 +114,11 @@ async fn settings_cannot_override_the_rules() {
 
 #[test]
 fn the_proxy_of_the_environment_is_not_used() {
-    // Bound, so that nobody else gets the port, and not listening.
+    // Bound to reserve the port, but not listening.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let proxy = format!("http://{}", socket.local_addr().unwrap());
-    // The variables of this process belong to all its tests, so another one is asked.
+    // All tests share the environment of this process, so use a child process.
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "download::by_url::localhost_is_this_machine"])
         .env("http_proxy", &proxy)
@@ -182,7 +182,7 @@ async fn a_writer_gets_the_image_while_it_comes() {
     let read = async {
         let mut received = vec![0; 90_000];
         reader.read_exact(&mut received).await.unwrap();
-        // Only now does the server send the rest.
+        // The server sends the rest only now.
         gate.add_permits(1);
         reader.read_to_end(&mut received).await.unwrap();
         received
@@ -223,7 +223,7 @@ async fn every_body_framing_is_accepted() {
     for response in [
         whole("200 OK", "", &bytes),
         whole("203 X", "content-encoding: identity\r\n", &bytes),
-        // Not true, and it does no harm.
+        // A false header, which is harmless.
         whole("200 OK", "content-encoding: gzip\r\n", &bytes),
         raw("200 OK", "transfer-encoding: chunked\r\n", &chunked),
         raw("200 OK", "", &bytes),
@@ -236,7 +236,7 @@ async fn every_body_framing_is_accepted() {
     }
 }
 
-/// Asserts that neither memory nor a writer nor a file gets anything.
+/// Asserts that neither a writer nor a file gets any data. Returns the error.
 async fn gets_nothing(host: &Host) -> DownloadError {
     let client = local().build().unwrap();
     let image: Image = host.image();
@@ -340,7 +340,7 @@ async fn the_size_has_a_limit() {
 #[tokio::test]
 async fn an_announced_size_over_the_limit_is_refused_at_once() {
     const ANNOUNCED: usize = 33 * 1024 * 1024;
-    // Not a byte of the body comes: to wait for one would end in another error.
+    // The body never arrives: waiting for it would give another error.
     let head = raw("200 OK", &format!("content-length: {ANNOUNCED}\r\n"), b"");
     let host = Host::always(Answer::Stall(head)).await;
     let client = local().build().unwrap();
@@ -361,7 +361,7 @@ async fn an_announced_size_over_the_limit_is_refused_at_once() {
 async fn oversized_body_without_length_is_refused() {
     let body = chunk(&png(33 * 1024 * 1024));
     let response = raw("200 OK", "transfer-encoding: chunked\r\n", &body);
-    // The body does not even end.
+    // The body never ends.
     let host = Host::always(Answer::Stall(response)).await;
     let client = local()
         .download_stall_timeout(Duration::from_secs(50))

@@ -1,4 +1,4 @@
-//! Files: there whole, or not at all.
+//! Files are complete or absent.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::host::{Answer, Host, whole};
 use super::{check, jpeg, local, png};
 
-/// The names in a folder, sorted.
+/// The sorted file names of a folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().unwrap();
     let mut names: Vec<String> = entries
@@ -42,7 +42,7 @@ async fn a_file_is_named_by_its_content() {
         ("/jpeg", "bird", "bird.jpg"),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        // What the URL is called has no say.
+        // The name in the URL doesn't matter.
         let image = super::image_at(host.url(url));
         let saved = save(&client, &image, folder.path().join(name))
             .await
@@ -74,7 +74,7 @@ async fn a_file_has_the_permissions_of_any_other() {
 #[tokio::test]
 async fn a_file_that_exists_is_refused_before_the_rest_is_downloaded() {
     let response = whole("200 OK", "", &png(100_000));
-    // The rest never comes.
+    // The rest never arrives.
     let host = Host::always(Answer::Stall(response[..2_000].to_vec())).await;
     let client = local().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ async fn folder_with_the_name_of_the_file_is_an_error() {
     assert_eq!(names(folder.path()), ["a.png"]);
 }
 
-/// A host that sends the beginning of an image, and the rest when the test says so.
+/// A host that sends half of an image, and the rest when the test opens the gate.
 async fn gated() -> (Host, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let response = whole("200 OK", "", &png(100_000));
@@ -198,7 +198,7 @@ async fn gated() -> (Host, Arc<Semaphore>) {
     (Host::always(answer).await, gate)
 }
 
-/// Whether there are this many files with something in them.
+/// Whether the folder has exactly `count` entries, all of them non-empty.
 fn has_begun(folder: &Path, count: usize) -> bool {
     let mut lengths = Vec::new();
     for entry in folder.read_dir().unwrap() {
@@ -238,7 +238,7 @@ async fn one_of_two_concurrent_downloads_to_a_file_wins() {
             save(&client, &image, path.clone())
         )
     });
-    // Both have looked whether there is such a file before either is done.
+    // Both have checked for an existing file before either finishes.
     while !has_begun(folder.path(), 2) {
         tokio::select! {
             biased;

@@ -1,5 +1,5 @@
-//! An image whose answer has just come may not be at its URL yet, and every error says
-//! where the image is.
+//! A new image may not be available at its URL yet. Every download error has the image's
+//! URL.
 
 use kontext_api::{Client, DownloadFailure, RetryPolicy};
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::host::{Answer, Host, whole};
 use super::{SIGNATURE, check, described, error_of, image_at, local, png};
 use crate::server::{Answer as ApiAnswer, KEY, Server, request, response};
 
-/// An API whose answer has an image at this URL, and a client of it.
+/// An API whose response has an image at `url`, and its client.
 async fn answering(url: &str) -> (Server, Client) {
     let body = json!({ "images": [{ "url": url }] }).to_string();
     let answer = response("200 OK", "connection: close\r\n", body.as_bytes());
@@ -18,7 +18,7 @@ async fn answering(url: &str) -> (Server, Client) {
     (server, client)
 }
 
-/// A host that has the image only when it is asked for the second time.
+/// A host that serves the image from the second request on.
 async fn late(answer: Answer) -> Host {
     Host::start(move |number, _| match number {
         0 => answer.clone(),
@@ -58,14 +58,14 @@ async fn a_fresh_image_that_never_comes_is_not_said_to_have_expired() {
     let answer = client.generate(request()).await.unwrap();
     let begin = std::time::Instant::now();
     let error = error_of(&client, &answer.images()[0]).await;
-    // 1, 2 and 4 s.
+    // Retry delays of 1, 2 and 4 s.
     assert!(begin.elapsed().as_secs() >= 7);
     assert_eq!(host.requests().len(), 4);
     assert!(
         error.to_string().contains("the URL has not expired"),
         "{error}"
     );
-    // Nothing is tried again for those who want no retries.
+    // Without retries, there is one request.
     let client = local().build().unwrap();
     error_of(&client, &answer.images()[0]).await;
     assert_eq!(host.requests().len(), 5);
@@ -141,7 +141,7 @@ async fn every_error_has_the_url_of_the_image_and_no_print_has() {
         assert_eq!(error.url(), image.url(), "{error}");
         check(&error);
     }
-    // Base64 has none, but the image may.
+    // No URL if the image has none, or only a `data:` URI.
     let base64 = |url: serde_json::Value| described(json!({ "b64_json": "*", "url": url }));
     let error = error_of(&client, &base64(json!(null))).await;
     assert_eq!(

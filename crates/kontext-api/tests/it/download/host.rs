@@ -1,5 +1,5 @@
-//! A server of images and of what is none, made of raw bytes. It answers connections
-//! at the same time, one request on each.
+//! A raw TCP server of images and other content. It serves connections concurrently,
+//! with one request each.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -12,16 +12,16 @@ use tokio::task::JoinHandle;
 
 use super::image_at;
 
-/// What happens once a request was read.
+/// What to do after reading a request.
 #[derive(Clone)]
 pub enum Answer {
-    /// These bytes, and the connection is closed.
+    /// Sends these bytes, then closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, and the connection stays open without another byte.
+    /// Sends these bytes, then leaves the connection open and silent.
     Stall(Vec<u8>),
-    /// These bytes, and the others when the test says so.
+    /// Sends the first part, and the second when the test opens the gate.
     Gated(Vec<u8>, Arc<Semaphore>, Vec<u8>),
-    /// The connection is reset: it is closed with the request unread.
+    /// Resets the connection by closing it with the request unread.
     Reset,
 }
 
@@ -32,7 +32,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Answers the request of this number, from 0, for this path.
+    /// `answer` gets the number of the request, from 0, and its path.
     pub async fn start(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -53,17 +53,17 @@ impl Host {
         }
     }
 
-    /// Answers every request alike.
+    /// Responds to every request alike.
     pub async fn always(answer: Answer) -> Self {
         Self::start(move |_, _| answer.clone()).await
     }
 
-    /// Answers every request with this.
+    /// Responds to every request with this status, headers and body.
     pub async fn answering(status: &str, headers: &str, body: &[u8]) -> Self {
         Self::always(Answer::Bytes(whole(status, headers, body))).await
     }
 
-    /// The requests so far, as text.
+    /// Requests received so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -111,9 +111,9 @@ async fn serve(
     if matches!(answer, Answer::Reset) {
         return;
     }
-    // What was seen is there; unread, it would reset the connection.
+    // Consume the peeked request: closing with unread data resets the connection.
     stream.read_exact(&mut buffer[..length]).await.unwrap();
-    // The client may hang up in the middle of a body that it does not want.
+    // The client may hang up in the middle of an unwanted body.
     match answer {
         Answer::Bytes(bytes) => {
             let _ = stream.write_all(&bytes).await;
@@ -121,7 +121,7 @@ async fn serve(
         }
         Answer::Stall(bytes) => {
             let _ = stream.write_all(&bytes).await;
-            // Until the client hangs up.
+            // Wait until the client hangs up.
             let _ = stream.read(&mut buffer).await;
         }
         Answer::Gated(first, gate, rest) => {
@@ -134,20 +134,19 @@ async fn serve(
     }
 }
 
-/// A whole response of a connection that is not kept; `headers` are lines that end
-/// with `\r\n`.
+/// A response with a `content-length`. `headers` are lines that end with `\r\n`.
 pub fn whole(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = format!("content-length: {}\r\n{headers}", body.len());
     raw(status, &length, body)
 }
 
-/// A response with no header but these.
+/// A response with only these headers and `connection: close`.
 pub fn raw(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}\r\n");
     [head.as_bytes(), body].concat()
 }
 
-/// One chunk of a chunked body.
+/// A chunk of a chunked body.
 pub fn chunk(body: &[u8]) -> Vec<u8> {
     let length = format!("{:x}\r\n", body.len());
     [length.as_bytes(), body, b"\r\n"].concat()

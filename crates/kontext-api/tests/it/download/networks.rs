@@ -1,4 +1,4 @@
-//! Proxies, and networks that a caller allows, with an API that is not on this machine.
+//! Proxies, certificates and allowed networks, with an API that is not on this machine.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -20,7 +20,8 @@ fn remote() -> ClientBuilder {
     local().base_url("https://api.example.com")
 }
 
-/// A proxy that answers every request like this, and its port and what it was asked for.
+/// A proxy that answers every request with `answer`. Returns its port and the request
+/// lines that it receives.
 async fn proxy(answer: &'static str) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -43,7 +44,7 @@ const REFUSES: &str = "HTTP/1.1 502 X\r\ncontent-length: 0\r\n\r\n";
 #[tokio::test]
 async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
     let image = image_at("https://cdn.example.com/a.png");
-    // Its name leads to this machine, where no image may be.
+    // The proxy's host is this machine, which image URLs must not point to.
     let (port, mut asked) = proxy(REFUSES).await;
     let named = || Proxy::all(format!("http://localhost:{port}")).unwrap();
     let client = remote().proxy(named()).build().unwrap();
@@ -61,7 +62,7 @@ async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
         asked.recv().await.unwrap(),
         "CONNECT cdn.example.com:443 HTTP/1.1"
     );
-    // One for downloads alone.
+    // A proxy for downloads only.
     let for_downloads = named();
     let client = remote()
         .configure_download_http(move |http| http.proxy(for_downloads))
@@ -72,7 +73,7 @@ async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
         asked.recv().await.unwrap(),
         "CONNECT cdn.example.com:443 HTTP/1.1"
     );
-    // An image's URL that names the proxy is judged all the same, with every client.
+    // An image URL that points to the proxy itself is still refused, with either client.
     for client in [client, remote().proxy(named()).build().unwrap()] {
         let error = error_of(&client, &image_at(format!("https://localhost:{port}/"))).await;
         assert!(
@@ -85,11 +86,11 @@ async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
             "{error:?}"
         );
         assert!(asked.try_recv().is_err());
-        // And the proxy is as good as before.
+        // The proxy still works.
         error_of(&client, &image).await;
         asked.recv().await.unwrap();
     }
-    // Without one it is not asked.
+    // With `no_proxy`, downloads don't use it.
     let client = remote()
         .proxy(named())
         .configure_download_http(|http| http.no_proxy())
@@ -101,7 +102,7 @@ async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
 
 #[tokio::test]
 async fn the_proxy_of_the_environment_serves_downloads_too() {
-    // Run by the test below as well, with a proxy of a sort that nobody speaks.
+    // Also run as a child process, by itself and by the test of unsupported schemes below.
     let client = remote().retry(RetryPolicy::default()).build().unwrap();
     if std::env::var_os("KONTEXT_TEST_ODD_PROXY").is_some() {
         let error = client.generate(request()).await.unwrap_err();
@@ -114,7 +115,7 @@ async fn the_proxy_of_the_environment_serves_downloads_too() {
     }
     let (port, mut asked) = proxy(REFUSES).await;
     if std::env::var_os("KONTEXT_TEST_CHILD").is_none() {
-        // The variables of this process belong to all its tests, so another one is asked.
+        // All tests share the environment of this process, so use a child process.
         let status = child(&format!("http://localhost:{port}"), "KONTEXT_TEST_CHILD").await;
         assert!(status);
         assert_eq!(
@@ -126,7 +127,7 @@ async fn the_proxy_of_the_environment_serves_downloads_too() {
     error_of(&client, &image_at("https://cdn.example.com/a.png")).await;
 }
 
-/// Runs the test above in a process with this proxy.
+/// Runs the test above in a child process with this proxy.
 async fn child(proxy: &str, variable: &str) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -170,7 +171,7 @@ async fn proxy_that_requires_a_password_is_not_retried() {
     assert!(asked.try_recv().is_err());
 }
 
-/// A server whose certificate nobody trusts, and how many connections it had.
+/// A TLS server with an untrusted certificate. Returns its port and connection count.
 async fn untrusted() -> (u16, Arc<AtomicUsize>) {
     let certificate = include_bytes!("../fixtures/untrusted.crt.der").to_vec();
     let key = include_bytes!("../fixtures/untrusted.key.der").to_vec();
@@ -221,7 +222,7 @@ async fn a_root_certificate_of_the_caller_is_trusted_by_calls_and_downloads() {
     let root = kontext_api::reqwest::Certificate::from_der(root).unwrap();
     let client = patient().base_url(format!("https://localhost:{port}"));
     let client = client.root_certificates([root]).build().unwrap();
-    // The server says nothing after the handshake, so the request was sent.
+    // The server hangs up after the handshake, so the request may have been sent.
     let error = client.generate(request()).await.unwrap_err();
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
     let error = error_of(&client, &image_at(format!("https://127.0.0.1:{port}/"))).await;

@@ -6,7 +6,7 @@ use super::host::{Answer, Host, redirect, whole};
 use super::{SIGNATURE, error_of, image_at, local, png};
 use crate::server::KEY;
 
-/// A host that redirects `/4` to `/3` and so on, and has an image at `/0`.
+/// A host that redirects `/4` to `/3` and so on, and serves an image at `/0`.
 async fn countdown() -> Host {
     Host::start(|_, path| match path[1..].parse().unwrap() {
         0 => Answer::Bytes(whole("200 OK", "", &png(100))),
@@ -62,7 +62,7 @@ async fn all_redirect_statuses_are_followed() {
         let requests = host.requests();
         assert!(requests[1].starts_with("GET /b "), "{requests:?}");
     }
-    // These are none, or lead nowhere.
+    // Not redirects, or without a location.
     for (status, headers) in [
         ("300 X", "location: /b\r\n"),
         ("304 X", "location: /b\r\n"),

@@ -1,4 +1,4 @@
-//! URLs that are refused, with an API that is not on this machine and with one that is.
+//! URLs that are refused, with an API elsewhere and with one on this machine.
 
 use kontext_api::DownloadFailure;
 
@@ -62,7 +62,7 @@ mod with_tls {
             .unwrap()
     }
 
-    /// Whether nobody ever connected.
+    /// Whether no connection was made.
     fn is_untouched(listener: &TcpListener) -> bool {
         listener.set_nonblocking(true).unwrap();
         let error = listener.accept().map(drop).map_err(|error| error.kind());
@@ -97,7 +97,7 @@ mod with_tls {
             ),
             (format!("http://127.0.0.1:{port}/"), "plain http"),
             (format!("http://localhost:{port}/"), "plain http"),
-            // The resolver refuses what it resolves to.
+            // The resolver refuses the address.
             (
                 format!("https://localhost:{port}/a?b"),
                 "/a: its host localhost has no allowed address: ",
@@ -113,7 +113,7 @@ mod with_tls {
         }
         assert!(is_untouched(&listener));
 
-        // With an API on this machine it is not refused, so that the test can fail.
+        // With an API on this machine it is allowed, which shows that the test can fail.
         listener.set_nonblocking(false).unwrap();
         let server = std::thread::spawn(move || drop(listener.accept().unwrap()));
         let url = format!("https://localhost:{port}/");

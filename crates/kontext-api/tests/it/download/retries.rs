@@ -1,4 +1,4 @@
-//! What is tried again, and what is not.
+//! Which downloads are retried, and which are not.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::host::{Answer, Host, chunk, raw, whole};
 use super::{SIGNATURE, check, described, error_of, image_at, local, patient, png};
 use crate::server::KEY;
 
-/// How long a server is silent: what is not silent must not take it.
+/// Stall timeout for servers that stall. All other responses must take less.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Runs a test for each failure, all at the same time, with a client that gives up
-/// after `SILENCE` where the server is silent and has patience everywhere else.
+/// Runs a test for each failure, all concurrently. The client has the short stall
+/// timeout only if the server stalls.
 async fn each_failure<F: Future<Output = ()> + Send + 'static>(
     test: impl Fn(Client, Answer, &'static str) -> F,
 ) {
@@ -35,7 +35,7 @@ async fn each_failure<F: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// Everything that may pass: the answer, and the beginning of the error.
+/// All transient failures: the server's answer, and how the error message starts.
 fn failures() -> Vec<(Answer, &'static str)> {
     let image = png(4_000);
     let begun = &image[..3_000];
@@ -67,7 +67,7 @@ fn failures() -> Vec<(Answer, &'static str)> {
             Answer::Stall([&head, begun].concat()),
             "no data of the image arrived for 1s",
         ),
-        // Cut, in each of the three framings.
+        // Truncated, in each of the three framings.
         (Answer::Bytes([&head, begun].concat()), "the connection"),
         (
             Answer::Bytes([&head, &begun[..5]].concat()),
@@ -131,7 +131,7 @@ async fn transient_failures_are_tried_three_times() {
     .await;
 }
 
-/// A host that fails like this on every second request, and then has the image.
+/// A host that alternates between `answer` and the image, starting with `answer`.
 async fn failing_once(answer: Answer, image: Vec<u8>) -> Host {
     Host::start(move |number, _| match number % 2 {
         0 => answer.clone(),
@@ -209,7 +209,7 @@ async fn permanent_failures_are_tried_once() {
 
 #[tokio::test]
 async fn refused_connection_is_transient() {
-    // Bound, so that nobody else gets the port, and not listening.
+    // Bound to reserve the port, but not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let url = format!("http://{}/a?sig={SIGNATURE}", socket.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Killed at every moment that a server can see, and kept from writing.
+//! Batches killed at every moment visible to a server, or unable to write their journal.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -16,12 +16,12 @@ use crate::server::plain_http;
 
 const TAGS: [&str; 4] = ["ant", "bee", "cow", "dog"];
 
-/// The smallest image: one grey pixel.
+/// The smallest PNG: one grey pixel.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\
 \x9b\x55\0\0\0\x0aIDAT\x08\xd7\x63\x68\0\0\0\x82\0\x81\xdd\x43\x6a\xf4\0\0\0\0IEND\xaeB`\x82";
 
-/// The process that is killed: a batch with a journal, whose images go to files. It is a
-/// test, because then it is in the program that runs already.
+/// The child process to be killed: a batch with a journal, which saves its images to
+/// files. It is a test so that the test binary can run itself.
 #[tokio::test]
 #[ignore = "is started by other tests, and does nothing without them"]
 async fn child() {
@@ -55,25 +55,25 @@ async fn child() {
     }
 }
 
-/// When a process is killed.
+/// When the child is killed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Moment {
-    /// The server has read a POST, and answered nothing.
+    /// After a POST was read, before the response.
     PostArrived,
-    /// The server has written the answer to a POST.
+    /// After the response to a POST was written.
     PostAnswered,
-    /// A download arrives.
+    /// After a download request was read, before the response.
     GetArrived,
-    /// A download is answered.
+    /// After the response to a download was written.
     GetAnswered,
 }
 
-/// A server with good answers, which stops at one moment of one request.
+/// A server that always succeeds, and blocks at one moment of one request.
 struct Server {
     url: String,
-    /// The method and the job of each request.
+    /// The method and tag of each request.
     requests: Arc<Mutex<Vec<(String, String)>>>,
-    /// Names the job at the moment.
+    /// Receives the tag of the job when the server blocks.
     struck: Receiver<String>,
     go_on: Sender<()>,
 }
@@ -151,7 +151,7 @@ impl Server {
     }
 }
 
-/// Reads a request: its method and its job, which is the prompt or the path.
+/// Reads a request. Returns its method and tag, which is the prompt or the path.
 fn read(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
@@ -188,7 +188,7 @@ fn command(folder: &Path, server: &Server) -> Command {
     command
 }
 
-/// The lines that the process printed of itself, by their first word.
+/// Runs the child. Returns its own output lines, split after the first word.
 fn run(command: &mut Command) -> Vec<(String, String)> {
     lines(command.spawn().unwrap())
 }
@@ -235,7 +235,7 @@ fn kill_at(moment: Moment, number: usize) {
     killed.wait().unwrap();
     server.go_on.send(()).unwrap();
 
-    // The next run pays for no job that may be paid for, and lists it.
+    // The next run resends no job that may have been charged, and lists it as unknown.
     let second = run(&mut command(folder.path(), &server));
     let unknown = of(&second, "unknown");
     assert_eq!(
@@ -251,13 +251,13 @@ fn kill_at(moment: Moment, number: usize) {
     }
     match moment {
         Moment::PostArrived => assert!(unknown.contains(&&*struck), "{at}: {second:?}"),
-        // Whether the answer was on the disk is a matter of luck.
+        // The answer may or may not have been recorded.
         Moment::PostAnswered => {}
         Moment::GetArrived | Moment::GetAnswered => {
             assert!(!unknown.contains(&&*struck), "{at}: {second:?}");
         }
     }
-    // Told to, it sends those of unknown outcome, and no other.
+    // `resend_unknown` resends the jobs of unknown outcome, and no others.
     let mut resend = command(folder.path(), &server);
     let third = run(resend.env("JOURNAL_TEST_RESEND", "1"));
     assert_eq!(third, [], "{at}");
@@ -266,7 +266,7 @@ fn kill_at(moment: Moment, number: usize) {
         assert!(server.posts_of(tag) <= most, "{at}: {tag}");
         assert!(has_image(folder.path(), tag), "{at}: {tag}");
     }
-    // Then nothing is left to be paid for.
+    // Now there is nothing left to send.
     let posts = server.posts();
     assert_eq!(run(&mut command(folder.path(), &server)), [], "{at}");
     assert_eq!(server.posts(), posts, "{at}");
@@ -301,7 +301,7 @@ fn a_journal_of_another_process_is_refused() {
     assert_eq!(server.posts(), 4);
 }
 
-/// No file may grow beyond a limit, as on a disk that is full.
+/// Limits the file size to simulate a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn nothing_is_sent_once_the_journal_cannot_be_written() {
@@ -323,7 +323,7 @@ fn nothing_is_sent_once_the_journal_cannot_be_written() {
         let failures = of(&full, "not-started").len() + of(&full, "not-recorded").len();
         assert!(failures > 0, "{blocks}: {full:?}");
         assert!(blocks > 0 || server.posts() == 0, "{full:?}");
-        // What was sent and not recorded is unknown, the rest is sent, and nothing twice.
+        // Jobs sent but not recorded are unknown, the rest are sent, and none is sent twice.
         let second = run(&mut command(folder.path(), &server));
         assert_eq!(of(&second, "unknown"), of(&full, "unknown"), "{blocks}");
         for tag in TAGS {
