@@ -213,73 +213,40 @@ impl InputOptions {
         expected: u64,
         path: Option<&Path>,
     ) -> Result<InputImage, InputError> {
-        let mut source = Source::new(reader, self.max_size, path);
-        // What is no image is refused before more of it is read.
-        while source.filled < HEAD && source.read(HEAD).await? {}
-        let mut encoder = Encoder::new(
-            &source.buffer[..source.filled],
-            expected,
-            path,
-            self.also_accepted,
-        )?;
+        let failed = |error| InputError::read(path, error);
+        let check_size = |size: u64| match size > self.max_size {
+            true => Err(InputError::too_large(path, None, self.max_size)),
+            false => Ok(()),
+        };
+        // One byte beyond the limit shows that there is more than the limit.
+        let mut reader = reader.take(self.max_size.saturating_add(1));
+        let mut buffer = vec![0; PIECE];
+        let mut filled = 0;
+        // What is not an image is refused before more of it is read.
+        while filled < HEAD {
+            let read = reader.read(&mut buffer[filled..HEAD]).await;
+            match read.map_err(failed)? {
+                0 => break,
+                read => filled += read,
+            }
+            check_size(filled as u64)?;
+        }
+        let mut encoder = Encoder::new(&buffer[..filled], expected, path, self.also_accepted)?;
         loop {
             // Three bytes are four characters; what is less waits for the next piece.
-            let whole = source.filled - source.filled % 3;
-            encoder.encode(&source.buffer[..whole])?;
-            source.remove(whole);
-            if !source.read(PIECE).await? {
-                encoder.encode(&source.buffer[..source.filled])?;
+            let whole = filled - filled % 3;
+            encoder.encode(&buffer[..whole])?;
+            buffer.copy_within(whole..filled, 0);
+            filled -= whole;
+            let read = reader.read(&mut buffer[filled..]).await;
+            let read = read.map_err(failed)?;
+            filled += read;
+            check_size(encoder.size + filled as u64)?;
+            if read == 0 {
+                encoder.encode(&buffer[..filled])?;
                 return Ok(encoder.finish());
             }
         }
-    }
-}
-
-/// A stream, and the bytes of it that are not encoded yet.
-struct Source<'a, R> {
-    reader: R,
-    buffer: Vec<u8>,
-    /// How many bytes of the buffer there are.
-    filled: usize,
-    /// How many bytes were read in all.
-    count: u64,
-    limit: u64,
-    path: Option<&'a Path>,
-}
-
-impl<'a, R: AsyncRead + Unpin> Source<'a, R> {
-    fn new(reader: R, limit: u64, path: Option<&'a Path>) -> Self {
-        Self {
-            reader,
-            buffer: vec![0; PIECE],
-            filled: 0,
-            count: 0,
-            limit,
-            path,
-        }
-    }
-
-    /// Reads once, until there are at most `end` bytes in the buffer. Says whether
-    /// anything came; if not, that was the end.
-    async fn read(&mut self, end: usize) -> Result<bool, InputError> {
-        // One byte beyond the limit shows that there is more than the limit.
-        let left = self.limit.saturating_add(1) - self.count;
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        let end = end.min(self.filled.saturating_add(left));
-        let read = self.reader.read(&mut self.buffer[self.filled..end]).await;
-        let read = read.map_err(|error| InputError::read(self.path, error))?;
-        self.filled += read;
-        self.count += read as u64;
-        if self.count > self.limit {
-            return Err(InputError::too_large(self.path, None, self.limit));
-        }
-        Ok(read > 0)
-    }
-
-    /// Removes the first bytes of the buffer.
-    fn remove(&mut self, count: usize) {
-        self.buffer.copy_within(count..self.filled, 0);
-        self.filled -= count;
     }
 }
 
