@@ -179,7 +179,7 @@ impl Batch {
             let reservation = match self.client.shared.credits.reserve(estimate) {
                 Ok(reservation) => reservation,
                 Err(_) if !self.tasks.is_empty() => {
-                    // Those under way may turn out to cost less.
+                    // Those in flight may turn out to cost less.
                     self.next_job = Some(waiting);
                     return None;
                 }
@@ -196,7 +196,7 @@ impl Batch {
     }
 
     /// The next job, or the result of one that needs no call. A panic is the iterator's end:
-    /// what is under way is worth more.
+    /// what is in flight is worth more.
     fn take(&mut self) -> Option<Result<Waiting, Box<BatchResult>>> {
         let jobs = &mut self.jobs;
         let job = match catch_unwind(AssertUnwindSafe(|| jobs.next())) {
@@ -265,7 +265,7 @@ impl Batch {
     }
 
     /// The jobs of the [journal](BatchBuilder::journal) that were sent by this batch or an
-    /// earlier one, may have been paid for, and have no answer. Those that are under way are
+    /// earlier one, may have been paid for, and have no answer. Those in flight are
     /// not among them.
     pub fn unknown(&self) -> Vec<UnknownJob> {
         match &self.journal {
@@ -421,7 +421,7 @@ fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
     journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says what is lost. Calls under way say so themselves when they are dropped.
+/// Says what is lost. Calls in flight say so themselves when they are dropped.
 impl Drop for Batch {
     fn drop(&mut self) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {

@@ -85,12 +85,12 @@ impl BatchBuilder {
         self
     }
 
-    /// Calls a function before each job is sent: to write down that it is.
+    /// Calls a closure before each job is sent, for example to record it.
     ///
-    /// If it fails, or panics, the job is not sent and ends with
-    /// [`BatchError::NotStarted`](crate::BatchError::NotStarted). It runs where [`Batch::next`] is called, so a write
-    /// to a disk is fine and more is not. It is called for a request too that turns out
-    /// not to be valid, which is then not sent.
+    /// If it fails or panics, the job is not sent and ends with
+    /// [`BatchError::NotStarted`](crate::BatchError::NotStarted). It runs inside
+    /// [`Batch::next`], so it may write to a disk but should not block for longer. It is also
+    /// called for a request that turns out to be invalid, which is then not sent.
     ///
     /// ```no_run
     /// # fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>) {
@@ -115,28 +115,27 @@ impl BatchBuilder {
         self
     }
 
-    /// Keeps a journal in a file, so that no job is paid for twice, whenever the process is
-    /// killed. The file is made if there is none; each job needs a
-    /// [tag](BatchJob::tag) of its own.
+    /// Keeps a journal in a file, so that no job is paid for twice even if the process is killed
+    /// at any moment. The file is created if it does not exist; each job needs its own
+    /// [tag](BatchJob::tag).
     ///
-    /// Before a job is sent, that it started is on the disk; if that fails, the job and all
-    /// after it are not sent. When its call ends, the result follows. So the next run with
-    /// the same jobs and the same journal gives
+    /// A job is recorded on disk before it is sent; if that fails, it and all later jobs are not
+    /// sent. Its result is recorded when its call ends. The next run with the same jobs and
+    /// journal returns
     ///
-    /// - the recorded answer of a job that was answered, without sending anything; its images
-    ///   are at their URLs as long as these live, or in the answer,
+    /// - the recorded answer of an answered job, without sending anything (the URLs of its images
+    ///   may have expired),
     /// - [`BatchError::UnknownOutcome`](crate::BatchError::UnknownOutcome) for a job that started and did not end, or that failed
     ///   and may have been charged, unless it has [`BatchJob::resend_unknown`],
-    /// - a new call for any other job.
+    /// - the result of a new call for any other job.
     ///
     /// A tag that comes with another request than before is
     /// [`JournalError::OtherRequest`], unless the job failed and was not charged.
     /// [`Batch::unknown`] lists the jobs of unknown outcome, those of earlier runs included.
     ///
-    /// The journal keeps the answers as they came, without the API key, and of an answer that
-    /// was paid for and could not be read the body. It grows and is locked while the batch
-    /// lives. It runs where [`Batch::next`] and the calls do, and blocks them for as long as
-    /// the disk takes.
+    /// The journal holds answers as received, without the API key, and the body of a paid answer
+    /// that could not be decoded. It only grows, and is locked while the batch lives. Writing
+    /// blocks [`Batch::next`] and the calls for as long as the disk takes.
     ///
     /// ```no_run
     /// # async fn f(client: kontext_api::Client, requests: Vec<kontext_api::GenerateImageRequest>)

@@ -43,13 +43,13 @@ impl BatchJob {
         }
     }
 
-    /// The name of the call, instead of one that the client makes.
+    /// The id of the call. Default: a random one.
     pub fn client_request_id(mut self, id: ClientRequestId) -> Self {
         self.client_request_id = Some(id);
         self
     }
 
-    /// The caller's name for the job, which comes back as [`BatchResult::tag`]. A
+    /// The caller's name for the job, returned as [`BatchResult::tag`]. A
     /// [journal](crate::BatchBuilder::journal) finds the job by it.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = Some(tag.into());
@@ -275,7 +275,7 @@ struct State {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BatchProgress {
-    /// Jobs that are under way.
+    /// Jobs in flight.
     pub running: usize,
     /// Jobs that ended with images.
     pub succeeded: usize,
@@ -289,7 +289,7 @@ pub struct BatchProgress {
     /// What has been spent, in credits, as answers name it or else as it is estimated.
     /// What may have been charged counts.
     pub credits_spent: u64,
-    /// What the jobs under way are estimated to cost, in credits.
+    /// What the jobs in flight are estimated to cost, in credits.
     pub credits_reserved: u64,
 }
 

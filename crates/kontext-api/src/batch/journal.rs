@@ -350,7 +350,7 @@ impl Journal {
         }
     }
 
-    /// The jobs of unknown outcome but for those that are under way, ordered by their tags.
+    /// The jobs of unknown outcome but for those in flight, ordered by their tags.
     pub(super) fn unknown(&self, is_running: impl Fn(&str) -> bool) -> Vec<UnknownJob> {
         let unknown = self.entries.iter();
         let unknown =

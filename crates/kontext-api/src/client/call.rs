@@ -21,7 +21,7 @@ use crate::client::rate_limit::SharedRateLimit;
 use crate::redact;
 use crate::response::headers::CLIENT_REQUEST_ID;
 
-/// A call of the API: what it was called, and how many attempts it took.
+/// A call of the API: its id, and how many attempts it took.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Call {
     pub(crate) client_request_id: ClientRequestId,
@@ -85,8 +85,8 @@ pub(crate) const OWN_HEADERS: [HeaderName; 9] = [
 ];
 
 impl CallOptions {
-    /// The name of the call, instead of one that the client makes. Names that are
-    /// known before the call can be written down before anything is sent.
+    /// The id of the call. Default: a random one. An id that is chosen before the call can be
+    /// recorded before anything is sent.
     pub fn client_request_id(mut self, id: ClientRequestId) -> Self {
         self.client_request_id = Some(id);
         self
@@ -138,13 +138,13 @@ impl InBatch {
 /// The most characters that the provider takes.
 const LONGEST: usize = 128;
 
-/// The caller's name for a call, sent as `X-Client-Request-Id`: what to give to the
-/// provider's support when the outcome of a call is unknown.
+/// The id of a call, sent as `X-Client-Request-Id`. The provider's support can look up a call of
+/// unknown outcome by it.
 ///
-/// It has 1 to 128 characters of `A-Z a-z 0-9 . _ : -`. The provider silently drops
-/// any other value and carries the request out, so others are refused here. One
-/// name stands for one call, all of its attempts included; use another for the next
-/// call, or the provider's records of the two cannot be told apart.
+/// It has 1 to 128 of the characters `A-Z a-z 0-9 . _ : -`. The provider silently ignores any
+/// other id and carries out the request, so others are refused here. All attempts of a call have
+/// the same id. Use another one for the next call, or the provider's records of the two cannot be
+/// told apart.
 ///
 /// (Source: the provider's page on request headers.)
 ///

@@ -21,7 +21,7 @@ pub struct Credits {
     /// What has been spent: the cost that an answer names, else the estimate. Calls that
     /// failed count if they may have been charged.
     pub spent: u64,
-    /// The estimates of the calls that are under way.
+    /// The estimates of the calls in flight.
     pub reserved: u64,
 }
 

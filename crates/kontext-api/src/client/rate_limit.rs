@@ -60,7 +60,7 @@ impl SharedRateLimit {
         if now.duration_since(first) > policy.get_total_timeout() {
             return None;
         }
-        // What was under way when a pause began says nothing new.
+        // What was in flight when a pause began says nothing new.
         if pauses.last.is_none_or(|last| sent >= last) {
             pauses.count = pauses.count.saturating_add(1);
             pauses.last = Some(now);

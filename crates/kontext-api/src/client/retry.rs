@@ -321,7 +321,7 @@ impl<'a> Schedule<'a> {
         self.end = self.end.and_then(|end| end.checked_add(pause));
     }
 
-    /// The number of the attempt that is under way, from 1.
+    /// The number of the attempt in flight, from 1.
     pub(crate) fn attempt(&self) -> u32 {
         self.attempts.saturating_add(self.extra)
     }

@@ -15,12 +15,12 @@ const PATIENCE: Duration = Duration::from_millis(100);
 ///
 /// A connection is driven by the runtime that it was made in. Where that one waits for
 /// somebody to `block_on` it again, a request on the connection is never sent, and after
-/// its time-out nobody knows that. So a call in another runtime first waits until no
+/// its timeout nobody knows that. So a call in another runtime first waits until no
 /// connection of such a runtime is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes(Mutex<Vec<Used>>);
 
-/// A runtime with the calls that are under way in it.
+/// A runtime with the calls in flight in it.
 #[derive(Clone, Debug)]
 struct Used {
     runtime: Handle,
@@ -36,7 +36,7 @@ impl Used {
     }
 }
 
-/// A call that is under way in a runtime.
+/// A call in flight in a runtime.
 #[derive(Debug)]
 pub(crate) struct InRuntime<'a> {
     runtimes: &'a Runtimes,

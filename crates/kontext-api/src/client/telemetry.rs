@@ -111,7 +111,7 @@ impl Observer {
     }
 }
 
-/// A call that is under way.
+/// A call in flight.
 pub(crate) struct CallSpan<'a> {
     observer: &'a Observer,
     begin: Instant,
@@ -148,7 +148,7 @@ impl Drop for CallSpan<'_> {
     }
 }
 
-/// An attempt that is under way.
+/// An attempt in flight.
 pub(crate) struct AttemptSpan<'a> {
     observer: &'a Observer,
     operation: Operation,

@@ -168,7 +168,7 @@ impl Fetch<'_> {
             .header(ACCEPT, "image/*")
             .header(ACCEPT_ENCODING, "identity")
             .header(HOST, host);
-        // Its name is judged as that of a target as long as this is under way.
+        // Its name is judged as that of a target as long as this is in flight.
         let _target = self.targets.enter(url);
         let sent = self.in_time(request.send()).await?;
         sent.map_err(|error| self.failed(error, Some(url)))

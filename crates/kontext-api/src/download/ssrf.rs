@@ -84,8 +84,8 @@ impl UrlPolicy {
                 .all(|address| !is_sensitive(address) || is_named(address))
     }
 
-    /// Why a URL may not be fetched. The addresses of a name are judged when it is
-    /// resolved; those that stand in the URL are not resolved, so they are judged here.
+    /// Why a URL may not be fetched. The addresses of a name are checked when it is
+    /// resolved; those that stand in the URL are not resolved, so they are checked here.
     pub(crate) fn check(&self, url: &Url) -> Result<(), String> {
         let refused = |problem: &str| Err(problem.to_owned());
         if !url.username().is_empty() || url.password().is_some() {
@@ -170,8 +170,8 @@ impl Drop for TargetHost {
 
 /// The system's resolver, without the addresses that the policy refuses to a target.
 ///
-/// What is judged here is what is connected to: a name that resolves to something
-/// else the next time is judged the next time. A name that is no target's is that of a
+/// What is checked here is what is connected to: a name that resolves to something
+/// else the next time is checked the next time. A name that is no target's is that of a
 /// proxy, which the caller has chosen, and not who wrote the answer.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {

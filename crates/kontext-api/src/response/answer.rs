@@ -212,7 +212,7 @@ impl GeneratedImages {
         self.content.model.as_ref().map(|text| text.get(&self.body))
     }
 
-    /// Whether each image was judged not safe for work, as the answer lists it:
+    /// Whether each image was flagged as not safe for work, as the answer lists it:
     /// in the order of its `images`, or of its `data` where it has no `images`.
     ///
     /// [`Image::is_nsfw`] has it for one image.

@@ -131,7 +131,7 @@ impl Image {
         self.text(&self.parts.file_name)
     }
 
-    /// Whether the image was judged not safe for work, where the answer says.
+    /// Whether the image was flagged as not safe for work, where the answer says.
     pub fn is_nsfw(&self) -> Option<bool> {
         self.parts.is_nsfw
     }

@@ -1,4 +1,4 @@
-//! Settings of a client and of a call: headers, time-outs, certificates, plain http.
+//! Settings of a client and of a call: headers, timeouts, certificates, plain http.
 
 use std::time::Duration;
 
