@@ -12,6 +12,7 @@ use std::{
         mpsc::{self, Receiver},
     },
     thread,
+    time::Duration,
 };
 
 use kontext_api::Client;
@@ -84,6 +85,7 @@ impl Api {
         let mut command = Command::new(env::current_exe().unwrap());
         let test = "examples::interrupted::child";
         command.args([test, "--exact", "--ignored", "--nocapture"]);
+        command.stdout(Stdio::null());
         command.env("BATCH_TEST_FOLDER", folder);
         command.env("AIMLAPI_KEY", "any-key");
         command.env("AIMLAPI_BASE_URL", &self.url);
@@ -136,7 +138,8 @@ fn interrupt_with(signal: &str) {
 
     let mut command = api.command(folder);
     let mut first = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut sent: Vec<String> = api.posts.iter().take(AT_ONCE).collect();
+    let post = |_| api.posts.recv_timeout(Duration::from_secs(60)).unwrap();
+    let mut sent: Vec<String> = (0..AT_ONCE).map(post).collect();
     let id = first.id().to_string();
     let kill = Command::new("kill").args(["-s", signal, &id]).status();
     assert!(kill.unwrap().success());

@@ -217,73 +217,40 @@ impl InputOptions {
         expected: u64,
         path: Option<&Path>,
     ) -> Result<InputImage, InputError> {
-        let mut source = Source::new(reader, self.max_size, path);
+        let failed = |error| InputError::read(path, error);
+        let check_size = |size: u64| match size > self.max_size {
+            true => Err(InputError::too_large(path, None, self.max_size)),
+            false => Ok(()),
+        };
+        // One byte beyond the limit shows that there is more than the limit.
+        let mut reader = reader.take(self.max_size.saturating_add(1));
+        let mut buffer = vec![0; PIECE];
+        let mut filled = 0;
         // Reject anything that is not an image before reading more of it.
-        while source.filled < HEAD && source.read(HEAD).await? {}
-        let mut encoder = Encoder::new(
-            &source.buffer[..source.filled],
-            expected,
-            path,
-            self.also_accepted,
-        )?;
+        while filled < HEAD {
+            let read = reader.read(&mut buffer[filled..HEAD]).await;
+            match read.map_err(failed)? {
+                0 => break,
+                read => filled += read,
+            }
+            check_size(filled as u64)?;
+        }
+        let mut encoder = Encoder::new(&buffer[..filled], expected, path, self.also_accepted)?;
         loop {
             // Three bytes are four characters; the remainder waits for the next read.
-            let whole = source.filled - source.filled % 3;
-            encoder.encode(&source.buffer[..whole])?;
-            source.remove(whole);
-            if !source.read(PIECE).await? {
-                encoder.encode(&source.buffer[..source.filled])?;
+            let whole = filled - filled % 3;
+            encoder.encode(&buffer[..whole])?;
+            buffer.copy_within(whole..filled, 0);
+            filled -= whole;
+            let read = reader.read(&mut buffer[filled..]).await;
+            let read = read.map_err(failed)?;
+            filled += read;
+            check_size(encoder.size + filled as u64)?;
+            if read == 0 {
+                encoder.encode(&buffer[..filled])?;
                 return Ok(encoder.finish());
             }
         }
-    }
-}
-
-/// A stream, and its bytes that are not encoded yet.
-struct Source<'a, R> {
-    reader: R,
-    buffer: Vec<u8>,
-    /// The number of bytes in the buffer.
-    filled: usize,
-    /// The total number of bytes read.
-    count: u64,
-    limit: u64,
-    path: Option<&'a Path>,
-}
-
-impl<'a, R: AsyncRead + Unpin> Source<'a, R> {
-    fn new(reader: R, limit: u64, path: Option<&'a Path>) -> Self {
-        Self {
-            reader,
-            buffer: vec![0; PIECE],
-            filled: 0,
-            count: 0,
-            limit,
-            path,
-        }
-    }
-
-    /// Reads once, filling the buffer up to `end` at most. Returns false at the end of the
-    /// stream.
-    async fn read(&mut self, end: usize) -> Result<bool, InputError> {
-        // One byte beyond the limit shows that the limit is exceeded.
-        let left = self.limit.saturating_add(1) - self.count;
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        let end = end.min(self.filled.saturating_add(left));
-        let read = self.reader.read(&mut self.buffer[self.filled..end]).await;
-        let read = read.map_err(|error| InputError::read(self.path, error))?;
-        self.filled += read;
-        self.count += read as u64;
-        if self.count > self.limit {
-            return Err(InputError::too_large(self.path, None, self.limit));
-        }
-        Ok(read > 0)
-    }
-
-    /// Removes the first bytes of the buffer.
-    fn remove(&mut self, count: usize) {
-        self.buffer.copy_within(count..self.filled, 0);
-        self.filled -= count;
     }
 }
 
