@@ -15,6 +15,7 @@ mod examples;
 mod fault_matrix;
 mod generated;
 mod mock_answers;
+mod mock_recipe;
 mod other_clients;
 mod outside;
 mod page;

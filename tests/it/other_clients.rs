@@ -112,6 +112,12 @@ async fn the_recipes_of_the_readme() {
     assert_eq!(server.billed().generations, ran);
 }
 
+#[test]
+fn recipe_for_cargo_test_is_a_test_of_this_crate() {
+    let recipes = blocks("crates/kontext-mock/docs/recipes.md", "rust");
+    assert_eq!(recipes, [include_str!("mock_recipe.rs")]);
+}
+
 /// A sample of the page, sent to the mock but otherwise unchanged.
 fn aimed(sample: &str, server: &MockServer) -> String {
     let provider = "https://api.aimlapi.com";

@@ -15,7 +15,7 @@ use crate::{
     matching::{MatchMode, index::RecordingIndex},
     respond::{pipeline, synthetic::Generate, validate::Validation},
     server::MockServer,
-    state::{Mock, Settings, faults::Fault, journal::JOURNAL_BODY, session::Sessions},
+    state::{Mock, Settings, faults::Fault, session::Sessions},
 };
 
 use url::Url;
@@ -36,18 +36,9 @@ pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     contract: Option<Contract>,
-    recordings: Option<PathBuf>,
-    key: Option<Key>,
-    match_mode: MatchMode,
-    validation: Validation,
-    generate: Generate,
-    faults: Vec<Fault>,
+    settings: Settings,
     ignore: Vec<String>,
-    body_limit: Option<usize>,
-    journal_body: Option<usize>,
-    log_requests: bool,
-    keep_urls: bool,
-    public_url: Option<String>,
+    faults: Vec<Fault>,
     #[cfg(feature = "watch")]
     watch: WatchMode,
     listen: Vec<SocketAddr>,
@@ -68,7 +59,7 @@ impl Builder {
     ///
     /// The folder is read at start, and must pass validation ([`check()`](crate::check())).
     pub fn recordings(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.recordings = Some(folder.into());
+        self.settings.folder = Some(folder.into());
         self
     }
 
@@ -80,26 +71,26 @@ impl Builder {
 
     /// Takes only this key; other requests get 401.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(Key(key.into()));
+        self.settings.key = Some(Key(key.into()));
         self
     }
 
     /// Decides what happens when no recording has exactly the request.
     pub fn match_mode(mut self, mode: MatchMode) -> Self {
-        self.match_mode = mode;
+        self.settings.match_mode = mode;
         self
     }
 
     /// Decides what happens to requests that the contract does not allow.
     pub fn validation(mut self, validation: Validation) -> Self {
-        self.validation = validation;
+        self.settings.validation = validation;
         self
     }
 
     /// Decides what [`MatchMode::Generate`] makes. Its seed also decides which requests
     /// a fault with a share happens to.
     pub fn generate(mut self, settings: Generate) -> Self {
-        self.generate = settings;
+        self.settings.generate = settings;
         self
     }
 
@@ -120,7 +111,7 @@ impl Builder {
     /// Serves answers byte for byte as they were recorded, also those whose
     /// pictures the mock could serve: their URLs then lead to the provider.
     pub fn keep_urls(mut self, keep: bool) -> Self {
-        self.keep_urls = keep;
+        self.settings.rewrite_urls = !keep;
         self
     }
 
@@ -128,7 +119,7 @@ impl Builder {
     /// proxy: the URLs of pictures in answers start with it. By default they start with
     /// the `Host` of the request.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
-        self.public_url = Some(url.into());
+        self.settings.public_url = Some(url.into());
         self
     }
 
@@ -145,22 +136,22 @@ impl Builder {
 
     /// Takes bodies up to so many bytes; longer ones get 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.body_limit = Some(bytes);
+        self.settings.body_limit = bytes;
         self
     }
 
     /// Keeps request bodies of up to so many bytes whole, for
-    /// [`received`](MockServer::received); by default [`JOURNAL_BODY`]. Of longer ones
+    /// [`received`](MockServer::received); by default [`JOURNAL_BODY`](crate::JOURNAL_BODY). Of longer ones
     /// the start is kept, and their SHA-256.
     pub fn journal_body(mut self, bytes: usize) -> Self {
-        self.journal_body = Some(bytes);
+        self.settings.journal_body = bytes;
         self
     }
 
     /// Writes a line per request to standard error: method, path, status, how
     /// a recording was found and which; never a header.
     pub fn log_requests(mut self, log: bool) -> Self {
-        self.log_requests = log;
+        self.settings.log_requests = log;
         self
     }
 
@@ -225,10 +216,14 @@ impl Builder {
     /// be.
     #[cfg(feature = "watch")]
     fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
-        let (WatchMode::Auto | WatchMode::Poll, Some(folder)) = (self.watch, &self.recordings)
+        let (WatchMode::Auto | WatchMode::Poll, Some(folder)) = (self.watch, &self.settings.folder)
         else {
             return Ok((self.build()?, None));
         };
+        if !folder.is_dir() {
+            // Reading it says what is wrong.
+            return Ok((self.build()?, None));
+        }
         // Before the recordings are read, so that no change falls in between.
         let watched = Watched::new(folder, self.watch);
         let mock = self.build()?;
@@ -237,41 +232,28 @@ impl Builder {
     }
 
     fn build(self) -> Result<Arc<Mock>, StartError> {
-        if self.key.as_ref().is_some_and(|Key(key)| key.is_empty()) {
+        let mut settings = self.settings;
+        if settings.key.as_ref().is_some_and(|Key(key)| key.is_empty()) {
             return Err(StartError::EmptyKey);
         }
-        let ignore = self.ignore.iter().map(|text| {
-            let pointer = Pointer::parse(text);
-            pointer.ok_or_else(|| StartError::Ignore {
-                pointer: text.clone(),
-            })
-        });
-        let ignore = ignore.collect::<Result<Vec<_>, _>>()?;
-        let public_url = self.public_url.as_deref().map(public_url).transpose()?;
+        for text in self.ignore {
+            let pointer = Pointer::parse(&text);
+            let pointer = pointer.ok_or(StartError::Ignore { pointer: text })?;
+            settings.ignore.push(pointer);
+        }
+        settings.public_url = settings.public_url.as_deref().map(public_url).transpose()?;
         let built_in = self.contract.is_none();
         let contract = match self.contract {
             Some(contract) => Arc::new(contract),
             None => Contract::shared().map_err(StartError::Contract)?,
         };
-        let set = match &self.recordings {
-            Some(folder) => RecordingIndex::load(folder, &contract, self.match_mode, &ignore)?,
+        let (mode, ignore) = (settings.match_mode, &settings.ignore);
+        let set = match &settings.folder {
+            Some(folder) => RecordingIndex::load(folder, &contract, mode, ignore)?,
             None if built_in && ignore.is_empty() => RecordingIndex::embedded()?,
-            None => RecordingIndex::embedded_for(&contract, &ignore)?,
+            None => RecordingIndex::embedded_for(&contract, ignore)?,
         };
-        let settings = Settings {
-            key: self.key,
-            match_mode: self.match_mode,
-            validation: self.validation,
-            generate: self.generate,
-            body_limit: self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
-            journal_body: self.journal_body.unwrap_or(JOURNAL_BODY),
-            log_requests: self.log_requests,
-            rewrite_urls: !self.keep_urls,
-            public_url,
-            folder: self.recordings,
-            ignore,
-        };
-        let sessions = Sessions::new(&self.faults, self.generate.seed);
+        let sessions = Sessions::new(&self.faults, settings.generate.seed);
         Ok(Arc::new(Mock::new(contract, set, settings, sessions)))
     }
 }

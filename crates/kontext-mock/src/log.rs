@@ -7,16 +7,13 @@
 use axum::http::request::Parts;
 use std::{
     error::Error,
-    fmt::Write as _,
-    io::{self, BufWriter, Write as _},
+    fmt::{self, Write as _},
+    io::{self, Write as _},
+    mem,
     path::Path,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{self, Receiver, SyncSender, TrySendError},
-    },
+    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
 
@@ -35,73 +32,95 @@ const REST: Duration = Duration::from_millis(5);
 /// How long the end of a server waits for its log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the writer is sent.
-enum Message {
-    Line(String),
-    /// Asks to be told when all lines before it are written.
-    Flush(oneshot::Sender<()>),
+/// What waits for the writer.
+#[derive(Default)]
+struct Waiting {
+    text: String,
+    lines: usize,
+    dropped: u64,
+    /// Whom to tell when the lines above are written.
+    flushes: Vec<oneshot::Sender<()>>,
 }
 
-/// How many lines were dropped since the last one that was written.
-static DROPPED: AtomicU64 = AtomicU64::new(0);
+static WAITING_LINES: Mutex<Waiting> = Mutex::new(Waiting {
+    text: String::new(),
+    lines: 0,
+    dropped: 0,
+    flushes: Vec::new(),
+});
 
-/// The way to the writer, once there was a line.
-static WRITER: OnceLock<Option<SyncSender<Message>>> = OnceLock::new();
+/// Whether the writer could be started, once there was a line.
+static WRITER: OnceLock<bool> = OnceLock::new();
 
-/// Writes a text, which ends with a line break, when it is its turn.
-pub(crate) fn write(line: String) {
-    let Some(writer) = writer() else {
+/// Tells the writer that something waits after nothing did.
+static ARRIVED: Condvar = Condvar::new();
+
+fn waiting() -> MutexGuard<'static, Waiting> {
+    WAITING_LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds a line to those that are written next.
+pub(crate) fn write(line: fmt::Arguments<'_>) {
+    if !is_started() {
         return;
-    };
-    if let Err(TrySendError::Full(_)) = writer.try_send(Message::Line(line)) {
-        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+    let mut waiting = waiting();
+    if waiting.lines >= WAITING {
+        waiting.dropped += 1;
+        return;
+    }
+    let _ = writeln!(waiting.text, "{line}");
+    waiting.lines += 1;
+    if waiting.lines == 1 {
+        ARRIVED.notify_one();
     }
 }
 
 /// Waits until what was written before is on standard error, for at most a
 /// second: where nobody reads it, it never is.
 pub(crate) async fn flush_soon() {
-    let (done, is_done) = oneshot::channel();
-    if let Some(Some(writer)) = WRITER.get()
-        && writer.try_send(Message::Flush(done)).is_ok()
-    {
-        let _ = tokio::time::timeout(FLUSH_TIMEOUT, is_done).await;
+    if WRITER.get() != Some(&true) {
+        return;
     }
+    let (done, is_done) = oneshot::channel();
+    waiting().flushes.push(done);
+    ARRIVED.notify_one();
+    let _ = tokio::time::timeout(FLUSH_TIMEOUT, is_done).await;
 }
 
-/// The way to the writer, which is started with the first line. Where no thread
+/// Whether there is a writer, which is started by the first who asks. Where no thread
 /// can be started there is no log.
-fn writer() -> Option<&'static SyncSender<Message>> {
-    let started = WRITER.get_or_init(|| {
-        let (sender, messages) = mpsc::sync_channel(WAITING);
+fn is_started() -> bool {
+    *WRITER.get_or_init(|| {
         let thread = thread::Builder::new().name("kontext-mock-log".to_owned());
-        thread.spawn(move || run(&messages)).ok().map(|_| sender)
-    });
-    started.as_ref()
+        thread.spawn(run).is_ok()
+    })
 }
 
-/// Writes until there are no more senders. Where standard error is closed, nobody
-/// wants to know.
-fn run(messages: &Receiver<Message>) {
-    let mut output = BufWriter::with_capacity(64 * 1024, io::stderr());
-    while let Ok(first) = messages.recv() {
-        let dropped = DROPPED.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            let lines = if dropped == 1 { "line" } else { "lines" };
+/// Writes what comes. Where standard error is closed, nobody wants to know.
+fn run() {
+    let mut batch = Waiting::default();
+    loop {
+        let is_idle = |waiting: &mut Waiting| waiting.lines == 0 && waiting.flushes.is_empty();
+        let found = ARRIVED.wait_while(waiting(), is_idle);
+        // The space of the last batch is used again.
+        mem::swap(
+            &mut *found.unwrap_or_else(PoisonError::into_inner),
+            &mut batch,
+        );
+        let mut output = io::stderr().lock();
+        let _ = output.write_all(batch.text.as_bytes());
+        if batch.dropped > 0 {
+            let lines = if batch.dropped == 1 { "line" } else { "lines" };
+            let dropped = batch.dropped;
             let _ = writeln!(output, "dropped {dropped} {lines} that nobody read in time");
         }
-        for message in std::iter::once(first).chain(messages.try_iter().take(WAITING)) {
-            match message {
-                Message::Line(line) => {
-                    let _ = output.write_all(line.as_bytes());
-                }
-                Message::Flush(done) => {
-                    let _ = output.flush();
-                    let _ = done.send(());
-                }
-            }
+        drop(output);
+        for done in batch.flushes.drain(..) {
+            let _ = done.send(());
         }
-        let _ = output.flush();
+        batch.text.clear();
+        (batch.lines, batch.dropped) = (0, 0);
         thread::sleep(REST);
     }
 }
@@ -115,33 +134,36 @@ pub(crate) struct Line<'a> {
     pub(crate) faults: &'a [String],
 }
 
-impl Line<'_> {
-    /// Writes it: never a header, a query or a body.
-    pub(crate) fn write(&self) {
+/// Never a header, a query or a body.
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { parts, answer, .. } = self;
-        let mut line = format!(
-            "{} {} {} {} {:.1}ms",
+        let tenths = self.took.as_micros().div_ceil(100);
+        write!(
+            line,
+            "{} {} {} {} {}.{}ms",
             now(),
             truncate::text(parts.method.as_str(), 50),
             truncate::text(parts.uri.path(), 200),
             answer.reply.status.as_u16(),
-            self.took.as_secs_f64() * 1e3
-        );
+            tenths / 10,
+            tenths % 10
+        )?;
         if let Some(session) = self.session {
-            let _ = write!(line, " session={session}");
+            write!(line, " session={session}")?;
         }
         if let Some(error) = answer.error {
-            let _ = write!(line, " error={error}");
+            write!(line, " error={error}")?;
         }
         if !answer.fields.is_empty() {
             let fields = answer.fields.join(",");
-            let _ = write!(line, " fields={}", truncate::text(&fields, 500));
+            write!(line, " fields={}", truncate::text(&fields, 500))?;
         }
         if !answer.unknown.is_empty() {
-            let _ = write!(line, " unknown={}", answer.unknown);
+            write!(line, " unknown={}", answer.unknown)?;
         }
         if let Some(found) = answer.found.filter(|_| !answer.is_miss()) {
-            let _ = write!(line, " match={found}");
+            write!(line, " match={}", found.name())?;
         }
         if let Some(recording) = &answer.recording {
             let label = if answer.is_miss() {
@@ -149,21 +171,19 @@ impl Line<'_> {
             } else {
                 "recording"
             };
-            let _ = write!(line, " {label}={recording}");
+            write!(line, " {label}={recording}")?;
         }
-        line.push_str(&answer.note);
+        line.write_str(&answer.note)?;
         if !self.faults.is_empty() {
-            let _ = write!(line, " faults={}", self.faults.join(";"));
+            write!(line, " faults={}", self.faults.join(";"))?;
         }
-        line.push('\n');
-        write(line);
+        Ok(())
     }
 }
 
 /// The time in UTC, to the millisecond.
-pub(crate) fn now() -> String {
-    let now = jiff::Timestamp::now();
-    now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+pub(crate) fn now() -> impl fmt::Display {
+    humantime::format_rfc3339_millis(SystemTime::now())
 }
 
 /// The command that records what no recording answers.

@@ -231,10 +231,10 @@ impl Follower {
         }
         self.seen = Fingerprint::of(&self.folder);
         match mock.reload() {
-            Ok(1) => log::write("reloaded 1 recording\n".to_owned()),
-            Ok(count) => log::write(format!("reloaded {count} recordings\n")),
-            Err(error) => log::write(format!(
-                "reload failed, still serving the previous set: {}\n",
+            Ok(1) => log::write(format_args!("reloaded 1 recording")),
+            Ok(count) => log::write(format_args!("reloaded {count} recordings")),
+            Err(error) => log::write(format_args!(
+                "reload failed, still serving the previous set: {}",
                 log::with_causes(&error)
             )),
         }
@@ -242,8 +242,8 @@ impl Follower {
 }
 
 fn say_polling(folder: &Path, error: &notify::Error) {
-    log::write(format!(
-        "cannot watch {} for changes ({}); checking it every second instead\n",
+    log::write(format_args!(
+        "cannot watch {} for changes ({}); checking it every second instead",
         folder.display(),
         log::with_causes(error)
     ));

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 use memchr::memchr2;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::Pointer;
 
@@ -11,7 +11,7 @@ use crate::Pointer;
 pub(crate) const TEXT: char = 's';
 
 /// Marks a string that is a number in the document.
-pub(crate) const NUMBER: char = 'n';
+const NUMBER: char = 'n';
 
 /// A JSON document in canonical form, in which equal documents are equal values. The order of
 /// keys does not matter, numbers are exact decimals (1 is 1.0, 2^64 is not 2^64+1), the order
@@ -42,6 +42,19 @@ impl Canonical {
         serde_json::from_str(&marked)
             .map(Self)
             .map_err(|_| OutOfRange)
+    }
+
+    /// Like [`of`](Self::of), for text that is already parsed as `value`.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`of`](Self::of) does.
+    pub fn of_json(accepted: &str, value: &Value) -> Result<Self, OutOfRange> {
+        // A double does not say how it was spelled.
+        if has_fraction(value) {
+            return Self::of(accepted);
+        }
+        Ok(Self(marked(value)))
     }
 
     /// The value at a pointer, in canonical form.
@@ -93,6 +106,39 @@ impl Canonical {
     pub fn marked(&self) -> &Value {
         &self.0
     }
+}
+
+/// Whether the value contains a number that is not a 64-bit integer.
+pub(crate) fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => !number.is_u64() && !number.is_i64(),
+        Value::Array(entries) => entries.iter().any(has_fraction),
+        Value::Object(members) => members.values().any(has_fraction),
+        _ => false,
+    }
+}
+
+/// Marks a value whose numbers are all integers.
+fn marked(value: &Value) -> Value {
+    let text = |string: &str| format!("{TEXT}{string}");
+    match value {
+        Value::Array(entries) => entries.iter().map(marked).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (text(name), marked(member)))
+            .collect(),
+        Value::String(string) => text(string).into(),
+        Value::Number(number) => normalised_integer(number).into(),
+        Value::Bool(_) | Value::Null => value.clone(),
+    }
+}
+
+/// An integer in normalised notation, marked.
+pub(crate) fn normalised_integer(number: &Number) -> String {
+    let mut text = NUMBER.to_string();
+    // An integer is never out of range.
+    let _ = write_normalised(&number.to_string(), &mut text);
+    text
 }
 
 /// Rewrites JSON text: numbers become marked strings, strings are marked, and whitespace is
@@ -170,7 +216,7 @@ pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
 
 /// Writes a JSON number in its unique normalised notation: sign, digits without leading or
 /// trailing zeros, `e`, and the power of ten.
-pub(crate) fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
+fn write_normalised(number: &str, text: &mut String) -> Result<(), OutOfRange> {
     // Nearly all numbers are integers, which need no allocation.
     if number
         .bytes()
@@ -284,11 +330,9 @@ fn write_string(string: &str, limit: usize, text: &mut String) {
     // Only the start of a long string is written, with a closing quote.
     let end = limit.saturating_sub(text.len()).saturating_add(1);
     let end = (end..string.len()).find(|&end| string.is_char_boundary(end));
-    let _ = write!(
-        text,
-        "{}",
-        Value::from(&string[..end.unwrap_or(string.len())])
-    );
+    let start = &string[..end.unwrap_or(string.len())];
+    // A string has no way not to be JSON.
+    text.push_str(&serde_json::to_string(start).unwrap_or_default());
 }
 
 /// A normalised number without an exponent, if that is short.

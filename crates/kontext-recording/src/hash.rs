@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::canonical::{Canonical, NUMBER, OutOfRange, TEXT, in_order, write_normalised};
+use crate::canonical::{Canonical, OutOfRange, TEXT, has_fraction, in_order, normalised_integer};
 
 /// The SHA-256 of an operation and a request body. Equal for equivalent bodies, regardless of
 /// the order of keys and the notation of numbers and strings.
@@ -53,16 +53,6 @@ impl RequestHash {
     }
 }
 
-/// Whether the value contains a number that is not a 64-bit integer.
-fn has_fraction(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => !number.is_u64() && !number.is_i64(),
-        Value::Array(entries) => entries.iter().any(has_fraction),
-        Value::Object(members) => members.values().any(has_fraction),
-        _ => false,
-    }
-}
-
 /// Adds a value in an unambiguous encoding. Strings of an unmarked value get the mark `text`.
 /// Members are sorted by key, because `serde_json` does not sort them if any crate in the
 /// build enables `preserve_order`.
@@ -82,12 +72,7 @@ fn add(value: &Value, text: Option<char>, hash: &mut Sha256) {
             }
         }
         Value::String(string) => add_text(text, string, hash),
-        Value::Number(number) => {
-            let mut normalised = String::new();
-            // An integer is never out of range.
-            let _ = write_normalised(&number.to_string(), &mut normalised);
-            add_text(Some(NUMBER), &normalised, hash);
-        }
+        Value::Number(number) => add_text(None, &normalised_integer(number), hash),
         Value::Bool(_) | Value::Null => {
             hash.update(b"v");
             add_text(None, &value.to_string(), hash);
@@ -117,6 +102,8 @@ mod tests {
         let hash = RequestHash::of("generate-image", Some(&Canonical::of(body).unwrap()));
         // The fast path returns the same.
         let value = serde_json::from_str(body).unwrap();
+        let canonical = Canonical::of_json(body, &value).unwrap();
+        assert_eq!(RequestHash::of("generate-image", Some(&canonical)), hash);
         let short = RequestHash::of_json("generate-image", body, &value);
         assert_eq!(short, Ok(hash), "{body}");
         hash

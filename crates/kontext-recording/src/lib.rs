@@ -7,7 +7,10 @@
 mod canonical;
 mod hash;
 mod meta;
+#[cfg(feature = "names")]
+mod names;
 mod pointer;
+mod strict_schema;
 
 pub use canonical::{Canonical, OutOfRange, blanks, key, readable, readable_start, string_end};
 pub use hash::RequestHash;
@@ -15,4 +18,7 @@ pub use meta::{
     AnswerMeta, FORMAT, KeptFile, META_FILE, MetaError, Origin, REQUEST_FILE, RecordingMeta,
     Redacted, Source, answer_of_file, file_of_answer,
 };
+#[cfg(feature = "names")]
+pub use names::{case_name, prompt_line};
 pub use pointer::Pointer;
+pub use strict_schema::{OPEN_MAP, strict_schema};

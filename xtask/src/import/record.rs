@@ -8,6 +8,7 @@ use std::{
 
 use kontext_recording::{
     AnswerMeta, Canonical, META_FILE, Origin, REQUEST_FILE, RecordingMeta, RequestHash, Source,
+    case_name, prompt_line,
 };
 use serde_json::Value;
 
@@ -22,9 +23,8 @@ const QUARANTINE: &str = "crates/kontext-mock/recordings/.quarantine";
 
 const RESPONSE_FILE: &str = "response.json";
 
-/// How many characters of a prompt name a case, and how many are a title.
-const NAME: usize = 48;
-const TITLE: usize = 120;
+/// How many bytes of a request's hash the name of a case has.
+const NAME_BYTES: usize = 4;
 
 /// What is recorded, and by what it is judged.
 pub(super) struct Recorder<'a> {
@@ -138,11 +138,15 @@ impl Recorder<'_> {
         let same: Vec<&Known> = known.iter().filter(|known| known.hash == hash).collect();
         let name = match same.first() {
             Some(known) => known.name.clone(),
-            None => format!("{}/{}", text("name"), case(value, &hash)),
+            None => format!(
+                "{}/{}",
+                text("name"),
+                case_name(Some(value), &hash, NAME_BYTES)
+            ),
         };
         let meta = RecordingMeta {
             format: 1, // there is one answer
-            title: title(value, &exchange.section),
+            title: prompt_line(Some(value)).unwrap_or_else(|| exchange.section.clone()),
             method: operation.method.clone(),
             path: operation.path.clone(),
             redacted: Vec::new(),
@@ -360,34 +364,4 @@ fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
         .collect();
     folders.sort();
     folders
-}
-
-/// The name of a case: its prompt in kebab case, and the start of its hash.
-fn case(request: &Value, hash: &RequestHash) -> String {
-    let prompt = request
-        .get("prompt")
-        .and_then(Value::as_str)
-        .unwrap_or("exchange");
-    let words = prompt.split(|one: char| !one.is_ascii_alphanumeric());
-    let mut name = String::new();
-    for word in words.filter(|word| !word.is_empty()) {
-        if name.len() + word.len() > NAME {
-            break;
-        }
-        name += &format!("{}-", word.to_ascii_lowercase());
-    }
-    name + &hash.digits(4)
-}
-
-/// The prompt in one line.
-fn title(request: &Value, section: &str) -> String {
-    let prompt = request
-        .get("prompt")
-        .and_then(Value::as_str)
-        .unwrap_or(section);
-    let words = prompt.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(TITLE) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
-    }
 }

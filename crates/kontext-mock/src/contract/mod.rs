@@ -2,7 +2,6 @@
 //! answer.
 
 mod schema;
-mod strict_schema;
 pub(crate) mod violations;
 
 pub use schema::{Contract, Operation};

@@ -2,6 +2,7 @@
 //! and answer.
 
 use jsonschema::Validator;
+use kontext_recording::{OPEN_MAP, strict_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{
@@ -10,10 +11,7 @@ use std::{
 };
 
 use crate::{
-    contract::{
-        strict_schema::{OPEN_MAP, close},
-        violations::{NOTHING, Step, Violation, violations_of},
-    },
+    contract::violations::{NOTHING, Step, Violation, violations_of},
     error::ContractError,
     truncate,
 };
@@ -513,7 +511,7 @@ impl StrictSchema {
     pub(crate) fn validator(&self) -> Result<&Validator, &str> {
         let compiled = self.compiled.get_or_init(|| {
             let schema = complete(&self.schema, &self.definitions);
-            compile(&close(&schema))
+            compile(&strict_schema(&schema))
         });
         compiled.as_ref().map_err(String::as_str)
     }

@@ -429,12 +429,22 @@ fn dotted(place: &[Step]) -> String {
 pub(crate) fn pointer(place: &[Step]) -> String {
     let mut text = String::new();
     for step in place {
-        let _ = match step {
-            Step::Index(index) => write!(text, "/{index}"),
-            Step::Key(key) => write!(text, "/{}", key.replace('~', "~0").replace('/', "~1")),
-        };
+        match step {
+            Step::Index(index) => text.push_str(&format!("/{index}")),
+            Step::Key(key) => push_key(&mut text, key),
+        }
     }
     text
+}
+
+/// Adds a key to a JSON pointer.
+pub(crate) fn push_key(pointer: &mut String, key: &str) {
+    pointer.push('/');
+    if key.contains(['~', '/']) {
+        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    } else {
+        pointer.push_str(key);
+    }
 }
 
 /// Puts lines below a heading, up to about 4 KiB, and says how many more there

@@ -56,8 +56,10 @@ pub(crate) struct Refusal {
 impl Reason {
     fn status(self) -> StatusCode {
         match self {
+            // Also for another method: the contract declares no 405.
             Self::NotFound | Self::Miss => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            // A limit of the mock's own, which the contract cannot declare.
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             // No 415: the contract does not declare it.
             Self::MediaType
@@ -156,7 +158,7 @@ impl Reply {
     /// which its id is made.
     pub(crate) fn error(status: StatusCode, message: &str, path: &str, number: u64) -> Self {
         let body = ErrorBody {
-            request_id: synthetic_id(0, number).into(),
+            request_id: synthetic_id(0, number),
             status_code: status.as_u16(),
             timestamp: TIMESTAMP,
             path: &truncate::text(path, 1000),
@@ -184,30 +186,6 @@ impl Reply {
 }
 
 /// An id in the form of a UUID that nobody takes for a real one.
-pub(crate) fn synthetic_id(kind: u8, number: u64) -> SyntheticId {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = *b"00000000-0000-4000-8000-000000000000";
-    text[7] = b'0' + kind % 10;
-    let mut rest = number;
-    for place in text[24..].iter_mut().rev() {
-        *place = DIGITS[(rest % 16) as usize];
-        rest /= 16;
-    }
-    SyntheticId(text)
-}
-
-/// An id of ASCII characters.
-pub(crate) struct SyntheticId([u8; 36]);
-
-impl From<SyntheticId> for HeaderValue {
-    fn from(id: SyntheticId) -> Self {
-        // Digits and hyphens have no way not to be a header's value.
-        Self::from_bytes(&id.0).unwrap_or_else(|_| Self::from_static(""))
-    }
-}
-
-impl From<SyntheticId> for String {
-    fn from(id: SyntheticId) -> Self {
-        Self::from_utf8_lossy(&id.0).into_owned()
-    }
+pub(crate) fn synthetic_id(kind: u8, number: u64) -> String {
+    format!("{kind:08}-0000-4000-8000-{number:012x}")
 }

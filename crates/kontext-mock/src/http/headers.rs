@@ -10,7 +10,7 @@ use axum::http::{
 };
 
 use crate::{
-    MATCH_HEADER,
+    MATCH_HEADER, RECORDING_HEADER,
     http::error_response::synthetic_id,
     matching::Match,
     state::billing::{Billed, usd},
@@ -19,7 +19,9 @@ use crate::{
 static MATCH: HeaderName = HeaderName::from_static(MATCH_HEADER);
 
 /// Identifies a request to the provider's support; every answer has it.
-pub(crate) static INFERENCE_ID: HeaderName = HeaderName::from_static("x-inference-id");
+static INFERENCE_ID: HeaderName = HeaderName::from_static(INFERENCE_ID_NAME);
+
+const INFERENCE_ID_NAME: &str = "x-inference-id";
 
 /// The client's own id for a request, given back where it is valid.
 static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -43,48 +45,55 @@ const EXPOSED: &str = "x-inference-id, x-client-request-id, x-aimlapi-credits-us
      x-kontext-synthetic, x-kontext-rewritten, x-kontext-validation, x-kontext-unknown, \
      x-kontext-ignored, x-kontext-fault, preference-applied";
 
-/// Which of the provider's headers an answer has although nobody recorded them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SyntheticHeaders {
-    inference_id: bool,
-    credits: bool,
-    usd: bool,
-}
-
-/// Adds what an answer cost, where it cost something and does not say it.
-pub(crate) fn add_cost(headers: &mut HeaderMap, billed: Billed) -> SyntheticHeaders {
-    let mut synthetic = SyntheticHeaders {
-        inference_id: !headers.contains_key(&INFERENCE_ID),
-        ..SyntheticHeaders::default()
-    };
-    if billed.generations == 0 {
-        return synthetic;
-    }
-    if !headers.contains_key(&CREDITS_USED) {
-        synthetic.credits = true;
-        headers.insert(CREDITS_USED.clone(), billed.credits.into());
-    }
-    if !headers.contains_key(&USD_SPENT)
-        && let Ok(value) = HeaderValue::from_str(&usd(billed.credits).to_string())
-    {
-        synthetic.usd = true;
-        headers.insert(USD_SPENT.clone(), value);
-    }
-    synthetic
-}
-
-/// Adds the id of the answer, where it has none, and says what is made up.
-pub(crate) fn add_inference_id(
+/// Adds what an answer cost, where it cost something and does not say it; what was found,
+/// and how; room for its id, where it has none; and which of the provider's are made up.
+pub(crate) fn complete(
     headers: &mut HeaderMap,
-    mut synthetic: SyntheticHeaders,
-    number: u64,
+    billed: Billed,
+    recording: Option<&str>,
+    how: Match,
 ) {
-    if synthetic.inference_id || !headers.contains_key(&INFERENCE_ID) {
-        synthetic.inference_id = true;
-        headers.insert(INFERENCE_ID.clone(), synthetic_id(1, number).into());
+    let mut synthetic = Vec::new();
+    if !has_id(headers) {
+        synthetic.push(INFERENCE_ID.as_str());
     }
-    if let Some(names) = synthetic.names() {
-        headers.insert(SYNTHETIC.clone(), HeaderValue::from_static(names));
+    let mut add = |name: &'static HeaderName, value: HeaderValue| {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value);
+            synthetic.push(name.as_str());
+        }
+    };
+    if billed.generations > 0 {
+        add(&CREDITS_USED, billed.credits.into());
+        if let Ok(value) = HeaderValue::from_str(&usd(billed.credits).to_string()) {
+            add(&USD_SPENT, value);
+        }
+    }
+    if let Some(Ok(name)) = recording.map(HeaderValue::from_str) {
+        headers.insert(RECORDING_HEADER, name);
+    }
+    set_match(headers, how);
+    if !has_id(headers) {
+        headers.insert(INFERENCE_ID.clone(), HeaderValue::from_static(""));
+    }
+    match HeaderValue::from_str(&synthetic.join(", ")) {
+        Ok(names) if !names.is_empty() => drop(headers.insert(SYNTHETIC.clone(), names)),
+        _ => {}
+    }
+}
+
+fn has_id(headers: &HeaderMap) -> bool {
+    headers.get(&INFERENCE_ID).is_some_and(|id| !id.is_empty())
+}
+
+/// Adds the id of an answer that has none.
+pub(crate) fn add_inference_id(headers: &mut HeaderMap, number: u64) {
+    if !has_id(headers)
+        && let Ok(id) = HeaderValue::try_from(synthetic_id(1, number))
+    {
+        headers.insert(INFERENCE_ID.clone(), id);
+        let names = headers.entry(SYNTHETIC.clone());
+        names.or_insert(HeaderValue::from_static(INFERENCE_ID_NAME));
     }
 }
 
@@ -99,19 +108,6 @@ pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap
         if (1..=128).contains(&bytes.len()) && bytes.iter().all(allowed) {
             headers.insert(CLIENT_REQUEST_ID.clone(), id.clone());
         }
-    }
-}
-
-/// Makes room for what is added to each answer of a recording, so that the
-/// headers need not grow for each of them.
-pub(crate) fn reserve(headers: &mut HeaderMap, synthetic: SyntheticHeaders) {
-    let room = HeaderValue::from_static("");
-    headers.insert(MATCH.clone(), room.clone());
-    if synthetic.inference_id {
-        headers.insert(INFERENCE_ID.clone(), room.clone());
-    }
-    if synthetic.names().is_some() {
-        headers.insert(SYNTHETIC.clone(), room);
     }
 }
 
@@ -153,24 +149,6 @@ pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, method
     if request.contains_key(private) {
         let allow = HeaderName::from_static("access-control-allow-private-network");
         headers.insert(allow, HeaderValue::from_static("true"));
-    }
-}
-
-impl SyntheticHeaders {
-    /// The names as the header has them; nothing where nothing is made up.
-    fn names(self) -> Option<&'static str> {
-        match (self.inference_id, self.credits, self.usd) {
-            (false, false, false) => None,
-            (true, false, false) => Some("x-inference-id"),
-            (true, true, false) => Some("x-inference-id, x-aimlapi-credits-used"),
-            (true, false, true) => Some("x-inference-id, x-aimlapi-usd-spent"),
-            (true, true, true) => {
-                Some("x-inference-id, x-aimlapi-credits-used, x-aimlapi-usd-spent")
-            }
-            (false, true, false) => Some("x-aimlapi-credits-used"),
-            (false, false, true) => Some("x-aimlapi-usd-spent"),
-            (false, true, true) => Some("x-aimlapi-credits-used, x-aimlapi-usd-spent"),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Takes connections and serves them until it is told to stop.
 
 use axum::{
+    BoxError,
     body::{Body, Bytes, HttpBody},
     http::{HeaderValue, Request, header::CONNECTION},
     response::Response,
@@ -123,7 +124,6 @@ async fn connection(
         let (service, wire) = (service.clone(), wire.clone());
         async move {
             wire.set_begun();
-            let request = request.map(Body::new);
             let response = close_if_unread(request, |request| service.serve(request, &wire)).await;
             Ok::<_, Infallible>(response)
         }
@@ -354,16 +354,17 @@ impl Drop for SharedRuntime {
 /// The connection ends after such an answer, because what is left of the body
 /// stands where the next request would. A client that is not told sends its next
 /// request on it and sees a broken pipe.
-pub(crate) async fn close_if_unread<F>(
-    request: Request<Body>,
+pub(crate) async fn close_if_unread<B, F>(
+    request: Request<B>,
     serve: impl FnOnce(Request<Body>) -> F,
 ) -> Response
 where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     F: Future<Output = Response>,
 {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
-        return serve(Request::from_parts(parts, body)).await;
+        return serve(Request::from_parts(parts, Body::new(body))).await;
     }
     let is_read = Arc::new(AtomicBool::new(false));
     let body = Body::new(WatchedBody {
@@ -380,19 +381,19 @@ where
 }
 
 /// A body that remembers whether it was read to its end.
-struct WatchedBody {
-    body: Body,
+struct WatchedBody<B> {
+    body: B,
     is_read: Arc<AtomicBool>,
 }
 
-impl HttpBody for WatchedBody {
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for WatchedBody<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if frame.is_none() || (matches!(frame, Some(Ok(_))) && self.body.is_end_stream()) {
             self.is_read.store(true, Ordering::Relaxed);

@@ -3,11 +3,9 @@
 use kontext_recording::{Canonical, key, readable_start};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::fmt::{self, Write as _};
 
-use crate::{
-    contract::violations::{self, Step},
-    truncate,
-};
+use crate::{contract::violations::push_key, truncate};
 
 /// How many bytes of a value a difference shows.
 const VALUE_BYTES: usize = 80;
@@ -63,7 +61,7 @@ impl Differences {
         found.compare(
             expected.map(Canonical::marked),
             received.map(Canonical::marked),
-            &mut Vec::new(),
+            &mut String::new(),
         );
         found
     }
@@ -78,7 +76,7 @@ impl Differences {
         found.compare(
             expected.map(Canonical::marked),
             received.map(Canonical::marked),
-            &mut Vec::new(),
+            &mut String::new(),
         );
         found.leaves
     }
@@ -113,30 +111,50 @@ impl Differences {
         self.shown
     }
 
+    /// Adds all differences to a line of the log, as long as that is short.
+    pub(crate) fn add_to(&self, text: &mut String) {
+        const BYTES: usize = 1000;
+        if self.shown.is_empty() {
+            return;
+        }
+        text.push_str(" differs: ");
+        let start = text.len();
+        for (index, one) in self.shown.iter().enumerate() {
+            let _ = match index {
+                0 => write!(text, "{one}"),
+                _ => write!(text, "; {one}"),
+            };
+        }
+        if self.count > self.shown.len() {
+            let _ = write!(text, "; and {} more", self.count - self.shown.len());
+        }
+        let end = start + truncate::beginning(&text[start..], BYTES).len();
+        if end < text.len() {
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+
     /// Writes each difference in one line, and how many more there are.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<_> = self.shown.iter().map(Difference::line).collect();
+        let mut lines: Vec<_> = self.shown.iter().map(ToString::to_string).collect();
         if self.count > self.shown.len() {
             lines.push(format!("and {} more", self.count - self.shown.len()));
         }
         lines
     }
 
-    fn compare(
-        &mut self,
-        expected: Option<&Value>,
-        received: Option<&Value>,
-        place: &mut Vec<Step>,
-    ) {
+    fn compare(&mut self, expected: Option<&Value>, received: Option<&Value>, place: &mut String) {
         match (expected, received) {
             (Some(Value::Object(expected)), Some(Value::Object(received))) => {
                 self.compare_objects(expected, received, place);
             }
             (Some(Value::Array(expected)), Some(Value::Array(received))) => {
+                let outer = place.len();
                 for index in 0..expected.len().max(received.len()) {
-                    place.push(Step::Index(index));
+                    let _ = write!(place, "/{index}");
                     self.compare(expected.get(index), received.get(index), place);
-                    place.pop();
+                    place.truncate(outer);
                 }
             }
             (expected, received) if expected == received => {}
@@ -146,7 +164,7 @@ impl Differences {
                 if self.room > 0 {
                     self.room -= 1;
                     self.shown.push(Difference {
-                        place: truncate::text(&violations::pointer(place), PLACE_BYTES),
+                        place: truncate::text(place, PLACE_BYTES),
                         expected: expected.map(shown),
                         received: received.map(shown),
                     });
@@ -159,43 +177,49 @@ impl Differences {
         &mut self,
         expected: &Map<String, Value>,
         received: &Map<String, Value>,
-        place: &mut Vec<Step>,
+        place: &mut String,
     ) {
         let mut names: Vec<_> = expected.keys().chain(received.keys()).collect();
         names.sort_unstable();
         names.dedup();
+        let outer = place.len();
         for name in names {
-            place.push(Step::Key(key(name).to_owned()));
+            push_key(place, key(name));
             self.compare(expected.get(name), received.get(name), place);
-            place.pop();
+            place.truncate(outer);
         }
     }
 }
 
-impl Difference {
+impl fmt::Display for Difference {
     /// Writes the difference in one line.
-    fn line(&self) -> String {
+    fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = match self.place.as_str() {
             "" => "body",
-            place => place,
+            place => truncate::beginning(place, 200),
         };
-        let mut place = truncate::text(place, 200);
         // A key must not end the line that it is named in.
         if place.contains(char::is_control) {
-            place = format!("{place:?}");
+            write!(line, "{place:?}")?;
+        } else {
+            line.write_str(place)?;
         }
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        format!(
-            "{place}: expected {}, received {}",
-            shown(&self.expected),
-            shown(&self.received)
-        )
+        if place.len() < self.place.len() {
+            line.write_str("…")?;
+        }
+        let expected = self.expected.as_deref().unwrap_or("nothing");
+        let received = self.received.as_deref().unwrap_or("nothing");
+        write!(line, ": expected {expected}, received {received}")
     }
 }
 
 /// Writes a marked value as JSON, as far as a person reads it.
 fn shown(marked: &Value) -> String {
-    truncate::text(&readable_start(marked, VALUE_BYTES), VALUE_BYTES)
+    let text = readable_start(marked, VALUE_BYTES);
+    if text.len() > VALUE_BYTES {
+        return truncate::text(&text, VALUE_BYTES);
+    }
+    text
 }
 
 /// Counts the values without parts in a value; an empty list or object is one.

@@ -49,7 +49,7 @@ pub enum Match {
 }
 
 /// Whether a request is one that a recording has exactly.
-pub(crate) fn exact(body: &EvaluatedBody, query: Option<&str>) -> Option<usize> {
+pub(crate) fn exact(body: &EvaluatedBody<'_>, query: Option<&str>) -> Option<usize> {
     body.exact.filter(|_| query.is_none())
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn exact(body: &EvaluatedBody, query: Option<&str>) -> Option<usize> 
 pub(crate) fn differences(
     set: &RecordingIndex,
     index: usize,
-    body: &EvaluatedBody,
+    body: &EvaluatedBody<'_>,
     query: Option<&str>,
 ) -> Differences {
     let recorded = set.canonical(index).map(|recorded| set.stripped(recorded));
@@ -79,7 +79,7 @@ pub(crate) fn differences(
 pub(crate) fn nearest(
     set: &RecordingIndex,
     operation: &str,
-    body: &EvaluatedBody,
+    body: &EvaluatedBody<'_>,
 ) -> Option<usize> {
     let model = body.model.as_deref();
     let body = body.canonical().map(|body| set.stripped(body));

@@ -6,14 +6,14 @@ use axum::{
 };
 use kontext_recording::{
     AnswerMeta, Canonical, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, RequestHash,
-    Source,
+    Source, prompt_line,
 };
 use serde_json::Value;
 use std::borrow::Cow;
 
 use crate::{
     contract::Operation,
-    recorder::{slug, store::Unsaved},
+    recorder::store::Unsaved,
     recordings::{BROKE_OFF, Case, OWN_HEADERS},
     redaction::{Redaction, RedactionEntry, Secret, keeps_header},
 };
@@ -55,6 +55,14 @@ impl Draft {
         let mut files = self.files.clone();
         files.insert(META_FILE.to_owned(), self.meta.to_json().into());
         files
+    }
+}
+
+/// The title of a recording: the request in one line.
+pub(crate) fn title(method: &str, path: &str, request: Option<&Value>) -> String {
+    match prompt_line(request) {
+        Some(prompt) => format!("{method} {path}: {prompt}"),
+        None => format!("{method} {path}"),
     }
 }
 
@@ -139,7 +147,7 @@ impl Exchange<'_> {
             hash: asked.hash,
             meta: RecordingMeta {
                 format: 1,
-                title: slug::title(method, path, asked.value.as_ref()),
+                title: title(method, path, asked.value.as_ref()),
                 method: method.to_owned(),
                 path: path.to_owned(),
                 redacted: Vec::new(),

@@ -10,7 +10,6 @@ pub(crate) mod redact;
 pub(crate) mod relay;
 pub(crate) mod rules;
 mod server;
-pub(crate) mod slug;
 pub(crate) mod staging;
 pub(crate) mod store;
 pub(crate) mod tee_body;

@@ -294,7 +294,7 @@ impl Proxy {
 
     fn say(&self, line: &str) {
         if self.settings.log {
-            log::write(format!("{} {line}\n", log::now()));
+            log::write(format_args!("{} {line}", log::now()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use kontext_recording::{
-    Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash, answer_of_file,
+    Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash, answer_of_file, case_name,
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
@@ -12,9 +12,8 @@ use crate::{
     error::RecordError,
     log::with_causes,
     recorder::{
-        exchange::{Draft, places},
+        exchange::{Draft, places, title},
         rules::{Rules, Wanted},
-        slug,
         staging::{Lock, Place, Shelf},
         store::{NAME_BYTES, Store, read_recording},
     },
@@ -162,8 +161,8 @@ pub(crate) fn redacted(
     };
     let new_request = request(&files);
     let (method, path) = (recording.method(), recording.path());
-    if meta.title == slug::title(method, path, old_request.as_ref()) {
-        meta.title = slug::title(method, path, new_request.as_ref());
+    if meta.title == title(method, path, old_request.as_ref()) {
+        meta.title = title(method, path, new_request.as_ref());
     }
     let of_title = words(&mut meta.title, "/title");
     all.extend(of_title.iter().cloned());
@@ -314,7 +313,7 @@ impl Store {
         let old_request = request(&old_files);
         let is_synthetic = NAME_BYTES
             .iter()
-            .any(|bytes| place.case == slug::case(old_request.as_ref(), &old_identity, *bytes));
+            .any(|bytes| place.case == case_name(old_request.as_ref(), &old_identity, *bytes));
         let new = if is_synthetic && old_identity != draft.hash {
             self.place(&state, place.shelf, &found, &place.operation, &draft)?
         } else {

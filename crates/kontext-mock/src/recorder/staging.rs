@@ -6,10 +6,9 @@
 //! the recorder lives; the system unlocks it however the recorder ends, so a
 //! folder whose file can be locked is a dead recorder's.
 
-use fs4::FileExt;
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
     thread,
@@ -56,7 +55,7 @@ impl Lock {
         let file = Self::open(root)?;
         let begun = Instant::now();
         let mut is_said = false;
-        while FileExt::try_lock(&file).is_err() {
+        while !try_lock(&file)? {
             if begun.elapsed() >= SOON && !is_said {
                 say_waiting(root);
                 is_said = true;
@@ -77,24 +76,31 @@ impl Lock {
     /// Waits until no one else changes the recordings of a folder.
     pub(crate) fn take(root: &Path) -> io::Result<Self> {
         let file = Self::open(root)?;
-        if FileExt::try_lock(&file).is_err() {
-            let begun = Instant::now();
-            while FileExt::try_lock(&file).is_err() {
-                if begun.elapsed() >= SOON {
-                    say_waiting(root);
-                    FileExt::lock(&file)?;
-                    break;
-                }
-                thread::sleep(BREATH);
+        let begun = Instant::now();
+        while !try_lock(&file)? {
+            if begun.elapsed() >= SOON {
+                say_waiting(root);
+                file.lock()?;
+                break;
             }
+            thread::sleep(BREATH);
         }
         Ok(Self { _file: file })
     }
 }
 
+/// Whether a lock was free, and is ours now.
+fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn say_waiting(root: &Path) {
-    log::write(format!(
-        "waiting for another recorder that has locked {}\n",
+    log::write(format_args!(
+        "waiting for another recorder that has locked {}",
         root.display()
     ));
 }
@@ -105,7 +111,7 @@ impl Staging {
     pub(crate) fn open(root: &Path, _lock: &Lock) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(root)?;
         let alive = File::create(folder.path().join(ALIVE))?;
-        FileExt::lock(&alive)?;
+        alive.lock()?;
         for entry in fs::read_dir(root)? {
             let path = entry?.path();
             let is_staging = path
@@ -230,7 +236,7 @@ impl Staging {
 /// file to lock died before it had made it: folders are made under the lock.
 fn is_dead(staging: &Path) -> bool {
     match OpenOptions::new().write(true).open(staging.join(ALIVE)) {
-        Ok(file) => FileExt::try_lock(&file).is_ok(),
+        Ok(file) => file.try_lock().is_ok(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }

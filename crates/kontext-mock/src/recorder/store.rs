@@ -1,7 +1,7 @@
 //! The folder that a recorder writes into, beside other recorders.
 
 use axum::body::Bytes;
-use kontext_recording::{META_FILE, REQUEST_FILE, RequestHash, file_of_answer};
+use kontext_recording::{META_FILE, REQUEST_FILE, RequestHash, case_name, file_of_answer};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -19,7 +19,6 @@ use crate::{
         pictures::keep_pictures,
         rules::{Rules, Wanted},
         server::RecordMode,
-        slug,
         staging::{Lock, Place, Shelf, Staging},
     },
     recordings::{
@@ -187,7 +186,7 @@ impl Store {
         let alone = Place {
             shelf: Shelf::Served,
             operation: operation.to_owned(),
-            case: slug::case(draft.request.as_ref(), &draft.hash, NAME_BYTES[0]),
+            case: case_name(draft.request.as_ref(), &draft.hash, NAME_BYTES[0]),
         };
         let (read, report) = self.validate(&alone, &draft.all_files())?;
         let (shelf, name) = if exchange.broke_off {
@@ -357,12 +356,12 @@ impl Store {
         let elsewhere = found.iter().map(|found| found.place.case.clone());
         let new = NAME_BYTES
             .iter()
-            .map(|bytes| slug::case(draft.request.as_ref(), &draft.hash, *bytes));
+            .map(|bytes| case_name(draft.request.as_ref(), &draft.hash, *bytes));
         let case = elsewhere.chain(new).find(is_free).ok_or_else(|| {
             format!(
                 "{}/{} is there and cannot be read, repair or delete it",
                 shelf.folder(&self.root).join(operation).display(),
-                slug::case(draft.request.as_ref(), &draft.hash, NAME_BYTES[0])
+                case_name(draft.request.as_ref(), &draft.hash, NAME_BYTES[0])
             )
         })?;
         Ok(Place {

@@ -1,9 +1,9 @@
 //! Puts markers in the place of what is to be taken out.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use kontext_recording::{Canonical, blanks, readable, string_end};
-use memchr::{memchr, memchr3, memmem};
+use memchr::{memchr, memchr3, memmem::Finder};
 use regex::{Captures, Regex};
 
 use super::{
@@ -28,6 +28,10 @@ const LEVELS: usize = 128;
 
 /// How many bytes a place has, about, before it ends in `…`.
 const PLACE_BYTES: usize = 1000;
+
+/// The words that tokens have in them, or before them.
+static WORDS: LazyLock<[Finder<'_>; 3]> =
+    LazyLock::new(|| ["sk-", "earer", "EARER"].map(Finder::new));
 
 /// What there is to take out.
 #[derive(Clone, Copy)]
@@ -57,9 +61,7 @@ impl Rules<'_> {
         !self.redaction.patterns.is_empty()
             || memchr3(b'%', b'\\', b'=', text).is_some()
             || memchr(b'@', text).is_some()
-            || [&b"sk-"[..], b"earer", b"EARER"]
-                .iter()
-                .any(|word| memmem::find(text, word).is_some())
+            || WORDS.iter().any(|word| word.find(text).is_some())
             || self.secrets.iter().any(|secret| secret.is_in(text))
     }
 

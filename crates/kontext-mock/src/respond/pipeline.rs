@@ -22,7 +22,7 @@ use crate::{
         body,
         connection::{CloseMode, ConnectionHandle},
         error_response::{Reason, Refusal, Reply},
-        headers::{self, SyntheticHeaders},
+        headers,
         listener::{Service, close_if_unread},
     },
     log,
@@ -99,7 +99,6 @@ pub(crate) struct Answer {
     pub(crate) error: Option<&'static str>,
     pub(crate) differences: Vec<Difference>,
     pub(crate) billed: Billed,
-    pub(crate) synthetic: SyntheticHeaders,
     /// The fields that the contract does not allow.
     pub(crate) fields: Vec<String>,
     /// The members that the contract does not know, as the header names them.
@@ -157,7 +156,11 @@ pub(crate) fn answer(
     if let Some(answer) = early(exchange) {
         return answer;
     }
-    let mut body = evaluated(mock, exchange, operation);
+    let bytes = exchange.body.clone();
+    let secrets = Secret::from_headers(&exchange.parts.headers);
+    let validation = mock.settings.validation;
+    let set = &exchange.loaded.set;
+    let mut body = EvaluatedBody::new(set, operation, validation, &bytes, &secrets);
     exchange.data_uris = mem::take(&mut body.data_uris);
     let warning = validate(mock, exchange, operation, &body)?;
     if exchange.session.state().run_out(&mut exchange.plan) {
@@ -182,24 +185,12 @@ pub(crate) fn answer(
     if let Some(warning) = warning {
         answer.note.push_str(" validation: ");
         let redaction = &exchange.loaded.set.redaction;
-        let secrets = Secret::from_headers(&exchange.parts.headers);
         answer.note.push_str(&redaction.text(&warning, &secrets).0);
         // A header takes ASCII alone.
         let ascii: String = warning.escape_default().collect();
         answer.reply.set(VALIDATION_HEADER, &ascii);
     }
     Ok(answer)
-}
-
-/// Evaluates a request's body.
-fn evaluated(mock: &Mock, exchange: &Exchange, operation: &Operation) -> EvaluatedBody {
-    EvaluatedBody::new(
-        &exchange.loaded.set,
-        operation,
-        mock.settings.validation,
-        &exchange.body,
-        &Secret::from_headers(&exchange.parts.headers),
-    )
 }
 
 /// A member's name as a header can hold it: quoted and escaped where it is no plain one.
@@ -255,7 +246,7 @@ fn validate(
     mock: &Mock,
     exchange: &Exchange,
     operation: &Operation,
-    body: &EvaluatedBody,
+    body: &EvaluatedBody<'_>,
 ) -> Result<Option<String>, Refusal> {
     let has_body = !exchange.body.is_empty();
     let takes_body = operation
@@ -466,7 +457,7 @@ impl Mock {
             ..
         } = exchange;
         let reply = &mut answer.reply;
-        headers::add_inference_id(&mut reply.headers, answer.synthetic, number);
+        headers::add_inference_id(&mut reply.headers, number);
         headers::add_client_request_id(&mut reply.headers, &parts.headers);
         headers::add_cors(&mut reply.headers, &parts.headers);
         if !plan.names.is_empty() {
@@ -477,14 +468,14 @@ impl Mock {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
         if self.settings.log_requests {
-            log::Line {
+            let line = log::Line {
                 parts: &parts,
                 session: session.name.as_deref(),
                 took: started.elapsed() + plan.delay,
                 answer: &answer,
                 faults: &plan.names,
-            }
-            .write();
+            };
+            log::write(format_args!("{line}"));
         }
         let reply = answer.reply;
         self.journal.add(Entry {
@@ -521,7 +512,7 @@ impl Mock {
 impl Service for Mock {
     fn note(&self, event: &str) {
         if self.settings.log_requests {
-            log::write(format!("{} {event}\n", log::now()));
+            log::write(format_args!("{} {event}", log::now()));
         }
     }
 

@@ -2,23 +2,19 @@
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, HeaderValue, Uri, header::HOST, request::Parts},
+    http::{HeaderMap, HeaderValue, header::HOST, request::Parts},
 };
 use kontext_recording::{Canonical, blanks, string_end};
 use memchr::memchr;
-use std::{
-    borrow::Cow,
-    net::SocketAddr,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, net::SocketAddr, ops::Range, sync::Arc};
 
 use crate::{
-    FILES_PATH, RECORDING_HEADER,
+    FILES_PATH,
     http::{
         error_response::Reply,
-        headers::{self, REWRITTEN, SyntheticHeaders},
+        headers::{self, REWRITTEN},
     },
+    matching::Match,
     recordings::{RecordedAnswer, Recording},
     state::billing::Billed,
 };
@@ -42,8 +38,6 @@ pub(crate) struct Replay {
 #[derive(Debug)]
 pub(crate) struct ReplayAnswer {
     pub(crate) billed: Billed,
-    /// Which of the provider's headers were not recorded.
-    pub(crate) synthetic: SyntheticHeaders,
     reply: Reply,
     rewritten: Option<Rewritten>,
 }
@@ -53,8 +47,6 @@ pub(crate) struct ReplayAnswer {
 struct Rewritten {
     headers: HeaderMap,
     pieces: Vec<Piece>,
-    /// The last body that was made, and for which origin: clients keep to one.
-    last: Mutex<Option<(Box<str>, Bytes)>>,
 }
 
 /// A piece of a body that names kept pictures.
@@ -103,12 +95,10 @@ impl ReplayAnswer {
         } else {
             Billed::default()
         };
-        let synthetic = headers::add_cost(&mut reply.headers, billed);
-        reply.set(RECORDING_HEADER, recording);
-        headers::reserve(&mut reply.headers, synthetic);
+        // How it is found is set anew for each request.
+        headers::complete(&mut reply.headers, billed, Some(recording), Match::Exact);
         Self {
             billed,
-            synthetic,
             rewritten: Rewritten::of(recording, answer, &reply),
             reply,
         }
@@ -118,16 +108,17 @@ impl ReplayAnswer {
         self.reply.status.as_u16()
     }
 
-    /// The answer, with the URLs of kept pictures pointing to the mock, where
-    /// it is known under which address the client found it.
-    pub(crate) fn reply(&self, origin: Option<&Origin<'_>>) -> Reply {
-        match (&self.rewritten, origin) {
-            (Some(rewritten), Some(origin)) => Reply {
+    /// The answer, with the URLs of kept pictures below that of the mock, where
+    /// it is known.
+    pub(crate) fn reply(&self, base_url: impl FnOnce() -> Option<String>) -> Reply {
+        let rewritten = self.rewritten.as_ref();
+        match rewritten.and_then(|rewritten| Some((rewritten, base_url()?))) {
+            Some((rewritten, base_url)) => Reply {
                 status: self.reply.status,
                 headers: rewritten.headers.clone(),
-                body: rewritten.body(origin),
+                body: rewritten.body(&base_url),
             },
-            _ => self.reply.clone(),
+            None => self.reply.clone(),
         }
     }
 }
@@ -140,71 +131,34 @@ impl Rewritten {
         Some(Self {
             pieces: pieces(recording, answer)?,
             headers,
-            last: Mutex::default(),
         })
     }
 
-    fn body(&self, origin: &Origin<'_>) -> Bytes {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, body)) = &*last
-            && **known == *origin.rest
-        {
-            return body.clone();
-        }
-        let mut body = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::AsRecorded(bytes) => body.extend_from_slice(bytes),
-                Piece::Picture(path) => {
-                    body.extend_from_slice(origin.url().as_bytes());
-                    body.extend_from_slice(path.as_bytes());
-                }
-            }
-        }
-        let body = Bytes::from(body);
-        *last = Some((origin.rest.as_ref().into(), body.clone()));
-        body
+    fn body(&self, base_url: &str) -> Bytes {
+        let parts = self.pieces.iter().flat_map(|piece| match piece {
+            Piece::AsRecorded(bytes) => [&**bytes, &[]],
+            Piece::Picture(path) => [base_url.as_bytes(), path.as_bytes()],
+        });
+        let mut body = Vec::with_capacity(parts.clone().map(<[u8]>::len).sum());
+        parts.for_each(|part| body.extend_from_slice(part));
+        body.into()
     }
 }
 
-/// Where clients find the mock.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin<'a> {
-    scheme: &'static str,
-    rest: Cow<'a, str>,
-}
-
-impl<'a> Origin<'a> {
-    /// The URL that the user named, without a slash at its end.
-    pub(crate) fn public(url: &'a str) -> Self {
-        let (scheme, rest) = ("", url.into());
-        Self { scheme, rest }
-    }
-
-    /// Reads it from `Host`, or from a target with an authority. Where neither
-    /// is there or they are not of the usual form, it is the address that the
-    /// client is connected to, if it is.
-    pub(crate) fn of(parts: &'a Parts, address: Option<SocketAddr>) -> Option<Self> {
-        let connected = || Some(address?.to_string().into());
-        let rest = Self::read(&parts.uri, &parts.headers).or_else(connected)?;
-        let scheme = "http://";
-        Some(Self { scheme, rest })
-    }
-
-    fn read(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
-        let host = match uri.authority() {
-            Some(authority) => authority.as_str(),
-            None => headers.get(HOST).map(HeaderValue::to_str)?.ok()?,
-        };
-        // It becomes part of a JSON text and of a URL.
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-        let is_usual = !host.is_empty() && host.len() <= 300 && host.bytes().all(plain);
-        is_usual.then_some(host.into())
-    }
-
-    /// The origin as a URL without a slash at its end.
-    pub(crate) fn url(&self) -> String {
-        format!("{}{}", self.scheme, self.rest)
+/// The URL under which a client found the mock, without a slash at its end: by `Host`, or
+/// by a target with an authority. Where neither is there or they are not of the usual
+/// form, by the address that the client is connected to, if it is.
+pub(crate) fn base_url(parts: &Parts, address: Option<SocketAddr>) -> Option<String> {
+    // It becomes part of a JSON text and of a URL.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let host = match parts.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()),
+    };
+    let host = host.filter(|host| (1..=300).contains(&host.len()) && host.bytes().all(plain));
+    match host {
+        Some(host) => Some(format!("http://{host}")),
+        None => Some(format!("http://{}", address?)),
     }
 }
 
@@ -269,6 +223,7 @@ fn decoded(spelled: &[u8]) -> Option<Cow<'_, str>> {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use axum::http::Request;
 
     #[test]
     fn a_string_is_found_however_it_is_spelled_and_a_key_is_none() {
@@ -282,20 +237,18 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_taken_only_in_its_usual_form() {
-        let origin = |host: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, HeaderValue::from_str(host).unwrap());
-            let uri = Uri::from_static("/v1");
-            Origin::read(&uri, &headers).map(Cow::into_owned)
+    fn base_url_follows_a_usual_host_only() {
+        let base_url = |uri: &str, host: &str| {
+            let request = Request::builder().uri(uri).header(HOST, host);
+            super::base_url(&request.body(()).unwrap().into_parts().0, None)
         };
-        assert_eq!(origin("[::1]:80").as_deref(), Some("[::1]:80"));
-        assert_eq!(origin("mock:4010").as_deref(), Some("mock:4010"));
-        for odd in ["", "a\"b", "a/b", "user@host", "a b", &"a".repeat(301)] {
-            assert_eq!(origin(odd), None, "{odd}");
+        for host in ["[::1]:80", "mock:4010"] {
+            assert_eq!(base_url("/v1", host), Some(format!("http://{host}")));
         }
-        let uri = Uri::from_static("http://proxied:1/v1");
-        let found = Origin::read(&uri, &HeaderMap::new()).map(Cow::into_owned);
-        assert_eq!(found.as_deref(), Some("proxied:1"));
+        for odd in ["", "a\"b", "a/b", "user@host", "a b", &"a".repeat(301)] {
+            assert_eq!(base_url("/v1", odd), None, "{odd}");
+        }
+        let proxied = base_url("http://proxied:1/v1", "mock:4010");
+        assert_eq!(proxied.as_deref(), Some("http://proxied:1"));
     }
 }

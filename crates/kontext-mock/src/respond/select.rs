@@ -10,10 +10,10 @@ use crate::{
         headers::{self, header_list},
     },
     log,
-    matching::{self, Match, MatchMode, index::RecordingIndex},
+    matching::{self, Match, MatchMode, diff::Differences, index::RecordingIndex},
     respond::{
         pipeline::{Answer, Exchange},
-        replay::Origin,
+        replay::base_url,
         synthetic,
         validate::EvaluatedBody,
     },
@@ -29,7 +29,7 @@ pub(crate) struct Choice<'a> {
     pub(crate) mock: &'a Mock,
     pub(crate) exchange: &'a Exchange,
     pub(crate) operation: &'a Operation,
-    pub(crate) body: &'a EvaluatedBody,
+    pub(crate) body: &'a EvaluatedBody<'a>,
     /// What the faults make of the request.
     pub(crate) plan: &'a mut Plan,
 }
@@ -186,12 +186,8 @@ impl<'a> Choice<'a> {
         }
         drop(state);
         self.exchange.loaded.mark_used(index);
-        let origin = if self.mock.settings.rewrite_urls {
-            self.origin()
-        } else {
-            None
-        };
-        let mut reply = served.reply(origin.as_ref());
+        let rewrites = self.mock.settings.rewrite_urls;
+        let mut reply = served.reply(|| self.base_url().filter(|_| rewrites));
         if how == Match::Exact && !self.body.ignored.is_empty() {
             reply.set(IGNORED_HEADER, &self.body.ignored.join(", "));
         }
@@ -201,28 +197,21 @@ impl<'a> Choice<'a> {
             found: Some(how),
             recording: Some(recording.name.clone()),
             billed: served.billed,
-            synthetic: served.synthetic,
             ..Answer::default()
         };
         if how != Match::Exact {
-            self.add_differences(&mut answer, index);
+            answer.differences = self.add_differences(&mut answer, index).into_list();
         }
         Ok(answer)
     }
 
-    fn add_differences(&self, answer: &mut Answer, index: usize) -> Vec<String> {
+    /// Puts down how the request differs from that of a recording.
+    fn add_differences(&self, answer: &mut Answer, index: usize) -> Differences {
         // It is shown, logged and kept.
         let query = self.query().map(|query| self.mock.redacted_query(query));
         let differences = matching::differences(self.set(), index, self.body, query.as_deref());
-        let lines = differences.lines();
-        if !lines.is_empty() {
-            answer.note.push_str(" differs: ");
-            answer
-                .note
-                .push_str(&truncate::text(&lines.join("; "), 1000));
-        }
-        answer.differences = differences.into_list();
-        lines
+        differences.add_to(&mut answer.note);
+        differences
     }
 
     /// Refuses a request that no recording answers, with the nearest one, what
@@ -233,7 +222,9 @@ impl<'a> Choice<'a> {
         let nearest = matching::nearest(set, self.operation.name(), self.body).and_then(|index| {
             let prepared = set.prepared.get(index)?;
             facts.recording = Some(prepared.name.clone());
-            let lines = self.add_differences(&mut facts, index);
+            let differences = self.add_differences(&mut facts, index);
+            let lines = differences.lines();
+            facts.differences = differences.into_list();
             Some((prepared, lines))
         });
         let command = log::record_command(self.mock.settings.folder.as_deref());
@@ -287,8 +278,7 @@ impl<'a> Choice<'a> {
         let spelt = compared.map_or_else(String::new, |body| {
             kontext_recording::readable(body.marked())
         });
-        let origin = self.origin().map(|origin| origin.url());
-        let base_url = origin.unwrap_or_default();
+        let base_url = self.base_url().unwrap_or_default();
         let settings = &self.mock.settings.generate;
         let page = self.operation.page_of(Some(&body));
         let takes_images = page.is_none_or(|page| page.knows("image_url"));
@@ -299,22 +289,19 @@ impl<'a> Choice<'a> {
         let billed = Billed::of_answer(&made, None);
         self.exchange.session.state().charge(self.plan, billed)?;
         let mut reply = Reply::new(StatusCode::OK, "application/json", made);
-        let synthetic = headers::add_cost(&mut reply.headers, billed);
-        headers::set_match(&mut reply.headers, Match::Generated);
+        headers::complete(&mut reply.headers, billed, None, Match::Generated);
         Ok(Answer {
             reply,
             found: Some(Match::Generated),
             billed,
-            synthetic,
             ..Answer::default()
         })
     }
 
-    fn origin(&self) -> Option<Origin<'a>> {
-        match &self.mock.settings.public_url {
-            Some(url) => Some(Origin::public(url)),
-            None => Origin::of(&self.exchange.parts, self.exchange.address),
-        }
+    /// Where clients find the mock.
+    fn base_url(&self) -> Option<String> {
+        let public = self.mock.settings.public_url.clone();
+        public.or_else(|| base_url(&self.exchange.parts, self.exchange.address))
     }
 
     fn set(&self) -> &'a RecordingIndex {

@@ -39,7 +39,7 @@ pub enum Validation {
 /// What is made of a request's body: parsed once, validated once, and looked up
 /// by its hash.
 #[derive(Debug)]
-pub(crate) struct EvaluatedBody {
+pub(crate) struct EvaluatedBody<'a> {
     /// Why the contract does not allow it, if it does not.
     pub(crate) refusal: Option<Refusal>,
     /// The model that it is for; none where the contract does not tell requests apart.
@@ -52,32 +52,32 @@ pub(crate) struct EvaluatedBody {
     pub(crate) unknown: Vec<String>,
     /// The data URIs in it.
     pub(crate) data_uris: Vec<DataUri>,
-    compared: Compared,
+    compared: Compared<'a>,
     /// What differences are looked for in, made when somebody asks.
     canonical: OnceLock<Option<Canonical>>,
 }
 
 /// A body as it is compared with those of recordings.
 #[derive(Debug, Default)]
-pub(crate) enum Compared {
+pub(crate) enum Compared<'a> {
     /// There is none.
     Nothing,
-    /// JSON, its secrets redacted.
-    Json(String),
+    /// JSON, its secrets redacted; and parsed.
+    Json(Cow<'a, str>, Value),
     /// Something that is not JSON, which no recording has; or something that is
     /// refused before it is compared.
     #[default]
     Opaque,
 }
 
-impl EvaluatedBody {
+impl<'a> EvaluatedBody<'a> {
     /// Evaluates a body for an operation; `secrets` are those of the request's
     /// headers.
     pub(crate) fn new(
         set: &RecordingIndex,
         operation: &Operation,
         validation: Validation,
-        body: &[u8],
+        body: &'a [u8],
         secrets: &[Secret],
     ) -> Self {
         let read = match operation.request() {
@@ -111,7 +111,7 @@ impl EvaluatedBody {
         });
         let hash = match compared {
             Compared::Nothing => Some(RequestHash::of(operation.name(), None)),
-            Compared::Json(_) | Compared::Opaque => hash,
+            Compared::Json(..) | Compared::Opaque => hash,
         };
         let mut evaluated = Self {
             refusal,
@@ -142,19 +142,19 @@ impl EvaluatedBody {
     /// The body as differences are looked for in it, where there is one that is
     /// JSON.
     pub(crate) fn canonical(&self) -> Option<&Canonical> {
-        let Compared::Json(text) = &self.compared else {
+        let Compared::Json(text, value) = &self.compared else {
             return None;
         };
         // Its numbers have been found in range.
-        let canonical = || Canonical::of(text).ok();
+        let canonical = || Canonical::of_json(text, value).ok();
         self.canonical.get_or_init(canonical).as_ref()
     }
 }
 
 /// What is made of a body, before its recording is looked up.
 #[derive(Default)]
-struct Evaluated {
-    compared: Compared,
+struct Evaluated<'a> {
+    compared: Compared<'a>,
     hash: Option<RequestHash>,
     refusal: Option<Refusal>,
     model: Option<String>,
@@ -163,14 +163,14 @@ struct Evaluated {
 }
 
 /// Evaluates a body that is there, or refuses it because it cannot be read.
-fn evaluate(
+fn evaluate<'a>(
     set: &RecordingIndex,
     operation: &Operation,
     contract: &RequestContract,
     validation: Validation,
-    body: &[u8],
+    body: &'a [u8],
     secrets: &[Secret],
-) -> Result<Evaluated, Refusal> {
+) -> Result<Evaluated<'a>, Refusal> {
     let text = text(body).map_err(|problem| not_json(&problem))?;
     if value_limit::is_too_much(text) {
         return Err(Refusal::new(
@@ -203,9 +203,9 @@ fn evaluate(
         model: page.and_then(PageContract::model).map(str::to_owned),
         unknown: page.map_or_else(Vec::new, |page| unknown(page, &value)),
         data_uris: journal::data_uris(&value),
-        compared: Compared::Json(redacted.into_owned()),
         hash: Some(hash),
         refusal,
+        compared: Compared::Json(redacted, value),
     })
 }
 

@@ -1,18 +1,19 @@
 //! What a mock was sent and what it answered, the last thousand of it.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::VecDeque,
+    fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
-    contract::violations::{self, Step},
+    contract::violations::push_key,
     matching::{Match, diff::Difference},
     redaction,
     state::billing::Billed,
@@ -87,35 +88,36 @@ const DATA_URIS: usize = 20;
 
 /// The data URIs among the values of a body.
 pub(crate) fn data_uris(body: &Value) -> Vec<DataUri> {
-    fn collect(value: &Value, place: &mut Vec<Step>, found: &mut Vec<DataUri>) {
+    fn collect(value: &Value, place: &mut String, found: &mut Vec<DataUri>) {
+        let outer = place.len();
         match value {
             Value::String(text) if found.len() < DATA_URIS => {
                 found.extend(DataUri::of(text, place));
             }
             Value::Array(entries) => {
                 for (index, entry) in entries.iter().enumerate() {
-                    place.push(Step::Index(index));
+                    let _ = write!(place, "/{index}");
                     collect(entry, place, found);
-                    place.pop();
+                    place.truncate(outer);
                 }
             }
             Value::Object(members) => {
                 for (name, member) in members {
-                    place.push(Step::Key(name.clone()));
+                    push_key(place, name);
                     collect(member, place, found);
-                    place.pop();
+                    place.truncate(outer);
                 }
             }
             _ => {}
         }
     }
     let mut found = Vec::new();
-    collect(body, &mut Vec::new(), &mut found);
+    collect(body, &mut String::new(), &mut found);
     found
 }
 
 impl DataUri {
-    fn of(text: &str, place: &[Step]) -> Option<Self> {
+    fn of(text: &str, place: &str) -> Option<Self> {
         let scheme = text.get(..5)?;
         let (header, data) = text[5..]
             .split_once(',')
@@ -126,7 +128,7 @@ impl DataUri {
         };
         let media_type = header.split(';').next().unwrap_or_default();
         Some(Self {
-            pointer: truncate::text(&violations::pointer(place), 1000),
+            pointer: truncate::text(place, 1000),
             media_type: truncate::text(media_type, 100),
             bytes: decoded.as_ref().map(Vec::len),
             sha256: decoded.map(|data| format!("{:x}", Sha256::digest(data))),
@@ -138,7 +140,7 @@ impl DataUri {
 /// hold on to the buffer that the connection was read into.
 #[derive(Debug, Default)]
 pub(crate) struct Headers {
-    text: Box<str>,
+    text: String,
     left_out: usize,
 }
 
@@ -187,36 +189,24 @@ impl Entry {
 impl Headers {
     /// Copies headers, without the values that hold secrets.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let length = |(name, value): (&HeaderName, &HeaderValue)| {
-            let is_secret = redaction::is_secret_header(name.as_str());
-            let value = if is_secret { HIDDEN.len() } else { value.len() };
-            name.as_str().len() + value + ": \n".len()
-        };
-        // As long as it will be, so that it is put into a box without a copy.
-        let all: usize = headers.iter().map(length).sum();
-        let mut text = String::with_capacity(all.min(JOURNAL_HEADERS));
+        let mut text = String::with_capacity(256);
         let mut left_out = 0;
         for (name, value) in headers {
-            if text.len() + length((name, value)) > JOURNAL_HEADERS {
+            let value = if redaction::is_secret_header(name.as_str()) {
+                HIDDEN.into()
+            } else {
+                String::from_utf8_lossy(value.as_bytes())
+            };
+            let length = name.as_str().len() + value.len() + ": \n".len();
+            if text.len() + length > JOURNAL_HEADERS {
                 left_out += 1;
                 continue;
             }
-            text.push_str(name.as_str());
-            text.push_str(": ");
-            if redaction::is_secret_header(name.as_str()) {
-                text.push_str(HIDDEN);
-            } else {
-                match value.to_str() {
-                    Ok(value) => text.push_str(value),
-                    Err(_) => text.push_str(&String::from_utf8_lossy(value.as_bytes())),
-                }
+            for part in [name.as_str(), ": ", &value, "\n"] {
+                text.push_str(part);
             }
-            text.push('\n');
         }
-        Self {
-            text: text.into(),
-            left_out,
-        }
+        Self { text, left_out }
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -369,61 +359,33 @@ impl Received {
     }
 }
 
-/// How the admin API writes an entry.
-#[derive(Serialize)]
-struct Written<'a> {
-    number: u64,
-    session: Option<&'a str>,
-    at_milliseconds: u128,
-    method: &'a str,
-    path: &'a str,
-    query: Option<&'a str>,
-    headers: Vec<(&'a str, &'a str)>,
-    headers_left_out: usize,
-    body: std::borrow::Cow<'a, str>,
-    body_length: usize,
-    body_is_cut: bool,
-    body_sha256: Option<&'a str>,
-    data_uris: &'a [DataUri],
-    status: u16,
-    #[serde(rename = "match")]
-    found: Option<&'static str>,
-    recording: Option<&'a str>,
-    error: Option<&'a str>,
-    invalid_fields: &'a [String],
-    differences: &'a [Difference],
-    faults: &'a [String],
-    billed: Billed,
-}
-
 impl Serialize for Received {
+    /// As the admin API writes it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Written {
-            number: self.number(),
-            session: self.session(),
-            at_milliseconds: self
-                .at()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |time| time.as_millis()),
-            method: self.method(),
-            path: self.path(),
-            query: self.query(),
-            headers: self.headers().collect(),
-            headers_left_out: self.headers_left_out(),
-            body: String::from_utf8_lossy(self.body()),
-            body_length: self.body_length(),
-            body_is_cut: self.body().len() < self.body_length(),
-            body_sha256: self.body_sha256(),
-            data_uris: self.data_uris(),
-            status: self.status(),
-            found: self.found().map(Match::name),
-            recording: self.recording(),
-            error: self.error(),
-            invalid_fields: self.invalid_fields(),
-            differences: self.differences(),
-            faults: self.faults(),
-            billed: self.billed(),
-        }
-        .serialize(serializer)
+        let at = self.at().duration_since(UNIX_EPOCH);
+        let entry = json!({
+            "number": self.number(),
+            "session": self.session(),
+            "at_milliseconds": at.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            "method": self.method(),
+            "path": self.path(),
+            "query": self.query(),
+            "headers": self.headers().collect::<Vec<_>>(),
+            "headers_left_out": self.headers_left_out(),
+            "body": String::from_utf8_lossy(self.body()),
+            "body_length": self.body_length(),
+            "body_is_cut": self.body().len() < self.body_length(),
+            "body_sha256": self.body_sha256(),
+            "data_uris": self.data_uris(),
+            "status": self.status(),
+            "match": self.found().map(Match::name),
+            "recording": self.recording(),
+            "error": self.error(),
+            "invalid_fields": self.invalid_fields(),
+            "differences": self.differences(),
+            "faults": self.faults(),
+            "billed": self.billed(),
+        });
+        entry.serialize(serializer)
     }
 }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use crate::{
+    builder::DEFAULT_BODY_LIMIT,
     contract::Contract,
     error::StartError,
     http::body::Key,
@@ -52,6 +53,24 @@ pub(crate) struct Settings {
     pub(crate) folder: Option<PathBuf>,
     /// What is ignored besides what the folder says.
     pub(crate) ignore: Vec<kontext_recording::Pointer>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            key: None,
+            match_mode: MatchMode::default(),
+            validation: Validation::default(),
+            generate: Generate::default(),
+            body_limit: DEFAULT_BODY_LIMIT,
+            journal_body: JOURNAL_BODY,
+            log_requests: false,
+            rewrite_urls: true,
+            public_url: None,
+            folder: None,
+            ignore: Vec::new(),
+        }
+    }
 }
 
 /// Everything that answers requests.
@@ -124,7 +143,7 @@ impl Mock {
             let strays = set.recordings.strays().iter();
             for stray in strays.filter(|stray| self.settings.log_requests && !known.contains(stray))
             {
-                log::write(format!("{} warning: {stray}\n", log::now()));
+                log::write(format_args!("{} warning: {stray}", log::now()));
             }
             *loaded = Arc::new(loaded.followed_by(set));
             count

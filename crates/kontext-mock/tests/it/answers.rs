@@ -463,7 +463,7 @@ fn list_shows_the_statuses_in_order() {
         "{output}"
     );
     let mut serve = process::command(&["serve", "--listen", "127.0.0.1:0", "--recordings"]);
-    let serving = Process::start(serve.arg(folder.path()), "kontext-mock listening on");
+    let serving = Process::serve(serve.arg(folder.path()));
     let all = admin_json(serving.address, "recordings");
     assert_eq!(all["recordings"][0]["statuses"], json!([429, 200, 200]));
 }

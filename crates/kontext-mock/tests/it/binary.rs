@@ -1,9 +1,8 @@
 //! The binary: what it prints, where, and its exit codes.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::SocketAddr,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    io::Write as _,
+    process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -12,101 +11,18 @@ use crate::{
     folders::Folder,
     http::{self, PATH, add_bird_with, post, send},
     log::stable,
+    process::{self, Process, command},
 };
 
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kontext-mock"));
-    command.args(arguments).env_remove("KONTEXT_MOCK_KEY");
-    command
-}
-
 pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command(arguments).output().unwrap();
-    (
-        status.code(),
-        String::from_utf8(stdout).unwrap(),
-        String::from_utf8(stderr).unwrap(),
-    )
-}
-
-/// A binary that serves. It is killed when a test fails.
-pub(crate) struct Serving {
-    pub(crate) child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    pub(crate) address: SocketAddr,
-}
-
-impl Serving {
-    pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let address = line
-            .strip_prefix("kontext-mock listening on http://")
-            .and_then(|rest| rest.strip_suffix('\n'))
-            .unwrap_or_else(|| panic!("{line:?}"))
-            .parse()
-            .unwrap();
-        Self {
-            child,
-            output,
-            address,
-        }
-    }
-
-    /// Sends a signal, and returns how it ended and what it wrote on its
-    /// standard error.
-    pub(crate) fn stop(self, signal: &str) -> (ExitStatus, String) {
-        self.signal(signal);
-        self.wait()
-    }
-
-    pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{signal}"), self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
-    }
-
-    /// Waits for its end.
-    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
-        let status = self.child.wait().unwrap();
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "", "one line on standard output is all");
-        let mut errors = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut errors)
-            .unwrap();
-        (status, errors)
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    process::run(&mut command(arguments))
 }
 
 #[cfg(unix)]
 #[test]
 fn it_serves_until_a_signal_and_logs_without_secrets() {
     for signal in ["TERM", "INT"] {
-        let serving = Serving::start(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
+        let serving = Process::serve(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
         let headers = [
             ("authorization", "Bearer s3cret"),
             ("content-type", "application/json"),
@@ -120,7 +36,7 @@ fn it_serves_until_a_signal_and_logs_without_secrets() {
         post(serving.address, add_bird_with(json!({})));
         post(serving.address, "{");
         send(serving.address, "GET", "/__mock/health", &[], b"");
-        let (status, errors) = serving.stop(signal);
+        let (status, errors) = serving.end_by(signal);
         assert_eq!(status.code(), Some(0), "{errors}");
         let lines: Vec<_> = errors.lines().collect();
         let requests: Vec<_> = lines[..3].iter().map(|line| stable(line)).collect();
@@ -146,21 +62,21 @@ fn it_serves_until_a_signal_and_logs_without_secrets() {
 #[cfg(unix)]
 #[test]
 fn a_half_sent_request_does_not_hold_up_the_end() {
-    let serving = Serving::start(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
+    let serving = Process::serve(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
     let mut stream = http::connect(serving.address);
     write!(
         stream,
         "POST {PATH} HTTP/1.1\r\nhost: mock\r\ncontent-length: 5\r\n\r\n1"
     )
     .unwrap();
-    let (status, _) = serving.stop("TERM");
+    let (status, _) = serving.end_by("TERM");
     assert_eq!(status.code(), Some(0));
 }
 
 #[test]
 fn options_reach_the_server() {
     let folder = Folder::with_add_bird();
-    let serving = Serving::start(&mut command(&[
+    let serving = Process::serve(&mut command(&[
         "serve",
         "--listen",
         "127.0.0.1:0",
@@ -180,8 +96,8 @@ fn options_reach_the_server() {
 fn a_key_is_required_by_option_or_environment_and_never_printed() {
     let listen = ["serve", "--listen", "127.0.0.1:0"];
     let servings = [
-        Serving::start(command(&listen).args(["--key", "s3cret"])),
-        Serving::start(command(&listen).env("KONTEXT_MOCK_KEY", "s3cret")),
+        Process::serve(command(&listen).args(["--key", "s3cret"])),
+        Process::serve(command(&listen).env("KONTEXT_MOCK_KEY", "s3cret")),
     ];
     for serving in servings {
         let headers = [
@@ -193,7 +109,7 @@ fn a_key_is_required_by_option_or_environment_and_never_printed() {
         assert_eq!(answer.status, 200);
         assert_eq!(post(serving.address, body).status, 401);
         #[cfg(unix)]
-        assert!(!serving.stop("TERM").1.contains("s3cret"));
+        assert!(!serving.end_by("TERM").1.contains("s3cret"));
     }
     let help = command(&["serve", "--help"])
         .env("KONTEXT_MOCK_KEY", "s3cret")
@@ -211,7 +127,7 @@ fn a_key_is_required_by_option_or_environment_and_never_printed() {
 
 #[test]
 fn a_port_in_use_is_named() {
-    let serving = Serving::start(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
+    let serving = Process::serve(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
     let address = serving.address.to_string();
     let (code, output, errors) = run(&["serve", "--listen", &address]);
     assert_eq!((code, output.as_str()), (Some(2), ""));
@@ -355,13 +271,13 @@ fn an_empty_variable_is_unset_and_others_set_options() {
     ] {
         empty.env(format!("KONTEXT_MOCK_{name}"), "");
     }
-    let serving = Serving::start(&mut empty);
+    let serving = Process::serve(&mut empty);
     assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
     let mut set = command(&["serve"]);
     set.env("KONTEXT_MOCK_PORT", "0")
         .env("KONTEXT_MOCK_MATCH", "strict")
         .env("KONTEXT_MOCK_FAULT", "status=503,times=1;429,times=1");
-    let serving = Serving::start(&mut set);
+    let serving = Process::serve(&mut set);
     let statuses = [(); 3].map(|()| post(serving.address, add_bird_with(json!({}))).status);
     assert_eq!(statuses, [503, 429, 200]);
     let other = add_bird_with(json!({"prompt": "x"}));
@@ -369,7 +285,7 @@ fn an_empty_variable_is_unset_and_others_set_options() {
     // The command line goes before the environment.
     let mut both = command(&["serve", "--port", "0", "--match", "nearest"]);
     both.env("KONTEXT_MOCK_MATCH", "strict");
-    let serving = Serving::start(&mut both);
+    let serving = Process::serve(&mut both);
     let other = add_bird_with(json!({"prompt": "x"}));
     assert_eq!(post(serving.address, other).found().0, Some("nearest"));
     // What is wrong in a variable is named.
@@ -382,8 +298,56 @@ fn an_empty_variable_is_unset_and_others_set_options() {
 }
 
 #[test]
+fn variables_of_repeatable_options_take_several_values() {
+    for ignore in ["/seed,/prompt", "/seed, /prompt,", "/seed\n/prompt\r\n"] {
+        let mut serve = command(&["serve", "--port", "0"]);
+        let serving = Process::serve(serve.env("KONTEXT_MOCK_IGNORE", ignore));
+        let other = add_bird_with(json!({"prompt": "x", "seed": 1}));
+        let answer = post(serving.address, other);
+        assert_eq!(answer.found().0, Some("exact"), "{ignore:?}");
+        let ignored = answer.header("x-kontext-ignored");
+        assert_eq!(ignored, Some("/seed, /prompt"));
+    }
+    let mut serve = command(&["serve", "--port", "0"]);
+    let faults = "503,times=1\n429=7,times=1; status=500,times=1";
+    let serving = Process::serve(serve.env("KONTEXT_MOCK_FAULT", faults));
+    let statuses = [(); 4].map(|()| post(serving.address, add_bird_with(json!({}))).status);
+    assert_eq!(statuses, [503, 429, 500, 200]);
+    let upstream = "http://127.0.0.1:9";
+    let output = command(&["verify", "--dry-run", "--upstream", upstream])
+        .env(
+            "KONTEXT_MOCK_CASE",
+            "generate-image/add-bird,generate-image/combine-two-images",
+        )
+        .output();
+    let output = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(output.contains("upstream: 2 of 2"), "{output}");
+    // Commas are part of regular expressions.
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let output = command(&["record", "--upstream", upstream, "--recordings", path])
+        .env("KONTEXT_MOCK_REDACT_PATTERN", "ab{1,2}\n(c")
+        .output();
+    let errors = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(errors.contains("the pattern \"(c\""), "{errors}");
+}
+
+#[test]
+fn missing_folder_is_the_only_thing_said() {
+    let output = command(&["serve", "--port", "0", "--recordings", "nosuch"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        errors,
+        "error: the recordings cannot be read:\n  nosuch: cannot be read: No such file or directory \
+         (os error 2); name a folder of recordings that can be read\n"
+    );
+}
+
+#[test]
 fn localhost_is_both_loopbacks() {
-    let serving = Serving::start(&mut command(&[
+    let serving = Process::serve(&mut command(&[
         "serve",
         "--listen",
         "localhost:0",
@@ -396,7 +360,7 @@ fn localhost_is_both_loopbacks() {
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
         let other = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
         assert_eq!(post(other, add_bird_with(json!({}))).status, 200);
-        let (_, errors) = serving.stop("TERM");
+        let (_, errors) = serving.end_by("TERM");
         assert!(
             errors.contains(&format!("also listening on http://[::1]:{port}\n")),
             "{errors}"
@@ -408,8 +372,8 @@ fn localhost_is_both_loopbacks() {
 fn fail_on_miss_that_cannot_fail_is_said_at_the_start() {
     for (mode, is_said) in [("nearest", true), ("generate", true), ("strict", false)] {
         let arguments = ["serve", "--port", "0", "--fail-on-miss", "--match", mode];
-        let serving = Serving::start(&mut command(&arguments));
-        let (status, errors) = serving.stop("TERM");
+        let serving = Process::serve(&mut command(&arguments));
+        let (status, errors) = serving.end_by("TERM");
         assert_eq!(status.code(), Some(0));
         let warning = format!("--fail-on-miss never fails with --match {mode}");
         assert_eq!(errors.contains(&warning), is_said, "{errors}");
@@ -429,7 +393,7 @@ fn generated_answers_need_no_recordings() {
         "--match",
         "generate",
     ];
-    let serving = Serving::start(&mut command(&arguments));
+    let serving = Process::serve(&mut command(&arguments));
     let answer = post(serving.address, add_bird_with(json!({})));
     assert_eq!((answer.status, answer.found().0), (200, Some("generated")));
     let reload = send(
@@ -446,13 +410,13 @@ fn generated_answers_need_no_recordings() {
 
 #[test]
 fn health_says_whether_a_mock_is_up() {
-    let serving = Serving::start(&mut command(&["serve", "--port", "0"]));
+    let serving = Process::serve(&mut command(&["serve", "--port", "0"]));
     let url = format!("http://{}", serving.address);
     let (code, output, _) = run(&["health", &url]);
     assert_eq!(code, Some(0));
     let health: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(health["status"], "ok");
-    serving.stop("TERM");
+    serving.end_by("TERM");
     let (code, output, errors) = run(&["health", &url]);
     assert_eq!((code, output.as_str()), (Some(1), ""));
     assert!(errors.starts_with(&format!("error: {url}: ")), "{errors}");
@@ -477,7 +441,7 @@ fn the_container_recipe_serves_and_is_healthy() {
     // Another port, because others may use this one.
     let mut serve = Command::new(env!("CARGO_BIN_EXE_kontext-mock"));
     serve.args(list(recipe.rsplit_once("\nCMD ").unwrap().1.trim()));
-    let serving = Serving::start(serve.env(name, "127.0.0.1:0"));
+    let serving = Process::serve(serve.env(name, "127.0.0.1:0"));
     let check = list(after(" CMD "));
     assert_eq!(check[0], "/kontext-mock");
     let arguments = check[1..]
@@ -486,29 +450,4 @@ fn the_container_recipe_serves_and_is_healthy() {
     let arguments: Vec<_> = arguments.collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     assert_eq!(run(&arguments).0, Some(0));
-    // The compose file asks the same, and its empty key is no key.
-    let compose = include_str!("../../compose.yaml");
-    assert!(compose.contains(&format!(
-            "[\"CMD\", {}]",
-            check
-                .iter()
-                .map(|one| format!("{one:?}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        )));
-    for line in compose
-        .lines()
-        .filter(|line| line.contains("KONTEXT_MOCK_"))
-    {
-        let name = line.trim().split(':').next().unwrap();
-        let option = name
-            .strip_prefix("KONTEXT_MOCK_")
-            .unwrap_or("key")
-            .to_lowercase();
-        let help = run(&["serve", "--help"]).1;
-        assert!(
-            help.contains(&format!("--{}", option.replace('_', "-"))),
-            "{name}"
-        );
-    }
 }

@@ -6,8 +6,8 @@ use kontext_mock::{FAULT_HEADER, Fault, FaultKind, MockServer};
 use serde_json::json;
 
 use crate::{
-    binary::{Serving, command},
     http::{self, Answer, PATH, add_bird_with, post},
+    process::{Process, command},
     wire::{Ended, Seen, charged, last_request, post_with, wait_for},
 };
 
@@ -218,7 +218,7 @@ async fn a_client_that_tries_again_pays_twice_where_it_was_charged_before() {
 
 #[test]
 fn faults_of_the_command_line_act_together() {
-    let serving = Serving::start(&mut command(&[
+    let serving = Process::serve(&mut command(&[
         "serve",
         "--listen",
         "127.0.0.1:0",

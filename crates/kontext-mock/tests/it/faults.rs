@@ -7,8 +7,8 @@ use kontext_mock::{FAULT_HEADER, Fault, MockServer};
 use serde_json::json;
 
 use crate::{
-    binary::{Serving, command},
     http::{Answer, add_bird_with, post},
+    process::{Process, command},
     wire::{Ended, Seen, admin, admin_json, charged, last_request, post_with},
 };
 
@@ -285,7 +285,7 @@ fn by_the_command_line() {
     for fault in EARLY.iter().chain(LATE) {
         command.args(["--fault", &format!("{fault},times=1")]);
     }
-    let serving = Serving::start(&mut command);
+    let serving = Process::serve(&mut command);
     check_one_after_the_other(serving.address);
 }
 

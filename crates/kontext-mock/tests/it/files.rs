@@ -198,7 +198,7 @@ fn the_binary_has_an_option_for_it() {
         ("--quiet", format!("http://mock{AT}")),
         ("--keep-urls", URL.to_owned()),
     ] {
-        let serving = crate::binary::Serving::start(&mut crate::binary::command(&[
+        let serving = crate::process::Process::serve(&mut crate::process::command(&[
             "serve",
             "--listen",
             "127.0.0.1:0",

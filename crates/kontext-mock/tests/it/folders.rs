@@ -347,22 +347,22 @@ fn stray_files_are_skipped_with_one_warning_each() {
 #[test]
 fn stray_files_stop_neither_start_nor_reload() {
     use crate::{
-        binary::{Serving, command},
         http::{add_bird_with, post},
+        process::{Process, command},
         wire::admin,
     };
 
     let (folder, strays) = with_strays();
     let name = folder.path().to_str().unwrap();
     let arguments = ["serve", "--port", "0", "--no-watch", "--recordings", name];
-    let serving = Serving::start(&mut command(&arguments));
+    let serving = Process::serve(&mut command(&arguments));
     assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
     folder.write("generate-image/late.orig", "x");
     for _ in 0..2 {
         let reload = admin(serving.address, "POST", "recordings/reload", "");
         assert_eq!(reload.status, 200);
     }
-    let (_, errors) = serving.stop("TERM");
+    let (_, errors) = serving.end_by("TERM");
     assert_eq!(
         errors.matches("warning: ").count(),
         strays.len() + 1,

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use zune_jpeg::JpegDecoder;
 
 use crate::{
-    binary::{Serving, command},
     http::{self, Answer, add_bird_with, post},
+    process::{Process, command},
     wire::{admin_json, post_with},
 };
 
@@ -311,14 +311,14 @@ fn the_binary_takes_seed_and_shape() {
             "generate",
         ];
         arguments.extend(options);
-        Serving::start(&mut command(&arguments))
+        Process::serve(&mut command(&arguments))
     };
     let (plain, seed, shape) = (
         start(&[]),
         start(&["--seed", "5"]),
         start(&["--shape", "data"]),
     );
-    let ask = |serving: &Serving| urls(&ask(serving.address, json!({"output_format": "png"})));
+    let ask = |serving: &Process| urls(&ask(serving.address, json!({"output_format": "png"})));
     assert_ne!(ask(&plain), ask(&seed));
     assert_eq!(ask(&plain), ask(&shape));
     let (width, height) = size(&download(shape.address, &ask(&shape)[0]));

@@ -15,7 +15,7 @@ use crate::{
 
 fn serve(options: &[&str]) -> Process {
     let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
-    Process::start(&mut command(&arguments), "kontext-mock listening on")
+    Process::serve(&mut command(&arguments))
 }
 
 /// A line of the log without what is another one each time, its time and duration,
@@ -99,7 +99,7 @@ fn a_server_without_file_descriptors_says_so_once_and_recovers() {
         "-c",
         &format!("ulimit -n 24; exec {program} serve --port 0"),
     ]);
-    let mut server = Process::start(&mut shell, "kontext-mock listening on");
+    let mut server = Process::serve(&mut shell);
     let open: Vec<_> = (0..40)
         .map(|_| TcpStream::connect(server.address).unwrap())
         .collect();

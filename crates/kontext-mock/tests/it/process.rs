@@ -62,6 +62,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Starts a mock.
+    pub(crate) fn serve(command: &mut Command) -> Self {
+        Self::start(command, "kontext-mock listening on")
+    }
+
     /// Starts it, and waits for the line that says it is up: `start` and the
     /// address.
     pub(crate) fn start(command: &mut Command, start: &str) -> Self {
@@ -120,14 +125,20 @@ impl Process {
         self.output.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "one line on standard output is all");
         self.seen.extend(self.errors.iter());
-        (status, self.seen.join("\n"))
+        let lines = self.seen.iter().map(|line| format!("{line}\n"));
+        (status, lines.collect())
+    }
+
+    /// Sends a signal, and waits for its end as [`end`](Self::end) does.
+    pub(crate) fn end_by(self, signal: &str) -> (ExitStatus, String) {
+        self.signal(signal);
+        self.end()
     }
 
     /// Stops it in order, expects that it says that all is well, and returns
     /// its standard error.
     pub(crate) fn stop(self) -> String {
-        self.signal("TERM");
-        let (status, errors) = self.end();
+        let (status, errors) = self.end_by("TERM");
         assert_eq!(status.code(), Some(0), "{errors}");
         errors
     }

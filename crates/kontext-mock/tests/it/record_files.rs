@@ -122,7 +122,7 @@ fn pictures_are_kept_and_served() {
     drop((cdn, upstream));
     let mut command = process::command(&["serve", "--listen", "127.0.0.1:0"]);
     command.arg("--recordings").arg(folder.path());
-    let serving = Process::start(&mut command, "kontext-mock listening on");
+    let serving = Process::serve(&mut command);
     let answer = post(serving.address, body);
     for (index, expected) in ["1", "2", "1"].into_iter().enumerate() {
         let url = answer.json()["images"][index]["url"]

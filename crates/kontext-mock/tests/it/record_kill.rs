@@ -116,7 +116,7 @@ fn killed_in_a_loop_it_leaves_whole_recordings() {
 
 #[test]
 fn a_mock_serves_whole_recordings_while_they_are_replaced() {
-    let upstream = Upstream::start(|request, stream| respond(stream, 200, &[], &image(request)));
+    let upstream = Upstream::images();
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &[]);
     let body = add_bird_with(json!({"prompt": "Again and again."}));

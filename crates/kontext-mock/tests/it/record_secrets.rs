@@ -213,7 +213,7 @@ fn a_binary_answer_with_a_secret_is_not_saved() {
 
 #[test]
 fn the_same_secrets_find_the_recording_and_others_do_not() {
-    let upstream = Upstream::start(|request, stream| respond(stream, 200, &[], &image(request)));
+    let upstream = Upstream::images();
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &["--mode", "missing"]);
     let (key, cookie) = (Secret::new("key"), Secret::new("cookie"));
@@ -240,7 +240,7 @@ fn the_same_secrets_find_the_recording_and_others_do_not() {
     // The mock finds it with the same rules.
     let mut command = process::command(&["serve", "--listen", "127.0.0.1:0", "--match", "strict"]);
     command.arg("--recordings").arg(folder.path());
-    let serving = Process::start(&mut command, "kontext-mock listening on");
+    let serving = Process::serve(&mut command);
     for (signature, found) in [("one-signature", "exact"), ("a-third-signature", "miss")] {
         let answer = send_with(
             serving.address,
@@ -277,7 +277,7 @@ fn rules_are_added_once_and_keep_their_key() {
 
 #[test]
 fn a_prompt_that_is_taken_out_is_in_no_name() {
-    let upstream = Upstream::start(|request, stream| respond(stream, 200, &[], &image(request)));
+    let upstream = Upstream::images();
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &["--redact-pointer", "/prompt"]);
     let (key, cookie) = (Secret::new("key"), Secret::new("cookie"));

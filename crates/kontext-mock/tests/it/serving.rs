@@ -14,19 +14,20 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    binary::{Serving, command, run},
+    binary::run,
     folders::Folder,
     http::{add_bird_with, post},
+    process::{Process, command},
     wire::{Seen, admin, admin_json, wait_for},
 };
 
 const LISTEN: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
-fn serve(options: &[&str]) -> Serving {
-    Serving::start(command(&LISTEN).args(options))
+fn serve(options: &[&str]) -> Process {
+    Process::serve(command(&LISTEN).args(options))
 }
 
-fn miss(serving: &Serving) {
+fn miss(serving: &Process) {
     let answer = post(serving.address, add_bird_with(json!({"prompt": "x"})));
     assert_eq!(answer.found().0, Some("miss"));
 }
@@ -46,7 +47,7 @@ fn the_port_file_has_the_port_while_the_server_is_up() {
     assert_eq!(mode & 0o777, umask, "others may read it as any other file");
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing else is left beside it");
-    assert_eq!(serving.stop("TERM").0.code(), Some(0));
+    assert_eq!(serving.end_by("TERM").0.code(), Some(0));
     assert!(!file.exists());
 }
 
@@ -124,7 +125,7 @@ fn a_miss_fails_the_run_where_it_is_to() {
         for _ in 0..misses {
             miss(&serving);
         }
-        let (status, errors) = serving.stop("TERM");
+        let (status, errors) = serving.end_by("TERM");
         assert_eq!(status.code(), Some(code), "{options:?}: {errors}");
         let summary = "unmatched requests: 2\n";
         assert_eq!(errors.contains(summary), misses > 0, "{errors}");
@@ -137,7 +138,7 @@ fn a_reset_hides_no_miss_from_the_exit_code() {
     miss(&serving);
     assert_eq!(admin(serving.address, "POST", "reset", "").status, 204);
     assert_eq!(admin_json(serving.address, "health")["misses"], 0);
-    assert_eq!(serving.stop("TERM").0.code(), Some(1));
+    assert_eq!(serving.end_by("TERM").0.code(), Some(1));
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn misses_of_sessions_and_a_second_signal_fail_the_run_as_well() {
         std::net::TcpStream::connect(serving.address).err()
     });
     serving.signal("TERM");
-    assert_eq!(serving.wait().0.code(), Some(1));
+    assert_eq!(serving.end().0.code(), Some(1));
     assert_eq!(Seen::on(&mut stream).bytes, b"");
 }
 
@@ -172,7 +173,7 @@ fn the_log_of_a_miss_says_how_to_record_it() {
     let name = folder.path().to_str().unwrap();
     let serving = serve(&["--match", "strict", "--recordings", name]);
     miss(&serving);
-    let (_, errors) = serving.stop("TERM");
+    let (_, errors) = serving.end_by("TERM");
     let (line, rest) = errors.split_once('\n').unwrap();
     assert_eq!(
         crate::log::stable(line),
@@ -192,7 +193,7 @@ fn the_log_of_a_miss_says_how_to_record_it() {
 fn quiet_leaves_the_lines_of_requests_out() {
     let serving = serve(&["--match", "strict", "--quiet"]);
     miss(&serving);
-    let (_, errors) = serving.stop("TERM");
+    let (_, errors) = serving.end_by("TERM");
     assert_eq!(
         errors,
         "unmatched requests: 1\n\
@@ -209,7 +210,7 @@ fn stale_recordings_are_named_at_the_start() {
     });
     let serving = serve(&["--quiet", "--recordings", folder.path().to_str().unwrap()]);
     post(serving.address, add_bird_with(json!({})));
-    let (_, errors) = serving.stop("TERM");
+    let (_, errors) = serving.end_by("TERM");
     assert_eq!(
         errors,
         "generate-image/add-bird was made under an older contract; record it again, or look at it \
@@ -225,7 +226,7 @@ fn a_folder_is_watched_unless_it_is_not_to_be() {
         });
     };
     let seed =
-        |serving: &Serving| post(serving.address, add_bird_with(json!({}))).json()["seed"].clone();
+        |serving: &Process| post(serving.address, add_bird_with(json!({}))).json()["seed"].clone();
     let (watched, still) = (Folder::with_add_bird(), Folder::with_add_bird());
     let name = |folder: &Folder| folder.path().to_str().unwrap().to_owned();
     let watching = serve(&["--quiet", "--recordings", &name(&watched)]);
@@ -247,7 +248,7 @@ fn a_folder_is_watched_unless_it_is_not_to_be() {
             .as_str()
             .map(str::to_owned)
     });
-    let (status, errors) = watching.stop("TERM");
+    let (status, errors) = watching.end_by("TERM");
     assert_eq!(status.code(), Some(0));
     let expected = format!(
         "reload failed, still serving the previous set: the recordings cannot be read:\n  {}/generate-image/add-bird/recording.json, line 1, \
@@ -302,7 +303,7 @@ fn a_folder_that_cannot_be_written_serves() {
         admin(serving.address, "POST", "recordings/reload", "").status,
         200
     );
-    let (status, errors) = serving.stop("TERM");
+    let (status, errors) = serving.end_by("TERM");
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
     assert_eq!(times(folder.path()), before);
     set_writable(&folder, true);

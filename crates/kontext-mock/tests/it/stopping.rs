@@ -10,13 +10,13 @@ use kontext_mock::FAULT_HEADER;
 use serde_json::json;
 
 use crate::{
-    binary::{Serving, command},
     http::{PATH, add_bird_with, connect, post},
+    process::{Process, command},
     wire::{self, Ended, Seen, admin_json, last_request, request, wait_for},
 };
 
-fn serve() -> Serving {
-    Serving::start(&mut command(&[
+fn serve() -> Process {
+    Process::serve(&mut command(&[
         "serve",
         "--listen",
         "127.0.0.1:0",
@@ -26,7 +26,7 @@ fn serve() -> Serving {
 
 /// Waits until the mock has put so many requests down, which it does before it
 /// delays their answers.
-fn wait_for_requests(serving: &Serving, count: usize) {
+fn wait_for_requests(serving: &Process, count: usize) {
     wait_for("the requests", || {
         let requests = admin_json(serving.address, "requests");
         (requests["requests"].as_array().unwrap().len() == count).then_some(())
@@ -58,7 +58,7 @@ fn a_request_in_flight_is_answered_first() {
             Some(&*answer.body.len().to_string())
         );
     }
-    let (status, errors) = serving.wait();
+    let (status, errors) = serving.end();
     assert_eq!(status.code(), Some(0), "{errors}");
 }
 
@@ -76,7 +76,7 @@ fn nobody_is_let_in_meanwhile() {
         std::net::TcpStream::connect(serving.address).err()
     });
     assert_eq!(wire::next(&mut stream).status, 200);
-    assert_eq!(serving.wait().0.code(), Some(0));
+    assert_eq!(serving.end().0.code(), Some(0));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_second_signal_ends_at_once() {
         });
         let start = Instant::now();
         serving.signal(signals[1]);
-        let (status, errors) = serving.wait();
+        let (status, errors) = serving.end();
         assert_eq!(status.code(), Some(0), "{errors}");
         assert!(start.elapsed() < Duration::from_secs(5));
         assert_eq!(Seen::on(&mut stream).bytes, b"");
@@ -114,7 +114,7 @@ fn end_of_idle() -> Duration {
     let mut silent = connect(serving.address);
     assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
     let start = Instant::now();
-    let (status, _) = serving.stop("TERM");
+    let (status, _) = serving.end_by("TERM");
     let took = start.elapsed();
     assert_eq!(status.code(), Some(0));
     assert_eq!(Seen::on(&mut idle).bytes, b"");
@@ -159,7 +159,7 @@ fn half_a_request_is_waited_for_a_second_and_no_more() {
         serving.signal("TERM");
     }
     for (serving, _stream) in servings {
-        assert_eq!(serving.wait().0.code(), Some(0));
+        assert_eq!(serving.end().0.code(), Some(0));
     }
     assert!(
         start.elapsed() < Duration::from_secs(15),
@@ -177,5 +177,5 @@ fn half_a_request_is_waited_for_a_second_and_no_more() {
     });
     stream.write_all(&whole[whole.len() - 1..]).unwrap();
     assert_eq!(Seen::on(&mut stream).answer().status, 200);
-    assert_eq!(serving.wait().0.code(), Some(0));
+    assert_eq!(serving.end().0.code(), Some(0));
 }

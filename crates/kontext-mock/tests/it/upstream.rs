@@ -74,6 +74,11 @@ impl Upstream {
         }
     }
 
+    /// A server that answers every request with an image.
+    pub(crate) fn images() -> Self {
+        Self::start(|request, stream| respond(stream, 200, &[], &image(request)))
+    }
+
     /// A server that answers every request with this status and JSON.
     pub(crate) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();

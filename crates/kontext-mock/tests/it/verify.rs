@@ -44,7 +44,7 @@ fn recorded(folder: &Folder) -> Value {
 #[test]
 fn a_mock_answers_as_its_own_recordings() {
     let mut serve = process::command(&["serve", "--listen", "127.0.0.1:0", "--quiet"]);
-    let serving = Process::start(&mut serve, "kontext-mock listening on");
+    let serving = Process::serve(&mut serve);
     let url = format!("http://{}", serving.address);
     let mut verify = process::command(&["verify", "--upstream", &url]);
     let (code, output, errors) = run(verify.env("AIMLAPI_KEY", KEY));

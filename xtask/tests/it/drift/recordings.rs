@@ -4,6 +4,25 @@ use serde_json::json;
 
 use super::*;
 
+fn answer(status: u16) -> Value {
+    json!({
+        "status": status,
+        "headers": {"content-type": "application/json"},
+        "origin": "live",
+        "source": {"document": "https://api.example"},
+        "date": "2026-11-22",
+        "contract_sha256": "0".repeat(64),
+    })
+}
+
+fn meta(answers: &Value) -> String {
+    let meta = json!({
+        "format": 2, "title": "A small one.", "method": "POST", "path": "/images",
+        "answers": answers,
+    });
+    meta.to_string()
+}
+
 /// A folder with the named pair and four recordings: one that the breaking change breaks,
 /// one that it doesn't, one that disagrees with both documents, and one with two answers.
 fn folder(pair: &str) -> Folder {
@@ -15,11 +34,11 @@ fn folder(pair: &str) -> Folder {
         ("twice", r#"{"prompt": "b", "size": "l"}"#),
     ] {
         let at = format!("recordings/make-image/{case}");
-        folder.write(
-            &format!("{at}/recording.json"),
-            r#"{"method": "POST", "path": "/images", "status": 200,
-                "headers": {"content-type": "application/json"}}"#,
-        );
+        let answers = match case {
+            "twice" => json!([answer(200), answer(200)]),
+            _ => json!([answer(200)]),
+        };
+        folder.write(&format!("{at}/recording.json"), &meta(&answers));
         folder.write(&format!("{at}/request.json"), request);
         folder.write(&format!("{at}/response.json"), r#"{"url": "u"}"#);
     }
@@ -78,12 +97,10 @@ fn answers_of_format_2_have_their_own_status_and_redactions() {
     let folder = folder("none");
     let at = "recordings/make-image/several";
     let meta = |second: u16| {
-        format!(
-            r#"{{"format": 2, "method": "POST", "path": "/images", "answers": [
-                {{"status": 200}}, {{"status": {second}, "redacted":
-                    [{{"file": "response-2.json", "pointer": "/url", "what": "a secret"}}]}}
-            ]}}"#
-        )
+        let mut second = answer(second);
+        second["redacted"] =
+            json!([{"file": "response-2.json", "pointer": "/url", "what": "a secret"}]);
+        meta(&json!([answer(200), second]))
     };
     folder.write(
         &format!("{at}/request.json"),
@@ -133,11 +150,19 @@ fn unreadable_recordings_stop_the_command() {
     };
     let file = "recordings/make-image/small/recording.json";
     folder.write(file, "{");
-    said(&format!("{file}: invalid JSON: "));
-    folder.write(file, r#"{"method": "POST", "path": "/images"}"#);
-    said(&format!("{file}: at /status: "));
-    folder.write(file, r#"{"path": "/images", "status": 200}"#);
-    said(&format!("{file}: at /method: "));
+    said(&format!("{file}: EOF while parsing"));
+    folder.write(
+        file,
+        &meta(&json!([answer(200)])).replace("\"method\"", "\"Method\""),
+    );
+    said(&format!("{file}: unknown field `Method`"));
+    folder.write(file, &meta(&json!([])));
+    said(&format!("{file}: expected at least one answer"));
+    folder.write(file, &meta(&json!([answer(200)])));
+    folder.write("recordings/make-image/small/response-2.json", "{}");
+    said(&format!(
+        "{file}: recordings/make-image/small/response-2.json is the body of answer 2 of 1"
+    ));
     fs::remove_file(folder.path().join(file)).unwrap();
     said(&format!("{file}: cannot be read: "));
     fs::remove_dir_all(folder.path().join("recordings/make-image")).unwrap();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{
-    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
     builder::NonEmptyStringValueParser,
 };
 use kontext_mock::{
@@ -26,7 +26,10 @@ use kontext_mock::{
                   requests missed with --fail-on-miss, the real server answers differently, or no \
                   mock is up; 2 could not start or decide, bad arguments or unreadable files.\n\n\
                   Every option can be set by an environment variable, too: KONTEXT_MOCK_ and \
-                  its name, such as KONTEXT_MOCK_LISTEN for --listen. An empty one is unset."
+                  its name, such as KONTEXT_MOCK_LISTEN for --listen. An empty one is unset. \
+                  The variable of an option that can be repeated takes several values, each on \
+                  a line of its own; or separated by commas, those of KONTEXT_MOCK_FAULT by \
+                  semicolons, and those of KONTEXT_MOCK_REDACT_PATTERN by lines alone."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -122,7 +125,7 @@ pub(crate) struct ServeArguments {
     /// follows from --seed. 503 is short for status=503.
     ///
     /// Several in one value are separated by `;`.
-    #[arg(long = "fault", value_name = "FAULT", value_delimiter = ';')]
+    #[arg(long = "fault", value_name = "FAULT", value_delimiter = FAULT_SEPARATOR)]
     pub(crate) faults: Vec<Fault>,
 
     /// Where --match generate lists the images: images, data, or both; b64 is data with
@@ -371,6 +374,22 @@ pub(crate) fn parse() -> Command {
     parsed.unwrap_or_else(|error| error.exit()).command
 }
 
+/// The values of an option that can be repeated, in its environment variable.
+fn values<'a>(name: &str, variable: &'a str) -> impl Iterator<Item = &'a str> {
+    // Faults and regular expressions have commas in them, and a space can matter in the latter.
+    let (separator, blank): (_, &[char]) = match name {
+        "FAULT" => (FAULT_SEPARATOR, &[' ', '\r']),
+        "REDACT_PATTERN" => ('\n', &['\r']),
+        _ => (',', &[' ', '\r']),
+    };
+    let values = variable.split(['\n', separator]);
+    let values = values.map(move |value| value.trim_matches(blank));
+    values.filter(|value| !value.is_empty())
+}
+
+/// What separates several faults in one value.
+const FAULT_SEPARATOR: char = ';';
+
 /// Has every option of a command read its environment variable. One that is empty, as
 /// compose files leave those that nobody set, is left alone.
 fn with_variables(command: clap::Command) -> clap::Command {
@@ -380,8 +399,14 @@ fn with_variables(command: clap::Command) -> clap::Command {
         };
         let name = name.to_ascii_uppercase().replace('-', "_");
         let variable = format!("KONTEXT_MOCK_{name}");
+        let value = env::var(&variable).unwrap_or_default();
         if env::var_os(&variable).is_some_and(|value| value.is_empty()) {
             return argument;
+        }
+        if matches!(argument.get_action(), ArgAction::Append) && !value.is_empty() {
+            // They are needed until the program ends.
+            let values = values(&name, value.leak());
+            return argument.default_values(values).hide_default_value(true);
         }
         let is_key = name == "KEY";
         // It is needed until the program ends.

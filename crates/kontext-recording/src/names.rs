@@ -1,9 +1,8 @@
 //! What a new recording is called.
 
-use kontext_recording::RequestHash;
 use serde_json::Value;
 
-use crate::truncate;
+use crate::RequestHash;
 
 /// How many bytes of a prompt the name of a case has.
 const SLUG_BYTES: usize = 48;
@@ -11,28 +10,24 @@ const SLUG_BYTES: usize = 48;
 /// How many bytes of a prompt a title has.
 const TITLE_BYTES: usize = 120;
 
-/// The case of a request that has no prompt.
-const NAMELESS: &str = "exchange";
-
-/// The name of the case of a redacted request: its prompt in kebab case, and
-/// so many bytes of its hash in hexadecimal.
-pub(crate) fn case(request: Option<&Value>, hash: &RequestHash, bytes: usize) -> String {
+/// The name of the case of a request without secrets: its prompt in kebab case and Latin
+/// letters, and so many bytes of its hash in hexadecimal, as `add-a-bird-1a2b3c4d`.
+#[must_use]
+pub fn case_name(request: Option<&Value>, hash: &RequestHash, bytes: usize) -> String {
     let slug = prompt(request).map(slug).filter(|slug| !slug.is_empty());
-    format!(
-        "{}-{}",
-        slug.as_deref().unwrap_or(NAMELESS),
-        hash.digits(bytes)
-    )
+    let slug = slug.as_deref().unwrap_or("exchange");
+    format!("{slug}-{}", hash.digits(bytes))
 }
 
-/// The title of a recording: the request in one line.
-pub(crate) fn title(method: &str, path: &str, request: Option<&Value>) -> String {
-    let words = prompt(request)
-        .map(|prompt| prompt.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|words| !words.is_empty());
-    match words {
-        Some(words) => format!("{method} {path}: {}", truncate::text(&words, TITLE_BYTES)),
-        None => format!("{method} {path}"),
+/// The prompt of a request in one line of at most about 120 bytes; nothing where it has none.
+#[must_use]
+pub fn prompt_line(request: Option<&Value>) -> Option<String> {
+    let words: Vec<_> = prompt(request)?.split_whitespace().collect();
+    let line = words.join(" ");
+    match beginning(&line, TITLE_BYTES) {
+        "" => None,
+        start if start.len() < line.len() => Some(format!("{start}…")),
+        _ => Some(line),
     }
 }
 
@@ -40,12 +35,19 @@ fn prompt(request: Option<&Value>) -> Option<&str> {
     request?.get("prompt")?.as_str()
 }
 
+/// The beginning of a text, of at most so many bytes.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let mut ends = (0..=bytes.min(text.len())).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
 /// Spells a text in kebab case, cut between two words where that leaves
 /// enough.
 fn slug(text: &str) -> String {
     let mut slug = String::new();
     // Other scripts are written in Latin letters: "日本" is "ri-ben".
-    let start = truncate::beginning(text, 4 * SLUG_BYTES);
+    let start = beginning(text, 4 * SLUG_BYTES);
     for character in deunicode::deunicode(start).chars() {
         if slug.len() > SLUG_BYTES {
             break;
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_prompt_has_a_name_too() {
+    fn request_without_a_prompt_has_a_name() {
         let hash = RequestHash::of("generate-image", None);
         for request in [
             None,
@@ -103,18 +105,18 @@ mod tests {
             Some(json!({"prompt": 1})),
             Some(json!([])),
         ] {
-            let name = case(request.as_ref(), &hash, 4);
+            let name = case_name(request.as_ref(), &hash, 4);
             assert!(name.starts_with("exchange-") && name.len() == 17, "{name}");
-            assert_eq!(title("POST", "/x", request.as_ref()), "POST /x");
+            assert_eq!(prompt_line(request.as_ref()), None);
         }
     }
 
     #[test]
-    fn a_title_is_one_line() {
+    fn prompt_line_is_one_short_line() {
         let request = json!({"prompt": format!("Add\n a bird {}", "x".repeat(200))});
-        let title = title("POST", "/v1", Some(&request));
-        assert!(title.starts_with("POST /v1: Add a bird xxx"), "{title}");
-        assert!(title.ends_with('…') && title.len() < 140, "{title}");
+        let line = prompt_line(Some(&request)).unwrap_or_default();
+        assert!(line.starts_with("Add a bird xxx"), "{line}");
+        assert!(line.ends_with('…') && line.len() < 125, "{line}");
     }
 
     proptest! {

@@ -1,9 +1,10 @@
-//! Closes a schema, so that a key that it does not name disagrees.
+//! The schemas that recordings are validated against: a key that they do not name
+//! disagrees.
 
 use serde_json::{Map, Value};
 
 /// Marks an object schema whose keys are data, not names.
-pub(crate) const OPEN_MAP: &str = "x-open-map";
+pub const OPEN_MAP: &str = "x-open-map";
 
 /// Keywords whose value is one schema, of the value at the same place. `not`
 /// and `if` are left alone: closing them would turn their meaning around.
@@ -29,7 +30,8 @@ const INSIDE_MAPS: &[&str] = &["properties", "patternProperties"];
 /// `additionalProperties` would refuse what a sibling names. Definitions and
 /// the parts of unions are therefore not closed themselves, only what is
 /// inside them. A schema with `x-open-map: true` names every key.
-pub(crate) fn close(schema: &Value) -> Value {
+#[must_use]
+pub fn strict_schema(schema: &Value) -> Value {
     let mut closed = match close_inside(schema) {
         Value::Object(keywords) => keywords,
         Value::Bool(true) => Map::new(),
@@ -55,11 +57,11 @@ fn close_inside(schema: &Value) -> Value {
             // mark opens it.
             continue;
         } else if FURTHER_KEYS.contains(&name) || INSIDE.contains(&name) {
-            close(value)
+            strict_schema(value)
         } else if INSIDE_MAPS.contains(&name) {
-            each_member(value, close)
+            each_member(value, strict_schema)
         } else if name == "prefixItems" {
-            each_entry(value, close)
+            each_entry(value, strict_schema)
         } else if SAME_PLACE.contains(&name) {
             close_inside(value)
         } else if SAME_PLACE_LISTS.contains(&name) {
