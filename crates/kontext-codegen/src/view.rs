@@ -105,6 +105,8 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
             document.remove(part);
         }
     }
+    // The generator does not take 3.0, without a patch version.
+    document["openapi"] = json!("3.0.3");
     let mut components = effective["components"]["schemas"]
         .as_object()
         .cloned()
@@ -153,6 +155,7 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     }
     types.directions = directions(&components, &bodies.requests, &bodies.responses);
     components.retain(|name, _| types.directions.contains_key(name));
+    null_at_references(&mut components);
     for (name, schema) in &mut components {
         types.component(name, schema, &places[name]);
     }
@@ -300,27 +303,29 @@ fn stream_success(operation: &mut Value) {
     }
 }
 
+/// The components that some of them reach, those included.
+pub(crate) fn reach(components: &Map<String, Value>, start: &[String]) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut waiting = start.to_vec();
+    while let Some(name) = waiting.pop() {
+        if reached.insert(name.clone())
+            && let Some(schema) = components.get(&name)
+        {
+            crate::prune::references(schema, "", &mut |_, reference| {
+                waiting.extend(component_name(reference).map(str::to_owned));
+            });
+        }
+    }
+    reached
+}
+
 /// Which components each direction reaches.
 fn directions(
     components: &Map<String, Value>,
     requests: &[String],
     responses: &[String],
 ) -> BTreeMap<String, Direction> {
-    let reach = |start: &[String]| {
-        let mut reached = BTreeSet::new();
-        let mut waiting = start.to_vec();
-        while let Some(name) = waiting.pop() {
-            if reached.insert(name.clone())
-                && let Some(schema) = components.get(&name)
-            {
-                crate::prune::references(schema, "", &mut |_, reference| {
-                    waiting.extend(component_name(reference).map(str::to_owned));
-                });
-            }
-        }
-        reached
-    };
-    let (sent, received) = (reach(requests), reach(responses));
+    let (sent, received) = (reach(components, requests), reach(components, responses));
     let direction = |name: &String| match (sent.contains(name), received.contains(name)) {
         (true, false) => Direction::Request,
         (false, _) => Direction::Response,
@@ -328,6 +333,28 @@ fn directions(
     };
     let all = sent.union(&received);
     all.map(|name| (name.clone(), direction(name))).collect()
+}
+
+/// Where a component may be null, what refers to it may be: typify would wrap its type.
+fn null_at_references(components: &mut Map<String, Value>) {
+    fn refer(schema: &mut Value, nullable: &BTreeSet<String>) {
+        each_child_mut(schema, "", &mut |inner, _| match inner["$ref"]
+            .as_str()
+            .and_then(component_name)
+        {
+            Some(name) if nullable.contains(name) => *inner = reference(name, true),
+            _ => refer(inner, nullable),
+        });
+    }
+    let all = components.iter_mut();
+    let nullable = all.filter_map(|(name, schema)| {
+        let flag = schema.as_object_mut()?.remove("nullable")?;
+        (flag == json!(true)).then(|| name.clone())
+    });
+    let nullable = nullable.collect();
+    for schema in components.values_mut() {
+        refer(schema, &nullable);
+    }
 }
 
 /// The components on their way into the view.
@@ -445,9 +472,18 @@ fn suffix(at: &str, part: &Value) -> String {
 fn is_type(schema: &Value, direction: Direction) -> bool {
     let is_union = ["anyOf", "oneOf"]
         .iter()
-        .any(|union| schema.get(union).is_some());
+        .any(|union| schema.get(union).is_some())
+        || schema["allOf"]
+            .as_array()
+            .is_some_and(|parts| parts.len() > 1);
     let is_enum = direction != Direction::Response && string_enum(schema).is_some();
-    is_enum || is_union || schema["properties"].is_object()
+    is_enum || is_union || has_properties(schema)
+}
+
+/// Whether a schema names properties: without any, an object is a map.
+pub(crate) fn has_properties(schema: &Value) -> bool {
+    let properties = schema["properties"].as_object();
+    properties.is_some_and(|all| !all.is_empty())
 }
 
 fn string_enum(schema: &Value) -> Option<StringEnum> {
@@ -470,8 +506,14 @@ fn transform(schema: &mut Value, direction: Direction) {
     let Some(members) = schema.as_object_mut() else {
         return;
     };
-    let rest = members.get("additionalProperties");
-    if members.contains_key("properties") && !rest.is_some_and(Value::is_object) {
+    if members.get("properties") == Some(&json!({})) {
+        members.remove("properties");
+    }
+    let is_open = match members.get("additionalProperties") {
+        None => !members.contains_key("properties"),
+        Some(rest) => rest.is_object(),
+    };
+    if !is_open {
         members.insert("additionalProperties".to_owned(), json!({}));
     }
     if direction == Direction::Response {
@@ -524,17 +566,14 @@ fn plain(schema: &mut Value, direction: Direction) {
             let format = if unsigned { "uint64" } else { "int64" };
             members.insert("format".to_owned(), json!(format));
         }
-        Some("number") => {
+        // Of the formats of strings, the client has a type for URIs.
+        Some("string") if members.get("format") == Some(&json!("binary")) => {}
+        Some("string")
+            if members.get("format") == Some(&json!("uri")) && direction != Direction::Response => {
+        }
+        _ => {
             members.remove("format");
         }
-        // Of the formats of strings, the client has a type for this one.
-        Some("string") if members.get("format") != Some(&json!("binary")) => {
-            let is_uri = members.get("format") == Some(&json!("uri"));
-            if !is_uri || direction == Direction::Response {
-                members.remove("format");
-            }
-        }
-        _ => {}
     }
 }
 

@@ -15,7 +15,7 @@ use syn::{Fields, GenericArgument, Item, PathArguments, Type, TypePath};
 
 use crate::{
     json::{array, child},
-    view::{View, follow},
+    view::{View, follow, has_properties},
 };
 
 /// Writes checks, and collects what the provider limits and they don't cover.
@@ -458,7 +458,7 @@ impl<'a> Checks<'a> {
 
 /// Whether a type that is sent is a struct with fields, which has a builder.
 pub(super) fn is_object(schema: &Value) -> bool {
-    schema["type"] == json!("object") && schema["properties"].is_object()
+    schema["type"] == json!("object") && has_properties(schema)
 }
 
 /// The `T` of an `Option<T>` or a `Vec<T>`.

@@ -373,6 +373,11 @@ fn operations_that_cannot_be_taken() {
         ),
         (
             "/operationId",
+            json!("é"),
+            "/operationId: \"é\" gives the name \"\"; it must begin with a letter of a to z",
+        ),
+        (
+            "/operationId",
             json!("fn"),
             "/operationId: \"fn\" gives the method name \"fn\", which is not a Rust identifier",
         ),
@@ -468,6 +473,11 @@ fn paths_and_parts_that_cannot_be_taken() {
             "/servers",
             json!([{"url": "/v1"}]),
             "/servers/0/url: not supported: a server with a base path, \"/v1\"; requests would be sent without it",
+        ),
+        (
+            "/servers",
+            json!([{"url": "https://example.com"}, {"url": "//example.com"}, {"url": "v1/"}]),
+            "/servers/2/url: not supported: a server with a base path, \"v1\"; requests would be sent without it",
         ),
         (
             "/servers",
