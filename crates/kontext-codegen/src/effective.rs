@@ -143,12 +143,11 @@ pub(crate) struct Part {
 impl Part {
     /// Where its parts are from.
     pub(crate) fn origins(&self) -> Origins {
-        let parts = self.document.as_object().into_iter().flatten();
-        let parts = parts.map(|(name, _)| (child("", name), child("", name)));
         let components = self.components.iter();
         let components =
             components.map(|(name, at)| (child("/components/schemas", name), at.clone()));
-        let all = parts.chain(components);
+        let root = (String::new(), String::new());
+        let all = std::iter::once(root).chain(components);
         Origins(
             all.map(|(now, at)| (now, (self.file.clone(), at)))
                 .collect(),
@@ -263,6 +262,14 @@ mod tests {
         // Documentation may differ.
         let (one, other) = (input("a.json", "/a", "x"), input("b.json", "/a", "y"));
         assert!(effective(&[one.clone(), other.clone()], &[]).is_ok());
+        // What is missing has its place in the file that it is missing in.
+        let secured = Input {
+            text: other.text.replacen('{', r#"{"security":[{}],"#, 1),
+            ..other.clone()
+        };
+        let error = effective(&[one.clone(), secured], &[]).unwrap_err();
+        let first = "b.json: /security: [{}] differs from nothing at /security of a.json\n";
+        assert!(error.to_string().starts_with(first), "{error}");
         let other = Input {
             text: other
                 .text

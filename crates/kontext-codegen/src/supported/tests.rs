@@ -290,6 +290,21 @@ fn cycles_through_parts_are_found() {
             json!({"A": reference("B"), "B": reference("C"), "C": reference("B")}),
             "/components/schemas/B: refers to itself without ever describing a value: B → C → B",
         ),
+        // The generator would merge the parts, and what they refer to, without end.
+        (
+            json!({
+                "A": {"allOf": [reference("B"), {"type": "object"}]},
+                "B": {"type": "object", "properties": {"a": reference("A")}}
+            }),
+            "/components/schemas/A/allOf/0: is merged with other parts, and contains itself: B → A → B",
+        ),
+        (
+            json!({"A": {
+                "type": "object", "properties": {"a": reference("A")},
+                "oneOf": [{"properties": {"b": reference("A")}}, {"properties": {"c": {}}}]
+            }}),
+            "/components/schemas/A/oneOf/0/properties/b: is merged with other parts, and contains itself: A → A",
+        ),
         (
             json!({"A": {"allOf": [reference("B")], "nullable": true}, "B": {"allOf": [reference("A")]}}),
             "/components/schemas/A: refers to itself without ever describing a value: A → B → A",
@@ -332,6 +347,13 @@ fn long_chains_and_many_parts_end() {
     assert_eq!(
         first_problem(&with_components("A0", parts)),
         "/components/schemas/A0: is made of 65535 schemas, references followed; at most 10000 are supported"
+    );
+    // One of three, twelve times over.
+    let kinds = ["string", "boolean", "object"].map(|name| json!({"type": name}));
+    let unions = vec![json!({"oneOf": kinds}); 12];
+    assert_eq!(
+        first_problem(&with_components("A", json!({"A": {"allOf": unions}}))),
+        "/components/schemas/A: its parts have 531441 combinations; at most 1000 are supported"
     );
 }
 
