@@ -1,6 +1,6 @@
 //! Small tools on JSON values that several steps need.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Extends a JSON pointer by one key or index, escaped as RFC 6901 says.
 #[must_use]
@@ -259,10 +259,74 @@ pub(crate) fn component_name(reference: &str) -> Option<&str> {
     reference.strip_prefix("#/components/schemas/")
 }
 
+/// A reference to a component; `nullable` needs `allOf`, as OpenAPI 3.0
+/// ignores whatever stands beside a `$ref`.
+pub(crate) fn reference(name: &str, nullable: bool) -> Value {
+    let reference = json!({"$ref": format!("#/components/schemas/{name}")});
+    if nullable {
+        json!({"allOf": [reference], "nullable": true})
+    } else {
+        reference
+    }
+}
+
+/// The component that a schema refers to, directly or as a nullable reference.
+pub(crate) fn component_of(schema: &Value) -> Option<&str> {
+    let reference = match schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
+        Some([only]) => only.get("$ref"),
+        _ => schema.get("$ref"),
+    };
+    component_name(reference?.as_str()?)
+}
+
+/// The schema that a reference, also a nullable one, means.
+#[must_use]
+pub fn follow<'a>(effective: &'a Value, schema: &'a Value) -> &'a Value {
+    let mut schema = schema;
+    while let Some(name) = component_of(schema) {
+        let target = effective.pointer(&child("/components/schemas", name));
+        match target {
+            Some(target) => schema = target,
+            None => break,
+        }
+    }
+    schema
+}
+
+/// What a Rust type does not say of its values.
+pub(crate) const LIMITS: [&str; 18] = [
+    "default",
+    "title",
+    "example",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "readOnly",
+    "writeOnly",
+];
+
+/// Whether a schema names properties: without any, an object is a map.
+pub(crate) fn has_properties(schema: &Value) -> bool {
+    let properties = schema["properties"].as_object();
+    properties.is_some_and(|all| !all.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

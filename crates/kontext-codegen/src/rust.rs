@@ -6,8 +6,9 @@
 //! plain literals, and the `check` of every limit, so that what is checked before sending
 //! can't fall behind.
 
+mod bounds;
 mod builder;
-pub(crate) mod check;
+mod check;
 mod enums;
 mod tidy;
 mod unions;
