@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    json::{child, component_name, each_operation},
+    json::{child, component_name, each_operation, resolved},
     names,
     pages::{self, Page},
     prune,
@@ -40,7 +40,10 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
         "responses": responses(effective, operation),
         "$defs": definitions(effective, operation, at),
     });
-    if let Some(body) = resolved(effective, &operation["requestBody"]).as_object() {
+    if let Some(body) = resolved(effective, &operation["requestBody"], "")
+        .0
+        .as_object()
+    {
         entry["request"] = json!({
             "required": body.get("required") == Some(&json!(true)),
             "content": content(body.get("content")),
@@ -259,17 +262,6 @@ fn digest(mut value: Value) -> String {
     format!("{:x}", Sha256::digest(value.to_string().as_bytes()))
 }
 
-/// A value, or what it refers to.
-fn resolved<'a>(effective: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"]
-        .as_str()
-        .and_then(|text| text.strip_prefix('#'))
-    {
-        Some(pointer) => effective.pointer(pointer).unwrap_or(value),
-        None => value,
-    }
-}
-
 fn security(effective: &Value, operation: &Value) -> Value {
     let requirements = match &operation["security"] {
         Value::Null => &effective["security"],
@@ -295,7 +287,7 @@ fn responses(effective: &Value, operation: &Value) -> Value {
         .into_iter()
         .flatten()
         .map(|(status, response)| {
-            let response = resolved(effective, response);
+            let (response, _) = resolved(effective, response, "");
             (
                 status.clone(),
                 json!({"content": content(response.get("content"))}),

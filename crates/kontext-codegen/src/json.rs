@@ -249,8 +249,18 @@ pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
 /// The schema that a local reference means.
 #[must_use]
 pub(crate) fn referenced<'a>(document: &'a Value, schema: &Value) -> Option<&'a Value> {
-    let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
-    document.pointer(pointer)
+    Some(target(document, schema)?.0)
+}
+
+/// The same, or a response or body, with the pointer to it.
+fn target<'a>(document: &'a Value, value: &Value) -> Option<(&'a Value, String)> {
+    let pointer = value.get("$ref")?.as_str()?.strip_prefix('#')?;
+    Some((document.pointer(pointer)?, pointer.to_owned()))
+}
+
+/// A value, or what it refers to, with the pointer of whichever it is.
+pub(crate) fn resolved<'a>(document: &'a Value, value: &'a Value, at: &str) -> (&'a Value, String) {
+    target(document, value).unwrap_or_else(|| (value, at.to_owned()))
 }
 
 /// The component that a local reference names.

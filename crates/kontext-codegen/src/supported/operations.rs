@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Found;
 use crate::{
-    json::{METHODS, child, each_operation, short},
+    json::{METHODS, child, each_operation, resolved, short},
     names,
 };
 
@@ -195,17 +195,6 @@ fn identifier(
             format!("{id:?} gives the method name {name}, as {other} does"),
             "give one of them another operationId with an overlay",
         );
-    }
-}
-
-/// A value, or what it refers to, with the pointer of whichever it is.
-fn resolved<'a>(document: &'a Value, value: &'a Value, at: &str) -> (&'a Value, String) {
-    let pointer = value["$ref"]
-        .as_str()
-        .and_then(|text| text.strip_prefix('#'));
-    match pointer.and_then(|pointer| Some((document.pointer(pointer)?, pointer.to_owned()))) {
-        Some(target) => target,
-        None => (value, at.to_owned()),
     }
 }
 

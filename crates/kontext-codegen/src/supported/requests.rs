@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Found;
 use crate::{
-    json::{array, child, each_child, each_operation, referenced, same, short},
+    json::{array, child, each_child, each_operation, referenced, resolved, same, short},
     names, pages,
 };
 
@@ -45,13 +45,7 @@ struct Requests<'a, 'f, 'p> {
 
 impl<'a> Requests<'a, '_, '_> {
     fn body(&mut self, body: &'a Value, at: &str) {
-        let pointer = body["$ref"]
-            .as_str()
-            .and_then(|text| text.strip_prefix('#'));
-        let (body, at) = match pointer.and_then(|at| Some((self.document.pointer(at)?, at))) {
-            Some((body, at)) => (body, at.to_owned()),
-            None => (body, at.to_owned()),
-        };
+        let (body, at) = resolved(self.document, body, at);
         for (media_type, content) in body["content"].as_object().into_iter().flatten() {
             let at = child(&child(&child(&at, "content"), media_type), "schema");
             let schema = &content["schema"];

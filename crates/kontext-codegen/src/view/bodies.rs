@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    json::{child, component_name, reference},
+    json::{child, component_name, reference, referenced},
     names, pages,
 };
 
@@ -74,26 +74,17 @@ impl Bodies {
 /// Bodies and responses by reference stand where they are used from here on.
 fn resolve_bodies(effective: &Value, operation: &mut Value) {
     let inline = |value: &mut Value| {
-        let reference = value.get("$ref").and_then(Value::as_str);
-        let pointer = reference.and_then(|text| text.strip_prefix('#'));
-        if let Some(target) = pointer.and_then(|pointer| effective.pointer(pointer)) {
+        if let Some(target) = referenced(effective, value) {
             *value = target.clone();
         }
     };
-    operation
-        .get_mut("requestBody")
-        .into_iter()
-        .for_each(inline);
+    let body = operation.get_mut("requestBody");
+    body.into_iter().for_each(inline);
     let responses = operation
         .get_mut("responses")
         .and_then(Value::as_object_mut);
-    for (_, response) in responses.into_iter().flatten() {
-        inline(response);
-    }
-    let parameters = operation
-        .get_mut("parameters")
-        .and_then(Value::as_array_mut);
-    parameters.into_iter().flatten().for_each(inline);
+    let responses = responses.into_iter().flatten();
+    responses.for_each(|(_, response)| inline(response));
 }
 
 fn success(operation: &mut Value) -> Option<(String, &mut Value)> {
