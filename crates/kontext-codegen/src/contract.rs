@@ -393,6 +393,7 @@ fn nullable(mut schema: Map<String, Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::{self, pairs};
 
     /// The hash of the operation of a document whose request has the property `p`.
     fn hash_of(property: Value) -> String {
@@ -521,30 +522,21 @@ mod tests {
 
     #[test]
     fn each_translation() {
-        for (openapi, expected) in [
-            (
-                json!({"type": "string", "nullable": true}),
-                json!({"type": ["string", "null"]}),
-            ),
-            (
-                json!({"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}),
-                json!({"anyOf": [{"allOf": [{"$ref": "#/$defs/A"}]}, {"type": "null"}]}),
-            ),
-            (
-                json!({"minimum": 1, "exclusiveMinimum": true, "maximum": 2, "exclusiveMaximum": false}),
-                json!({"exclusiveMinimum": 1, "maximum": 2}),
-            ),
-            (
-                json!({"items": {"nullable": true, "type": "integer"}, "x-open-map": true, "x-other": 1, "example": 1}),
-                json!({"items": {"type": ["integer", "null"]}, "x-open-map": true}),
-            ),
-            (
-                // A property may be named like a keyword.
-                json!({"properties": {"nullable": {"type": "string"}, "example": {}}}),
-                json!({"properties": {"nullable": {"type": "string"}, "example": {}}}),
-            ),
-        ] {
-            assert_eq!(schema(&openapi), expected);
+        let cases = r##"
+{"type": "string", "nullable": true}
+    {"type": ["string", "null"]}
+{"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}
+    {"anyOf": [{"allOf": [{"$ref": "#/$defs/A"}]}, {"type": "null"}]}
+{"minimum": 1, "exclusiveMinimum": true, "maximum": 2, "exclusiveMaximum": false}
+    {"exclusiveMinimum": 1, "maximum": 2}
+{"items": {"nullable": true, "type": "integer"}, "x-open-map": true, "x-other": 1, "example": 1}
+    {"items": {"type": ["integer", "null"]}, "x-open-map": true}
+# A property may be named like a keyword.
+{"properties": {"nullable": {"type": "string"}, "example": {}}}
+    {"properties": {"nullable": {"type": "string"}, "example": {}}}
+"##;
+        for (openapi, expected) in pairs(cases) {
+            assert_eq!(schema(&table::json(openapi)), table::json(expected));
         }
     }
 }

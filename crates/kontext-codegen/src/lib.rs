@@ -49,6 +49,8 @@ mod prune;
 mod rust;
 mod supported;
 pub mod surface;
+#[cfg(test)]
+mod table;
 mod view;
 
 pub use contract::contract;

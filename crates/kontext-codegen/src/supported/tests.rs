@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::check;
+use crate::table::{json, pairs};
 
 /// A document with one operation whose request and response hold `schema`.
 fn document(schema: &Value) -> Value {
@@ -17,17 +18,6 @@ fn document(schema: &Value) -> Value {
 fn first_problem(document: &Value) -> String {
     let problems = check("p.json", document).unwrap_err().0;
     format!("{}: {}", problems[0].place, problems[0].message)
-}
-
-/// A table of two lines per case: what is tried, and what is expected, indented.
-fn pairs(table: &str) -> Vec<(&str, &str)> {
-    let lines: Vec<&str> = table.trim().lines().collect();
-    let pairs = lines.chunks(2);
-    pairs.map(|pair| (pair[0], pair[1].trim())).collect()
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
 }
 
 const REQUEST: &str = "/paths/~1x/post/requestBody/content/application~1json/schema";
