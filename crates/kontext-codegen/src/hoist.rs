@@ -37,7 +37,7 @@ pub(crate) fn hoist(
         components: Map::new(),
         problems: Vec::new(),
     };
-    each_root_schema_mut(document, &mut |schema, at| hoisted.visit(schema, &at));
+    each_root_schema_mut(document, "", &mut |schema, at| hoisted.visit(schema, &at));
     let Hoisted {
         original,
         mut places,

@@ -49,67 +49,6 @@ pub fn same(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// The places, in an OpenAPI schema, that hold schemas themselves.
-///
-/// Each child is passed with the JSON pointer to it. Whatever walks schemas
-/// uses this one list, so that no walker forgets a place.
-pub(crate) fn each_child<'a>(
-    schema: &'a Value,
-    pointer: &str,
-    visit: &mut dyn FnMut(&'a Value, String),
-) {
-    let Some(schema) = schema.as_object() else {
-        return;
-    };
-    for name in ["items", "not", "additionalProperties"] {
-        if let Some(inner) = schema.get(name).filter(|inner| inner.is_object()) {
-            visit(inner, child(pointer, name));
-        }
-    }
-    for name in ["allOf", "anyOf", "oneOf"] {
-        let at = child(pointer, name);
-        for (index, inner) in array(schema, name).iter().enumerate() {
-            visit(inner, child(&at, &index.to_string()));
-        }
-    }
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let at = child(pointer, "properties");
-        for (name, inner) in properties {
-            visit(inner, child(&at, name));
-        }
-    }
-}
-
-/// As [`each_child`], for changing the children in place.
-pub(crate) fn each_child_mut(
-    schema: &mut Value,
-    pointer: &str,
-    visit: &mut dyn FnMut(&mut Value, String),
-) {
-    let Some(schema) = schema.as_object_mut() else {
-        return;
-    };
-    for (name, inner) in schema.iter_mut() {
-        let at = child(pointer, name);
-        match (name.as_str(), inner) {
-            ("items" | "not" | "additionalProperties", inner @ Value::Object(_)) => {
-                visit(inner, at);
-            }
-            ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
-                for (index, inner) in branches.iter_mut().enumerate() {
-                    visit(inner, child(&at, &index.to_string()));
-                }
-            }
-            ("properties", Value::Object(properties)) => {
-                for (name, inner) in properties {
-                    visit(inner, child(&at, name));
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
 /// The HTTP methods of OpenAPI 3.0 path items, in the specification's order.
 pub(crate) const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
@@ -158,84 +97,92 @@ impl Member {
     }
 }
 
-/// Visits the outermost schemas of a document for changing: those of
-/// components, parameters, headers, bodies and responses.
-pub(crate) fn each_root_schema_mut(
-    document: &mut Value,
-    visit: &mut dyn FnMut(&mut Value, String),
-) {
-    fn walk(value: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, String)) {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    let at = child(pointer, name);
-                    match Member::of(pointer, name) {
-                        Member::Schema => visit(member, at),
-                        Member::Values => {}
-                        Member::Schemas => {
-                            for (name, schema) in member.as_object_mut().into_iter().flatten() {
-                                visit(schema, child(&at, name));
-                            }
+/// The walks over schemas, for reading and for changing: one list of the places that hold
+/// schemas, so that no walk forgets one.
+macro_rules! walks {
+    ($each_child:ident, $each_root_schema:ident, $each_schema:ident $(, $mut:tt)?) => {
+        /// Visits the schemas in a schema, each with the JSON pointer to it.
+        pub(crate) fn $each_child<'a>(
+            schema: &'a $($mut)? Value,
+            pointer: &str,
+            visit: &mut dyn FnMut(&'a $($mut)? Value, String),
+        ) {
+            let Value::Object(members) = schema else {
+                return;
+            };
+            for (name, inner) in members {
+                let at = child(pointer, name);
+                match (name.as_str(), inner) {
+                    ("items" | "not" | "additionalProperties", inner @ Value::Object(_)) => {
+                        visit(inner, at);
+                    }
+                    ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
+                        for (index, inner) in branches.into_iter().enumerate() {
+                            visit(inner, child(&at, &index.to_string()));
                         }
-                        Member::Other => walk(member, &at, visit),
+                    }
+                    ("properties", Value::Object(properties)) => {
+                        for (name, inner) in properties {
+                            visit(inner, child(&at, name));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+
+        /// Visits the outermost schemas below a value of a document: those of components,
+        /// parameters, headers, bodies and responses.
+        pub(crate) fn $each_root_schema(
+            value: &$($mut)? Value,
+            pointer: &str,
+            visit: &mut dyn FnMut(&$($mut)? Value, String),
+        ) {
+            match value {
+                Value::Object(members) => {
+                    for (name, member) in members {
+                        let at = child(pointer, name);
+                        match (Member::of(pointer, name), member) {
+                            (Member::Schema, schema) => visit(schema, at),
+                            (Member::Schemas, Value::Object(schemas)) => {
+                                for (name, schema) in schemas {
+                                    visit(schema, child(&at, name));
+                                }
+                            }
+                            (Member::Other, member) => $each_root_schema(member, &at, visit),
+                            (Member::Schemas | Member::Values, _) => {}
+                        }
                     }
                 }
-            }
-            Value::Array(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    walk(item, &child(pointer, &index.to_string()), visit);
-                }
-            }
-            _ => {}
-        }
-    }
-    walk(document, "", visit);
-}
-
-/// Visits every schema of a document, parents before children, for changing.
-pub(crate) fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &str)) {
-    fn descend(schema: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, &str)) {
-        visit(schema, pointer);
-        each_child_mut(schema, pointer, &mut |inner, at| {
-            descend(inner, &at, visit);
-        });
-    }
-    each_root_schema_mut(document, &mut |schema, at| descend(schema, &at, visit));
-}
-
-/// Visits every schema of a document, parents before children.
-pub(crate) fn each_schema<'a>(document: &'a Value, visit: &mut dyn FnMut(&'a Value, &str)) {
-    fn descend<'a>(schema: &'a Value, at: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
-        visit(schema, at);
-        each_child(schema, at, &mut |inner, at| descend(inner, &at, visit));
-    }
-    fn walk<'a>(value: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    let at = child(pointer, name);
-                    match Member::of(pointer, name) {
-                        Member::Schema => descend(member, &at, visit),
-                        Member::Values => {}
-                        Member::Schemas => {
-                            for (name, schema) in member.as_object().into_iter().flatten() {
-                                descend(schema, &child(&at, name), visit);
-                            }
-                        }
-                        Member::Other => walk(member, &at, visit),
+                Value::Array(items) => {
+                    for (index, item) in items.into_iter().enumerate() {
+                        $each_root_schema(item, &child(pointer, &index.to_string()), visit);
                     }
                 }
+                _ => {}
             }
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    walk(item, &child(pointer, &index.to_string()), visit);
-                }
-            }
-            _ => {}
         }
-    }
-    walk(document, "", visit);
+
+        /// Visits every schema of a document, parents before children.
+        pub(crate) fn $each_schema(
+            document: &$($mut)? Value,
+            visit: &mut dyn FnMut(&$($mut)? Value, &str),
+        ) {
+            fn descend(
+                schema: &$($mut)? Value,
+                at: &str,
+                visit: &mut dyn FnMut(&$($mut)? Value, &str),
+            ) {
+                visit(schema, at);
+                $each_child(schema, at, &mut |inner, at| descend(inner, &at, visit));
+            }
+            $each_root_schema(document, "", &mut |schema, at| descend(schema, &at, visit));
+        }
+    };
 }
+
+walks!(each_child, each_root_schema, each_schema);
+walks!(each_child_mut, each_root_schema_mut, each_schema_mut, mut);
 
 /// The array at a member, or an empty one.
 #[must_use]

@@ -211,7 +211,7 @@ struct Size {
 impl Size {
     /// Follows references. There are no cycles among parts.
     fn of<'a>(
-        schema: &'a Value,
+        schema: &Value,
         schemas: &'a serde_json::Map<String, Value>,
         known: &mut BTreeMap<&'a str, Self>,
     ) -> Self {
