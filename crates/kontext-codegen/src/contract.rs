@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    json::{child, component_name, each_operation},
+    json::{child, component_name, each_operation, resolved},
     names,
     pages::{self, Page},
     prune,
@@ -40,7 +40,10 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
         "responses": responses(effective, operation),
         "$defs": definitions(effective, operation, at),
     });
-    if let Some(body) = resolved(effective, &operation["requestBody"]).as_object() {
+    if let Some(body) = resolved(effective, &operation["requestBody"], "")
+        .0
+        .as_object()
+    {
         entry["request"] = json!({
             "required": body.get("required") == Some(&json!(true)),
             "content": content(body.get("content")),
@@ -259,17 +262,6 @@ fn digest(mut value: Value) -> String {
     format!("{:x}", Sha256::digest(value.to_string().as_bytes()))
 }
 
-/// A value, or what it refers to.
-fn resolved<'a>(effective: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"]
-        .as_str()
-        .and_then(|text| text.strip_prefix('#'))
-    {
-        Some(pointer) => effective.pointer(pointer).unwrap_or(value),
-        None => value,
-    }
-}
-
 fn security(effective: &Value, operation: &Value) -> Value {
     let requirements = match &operation["security"] {
         Value::Null => &effective["security"],
@@ -295,7 +287,7 @@ fn responses(effective: &Value, operation: &Value) -> Value {
         .into_iter()
         .flatten()
         .map(|(status, response)| {
-            let response = resolved(effective, response);
+            let (response, _) = resolved(effective, response, "");
             (
                 status.clone(),
                 json!({"content": content(response.get("content"))}),
@@ -401,6 +393,7 @@ fn nullable(mut schema: Map<String, Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::{self, pairs};
 
     /// The hash of the operation of a document whose request has the property `p`.
     fn hash_of(property: Value) -> String {
@@ -529,30 +522,21 @@ mod tests {
 
     #[test]
     fn each_translation() {
-        for (openapi, expected) in [
-            (
-                json!({"type": "string", "nullable": true}),
-                json!({"type": ["string", "null"]}),
-            ),
-            (
-                json!({"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}),
-                json!({"anyOf": [{"allOf": [{"$ref": "#/$defs/A"}]}, {"type": "null"}]}),
-            ),
-            (
-                json!({"minimum": 1, "exclusiveMinimum": true, "maximum": 2, "exclusiveMaximum": false}),
-                json!({"exclusiveMinimum": 1, "maximum": 2}),
-            ),
-            (
-                json!({"items": {"nullable": true, "type": "integer"}, "x-open-map": true, "x-other": 1, "example": 1}),
-                json!({"items": {"type": ["integer", "null"]}, "x-open-map": true}),
-            ),
-            (
-                // A property may be named like a keyword.
-                json!({"properties": {"nullable": {"type": "string"}, "example": {}}}),
-                json!({"properties": {"nullable": {"type": "string"}, "example": {}}}),
-            ),
-        ] {
-            assert_eq!(schema(&openapi), expected);
+        let cases = r##"
+{"type": "string", "nullable": true}
+    {"type": ["string", "null"]}
+{"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}
+    {"anyOf": [{"allOf": [{"$ref": "#/$defs/A"}]}, {"type": "null"}]}
+{"minimum": 1, "exclusiveMinimum": true, "maximum": 2, "exclusiveMaximum": false}
+    {"exclusiveMinimum": 1, "maximum": 2}
+{"items": {"nullable": true, "type": "integer"}, "x-open-map": true, "x-other": 1, "example": 1}
+    {"items": {"type": ["integer", "null"]}, "x-open-map": true}
+# A property may be named like a keyword.
+{"properties": {"nullable": {"type": "string"}, "example": {}}}
+    {"properties": {"nullable": {"type": "string"}, "example": {}}}
+"##;
+        for (openapi, expected) in pairs(cases) {
+            assert_eq!(schema(&table::json(openapi)), table::json(expected));
         }
     }
 }

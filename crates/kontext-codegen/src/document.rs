@@ -60,7 +60,7 @@ fn version(file: &str, value: &Value) -> Result<(), Problems> {
                 "expected a string such as \"3.0.0\", found {}",
                 json::short(other)
             ),
-            "put the version in quotes with an overlay",
+            "tell the provider; to go on, put the version in quotes in a copy of the document",
         ),
     }
 }

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    Input, document, hoist,
-    json::child,
-    merge,
+    Input, document, hoist, merge,
     normalise::{self, Normalised},
+    origins::{Origins, Part},
     overlay::{self, Overlay},
     pages,
     problem::{Problem, Problems},
@@ -26,40 +25,6 @@ pub(crate) struct Effective {
     /// Where its parts are from.
     pub(crate) origins: Origins,
 }
-
-/// Where the parts of a document are from: the published file and the pointer in it, by
-/// the pointer to an operation or a component.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Origins(BTreeMap<String, (String, String)>);
-
-impl Origins {
-    /// Where a place is from: the file, and the pointer there.
-    pub(crate) fn of(&self, pointer: &str) -> (String, String) {
-        let mut start = pointer;
-        loop {
-            if let Some((file, at)) = self.0.get(start) {
-                return (file.clone(), format!("{at}{}", &pointer[start.len()..]));
-            }
-            match start.rsplit_once('/') {
-                Some((parent, _)) => start = parent,
-                None => return (FILE.to_owned(), pointer.to_owned()),
-            }
-        }
-    }
-
-    /// Takes over where a place is from.
-    pub(crate) fn add(&mut self, pointer: &str, others: &Self) {
-        self.0.insert(pointer.to_owned(), others.of(pointer));
-    }
-
-    /// Says that a place is from where another one is from.
-    pub(crate) fn alias(&mut self, pointer: &str, other: &str) {
-        self.0.insert(pointer.to_owned(), self.of(other));
-    }
-}
-
-/// The file of the effective document.
-pub(crate) const FILE: &str = "openapi/effective.json";
 
 /// What was done to one published document.
 #[derive(Clone, Debug)]
@@ -130,30 +95,6 @@ pub(crate) fn effective(published: &[Input], overlays: &[Input]) -> Result<Effec
         steps,
         origins,
     })
-}
-
-/// One document on its way into the effective one.
-pub(crate) struct Part {
-    pub(crate) file: String,
-    pub(crate) document: Value,
-    /// Where its components stood when it was published.
-    pub(crate) components: BTreeMap<String, String>,
-}
-
-impl Part {
-    /// Where its parts are from.
-    pub(crate) fn origins(&self) -> Origins {
-        let parts = self.document.as_object().into_iter().flatten();
-        let parts = parts.map(|(name, _)| (child("", name), child("", name)));
-        let components = self.components.iter();
-        let components =
-            components.map(|(name, at)| (child("/components/schemas", name), at.clone()));
-        let all = parts.chain(components);
-        Origins(
-            all.map(|(now, at)| (now, (self.file.clone(), at)))
-                .collect(),
-        )
-    }
 }
 
 /// Runs every step of one document.
@@ -263,6 +204,14 @@ mod tests {
         // Documentation may differ.
         let (one, other) = (input("a.json", "/a", "x"), input("b.json", "/a", "y"));
         assert!(effective(&[one.clone(), other.clone()], &[]).is_ok());
+        // What is missing has its place in the file that it is missing in.
+        let secured = Input {
+            text: other.text.replacen('{', r#"{"security":[{}],"#, 1),
+            ..other.clone()
+        };
+        let error = effective(&[one.clone(), secured], &[]).unwrap_err();
+        let first = "b.json: /security: [{}] differs from nothing at /security of a.json\n";
+        assert!(error.to_string().starts_with(first), "{error}");
         let other = Input {
             text: other
                 .text

@@ -177,3 +177,94 @@ fn rust_header(inputs: &Inputs) -> String {
     }
     header
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{self, pairs};
+
+    /// The types made of a document whose request and response have a property `p`, without
+    /// spaces, or the first problem.
+    fn types(schema: &Value) -> Result<String, String> {
+        let body = |more: Value| {
+            let mut schema = json!({"type": "object", "properties": {"p": schema}});
+            schema["properties"]
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            json!({"description": "", "content": {"application/json": {"schema": schema}}})
+        };
+        let nullable = |mut schema: Value| {
+            schema["nullable"] = json!(true);
+            schema
+        };
+        let document = json!({
+            "openapi": "3.0", "info": {"title": "t", "version": "1"},
+            "paths": {"/x": {"post": {
+                "operationId": "x", "requestBody": body(json!({"q": {"type": "string"}})),
+                "responses": {"200": body(json!({}))}
+            }}},
+            "components": {"schemas": {
+                "Object": nullable(json!({"type": "object", "properties": {"a": {"type": "string"}}})),
+                "List": nullable(json!({"type": "array", "items": {"type": "integer"}})),
+                "Text": nullable(json!({"type": "string"}))
+            }}
+        });
+        let published = Input {
+            file: "p.json".to_owned(),
+            text: document.to_string(),
+        };
+        let outputs = generate(&Inputs {
+            published: vec![published],
+            overlays: Vec::new(),
+        });
+        match outputs {
+            Ok(outputs) => Ok(outputs.files[1]
+                .text
+                .replace([' ', '\n'], "")
+                .replace("::std::", "")),
+            Err(problems) => {
+                let first = &problems.0[0];
+                let at = first.place.rsplit("/schema").next().unwrap_or_default();
+                Err(format!("{at}: {}", first.message))
+            }
+        }
+    }
+
+    #[test]
+    fn every_schema_becomes_types_or_is_refused_at_its_place() {
+        let cases = r##"
+# Without properties, an object is a map, and no struct that loses all.
+{"type": "object", "properties": {}}
+    pubp:::serde_json::Map<
+{"type": "object", "properties": {}, "additionalProperties": false}
+    pubp:::serde_json::Map<
+{"type": "array", "items": {"type": "object", "properties": {}}}
+    pubp:vec::Vec<::serde_json::Map<
+# What may be null is an `Option` where it stands.
+{"$ref": "#/components/schemas/Object"}
+    pubp:option::Option<Object>
+{"type": "array", "items": {"$ref": "#/components/schemas/Object"}}
+    pubp:vec::Vec<option::Option<Object>>
+{"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Text"}}
+    string::String,option::Option<Text>
+{"$ref": "#/components/schemas/List"}
+    pubp:option::Option<List>
+# A format that nobody knows says nothing.
+{"type": "boolean", "format": "flag"}
+    pubp:option::Option<bool>
+{"type": "number", "format": "price"}
+    pubp:option::Option<f64>
+{"type": "array", "items": {"type": "integer", "format": "int8"}}
+    pubp:vec::Vec<i64>
+"##;
+        for (schema, expected) in pairs(cases) {
+            let types = types(&table::json(schema)).unwrap();
+            assert!(types.contains(expected), "{schema}: {types}");
+        }
+        assert_eq!(
+            types(&json!({"format": "uri"})).unwrap_err(),
+            "/properties/p: limits without a type can't be checked before sending"
+        );
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    json::{child, component_name, each_child_mut, each_root_schema_mut, same},
+    json::{child, each_child_mut, each_root_schema_mut, reference, same},
     names,
     problem::{Problem, Problems},
 };
@@ -37,7 +37,7 @@ pub(crate) fn hoist(
         components: Map::new(),
         problems: Vec::new(),
     };
-    each_root_schema_mut(document, &mut |schema, at| hoisted.visit(schema, &at));
+    each_root_schema_mut(document, "", &mut |schema, at| hoisted.visit(schema, &at));
     let Hoisted {
         original,
         mut places,
@@ -212,30 +212,6 @@ impl Hoisted<'_> {
             None => at.to_owned(),
         }
     }
-}
-
-/// A reference to a component; `nullable` needs `allOf`, as OpenAPI 3.0
-/// ignores whatever stands beside a `$ref`.
-pub(crate) fn reference(name: &str, nullable: bool) -> Value {
-    let reference = json!({"$ref": format!("#/components/schemas/{name}")});
-    if nullable {
-        json!({"allOf": [reference], "nullable": true})
-    } else {
-        reference
-    }
-}
-
-/// The component that a schema refers to, directly or as a nullable reference.
-pub(crate) fn referenced(schema: &Value) -> Option<&str> {
-    let reference = match schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-    {
-        Some([only]) => only.get("$ref"),
-        _ => schema.get("$ref"),
-    };
-    component_name(reference?.as_str()?)
 }
 
 #[cfg(test)]

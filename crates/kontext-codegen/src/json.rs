@@ -1,6 +1,6 @@
 //! Small tools on JSON values that several steps need.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Extends a JSON pointer by one key or index, escaped as RFC 6901 says.
 #[must_use]
@@ -46,67 +46,6 @@ pub fn same(left: &Value, right: &Value) -> bool {
                     .all(|(key, value)| right.get(key).is_some_and(|other| same(value, other)))
         }
         _ => left == right,
-    }
-}
-
-/// The places, in an OpenAPI schema, that hold schemas themselves.
-///
-/// Each child is passed with the JSON pointer to it. Whatever walks schemas
-/// uses this one list, so that no walker forgets a place.
-pub(crate) fn each_child<'a>(
-    schema: &'a Value,
-    pointer: &str,
-    visit: &mut dyn FnMut(&'a Value, String),
-) {
-    let Some(schema) = schema.as_object() else {
-        return;
-    };
-    for name in ["items", "not", "additionalProperties"] {
-        if let Some(inner) = schema.get(name).filter(|inner| inner.is_object()) {
-            visit(inner, child(pointer, name));
-        }
-    }
-    for name in ["allOf", "anyOf", "oneOf"] {
-        let at = child(pointer, name);
-        for (index, inner) in array(schema, name).iter().enumerate() {
-            visit(inner, child(&at, &index.to_string()));
-        }
-    }
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let at = child(pointer, "properties");
-        for (name, inner) in properties {
-            visit(inner, child(&at, name));
-        }
-    }
-}
-
-/// As [`each_child`], for changing the children in place.
-pub(crate) fn each_child_mut(
-    schema: &mut Value,
-    pointer: &str,
-    visit: &mut dyn FnMut(&mut Value, String),
-) {
-    let Some(schema) = schema.as_object_mut() else {
-        return;
-    };
-    for (name, inner) in schema.iter_mut() {
-        let at = child(pointer, name);
-        match (name.as_str(), inner) {
-            ("items" | "not" | "additionalProperties", inner @ Value::Object(_)) => {
-                visit(inner, at);
-            }
-            ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
-                for (index, inner) in branches.iter_mut().enumerate() {
-                    visit(inner, child(&at, &index.to_string()));
-                }
-            }
-            ("properties", Value::Object(properties)) => {
-                for (name, inner) in properties {
-                    visit(inner, child(&at, name));
-                }
-            }
-            _ => {}
-        }
     }
 }
 
@@ -158,84 +97,92 @@ impl Member {
     }
 }
 
-/// Visits the outermost schemas of a document for changing: those of
-/// components, parameters, headers, bodies and responses.
-pub(crate) fn each_root_schema_mut(
-    document: &mut Value,
-    visit: &mut dyn FnMut(&mut Value, String),
-) {
-    fn walk(value: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, String)) {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    let at = child(pointer, name);
-                    match Member::of(pointer, name) {
-                        Member::Schema => visit(member, at),
-                        Member::Values => {}
-                        Member::Schemas => {
-                            for (name, schema) in member.as_object_mut().into_iter().flatten() {
-                                visit(schema, child(&at, name));
-                            }
+/// The walks over schemas, for reading and for changing: one list of the places that hold
+/// schemas, so that no walk forgets one.
+macro_rules! walks {
+    ($each_child:ident, $each_root_schema:ident, $each_schema:ident $(, $mut:tt)?) => {
+        /// Visits the schemas in a schema, each with the JSON pointer to it.
+        pub(crate) fn $each_child<'a>(
+            schema: &'a $($mut)? Value,
+            pointer: &str,
+            visit: &mut dyn FnMut(&'a $($mut)? Value, String),
+        ) {
+            let Value::Object(members) = schema else {
+                return;
+            };
+            for (name, inner) in members {
+                let at = child(pointer, name);
+                match (name.as_str(), inner) {
+                    ("items" | "not" | "additionalProperties", inner @ Value::Object(_)) => {
+                        visit(inner, at);
+                    }
+                    ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
+                        for (index, inner) in branches.into_iter().enumerate() {
+                            visit(inner, child(&at, &index.to_string()));
                         }
-                        Member::Other => walk(member, &at, visit),
+                    }
+                    ("properties", Value::Object(properties)) => {
+                        for (name, inner) in properties {
+                            visit(inner, child(&at, name));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+
+        /// Visits the outermost schemas below a value of a document: those of components,
+        /// parameters, headers, bodies and responses.
+        pub(crate) fn $each_root_schema(
+            value: &$($mut)? Value,
+            pointer: &str,
+            visit: &mut dyn FnMut(&$($mut)? Value, String),
+        ) {
+            match value {
+                Value::Object(members) => {
+                    for (name, member) in members {
+                        let at = child(pointer, name);
+                        match (Member::of(pointer, name), member) {
+                            (Member::Schema, schema) => visit(schema, at),
+                            (Member::Schemas, Value::Object(schemas)) => {
+                                for (name, schema) in schemas {
+                                    visit(schema, child(&at, name));
+                                }
+                            }
+                            (Member::Other, member) => $each_root_schema(member, &at, visit),
+                            (Member::Schemas | Member::Values, _) => {}
+                        }
                     }
                 }
-            }
-            Value::Array(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    walk(item, &child(pointer, &index.to_string()), visit);
-                }
-            }
-            _ => {}
-        }
-    }
-    walk(document, "", visit);
-}
-
-/// Visits every schema of a document, parents before children, for changing.
-pub(crate) fn each_schema_mut(document: &mut Value, visit: &mut dyn FnMut(&mut Value, &str)) {
-    fn descend(schema: &mut Value, pointer: &str, visit: &mut dyn FnMut(&mut Value, &str)) {
-        visit(schema, pointer);
-        each_child_mut(schema, pointer, &mut |inner, at| {
-            descend(inner, &at, visit);
-        });
-    }
-    each_root_schema_mut(document, &mut |schema, at| descend(schema, &at, visit));
-}
-
-/// Visits every schema of a document, parents before children.
-pub(crate) fn each_schema<'a>(document: &'a Value, visit: &mut dyn FnMut(&'a Value, &str)) {
-    fn descend<'a>(schema: &'a Value, at: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
-        visit(schema, at);
-        each_child(schema, at, &mut |inner, at| descend(inner, &at, visit));
-    }
-    fn walk<'a>(value: &'a Value, pointer: &str, visit: &mut dyn FnMut(&'a Value, &str)) {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    let at = child(pointer, name);
-                    match Member::of(pointer, name) {
-                        Member::Schema => descend(member, &at, visit),
-                        Member::Values => {}
-                        Member::Schemas => {
-                            for (name, schema) in member.as_object().into_iter().flatten() {
-                                descend(schema, &child(&at, name), visit);
-                            }
-                        }
-                        Member::Other => walk(member, &at, visit),
+                Value::Array(items) => {
+                    for (index, item) in items.into_iter().enumerate() {
+                        $each_root_schema(item, &child(pointer, &index.to_string()), visit);
                     }
                 }
+                _ => {}
             }
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    walk(item, &child(pointer, &index.to_string()), visit);
-                }
-            }
-            _ => {}
         }
-    }
-    walk(document, "", visit);
+
+        /// Visits every schema of a document, parents before children.
+        pub(crate) fn $each_schema(
+            document: &$($mut)? Value,
+            visit: &mut dyn FnMut(&$($mut)? Value, &str),
+        ) {
+            fn descend(
+                schema: &$($mut)? Value,
+                at: &str,
+                visit: &mut dyn FnMut(&$($mut)? Value, &str),
+            ) {
+                visit(schema, at);
+                $each_child(schema, at, &mut |inner, at| descend(inner, &at, visit));
+            }
+            $each_root_schema(document, "", &mut |schema, at| descend(schema, &at, visit));
+        }
+    };
 }
+
+walks!(each_child, each_root_schema, each_schema);
+walks!(each_child_mut, each_root_schema_mut, each_schema_mut, mut);
 
 /// The array at a member, or an empty one.
 #[must_use]
@@ -249,8 +196,18 @@ pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
 /// The schema that a local reference means.
 #[must_use]
 pub(crate) fn referenced<'a>(document: &'a Value, schema: &Value) -> Option<&'a Value> {
-    let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
-    document.pointer(pointer)
+    Some(target(document, schema)?.0)
+}
+
+/// The same, or a response or body, with the pointer to it.
+fn target<'a>(document: &'a Value, value: &Value) -> Option<(&'a Value, String)> {
+    let pointer = value.get("$ref")?.as_str()?.strip_prefix('#')?;
+    Some((document.pointer(pointer)?, pointer.to_owned()))
+}
+
+/// A value, or what it refers to, with the pointer of whichever it is.
+pub(crate) fn resolved<'a>(document: &'a Value, value: &'a Value, at: &str) -> (&'a Value, String) {
+    target(document, value).unwrap_or_else(|| (value, at.to_owned()))
 }
 
 /// The component that a local reference names.
@@ -259,10 +216,74 @@ pub(crate) fn component_name(reference: &str) -> Option<&str> {
     reference.strip_prefix("#/components/schemas/")
 }
 
+/// A reference to a component; `nullable` needs `allOf`, as OpenAPI 3.0
+/// ignores whatever stands beside a `$ref`.
+pub(crate) fn reference(name: &str, nullable: bool) -> Value {
+    let reference = json!({"$ref": format!("#/components/schemas/{name}")});
+    if nullable {
+        json!({"allOf": [reference], "nullable": true})
+    } else {
+        reference
+    }
+}
+
+/// The component that a schema refers to, directly or as a nullable reference.
+pub(crate) fn component_of(schema: &Value) -> Option<&str> {
+    let reference = match schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
+        Some([only]) => only.get("$ref"),
+        _ => schema.get("$ref"),
+    };
+    component_name(reference?.as_str()?)
+}
+
+/// The schema that a reference, also a nullable one, means.
+#[must_use]
+pub fn follow<'a>(effective: &'a Value, schema: &'a Value) -> &'a Value {
+    let mut schema = schema;
+    while let Some(name) = component_of(schema) {
+        let target = effective.pointer(&child("/components/schemas", name));
+        match target {
+            Some(target) => schema = target,
+            None => break,
+        }
+    }
+    schema
+}
+
+/// What a Rust type does not say of its values.
+pub(crate) const LIMITS: [&str; 18] = [
+    "default",
+    "title",
+    "example",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "readOnly",
+    "writeOnly",
+];
+
+/// Whether a schema names properties: without any, an object is a map.
+pub(crate) fn has_properties(schema: &Value) -> bool {
+    let properties = schema["properties"].as_object();
+    properties.is_some_and(|all| !all.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

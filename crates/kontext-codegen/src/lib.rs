@@ -13,7 +13,7 @@
 //!    the places are still those of the published document.
 //! 5. `hoist`, `pages`, `merge`, `effective`: what deserves a name gets one, and the
 //!    documents become one, in canonical order.
-//! 6. `contract`, `view`, `rust`: the three things made from it.
+//! 6. `contract`, `fold` and `view`, `rust`: the three things made from it.
 //!
 //! [`generate`] runs all of them. [`surface`] compares what they made with what they
 //! made before.
@@ -29,15 +29,19 @@
 )]
 
 mod contract;
+mod difference;
 mod docs;
 mod document;
 mod effective;
+mod fold;
 mod generate;
 mod hoist;
 mod json;
+mod limits;
 mod merge;
 mod names;
 mod normalise;
+mod origins;
 mod overlay;
 mod pages;
 mod problem;
@@ -45,13 +49,14 @@ mod prune;
 mod rust;
 mod supported;
 pub mod surface;
+#[cfg(test)]
+mod table;
 mod view;
 
 pub use contract::contract;
 pub use effective::Steps;
 pub use generate::{GENERATORS, Input, Inputs, Output, Outputs, generate};
-pub use json::{array, child, each_operation, same};
+pub use json::{array, child, each_operation, follow, same};
 pub use normalise::Normalised;
 pub use overlay::matches as applies_to;
 pub use problem::{Problem, Problems};
-pub use view::follow;

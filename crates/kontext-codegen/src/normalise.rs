@@ -230,6 +230,7 @@ fn null_branch(schema: &mut Value, at: &str) -> Option<Normalised> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::{self, pairs};
 
     #[test]
     fn each_row_of_the_table() {
@@ -273,34 +274,25 @@ mod tests {
 
     #[test]
     fn a_branch_that_is_null_makes_the_schema_nullable() {
-        for (schema, expected) in [
-            (
-                json!({"oneOf": [{"type": "string", "maxLength": 4}, {"type": "null"}]}),
-                json!({"type": "string", "maxLength": 4, "nullable": true}),
-            ),
-            (
-                json!({
-                    "description": "outer",
-                    "anyOf": [{"type": "null", "description": "none"}, {"type": "string", "description": "inner"}]
-                }),
-                json!({"type": "string", "description": "outer", "nullable": true}),
-            ),
-            (
-                json!({"anyOf": [{"$ref": "#/components/schemas/A"}, {"enum": [null]}]}),
-                json!({"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}),
-            ),
-            (
-                json!({"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}),
-                json!({"anyOf": [{"type": "string"}, {"type": "integer"}], "nullable": true}),
-            ),
-            (
-                json!({"oneOf": [{"type": "null"}]}),
-                json!({"oneOf": [{"type": "null"}]}),
-            ),
-        ] {
-            let mut document = json!({"components": {"schemas": {"P": schema}}});
+        let cases = r##"
+{"oneOf": [{"type": "string", "maxLength": 4}, {"type": "null"}]}
+    {"type": "string", "maxLength": 4, "nullable": true}
+{"description": "outer", "anyOf": [{"type": "null", "description": "none"}, {"type": "string", "description": "inner"}]}
+    {"type": "string", "description": "outer", "nullable": true}
+{"anyOf": [{"$ref": "#/components/schemas/A"}, {"enum": [null]}]}
+    {"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": true}
+{"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}
+    {"anyOf": [{"type": "string"}, {"type": "integer"}], "nullable": true}
+{"oneOf": [{"type": "null"}]}
+    {"oneOf": [{"type": "null"}]}
+"##;
+        for (schema, expected) in pairs(cases) {
+            let mut document = json!({"components": {"schemas": {"P": table::json(schema)}}});
             normalise(&mut document);
-            assert_eq!(document["components"]["schemas"]["P"], expected);
+            assert_eq!(
+                document["components"]["schemas"]["P"],
+                table::json(expected)
+            );
             assert_eq!(normalise(&mut document), []);
         }
     }

@@ -7,6 +7,8 @@
 mod cycles;
 mod dialect;
 mod operations;
+mod parts;
+mod requests;
 mod schemas;
 
 use serde_json::Value;
@@ -29,6 +31,7 @@ pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     Problems::none_or(std::mem::take(&mut found.problems))?;
     operations::check(document, &mut found);
     schemas::check(document, &mut found);
+    requests::check(document, &mut found);
     Problems::none_or(std::mem::take(&mut found.problems))?;
     // The last net, with the place but in the words of a parser.
     dialect::check(document, &mut found);

@@ -22,17 +22,24 @@
 //! 11. Titles, examples and vendor extensions go: an edit of the documentation
 //!     must not rename a type. What is left of it is shown as it is.
 
+mod bodies;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use self::bodies::Bodies;
 use crate::{
     docs,
-    effective::{Effective, Origins},
-    hoist::reference,
-    json::{array, child, component_name, each_child_mut, each_operation, same},
+    effective::Effective,
+    fold::{self, Union, Variant},
+    json::{
+        LIMITS, array, child, component_name, each_child_mut, each_operation, has_properties,
+        reference, same,
+    },
     names,
-    pages::{self, Union, Variant},
+    origins::Origins,
+    pages,
     problem::{Problem, Problems},
 };
 
@@ -105,6 +112,8 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
             document.remove(part);
         }
     }
+    // The generator does not take 3.0, without a patch version.
+    document["openapi"] = json!("3.0.3");
     let mut components = effective["components"]["schemas"]
         .as_object()
         .cloned()
@@ -125,7 +134,7 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
         let Some((property, pages)) = pages::pages(effective, &body) else {
             continue;
         };
-        let folded = pages::fold(made, property, &pages)?;
+        let folded = fold::fold(made, property, &pages)?;
         components.retain(|name, _| !pages.iter().any(|page| page.component == name));
         types.claim(&name, &body, &at);
         named.insert(name.clone());
@@ -153,6 +162,7 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     }
     types.directions = directions(&components, &bodies.requests, &bodies.responses);
     components.retain(|name, _| types.directions.contains_key(name));
+    null_at_references(&mut components);
     for (name, schema) in &mut components {
         types.component(name, schema, &places[name]);
     }
@@ -185,119 +195,20 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     })
 }
 
-/// The bodies of all operations: those without a name get one, and which way
-/// each travels is kept.
-#[derive(Default)]
-struct Bodies {
-    /// Schemas that stood inline, by the name they got, with their places.
-    named: BTreeMap<String, (Value, String)>,
-    /// Bodies of several pages, in the same way.
-    unions: BTreeMap<String, (Value, String)>,
-    requests: Vec<String>,
-    responses: Vec<String>,
-}
-
-impl Bodies {
-    /// Transformations 1, 2 and 3 of one operation.
-    fn of_operation(&mut self, effective: &Value, operation: &mut Value, at: &str, id: &str) {
-        resolve_bodies(effective, operation);
-        let name = |kind: &str| names::type_name(&format!("{}{kind}", names::type_name(id)));
-        if let Some(body) = operation.get_mut("requestBody") {
-            body["required"] = json!(true);
-            if let Some(schema) = body_schema(body) {
-                let at = child(&child(at, "requestBody"), "content");
-                let at = schema_of_body(&at);
-                if pages::pages(effective, schema).is_some() {
-                    let name = name("Request");
-                    let union = std::mem::replace(schema, reference(&name, false));
-                    self.unions.insert(name, (union, at));
-                } else {
-                    let name = self.name(schema, name("Request"), at);
-                    self.requests.push(name);
-                }
-            }
-        }
-        if let Some((status, response)) = success(operation)
-            && let Some(schema) = body_schema(response)
+/// The components that some of them reach, those included.
+pub(crate) fn reach(components: &Map<String, Value>, start: &[String]) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut waiting = start.to_vec();
+    while let Some(name) = waiting.pop() {
+        if reached.insert(name.clone())
+            && let Some(schema) = components.get(&name)
         {
-            let at = child(&child(&child(at, "responses"), &status), "content");
-            let name = self.name(schema, name("Response"), schema_of_body(&at));
-            self.responses.push(name);
+            crate::prune::references(schema, "", &mut |_, reference| {
+                waiting.extend(component_name(reference).map(str::to_owned));
+            });
         }
-        if let Some(operation) = operation.as_object_mut() {
-            operation.remove("security");
-        }
-        stream_success(operation);
     }
-
-    /// The name of a body's type: its component's, or one after the operation.
-    fn name(&mut self, schema: &mut Value, name: String, at: String) -> String {
-        if let Some(component) = schema["$ref"].as_str().and_then(component_name) {
-            return component.to_owned();
-        }
-        let inline = std::mem::replace(schema, reference(&name, false));
-        self.named.insert(name.clone(), (inline, at));
-        name
-    }
-}
-
-/// Bodies and responses by reference stand where they are used from here on.
-fn resolve_bodies(effective: &Value, operation: &mut Value) {
-    let inline = |value: &mut Value| {
-        let reference = value.get("$ref").and_then(Value::as_str);
-        let pointer = reference.and_then(|text| text.strip_prefix('#'));
-        if let Some(target) = pointer.and_then(|pointer| effective.pointer(pointer)) {
-            *value = target.clone();
-        }
-    };
-    operation
-        .get_mut("requestBody")
-        .into_iter()
-        .for_each(inline);
-    let responses = operation
-        .get_mut("responses")
-        .and_then(Value::as_object_mut);
-    for (_, response) in responses.into_iter().flatten() {
-        inline(response);
-    }
-    let parameters = operation
-        .get_mut("parameters")
-        .and_then(Value::as_array_mut);
-    parameters.into_iter().flatten().for_each(inline);
-}
-
-fn success(operation: &mut Value) -> Option<(String, &mut Value)> {
-    operation["responses"]
-        .as_object_mut()?
-        .iter_mut()
-        .find(|(status, _)| status.starts_with('2'))
-        .map(|(status, response)| (status.clone(), response))
-}
-
-/// The pointer to the schema of a body, from that to its content.
-fn schema_of_body(content: &str) -> String {
-    child(&child(content, "application/json"), "schema")
-}
-
-fn body_schema(body: &mut Value) -> Option<&mut Value> {
-    body.get_mut("content")?
-        .get_mut("application/json")?
-        .get_mut("schema")
-}
-
-/// Transformations 1 and 2.
-fn stream_success(operation: &mut Value) {
-    let Some(responses) = operation["responses"].as_object_mut() else {
-        return;
-    };
-    responses.retain(|status, _| status.starts_with('2'));
-    for (_, response) in responses.iter_mut() {
-        let bytes = json!({"type": "string", "format": "binary"});
-        *response = json!({
-            "description": response["description"],
-            "content": {"application/octet-stream": {"schema": bytes}}
-        });
-    }
+    reached
 }
 
 /// Which components each direction reaches.
@@ -306,21 +217,7 @@ fn directions(
     requests: &[String],
     responses: &[String],
 ) -> BTreeMap<String, Direction> {
-    let reach = |start: &[String]| {
-        let mut reached = BTreeSet::new();
-        let mut waiting = start.to_vec();
-        while let Some(name) = waiting.pop() {
-            if reached.insert(name.clone())
-                && let Some(schema) = components.get(&name)
-            {
-                crate::prune::references(schema, "", &mut |_, reference| {
-                    waiting.extend(component_name(reference).map(str::to_owned));
-                });
-            }
-        }
-        reached
-    };
-    let (sent, received) = (reach(requests), reach(responses));
+    let (sent, received) = (reach(components, requests), reach(components, responses));
     let direction = |name: &String| match (sent.contains(name), received.contains(name)) {
         (true, false) => Direction::Request,
         (false, _) => Direction::Response,
@@ -328,6 +225,28 @@ fn directions(
     };
     let all = sent.union(&received);
     all.map(|name| (name.clone(), direction(name))).collect()
+}
+
+/// Where a component may be null, what refers to it may be: typify would wrap its type.
+fn null_at_references(components: &mut Map<String, Value>) {
+    fn refer(schema: &mut Value, nullable: &BTreeSet<String>) {
+        each_child_mut(schema, "", &mut |inner, _| match inner["$ref"]
+            .as_str()
+            .and_then(component_name)
+        {
+            Some(name) if nullable.contains(name) => *inner = reference(name, true),
+            _ => refer(inner, nullable),
+        });
+    }
+    let all = components.iter_mut();
+    let nullable = all.filter_map(|(name, schema)| {
+        let flag = schema.as_object_mut()?.remove("nullable")?;
+        (flag == json!(true)).then(|| name.clone())
+    });
+    let nullable = nullable.collect();
+    for schema in components.values_mut() {
+        refer(schema, &nullable);
+    }
 }
 
 /// The components on their way into the view.
@@ -445,9 +364,12 @@ fn suffix(at: &str, part: &Value) -> String {
 fn is_type(schema: &Value, direction: Direction) -> bool {
     let is_union = ["anyOf", "oneOf"]
         .iter()
-        .any(|union| schema.get(union).is_some());
+        .any(|union| schema.get(union).is_some())
+        || schema["allOf"]
+            .as_array()
+            .is_some_and(|parts| parts.len() > 1);
     let is_enum = direction != Direction::Response && string_enum(schema).is_some();
-    is_enum || is_union || schema["properties"].is_object()
+    is_enum || is_union || has_properties(schema)
 }
 
 fn string_enum(schema: &Value) -> Option<StringEnum> {
@@ -470,8 +392,14 @@ fn transform(schema: &mut Value, direction: Direction) {
     let Some(members) = schema.as_object_mut() else {
         return;
     };
-    let rest = members.get("additionalProperties");
-    if members.contains_key("properties") && !rest.is_some_and(Value::is_object) {
+    if members.get("properties") == Some(&json!({})) {
+        members.remove("properties");
+    }
+    let is_open = match members.get("additionalProperties") {
+        None => !members.contains_key("properties"),
+        Some(rest) => rest.is_object(),
+    };
+    if !is_open {
         members.insert("additionalProperties".to_owned(), json!({}));
     }
     if direction == Direction::Response {
@@ -481,28 +409,6 @@ fn transform(schema: &mut Value, direction: Direction) {
         }
     }
 }
-
-/// What a type does not say of its values: transformations 5, 6 and 11.
-pub(crate) const LIMITS: [&str; 18] = [
-    "default",
-    "title",
-    "example",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "minItems",
-    "maxItems",
-    "uniqueItems",
-    "minProperties",
-    "maxProperties",
-    "readOnly",
-    "writeOnly",
-];
 
 /// Transformations 5, 6, 7 and 11 of one schema.
 fn plain(schema: &mut Value, direction: Direction) {
@@ -524,17 +430,14 @@ fn plain(schema: &mut Value, direction: Direction) {
             let format = if unsigned { "uint64" } else { "int64" };
             members.insert("format".to_owned(), json!(format));
         }
-        Some("number") => {
+        // Of the formats of strings, the client has a type for URIs.
+        Some("string") if members.get("format") == Some(&json!("binary")) => {}
+        Some("string")
+            if members.get("format") == Some(&json!("uri")) && direction != Direction::Response => {
+        }
+        _ => {
             members.remove("format");
         }
-        // Of the formats of strings, the client has a type for this one.
-        Some("string") if members.get("format") != Some(&json!("binary")) => {
-            let is_uri = members.get("format") == Some(&json!("uri"));
-            if !is_uri || direction == Direction::Response {
-                members.remove("format");
-            }
-        }
-        _ => {}
     }
 }
 
@@ -590,20 +493,6 @@ fn remove_extensions(value: &mut Value) {
         }
     }
     walk(value, false);
-}
-
-/// The schema that a reference, also a nullable one, means.
-#[must_use]
-pub fn follow<'a>(effective: &'a Value, schema: &'a Value) -> &'a Value {
-    let mut schema = schema;
-    while let Some(name) = crate::hoist::referenced(schema) {
-        let target = effective.pointer(&child("/components/schemas", name));
-        match target {
-            Some(target) => schema = target,
-            None => break,
-        }
-    }
-    schema
 }
 
 #[cfg(test)]

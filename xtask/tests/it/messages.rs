@@ -25,7 +25,7 @@ fn overlay(workspace: &Workspace, name: &str, actions: &Value) {
     workspace.write(&format!("openapi/overlays/{name}"), &text.to_string());
 }
 
-const PROBLEMS: [(&str, Break); 38] = [
+const PROBLEMS: [(&str, Break); 26] = [
     ("no folder", |w| {
         fs::remove_dir_all(w.path("openapi/published")).unwrap()
     }),
@@ -55,21 +55,6 @@ const PROBLEMS: [(&str, Break); 38] = [
     }),
     ("OpenAPI 3.1", |w| {
         w.publish(|document| document["openapi"] = json!("3.1.0"))
-    }),
-    ("a path without a leading slash", |w| {
-        w.publish(|document| {
-            document["paths"]["v2/images"] = document["paths"]["/v1/images/generations"].clone()
-        });
-    }),
-    ("a server with a base path", |w| {
-        fs::remove_file(w.path("openapi/overlays/04-security.json")).unwrap();
-        fs::remove_file(w.path("openapi/overlays/05-errors.json")).unwrap();
-        w.publish(|document| {
-            document["servers"]
-                .as_array_mut()
-                .unwrap()
-                .push(json!({"url": "https://api.aimlapi.com/v2"}))
-        });
     }),
     ("a success without content", |w| {
         fs::remove_file(w.path("openapi/overlays/01-response-shape.json")).unwrap();
@@ -107,51 +92,14 @@ const PROBLEMS: [(&str, Break); 38] = [
             *responses = json!({"default": {"description": "anything"}});
         });
     }),
-    ("two media types", |w| {
-        w.publish(|document| {
-            let content = document
-                .pointer_mut(&format!("{OPERATION}/requestBody/content"))
-                .unwrap();
-            content["multipart/form-data"] = json!({"schema": {"type": "object"}});
-        });
-    }),
-    ("a default that does not conform", |w| {
-        w.publish(|document| request(document)["properties"]["num_images"]["default"] = json!(5));
-    }),
-    ("a union of types", |w| {
-        w.publish(|document| {
-            request(document)["properties"]["seed"]["type"] = json!(["integer", "string"])
-        });
-    }),
     ("an overlay that is not JSON", |w| {
         w.write("openapi/overlays/99-test.json", "{")
-    }),
-    ("a JSONPath that does not parse", |w| {
-        overlay(
-            w,
-            "99-test.json",
-            &json!([{"target": "$.paths[/v1]", "x-expect-absent": ["a"], "update": {"a": 1}}]),
-        );
     }),
     ("a target that is missing", |w| {
         overlay(
             w,
             "99-test.json",
             &json!([{"target": "$.paths['/v2']", "x-expect-absent": ["a"], "update": {"a": 1}}]),
-        );
-    }),
-    ("an expectation that fails", |w| {
-        overlay(
-            w,
-            "99-test.json",
-            &json!([{"target": "$.info", "x-expect": {"title": "Another"}, "update": {"title": "Third"}}]),
-        );
-    }),
-    ("an action that changes nothing", |w| {
-        overlay(
-            w,
-            "99-test.json",
-            &json!([{"target": "$.info", "x-expect": {"title": "AIML API"}, "update": {"title": "AIML API"}}]),
         );
     }),
     ("two overlays that contradict each other", |w| {
@@ -162,20 +110,6 @@ const PROBLEMS: [(&str, Break); 38] = [
                 &json!([{"target": "$.info", "x-expect": {"title": "AIML API"}, "update": {"title": title}}]),
             );
         }
-    }),
-    ("an update over what it does not expect", |w| {
-        overlay(
-            w,
-            "99-test.json",
-            &json!([{"target": "$.info", "x-expect-absent": ["license"], "update": {"title": "Mine"}}]),
-        );
-    }),
-    ("a parameter, which the client would not send", |w| {
-        w.publish(|document| {
-            let operation = document.pointer_mut(OPERATION).unwrap();
-            operation["parameters"] =
-                json!([{"in": "query", "name": "a", "schema": {"type": "string"}}]);
-        });
     }),
     ("two schemas that would be one type", |w| {
         w.publish(|document| {
@@ -190,18 +124,6 @@ const PROBLEMS: [(&str, Break); 38] = [
         w.publish(|document| {
             request(document)["properties"]["style"] =
                 json!({"type": "string", "enum": ["a b", "a-b"]});
-        });
-    }),
-    ("limits that no value keeps to", |w| {
-        w.publish(|document| {
-            request(document)["properties"]["seed"] =
-                json!({"type": "integer", "minimum": 9, "maximum": 8});
-        });
-    }),
-    ("a limit that would not be checked", |w| {
-        w.publish(|document| {
-            request(document)["properties"]["seed"] =
-                json!({"allOf": [{"type": "integer"}], "minimum": 1});
         });
     }),
     ("an overlay of a document that is not there", |w| {

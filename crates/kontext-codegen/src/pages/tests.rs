@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use crate::{
     Input, Inputs, Outputs, generate,
     surface::{Changes, Surface},
+    table::{json, pairs},
 };
 
 const SCHEMA: &str = "/paths/~1images/post/requestBody/content/application~1json/schema";
@@ -263,44 +264,26 @@ fn property_of_other_pages_is_refused_by_the_contract() {
 #[test]
 fn what_must_be_the_same_is_named_with_both_places() {
     let post = "/paths/~1images/post";
-    let cases: [(&str, Value, String); 5] = [
-        (
-            "responses/200/content/application~1json/schema/properties/url/type",
-            json!("integer"),
-            "\"integer\" differs from \"string\"".to_owned(),
-        ),
-        (
-            "responses/404",
-            json!({"description": "none"}),
-            "{\"description\":\"none\"} differs from nothing".to_owned(),
-        ),
-        (
-            "security",
-            json!([{"key": []}]),
-            "[{\"key\":[]}] differs from nothing".to_owned(),
-        ),
-        (
-            "operationId",
-            json!("other"),
-            "\"other\" differs from \"makeImage\"".to_owned(),
-        ),
-        (
-            "requestBody/required",
-            json!(false),
-            "false differs from true".to_owned(),
-        ),
-    ];
-    for (place, value, message) in cases {
+    let cases = r##"
+responses/200/content/application~1json/schema/properties/url/type "integer"
+    "integer" differs from "string"
+responses/404 {"description": "none"}
+    {"description":"none"} differs from nothing
+security [{"key": []}]
+    [{"key":[]}] differs from nothing
+operationId "other"
+    "other" differs from "makeImage"
+requestBody/required false
+    false differs from true
+"##;
+    for (change, message) in pairs(cases) {
+        let (place, value) = change.split_once(' ').unwrap();
         let error = problem(|document| {
             let scheme = json!({"type": "http", "scheme": "bearer"});
             document["components"] = json!({"securitySchemes": {"key": scheme}});
-            let (parent, name) = place.rsplit_once('/').unwrap_or(("", place));
-            let parent = if parent.is_empty() {
-                post.to_owned()
-            } else {
-                format!("{post}/{parent}")
-            };
-            document.pointer_mut(&parent).unwrap()[name] = value;
+            let at = format!("{post}/{place}");
+            let (parent, name) = at.rsplit_once('/').unwrap();
+            document.pointer_mut(parent).unwrap()[name] = json(value);
         });
         let start = format!(
             "openapi/published/edit-two.json: {post}/{place}: {message} at {post}/{place} of \
@@ -313,29 +296,21 @@ fn what_must_be_the_same_is_named_with_both_places() {
 #[test]
 fn types_that_fold_must_be_equal() {
     let properties = format!("{SCHEMA}/properties");
-    for (name, schema, place, message) in [
-        (
-            "num_images",
-            json!({"type": "number"}),
-            "num_images/type",
-            "\"number\" differs from \"integer\"",
-        ),
-        // Unsigned and signed are two types.
-        (
-            "num_images",
-            json!({"type": "integer"}),
-            "num_images",
-            "{\"type\":\"integer\"} differs from",
-        ),
-        (
-            "image_url",
-            json!({"type": "string"}),
-            "image_url/format",
-            "nothing differs from \"uri\"",
-        ),
-    ] {
-        let error = problem(|document| document.pointer_mut(&properties).unwrap()[name] = schema);
-        let start = format!("openapi/published/edit-two.json: {properties}/{place}: {message}");
+    let cases = r##"
+num_images {"type": "number"}
+    num_images/type: "number" differs from "integer"
+# Unsigned and signed are two types.
+num_images {"type": "integer"}
+    num_images: {"type":"integer"} differs from
+image_url {"type": "string"}
+    image_url/format: nothing differs from "uri"
+"##;
+    for (change, message) in pairs(cases) {
+        let (name, schema) = change.split_once(' ').unwrap();
+        let (place, _) = message.split_once(':').unwrap();
+        let error =
+            problem(|document| document.pointer_mut(&properties).unwrap()[name] = json(schema));
+        let start = format!("openapi/published/edit-two.json: {properties}/{message}");
         assert!(error.starts_with(&start), "{error}");
         let end = format!(
             "at {properties}/{place} of openapi/published/edit-one.json, which folds into EditRequest, too"
@@ -357,34 +332,24 @@ fn types_that_fold_must_be_equal() {
 #[test]
 fn pages_that_nothing_tells_apart_are_refused() {
     let model = format!("{SCHEMA}/properties/model");
-    for (change, message) in [
-        (
-            json!({"type": "string"}),
-            "nothing tells its requests apart: expected a required property model",
-        ),
-        (
-            json!({"type": "string", "enum": ["maker/one/edit"]}),
-            "\"maker/one/edit\" is a model of",
-        ),
-        (
-            json!({"type": "string", "enum": ["a"], "x-component": "Model"}),
-            "the enum of models is named after the struct of the page",
-        ),
-    ] {
-        let error = problem(|document| *document.pointer_mut(&model).unwrap() = change);
+    let cases = r##"
+{"type": "string"}
+    nothing tells its requests apart: expected a required property model
+{"type": "string", "enum": ["maker/one/edit"]}
+    "maker/one/edit" is a model of
+{"type": "string", "enum": ["a"], "x-component": "Model"}
+    the enum of models is named after the struct of the page
+{"type": "string", "enum": ["maker/one/edit", "maker/one.edit"]}
+    both give the Rust variant MakerOneEdit
+"##;
+    for (change, message) in pairs(cases) {
+        let error = problem(|document| *document.pointer_mut(&model).unwrap() = json(change));
         assert!(error.contains(message), "{error}");
         assert!(
             error.starts_with("openapi/published/edit-two.json: "),
             "{error}"
         );
     }
-    let error = problem(|document| {
-        document.pointer_mut(&model).unwrap()["enum"] = json!(["maker/one/edit", "maker/one.edit"]);
-    });
-    assert!(
-        error.contains("both give the Rust variant MakerOneEdit"),
-        "{error}"
-    );
     let twice = [("openapi/described/a", draw_page()), ("a", draw_page())];
     let inputs = twice.map(|(file, document)| Input {
         file: format!("{file}.json"),

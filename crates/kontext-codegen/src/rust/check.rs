@@ -8,14 +8,15 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::{Map, Value, json};
 use syn::{Fields, GenericArgument, Item, PathArguments, Type, TypePath};
 
+use super::bounds::{bounds, lengths, whole_bounds};
 use crate::{
-    json::{array, child},
-    view::{View, follow},
+    json::{array, child, follow, has_properties},
+    view::View,
 };
 
 /// Writes checks, and collects what the provider limits and they don't cover.
@@ -458,7 +459,7 @@ impl<'a> Checks<'a> {
 
 /// Whether a type that is sent is a struct with fields, which has a builder.
 pub(super) fn is_object(schema: &Value) -> bool {
-    schema["type"] == json!("object") && schema["properties"].is_object()
+    schema["type"] == json!("object") && has_properties(schema)
 }
 
 /// The `T` of an `Option<T>` or a `Vec<T>`.
@@ -481,150 +482,5 @@ pub(super) fn last_ident(ty: &Type) -> Option<String> {
     match ty {
         Type::Path(TypePath { path, .. }) => Some(path.segments.last()?.ident.to_string()),
         _ => None,
-    }
-}
-
-/// Bounds of a length or count.
-fn lengths(members: &Map<String, Value>, minimum: &str, maximum: &str) -> Option<TokenStream> {
-    let bound = |name: &str, method: TokenStream| {
-        let bound = Literal::u64_unsuffixed(members.get(name)?.as_u64()?);
-        Some(quote!(.#method(#bound)))
-    };
-    let at_least =
-        bound(minimum, quote!(at_least)).filter(|_| members.get(minimum) != Some(&json!(0)));
-    let at_most = bound(maximum, quote!(at_most));
-    (at_least.is_some() || at_most.is_some()).then(|| quote!(#at_least #at_most))
-}
-
-/// Bounds of whole numbers, inclusive and whole: above 1.5 means from 2.
-fn whole_bounds(members: &Map<String, Value>) -> Option<TokenStream> {
-    let literal = |bound: i128| {
-        let number = Literal::u128_unsuffixed(bound.unsigned_abs());
-        negated(bound < 0, number)
-    };
-    let at_least = whole_minimum(members).map(literal);
-    let at_least = at_least.map(|bound| quote!(.at_least(#bound)));
-    let at_most = whole_maximum(members).map(literal);
-    let at_most = at_most.map(|bound| quote!(.at_most(#bound)));
-    (at_least.is_some() || at_most.is_some()).then(|| quote!(#at_least #at_most))
-}
-
-/// A number that may have a sign, which is a token of its own in Rust.
-fn negated(is_negative: bool, number: Literal) -> TokenStream {
-    match is_negative {
-        true => quote!(-#number),
-        false => quote!(#number),
-    }
-}
-
-/// The smallest whole number that a schema allows.
-pub(crate) fn whole_minimum(members: &Map<String, Value>) -> Option<i128> {
-    whole_bound(members, "minimum", "exclusiveMinimum", 1)
-}
-
-/// The greatest whole number that a schema allows.
-pub(crate) fn whole_maximum(members: &Map<String, Value>) -> Option<i128> {
-    whole_bound(members, "maximum", "exclusiveMaximum", -1)
-}
-
-fn whole_bound(
-    members: &Map<String, Value>,
-    name: &str,
-    exclusive: &str,
-    step: i128,
-) -> Option<i128> {
-    let value = members.get(name)?;
-    let is_exclusive = members.get(exclusive) == Some(&json!(true));
-    let whole = value.as_i64().map(i128::from);
-    let whole = whole.or_else(|| value.as_u64().map(i128::from));
-    let (bound, is_exact) = match whole {
-        Some(whole) => (whole, true),
-        None => {
-            let value = value.as_f64()?;
-            let rounded = if step > 0 {
-                value.ceil()
-            } else {
-                value.floor()
-            };
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the cast saturates, as it should"
-            )]
-            let bound = rounded as i128;
-            (bound, rounded == value)
-        }
-    };
-    Some(if is_exclusive && is_exact {
-        bound.saturating_add(step)
-    } else {
-        bound
-    })
-}
-
-/// Bounds of numbers.
-fn bounds(members: &Map<String, Value>) -> TokenStream {
-    let bound = |name: &str, exclusive: &str, inside: TokenStream, outside: TokenStream| {
-        let bound = members.get(name)?.as_f64()?;
-        let bound = negated(bound < 0.0, Literal::f64_unsuffixed(bound.abs()));
-        let method = match members.get(exclusive) == Some(&json!(true)) {
-            true => outside,
-            false => inside,
-        };
-        Some(quote!(.#method(#bound)))
-    };
-    let minimum = bound(
-        "minimum",
-        "exclusiveMinimum",
-        quote!(at_least),
-        quote!(more_than),
-    );
-    let maximum = bound(
-        "maximum",
-        "exclusiveMaximum",
-        quote!(at_most),
-        quote!(less_than),
-    );
-    quote!(#minimum #maximum)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bounds_of_whole_numbers_are_whole_and_inclusive() {
-        for (schema, expected) in [
-            (
-                json!({"minimum": 1, "maximum": 4}),
-                ".at_least(1).at_most(4)",
-            ),
-            (
-                json!({"minimum": 1.5, "maximum": 3.5}),
-                ".at_least(2).at_most(3)",
-            ),
-            (
-                json!({"minimum": 1, "exclusiveMinimum": true, "maximum": 4.0, "exclusiveMaximum": true}),
-                ".at_least(2).at_most(3)",
-            ),
-            (json!({"minimum": -1.5}), ".at_least(-1)"),
-            (
-                json!({"maximum": u64::MAX}),
-                ".at_most(18446744073709551615)",
-            ),
-        ] {
-            let bounds = whole_bounds(schema.as_object().unwrap()).unwrap();
-            assert_eq!(bounds.to_string().replace(' ', ""), expected);
-        }
-    }
-
-    #[test]
-    fn bounds_of_numbers_say_whether_they_are_allowed_themselves() {
-        let schema = json!({"minimum": 0, "exclusiveMinimum": true, "maximum": 1.5});
-        assert_eq!(
-            bounds(schema.as_object().unwrap())
-                .to_string()
-                .replace(' ', ""),
-            ".more_than(0.0).at_most(1.5)"
-        );
     }
 }

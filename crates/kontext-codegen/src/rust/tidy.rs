@@ -152,26 +152,19 @@ impl VisitMut for Docs {
         let Some(first) = attributes.iter().position(|one| doc(one).is_some()) else {
             return;
         };
-        let mut lines = Vec::new();
+        let mut text = String::new();
         attributes.retain(|attribute| {
-            let Some(text) = doc(attribute) else {
-                return true;
-            };
-            let text = crate::docs::printable(&text);
-            if text.is_empty() {
-                lines.push(String::new());
-            }
-            lines.extend(text.lines().map(|line| line.trim().to_owned()));
-            false
+            let line = doc(attribute);
+            text.extend(line.iter().flat_map(|line| [line, "\n"]));
+            line.is_none()
         });
-        let text = lines.join("\n");
-        let text = match (text.find(SCHEMA), text.rfind("</details>")) {
-            (Some(start), Some(end)) if start < end => {
-                format!("{}{}", &text[..start], &text[end + "</details>".len()..])
-            }
-            _ => text,
-        };
-        let docs = text.trim().lines().map(|line| match line {
+        if let (Some(start), Some(end)) = (text.find(SCHEMA), text.rfind("</details>"))
+            && start < end
+        {
+            text.replace_range(start..end + "</details>".len(), "");
+        }
+        let text = crate::docs::printable(&text);
+        let docs = text.trim().lines().map(|line| match line.trim() {
             "" => doc_attribute(""),
             line => doc_attribute(&format!(" {line}")),
         });

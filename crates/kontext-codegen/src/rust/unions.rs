@@ -11,7 +11,7 @@ use super::{
     builder::wire_name,
     check::{argument_of, last_ident},
 };
-use crate::pages::Union;
+use crate::fold::Union;
 
 /// What pages call the number of images.
 const COUNTS: [&str; 2] = ["num_images", "n"];

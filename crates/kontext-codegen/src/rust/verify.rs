@@ -18,13 +18,26 @@ fn items(all: &[Item], module: &str, found: &mut Vec<(String, String)>) {
     for item in all {
         let ident = match item {
             Item::Struct(item) => {
-                fields(&item.ident.to_string(), &item.fields, found);
+                let name = item.ident.to_string();
+                fields(&name, &item.fields, found);
+                if matches!(&item.fields, Fields::Named(all) if all.named.is_empty()) {
+                    found.push((
+                        name,
+                        "no fields: all that it holds would be lost".to_owned(),
+                    ));
+                }
                 &item.ident
             }
             Item::Enum(item) => {
                 let name = item.ident.to_string();
                 let idents = item.variants.iter().map(|one| one.ident.to_string());
                 repeated(&name, "variant", idents, found);
+                if item.variants.is_empty() {
+                    found.push((
+                        name.clone(),
+                        "no variants: no value could be read".to_owned(),
+                    ));
+                }
                 for variant in &item.variants {
                     fields(&name, &variant.fields, found);
                 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Found;
 use crate::{
-    json::{array, child, component_name, each_operation},
+    json::{array, child, component_name, each_operation, each_schema},
     prune::references,
 };
 
@@ -18,8 +18,9 @@ const DEEPEST: usize = 32;
 const LONGEST: usize = 1_000;
 
 /// How many schemas the parts of one (allOf, anyOf, oneOf) may come to, references
-/// followed. The generator merges them one by one.
+/// followed, and how many combinations of them. The generator merges them one by one.
 const MOST_PARTS: u64 = 10_000;
+const MOST_COMBINATIONS: u64 = 1_000;
 
 /// Finds references that never reach a schema, requests that contain themselves, and
 /// what is nested too deep or expands to too much.
@@ -75,18 +76,42 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         // What follows would not end, or end too late.
         return;
     }
-    let mut counts = BTreeMap::new();
-    for name in parts.keys().copied() {
-        let count = count_parts(name, &parts, &mut counts);
-        if count > MOST_PARTS {
-            found.add(
-                &child("/components/schemas", name),
-                format!("is made of {count} schemas, references followed; at most {MOST_PARTS} are supported"),
-                "remove parts that repeat with an overlay",
-            );
-            return;
+    let mut sizes = BTreeMap::new();
+    let mut done = BTreeSet::new();
+    each_schema(document, &mut |schema, at| {
+        let Size {
+            parts,
+            combinations,
+        } = Size::of(schema, schemas, &mut sizes);
+        let too_many = if parts > MOST_PARTS {
+            format!(
+                "is made of {parts} schemas, references followed; at most {MOST_PARTS} are supported"
+            )
+        } else {
+            format!(
+                "its parts have {combinations} combinations; at most {MOST_COMBINATIONS} are supported"
+            )
+        };
+        if parts > MOST_PARTS || combinations > MOST_COMBINATIONS {
+            // What it is part of is too large as well.
+            if found.problems.len() == problems {
+                found.add(at, too_many, "remove parts that repeat with an overlay");
+            }
+        } else if is_merged(schema) {
+            references(schema, at, &mut |at, reference| {
+                if let Some(name) = component(schemas, reference)
+                    && let Some(cycle) = first_cycle(name, &all, &mut Vec::new(), &mut done)
+                {
+                    let cycle = cycle.join(" → ");
+                    found.add(
+                        at,
+                        format!("is merged with other parts, and contains itself: {cycle}"),
+                        "write the parts as one schema with an overlay",
+                    );
+                }
+            });
         }
-    }
+    });
     each_operation(document, &mut |_, _, operation, at| {
         let at = child(&at, "requestBody");
         let mut done = BTreeSet::new();
@@ -165,17 +190,64 @@ fn depth<'a>(
     (depth <= DEEPEST).then_some(depth)
 }
 
-/// How many schemas the parts of a component come to. There are no cycles among them.
-fn count_parts<'a>(name: &'a str, edges: &Edges<'a>, counts: &mut BTreeMap<&'a str, u64>) -> u64 {
-    if let Some(count) = counts.get(name) {
-        return *count;
+/// Whether the generator makes one schema of the parts of this one, with all that they
+/// refer to.
+fn is_merged(schema: &Value) -> bool {
+    let Some(members) = schema.as_object() else {
+        return false;
+    };
+    let unions = ["allOf", "anyOf", "oneOf"].map(|name| array(members, name).len());
+    let several = unions.iter().filter(|parts| **parts > 0).count();
+    unions[0] > 1 || several > 1 || (several > 0 && members.contains_key("properties"))
+}
+
+/// What the parts of a schema come to.
+#[derive(Clone, Copy)]
+struct Size {
+    parts: u64,
+    combinations: u64,
+}
+
+impl Size {
+    /// Follows references. There are no cycles among parts.
+    fn of<'a>(
+        schema: &Value,
+        schemas: &'a serde_json::Map<String, Value>,
+        known: &mut BTreeMap<&'a str, Self>,
+    ) -> Self {
+        let mut size = Self {
+            parts: 1,
+            combinations: 1,
+        };
+        let Some(members) = schema.as_object() else {
+            return size;
+        };
+        let reference = members.get("$ref").and_then(Value::as_str);
+        if let Some(name) = reference.and_then(|one| component(schemas, one)) {
+            if let Some(size) = known.get(name) {
+                return *size;
+            }
+            let size = Self::of(&schemas[name], schemas, known);
+            known.insert(name, size);
+            return size;
+        }
+        for union in ["allOf", "anyOf", "oneOf"] {
+            let sizes = array(members, union)
+                .iter()
+                .map(|part| Self::of(part, schemas, known));
+            let sizes: Vec<Self> = sizes.collect();
+            let parts = sizes.iter().map(|one| one.parts);
+            size.parts = parts.fold(size.parts, u64::saturating_add);
+            let combinations = sizes.iter().map(|one| one.combinations);
+            let combinations = match union {
+                "allOf" => combinations.fold(1, u64::saturating_mul),
+                _ if sizes.is_empty() => 1,
+                _ => combinations.fold(0, u64::saturating_add),
+            };
+            size.combinations = size.combinations.saturating_mul(combinations);
+        }
+        size
     }
-    let mut count = 1u64;
-    for target in edges.get(name).into_iter().flatten() {
-        count = count.saturating_add(count_parts(target, edges, counts));
-    }
-    counts.insert(name, count);
-    count
 }
 
 /// A path of references from a component that meets itself, if any: from the first

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Found;
 use crate::{
-    json::{METHODS, child, each_operation, short},
+    json::{METHODS, child, each_operation, resolved, short},
     names,
 };
 
@@ -71,11 +71,13 @@ fn servers(document: &Value, found: &mut Found<'_>) {
             // Found as the wrong type below.
             continue;
         };
-        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let path = after_scheme
-            .find(['/', '?', '#'])
-            .map(|start| &after_scheme[start..]);
-        let path = path.unwrap_or_default().trim_end_matches('/');
+        let origin = url.split_once("://").map(|(_, rest)| rest);
+        // Without an origin, it is all path.
+        let path = match origin.or_else(|| url.strip_prefix("//")) {
+            Some(origin) => origin.find(['/', '?', '#']).map_or("", |at| &origin[at..]),
+            None => url,
+        };
+        let path = path.trim_end_matches('/');
         if url.contains('{') {
             found.add(
                 &at,
@@ -168,7 +170,14 @@ fn identifier(
         return;
     };
     let name = names::snake(id);
-    if syn::parse_str::<syn::Ident>(&name).is_err() {
+    let kebab = names::kebab(id);
+    if !kebab.starts_with(|first: char| first.is_ascii_lowercase()) {
+        found.add(
+            &at,
+            format!("{id:?} gives the name {kebab:?}; it must begin with a letter of a to z"),
+            "give it another operationId with an overlay",
+        );
+    } else if syn::parse_str::<syn::Ident>(&name).is_err() {
         found.add(
             &at,
             format!("{id:?} gives the method name {name:?}, which is not a Rust identifier"),
@@ -186,17 +195,6 @@ fn identifier(
             format!("{id:?} gives the method name {name}, as {other} does"),
             "give one of them another operationId with an overlay",
         );
-    }
-}
-
-/// A value, or what it refers to, with the pointer of whichever it is.
-fn resolved<'a>(document: &'a Value, value: &'a Value, at: &str) -> (&'a Value, String) {
-    let pointer = value["$ref"]
-        .as_str()
-        .and_then(|text| text.strip_prefix('#'));
-    match pointer.and_then(|pointer| Some((document.pointer(pointer)?, pointer.to_owned()))) {
-        Some(target) => target,
-        None => (value, at.to_owned()),
     }
 }
 

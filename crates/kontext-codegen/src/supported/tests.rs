@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::check;
+use crate::table::{json, pairs};
 
 /// A document with one operation whose request and response hold `schema`.
 fn document(schema: &Value) -> Value {
@@ -23,173 +24,78 @@ const REQUEST: &str = "/paths/~1x/post/requestBody/content/application~1json/sch
 
 #[test]
 fn schemas_that_cannot_be_taken() {
-    let several = "a request made of several parts can't be checked before sending";
-    for (schema, place, message) in [
-        (
-            json!({"type": "tuple"}),
-            "/type",
-            "expected one of string, number, integer, boolean, array, object, found \"tuple\"",
-        ),
-        (
-            json!({"type": ["string", "integer"]}),
-            "/type",
-            "expected one type; several are a union, which is anyOf, found [\"string\",\"integer\"]",
-        ),
-        (
-            json!({"type": "string", "maxLength": -1}),
-            "/maxLength",
-            "expected a whole number from 0, found -1",
-        ),
-        (
-            json!({"type": "number", "exclusiveMinimum": 1}),
-            "/exclusiveMinimum",
-            "expected true or false, as in OpenAPI 3.0, found 1",
-        ),
-        (
-            json!({"const": 1}),
-            "/const",
-            "expected nothing: OpenAPI 3.0 has no such keyword, found 1",
-        ),
-        (
-            json!({"type": "array"}),
-            "",
-            "a list without items, so there is no type for its items",
-        ),
-        (
-            json!({"type": "object", "properties": {"a": true}}),
-            "/properties/a",
-            "expected a schema, which is an object, found true",
-        ),
-        (
-            json!({"type": "object", "properties": {"a-b": {}, "a_b": {}}}),
-            "/properties/a_b",
-            "\"a_b\" and \"a-b\" both give the Rust field a_b",
-        ),
-        (
-            json!({"type": "object", "required": ["a"]}),
-            "/required",
-            "requires \"a\", which is not a property",
-        ),
-        (
-            json!({"anyOf": [{}], "oneOf": [{}]}),
-            "",
-            "anyOf beside oneOf, which no generator takes",
-        ),
-        (
-            json!({"type": "string", "enum": ["a", 1]}),
-            "/enum/1",
-            "expected a value of type string, found 1",
-        ),
-        (
-            json!({"type": "integer", "enum": [1, 2]}),
-            "/enum",
-            "only strings can be enumerated in a request",
-        ),
-        (
-            json!({"type": "integer", "maximum": 4, "default": 5}),
-            "/default",
-            "the default does not conform to its own schema: 5 is greater than the maximum of 4",
-        ),
-        (
-            json!({"type": "string", "enum": ["a b", "a-b"]}),
-            "/enum",
-            "\"a b\" and \"a-b\" both give the Rust variant AB",
-        ),
-        (
-            json!({"type": "string", "enum": ["a"], "x-enum-names": {"b": "B"}}),
-            "/x-enum-names/b",
-            "names \"b\", which is not a value of the enum",
-        ),
-        (
-            json!({"type": "string", "enum": ["a"], "x-enum-names": {"a": "a_b"}}),
-            "/x-enum-names/a",
-            "\"a_b\" is not a name that a Rust variant may have",
-        ),
-        (
-            json!({"type": "string", "x-enum-names": {"a": "B"}}),
-            "/x-enum-names",
-            "expected an object with a name for each of some values of the enum beside it, found {\"a\":\"B\"}",
-        ),
-        (
-            json!({"type": "string", "enum": ["a", "b"], "x-enum-names": {"a": "C", "b": "C"}}),
-            "/enum",
-            "\"a\" and \"b\" both give the Rust variant C",
-        ),
-        (
-            json!({"type": "string", "enum": ["abc"], "maxLength": 2}),
-            "/enum/0",
-            "the value does not conform to the schema beside it: \"abc\" is longer than 2 characters",
-        ),
-        (
-            json!({"type": "integer", "minimum": 5, "maximum": 4}),
-            "/minimum",
-            "minimum 5 is above maximum 4, so no value is allowed",
-        ),
-        (
-            json!({"type": "number", "minimum": 4, "maximum": 4, "exclusiveMaximum": true}),
-            "/minimum",
-            "minimum and maximum are 4 and one excludes it, so no value is allowed",
-        ),
-        (
-            json!({"type": "integer", "minimum": 1.2, "maximum": 1.8}),
-            "/minimum",
-            "no whole number is between minimum and maximum, so no value is allowed",
-        ),
-        (
-            json!({"type": "integer", "minimum": 1e30}),
-            "/minimum",
-            "the minimum is beyond 64 bits, so no value is allowed",
-        ),
-        (
-            json!({"type": "string", "minLength": 5, "maxLength": 4}),
-            "/minLength",
-            "minLength 5 is above maxLength 4, so no value is allowed",
-        ),
-        (
-            json!({"type": "array", "items": {}, "minItems": 5, "maxItems": 4}),
-            "/minItems",
-            "minItems 5 is above maxItems 4, so no value is allowed",
-        ),
-        (
-            json!({"type": "object", "properties": {"a'b": {}, "ab": {}}}),
-            "/properties/ab",
-            "\"ab\" and \"a'b\" both give the Rust field ab",
-        ),
-        (
-            json!({"type": "object", "properties": {"+1": {}, "plus1": {}}}),
-            "/properties/plus1",
-            "\"plus1\" and \"+1\" both give the Rust field plus1",
-        ),
-        (
-            json!({"anyOf": [{"type": "string"}, {"type": "string", "enum": ["a"]}]}),
-            "/anyOf/1",
-            "the branches of a union in a request must have different types",
-        ),
-        (
-            json!({"allOf": [{"type": "object"}, {"type": "object"}]}),
-            "/allOf",
-            several,
-        ),
-        (
-            json!({"allOf": [{"type": "string"}], "maxLength": 3}),
-            "/allOf",
-            several,
-        ),
-        (
-            json!({"maxLength": 3}),
-            "",
-            "limits without a type can't be checked before sending",
-        ),
-        (
-            json!({"anyOf": [{"type": "string"}], "maxLength": 3}),
-            "",
-            "limits beside a union can't be checked before sending",
-        ),
-    ] {
+    let cases = r##"
+{"type": "tuple"}
+    /type: expected one of string, number, integer, boolean, array, object, found "tuple"
+{"type": ["string", "integer"]}
+    /type: expected one type; several are a union, which is anyOf, found ["string","integer"]
+{"type": "string", "maxLength": -1}
+    /maxLength: expected a whole number from 0, found -1
+{"type": "number", "exclusiveMinimum": 1}
+    /exclusiveMinimum: expected true or false, as in OpenAPI 3.0, found 1
+{"const": 1}
+    /const: expected nothing: OpenAPI 3.0 has no such keyword, found 1
+{"type": "array"}
+    : a list without items, so there is no type for its items
+{"type": "object", "properties": {"a": true}}
+    /properties/a: expected a schema, which is an object, found true
+{"type": "object", "properties": {"a-b": {}, "a_b": {}}}
+    /properties/a_b: "a_b" and "a-b" both give the Rust field a_b
+{"type": "object", "required": ["a"]}
+    /required: requires "a", which is not a property
+{"anyOf": [{}], "oneOf": [{}]}
+    : anyOf beside oneOf, which no generator takes
+{"type": "string", "enum": ["a", 1]}
+    /enum/1: expected a value of type string, found 1
+{"type": "integer", "enum": [1, 2]}
+    /enum: only strings can be enumerated in a request
+{"type": "integer", "maximum": 4, "default": 5}
+    /default: the default does not conform to its own schema: 5 is greater than the maximum of 4
+{"type": "string", "enum": ["a b", "a-b"]}
+    /enum: "a b" and "a-b" both give the Rust variant AB
+{"type": "string", "enum": ["a"], "x-enum-names": {"b": "B"}}
+    /x-enum-names/b: names "b", which is not a value of the enum
+{"type": "string", "enum": ["a"], "x-enum-names": {"a": "a_b"}}
+    /x-enum-names/a: "a_b" is not a name that a Rust variant may have
+{"type": "string", "x-enum-names": {"a": "B"}}
+    /x-enum-names: expected an object with a name for each of some values of the enum beside it, found {"a":"B"}
+{"type": "string", "enum": ["a", "b"], "x-enum-names": {"a": "C", "b": "C"}}
+    /enum: "a" and "b" both give the Rust variant C
+{"type": "string", "enum": ["abc"], "maxLength": 2}
+    /enum/0: the value does not conform to the schema beside it: "abc" is longer than 2 characters
+{"type": "integer", "minimum": 5, "maximum": 4}
+    /minimum: minimum 5 is above maximum 4, so no value is allowed
+{"type": "number", "minimum": 4, "maximum": 4, "exclusiveMaximum": true}
+    /minimum: minimum and maximum are 4 and one excludes it, so no value is allowed
+{"type": "integer", "minimum": 1.2, "maximum": 1.8}
+    /minimum: no whole number is between minimum and maximum, so no value is allowed
+{"type": "integer", "minimum": 1e30}
+    /minimum: the minimum is beyond 64 bits, so no value is allowed
+{"type": "string", "minLength": 5, "maxLength": 4}
+    /minLength: minLength 5 is above maxLength 4, so no value is allowed
+{"type": "array", "items": {}, "minItems": 5, "maxItems": 4}
+    /minItems: minItems 5 is above maxItems 4, so no value is allowed
+{"type": "object", "properties": {"a'b": {}, "ab": {}}}
+    /properties/ab: "ab" and "a'b" both give the Rust field ab
+{"type": "object", "properties": {"+1": {}, "plus1": {}}}
+    /properties/plus1: "plus1" and "+1" both give the Rust field plus1
+{"anyOf": [{"type": "string"}, {"type": "string", "enum": ["a"]}]}
+    /anyOf/1: the branches of a union in a request must have different types
+{"allOf": [{"type": "object"}, {"type": "object"}]}
+    /allOf: a request made of several parts can't be checked before sending
+{"allOf": [{"type": "string"}], "maxLength": 3}
+    /allOf: a request made of several parts can't be checked before sending
+{"maxLength": 3}
+    : limits without a type can't be checked before sending
+{"anyOf": [{"type": "string"}], "maxLength": 3}
+    : limits beside a union can't be checked before sending
+"##;
+    for (schema, expected) in pairs(cases) {
+        let schema = json(schema);
         let body = json!({"type": "object", "properties": {"p": schema}});
         assert_eq!(
             first_problem(&document(&body)),
-            format!("{REQUEST}/properties/p{place}: {message}")
+            format!("{REQUEST}/properties/p{expected}")
         );
     }
     assert_eq!(
@@ -202,41 +108,24 @@ fn schemas_that_cannot_be_taken() {
 
 #[test]
 fn parts_that_no_value_can_be_are_found() {
-    let part = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-    let property = |schema: Value| json!({"type": "object", "properties": {"p": schema}});
-    for (parts, message) in [
-        (
-            json!([{"type": "string"}, {"type": "integer"}]),
-            "the parts have different types",
-        ),
-        (
-            json!([part("Text"), {"type": "object"}]),
-            "the parts have different types",
-        ),
-        (
-            json!([{"anyOf": [{"type": "string"}, {"type": "boolean"}]}, {"type": "integer"}]),
-            "the parts have different types",
-        ),
-        (
-            json!([{"allOf": [part("Text")]}, {"allOf": [{"type": "array", "items": {}}]}]),
-            "the parts have different types",
-        ),
-        (
-            json!([{"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["b"]}]),
-            "the parts have no value of an enum in common",
-        ),
-        (
-            json!([{"type": "integer", "minimum": 5}, {"type": "integer", "maximum": 4}]),
-            "minimum 5 is above maximum 4",
-        ),
-        (
-            json!([
-                property(json!({"type": "string"})),
-                property(json!({"type": "integer"}))
-            ]),
-            "property p: the parts have different types",
-        ),
-    ] {
+    let cases = r##"
+[{"type": "string"}, {"type": "integer"}]
+    the parts have different types
+[{"$ref": "#/components/schemas/Text"}, {"type": "object"}]
+    the parts have different types
+[{"anyOf": [{"type": "string"}, {"type": "boolean"}]}, {"type": "integer"}]
+    the parts have different types
+[{"allOf": [{"$ref": "#/components/schemas/Text"}]}, {"allOf": [{"type": "array", "items": {}}]}]
+    the parts have different types
+[{"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["b"]}]
+    the parts have no value of an enum in common
+[{"type": "integer", "minimum": 5}, {"type": "integer", "maximum": 4}]
+    minimum 5 is above maximum 4
+[{"type": "object", "properties": {"p": {"type": "string"}}}, {"type": "object", "properties": {"p": {"type": "integer"}}}]
+    property p: the parts have different types
+"##;
+    for (parts, message) in pairs(cases) {
+        let parts = json(parts);
         let mut document = document(&json!({"type": "object"}));
         document["components"] = json!({"schemas": {"Text": {"type": "string"}}});
         let response = &mut document["paths"]["/x"]["post"]["responses"]["200"];
@@ -252,7 +141,7 @@ fn parts_that_no_value_can_be_are_found() {
     // An integer is a number, and two parts may say the same.
     for parts in [
         json!([{"type": "number"}, {"type": "integer", "minimum": 1}]),
-        json!([{"type": "object"}, property(json!({"type": "string"}))]),
+        json!([{"type": "object"}, {"type": "object", "properties": {"p": {"type": "string"}}}]),
     ] {
         let mut document = document(&json!({"type": "object"}));
         let response = &mut document["paths"]["/x"]["post"]["responses"]["200"];
@@ -289,6 +178,21 @@ fn cycles_through_parts_are_found() {
         (
             json!({"A": reference("B"), "B": reference("C"), "C": reference("B")}),
             "/components/schemas/B: refers to itself without ever describing a value: B → C → B",
+        ),
+        // The generator would merge the parts, and what they refer to, without end.
+        (
+            json!({
+                "A": {"allOf": [reference("B"), {"type": "object"}]},
+                "B": {"type": "object", "properties": {"a": reference("A")}}
+            }),
+            "/components/schemas/A/allOf/0: is merged with other parts, and contains itself: B → A → B",
+        ),
+        (
+            json!({"A": {
+                "type": "object", "properties": {"a": reference("A")},
+                "oneOf": [{"properties": {"b": reference("A")}}, {"properties": {"c": {}}}]
+            }}),
+            "/components/schemas/A/oneOf/0/properties/b: is merged with other parts, and contains itself: A → A",
         ),
         (
             json!({"A": {"allOf": [reference("B")], "nullable": true}, "B": {"allOf": [reference("A")]}}),
@@ -333,6 +237,13 @@ fn long_chains_and_many_parts_end() {
         first_problem(&with_components("A0", parts)),
         "/components/schemas/A0: is made of 65535 schemas, references followed; at most 10000 are supported"
     );
+    // One of three, twelve times over.
+    let kinds = ["string", "boolean", "object"].map(|name| json!({"type": name}));
+    let unions = vec![json!({"oneOf": kinds}); 12];
+    assert_eq!(
+        first_problem(&with_components("A", json!({"A": {"allOf": unions}}))),
+        "/components/schemas/A: its parts have 531441 combinations; at most 1000 are supported"
+    );
 }
 
 #[test]
@@ -365,59 +276,35 @@ fn cycles_are_found_and_end() {
 fn operations_that_cannot_be_taken() {
     let good = document(&json!({"type": "object"}));
     let post = "/paths/~1x/post";
-    for (pointer, value, expected) in [
-        (
-            "/operationId",
-            json!(null),
-            "/operationId: no operationId, which names the method of the client",
-        ),
-        (
-            "/operationId",
-            json!("fn"),
-            "/operationId: \"fn\" gives the method name \"fn\", which is not a Rust identifier",
-        ),
-        (
-            "/requestBody/content",
-            json!({"application/json": {"schema": {}}, "multipart/form-data": {"schema": {}}}),
-            "/requestBody/content: the media types are application/json and multipart/form-data, expected application/json alone",
-        ),
-        (
-            "/requestBody/content",
-            json!({}),
-            "/requestBody/content: no media type, expected application/json",
-        ),
-        (
-            "/requestBody/content",
-            json!({"application/json": {}}),
-            "/requestBody/content/application~1json/schema: no schema, so there is no type for this body",
-        ),
-        (
-            "/responses",
-            json!({"2XX": {}}),
-            "/responses/2XX: expected a status code or \"default\", found \"2XX\"",
-        ),
-        (
-            "/responses",
-            json!({"default": {}}),
-            "/responses: no 2xx response; \"default\" alone does not tell success from failure",
-        ),
-        (
-            "/operationId",
-            json!("new"),
-            "/operationId: \"new\" gives the method name new, which the client has already",
-        ),
-        (
-            "/parameters",
-            json!([{"in": "query"}]),
-            "/parameters: not supported: [{\"in\":\"query\"}]",
-        ),
-        ("/servers", json!(["x"]), "/servers: not supported: [\"x\"]"),
-        (
-            "/summary",
-            json!(7),
-            ": not as OpenAPI 3.0 has it: invalid type: integer `7`, expected a string",
-        ),
-    ] {
+    let cases = r##"
+/operationId null
+    /operationId: no operationId, which names the method of the client
+/operationId "é"
+    /operationId: "é" gives the name ""; it must begin with a letter of a to z
+/operationId "fn"
+    /operationId: "fn" gives the method name "fn", which is not a Rust identifier
+/requestBody/content {"application/json": {"schema": {}}, "multipart/form-data": {"schema": {}}}
+    /requestBody/content: the media types are application/json and multipart/form-data, expected application/json alone
+/requestBody/content {}
+    /requestBody/content: no media type, expected application/json
+/requestBody/content {"application/json": {}}
+    /requestBody/content/application~1json/schema: no schema, so there is no type for this body
+/responses {"2XX": {}}
+    /responses/2XX: expected a status code or "default", found "2XX"
+/responses {"default": {}}
+    /responses: no 2xx response; "default" alone does not tell success from failure
+/operationId "new"
+    /operationId: "new" gives the method name new, which the client has already
+/parameters [{"in": "query"}]
+    /parameters: not supported: [{"in":"query"}]
+/servers ["x"]
+    /servers: not supported: ["x"]
+/summary 7
+    : not as OpenAPI 3.0 has it: invalid type: integer `7`, expected a string
+"##;
+    for (change, expected) in pairs(cases) {
+        let (pointer, value) = change.split_once(' ').unwrap();
+        let value = json(value);
         let mut document = good.clone();
         let operation = &mut document["paths"]["/x"]["post"];
         // Indexing creates what is not there yet, as /parameters.
@@ -433,63 +320,35 @@ fn operations_that_cannot_be_taken() {
 #[test]
 fn paths_and_parts_that_cannot_be_taken() {
     let good = document(&json!({"type": "object"}));
-    for (pointer, value, expected) in [
-        (
-            "/paths/~1x",
-            json!(7),
-            "/paths/~1x: expected an object with operations, found 7",
-        ),
-        (
-            "/paths/~1x/parameters",
-            json!([]),
-            "/paths/~1x/parameters: not supported: []",
-        ),
-        (
-            "/paths/~1x/trace",
-            json!({}),
-            "/paths/~1x/trace: not supported: {}",
-        ),
-        (
-            "/paths/x",
-            json!({"get": {}}),
-            "/paths/x: expected a path that starts with \"/\", found \"x\"; its operations would be left out",
-        ),
-        (
-            "/paths/~1y?z=1",
-            json!({}),
-            "/paths/~1y?z=1: the path contains '?', which no path of a URL can",
-        ),
-        (
-            "/servers",
-            json!([{"url": "https://example.com"}, {"url": "https://example.com/v1/"}]),
-            "/servers/1/url: not supported: a server with a base path, \"/v1\"; requests would be sent without it",
-        ),
-        (
-            "/servers",
-            json!([{"url": "/v1"}]),
-            "/servers/0/url: not supported: a server with a base path, \"/v1\"; requests would be sent without it",
-        ),
-        (
-            "/servers",
-            json!([{"url": "https://{region}.example.com"}]),
-            "/servers/0/url: not supported: variables in the URL of a server, \"https://{region}.example.com\"",
-        ),
-        (
-            "/paths/~1x/post/responses",
-            json!({"201": {"description": "made"}}),
-            "/paths/~1x/post/responses/201/content: the 201 response has no content, so there is nothing to decode",
-        ),
-        (
-            "/servers",
-            json!(7),
-            "/servers: not as OpenAPI 3.0 has it: invalid type: integer `7`, expected a sequence",
-        ),
-        (
-            "/info/contact",
-            json!(7),
-            "/info: not as OpenAPI 3.0 has it: invalid type: integer `7`, expected struct Contact",
-        ),
-    ] {
+    let cases = r##"
+/paths/~1x 7
+    /paths/~1x: expected an object with operations, found 7
+/paths/~1x/parameters []
+    /paths/~1x/parameters: not supported: []
+/paths/~1x/trace {}
+    /paths/~1x/trace: not supported: {}
+/paths/x {"get": {}}
+    /paths/x: expected a path that starts with "/", found "x"; its operations would be left out
+/paths/~1y?z=1 {}
+    /paths/~1y?z=1: the path contains '?', which no path of a URL can
+/servers [{"url": "https://example.com"}, {"url": "https://example.com/v1/"}]
+    /servers/1/url: not supported: a server with a base path, "/v1"; requests would be sent without it
+/servers [{"url": "/v1"}]
+    /servers/0/url: not supported: a server with a base path, "/v1"; requests would be sent without it
+/servers [{"url": "https://example.com"}, {"url": "//example.com"}, {"url": "v1/"}]
+    /servers/2/url: not supported: a server with a base path, "v1"; requests would be sent without it
+/servers [{"url": "https://{region}.example.com"}]
+    /servers/0/url: not supported: variables in the URL of a server, "https://{region}.example.com"
+/paths/~1x/post/responses {"201": {"description": "made"}}
+    /paths/~1x/post/responses/201/content: the 201 response has no content, so there is nothing to decode
+/servers 7
+    /servers: not as OpenAPI 3.0 has it: invalid type: integer `7`, expected a sequence
+/info/contact 7
+    /info: not as OpenAPI 3.0 has it: invalid type: integer `7`, expected struct Contact
+"##;
+    for (change, expected) in pairs(cases) {
+        let (pointer, value) = change.split_once(' ').unwrap();
+        let value = json(value);
         let mut document = good.clone();
         let place = pointer
             .split('/')

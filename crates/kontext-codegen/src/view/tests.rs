@@ -117,7 +117,7 @@ fn whole_numbers_are_wide() {
 
 #[test]
 fn objects_keep_what_they_have_no_property_for() {
-    let shared = json!({"Shared": object(json!({})), "Unused": {}});
+    let shared = json!({"Shared": object(json!({"a": {}})), "Unused": {}});
     let both = || object(json!({"s": {"$ref": "#/components/schemas/Shared"}}));
     let view = of(both(), both(), shared);
     let schemas = &view.document["components"]["schemas"];
@@ -188,7 +188,7 @@ fn enums_are_ours_in_requests_and_open_in_responses() {
 #[test]
 fn what_stands_inline_is_named_after_its_place() {
     let request = object(json!({
-        "a": object(json!({"b": {"type": "array", "items": object(json!({}))}})),
+        "a": object(json!({"b": {"type": "array", "items": object(json!({"c": {}}))}})),
         "u": {"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["x"]}]}
     }));
     let view = of(request, object(json!({})), json!({}));

@@ -1,7 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::overlay::parse;
+use crate::{
+    overlay::parse,
+    table::{self, pairs},
+};
 
 fn overlay(file: &str, actions: Value) -> Overlay {
     let text = json!({
@@ -46,84 +49,37 @@ fn updates_merge_and_removals_remove() {
 
 #[test]
 fn what_cannot_be_applied_names_file_action_and_place() {
-    let number = || json!({"n": {"type": "number"}});
-    let fix = |expect: Value| overlay("o.json", update("$.n", expect, json!({"type": "integer"})));
-    let cases = [
-        (json!({"m": 1}), fix(json!({"type": "number"}))),
-        (
-            json!({"n": {"type": "string"}}),
-            fix(json!({"type": "number"})),
-        ),
-        (
-            json!({"n": {"type": "integer"}}),
-            fix(json!({"type": "number"})),
-        ),
-        (
-            json!({"n": {"type": "integer"}}),
-            fix(json!({"type": "integer"})),
-        ),
-        (
-            json!({"n": {"maximum": 7}}),
-            overlay(
-                "o.json",
-                json!([{"target": "$.n", "x-expect-absent": ["x"], "update": {"maximum": 5}}]),
-            ),
-        ),
-        (
-            json!({"n": ["a"]}),
-            overlay(
-                "o.json",
-                json!([{"target": "$.n", "x-expect-exact": ["a"], "update": "a"}]),
-            ),
-        ),
-        (
-            number(),
-            overlay(
-                "o.json",
-                json!([{"target": "$.n", "x-expect-absent": ["type"], "update": {"x": 1}}]),
-            ),
-        ),
-        (
-            number(),
-            overlay(
-                "o.json",
-                json!([{"target": "$.n", "x-expect-exact": {"type": "string"}, "remove": true}]),
-            ),
-        ),
-        (
-            json!({"m": 1}),
-            overlay(
-                "o.json",
-                json!([{"target": "$.n", "x-expect-exact": 1, "remove": true}]),
-            ),
-        ),
-        (
-            number(),
-            overlay(
-                "o.json",
-                update("$.n.type", json!("number"), json!("integer")),
-            ),
-        ),
-    ];
-    let messages: Vec<String> = cases
-        .into_iter()
-        .map(|(document, overlay)| run(document, &[overlay]).unwrap_err())
-        .collect();
-    assert_eq!(
-        messages,
-        [
-            "o.json: /actions/0: nothing at $.n of openapi/published/p.json\n  help: look at what the provider changed in openapi/published/p.json, then adapt the target; delete o.json only if the defect is gone",
-            "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"string\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
-            "o.json: /actions/0: expected \"number\" at /n/type of openapi/published/p.json, found \"integer\"\n  help: the provider has corrected this: delete o.json",
-            "o.json: /actions/0: writes what is at /n/type of openapi/published/p.json already\n  help: the provider has corrected this: delete o.json",
-            "o.json: /actions/0: would write over 7 at /n/maximum of openapi/published/p.json, which it does not expect\n  help: the provider has added this: look at it, then name it in x-expect, or delete o.json",
-            "o.json: /actions/0: changes nothing at $.n of openapi/published/p.json\n  help: the provider has corrected this: delete o.json",
-            "o.json: /actions/0: expected nothing at /n/type of openapi/published/p.json, found \"number\"\n  help: the provider has changed this: look at it, then adapt or delete o.json",
-            "o.json: /actions/0: expected exactly {\"type\":\"string\"} at /n of openapi/published/p.json, found {\"type\":\"number\"}\n  help: the provider has changed this: look at it, then adapt or delete o.json",
-            "o.json: /actions/0: nothing at $.n of openapi/published/p.json\n  help: the provider has corrected this: delete o.json",
-            "o.json: /actions/0: cannot merge \"integer\" into \"number\" at /n.type of openapi/published/p.json\n  help: an update needs an object into an object, or a target that is a list",
-        ].map(|message| message.replace("/n.type", "/n/type"))
-    );
+    let cases = r##"
+{"m": 1} <- {"x-expect": {"type": "number"}, "update": {"type": "integer"}}
+    nothing at $.n of p.json, look at what the provider changed in p.json, then adapt the target; delete o.json only if the defect is gone
+{"n": {"type": "string"}} <- {"x-expect": {"type": "number"}, "update": {"type": "integer"}}
+    expected "number" at /n/type of p.json, found "string", the provider has changed this: look at it, then adapt or delete o.json
+{"n": {"type": "integer"}} <- {"x-expect": {"type": "number"}, "update": {"type": "integer"}}
+    expected "number" at /n/type of p.json, found "integer", the provider has corrected this: delete o.json
+{"n": {"type": "integer"}} <- {"x-expect": {"type": "integer"}, "update": {"type": "integer"}}
+    writes what is at /n/type of p.json already, the provider has corrected this: delete o.json
+{"n": {"maximum": 7}} <- {"x-expect-absent": ["x"], "update": {"maximum": 5}}
+    would write over 7 at /n/maximum of p.json, which it does not expect, the provider has added this: look at it, then name it in x-expect, or delete o.json
+{"n": ["a"]} <- {"x-expect-exact": ["a"], "update": "a"}
+    changes nothing at $.n of p.json, the provider has corrected this: delete o.json
+{"n": {"type": "number"}} <- {"x-expect-absent": ["type"], "update": {"x": 1}}
+    expected nothing at /n/type of p.json, found "number", the provider has changed this: look at it, then adapt or delete o.json
+{"n": {"type": "number"}} <- {"x-expect-exact": {"type": "string"}, "remove": true}
+    expected exactly {"type":"string"} at /n of p.json, found {"type":"number"}, the provider has changed this: look at it, then adapt or delete o.json
+{"m": 1} <- {"x-expect-exact": 1, "remove": true}
+    nothing at $.n of p.json, the provider has corrected this: delete o.json
+{"n": "number"} <- {"x-expect": "number", "update": "integer"}
+    cannot merge "integer" into "number" at /n of p.json, an update needs an object into an object, or a target that is a list
+"##;
+    for (case, expected) in pairs(cases) {
+        let (document, action) = case.split_once(" <- ").unwrap();
+        let mut action = table::json(action);
+        action["target"] = json!("$.n");
+        let message = run(table::json(document), &[overlay("o.json", json!([action]))]);
+        let message = message.unwrap_err().replace("openapi/published/", "");
+        let message = message.replace("\n  help: ", ", ");
+        assert_eq!(message, format!("o.json: /actions/0: {expected}"));
+    }
 }
 
 #[test]
@@ -159,40 +115,30 @@ fn advice_on_default(document: Value) -> String {
 #[test]
 fn missing_target_is_corrected_only_if_its_parent_stands() {
     const DELETE: &str = "the provider has corrected this: delete o.json";
-    let ratio = |schema: Value| json!({"properties": {"ratio": schema}});
-    assert!(advice_on_default(ratio(json!({"type": "string"}))).contains(DELETE));
-    for (document, hint) in [
-        // Renamed: the wrong default stands under the new name.
-        (
-            json!({"properties": {"aspect": {"type": "string", "default": "16:9"}}}),
-            "the same value is at /properties/aspect/default",
-        ),
-        // Renamed, and the default with it: nothing is known.
-        (
-            json!({"properties": {"aspect": {"type": "string"}}}),
-            "its parent is gone, too",
-        ),
-        // Moved away from its parent.
-        (
-            json!({"properties": {}, "parts": [{"default": "16:9"}]}),
-            "the same value is at /parts/0/default",
-        ),
-        // Moved into a branch, or behind a reference.
-        (
-            ratio(json!({"anyOf": [{"default": "16:9"}]})),
-            "the same value is at /properties/ratio/anyOf/0/default",
-        ),
-        (
-            ratio(json!({"$ref": "#/components/schemas/Ratio"})),
-            "/properties/ratio has another form",
-        ),
-        (
-            ratio(json!({"allOf": [{"type": "string"}]})),
-            "/properties/ratio has another form",
-        ),
-        (ratio(json!(["16:9"])), "/properties/ratio has another form"),
-    ] {
-        let advice = advice_on_default(document.clone());
+    let corrected = json!({"properties": {"ratio": {"type": "string"}}});
+    assert!(advice_on_default(corrected).contains(DELETE));
+    let cases = r##"
+# Renamed: the wrong default stands under the new name.
+{"properties": {"aspect": {"type": "string", "default": "16:9"}}}
+    the same value is at /properties/aspect/default
+# Renamed, and the default with it: nothing is known.
+{"properties": {"aspect": {"type": "string"}}}
+    its parent is gone, too
+# Moved away from its parent.
+{"properties": {}, "parts": [{"default": "16:9"}]}
+    the same value is at /parts/0/default
+# Moved into a branch, or behind a reference.
+{"properties": {"ratio": {"anyOf": [{"default": "16:9"}]}}}
+    the same value is at /properties/ratio/anyOf/0/default
+{"properties": {"ratio": {"$ref": "#/components/schemas/Ratio"}}}
+    /properties/ratio has another form
+{"properties": {"ratio": {"allOf": [{"type": "string"}]}}}
+    /properties/ratio has another form
+{"properties": {"ratio": ["16:9"]}}
+    /properties/ratio has another form
+"##;
+    for (document, hint) in pairs(cases) {
+        let advice = advice_on_default(table::json(document));
         assert!(advice.contains(hint), "{document}: {advice}");
         assert!(
             !advice.contains("has corrected this"),

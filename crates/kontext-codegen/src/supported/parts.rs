@@ -1,0 +1,166 @@
+//! Schemas of several parts.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{Found, schemas::TYPES};
+use crate::{
+    json::{array, child, referenced, same},
+    limits::contradiction,
+};
+
+/// The parts of an `allOf` must leave a value that is all of them: the generator would
+/// make a type without values of others, and say nothing.
+pub(super) fn check(document: &Value, schema: &Value, at: &str, found: &mut Found<'_>) {
+    if array_of(schema, "allOf").is_empty() {
+        return;
+    }
+    let mut all = AllOf::default();
+    all.add(document, schema);
+    if let Some(problem) = all.problem(document, 0) {
+        found.add(
+            &child(at, "allOf"),
+            format!("{problem}, so no value is allowed"),
+            "correct the parts with an overlay; for a value of one of several types, write anyOf",
+        );
+    }
+}
+
+/// What all the parts of a schema allow.
+#[derive(Default)]
+struct AllOf<'a> {
+    /// The types in common; none if no part says any.
+    types: Option<Vec<&'static str>>,
+    /// The values of enums in common.
+    values: Option<Vec<Value>>,
+    /// The tightest limits.
+    limits: Map<String, Value>,
+    /// What each part says of a property.
+    properties: BTreeMap<&'a str, Vec<&'a Value>>,
+}
+
+impl<'a> AllOf<'a> {
+    /// Why no value is all of the parts, in words.
+    fn problem(&self, document: &'a Value, depth: usize) -> Option<String> {
+        // Objects may contain themselves.
+        const DEEPEST: usize = 8;
+        if self.types.as_ref().is_some_and(Vec::is_empty) {
+            return Some("the parts have different types".to_owned());
+        }
+        if self.values.as_ref().is_some_and(Vec::is_empty) {
+            return Some("the parts have no value of an enum in common".to_owned());
+        }
+        if let Some((_, message)) = contradiction(&self.limits) {
+            return Some(message);
+        }
+        self.properties.iter().find_map(|(name, schemas)| {
+            if schemas.len() < 2 || depth == DEEPEST {
+                return None;
+            }
+            let mut all = AllOf::default();
+            for schema in schemas {
+                all.add(document, schema);
+            }
+            let problem = all.problem(document, depth + 1)?;
+            Some(format!("property {name}: {problem}"))
+        })
+    }
+
+    fn add(&mut self, document: &'a Value, schema: &'a Value) {
+        if let Some(target) = referenced(document, schema) {
+            return self.add(document, target);
+        }
+        let Some(members) = schema.as_object() else {
+            return;
+        };
+        if let Some(types) = types(document, schema) {
+            match &mut self.types {
+                Some(known) => known.retain(|name| types.contains(name)),
+                None => self.types = Some(types),
+            }
+        }
+        let values = array(members, "enum");
+        if !values.is_empty() {
+            match &mut self.values {
+                Some(known) => known.retain(|value| values.iter().any(|one| same(one, value))),
+                None => self.values = Some(values.to_vec()),
+            }
+        }
+        if let Some(name) = members.get("type") {
+            // An integer is what a number beside it has to be, too.
+            if self.limits.get("type") != Some(&json!("integer")) {
+                self.limits.insert("type".to_owned(), name.clone());
+            }
+        }
+        for (name, is_minimum) in [
+            ("minLength", true),
+            ("minItems", true),
+            ("minProperties", true),
+            ("minimum", true),
+            ("maxLength", false),
+            ("maxItems", false),
+            ("maxProperties", false),
+            ("maximum", false),
+        ] {
+            let Some(bound) = members.get(name).filter(|bound| bound.is_number()) else {
+                continue;
+            };
+            let known = self.limits.get(name).and_then(Value::as_f64);
+            let is_tighter = match (known, bound.as_f64()) {
+                (Some(known), Some(bound)) if is_minimum => bound > known,
+                (Some(known), Some(bound)) => bound < known,
+                _ => true,
+            };
+            if is_tighter {
+                self.limits.insert(name.to_owned(), bound.clone());
+                let exclusive = match name {
+                    "minimum" => "exclusiveMinimum",
+                    "maximum" => "exclusiveMaximum",
+                    _ => continue,
+                };
+                let flag = members.get(exclusive).cloned();
+                self.limits
+                    .insert(exclusive.to_owned(), flag.unwrap_or(json!(false)));
+            }
+        }
+        let properties = members.get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            self.properties.entry(name).or_default().push(property);
+        }
+        for part in array(members, "allOf") {
+            self.add(document, part);
+        }
+    }
+}
+
+/// The types that a schema allows by its type and its unions; none if it does not say.
+fn types(document: &Value, schema: &Value) -> Option<Vec<&'static str>> {
+    if let Some(target) = referenced(document, schema) {
+        return types(document, target);
+    }
+    if let Some(name) = schema["type"].as_str() {
+        let known = TYPES.into_iter().find(|known| *known == name)?;
+        return Some(match known {
+            "number" => vec!["number", "integer"],
+            known => vec![known],
+        });
+    }
+    for union in ["anyOf", "oneOf"] {
+        let branches = array_of(schema, union);
+        if !branches.is_empty() {
+            let types: Option<Vec<_>> = branches
+                .iter()
+                .map(|branch| types(document, branch))
+                .collect();
+            return types.map(|types| types.concat());
+        }
+    }
+    None
+}
+
+fn array_of<'a>(schema: &'a Value, name: &str) -> &'a [Value] {
+    schema
+        .as_object()
+        .map_or(&[], |members| array(members, name))
+}

@@ -1,0 +1,16 @@
+//! Tables of cases in tests.
+
+use serde_json::Value;
+
+/// Two lines per case: what is tried, and what is expected, indented. Comments begin with
+/// a `#`.
+pub(crate) fn pairs(table: &str) -> Vec<(&str, &str)> {
+    let lines = table.trim().lines().filter(|line| !line.starts_with('#'));
+    let lines: Vec<&str> = lines.collect();
+    let pairs = lines.chunks(2);
+    pairs.map(|pair| (pair[0], pair[1].trim())).collect()
+}
+
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
