@@ -75,6 +75,8 @@ pub(crate) struct Comparison<'a> {
     origins: Vec<(Vec<Rc<Operation>>, Vec<usize>)>,
     /// The task that is being compared.
     current: Option<usize>,
+    /// Whether a form of its union came, went or changed that others allow anyway.
+    is_covered: bool,
     /// Shared with the comparisons that this one makes to answer a question.
     budget: Rc<Cell<usize>>,
     depth: usize,
@@ -97,6 +99,7 @@ pub(crate) fn differences<'a>(
         seen: HashMap::new(),
         origins: Vec::new(),
         current: None,
+        is_covered: false,
         budget: Rc::new(Cell::new(BUDGET)),
         depth: 0,
     };
@@ -203,6 +206,7 @@ impl<'a> Comparison<'a> {
             seen: HashMap::new(),
             origins: Vec::new(),
             current: None,
+            is_covered: false,
             budget: Rc::clone(&self.budget),
             depth: self.depth + 1,
             ..*self

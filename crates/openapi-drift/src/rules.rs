@@ -79,25 +79,21 @@ macro_rules! schema_rules {
     ($($name:ident $id:literal $effect:ident $summary:literal $why:literal;)*) => {
         $(
             pub(crate) static $name: Pair = [
-                Rule {
-                    id: concat!("request-", $id),
-                    direction: Some(Direction::Request),
-                    wire: Effect::$effect.wire(Direction::Request),
-                    summary: $summary,
-                    explanation: $why,
-                    effect: Effect::$effect,
-                },
-                Rule {
-                    id: concat!("response-", $id),
-                    direction: Some(Direction::Response),
-                    wire: Effect::$effect.wire(Direction::Response),
-                    summary: $summary,
-                    explanation: $why,
-                    effect: Effect::$effect,
-                },
+                schema_rules!(@rule "request-", Request, $id $effect $summary $why),
+                schema_rules!(@rule "response-", Response, $id $effect $summary $why),
             ];
         )*
         static SCHEMA_RULES: &[&Pair] = &[$(&$name),*];
+    };
+    (@rule $prefix:literal, $way:ident, $id:literal $effect:ident $summary:literal $why:literal) => {
+        Rule {
+            id: concat!($prefix, $id),
+            direction: Some(Direction::$way),
+            wire: Effect::$effect.wire(Direction::$way),
+            summary: $summary,
+            explanation: $why,
+            effect: Effect::$effect,
+        }
     };
 }
 

@@ -1,7 +1,7 @@
 //! How severe a difference is: whether an exchange shows that it breaks.
 
 use crate::{
-    compare::{Difference, SampleHint, ValueContext},
+    compare::Difference,
     findings::{Side, Wire, Witness},
     rules::{self, Effect, Rule},
     witness::Validators,
@@ -25,7 +25,9 @@ pub(crate) fn severity(difference: &Difference, values: &Validators<'_>) -> Seve
         reason: format!("{reason}{more}"),
     };
     let Some(context) = &difference.context else {
-        let witness = difference.exchange.clone().map(|exchange| {
+        let exchange = difference.exchange.clone();
+        let breaking = exchange.filter(|_| rule.wire == Wire::Breaking);
+        let witness = breaking.map(|exchange| {
             let (accepted_by, refused_by) = sides(difference);
             Witness {
                 accepted_by,
@@ -64,18 +66,16 @@ pub(crate) fn severity(difference: &Difference, values: &Validators<'_>) -> Seve
         }
         Wire::NonBreaking if context.place.is_inexact && is_set => {
             // With oneOf, a value that matches two forms is refused.
-            let any = ValueContext {
-                hint: SampleHint::Any,
-                ..context.clone()
-            };
-            let search = values.witness(&any, Effect::Changed);
-            match search.witness {
+            let whole = values.whole(context);
+            let searches = [context, &whole].map(|one| values.witness(one, Effect::Changed));
+            let tried: usize = searches.iter().map(|search| search.tried).sum();
+            match searches.into_iter().find_map(|search| search.witness) {
                 Some(witness) => with(
                     Wire::Breaking,
                     Some(witness),
                     "; with other forms of the union, a value breaks",
                 ),
-                None if search.tried >= ENOUGH => with(Wire::NonBreaking, None, ""),
+                None if tried >= ENOUGH => with(Wire::NonBreaking, None, ""),
                 None => with(
                     Wire::Undecided,
                     None,

@@ -72,6 +72,31 @@ impl Folder {
     }
 }
 
+/// The README's commands print what it says, and its ignore file covers its finding.
+#[test]
+fn readme_of_openapi_drift_is_true() {
+    let readme = include_str!("../../../crates/openapi-drift/README.md").replace("\r\n", "\n");
+    let (_, old) = readme.split_once("r#\"").unwrap();
+    let (old, _) = old.split_once("\"#;").unwrap();
+    let folder = Folder::new();
+    folder.write("old.json", old);
+    folder.write("new.json", &old.replace(r#"["s", "m"]"#, r#"["m"]"#));
+    let blocks: Vec<&str> = readme
+        .split("```console\n$ cargo xtask drift ")
+        .skip(1)
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let (command, rest) = block.split_once('\n').unwrap();
+        let (output, _) = rest.split_once("```").unwrap();
+        let arguments: Vec<&str> = command.split(' ').collect();
+        assert_eq!(folder.run(&arguments).stdout, output, "{command}");
+    }
+    let (_, ignore) = readme.split_once("```json\n").unwrap();
+    folder.write("ignore.json", ignore.split_once("```").unwrap().0);
+    assert_eq!(folder.drift(&["--ignore", "ignore.json"]).code, 0);
+}
+
 /// The error of a run that compared nothing.
 fn stopped(run: &Run) -> &str {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.stderr);

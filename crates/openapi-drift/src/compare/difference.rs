@@ -159,7 +159,7 @@ impl Comparison<'_> {
                 hint,
             }),
             exchange: None,
-            is_certain: task.place.is_discriminated && !task.place.is_inexact,
+            is_certain: task.place.is_tagged && !task.place.is_inexact,
         });
         &mut self.differences[index]
     }

@@ -25,6 +25,18 @@ pub(super) struct Tag {
     pub(super) new: Vec<BTreeSet<Listed>>,
 }
 
+impl Tag {
+    /// How people call the form that some values mean.
+    pub(super) fn label<'v>(&self, values: impl IntoIterator<Item = &'v Listed>) -> String {
+        let said: Vec<String> = values
+            .into_iter()
+            .take(3)
+            .map(ToString::to_string)
+            .collect();
+        format!("{}: {}", self.property, said.join(", "))
+    }
+}
+
 impl Comparison<'_> {
     /// The property that tells the forms of both sides apart, if there is one.
     pub(super) fn tag(
@@ -96,25 +108,15 @@ impl Comparison<'_> {
     /// Compares what discriminators say, where no list of values in the forms says it
     /// already.
     pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
-        let texts = |tree: &Tree, tags: &[Rc<Tags>]| -> Vec<String> {
-            tags.iter()
-                .map(|tags| tree.canonical_text(tags.node))
-                .collect()
-        };
-        let (Some(first), Some(second)) = (old.first(), new.first()) else {
-            return; // That one came or went is an annotation.
-        };
-        if texts(self.old.tree, old) == texts(self.new.tree, new) && old.len() > 1 {
-            return;
+        // That one came or went is an annotation.
+        for (old, new) in old.iter().zip(new) {
+            self.discriminator(old, new, task);
         }
-        let at = (NodeRef::at(first.node), NodeRef::at(second.node));
+    }
+
+    fn discriminator(&mut self, old: &Tags, new: &Tags, task: &Task) {
+        let at = (NodeRef::at(old.node), NodeRef::at(new.node));
         let name = task.place.name();
-        let noted = || format!("the discriminator of {name} is written in another way");
-        let ([old], [new]) = (old, new) else {
-            let pair = &rules::DISCRIMINATOR_NOTED;
-            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
-            return;
-        };
         let mut found: Vec<(&'static Pair, (Id, Id), String)> = Vec::new();
         if old.property != new.property {
             let reason = format!(
@@ -194,7 +196,8 @@ impl Comparison<'_> {
         let (old_tree, new_tree) = (self.old.tree, self.new.tree);
         if found.is_empty() && !same(old_tree, old.node, new_tree, new.node) {
             let pair = &rules::DISCRIMINATOR_NOTED;
-            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, noted());
+            let reason = format!("the discriminator of {name} is written in another way");
+            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
         }
         for (pair, at, reason) in found {
             // What is said by names alone stands nowhere in the discriminator.

@@ -160,7 +160,11 @@ impl Comparison<'_> {
     /// round: that is one change.
     fn free(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) -> bool {
         let name = two.name();
-        let is_listed = |side: &Side<'_>| matches!(side.additional, Additional::Unsaid);
+        let is_listed = |side: &Side<'_>| match side.additional {
+            Additional::Unsaid => true,
+            Additional::Nothing(_) => !side.properties.is_empty(),
+            _ => false,
+        };
         let listed = |tree: &Tree, one: &Alternative| {
             let properties = tightest(tree, &one.parts, "properties").next();
             properties.or_else(|| tightest(tree, &one.parts, "required").next())
@@ -254,6 +258,7 @@ impl Comparison<'_> {
         let is_certain = before.required.contains_key(from) && !two.task.place.is_inexact;
         let difference = self.differ_in(two, &rules::PROPERTY_RENAMED, at, hint, reason);
         difference.is_certain |= is_certain;
+        self.not_needed(from, (before, after), two);
         // What else changed of it.
         if let (Some(nodes), Some(other)) = (before.properties.get(from), after.properties.get(to))
         {
@@ -290,6 +295,15 @@ impl Comparison<'_> {
         let is_certain = before.required.contains_key(name) && !two.task.place.is_inexact;
         let difference = self.differ_in(two, &rules::PROPERTY_REMOVED, at, hint, reason);
         difference.is_certain |= is_certain;
+        self.not_needed(name, (before, after), two);
+    }
+
+    /// Where a question is answered, a required property that went counts both ways:
+    /// objects without it are allowed now.
+    fn not_needed(&mut self, name: &Arc<str>, sides: Sides<'_, '_>, two: &Two<'_>) {
+        if self.depth > 0 {
+            self.required(name, sides, two);
+        }
     }
 
     fn came(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {

@@ -253,7 +253,9 @@ impl Comparison<'_> {
             "{} was written as {was} and is written as {is}",
             old.called()
         );
-        let exchange = Some(old.exchange(pair, json!(was)));
+        let mut exchange = old.exchange(pair, json!("…"));
+        exchange["request"]["parameter"]["written"] = json!(was);
+        let exchange = Some(exchange);
         let rule = &rules::PARAMETER_SERIALISATION_CHANGED;
         self.found(rule, at, Some(&pair.operation), reason, exchange);
     }
@@ -392,7 +394,14 @@ fn written(tree: &Tree, parameter: &Parameter, kind: Type) -> String {
         "query" | "cookie" => "form",
         _ => "simple",
     };
-    let style = style.unwrap_or(default);
+    let style = match (kind, style.unwrap_or(default)) {
+        // These differ in how they write several values.
+        (
+            Type::Number | Type::Boolean | Type::String | Type::Null,
+            "spaceDelimited" | "pipeDelimited" | "deepObject",
+        ) => "form",
+        (_, style) => style,
+    };
     let set = |name: &str| tree.get(parameter.id, name).and_then(|id| tree.boolean(id));
     let explode = match (kind, style) {
         (Type::Object, "deepObject") => false,

@@ -35,6 +35,16 @@ impl Names {
     }
 }
 
+impl std::fmt::Display for Names {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.old)?;
+        if !self.old.eq_ignore_ascii_case(&self.new) {
+            write!(formatter, " (now {})", self.new)?;
+        }
+        Ok(())
+    }
+}
+
 /// The part of an exchange that a value is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -72,7 +82,7 @@ impl Body {
     pub(crate) fn exchange(&self, accepted_by: Side, value: Value) -> Value {
         let mut exchange = json!({"method": self.operation.method, "path": self.operation.path});
         let value = if self.is_text() {
-            wire_texts(value)
+            wire_texts(value, self.is_multipart(), 0)
         } else {
             value
         };
@@ -125,15 +135,25 @@ impl Body {
         }
     }
 
+    /// Whether objects in it are written as JSON.
+    pub(crate) fn is_multipart(&self) -> bool {
+        match &self.part {
+            Part::RequestBody { media_type } | Part::ResponseBody { media_type, .. } => media_type
+                .old
+                .trim()
+                .to_ascii_lowercase()
+                .starts_with("multipart/"),
+            _ => false,
+        }
+    }
+
     fn name(&self) -> String {
         match &self.part {
             Part::RequestBody { .. } => "the request body".to_owned(),
             Part::Parameter { location, name, .. } => format!("the {location} parameter `{name}`"),
-            Part::ResponseBody { status, .. } => {
-                format!("the body of the {} response", status.old)
-            }
+            Part::ResponseBody { status, .. } => format!("the body of the {status} response"),
             Part::Header { status, name } => {
-                format!("the header `{name}` of the {} response", status.old)
+                format!("the header `{name}` of the {status} response")
             }
         }
     }
@@ -155,13 +175,16 @@ pub(crate) fn wire_text(value: &Value) -> Option<String> {
     }
 }
 
-/// A value of which all scalars on the surface are texts.
-fn wire_texts(value: Value) -> Value {
+/// A value of which all scalars on the surface are texts; objects in a part of a
+/// multipart body are JSON.
+fn wire_texts(value: Value, is_multipart: bool, depth: usize) -> Value {
+    let inner = |value| wire_texts(value, is_multipart, depth + 1);
     match value {
-        Value::Array(items) => items.into_iter().map(wire_texts).collect(),
+        Value::Array(items) => items.into_iter().map(inner).collect(),
+        Value::Object(_) if is_multipart && depth > 0 => value,
         Value::Object(members) => members
             .into_iter()
-            .map(|(name, member)| (name, wire_texts(member)))
+            .map(|(name, member)| (name, inner(member)))
             .collect(),
         other => wire_text(&other).map_or(other, Value::String),
     }
@@ -208,6 +231,8 @@ pub(crate) struct Place {
     pub(crate) is_inexact: bool,
     /// Whether a discriminator alone leads here: JSON Schema does not see it.
     pub(crate) is_discriminated: bool,
+    /// Whether a discriminator says which form this is.
+    pub(crate) is_tagged: bool,
 }
 
 impl Place {
@@ -218,6 +243,7 @@ impl Place {
             is_far: false,
             is_inexact: false,
             is_discriminated: false,
+            is_tagged: false,
         }
     }
 
@@ -255,7 +281,11 @@ impl Place {
     /// form, or an item or a property of one.
     pub(crate) fn is_text(&self) -> bool {
         let steps = self.path.as_ref().map_or(0, |step| step.length);
-        self.body.is_text() && steps <= 2 && !self.is_far
+        let is_object_in_part = || {
+            let last = self.path.as_ref().map(|step| &step.key);
+            self.body.is_multipart() && steps == 2 && !matches!(last, Some(Key::Item))
+        };
+        self.body.is_text() && steps <= 2 && !self.is_far && !is_object_in_part()
     }
 
     /// The steps from the outermost value on.
@@ -294,7 +324,11 @@ impl Place {
         let mut name = match (path.is_empty(), &self.body.part) {
             (true, _) => self.body.name(),
             (false, Part::RequestBody { .. } | Part::ResponseBody { .. }) => format!("`{path}`"),
-            (false, _) => format!("`{path}` of {}", self.body.name()),
+            (false, Part::Parameter { location, name, .. }) => {
+                let dot = if path.starts_with('[') { "" } else { "." };
+                format!("the {location} parameter `{name}{dot}{path}`")
+            }
+            (false, Part::Header { .. }) => format!("`{path}` of {}", self.body.name()),
         };
         if !forms.is_empty() {
             name.push_str(&format!(" ({})", forms.join(", ")));

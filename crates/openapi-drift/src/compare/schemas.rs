@@ -1,6 +1,8 @@
 //! Two schemas.
 
-use super::{Comparison, Key, NodeRef, SampleHint, Task, difference::Two, values::keyword_at};
+use super::{
+    Comparison, Key, NodeRef, SampleHint, Task, difference::Two, types::names, values::keyword_at,
+};
 use crate::{
     document::{Id, Tree, resolve},
     rules::{self, Pair},
@@ -36,7 +38,7 @@ impl Comparison<'_> {
             }
         }
         self.discriminators(&old.tags, &new.tags, task);
-        self.rewritten(&old, &new, &inner, found);
+        self.rewritten((&old, &new), (task, &inner), found);
         self.forget(found, &odd);
     }
 
@@ -46,21 +48,21 @@ impl Comparison<'_> {
         let was = allows_all(self.old.tree, &task.old);
         let is = allows_all(self.new.tree, &task.new);
         let name = task.place.name();
-        let types = |expanded: &Expanded| {
-            let kinds = Type::ALL.into_iter();
-            let kinds =
-                kinds.filter(|kind| expanded.alternatives.iter().any(|one| one.kind == *kind));
-            super::types::names(&kinds.collect::<Vec<_>>())
-        };
         let (pair, reason): (&'static Pair, String) = match (was, is) {
             (false, false) => return false,
             (true, true) => return true,
             (true, false) => {
-                let reason = format!("{name} had no type and must be {} now", types(new));
+                let reason = format!(
+                    "{name} had no type and must be {} now",
+                    names(self.new, new, &Type::ALL)
+                );
                 (&rules::TYPE_NARROWED, reason)
             }
             (false, true) => {
-                let reason = format!("{name} was {} and has no type now", types(old));
+                let reason = format!(
+                    "{name} was {} and has no type now",
+                    names(self.old, old, &Type::ALL)
+                );
                 (&rules::TYPE_WIDENED, reason)
             }
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Comparison, NodeRef, operation::Pair, text::resolved_text};
+use super::{Comparison, NodeRef, operation::Pair, servers::normalised, text::resolved_text};
 use crate::{
     document::{Id, ROOT, Tree, resolve},
     rules,
@@ -18,7 +18,7 @@ type Way = BTreeSet<Credential>;
 struct Credential {
     /// How it is sent, for people; equal for equals.
     sent: String,
-    /// The OAuth flows that a token can come from.
+    /// The OAuth flows that a token can come from, and their addresses.
     flows: BTreeSet<String>,
     scopes: BTreeSet<String>,
 }
@@ -137,15 +137,16 @@ fn of_scheme(tree: &Tree, id: Id) -> Credential {
         "oauth2" => {
             let all = tree.get(id, "flows").and_then(|flows| tree.object(flows));
             for (name, flow) in all.into_iter().flatten() {
-                let urls = ["authorizationUrl", "tokenUrl", "refreshUrl"].map(|url| {
-                    let url = tree.get(*flow, url).and_then(|url| tree.string(url));
-                    url.unwrap_or_default()
-                });
-                flows.insert(format!("{name} {}", urls.join(" ")));
+                // Each address is a condition of its own: one more asks for nothing.
+                flows.insert(name.to_string());
+                for member in ["authorizationUrl", "tokenUrl", "refreshUrl"] {
+                    let url = tree.get(*flow, member).and_then(|url| tree.string(url));
+                    flows.extend(url.map(|url| format!("{name} {member} {}", normalised(url))));
+                }
             }
             "an OAuth token".to_owned()
         }
-        "openIdConnect" => format!("a token of {}", text("openIdConnectUrl")),
+        "openIdConnect" => format!("a token of {}", normalised(&text("openIdConnectUrl"))),
         _ => {
             let members = tree.object(id).into_iter().flatten();
             let texts = members

@@ -98,7 +98,7 @@ fn expanded(tree: &Tree, server: Id) -> (Vec<String>, bool) {
 
 /// The one spelling of an address: scheme and host in lower case, no default port,
 /// no slash at the end, as paths begin with one.
-fn normalised(url: &str) -> String {
+pub(super) fn normalised(url: &str) -> String {
     let url = url.trim_end_matches('/');
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();

@@ -10,7 +10,7 @@ use crate::{
     document::same,
     findings::Side,
     rules::{self, Pair},
-    schema::{Alternative, Expanded, Type},
+    schema::{Alternative, Expanded, Schemas, Type, numbers},
 };
 
 impl Comparison<'_> {
@@ -52,7 +52,8 @@ impl Comparison<'_> {
         let name = task.place.name();
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         if is_changed {
-            let reason = format!("{name} was {} and is {}", names(&gone), names(&came));
+            let (was, is) = (names(self.old, old, &gone), names(self.new, new, &came));
+            let reason = format!("{name} was {was} and is {is}");
             let at = (task.old_at, task.new_at);
             let pair = &rules::TYPE_CHANGED;
             let difference = self.differ(pair, task, at, sides, SampleHint::Any, reason);
@@ -78,22 +79,14 @@ impl Comparison<'_> {
                 .collect()
         };
         if !gone.is_empty() {
-            let pair = if is_union {
-                &rules::UNION_NARROWED
-            } else {
-                &rules::TYPE_NARROWED
-            };
-            let reason = format!("{name} can no longer be {}", names(&gone));
+            let pair = [&rules::TYPE_NARROWED, &rules::UNION_NARROWED][usize::from(is_union)];
+            let reason = format!("{name} can no longer be {}", names(self.old, old, &gone));
             let shown = only(sides.0, &gone);
             self.differ(pair, task, at, (&shown, sides.1), SampleHint::Any, reason);
         }
         if !came.is_empty() {
-            let pair = if is_union {
-                &rules::UNION_WIDENED
-            } else {
-                &rules::TYPE_WIDENED
-            };
-            let reason = format!("{name} can be {} now", names(&came));
+            let pair = [&rules::TYPE_WIDENED, &rules::UNION_WIDENED][usize::from(is_union)];
+            let reason = format!("{name} can be {} now", names(self.new, new, &came));
             let shown = only(sides.1, &came);
             self.differ(pair, task, at, (sides.0, &shown), SampleHint::Any, reason);
         }
@@ -146,12 +139,8 @@ impl Comparison<'_> {
             !(takes_all(new, Side::New) || gone.is_empty() && is_finite(Side::Old, sides.0));
         let is_wider =
             !(takes_all(old, Side::Old) || came.is_empty() && is_finite(Side::New, sides.1));
-        let kinds = |expanded: &Expanded| {
-            let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::Null);
-            let kinds =
-                kinds.filter(|kind| expanded.alternatives.iter().any(|one| one.kind == *kind));
-            names(&kinds.collect::<Vec<_>>())
-        };
+        let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::Null);
+        let kinds: Vec<Type> = kinds.collect();
         let name = task.place.name();
         let at = (
             keyword_at(self.old.tree, &old.always, "type", task.old_at),
@@ -162,7 +151,8 @@ impl Comparison<'_> {
         } else {
             ", both written as text"
         };
-        let reason = format!("{name} was {} and is {}{more}", kinds(old), kinds(new));
+        let (was, is) = (names(self.old, old, &kinds), names(self.new, new, &kinds));
+        let reason = format!("{name} was {was} and is {is}{more}");
         let (pair, shown): (&'static Pair, Vec<Value>) = match (is_narrower, is_wider) {
             (false, false) => (&rules::WITHOUT_EFFECT, Vec::new()),
             (true, false) => (&rules::TYPE_NARROWED, gone),
@@ -227,9 +217,16 @@ impl Comparison<'_> {
     }
 }
 
-/// "a string", "a string, number or object".
-pub(crate) fn names(kinds: &[Type]) -> String {
-    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+/// Those of some types that a schema allows: "a string", "a string, integer or object".
+pub(crate) fn names(schemas: &Schemas<'_>, of: &Expanded, kinds: &[Type]) -> String {
+    let name = |kind: &Type| {
+        let mut all = of.alternatives.iter().filter(|one| one.kind == *kind);
+        let first = all.next()?;
+        let is_whole = |one: &Alternative| numbers(schemas.tree, &one.parts).0.is_some();
+        let is_integer = *kind == Type::Number && is_whole(first) && all.all(is_whole);
+        Some(if is_integer { "integer" } else { kind.name() })
+    };
+    let names: Vec<&str> = kinds.iter().filter_map(name).collect();
     match names.split_last() {
         None => "nothing".to_owned(),
         Some((last, [])) => article(last),

@@ -8,12 +8,13 @@ use std::{
 
 use super::{
     Comparison, Key, NodeRef, SampleHint, Task,
-    difference::Two,
+    difference::{Places, Two},
     discriminators::{BothTags, Tag},
     text::{own_text, resolved_text},
 };
 use crate::{
     document::{Id, Members, Tree, resolve},
+    findings::Side,
     rules::{self, Direction, Effect, Pair},
     schema::{self, Alternative, Expanded, Listed, Schemas, Type},
 };
@@ -97,11 +98,11 @@ impl Comparison<'_> {
                     let is_alone = is_small && self.is_alone(&one, &other, old, new);
                     self.form((&one, &other), &tag, (old, new), task, is_alone);
                 }
-                None => self.branch_gone(&one, &tag, (old, new), task),
+                None => self.lone_form(&one, Side::Old, &tag, (old, new), task),
             }
         }
         for other in new_left {
-            self.branch_came(&other, &tag, (old, new), task);
+            self.lone_form(&other, Side::New, &tag, (old, new), task);
         }
     }
 
@@ -115,9 +116,20 @@ impl Comparison<'_> {
         is_alone: bool,
     ) {
         // The discriminator's value says which of them it is.
-        let is_kind = kind(self.old, one).is_some() && kind(self.new, other).is_some();
-        let mut place = task.place.inexact(!is_alone && !is_kind);
-        place.is_discriminated |= is_kind;
+        let is_tagged = self.old.tag_of(one).is_some() && self.new.tag_of(other).is_some();
+        if !is_alone && !is_tagged && !task.place.is_inexact {
+            let (one, other) = (std::slice::from_ref(one), std::slice::from_ref(other));
+            let is_covered = match task.place.body.direction {
+                Direction::Request => self.is_covered(&one[0], new, task, true),
+                Direction::Response => self.is_covered(&other[0], old, task, false),
+            };
+            if is_covered {
+                return self.annotations(&one[0].parts, &other[0].parts, task);
+            }
+        }
+        let mut place = task.place.inexact(!is_alone && !is_tagged);
+        place.is_tagged |= is_tagged;
+        place.is_discriminated |= kind(self.old, one).is_some() && kind(self.new, other).is_some();
         let label = self.label(one, true, tag, old);
         let label = label.or_else(|| self.label(other, false, tag, new));
         let place = match label {
@@ -204,10 +216,12 @@ impl Comparison<'_> {
             // A form that was divided, or several that became one: the tag tells
             // nothing of each of them.
             let place = task.place.inexact(!is_exact);
-            let label = self.label(one, true, &some_tag, old).unwrap_or_default();
+            let (values, others) = (tag.old.get(from), tag.new.get(to));
+            let common = values.into_iter().flatten();
+            let common = common.filter(|value| others.is_some_and(|to| to.contains(value)));
             let inner = Task {
                 place: place.step(Key::Form {
-                    label: label.into(),
+                    label: tag.label(common).into(),
                     old: Rc::clone(&one.branches),
                     new: Rc::clone(&other.branches),
                 }),
@@ -237,8 +251,7 @@ impl Comparison<'_> {
             let index = all.iter().position(|known| known == one);
             let values = index.and_then(|index| values.get(index));
             if let Some(values) = values.filter(|values| !values.is_empty()) {
-                let said: Vec<String> = values.iter().take(3).map(ToString::to_string).collect();
-                return Some(format!("{}: {}", tag.property, said.join(", ")));
+                return Some(tag.label(values));
             }
         }
         let tree = if is_old { self.old.tree } else { self.new.tree };
@@ -377,75 +390,60 @@ impl Comparison<'_> {
         common * 2 > left.len().max(right.len())
     }
 
-    fn branch_gone(
+    /// A form that one side alone has.
+    fn lone_form(
         &mut self,
         one: &Alternative,
+        side: Side,
         tag: &Option<Tag>,
         (old, new): (&[Alternative], &[Alternative]),
         task: &Task,
     ) {
-        if self.is_covered(one, new, task, true) {
+        let is_old = side == Side::Old;
+        let is_tagged = self.schemas_of(side).tag_of(one).is_some();
+        let (own, others) = if is_old { (old, new) } else { (new, old) };
+        if !is_tagged && self.is_covered(one, others, task, is_old) {
             return; // Said as a union that was rewritten.
         }
-        let at = (
-            branch_at(self.old.tree, one, task.old_at),
-            union_at(self.new.tree, new, task.new_at),
-        );
-        let label = self.label(one, true, tag, old);
-        let form = label.unwrap_or_else(|| "one of its forms".to_owned());
-        let reason = format!("{} no longer allows {form}", task.place.name());
-        let sides = (std::slice::from_ref(one), new);
-        self.differ(
-            &rules::UNION_NARROWED,
-            task,
-            at,
-            sides,
-            SampleHint::Any,
-            reason,
-        );
-    }
-
-    fn branch_came(
-        &mut self,
-        one: &Alternative,
-        tag: &Option<Tag>,
-        (old, new): (&[Alternative], &[Alternative]),
-        task: &Task,
-    ) {
-        if self.is_covered(one, old, task, false) {
-            return;
-        }
-        let at = (
-            union_at(self.old.tree, old, task.old_at),
-            branch_at(self.new.tree, one, task.new_at),
-        );
-        let label = self.label(one, false, tag, new);
-        let form = label.unwrap_or_else(|| "another form".to_owned());
-        let reason = format!("{} allows {form} now", task.place.name());
-        let sides = (old, std::slice::from_ref(one));
-        self.differ(
-            &rules::UNION_WIDENED,
-            task,
-            at,
-            sides,
-            SampleHint::Any,
-            reason,
-        );
+        let label = self.label(one, is_old, tag, own);
+        let name = task.place.name();
+        let alone = std::slice::from_ref(one);
+        let (pair, at, sides, reason): (&'static Pair, Places, _, String) = if is_old {
+            let form = label.unwrap_or_else(|| "one of its forms".to_owned());
+            let at = (
+                branch_at(self.old.tree, one, task.old_at),
+                union_at(self.new.tree, new, task.new_at),
+            );
+            let reason = format!("{name} no longer allows {form}");
+            (&rules::UNION_NARROWED, at, (alone, new), reason)
+        } else {
+            let form = label.unwrap_or_else(|| "another form".to_owned());
+            let at = (
+                union_at(self.old.tree, old, task.old_at),
+                branch_at(self.new.tree, one, task.new_at),
+            );
+            let reason = format!("{name} allows {form} now");
+            (&rules::UNION_WIDENED, at, (old, alone), reason)
+        };
+        let difference = self.differ(pair, task, at, sides, SampleHint::Any, reason);
+        difference.is_certain |= is_tagged && !task.place.is_inexact;
     }
 
     /// Whether one of the others allows all that a branch allows.
     fn is_covered(
-        &self,
+        &mut self,
         one: &Alternative,
         others: &[Alternative],
         task: &Task,
         is_old: bool,
     ) -> bool {
-        others.len() <= 64
+        let is_covered = others.len() <= 64
             && others.iter().any(|other| {
                 let (old, new) = if is_old { (one, other) } else { (other, one) };
                 self.includes(old, new, task, is_old)
-            })
+            });
+        self.is_covered |= is_covered;
+        is_covered
     }
 
     /// Whether the one of two alternatives of one type allows all that the other
@@ -457,7 +455,12 @@ impl Comparison<'_> {
 
     /// A union that is written in another way: one that says the same, or one whose
     /// forms overlap, so that it need not.
-    pub(crate) fn rewritten(&mut self, old: &Expanded, new: &Expanded, task: &Task, found: usize) {
+    pub(crate) fn rewritten(
+        &mut self,
+        (old, new): (&Expanded, &Expanded),
+        (task, inner): (&Task, &Task),
+        found: usize,
+    ) {
         let form = |tree: &Tree, expanded: &Expanded| {
             let mut form: Vec<(String, usize)> = expanded
                 .unions
@@ -468,14 +471,28 @@ impl Comparison<'_> {
             form
         };
         let is_overlapping = old.is_inexact || new.is_inexact;
-        let is_same = if is_overlapping {
-            branch_texts(self.old.tree, old) == branch_texts(self.new.tree, new)
-        } else {
-            form(self.old.tree, old) == form(self.new.tree, new)
-        };
-        if is_same {
+        // What changed inside of forms that belong together is said of them.
+        let is_paired = !std::mem::take(&mut self.is_covered)
+            && form(self.old.tree, old) == form(self.new.tree, new);
+        if is_paired
+            || is_overlapping
+                && branch_texts(self.old.tree, old) == branch_texts(self.new.tree, new)
+        {
             return;
         }
+        let keys = |tree: &Tree, expanded: &Expanded| -> Vec<String> {
+            let unions = expanded.unions.iter();
+            unions.map(|union| tree.key(*union)).collect()
+        };
+        let (was, is) = (keys(self.old.tree, old), keys(self.new.tree, new));
+        let mut texts = [
+            branch_texts(self.old.tree, old),
+            branch_texts(self.new.tree, new),
+        ];
+        texts
+            .iter_mut()
+            .flatten()
+            .for_each(|texts| drop(texts.pop()));
         let is_said = self
             .differences
             .get(found..)
@@ -486,12 +503,19 @@ impl Comparison<'_> {
             return;
         }
         let name = task.place.name();
-        let (pair, reason): (&'static Pair, String) = if is_overlapping {
+        let is_same = is_overlapping && texts[0] == texts[1] && was.len() == 1;
+        let (task, (pair, reason)): (_, (&'static Pair, String)) = if is_same && was == ["oneOf"] {
+            let reason = format!("a value of {name} may match several forms of the union now");
+            (task, (&rules::UNION_WIDENED, reason))
+        } else if is_same && is == ["oneOf"] {
+            let reason = format!("a value of {name} must match exactly one form of the union now");
+            (task, (&rules::UNION_NARROWED, reason))
+        } else if is_overlapping {
             let reason = format!("the union of {name} changed; a value may match two of its forms");
-            (&rules::UNION_OVERLAPPING, reason)
+            (inner, (&rules::UNION_OVERLAPPING, reason))
         } else {
             let reason = format!("the union of {name} is written in another way");
-            (&rules::UNION_REWRITTEN, reason)
+            (inner, (&rules::UNION_REWRITTEN, reason))
         };
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         let at = (task.old_at, task.new_at);

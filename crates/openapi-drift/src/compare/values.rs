@@ -65,48 +65,70 @@ impl Comparison<'_> {
             return false;
         }
         let direction = two.task.place.body.direction;
+        let allows = |side, of: &Alternative, value: &Value| {
+            self.values
+                .allows(side, &of.parts, direction, Objects::Open, value)
+        };
         let mut refused = Vec::new();
         for (listed, id) in &list.values {
             let Some(value) = exact_value(tree, *id) else {
                 return false;
             };
-            let open = Objects::Open;
-            match self
-                .values
-                .allows(side, &other.parts, direction, open, &value)
-            {
+            match allows(side, other, &value) {
                 Some(true) => {}
                 Some(false) => refused.push((listed.clone(), *id)),
                 None => return false,
             }
         }
+        let (list_side, listing) = match side {
+            Side::New => (Side::Old, two.old),
+            Side::Old => (Side::New, two.new),
+        };
+        // Whether all that the conditions allow is listed.
+        let is_inside = whole_numbers(other_tree, other).is_some_and(|numbers| {
+            let mut numbers = numbers.iter();
+            numbers.all(|number| {
+                allows(side, other, number) == Some(false)
+                    || allows(list_side, listing, number) == Some(true)
+            })
+        });
         let at = two.at(
             lists.0.as_ref().map(|list| list.node),
             lists.1.as_ref().map(|list| list.node),
         );
         let sides = (std::slice::from_ref(two.old), std::slice::from_ref(two.new));
+        let is_equal = is_inside && refused.is_empty();
         if side == Side::New {
             self.values_differ(&refused, &[], at, sides, two.task);
         } else {
             self.values_differ(&[], &refused, at, sides, two.task);
         }
-        self.list_came_or_went(two, at, lists);
+        if is_equal {
+            self.same_values(two, at);
+        } else if !is_inside {
+            self.list_came_or_went(two, at, lists);
+        }
         true
+    }
+
+    /// The values are the same, and written in another way.
+    fn same_values(&mut self, two: &Two<'_>, at: Places) {
+        let reason = format!("{} lists the same values in another way", two.name());
+        self.differ_in(two, &rules::WITHOUT_EFFECT, at, SampleHint::Any, reason);
     }
 
     /// There is a list on one side alone.
     fn list_came_or_went(&mut self, two: &Two<'_>, at: Places, lists: &Lists) {
-        let (name, kind) = (two.name(), two.old.kind.name());
+        let name = two.name();
         let (pair, reason): (&'static Pair, _) = match lists {
             (None, Some(list)) => {
                 let listed = listed(&values(self.new.tree, &list.values));
-                let reason = format!("{name} could be any {kind} and must be one of {listed} now");
+                let reason = format!("{name} must be one of {listed} now");
                 (&rules::ENUM_NARROWED, reason)
             }
             (Some(list), None) => {
                 let listed = listed(&values(self.old.tree, &list.values));
-                let reason =
-                    format!("{name} had to be one of {listed} and can be another {kind} now");
+                let reason = format!("{name} no longer has to be one of {listed}");
                 (&rules::ENUM_WIDENED, reason)
             }
             _ => return,
@@ -138,9 +160,7 @@ impl Comparison<'_> {
                 let is_rewritten =
                     is_array(self.old.tree, &before) != is_array(self.new.tree, &after);
                 if gone.is_empty() && came.is_empty() && is_rewritten {
-                    let reason = format!("{} lists the same values in another way", two.name());
-                    let pair = &rules::WITHOUT_EFFECT;
-                    self.differ_in(two, pair, at, SampleHint::Any, reason);
+                    self.same_values(two, at);
                 }
                 let sides = (std::slice::from_ref(two.old), std::slice::from_ref(two.new));
                 self.values_differ(&gone, &came, at, sides, two.task);
@@ -585,6 +605,17 @@ fn is_checked(tree: &Tree, one: &Alternative) -> bool {
                 || integer_format(name).is_some()
                 || matches!(name, "float" | "double")
         })
+}
+
+/// The whole numbers within the bounds of an alternative, where they are few.
+fn whole_numbers(tree: &Tree, one: &Alternative) -> Option<Vec<Value>> {
+    const FEW: i128 = 1000;
+    numbers(tree, &one.parts).0?;
+    let low = lower(tree, &one.parts, "minimum")?.whole(true);
+    let high = upper(tree, &one.parts, "maximum")?.whole(false);
+    let (low, high) = (low.value.to_i128()?, high.value.to_i128()?);
+    let whole = |number| value_of(&Decimal::from_i128(number));
+    (high.checked_sub(low)? < FEW).then(|| (low..=high).map(whole).collect())
 }
 
 /// A value as serde_json has it, if that is exact.

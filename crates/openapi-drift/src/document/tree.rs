@@ -503,29 +503,7 @@ fn strict() -> jsonc_parser::ParseOptions {
 
 /// Whether two nodes are the same JSON: members in any order, numbers by value.
 pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
-    match (old.kind(left), new.kind(right)) {
-        (Kind::Null, Kind::Null) => true,
-        (Kind::Boolean(left), Kind::Boolean(right)) => left == right,
-        (Kind::Number(left), Kind::Number(right)) => left == right,
-        (Kind::String(left), Kind::String(right)) => left == right,
-        (Kind::Array(left), Kind::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same(old, *left, new, *right))
-        }
-        (Kind::Object(left), Kind::Object(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|((name, left), (other, right))| {
-                        name == other && same(old, *left, new, *right)
-                    })
-        }
-        _ => false,
-    }
+    same_where((old, left), (new, right), &|_, _| true)
 }
 
 /// As [`same`], and nothing in them refers to another place but to what is `equal`.
@@ -537,29 +515,38 @@ pub(crate) fn same_here(
     right: Id,
     equal: &HashSet<Arc<str>>,
 ) -> bool {
+    let is_equal = |name: &str, member| match name {
+        "$ref" => old.string(member).is_some_and(|text| equal.contains(text)),
+        "discriminator" => false,
+        _ => true,
+    };
+    same_where((old, left), (new, right), &is_equal)
+}
+
+/// Whether two nodes are the same, and each member of the old one is as asked.
+fn same_where(
+    (old, left): (&Tree, Id),
+    (new, right): (&Tree, Id),
+    is_asked: &impl Fn(&str, Id) -> bool,
+) -> bool {
+    let are_same = |left, right| same_where((old, left), (new, right), is_asked);
     match (old.kind(left), new.kind(right)) {
+        (Kind::Null, Kind::Null) => true,
+        (Kind::Boolean(left), Kind::Boolean(right)) => left == right,
+        (Kind::Number(left), Kind::Number(right)) => left == right,
+        (Kind::String(left), Kind::String(right)) => left == right,
         (Kind::Array(left), Kind::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same_here(old, *left, new, *right, equal))
+            let mut pairs = left.iter().zip(right);
+            left.len() == right.len() && pairs.all(|(left, right)| are_same(*left, *right))
         }
         (Kind::Object(left), Kind::Object(right)) => {
+            let mut pairs = left.iter().zip(right);
             left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|((name, left), (other, right))| {
-                        let is_equal = match &**name {
-                            "$ref" => old.string(*left).is_some_and(|text| equal.contains(text)),
-                            "discriminator" => false,
-                            _ => true,
-                        };
-                        name == other && is_equal && same_here(old, *left, new, *right, equal)
-                    })
+                && pairs.all(|((name, left), (other, right))| {
+                    name == other && is_asked(name, *left) && are_same(*left, *right)
+                })
         }
-        _ => same(old, left, new, right),
+        _ => false,
     }
 }
 

@@ -116,6 +116,14 @@ pub(crate) struct Tags {
     is_union: bool,
 }
 
+impl Tags {
+    /// The first value that means a schema.
+    pub(crate) fn value_of(&self, schema: Id) -> Option<&Arc<str>> {
+        let mut targets = self.targets.iter();
+        targets.find_map(|(value, (target, _))| (*target == schema).then_some(value))
+    }
+}
+
 /// The values that an alternative lists, if it does.
 type List = Option<Rc<Enumerated>>;
 
@@ -341,7 +349,7 @@ impl Walk<'_, '_> {
                 continue;
             };
             self.expanded.unions.push(union);
-            let branches = members(tree, target, name);
+            let branches = self.schemas.branches(target, name);
             let mut of_union = Vec::new();
             for branch in &branches {
                 for mut choice in self.choices(*branch, false, false) {
@@ -350,7 +358,10 @@ impl Walk<'_, '_> {
                 }
             }
             choices = self.multiply(&choices, &of_union, target);
-            if name == "oneOf" && !self.are_disjoint(&branches) {
+            if name == "oneOf"
+                && !self.is_told_apart(target, &branches)
+                && !self.are_disjoint(&branches)
+            {
                 self.expanded.is_inexact = true;
             }
         }
@@ -358,7 +369,14 @@ impl Walk<'_, '_> {
             if !tags.is_union && !is_part {
                 choices = self.kinds(target, &tags, choices);
             }
-            self.expanded.tags.push(tags);
+            if !self
+                .expanded
+                .tags
+                .iter()
+                .any(|known| known.node == tags.node)
+            {
+                self.expanded.tags.push(tags);
+            }
         }
         if nullable && !has_type {
             choices.push(Choice {
@@ -411,6 +429,16 @@ impl Walk<'_, '_> {
             }
         }
         product
+    }
+
+    /// Whether a discriminator says of each branch which values lead to it.
+    fn is_told_apart(&self, owner: Id, branches: &[Id]) -> bool {
+        let tags = self.schemas.tags(owner);
+        tags.is_some_and(|tags| {
+            let known: HashSet<Id> = tags.targets.values().map(|(target, _)| *target).collect();
+            let mut targets = branches.iter().map(|id| resolve(self.schemas.tree, *id));
+            targets.all(|target| target.is_ok_and(|target| known.contains(&target)))
+        })
     }
 
     /// Whether no value can be of two branches.
@@ -503,6 +531,32 @@ impl Schemas<'_> {
             name,
             targets,
             is_union,
+        })
+    }
+
+    /// The branches of a union, and the schemas that its discriminator alone leads to.
+    fn branches(&self, owner: Id, name: &str) -> Vec<Id> {
+        let mut branches = members(self.tree, owner, name);
+        let resolved = |branch: &Id| resolve(self.tree, *branch).ok();
+        let known: HashSet<Id> = branches.iter().filter_map(resolved).collect();
+        if let Some(tags) = self.tags(owner) {
+            let mut mapped: Vec<Id> = tags.targets.values().map(|(target, _)| *target).collect();
+            mapped.retain(|target| !known.contains(target));
+            mapped.dedup();
+            branches.extend(mapped);
+        }
+        branches
+    }
+
+    /// The property of the discriminator that leads to a form, and its value there.
+    pub(crate) fn tag_of(&self, one: &Alternative) -> Option<(Arc<str>, Arc<str>)> {
+        one.branches.iter().find_map(|branch| {
+            let target = resolve(self.tree, *branch).ok()?;
+            one.parts.iter().find_map(|owner| {
+                let tags = self.tags(*owner)?;
+                let value = Arc::clone(tags.value_of(target)?);
+                Some((Arc::clone(&tags.property), value))
+            })
         })
     }
 

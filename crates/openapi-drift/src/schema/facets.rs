@@ -153,6 +153,7 @@ pub(crate) fn integer_format(name: &str) -> Option<(i128, i128)> {
         "int16" => (i16::MIN.into(), i16::MAX.into()),
         "int32" => (i32::MIN.into(), i32::MAX.into()),
         "int64" => (i64::MIN.into(), i64::MAX.into()),
+        "double-int" => (1 - (1 << 53), (1 << 53) - 1),
         "uint8" => (0, u8::MAX.into()),
         "uint16" => (0, u16::MAX.into()),
         "uint32" => (0, u32::MAX.into()),

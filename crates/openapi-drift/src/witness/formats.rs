@@ -60,6 +60,8 @@ pub(crate) fn example(name: &str) -> Option<&'static str> {
         "ipv4" | "ip" => "192.0.2.1",
         "ipv6" => "2001:db8::1",
         "char" => "a",
+        "uri-template" => "https://example.com/{a}",
+        "relative-json-pointer" => "1/a",
         "uuid" => "6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b",
         "byte" => "YWJj",
         "json-pointer" => "/a",
@@ -70,7 +72,7 @@ pub(crate) fn example(name: &str) -> Option<&'static str> {
 
 /// Texts of many forms: for each format there are some that are not of it.
 pub(crate) fn odd_texts() -> impl Iterator<Item = &'static str> {
-    const ODD: [&str; 20] = [
+    const ODD: [&str; 21] = [
         "z",
         "Z",
         "9",
@@ -89,6 +91,7 @@ pub(crate) fn odd_texts() -> impl Iterator<Item = &'static str> {
         "1.5",
         "/a",
         "[",
+        "{",
         "~!@#$%^&*()",
         "not of any format \u{2603}",
     ];

@@ -294,7 +294,22 @@ impl Sampler<'_, '_> {
                 }
             }
         }
+        // Where a discriminator leads to this form, its property has a value for it.
+        if let Some((property, value)) = self.schemas.tag_of(of)
+            && let Some(member) = object.get_mut(&*property)
+            && let Some(nodes) = named.get(&property)
+            && !self.is_listed(nodes)
+        {
+            *member = Value::from(&*value);
+        }
         Some(Value::Object(object))
+    }
+
+    /// Whether a schema lists its values.
+    fn is_listed(&self, nodes: &Schema) -> bool {
+        let expanded = self.schemas.expand(nodes);
+        let mut alternatives = expanded.alternatives.iter();
+        alternatives.any(|one| self.schemas.enumerated(one).is_some())
     }
 
     fn is_one_way(&self, nodes: Option<&Schema>) -> bool {

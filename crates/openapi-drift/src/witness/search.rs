@@ -77,18 +77,11 @@ impl<'a> Validators<'a> {
     }
 
     /// A value as a side reads it where scalars on the surface are written as text.
-    fn read(&self, side: Side, schema: &Schema, direction: Direction, value: &Value) -> Value {
-        self.read_at(side, schema, direction, value, 0)
+    fn read(&self, side: Side, schema: &Schema, body: &Body, value: &Value) -> Value {
+        self.read_at(side, schema, body, value, 0)
     }
 
-    fn read_at(
-        &self,
-        side: Side,
-        of: &Schema,
-        direction: Direction,
-        value: &Value,
-        depth: usize,
-    ) -> Value {
+    fn read_at(&self, side: Side, of: &Schema, body: &Body, value: &Value, depth: usize) -> Value {
         let schemas = self.schemas(side);
         let expanded = schemas.expand(of);
         let inner = |kind: Type| {
@@ -98,6 +91,7 @@ impl<'a> Validators<'a> {
                 .find(move |one| one.kind == kind)
         };
         match value {
+            Value::Object(_) if depth > 0 && body.is_multipart() => value.clone(),
             Value::Object(members) if depth < 2 => {
                 let named = inner(Type::Object).map(|one| schemas.named(&one.parts));
                 let members = members.iter().map(|(name, member)| {
@@ -106,7 +100,7 @@ impl<'a> Validators<'a> {
                         .and_then(|named| named.properties.get(name.as_str()));
                     let read = nodes.map_or_else(
                         || member.clone(),
-                        |nodes| self.read_at(side, nodes, direction, member, depth + 1),
+                        |nodes| self.read_at(side, nodes, body, member, depth + 1),
                     );
                     (name.clone(), read)
                 });
@@ -118,13 +112,13 @@ impl<'a> Validators<'a> {
                 let nodes = nodes.unwrap_or_else(|| schema([]));
                 let items = items
                     .iter()
-                    .map(|item| self.read_at(side, &nodes, direction, item, depth + 1));
+                    .map(|item| self.read_at(side, &nodes, body, item, depth + 1));
                 items.collect()
             }
             _ => {
                 let mut readings = readings(value);
                 let fitting = readings.iter().position(|reading| {
-                    self.allows(side, of, direction, Objects::Open, reading) == Some(true)
+                    self.allows(side, of, body.direction, Objects::Open, reading) == Some(true)
                 });
                 match fitting {
                     Some(index) => readings.swap_remove(index),
@@ -200,7 +194,7 @@ impl<'a> Validators<'a> {
                 let is = |side, schema, wanted| {
                     let read;
                     let value = if body.is_text() {
-                        read = self.read(side, schema, body.direction, &value);
+                        read = self.read(side, schema, body, &value);
                         &read
                     } else {
                         &value
@@ -222,6 +216,20 @@ impl<'a> Validators<'a> {
             }
         }
         Some(())
+    }
+
+    /// The same place, where a difference may be seen in any value.
+    pub(crate) fn whole(&self, context: &ValueContext) -> ValueContext {
+        let of = |side, nodes| {
+            let expanded = self.schemas(side).expand(nodes);
+            expanded.alternatives.as_slice().into()
+        };
+        ValueContext {
+            old: of(Side::Old, &context.schemas.0),
+            new: of(Side::New, &context.schemas.1),
+            hint: SampleHint::Any,
+            ..context.clone()
+        }
     }
 
     /// Whether certainly no value feels a difference: both sides list their values,

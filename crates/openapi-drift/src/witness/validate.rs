@@ -145,18 +145,18 @@ impl<'v, 'a> Validation<'v, 'a> {
         Ok(names.all(|name| named.names.contains(name.as_str())))
     }
 
-    /// Whether all objects of a schema name what they have.
+    /// Whether what no object of a schema names is refused: some say what they have,
+    /// and none may have anything.
     fn closed(&self, nodes: &[Id]) -> bool {
         let expanded = self.schemas.expand(&schema(nodes.iter().copied()));
         let objects = expanded.alternatives.iter();
-        let mut objects = objects.filter(|one| one.kind == Type::Object).peekable();
-        objects.peek().is_some()
-            && objects.all(|one| {
-                matches!(
-                    additional(self.schemas.tree, &one.parts),
-                    Additional::Unsaid | Additional::Nothing(_)
-                )
-            })
+        let objects = objects.filter(|one| one.kind == Type::Object);
+        let said = objects.map(|one| additional(self.schemas.tree, &one.parts));
+        let said: Vec<Additional> = said.collect();
+        !said.contains(&Additional::Any(None))
+            && said
+                .iter()
+                .any(|one| matches!(one, Additional::Unsaid | Additional::Nothing(_)))
     }
 
     /// One schema as a condition on a value of which others may speak, too.

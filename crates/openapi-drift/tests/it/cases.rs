@@ -28,6 +28,8 @@ pub(crate) struct Expected {
     pub(crate) docs: Option<String>,
     /// A pointer that some finding has.
     pub(crate) at: Option<String>,
+    /// A part of some finding's reason.
+    pub(crate) says: Option<String>,
 }
 
 impl Expected {
@@ -45,6 +47,7 @@ impl Expected {
             }),
             docs: text("docs"),
             at: at.map(str::to_owned),
+            says: text("says"),
         }
     }
 
@@ -75,6 +78,14 @@ impl Expected {
                 .any(|finding| finding.wire == Wire::Docs && finding.rule.id == docs)
         {
             differences.push(format!("expected {docs}"));
+        }
+        if let Some(says) = &self.says
+            && !report
+                .findings
+                .iter()
+                .any(|finding| finding.reason.contains(says))
+        {
+            differences.push(format!("expected a reason with {says}"));
         }
         if let Some(at) = &self.at
             && !report
@@ -177,6 +188,7 @@ fn the_given_cases() {
             rules: None,
             docs: None,
             at: case["pointer"].as_str().map(str::to_owned),
+            says: None,
         };
         if expected.verdict == "none" {
             expected.at = None;
@@ -347,7 +359,7 @@ fn every_rule_has_a_case() {
 fn an_expectation_that_is_not_met_is_a_difference() {
     let old = read_json("drift-cases/base.json");
     let report = compare_values(&old, &old);
-    let expected = json!({"verdict": "breaking", "rules": ["path-added"], "docs": "title-changed"});
+    let expected = json!({"verdict": "breaking", "rules": ["path-added"], "docs": "title-changed", "says": "x"});
     let expected = Expected::of(&expected, Some("/paths"));
-    assert_eq!(expected.differences(&report).len(), 4);
+    assert_eq!(expected.differences(&report).len(), 5);
 }

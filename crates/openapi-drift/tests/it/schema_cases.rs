@@ -126,6 +126,7 @@ impl Change {
             rules,
             docs,
             at: at.map(str::to_owned),
+            says: None,
         }
     }
 }

@@ -144,18 +144,16 @@ fn references_that_fork() {
             |next| json!({"type": "array", "minItems": 2, "items": next}),
         ),
     ];
-    for length in [10, 40] {
-        for (name, fork) in forks {
-            let text = |end: Value| {
-                let (schema, components) = chain(length, fork, &end);
-                of(&schema, &components)
-            };
-            let (old, new) = (
-                text(json!({"type": "integer"})),
-                text(json!({"type": "string"})),
-            );
-            both_ways(&format!("{length} forks, {name}"), &old, &new);
-        }
+    for (name, fork) in forks {
+        let text = |end: Value| {
+            let (schema, components) = chain(40, fork, &end);
+            of(&schema, &components)
+        };
+        let (old, new) = (
+            text(json!({"type": "integer"})),
+            text(json!({"type": "string"})),
+        );
+        both_ways(&format!("40 forks, {name}"), &old, &new);
     }
 }
 
@@ -247,16 +245,10 @@ fn many_properties() {
             &json!({}),
         )
     };
-    let old = object(0, "string");
     both_ways(
-        "100,000 properties, one of another type",
-        &old,
-        &object(0, "integer"),
-    );
-    both_ways(
-        "100,000 properties, one removed",
-        &old,
-        &object(1, "string"),
+        "100,000 properties, one removed and one of another type",
+        &object(0, "string"),
+        &object(1, "integer"),
     );
 }
 
@@ -335,7 +327,7 @@ fn many_branches() {
             |index| json!({"type": "string", "minLength": index, "maxLength": index}),
         ),
     ];
-    for count in [200, 3_000] {
+    for count in [200, 1_000] {
         for name in ["anyOf", "oneOf", "allOf"] {
             for (kind, branch) in kinds {
                 let text = |from: usize| {
