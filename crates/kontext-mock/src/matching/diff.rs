@@ -1,4 +1,4 @@
-//! What differs between a recorded request and a received one.
+//! The differences between a recorded and a received request.
 
 use kontext_recording::{Canonical, key, readable_start};
 use serde::Serialize;
@@ -7,14 +7,14 @@ use std::fmt::{self, Write as _};
 
 use crate::{contract::violations::push_key, truncate};
 
-/// How many bytes of a value a difference shows.
+/// The maximum length of a value in a difference, in bytes.
 const VALUE_BYTES: usize = 80;
 
-/// How many differences are kept to be shown; the others are only counted, as a
-/// body has room for millions.
+/// How many differences are kept; the rest are only counted, because a body can have
+/// millions.
 const SHOWN: usize = 100;
 
-/// What a received request has different from a recorded one.
+/// The differences between a recorded and a received request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Differences {
     shown: Vec<Difference>,
@@ -35,27 +35,25 @@ impl Default for Differences {
     }
 }
 
-/// How many bytes of a place are kept: a key can have megabytes.
+/// The maximum length of a place, in bytes: a key can be megabytes long.
 const PLACE_BYTES: usize = 1000;
 
-/// Something at one place that a received request has different from a
-/// recorded one.
+/// One place where a received request differs from the recorded one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
     /// A JSON pointer (RFC 6901) into the body, empty for all of it, or `query`.
     pub place: String,
-    /// What was recorded, as JSON of at most 80 bytes; nothing where it is not
-    /// there.
+    /// The recorded value, as JSON of at most 80 bytes; `None` if there is none.
     pub expected: Option<String>,
-    /// What was received, in the same way; a query as it is.
+    /// The received value, in the same form; a query string verbatim.
     pub received: Option<String>,
 }
 
 impl Differences {
-    /// Lists what differs between two bodies; either may be missing.
+    /// Lists the differences between two bodies; either may be missing.
     ///
-    /// There are none if, and only if, the bodies are equal.
+    /// The list is empty if and only if the bodies are equal.
     pub(crate) fn between(expected: Option<&Canonical>, received: Option<&Canonical>) -> Self {
         let mut found = Self::default();
         found.compare(
@@ -66,8 +64,8 @@ impl Differences {
         found
     }
 
-    /// How many values without parts differ between two bodies, without writing
-    /// any of them down.
+    /// Counts the scalar values that differ, without recording the differences. An empty
+    /// list or object counts as one.
     pub(crate) fn distance(expected: Option<&Canonical>, received: Option<&Canonical>) -> usize {
         let mut found = Self {
             room: 0,
@@ -81,7 +79,7 @@ impl Differences {
         found.leaves
     }
 
-    /// The one difference of a body that is not JSON.
+    /// The single difference for a body that is not JSON.
     pub(crate) fn opaque(expected: Option<&Canonical>) -> Self {
         let shown = expected.map(|body| shown(body.marked()));
         Self {
@@ -95,7 +93,7 @@ impl Differences {
         }
     }
 
-    /// Adds that a received request has a query, which no recorded one has.
+    /// Adds the query string as a difference, since no recorded request has one.
     pub(crate) fn add_query(&mut self, query: &str) {
         self.count += 1;
         self.leaves += 1;
@@ -106,12 +104,12 @@ impl Differences {
         });
     }
 
-    /// The differences themselves, at most 100 of them.
+    /// The differences, at most 100.
     pub(crate) fn into_list(self) -> Vec<Difference> {
         self.shown
     }
 
-    /// Adds all differences to a line of the log, as long as that is short.
+    /// Appends the differences to a log line, truncated to about 1,000 bytes.
     pub(crate) fn add_to(&self, text: &mut String) {
         const BYTES: usize = 1000;
         if self.shown.is_empty() {
@@ -135,7 +133,7 @@ impl Differences {
         }
     }
 
-    /// Writes each difference in one line, and how many more there are.
+    /// Formats one difference per line, plus the number of omitted ones.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self.shown.iter().map(ToString::to_string).collect();
         if self.count > self.shown.len() {
@@ -192,13 +190,13 @@ impl Differences {
 }
 
 impl fmt::Display for Difference {
-    /// Writes the difference in one line.
+    /// Formats the difference on one line.
     fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = match self.place.as_str() {
             "" => "body",
             place => truncate::beginning(place, 200),
         };
-        // A key must not end the line that it is named in.
+        // A key with a line break must not split the line.
         if place.contains(char::is_control) {
             write!(line, "{place:?}")?;
         } else {
@@ -213,7 +211,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Writes a marked value as JSON, as far as a person reads it.
+/// Formats a marked value as readable JSON, truncated.
 fn shown(marked: &Value) -> String {
     let text = readable_start(marked, VALUE_BYTES);
     if text.len() > VALUE_BYTES {
@@ -222,7 +220,7 @@ fn shown(marked: &Value) -> String {
     text
 }
 
-/// Counts the values without parts in a value; an empty list or object is one.
+/// Counts the scalar values inside a value; an empty list or object counts as one.
 fn leaves(value: &Value) -> usize {
     let inside: usize = match value {
         Value::Array(entries) => entries.iter().map(leaves).sum(),

@@ -1,4 +1,4 @@
-//! The recordings that a mock serves now, with all that is worked out once.
+//! The recordings that a mock currently serves, with everything precomputed once.
 
 use kontext_recording::{Canonical, Pointer, RequestHash};
 use std::{
@@ -20,7 +20,7 @@ use crate::{
     respond::replay::Replay,
 };
 
-/// A set of valid recordings.
+/// A validated set of recordings.
 #[derive(Debug)]
 pub(crate) struct RecordingIndex {
     pub(crate) recordings: Recordings,
@@ -29,18 +29,18 @@ pub(crate) struct RecordingIndex {
     pub(crate) prepared: Vec<Replay>,
     /// What validation noted, such as that a recording is stale.
     pub(crate) notes: Vec<Note>,
-    /// Where each operation's recordings stand; names are in order, so they
-    /// stand together.
+    /// Each operation's range of recordings; they are contiguous because names are
+    /// sorted.
     operations: BTreeMap<String, std::ops::Range<usize>>,
-    /// Which recording has a request.
+    /// The recording of each request.
     exact: HashMap<RequestHash, usize>,
-    /// What is ignored where no recording has exactly the request.
+    /// JSON pointers that are ignored when no recording matches exactly.
     pub(crate) ignore: Vec<Pointer>,
-    /// Which recording has a request without that.
+    /// The recording of each request with the ignored values removed.
     ignoring: HashMap<RequestHash, usize>,
 }
 
-/// A set with what one mock knows of it.
+/// A set, and which of its recordings one mock has used.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) set: Arc<RecordingIndex>,
@@ -48,7 +48,7 @@ pub(crate) struct Loaded {
 }
 
 impl RecordingIndex {
-    /// The set that is built in, validated once in a process.
+    /// The built-in set, validated once per process.
     pub(crate) fn embedded() -> Result<Arc<Self>, StartError> {
         static EMBEDDED: OnceLock<Arc<RecordingIndex>> = OnceLock::new();
         if let Some(set) = EMBEDDED.get() {
@@ -59,7 +59,7 @@ impl RecordingIndex {
         Ok(EMBEDDED.get_or_init(|| set).clone())
     }
 
-    /// The set that is built in, validated against another contract.
+    /// The built-in set, validated against another contract.
     pub(crate) fn embedded_for(
         contract: &Contract,
         ignore: &[Pointer],
@@ -68,14 +68,14 @@ impl RecordingIndex {
         Self::new(recordings, Redaction::default(), contract, ignore).map(Arc::new)
     }
 
-    /// Reads the set of a folder.
+    /// Loads the set from a folder.
     pub(crate) fn load(
         folder: &Path,
         contract: &Contract,
         mode: MatchMode,
         ignore: &[Pointer],
     ) -> Result<Arc<Self>, StartError> {
-        // An answer that is generated needs no recording.
+        // Generated answers need no recording.
         let recordings = match mode {
             MatchMode::Generate => Recordings::load_any(folder),
             _ => Recordings::load(folder),
@@ -85,7 +85,7 @@ impl RecordingIndex {
         Self::new(recordings, redaction, contract, ignore).map(Arc::new)
     }
 
-    /// Validates recordings, and works out how they are found and served.
+    /// Validates recordings and precomputes how they are matched and served.
     pub(crate) fn new(
         recordings: Recordings,
         redaction: Redaction,
@@ -107,8 +107,8 @@ impl RecordingIndex {
             redaction,
         };
         for (index, recording) in set.recordings.iter().enumerate() {
-            // A recording that was written by hand has its secrets yet, which a
-            // request does not when it is compared.
+            // A handwritten recording may still contain secrets; requests are redacted
+            // before they are compared.
             let canonical = recording.request().and_then(|body| {
                 let text = std::str::from_utf8(body).ok()?;
                 match set.redaction.json(text, &[]) {
@@ -143,7 +143,7 @@ impl RecordingIndex {
     pub(crate) fn stale(&self) -> impl Iterator<Item = &str> {
         let is_stale = |note: &&Note| note.pointer.ends_with("/contract_sha256");
         let names = self.notes.iter().filter(is_stale);
-        // The notes of one recording stand together.
+        // Notes of the same recording are adjacent.
         let mut last = None;
         names
             .map(|note| note.recording.as_str())
@@ -164,8 +164,8 @@ impl RecordingIndex {
         range.clone().zip(&self.prepared[range])
     }
 
-    /// Those of an operation whose requests are for a model: what one model made is no answer
-    /// for another.
+    /// The recordings of an operation for one model, or all if `model` is `None`: one
+    /// model's result does not answer a request for another.
     pub(crate) fn of_model(
         &self,
         operation: &str,
@@ -175,12 +175,12 @@ impl RecordingIndex {
         recordings.filter(move |(_, one)| model.is_none() || one.model.as_deref() == model)
     }
 
-    /// The body of a recording's request, in the form in which requests are compared.
+    /// The canonical body of a recording's request.
     pub(crate) fn canonical(&self, index: usize) -> Option<&Canonical> {
         self.prepared.get(index)?.canonical.as_ref()
     }
 
-    /// A body without what is ignored.
+    /// A body without the ignored values.
     pub(crate) fn stripped<'a>(&self, body: &'a Canonical) -> Cow<'a, Canonical> {
         if self.ignore.is_empty() {
             Cow::Borrowed(body)
@@ -189,8 +189,8 @@ impl RecordingIndex {
         }
     }
 
-    /// The recording that has a request but for what is ignored, and which of that
-    /// differs.
+    /// The recording that matches a request except for ignored values, and the pointers
+    /// at which they differ.
     pub(crate) fn exact_but_ignored(
         &self,
         operation: &str,
@@ -207,12 +207,12 @@ impl RecordingIndex {
         Some((index, differ.collect()))
     }
 
-    /// The recording that has exactly a request.
+    /// The recording whose request matches exactly.
     pub(crate) fn exact(&self, hash: RequestHash) -> Option<usize> {
         self.exact.get(&hash).copied()
     }
 
-    /// Finds a recording of an operation by its case, or by its whole name.
+    /// Finds a recording of an operation by its case or full name.
     pub(crate) fn named(&self, operation: &str, name: &str) -> Option<(usize, &Replay)> {
         self.of_operation(operation).find(|(_, prepared)| {
             *prepared.name == *name
@@ -237,7 +237,7 @@ impl Loaded {
         }
     }
 
-    /// The same for another set; what was used before stays so.
+    /// A new state for another set; used recordings stay marked as used.
     pub(crate) fn followed_by(&self, set: Arc<RecordingIndex>) -> Self {
         let next = Self::new(set);
         let before: std::collections::HashSet<_> = self
@@ -254,7 +254,7 @@ impl Loaded {
         next
     }
 
-    /// Remembers that a recording answered.
+    /// Marks a recording as used.
     pub(crate) fn mark_used(&self, index: usize) {
         if let Some(used) = self.used.get(index) {
             used.store(true, Ordering::Relaxed);
@@ -267,14 +267,14 @@ impl Loaded {
             .is_some_and(|used| used.load(Ordering::Relaxed))
     }
 
-    /// Forgets what was used.
+    /// Marks all recordings as unused.
     pub(crate) fn forget_used(&self) {
         for used in &self.used {
             used.store(false, Ordering::Relaxed);
         }
     }
 
-    /// The recordings that answered no request.
+    /// The names of the recordings that answered no request.
     pub(crate) fn unused(&self) -> Vec<String> {
         let unused = self.set.prepared.iter().enumerate();
         unused

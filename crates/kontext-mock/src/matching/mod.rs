@@ -1,4 +1,4 @@
-//! Which recording answers a request.
+//! Chooses the recording that answers a request.
 
 pub(crate) mod diff;
 pub(crate) mod index;
@@ -34,26 +34,26 @@ pub enum MatchMode {
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Match {
-    /// The recorded request is the one that was sent.
+    /// The recorded request equals the received one.
     Exact,
-    /// The recorded request is another one, the nearest.
+    /// The nearest recorded request, which differs from the received one.
     Nearest,
-    /// The recorded request is another one, whichever is the first, or the one
-    /// that the request named.
+    /// A recorded request that differs: the first one, or the one that the client asked
+    /// for.
     Fallback,
-    /// The answer is no recorded one: it was made up from the request, or is
-    /// the documented error of a status that was asked for.
+    /// Not a recorded response: generated from the request, or the documented error for a
+    /// requested status.
     Generated,
     /// No recording answers.
     Miss,
 }
 
-/// Whether a request is one that a recording has exactly.
+/// The recording that matches exactly; a request with a query string matches none.
 pub(crate) fn exact(body: &EvaluatedBody<'_>, query: Option<&str>) -> Option<usize> {
     body.exact.filter(|_| query.is_none())
 }
 
-/// How a request differs from that of a recording.
+/// The differences between a request and a recorded one.
 pub(crate) fn differences(
     set: &RecordingIndex,
     index: usize,
@@ -74,8 +74,8 @@ pub(crate) fn differences(
     differences
 }
 
-/// The recording of the request's model whose request differs in the fewest values;
-/// of several, the first by name.
+/// The recording of the same model whose request differs in the fewest values; on a tie,
+/// the first by name.
 pub(crate) fn nearest(
     set: &RecordingIndex,
     operation: &str,
@@ -83,7 +83,7 @@ pub(crate) fn nearest(
 ) -> Option<usize> {
     let model = body.model.as_deref();
     let body = body.canonical().map(|body| set.stripped(body));
-    // Of equal ones, min_by_key takes the first, and names are in order.
+    // On a tie, min_by_key takes the first, and names are sorted.
     set.of_model(operation, model)
         .min_by_key(|(_, prepared)| {
             let recorded = prepared.canonical.as_ref();
