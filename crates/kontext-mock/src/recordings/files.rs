@@ -1,4 +1,4 @@
-//! Pictures behind the URLs of a response, which are kept beside it.
+//! Pictures that a response links to, stored beside it.
 
 use axum::{body::Bytes, http::HeaderValue};
 use kontext_recording::{KeptFile, META_FILE, Origin, RecordingMeta};
@@ -11,8 +11,7 @@ use crate::{
     recordings::{format, load::Case},
 };
 
-/// A picture behind a URL of a response, which is kept beside it as
-/// `file-<n>.<extension>`.
+/// A picture that a response links to, stored beside it as `file-<n>.<extension>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
     kept: KeptFile,
@@ -20,7 +19,7 @@ pub struct RecordedFile {
 }
 
 impl RecordedFile {
-    /// The URL, exactly as a string of the recorded response has it.
+    /// The URL, exactly as in the recorded response.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.kept.url
@@ -44,7 +43,7 @@ impl RecordedFile {
         &self.kept.sha256
     }
 
-    /// Where the file comes from: the service itself, or made up.
+    /// The origin of the file, for example the provider's service.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.kept.origin
@@ -61,8 +60,8 @@ impl RecordedFile {
     }
 }
 
-/// Whether a name is that of a kept picture: `file-`, a number from 1 on, and
-/// an extension.
+/// Whether a name is that of a stored picture: `file-`, a number from 1, and an
+/// extension.
 pub(crate) fn is_file(name: &str) -> bool {
     let Some((number, extension)) = name
         .strip_prefix("file-")
@@ -79,9 +78,9 @@ pub(crate) fn is_file(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Reads the pictures that an answer of `recording.json` lists, and says what is wrong
-/// with them; `response` names the file of the response, `path` the recording, and
-/// `place` where the list is.
+/// Reads the pictures that an answer in `recording.json` lists, and returns their
+/// defects. `response` is the name of the response's file, `path` that of the recording,
+/// and `place` the place of the list.
 pub(crate) fn read(
     listed: &[KeptFile],
     files: &Case,
@@ -152,7 +151,7 @@ pub(crate) fn read(
     (read, defects)
 }
 
-/// The pictures of a folder that no answer lists.
+/// Pictures in the folder that no answer lists.
 pub(crate) fn unlisted(meta: &RecordingMeta, files: &Case, path: &str) -> Vec<Defect> {
     let listed = meta.answers.iter().flat_map(|answer| &answer.files);
     let named: BTreeSet<_> = listed.map(|kept| kept.file.as_str()).collect();
@@ -169,7 +168,7 @@ pub(crate) fn unlisted(meta: &RecordingMeta, files: &Case, path: &str) -> Vec<De
         .collect()
 }
 
-/// Every string value of a JSON text; none of a text that is not JSON.
+/// Every string value of a JSON text; empty if it is not JSON.
 fn strings(body: &[u8]) -> BTreeSet<String> {
     fn collect(value: Value, found: &mut BTreeSet<String>) {
         match value {

@@ -1,4 +1,4 @@
-//! The form of `recording.json`, the file that tells what a recording is.
+//! The format of `recording.json`, which describes a recording.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use kontext_recording::{AnswerMeta, MetaError, Pointer, RecordingMeta, Redacted};
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::error::Defect;
 
-/// Headers that the server sets itself, so that a recording must not.
+/// Headers that the server sets, so a recording must not contain them.
 pub(crate) const OWN_HEADERS: &[&str] = &[
     "connection",
     "content-length",
@@ -17,7 +17,7 @@ pub(crate) const OWN_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
-/// Reads a `recording.json`; `file` names it in defects.
+/// Parses a `recording.json`; `file` is its name in defects.
 pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
     const NEXT: &str = "correct it by the form that the README of kontext-mock shows";
     let meta = RecordingMeta::parse(bytes).map_err(|error| match error {
@@ -34,7 +34,7 @@ pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
     Ok(meta)
 }
 
-/// The file that says how requests are compared with those of a folder.
+/// The settings file `matching.json`, which controls request matching for a folder.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -43,7 +43,7 @@ struct Settings {
     ignore: Vec<String>,
 }
 
-/// Reads a `matching.json`, whose `ignore` lists JSON pointers; `file` names it in
+/// Parses a `matching.json`, whose `ignore` lists JSON pointers; `file` is its name in
 /// defects.
 pub(crate) fn settings(bytes: &[u8], file: &str) -> Result<Vec<Pointer>, Defect> {
     let next = "write {\"format\": 1, \"ignore\": [\"/seed\"]}";
@@ -64,7 +64,7 @@ pub(crate) fn settings(bytes: &[u8], file: &str) -> Result<Vec<Pointer>, Defect>
         .collect()
 }
 
-/// Describes why a file is not the JSON that was expected.
+/// The defect for a file that is not the expected JSON.
 pub(crate) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> Defect {
     let text = error.to_string();
     let suffix = format!(" at line {} column {}", error.line(), error.column());
@@ -76,7 +76,7 @@ pub(crate) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> 
     ))
 }
 
-/// Validates what the types alone do not say.
+/// Checks what the types cannot express.
 fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
     let wrong = |key: &str, expected: &str, next: &str| {
         Err(Defect::of_file(file, format!("expected {expected}"), next).at(key))
@@ -125,7 +125,7 @@ fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
     Ok(())
 }
 
-/// What was taken out of the exchange, each with its place in `recording.json`.
+/// All redactions of the exchange, each with its place in `recording.json`.
 pub(crate) fn redacted(meta: &RecordingMeta) -> impl Iterator<Item = (&Redacted, String)> {
     let of_request = meta.redacted.iter().enumerate();
     let of_request = of_request.map(|(index, one)| (one, format!("/redacted/{index}")));
@@ -188,7 +188,7 @@ pub(crate) fn headers(answer: &AnswerMeta, file: &str, place: &str) -> Result<He
     Ok(headers)
 }
 
-/// Whether a text has the form of a SHA-256.
+/// Whether a text is a SHA-256 in hexadecimal.
 pub(crate) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

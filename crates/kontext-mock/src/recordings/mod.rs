@@ -1,5 +1,4 @@
-//! Recorded exchanges: what they are, how they are read, and whether they agree with
-//! the contract.
+//! Recorded exchanges: their model, loading and validation against the contract.
 
 mod files;
 mod format;

@@ -1,4 +1,4 @@
-//! Recorded exchanges: what they are, and the set of them that a mock serves.
+//! Recorded exchanges, and the set of them that a mock serves.
 
 use axum::{
     body::Bytes,
@@ -14,7 +14,7 @@ use crate::{
     recordings::{files::RecordedFile, load},
 };
 
-/// The recordings that a mock answers with, in the order of their names.
+/// The recordings that a mock answers with, sorted by name.
 #[derive(Clone, Debug)]
 pub struct Recordings {
     pub(crate) recordings: Vec<Recording>,
@@ -22,23 +22,23 @@ pub struct Recordings {
     pub(crate) ignore: Vec<Pointer>,
 }
 
-/// A recorded request, and the answers to it in the order in which they are served.
+/// A recorded request and its responses, in the order in which they are served.
 ///
-/// It derefs to its first answer, so that a recording with one reads as one exchange;
-/// [`answers`](Self::answers) has all.
+/// Dereferences to the first answer, so a recording with one answer reads as one
+/// exchange; [`answers`](Self::answers) returns all of them.
 #[derive(Clone, Debug)]
 pub struct Recording {
     pub(crate) folder: String,
     pub(crate) operation: String,
     pub(crate) name: String,
-    /// What `recording.json` says, but for the answers.
+    /// The content of `recording.json`, without the answers.
     pub(crate) meta: RecordingMeta,
     pub(crate) request: Option<RecordedRequest>,
     pub(crate) hash: RequestHash,
     pub(crate) answers: Vec<RecordedAnswer>,
 }
 
-/// One of the answers of a [`Recording`].
+/// One response of a [`Recording`].
 #[derive(Clone, Debug)]
 pub struct RecordedAnswer {
     pub(crate) meta: AnswerMeta,
@@ -49,7 +49,7 @@ pub struct RecordedAnswer {
     pub(crate) files: Vec<RecordedFile>,
 }
 
-/// A recorded request's body.
+/// The body of a recorded request.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedRequest {
     pub(crate) bytes: Bytes,
@@ -57,46 +57,44 @@ pub(crate) struct RecordedRequest {
 }
 
 impl Recordings {
-    /// Reads the recordings that are built into the crate.
+    /// Loads the recordings that are built into the crate.
     ///
     /// # Errors
     ///
-    /// Fails as [`Recordings::load`] does; a released crate has been tested
-    /// not to.
+    /// The same as [`Recordings::load`]; releases are tested not to fail.
     pub fn embedded() -> Result<Self, LoadError> {
         load::embedded()
     }
 
-    /// Reads the recordings of a folder that holds
-    /// `<operation>/<case>/recording.json` and the files beside it.
+    /// Loads the recordings of a folder that holds `<operation>/<case>/recording.json`
+    /// and the files beside it.
     ///
-    /// Hidden files (a name that starts with a dot) are not looked at; other files that
-    /// belong to no recording are skipped ([`strays`](Self::strays)). Whether
-    /// the recordings agree with the contract is [`check`](crate::check())'s
-    /// to say.
+    /// Hidden files (names that start with a dot) are ignored. Other files that belong to
+    /// no recording are skipped and listed by [`strays`](Self::strays). This does not
+    /// validate against the contract; [`check`](crate::check()) does.
     ///
     /// # Errors
     ///
-    /// Fails where a file of a recording cannot be read or is not of the documented
-    /// form, and where there is no recording at all.
-    /// All defects are listed, each with its file and place.
+    /// Fails if a file of a recording cannot be read or is not in the documented format,
+    /// or if there are no recordings. The error lists every defect with its file and
+    /// place.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, LoadError> {
         load::folder(folder.as_ref(), false)
     }
 
-    /// The same, but there may be no recording at all.
+    /// Like [`load`](Self::load), but the folder may have no recordings.
     pub(crate) fn load_any(folder: &Path) -> Result<Self, LoadError> {
         load::folder(folder, true)
     }
 
-    /// What stands in the folder and belongs to no recording, by file: it is skipped.
+    /// Files in the folder that belong to no recording and are skipped, sorted by file.
     #[must_use]
     pub fn strays(&self) -> &[Defect] {
         &self.strays
     }
 
-    /// Makes a set of one recording of the files that its folder holds or is
-    /// to hold; `folder` names where that is.
+    /// Makes a set of one recording from the files that its folder holds or will hold;
+    /// `folder` is the folder of the recordings.
     #[cfg(feature = "record")]
     pub(crate) fn one(
         folder: &str,
@@ -113,17 +111,18 @@ impl Recordings {
             .map_err(LoadError::new)
     }
 
-    /// What the folder has ignored where no recording has exactly a request.
+    /// The JSON pointers that the folder's `matching.json` ignores when no recording
+    /// matches exactly.
     pub(crate) fn ignore(&self) -> &[Pointer] {
         &self.ignore
     }
 
-    /// Lists the recordings in the order of their names.
+    /// Iterates over the recordings, sorted by name.
     pub fn iter(&self) -> std::slice::Iter<'_, Recording> {
         self.recordings.iter()
     }
 
-    /// How many recordings there are.
+    /// The number of recordings.
     #[expect(
         clippy::len_without_is_empty,
         reason = "a set without recordings can only be had where answers are generated"
@@ -156,13 +155,13 @@ impl Recording {
         &self.name
     }
 
-    /// The operation, as the name of the outer folder has it.
+    /// The operation, which is the name of the outer folder.
     #[must_use]
     pub fn operation(&self) -> &str {
         &self.operation
     }
 
-    /// What happens in the exchange, in one sentence.
+    /// A one-sentence description of the exchange.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.meta.title
@@ -174,33 +173,33 @@ impl Recording {
         &self.meta.method
     }
 
-    /// The path of the request, from the origin on, without a query.
+    /// The path of the request, without origin and query.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.meta.path
     }
 
-    /// The answers, in the order in which they are served; at least one. The last one
+    /// The responses, in the order in which they are served; at least one. The last one
     /// repeats.
     #[must_use]
     pub fn answers(&self) -> &[RecordedAnswer] {
         &self.answers
     }
 
-    /// What was taken out of the request and all answers, and where.
+    /// Everything that was redacted in the request and all responses.
     #[must_use]
     pub fn redacted(&self) -> Vec<&Redacted> {
         let answers = self.answers.iter().flat_map(|answer| &answer.meta.redacted);
         self.meta.redacted.iter().chain(answers).collect()
     }
 
-    /// The body of the request, byte for byte; nothing if it has none.
+    /// The body of the request, byte for byte; `None` if it has none.
     #[must_use]
     pub fn request(&self) -> Option<&[u8]> {
         self.request.as_ref().map(|request| request.bytes.as_ref())
     }
 
-    /// What `recording.json` says, whole.
+    /// The full content of `recording.json`.
     #[cfg(feature = "record")]
     pub(crate) fn meta(&self) -> RecordingMeta {
         let answers = self.answers.iter().map(|answer| answer.meta.clone());
@@ -210,7 +209,7 @@ impl Recording {
         }
     }
 
-    /// The answer that says most of the request, the last one of equals.
+    /// The highest-ranked answer; on a tie, the last.
     #[cfg(feature = "record")]
     pub(crate) fn best(&self) -> &RecordedAnswer {
         let answers = self.answers.iter();
@@ -218,17 +217,17 @@ impl Recording {
         best.unwrap_or(self)
     }
 
-    /// A file of the recording, with the folder of the recordings.
+    /// The path of one of the recording's files, including the folder of the recordings.
     pub(crate) fn file(&self, file: &str) -> String {
         format!("{}/{}/{file}", self.folder, self.name)
     }
 
-    /// The body of the request in the form in which requests are compared.
+    /// The canonical body of the request.
     pub(crate) fn canonical(&self) -> Option<&Canonical> {
         self.request.as_ref().map(|request| &request.canonical)
     }
 
-    /// Equal for recordings of the same request.
+    /// The hash of the request: equal for equal requests.
     pub(crate) fn hash(&self) -> RequestHash {
         self.hash
     }
@@ -238,7 +237,7 @@ impl Deref for Recording {
     type Target = RecordedAnswer;
 
     fn deref(&self) -> &RecordedAnswer {
-        // There is at least one.
+        // There is always at least one.
         &self.answers[0]
     }
 }
@@ -250,40 +249,39 @@ impl RecordedAnswer {
         self.status.as_u16()
     }
 
-    /// Where the exchange comes from.
+    /// Where the exchange comes from, for example the provider's documentation.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.meta.origin
     }
 
-    /// The document that the exchange was taken from, and the section in it
-    /// where there is one.
+    /// The document that the exchange was taken from, and its section if there is one.
     #[must_use]
     pub fn source(&self) -> (&str, Option<&str>) {
         let source = &self.meta.source;
         (&source.document, source.section.as_deref())
     }
 
-    /// The day of the recording, as `2026-11-22`.
+    /// The date of the recording, such as `2026-11-22`.
     #[must_use]
     pub fn date(&self) -> &str {
         &self.meta.date
     }
 
-    /// What the recording has although no one has seen it, and why.
+    /// The parts of the recording that were not observed, and why.
     #[must_use]
     pub fn not_recorded(&self) -> &[String] {
         &self.meta.not_recorded
     }
 
-    /// What was taken out of the answer, and where; of a recording with one answer also
-    /// that of the request.
+    /// Everything that was redacted in this response; if the recording has a single
+    /// answer, in the request as well.
     #[must_use]
     pub fn redacted(&self) -> &[Redacted] {
         &self.meta.redacted
     }
 
-    /// The SHA-256 of the operation's contract at the time of recording, in
+    /// The SHA-256 of the operation's contract when the exchange was recorded, in
     /// hexadecimal.
     #[must_use]
     pub fn contract_sha256(&self) -> &str {
@@ -296,39 +294,38 @@ impl RecordedAnswer {
         &self.response
     }
 
-    /// The name of the file of the response's body, such as `response.json`.
+    /// The name of the response body's file, such as `response.json`.
     #[must_use]
     pub fn response_file(&self) -> &str {
         &self.response_file
     }
 
-    /// The value of a response header by its name, in lower case.
+    /// The value of a response header; names are case-insensitive.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The pictures behind URLs of the response that are kept beside it.
+    /// The pictures that the response links to and that are stored beside it.
     #[must_use]
     pub fn files(&self) -> &[RecordedFile] {
         &self.files
     }
 }
 
-/// What an answer says of itself that came without its end.
+/// The `not_recorded` entry of a truncated response.
 #[cfg(feature = "record")]
 pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
 
-/// The status that an answer is ranked by: without its end it is worth no more than a
-/// failure.
+/// The status that an answer is ranked by: a truncated response counts as a failure.
 #[cfg(feature = "record")]
 pub(crate) fn ranked_status(answer: &AnswerMeta) -> u16 {
     let broke_off = answer.not_recorded.iter().any(|one| one == BROKE_OFF);
     if broke_off { 599 } else { answer.status }
 }
 
-/// How much a status is worth to whoever replays it: a success most, what says
-/// something of the request more than what does not.
+/// Ranks a status by its value for replay: success first, then errors caused by the
+/// request, then all others.
 #[cfg(feature = "record")]
 pub(crate) fn rank(status: u16) -> u8 {
     match status {
@@ -338,8 +335,8 @@ pub(crate) fn rank(status: u16) -> u8 {
     }
 }
 
-/// Whether a status says something of the request, and not of the key, the
-/// balance or the state of the service.
+/// Whether a status depends on the request rather than on the key, the balance or the
+/// state of the service.
 #[cfg(feature = "record")]
 pub(crate) fn is_good(status: u16) -> bool {
     status < 500 && !matches!(status, 401 | 403 | 429)

@@ -1,4 +1,4 @@
-//! Validation: where recordings disagree with the contract.
+//! Validates recordings against the contract.
 
 use kontext_recording::RequestHash;
 use serde_json::Value;
@@ -14,14 +14,13 @@ use crate::{
     truncate,
 };
 
-/// Compares every recording with the contract, in which a key that is not
-/// named is wrong unless its object is marked as a map (`x-open-map`).
+/// Compares every recording with the contract. A key that the contract does not name is
+/// wrong unless its object is marked as a map (`x-open-map`).
 ///
-/// The method and path, the name of the folder, the request's body, and the
-/// status, media type and body of every answer are compared; and no two recordings
-/// of an operation may have the same request. What the marker of a redacted
-/// value is, text where there was a number, is not held against a recording.
-/// That a recording was made under an older contract is a [`Note`].
+/// Checks the method and path, the folder name, the request body, and the status, media
+/// type and body of every response. Two recordings of an operation must not have the same
+/// request. A redaction marker may have the wrong type, such as text in place of a
+/// number. A recording made under an older contract and a skipped file yield a [`Note`].
 #[must_use]
 pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
     let mut report = CheckReport::new(recordings.len());
@@ -79,7 +78,7 @@ impl Validator<'_> {
         });
     }
 
-    /// Whether the value at a place stands for another one that was taken out.
+    /// Whether the value at a place was redacted.
     fn is_redacted(&self, file: &str, pointer: &str) -> bool {
         self.recording
             .redacted()
@@ -116,7 +115,7 @@ impl Validator<'_> {
         let request = self.recording.request();
         let request = request.and_then(|bytes| serde_json::from_slice(bytes).ok());
         let sha256 = operation.sha256_of(request.as_ref());
-        // That of all pages together covers each of them.
+        // The hash of the whole operation covers each of its pages.
         let current = [sha256, operation.sha256()];
         self.validate_request(operation);
         for (index, answer) in self.recording.answers().iter().enumerate() {
@@ -140,7 +139,7 @@ impl Validator<'_> {
         const FILE: &str = "request.json";
         match (operation.request(), self.recording.request()) {
             (Some(contract), Some(bytes)) => {
-                // It was read as JSON before.
+                // It was parsed as JSON when it was loaded.
                 let Ok(body) = serde_json::from_slice(bytes) else {
                     return;
                 };
@@ -178,8 +177,8 @@ impl Validator<'_> {
         }
     }
 
-    /// Validates an answer, whose status and media type are at two places of
-    /// `recording.json`.
+    /// Validates a response; the last argument is the places of its status and media type
+    /// in `recording.json`.
     fn validate_answer(
         &mut self,
         operation: &Operation,
@@ -233,7 +232,7 @@ impl Validator<'_> {
                 .map(Value::from)
                 .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to()))
         } else {
-            // Of other bodies the contract says no more than their kind.
+            // For other media types, the contract does not describe the body.
             return;
         };
         match body {
@@ -250,7 +249,7 @@ impl Validator<'_> {
         }
     }
 
-    /// Validates a body against a schema in which only named keys are allowed.
+    /// Validates a body against a strict schema.
     fn validate_body(
         &mut self,
         schema: &StrictSchema,
@@ -281,7 +280,7 @@ impl Validator<'_> {
             let Violation {
                 expected, received, ..
             } = &problem;
-            // That the key is there at all is no matter of its value.
+            // An unknown key is wrong even if its value was redacted.
             if expected != UNKNOWN_KEY && self.is_redacted(file, &problem.pointer()) {
                 continue;
             }
