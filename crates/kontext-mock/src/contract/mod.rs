@@ -1,5 +1,4 @@
-//! The contract: which operations there are, and the schemas of what they take and
-//! answer.
+//! The contract: its operations, and the schemas of their requests and responses.
 
 mod schema;
 pub(crate) mod violations;

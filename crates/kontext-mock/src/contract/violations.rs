@@ -1,8 +1,7 @@
-//! Where a document breaks the contract: the field, what was expected there, and
-//! what was received.
+//! Contract violations: the field, what was expected and what was received.
 //!
-//! The texts of the JSON Schema validator print whole values and, for a union, say no
-//! more than that no alternative fits; so they are made here from the kind of each error.
+//! The JSON Schema validator's messages print whole values and, for a union, say only
+//! that no alternative matches, so messages are built here from each error's kind.
 
 use jsonschema::{
     JsonType, ValidationError, Validator,
@@ -14,19 +13,19 @@ use std::fmt::Write as _;
 
 use crate::truncate;
 
-/// How many entries of a list are judged one by one. Each wrong entry costs
-/// the validator a few hundred bytes, and a body has room for millions.
+/// How many entries of a list are validated. Each invalid entry costs a few hundred
+/// bytes, and a body can have millions.
 pub(crate) const ENTRIES: usize = 1000;
 
-/// What is expected at a key that the schema does not name.
+/// The expectation for a key that the schema does not name.
 pub(crate) const UNKNOWN_KEY: &str = "no such key (it is unknown to the contract)";
 
-/// What is expected where no value is allowed.
+/// The expectation where no value is allowed.
 pub(crate) const NOTHING: &str = "nothing, no value is allowed here";
 
 /// Lists everything in a document that the schema does not allow, by place.
 ///
-/// It is empty if, and only if, the document is valid.
+/// The list is empty if and only if the document is valid.
 pub(crate) fn violations_of(validator: &Validator, document: &Value) -> Vec<Violation> {
     if validator.is_valid(document) {
         return Vec::new();
@@ -56,10 +55,10 @@ fn collect(errors: &[ValidationError<'_>], document: &Value, problems: &mut Vec<
     }
 }
 
-/// Whether `error` says no more than that `cause` is there.
+/// Whether `error` is only a consequence of `cause`.
 ///
-/// An alternative that fails names no keys, so that every key of its place
-/// then counts as not named.
+/// A failed alternative marks no keys as evaluated, so every key of its object is then
+/// reported as unevaluated.
 fn is_echo(error: &ValidationError<'_>, cause: &ValidationError<'_>) -> bool {
     let unnamed =
         |error: &ValidationError<'_>| matches!(error.kind(), Kind::UnevaluatedProperties { .. });
@@ -81,8 +80,7 @@ fn is_union(kind: &Kind) -> bool {
     )
 }
 
-/// Whether the keyword that failed stands inside of `allOf`, `anyOf` or
-/// `oneOf`.
+/// Whether the failed keyword is inside `allOf`, `anyOf` or `oneOf`.
 fn within_union(error: &ValidationError<'_>) -> bool {
     let path = error.evaluation_path().as_str();
     let above = path.rsplit_once('/').map_or("", |(above, _)| above);
@@ -128,8 +126,8 @@ fn explain_error(error: &ValidationError<'_>, document: &Value, problems: &mut V
     }
 }
 
-/// Explains why no alternative of a union fits: by the one that fits by type,
-/// and of several by the one that the fewest fixed values rule out.
+/// Explains why no alternative of a union matches, by the errors of the closest one: its
+/// type fits, and it has the fewest `enum` or `const` mismatches.
 fn explain_union(
     place: &Location,
     alternatives: &[Vec<ValidationError<'static>>],
@@ -176,8 +174,8 @@ fn explain_union(
     }
 }
 
-/// Whether an error says that the value at `place` has the wrong type, in
-/// every alternative of a union inside a union.
+/// Whether an error is a type mismatch at `place`; a nested union must have one in every
+/// alternative.
 fn is_type_of(error: &ValidationError<'_>, place: &Location) -> bool {
     error.instance_path() == place
         && match error.kind() {
@@ -189,7 +187,7 @@ fn is_type_of(error: &ValidationError<'_>, place: &Location) -> bool {
         }
 }
 
-/// Adds the types that errors for which [`is_type_of`] holds ask for.
+/// Adds the expected types of errors for which [`is_type_of`] holds.
 fn types_of(kind: &Kind, place: &Location, types: &mut Vec<String>) {
     match kind {
         Kind::Type { .. } => {
@@ -209,7 +207,7 @@ fn types_of(kind: &Kind, place: &Location, types: &mut Vec<String>) {
     }
 }
 
-/// The missing key, where an alternative asks for nothing but this one key.
+/// The missing key, if it is the only error of an alternative.
 fn only_missing(errors: &[ValidationError<'_>], place: &Location) -> Option<String> {
     match errors {
         [error] if error.instance_path() == place => match error.kind() {
@@ -220,7 +218,7 @@ fn only_missing(errors: &[ValidationError<'_>], place: &Location) -> Option<Stri
     }
 }
 
-/// Writes what was received, with the measure that the error is about.
+/// Formats the received value, with its length if the error is about that.
 fn received(kind: &Kind, value: &Value) -> String {
     let shown = truncate::value(value);
     match (kind, value) {
@@ -247,7 +245,7 @@ fn steps(location: &Location) -> Vec<Step> {
         .collect()
 }
 
-/// Sorts problems by place and joins those of one place into one.
+/// Sorts violations by place and merges those at the same place.
 fn joined(mut problems: Vec<Violation>) -> Vec<Violation> {
     problems.sort_by(|one, other| one.place.cmp(&other.place));
     let mut joined: Vec<Violation> = Vec::new();
@@ -264,7 +262,7 @@ fn joined(mut problems: Vec<Violation>) -> Vec<Violation> {
     joined
 }
 
-/// Whether a document has a list of which only the start is judged.
+/// Whether a document has a list that is too long to be validated fully.
 pub(crate) fn has_long_list(value: &Value) -> bool {
     match value {
         Value::Array(entries) => entries.len() > ENTRIES || entries.iter().any(has_long_list),
@@ -284,10 +282,10 @@ fn cut_lists(value: &Value) -> Value {
     }
 }
 
-/// How many bytes of what was expected a message shows.
+/// The maximum length of an expectation in a message, in bytes.
 const BYTES: usize = 400;
 
-/// Says what the keyword that failed expects: "a string", "at most 4".
+/// Describes what the failed keyword expects: "a string", "at most 4".
 pub(crate) fn constraint_text(kind: &Kind) -> String {
     let text = match kind {
         Kind::Type {
@@ -331,12 +329,12 @@ pub(crate) fn constraint_text(kind: &Kind) -> String {
     truncate::text(&text, BYTES)
 }
 
-/// A number of things, as `1 picture` or `2 pictures`.
+/// Formats a count, such as `1 picture` or `2 pictures`.
 pub(crate) fn count(number: u64, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// Writes a list of values; it is cut by the caller.
+/// Formats a list of values; the caller truncates it.
 fn values(options: &[Value]) -> String {
     let all: Vec<_> = options.iter().take(100).map(truncate::value).collect();
     all.join(", ")
@@ -354,31 +352,31 @@ fn type_name(json_type: JsonType) -> &'static str {
     }
 }
 
-/// How many bytes of a place a message shows.
+/// The maximum length of a place in a message, in bytes.
 const PLACE_BYTES: usize = 200;
 
-/// One step from a JSON value to one inside it.
+/// One step from a JSON value to a value inside it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
-    /// The entry of a list, counted from 0.
+    /// An array index, counted from 0.
     Index(usize),
-    /// The member of an object.
+    /// An object key.
     Key(String),
 }
 
-/// Something at one place of a document that the contract does not allow.
+/// One place of a document that violates the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// Where it is; for a missing key, where the key would be.
+    /// The place of the value, or of the missing key.
     pub(crate) place: Vec<Step>,
     /// What the contract expects there.
     pub(crate) expected: String,
-    /// What is there, shortened.
+    /// The received value, truncated.
     pub(crate) received: String,
 }
 
 impl Violation {
-    /// Writes the problem in one line, as a message of the mock has it.
+    /// Formats the violation on one line, as in the mock's error messages.
     pub(crate) fn line(&self) -> String {
         format!(
             "{}: expected {}, received {}",
@@ -388,7 +386,7 @@ impl Violation {
         )
     }
 
-    /// The place as a programmer writes it.
+    /// The place in dotted notation.
     pub(crate) fn field(&self) -> String {
         dotted(&self.place)
     }
@@ -399,9 +397,9 @@ impl Violation {
     }
 }
 
-/// Writes a place as a programmer would: `image_url[2].name`.
+/// Formats a place in dotted notation: `image_url[2].name`.
 ///
-/// The document itself is called `body`. A key that is no plain name is quoted.
+/// The document itself is called `body`. Keys that are not plain names are quoted.
 fn dotted(place: &[Step]) -> String {
     let mut text = String::new();
     for step in place {
@@ -425,7 +423,7 @@ fn dotted(place: &[Step]) -> String {
     truncate::text(&text, PLACE_BYTES)
 }
 
-/// Writes a place as a JSON pointer (RFC 6901).
+/// Formats a place as a JSON pointer (RFC 6901).
 pub(crate) fn pointer(place: &[Step]) -> String {
     let mut text = String::new();
     for step in place {
@@ -437,7 +435,7 @@ pub(crate) fn pointer(place: &[Step]) -> String {
     text
 }
 
-/// Adds a key to a JSON pointer.
+/// Appends a key to a JSON pointer.
 pub(crate) fn push_key(pointer: &mut String, key: &str) {
     pointer.push('/');
     if key.contains(['~', '/']) {
@@ -447,8 +445,7 @@ pub(crate) fn push_key(pointer: &mut String, key: &str) {
     }
 }
 
-/// Puts lines below a heading, up to about 4 KiB, and says how many more there
-/// are.
+/// Appends lines to a heading, up to about 4 KiB, and the number of omitted ones.
 pub(crate) fn list(heading: &str, lines: impl ExactSizeIterator<Item = String>) -> String {
     const BYTES: usize = 4000;
     const LINE_BYTES: usize = 1000;
