@@ -104,7 +104,7 @@ impl Differences {
         });
     }
 
-    /// The differences, at most 100.
+    /// The differences, at most 100 plus the query.
     pub(crate) fn into_list(self) -> Vec<Difference> {
         self.shown
     }

@@ -4,38 +4,38 @@ use serde::Serialize;
 use serde_json::Value;
 use std::ops::AddAssign;
 
-/// What an image costs, in credits, as one documented call has it.
+/// The price of an image in credits, taken from one documented call.
 pub(crate) const CREDITS_PER_IMAGE: u64 = 91_000;
 
 /// How many credits are one US dollar.
 const CREDITS_PER_USD: f64 = 2_000_000.0;
 
-/// What the provider would have billed for the requests that a mock carried
-/// out: every answer with images is charged, whether or not it reached the
-/// client, and no other answer is ("Failed requests are never charged").
+/// What the provider would have billed for the requests that a mock carried out. Every
+/// response with images is charged, whether or not it reached the client; no other
+/// response is ("Failed requests are never charged").
 ///
-/// An image costs what the recording says (`meta.usage.credits_used`, or the
-/// header `x-aimlapi-credits-used`), otherwise 91,000 credits, which one
-/// documented call cost.
+/// The cost of a response is what the recording states (`meta.usage.credits_used` or
+/// `tokens_used`, or the header `x-aimlapi-credits-used`), otherwise 91,000 credits per
+/// image, the price in one documented call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Billed {
-    /// How many requests were charged.
+    /// The number of charged requests.
     pub generations: u64,
-    /// How many images were made.
+    /// The number of generated images.
     pub images: u64,
-    /// What they cost, in credits; 2,000,000 are one US dollar.
+    /// The cost in credits; 2,000,000 credits are one US dollar.
     pub credits: u64,
 }
 
 impl Billed {
-    /// What was billed in US dollars.
+    /// The cost in US dollars.
     #[must_use]
     pub fn usd(&self) -> f64 {
         usd(self.credits)
     }
 
-    /// The charge of an answer with so many images at the documented price.
+    /// The charge for a number of images at the documented price.
     pub(crate) fn images(images: u64) -> Self {
         Self {
             generations: 1,
@@ -44,13 +44,13 @@ impl Billed {
         }
     }
 
-    /// The charge of a recorded answer: nothing where it has no image.
+    /// The charge for a recorded response; zero if it has no images.
     pub(crate) fn of_answer(body: &[u8], credits_header: Option<&str>) -> Self {
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Self::default();
         };
         let count = |name: &str| body.get(name).and_then(Value::as_array).map_or(0, Vec::len);
-        // Both lists show the same images where both are there.
+        // If both lists are present, they hold the same images.
         let images = count("images").max(count("data")) as u64;
         if images == 0 {
             return Self::default();
@@ -75,7 +75,7 @@ impl AddAssign for Billed {
     }
 }
 
-/// Credits in US dollars.
+/// Converts credits to US dollars.
 pub(crate) fn usd(credits: u64) -> f64 {
     #[expect(
         clippy::cast_precision_loss,

@@ -1,4 +1,4 @@
-//! Faults: what can go wrong between a client and the service, on purpose.
+//! Faults: failures between client and service, injected on purpose.
 
 mod parse;
 
@@ -9,104 +9,102 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest delay, so that a misspelt one does not look like a hang.
+/// The maximum delay, so that a mistyped one does not look like a hang.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Something that goes wrong on purpose.
+/// A kind of failure that is injected on purpose.
 ///
-/// Faults act on requests to an operation of the contract with a good key. One
-/// is written as on the command line (`delay=200ms`, `reset-after`,
-/// `429=7,times=2`), which [`FromStr`](std::str::FromStr) reads and
-/// [`Display`](std::fmt::Display) writes.
+/// Faults apply to authorized requests to an operation of the contract. The text form is
+/// that of the command line (`delay=200ms`, `reset-after`, `429=7,times=2`); [`Fault`]
+/// parses it with [`FromStr`](std::str::FromStr) and writes it with
+/// [`Display`](std::fmt::Display).
 ///
-/// What is said of charges is what [`billed`](crate::MockServer::billed) counts.
+/// "Charged" and "not charged" refer to [`billed`](crate::MockServer::billed).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// `delay=200ms`, `delay=50ms..2s`: the answer comes later by this time, or
-    /// by one between the two. Charged as without it.
+    /// `delay=200ms`, `delay=50ms..2s`: delays the response by this time, or by a random
+    /// time in this range. Charged as without the fault.
     Delay {
         /// The shortest delay.
         shortest: Duration,
         /// The longest delay.
         longest: Duration,
     },
-    /// `slow-body=2s`: the body comes in pieces, the last one after this time.
-    /// Charged.
+    /// `slow-body=2s`: sends the body in pieces, the last one after this time. Charged.
     SlowBody {
-        /// How long the body takes in all.
+        /// The total time for the body.
         duration: Duration,
     },
-    /// `reset-before`: the connection is reset (RST) when the head of the
-    /// request is there, before its body is read. Not charged.
+    /// `reset-before`: resets the connection (RST) after the request head, before the
+    /// body is read. Not charged.
     ResetBefore,
-    /// `reset-after`: the connection is reset (RST) when the request has been
-    /// read and carried out. Charged.
+    /// `reset-after`: resets the connection (RST) after the request was read and carried
+    /// out. Charged.
     ResetAfter,
-    /// `empty-reply`: the connection ends in order, without a byte. Charged.
+    /// `empty-reply`: closes the connection cleanly without sending a byte. Charged.
     EmptyReply,
-    /// `garbage`: bytes that are no HTTP, then the end. Charged.
+    /// `garbage`: sends bytes that are not HTTP, then closes the connection. Charged.
     Garbage,
-    /// `malformed-chunk`: a chunked body whose second chunk has no length.
-    /// Charged.
+    /// `malformed-chunk`: sends a chunked body whose second chunk has no length. Charged.
     MalformedChunk,
-    /// `cut-body`, `cut-body=10`: the connection ends after half of the body, or
-    /// after so many bytes of it, although its length was announced. Charged.
+    /// `cut-body`, `cut-body=10`: closes the connection after half of the body or this
+    /// many bytes, although the full length was announced. Charged.
     CutBody {
-        /// How many bytes of the body are sent; without it half of them.
+        /// How many bytes of the body are sent; by default half of them.
         after: Option<usize>,
     },
-    /// `wrong-content-length`, `wrong-content-length=10`: half of the body's
-    /// length is announced, or this one, and all of the body is sent. Charged.
+    /// `wrong-content-length`, `wrong-content-length=10`: announces half of the body's
+    /// length, or this one, and sends the whole body. Charged.
     WrongContentLength {
-        /// The length that is announced, in bytes; without it half of the true one.
+        /// The announced length in bytes; by default half of the true one.
         announced: Option<usize>,
     },
-    /// `html-502`: a gateway's HTML page in place of JSON. Not charged.
+    /// `html-502`: sends a gateway's HTML error page in place of JSON. Not charged.
     Html502,
-    /// `status=503`: the documented error of a status from 400 to 599. Not
+    /// `status=503`: sends the documented error for a status from 400 to 599. Not
     /// charged.
     Status {
         /// The status.
         status: u16,
     },
-    /// `429`, `429=7`: too many requests, with a `Retry-After` of so many
-    /// seconds where it is given. Not charged.
+    /// `429`, `429=7`: too many requests, with a `Retry-After` in seconds if given. Not
+    /// charged.
     TooManyRequests {
         /// The value of `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// `rate-limit=5/s`, `rate-limit=60/m,burst=10`: a token bucket. What comes
-    /// too fast gets 429, with a `Retry-After`. Not charged.
+    /// `rate-limit=5/s`, `rate-limit=60/m,burst=10`: a token bucket. Requests over the
+    /// limit get 429 with a `Retry-After`. Not charged.
     RateLimit {
-        /// How many requests there may be in each minute.
+        /// The allowed requests per minute.
         per_minute: u32,
-        /// How many may come at once; the bucket's size.
+        /// How many requests may come at once: the size of the bucket.
         burst: u32,
     },
-    /// `out-of-credits=3`: once so many images have been charged, 403 as the
-    /// provider documents it. Not charged. With `times`, so many requests are
-    /// refused, and then there are credits again.
+    /// `out-of-credits=3`: after this many images have been charged, sends 403 as the
+    /// provider documents it. Not charged. With `times`, this many requests are rejected,
+    /// then there are credits again.
     OutOfCredits {
-        /// How many images are made before the credits have run out.
+        /// How many images can be made before the credits run out.
         after_images: u64,
     },
 }
 
-/// A fault, and how often it happens.
+/// A fault, and how often it applies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fault {
     /// What goes wrong.
     pub kind: FaultKind,
-    /// How many requests it happens to; without it all.
+    /// How many requests it applies to; `None` for all.
     pub times: Option<u64>,
-    /// The share of requests that it happens to, above 0 and up to 1; without it all.
-    /// Which ones follows from the seed of [`Generate`](crate::Generate) alone.
+    /// The share of requests that it applies to, above 0 and up to 1; `None` for all. The
+    /// selection depends only on the fault and the seed of [`Generate`](crate::Generate).
     pub share: Option<f64>,
 }
 
 impl FaultKind {
-    /// Whether it breaks the connection, for which there must be one.
+    /// Whether the fault breaks the connection, and so needs one.
     pub(crate) fn breaks_connection(&self) -> bool {
         matches!(
             self,
@@ -126,7 +124,7 @@ impl Fault {
         matches!(self.kind, FaultKind::RateLimit { .. })
     }
 
-    /// Happens to the first requests only.
+    /// Applies to the first `times` requests only.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
         Self {
@@ -135,7 +133,7 @@ impl Fault {
         }
     }
 
-    /// Happens to this share of requests only, from 0 to 1. It means nothing to
+    /// Applies to this share of requests only, from 0 to 1. Has no effect on
     /// [`FaultKind::RateLimit`] and [`FaultKind::OutOfCredits`].
     #[must_use]
     pub fn share(self, share: f64) -> Self {
@@ -145,7 +143,7 @@ impl Fault {
         }
     }
 
-    /// Whether a share of requests is said by other means.
+    /// Whether the fault ignores a share, because it selects requests by other means.
     fn takes_no_share(&self) -> bool {
         self.is_rate_limit() || matches!(self.kind, FaultKind::OutOfCredits { .. })
     }
@@ -161,14 +159,14 @@ impl From<FaultKind> for Fault {
     }
 }
 
-/// A fault with what it remembers.
+/// A fault with its state.
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveFault {
     fault: Fault,
-    /// How many more requests it happens to; without it all.
+    /// How many more requests it applies to; `None` for all.
     left: Option<u64>,
     bucket: Option<Bucket>,
-    /// What its share is drawn by, once it has been.
+    /// Draws the share; initialized on first use.
     random: Option<Random>,
 }
 
@@ -179,20 +177,20 @@ struct Bucket {
     filled: Instant,
 }
 
-/// What the faults make of one request.
+/// The effects of the faults on one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) delay: Duration,
     /// What happens in place of carrying the request out.
     pub(crate) before_handler: Option<BeforeHandler>,
-    /// What happens to the answer.
+    /// What happens to the response.
     pub(crate) on_response: Option<OnResponse>,
-    /// The faults that act, as they are written.
+    /// The faults that apply, in text form.
     pub(crate) names: Vec<String>,
-    /// The faults of this request alone by which its credits can run out, which
-    /// is known only when it would be charged.
+    /// The request's own out-of-credits faults; whether they apply is only known when the
+    /// request would be charged.
     credits: Vec<ActiveFault>,
-    /// Whether there is a connection that could be broken.
+    /// Whether there is a connection that can be broken.
     has_connection: bool,
 }
 
@@ -201,11 +199,11 @@ pub(crate) struct Plan {
 pub(crate) enum BeforeHandler {
     Reset,
     Html502,
-    /// The documented error of a status, and `Retry-After` in seconds.
+    /// The documented error for a status, and `Retry-After` in seconds.
     Status(u16, Option<u32>),
 }
 
-/// What happens to the answer of a request that was carried out.
+/// What happens to the response of a request that was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnResponse {
     SlowBody(Duration),
@@ -227,14 +225,14 @@ impl ActiveFault {
         }
     }
 
-    /// Draws whether it may happen to the next request.
+    /// Draws whether the fault may apply to the next request.
     pub(crate) fn is_drawn(&mut self, seed: u64) -> bool {
         let fault = self.fault;
         let Some(share) = fault.share.filter(|_| !fault.takes_no_share()) else {
             return true;
         };
         let random = self.random.get_or_insert_with(|| {
-            // Other faults are drawn otherwise.
+            // Different faults draw different sequences.
             let text = fault.to_string();
             let mix = |seed: u64, byte: u8| Random(seed ^ u64::from(byte)).next();
             Random(text.bytes().fold(seed, mix))
@@ -242,7 +240,7 @@ impl ActiveFault {
         random.fraction() < share
     }
 
-    /// The fault, with how often it still happens.
+    /// The fault, with the number of remaining requests.
     pub(crate) fn remaining(&self) -> Fault {
         Fault {
             times: self.left,
@@ -268,10 +266,10 @@ impl Plan {
         }
     }
 
-    /// Adds a fault; `random` is a number from 0 to 1 that a spread is drawn by.
+    /// Adds a fault; `random` is from 0 to 1 and picks the delay within its range.
     ///
-    /// Of faults that exclude each other the first acts, and the others are
-    /// not used up; nor are those that need a connection where there is none.
+    /// Of mutually exclusive faults the first applies, and the others are not used up.
+    /// Faults that need a connection are not used up without one.
     pub(crate) fn add(&mut self, active: &mut ActiveFault, now: Instant, random: f64) {
         if active.left == Some(0)
             || self.before_handler.is_some()
@@ -318,8 +316,8 @@ impl Plan {
         }
     }
 
-    /// Whether the credits of a request have run out, by the faults of its
-    /// session or its own, when so many images have been charged.
+    /// Whether the credits have run out after this many charged images, by the faults of
+    /// the session or of the request.
     pub(crate) fn run_out(&mut self, faults: &mut [ActiveFault], images: u64) -> bool {
         let mut own = mem::take(&mut self.credits);
         let runs_out = |active: &&mut ActiveFault| {
@@ -336,7 +334,7 @@ impl Plan {
         has_run_out
     }
 
-    /// Remembers that a fault acts.
+    /// Records that a fault applies.
     fn act(&mut self, active: &mut ActiveFault) {
         self.names.push(active.fault.kind.to_string());
         if let Some(left) = &mut active.left {
@@ -359,7 +357,7 @@ impl Plan {
 }
 
 impl Bucket {
-    /// Takes a token, or says in how many seconds there is one.
+    /// Takes a token, or returns the seconds until the next one.
     fn take(bucket: &mut Option<Self>, per_minute: u32, burst: u32, now: Instant) -> Option<u32> {
         let per_second = f64::from(per_minute.max(1)) / 60.0;
         let Self { tokens, filled } = bucket.get_or_insert(Self {
@@ -374,7 +372,7 @@ impl Bucket {
             return None;
         }
         let wait = ((1.0 - *tokens) / per_second).ceil().max(1.0);
-        // A wait of at most a minute fits.
+        // The rate is at least 1 per minute, so the wait is at most 60 s.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -436,7 +434,7 @@ mod active_tests {
             Some(BeforeHandler::Status(429, Some(1)))
         );
         assert_eq!(at(2.0).before_handler, None);
-        // It never holds more than its size.
+        // It never holds more tokens than its size.
         assert_eq!(at(1000.0).before_handler, None);
         assert_eq!(at(1000.0).before_handler, None);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a mock was sent and what it answered, the last thousand of it.
+//! The journal: the last 1,000 requests and their responses.
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -20,30 +20,28 @@ use crate::{
     truncate,
 };
 
-/// How many requests are kept; of more, the oldest are forgotten.
+/// How many requests the journal keeps; older ones are dropped.
 pub const JOURNAL_ENTRIES: usize = 1000;
 
-/// How many bytes of a request's body are kept by default.
+/// The longest request body that the journal keeps in full by default, in bytes.
 pub const JOURNAL_BODY: usize = 4096;
 
-/// How many bytes of a request's headers are kept; those that do not fit are
-/// left out.
+/// How many bytes of a request's headers are kept; headers that do not fit are dropped.
 const JOURNAL_HEADERS: usize = 8192;
 
-/// How many bytes are kept of a request's path, and of its query.
+/// How many bytes of a request's path and of its query are kept.
 pub(crate) const JOURNAL_TARGET: usize = 2048;
 
-/// What stands in place of a header's secret value.
+/// Replaces the value of a secret header.
 const HIDDEN: &str = "[redacted]";
 
-/// A request that a mock received, and what it answered.
+/// A request that a mock received, and its response.
 ///
-/// Values of headers that hold secrets (`Authorization`, cookies) are replaced
-/// by `[redacted]` before they are kept.
+/// Secret header values (`Authorization`, cookies) are replaced by `[redacted]`.
 #[derive(Clone, Debug)]
 pub struct Received(Arc<Entry>);
 
-/// What is kept of a request.
+/// A journal entry.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) number: u64,
@@ -54,7 +52,7 @@ pub(crate) struct Entry {
     pub(crate) headers: Headers,
     pub(crate) body: Box<[u8]>,
     pub(crate) body_length: usize,
-    /// Of a body that is not kept whole.
+    /// Only for a body that is not kept in full.
     pub(crate) body_sha256: Option<String>,
     pub(crate) data_uris: Vec<DataUri>,
     pub(crate) at: SystemTime,
@@ -68,25 +66,24 @@ pub(crate) struct Entry {
     pub(crate) billed: Billed,
 }
 
-/// The facts of a data URI in a request's body, such as a picture that was passed in
-/// place of its URL.
+/// A data URI in a request body, such as a picture passed in place of a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DataUri {
-    /// The place in the body, a JSON pointer (RFC 6901).
+    /// The place in the body, as a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// The media type that it states, such as `image/png`; may be empty.
+    /// The stated media type, such as `image/png`; may be empty.
     pub media_type: String,
-    /// How many bytes its data has, decoded; nothing where it cannot be decoded.
+    /// The length of the decoded data in bytes; `None` if it cannot be decoded.
     pub bytes: Option<usize>,
     /// The SHA-256 of the decoded data, in hexadecimal.
     pub sha256: Option<String>,
 }
 
-/// How many data URIs of a request are looked at.
+/// How many data URIs of a request are recorded.
 const DATA_URIS: usize = 20;
 
-/// The data URIs among the values of a body.
+/// The data URIs in a body.
 pub(crate) fn data_uris(body: &Value) -> Vec<DataUri> {
     fn collect(value: &Value, place: &mut String, found: &mut Vec<DataUri>) {
         let outer = place.len();
@@ -136,8 +133,8 @@ impl DataUri {
     }
 }
 
-/// The headers of a request in one piece of memory, so that an entry does not
-/// hold on to the buffer that the connection was read into.
+/// The headers of a request in a single allocation, so that an entry does not keep the
+/// connection's read buffer alive.
 #[derive(Debug, Default)]
 pub(crate) struct Headers {
     text: String,
@@ -156,12 +153,12 @@ impl Journal {
         let mut entries = self.entries();
         let oldest = (entries.len() >= JOURNAL_ENTRIES).then(|| entries.pop_front());
         entries.push_back(entry);
-        // It is freed when others may add again.
+        // Drop the oldest entry after releasing the lock.
         drop(entries);
         drop(oldest);
     }
 
-    /// The requests of a session, or all of them, the oldest first.
+    /// The requests of one session, or all of them, oldest first.
     pub(crate) fn received(&self, session: Option<&str>) -> Vec<Received> {
         self.entries()
             .iter()
@@ -170,7 +167,7 @@ impl Journal {
             .collect()
     }
 
-    /// Forgets the requests of a session, or all of them.
+    /// Removes the requests of one session, or all of them.
     pub(crate) fn forget(&self, session: Option<&str>) {
         self.entries().retain(|entry| !entry.is_of(session));
     }
@@ -187,7 +184,7 @@ impl Entry {
 }
 
 impl Headers {
-    /// Copies headers, without the values that hold secrets.
+    /// Copies headers, with secret values redacted.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut text = String::with_capacity(256);
         let mut left_out = 0;
@@ -210,19 +207,19 @@ impl Headers {
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        // A header's value holds no line break.
+        // A header value contains no line break.
         self.text.lines().filter_map(|line| line.split_once(": "))
     }
 }
 
 impl Received {
-    /// The request's number, counted from 1 over all sessions.
+    /// The sequence number of the request, counted from 1 across all sessions.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.0.number
     }
 
-    /// The session that the request named in `x-kontext-session`, if it did.
+    /// The session named in `x-kontext-session`, if any.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
         self.0.session.as_deref()
@@ -234,19 +231,19 @@ impl Received {
         self.0.method.as_str()
     }
 
-    /// The path, without the query.
+    /// The path, without the query string.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// What stood behind `?`, if anything did, with secret values redacted.
+    /// The query string, if any, with secret values redacted.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.0.query.as_deref()
     }
 
-    /// The first value of a header by its name, in lower case.
+    /// The first value of a header; `name` must be in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers()
@@ -254,63 +251,63 @@ impl Received {
             .map(|(_, value)| value)
     }
 
-    /// The headers, their names in lower case.
+    /// The headers, with names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.headers.iter()
     }
 
-    /// How many headers are not kept, because 8 KiB of them are.
+    /// How many headers were dropped because the journal keeps at most 8 KiB per request.
     #[must_use]
     pub fn headers_left_out(&self) -> usize {
         self.0.headers.left_out
     }
 
-    /// The body as it came, if it is not longer than what a mock keeps
+    /// The body as received, if it is not longer than the configured limit
     /// ([`Builder::journal_body`](crate::Builder::journal_body)), otherwise its first
-    /// [`JOURNAL_BODY`] bytes; nothing of one that was not read.
+    /// [`JOURNAL_BODY`] bytes. Empty if the body was not read.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.0.body
     }
 
-    /// How many bytes of the body were read.
+    /// The length of the body that was read, in bytes.
     #[must_use]
     pub fn body_length(&self) -> usize {
         self.0.body_length
     }
 
-    /// The SHA-256 of a body that is not kept whole, in hexadecimal.
+    /// The SHA-256 of a body that is not kept in full, in hexadecimal.
     #[must_use]
     pub fn body_sha256(&self) -> Option<&str> {
         self.0.body_sha256.as_deref()
     }
 
-    /// The data URIs among the values of the body, at most 20.
+    /// The data URIs in the body, at most 20.
     #[must_use]
     pub fn data_uris(&self) -> &[DataUri] {
         &self.0.data_uris
     }
 
-    /// The body as JSON; nothing where it is none, or longer than what is kept.
+    /// The body as JSON; `None` if it is not JSON or not kept in full.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
         let whole = self.0.body.len() == self.0.body_length;
         serde_json::from_slice(&self.0.body).ok().filter(|_| whole)
     }
 
-    /// When the request came.
+    /// When the request was received.
     #[must_use]
     pub fn at(&self) -> SystemTime {
         self.0.at
     }
 
-    /// The status of the answer, also of one that a fault kept from the client.
+    /// The status of the response, even if a fault kept it from the client.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.0.status.as_u16()
     }
 
-    /// How the recording was found; nothing where none was looked for.
+    /// How the recording was found; `None` if matching was not reached.
     #[must_use]
     pub fn found(&self) -> Option<Match> {
         self.0.found
@@ -328,31 +325,31 @@ impl Received {
         self.0.recording.as_deref()
     }
 
-    /// Why the mock made up an error, as in the header `x-kontext-error`.
+    /// The reason for an error made by the mock, as in the header `x-kontext-error`.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.0.error
     }
 
-    /// The fields that the contract does not allow, as in the log.
+    /// The fields that violate the contract, as in the log.
     #[must_use]
     pub fn invalid_fields(&self) -> &[String] {
         &self.0.fields
     }
 
-    /// How the request differs from that of the recording, at most 100 places.
+    /// The differences from the recorded request, at most 100 plus the query.
     #[must_use]
     pub fn differences(&self) -> &[Difference] {
         &self.0.differences
     }
 
-    /// The faults that acted, as they are written.
+    /// The faults that were applied, as in the header `x-kontext-fault`.
     #[must_use]
     pub fn faults(&self) -> &[String] {
         &self.0.faults
     }
 
-    /// What the provider would have billed for it.
+    /// What the provider would have billed for the request.
     #[must_use]
     pub fn billed(&self) -> Billed {
         self.0.billed
@@ -360,7 +357,7 @@ impl Received {
 }
 
 impl Serialize for Received {
-    /// As the admin API writes it.
+    /// Serializes the request as in the admin API.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let at = self.at().duration_since(UNIX_EPOCH);
         let entry = json!({

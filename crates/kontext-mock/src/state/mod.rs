@@ -1,4 +1,4 @@
-//! What a running mock remembers, and what it was set up with.
+//! The state and settings of a running mock.
 
 pub(crate) mod billing;
 pub(crate) mod faults;
@@ -35,7 +35,7 @@ pub use faults::{Fault, FaultKind, ParseFaultError};
 pub use journal::{DataUri, JOURNAL_BODY, JOURNAL_ENTRIES, Received};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
 
-/// What a mock is told once.
+/// The settings of a mock, fixed at start.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) key: Option<Key>,
@@ -43,15 +43,16 @@ pub(crate) struct Settings {
     pub(crate) validation: Validation,
     pub(crate) generate: Generate,
     pub(crate) body_limit: usize,
-    /// How long the bodies are that the journal keeps whole.
+    /// The longest body that the journal keeps in full, in bytes.
     pub(crate) journal_body: usize,
     pub(crate) log_requests: bool,
     pub(crate) rewrite_urls: bool,
-    /// Where clients find the mock, if it cannot be told from their requests.
+    /// The URL at which clients reach the mock, if it cannot be derived from their
+    /// requests.
     pub(crate) public_url: Option<String>,
-    /// Where the recordings are from; nothing where they are built in.
+    /// The folder of the recordings; `None` for the built-in ones.
     pub(crate) folder: Option<PathBuf>,
-    /// What is ignored besides what the folder says.
+    /// Ignored JSON pointers in addition to those of the folder's `matching.json`.
     pub(crate) ignore: Vec<kontext_recording::Pointer>,
 }
 
@@ -73,7 +74,7 @@ impl Default for Settings {
     }
 }
 
-/// Everything that answers requests.
+/// Everything that is needed to answer requests.
 #[derive(Debug)]
 pub(crate) struct Mock {
     pub(crate) contract: Arc<Contract>,
@@ -81,15 +82,14 @@ pub(crate) struct Mock {
     pub(crate) sessions: Sessions,
     pub(crate) journal: Journal,
     pub(crate) loaded: RwLock<Arc<Loaded>>,
-    /// Why the recordings could not be read again, if they could not.
+    /// The error of the last reload, if it failed.
     pub(crate) reload_error: Mutex<Option<String>>,
-    /// Held while recordings are read again, so that of two who do the last one
-    /// wins.
+    /// Held during a reload, so that of two concurrent reloads the last one wins.
     pub(crate) reloading: Mutex<()>,
-    /// How many requests there were.
+    /// The number of requests received so far.
     pub(crate) numbers: AtomicU64,
     pub(crate) misses: AtomicU64,
-    /// How many of the misses were forgotten by a reset.
+    /// The number of misses before the last reset.
     pub(crate) forgotten_misses: AtomicU64,
 }
 
@@ -114,14 +114,14 @@ impl Mock {
         }
     }
 
-    /// The recordings as they are now.
+    /// The recordings that are served now.
     pub(crate) fn loaded(&self) -> Arc<Loaded> {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         loaded.clone()
     }
 
-    /// Reads the recordings again. All of them are served from the next request
-    /// on, or, if one of them is wrong, none.
+    /// Reloads the recordings. The new set is served from the next request on; if any
+    /// recording is invalid, the previous set is kept.
     pub(crate) fn reload(&self) -> Result<usize, StartError> {
         let _reloading = self
             .reloading
@@ -156,7 +156,8 @@ impl Mock {
         result
     }
 
-    /// Why the recordings that are served are not those of the folder.
+    /// The error of the last reload, if it failed and the previous recordings are still
+    /// served.
     pub(crate) fn reload_error(&self) -> Option<String> {
         let error = self
             .reload_error
@@ -165,25 +166,25 @@ impl Mock {
         error.clone()
     }
 
-    /// How many requests no recording answered since the start, in all
-    /// sessions. That a test resets the mock in between must not hide from
-    /// `serve --fail-on-miss` what was missed before.
+    /// The number of requests since the start that no recording answered, in all
+    /// sessions. A reset does not change it, so that `serve --fail-on-miss` also sees
+    /// misses before a reset.
     pub(crate) fn misses(&self) -> u64 {
         self.misses.load(Ordering::Relaxed)
     }
 
-    /// The same since the last reset.
+    /// The number of misses since the last reset.
     pub(crate) fn misses_since_reset(&self) -> u64 {
         let forgotten = self.forgotten_misses.load(Ordering::Relaxed);
         self.misses().saturating_sub(forgotten)
     }
 
-    /// The recordings by themselves.
+    /// The recordings alone.
     pub(crate) fn recordings(&self) -> Recordings {
         self.loaded().set.recordings.clone()
     }
 
-    /// Forgets everything that happened, in one session or in all.
+    /// Resets the state of one session or of all.
     pub(crate) fn reset(&self, session: Option<&Session>) {
         match session {
             Some(session) => {
@@ -200,7 +201,7 @@ impl Mock {
         }
     }
 
-    /// A query without the values of secret parameters.
+    /// A query string with secret values redacted.
     pub(crate) fn redacted_query(&self, query: &str) -> String {
         let url = format!("http://mock/?{query}");
         let (url, _) = self.loaded().set.redaction.url(&url, &[]);

@@ -1,4 +1,4 @@
-//! Sessions: what tests that share a mock do not share.
+//! Sessions isolate tests that share a mock.
 
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -18,43 +18,43 @@ use crate::{
     },
 };
 
-/// Names the request header that says to which session a request belongs: up
-/// to 64 characters of `A-Z a-z 0-9 . _ -`.
+/// The request header that names the session of a request: 1 to 64 characters of `A-Z a-z
+/// 0-9 . _ -`.
 ///
-/// A session has faults, counters and charges of its own, and its own place in
-/// recordings with several answers. It starts with the faults that the server was
-/// started with. Requests without the header share one session.
+/// Each session has its own faults, counters and charges, and its own position in
+/// recordings with several answers. It starts with the faults that the server was started
+/// with. Requests without the header share one session.
 pub const SESSION_HEADER: &str = "x-kontext-session";
 
-/// How many named sessions are kept; of more, the one that was used longest ago
-/// is forgotten.
+/// How many named sessions are kept; beyond that, the least recently used one is dropped.
 pub const SESSIONS: usize = 1000;
 
-/// How many rate limits and shares of requests a session has at once.
+/// How many rate limits and shares from request headers a session keeps at once.
 const OWN: usize = 100;
 
-/// How the requests of a session ended.
+/// The outcomes of a session's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counts {
-    /// All requests, but those for the mock's own endpoints.
+    /// All requests, except those to the mock's own endpoints.
     pub requests: u64,
-    /// Those that were answered by exactly their recording.
+    /// Requests answered by an exactly matching recording.
     pub exact: u64,
-    /// Those that were answered by the nearest recording.
+    /// Requests answered by the nearest recording.
     pub nearest: u64,
-    /// Those that were answered by another recording, whichever it is.
+    /// Requests answered by another recording: the first one, or the one that the client
+    /// asked for.
     pub fallback: u64,
-    /// Those whose answer was made up from the request.
+    /// Requests answered with a generated response.
     pub generated: u64,
-    /// Those that no recording answered.
+    /// Requests that no recording answered.
     pub misses: u64,
-    /// Those that were refused before a recording was looked for, and those
-    /// that a fault answered with an error.
+    /// Requests rejected before matching, and requests that a fault answered with an
+    /// error.
     pub errors: u64,
 }
 
-/// What belongs to one session.
+/// The state of one session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) name: Option<Arc<str>>,
@@ -66,19 +66,18 @@ pub(crate) struct State {
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) billed: Billed,
     pub(crate) counts: Counts,
-    /// What the shares of faults are drawn by.
+    /// The seed for faults with a share.
     seed: u64,
-    /// Which answer comes next, by recording; of those with several.
+    /// The next answer of each recording that has several.
     turns: HashMap<Arc<str>, usize>,
-    /// The rate limits and shares that requests ask for themselves, by how they are
-    /// written.
+    /// The rate limits and shares from request headers, by their text.
     own: HashMap<String, ActiveFault>,
 }
 
 /// All sessions of a mock.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    /// What each session starts with.
+    /// The initial state of each session.
     start: State,
     unnamed: Arc<Session>,
     named: Mutex<Named>,
@@ -87,17 +86,17 @@ pub(crate) struct Sessions {
 #[derive(Debug, Default)]
 struct Named {
     sessions: HashMap<Arc<str>, (Arc<Session>, u64)>,
-    /// Counts look-ups, to know which session was used longest ago.
+    /// Counts lookups, to find the least recently used session.
     clock: u64,
-    /// What was billed for the sessions that are not kept any more.
+    /// The charges of sessions that were dropped.
     forgotten: Billed,
 }
 
-/// A session name that is not of the documented form, or one of several.
+/// The session name is not in the documented form, or there are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadName;
 
-/// Whether a text can name a session.
+/// Whether a text is a valid session name.
 pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
@@ -120,23 +119,23 @@ impl Sessions {
         }
     }
 
-    /// The session that a request names.
+    /// The session that a request belongs to.
     pub(crate) fn of(&self, headers: &HeaderMap) -> Result<Arc<Session>, BadName> {
         let mut names = headers.get_all(SESSION_HEADER).iter();
         match (names.next(), names.next()) {
             (None, _) => Ok(self.unnamed.clone()),
             (Some(name), None) => self.named(name.to_str().map_err(|_| BadName)?),
-            // It cannot belong to two.
+            // A request cannot belong to two sessions.
             (Some(_), Some(_)) => Err(BadName),
         }
     }
 
-    /// The session of requests that name none.
+    /// The session of requests without a session header.
     pub(crate) fn unnamed(&self) -> Arc<Session> {
         self.unnamed.clone()
     }
 
-    /// A session by its name, made where there is none yet.
+    /// The session with this name, created on first use.
     pub(crate) fn named(&self, name: &str) -> Result<Arc<Session>, BadName> {
         if !is_name(name) {
             return Err(BadName);
@@ -166,7 +165,7 @@ impl Sessions {
         Ok(session)
     }
 
-    /// What was billed in all sessions, also those that are not kept any more.
+    /// The charges of all sessions, including dropped ones.
     pub(crate) fn billed(&self) -> Billed {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         let mut billed = named.forgotten;
@@ -177,12 +176,12 @@ impl Sessions {
         billed
     }
 
-    /// Sets a session back to its start.
+    /// Resets a session to its initial state.
     pub(crate) fn reset(&self, session: &Session) {
         *session.state() = self.start.clone();
     }
 
-    /// Sets all sessions back to their start.
+    /// Resets the unnamed session and drops all named ones.
     pub(crate) fn reset_all(&self) {
         self.reset(&self.unnamed);
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
@@ -197,7 +196,7 @@ impl Session {
 }
 
 impl State {
-    /// What the faults make of the next request; `random` is from 0 to 1.
+    /// Applies the session's faults to the next request; `random` is from 0 to 1.
     pub(crate) fn plan(&mut self, plan: &mut Plan, random: f64) {
         if self.faults.is_empty() {
             return;
@@ -210,8 +209,8 @@ impl State {
         }
     }
 
-    /// What a fault makes of a request that asks for it by its header. Requests that
-    /// ask for the same rate limit, or the same share, have one together.
+    /// Applies a fault from a request's header. Requests with the same rate limit or
+    /// share use the same state.
     pub(crate) fn plan_own(&mut self, plan: &mut Plan, fault: Fault, random: f64) {
         let now = Instant::now();
         if !fault.is_rate_limit() && fault.share.is_none() {
@@ -228,13 +227,13 @@ impl State {
         }
     }
 
-    /// Whether the credits of a request have run out.
+    /// Whether the request must be rejected because the credits have run out.
     pub(crate) fn run_out(&mut self, plan: &mut Plan) -> bool {
         plan.run_out(&mut self.faults, self.billed.images)
     }
 
-    /// Charges for an answer, unless the credits have run out by then: two requests
-    /// at once must not both get the last image.
+    /// Charges for a response, unless the credits have run out in the meantime: two
+    /// concurrent requests must not both get the last image.
     pub(crate) fn charge(&mut self, plan: &mut Plan, billed: Billed) -> Result<(), Refusal> {
         if billed.images > 0 && self.run_out(plan) {
             return Err(Refusal::simulated(StatusCode::FORBIDDEN));
@@ -243,20 +242,20 @@ impl State {
         Ok(())
     }
 
-    /// Which answer of a recording is served next. The last one repeats.
+    /// The index of the recording's next answer. The last one repeats.
     pub(crate) fn turn(&self, recording: &Replay) -> usize {
         let turn = self.turns.get(&recording.name).copied().unwrap_or_default();
         turn.min(recording.answers.len().saturating_sub(1))
     }
 
-    /// Goes on from an answer that was served to the next one.
+    /// Advances to the answer after the one that was served.
     pub(crate) fn end_turn(&mut self, recording: &Replay, turn: usize) {
         if turn + 1 < recording.answers.len() {
             self.turns.insert(recording.name.clone(), turn + 1);
         }
     }
 
-    /// Counts a request by how it ended.
+    /// Counts a request by its outcome.
     pub(crate) fn count(&mut self, found: Option<Match>, is_error: bool) {
         let counts = &mut self.counts;
         counts.requests += 1;
@@ -267,7 +266,7 @@ impl State {
             Some(Match::Generated) => &mut counts.generated,
             Some(Match::Miss) => &mut counts.misses,
             None if is_error => &mut counts.errors,
-            // OPTIONS is answered, and is neither.
+            // OPTIONS requests are neither matched nor errors.
             None => return,
         } += 1;
     }

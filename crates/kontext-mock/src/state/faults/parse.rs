@@ -1,4 +1,4 @@
-//! How faults are written: on the command line, in headers and in JSON alike.
+//! The text form of faults, for the command line, headers and JSON.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr, time::Duration};
@@ -8,7 +8,7 @@ use crate::{
     truncate,
 };
 
-/// Says why a text is no [`Fault`].
+/// The error of parsing a [`Fault`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown fault {text:?}: {problem}")]
 pub struct ParseFaultError {
@@ -16,7 +16,7 @@ pub struct ParseFaultError {
     problem: String,
 }
 
-/// Every fault as it is written, for messages and help.
+/// The text form of every fault, for messages and help.
 pub(crate) const FORMS: &str = "delay=200ms, delay=50ms..2s, slow-body=2s, reset-before, \
      reset-after, empty-reply, garbage, malformed-chunk, cut-body[=BYTES], \
      wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS], \
@@ -125,7 +125,7 @@ fn kind(name: &str, value: Option<&str>) -> Result<FaultKind, String> {
     })
 }
 
-/// The faults without a value.
+/// Parses faults that take no value.
 fn plain(name: &str) -> Option<FaultKind> {
     Some(match name {
         "reset-before" => FaultKind::ResetBefore,
