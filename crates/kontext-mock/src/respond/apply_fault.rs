@@ -1,4 +1,4 @@
-//! What faults make of an answer on its way to the client.
+//! Applies faults to responses.
 
 use axum::{
     body::{Body, Bytes},
@@ -25,17 +25,17 @@ use crate::{
     state::faults::OnResponse,
 };
 
-/// In how many pieces a slow body comes at most.
+/// The maximum number of pieces of a slow body.
 const PIECES: usize = 20;
 
-/// Bytes that no HTTP client takes for an answer: the start of a TLS record,
-/// as from a port that is spoken to in the wrong protocol.
+/// Bytes that no HTTP client accepts as a response: the start of a TLS record, as from a
+/// port that speaks another protocol.
 const GARBAGE: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03garbage\x00\xff\xfe\r\n\r\n";
 
-/// Puts an answer on the wire as the fault has it.
+/// Sends a response as the fault requires.
 ///
-/// Faults that write bytes of their own take the connection over; the response
-/// that is returned for them is never seen.
+/// Faults that write raw bytes take over the connection; the response returned for them
+/// is never sent.
 pub(crate) fn apply(late: OnResponse, reply: Reply, wire: Option<&ConnectionHandle>) -> Response {
     let (bytes, ending) = match late {
         OnResponse::SlowBody(duration) => return slow(reply, duration),
@@ -72,7 +72,7 @@ fn malformed_chunk(mut reply: Reply) -> Bytes {
 fn cut_body(mut reply: Reply, after: Option<usize>) -> Bytes {
     announce(&mut reply, None);
     let length = reply.body.len();
-    // Of all of a body nothing would be cut.
+    // Sending the whole body would cut nothing.
     let sent = after.unwrap_or(length / 2).min(length.saturating_sub(1));
     let mut bytes = head(&reply);
     bytes.extend_from_slice(&reply.body[..sent]);
@@ -87,13 +87,13 @@ fn wrong_content_length(mut reply: Reply, announced: Option<usize>) -> Bytes {
     bytes.into()
 }
 
-/// Sets the length that the head announces: a given one, or the body's.
+/// Sets the announced length: the given one, or the body's.
 fn announce(reply: &mut Reply, length: Option<usize>) {
     let length = length.unwrap_or(reply.body.len());
     reply.headers.insert(CONTENT_LENGTH, length.into());
 }
 
-/// Writes the head of an answer as hyper would.
+/// Formats the head of a response as hyper would.
 fn head(reply: &Reply) -> Vec<u8> {
     let status = reply.status;
     let reason = status.canonical_reason().unwrap_or("Unknown");
@@ -125,7 +125,7 @@ fn slow(mut reply: Reply, duration: Duration) -> Response {
     response
 }
 
-/// A body that comes in pieces, with a pause before each.
+/// A body that is sent in pieces, with a pause before each.
 struct SlowBody {
     rest: Bytes,
     piece: usize,

@@ -1,4 +1,4 @@
-//! A request becomes an answer.
+//! Turns a request into a response.
 
 pub(crate) mod apply_fault;
 pub(crate) mod picture;

@@ -1,24 +1,22 @@
-//! The pictures behind the URLs of generated answers.
+//! The pictures that generated responses link to.
 //!
-//! A picture is drawn from its file's name alone, when the file is asked for: the
-//! mock keeps none.
+//! A picture is drawn on request from its file name alone; the mock stores none.
 
 use std::io;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// The longest side of a picture, in pixels. A file's name, which anyone can
-/// write, must not ask for more than the mock can make at once.
+/// The longest side of a picture, in pixels. Anyone can write a file name, so this bounds
+/// the memory and time per picture.
 pub(crate) const LONGEST_SIDE: u16 = 4096;
 
-/// The side of a tile of one colour, in pixels: whole tiles cost an encoder next to
-/// nothing.
+/// The side of a single-colour tile, in pixels: whole tiles are cheap to encode.
 const TILE: u16 = 32;
 
-/// From 1 to 100, as JPEG encoders count.
+/// From 1 to 100, as in JPEG encoders.
 const JPEG_QUALITY: u8 = 85;
 
-/// A picture that can be drawn: equal ones have the same bytes, on every run and
-/// machine. Nothing but integers is computed.
+/// A picture that can be drawn. Equal pictures have the same bytes on every run and
+/// machine, since drawing uses only integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
     pub(crate) seed: u64,
@@ -26,7 +24,7 @@ pub(crate) struct Picture {
     pub(crate) format: Format,
 }
 
-/// The sides of a picture in pixels, each from 1 to [`LONGEST_SIDE`].
+/// The size of a picture in pixels, each side from 1 to [`LONGEST_SIDE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) width: u16,
@@ -46,7 +44,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// Fails where an encoder does, which no picture is known to bring about.
+    /// Fails if an encoder fails, which no picture is known to cause.
     pub(crate) fn render(&self) -> io::Result<Vec<u8>> {
         let Size { width, height } = self.size;
         let mut file = Vec::new();
@@ -63,7 +61,7 @@ impl Picture {
                 encoder.set_color(png::ColorType::Rgb);
                 encoder.set_depth(png::BitDepth::Eight);
                 encoder.set_compression(png::Compression::Fast);
-                // All but one row of a tile are the row above.
+                // Within a tile, every row but the first equals the row above.
                 encoder.set_filter(png::Filter::Up);
                 let mut writer = encoder.write_header()?;
                 writer.write_image_data(&self.draw())?;
@@ -73,8 +71,8 @@ impl Picture {
         Ok(file)
     }
 
-    /// The pixels, row by row, red, green and blue: a gradient between four colours,
-    /// its tiles a little darker or lighter.
+    /// The RGB pixels, row by row: a gradient between four colours, with each tile a
+    /// little darker or lighter.
     fn draw(&self) -> Vec<u8> {
         let (width, height) = (u64::from(self.size.width), u64::from(self.size.height));
         let mut random = Random(self.seed);
@@ -110,16 +108,15 @@ impl Picture {
         pixels
     }
 
-    /// The file's name, which says all that the picture is made from:
-    /// `00c0ffee00c0ffee-1024x1024.jpg`.
+    /// The file name, which encodes the whole picture: `00c0ffee00c0ffee-1024x1024.jpg`.
     pub(crate) fn file_name(&self) -> String {
         let Self { seed, size, format } = self;
         let Size { width, height } = size;
         format!("{seed:016x}-{width}x{height}.{}", format.extension())
     }
 
-    /// Reads a file's name; nothing if it is none that [`Picture::file_name`]
-    /// writes, so that every picture has one name.
+    /// Parses a file name; `None` if [`Picture::file_name`] would not write it, so that
+    /// every picture has exactly one name.
     pub(crate) fn from_file_name(name: &str) -> Option<Self> {
         let (seed, rest) = name.split_once('-')?;
         let (size, extension) = rest.split_once('.')?;
@@ -130,37 +127,35 @@ impl Picture {
             size: Size::new(width.parse().ok()?, height.parse().ok()?)?,
             format: *formats.find(|format| format.extension() == extension)?,
         };
-        // This refuses signs, capitals and leading zeros.
+        // This rejects signs, capitals and extra or missing leading zeros.
         (picture.file_name() == name).then_some(picture)
     }
 }
 
 impl Size {
-    /// What a picture from words alone has where the request names no ratio.
+    /// The default size of pictures generated from text alone.
     pub(crate) const SQUARE: Self = Self {
         width: 1024,
         height: 1024,
     };
 
-    /// What the provider's examples of edited pictures have where the request names no
-    /// ratio: a 4:3 picture.
+    /// The default size of edited pictures in the provider's examples: about 4:3.
     pub(crate) const DEFAULT: Self = Self {
         width: 1184,
         height: 880,
     };
 
-    /// Nothing if a side is 0 or longer than [`LONGEST_SIDE`].
+    /// `None` if a side is 0 or longer than [`LONGEST_SIDE`].
     pub(crate) fn new(width: u16, height: u16) -> Option<Self> {
         let sides = 1..=LONGEST_SIDE;
         (sides.contains(&width) && sides.contains(&height)).then_some(Self { width, height })
     }
 
-    /// The size of an aspect ratio such as `21:9`: a rectangle of about 2^20
-    /// pixels, its sides rounded to multiples of 16. That gives every size
-    /// that the provider documents.
+    /// The size for an aspect ratio such as `21:9`: a rectangle of about 2^20 pixels,
+    /// with sides rounded to multiples of 16. This gives every size that the provider
+    /// documents.
     ///
-    /// Nothing if the text is no ratio, or one that is too long for
-    /// [`LONGEST_SIDE`].
+    /// `None` if the text is not a ratio, or a side would exceed [`LONGEST_SIDE`].
     pub(crate) fn of_ratio(ratio: &str) -> Option<Self> {
         let (width, height) = ratio.split_once(':')?;
         let (width, height) = (width.parse().ok()?, height.parse().ok()?);
@@ -168,11 +163,12 @@ impl Size {
     }
 }
 
-/// The side of a rectangle of 2^20 pixels, as a multiple of 16: 16 times the
-/// rounded 64 √(side / other).
+/// The side of a rectangle of 2^20 pixels, as a multiple of 16: 16 times the rounded 64
+/// √(side / other).
 fn side(side: u16, other: u16) -> Option<u16> {
     let square = (4 * 64 * 64 * u64::from(side)).checked_div(other.into())?;
-    // Half of this is rounded down, after a half is added: √4x = 2√x.
+    // With x = 64 √(side / other), `square` is (2x)²; halving ⌊2x⌋ and rounding up rounds
+    // x to the nearest integer.
     let steps = square.isqrt().div_ceil(2);
     u16::try_from(16 * steps).ok()
 }
@@ -186,7 +182,7 @@ impl Format {
         }
     }
 
-    /// The end of the file's name, without the dot.
+    /// The file name extension, without the dot.
     fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => "jpg",
@@ -195,7 +191,7 @@ impl Format {
     }
 }
 
-/// The random numbers of SplitMix64, which follow from the seed alone.
+/// A SplitMix64 random number generator; its output depends only on the seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Random(pub(crate) u64);
 

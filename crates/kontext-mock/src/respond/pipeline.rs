@@ -1,4 +1,4 @@
-//! A request becomes an answer: it is admitted, evaluated, answered, and put down.
+//! Handles a request: admission, validation, response, logging and journal.
 
 use axum::{
     Router,
@@ -45,15 +45,15 @@ use crate::{
     truncate,
 };
 
-/// From how many bytes on a body is evaluated beside the other requests and not
-/// among them: parsing megabytes takes long enough to hold them up.
+/// Bodies of at least this many bytes are evaluated on a blocking thread: parsing
+/// megabytes would hold up other requests.
 const LARGE: usize = 64 * 1024;
 
-/// From how many recordings on requests are answered beside each other: to find the
-/// nearest takes long.
+/// With at least this many recordings, requests are answered on a blocking thread:
+/// finding the nearest recording takes long.
 const MANY: usize = 200;
 
-/// A request on its way through the mock.
+/// A request that is being handled.
 pub(crate) struct Exchange {
     pub(crate) number: u64,
     pub(crate) parts: Parts,
@@ -61,36 +61,36 @@ pub(crate) struct Exchange {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) session: Arc<Session>,
     pub(crate) plan: Plan,
-    /// The address that the client is connected to.
+    /// The local address of the client's connection.
     pub(crate) address: Option<SocketAddr>,
-    /// When its head was here.
+    /// When the request head was received.
     started: Instant,
-    /// Of a body that the journal does not keep whole.
+    /// Only for a body that the journal does not keep in full.
     body_sha256: Option<String>,
     data_uris: Vec<DataUri>,
 }
 
-/// What a request asks for.
+/// What a request is for.
 enum Route {
     /// The operation with this index in the contract.
     Operation(usize),
-    /// What may be asked for at its path: these methods.
+    /// An OPTIONS request; the methods that its path supports.
     Options(Vec<String>),
-    /// A fault resets the connection before the body is read.
+    /// Reset before the body is read, because of a fault.
     Nothing,
 }
 
-/// The header that says what validation would have refused.
+/// The response header that names violations which validation would have rejected.
 const VALIDATION_HEADER: &str = "x-kontext-validation";
 
-/// The header that names the members of a request that the contract does not know,
-/// which the service ignores without a word.
+/// The response header that names the request members which the contract does not know;
+/// the service ignores them silently.
 const UNKNOWN_HEADER: &str = "x-kontext-unknown";
 
-/// The page of a gateway that reached nobody.
+/// A gateway's error page.
 const HTML_502: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
 
-/// An answer, and what is put down of it.
+/// A response, and what is logged about it.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) reply: Reply,
@@ -99,16 +99,16 @@ pub(crate) struct Answer {
     pub(crate) error: Option<&'static str>,
     pub(crate) differences: Vec<Difference>,
     pub(crate) billed: Billed,
-    /// The fields that the contract does not allow.
+    /// The fields that violate the contract.
     pub(crate) fields: Vec<String>,
-    /// The members that the contract does not know, as the header names them.
+    /// The members that the contract does not know, as in the response header.
     pub(crate) unknown: String,
-    /// What the log says besides.
+    /// Additional text for the log.
     pub(crate) note: String,
 }
 
 impl Answer {
-    /// The error that refuses a request.
+    /// The error response for a rejected request.
     pub(crate) fn refusal(refusal: &Refusal, path: &str, number: u64) -> Self {
         let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
         reply.set(ERROR_HEADER, refusal.reason.name());
@@ -120,8 +120,8 @@ impl Answer {
         }
     }
 
-    /// What is put down of a request whose connection was reset before it was
-    /// carried out: nobody gets an answer.
+    /// The record of a request whose connection was reset before it was carried out; no
+    /// response is sent.
     pub(crate) fn reset() -> Self {
         Self {
             error: Some(Reason::Simulated.name()),
@@ -133,8 +133,7 @@ impl Answer {
         }
     }
 
-    /// What is allowed at a path with these methods; to a browser that asks, who
-    /// may send what.
+    /// The response to an OPTIONS request, including CORS preflight headers for browsers.
     pub(crate) fn options(parts: &Parts, methods: &[String]) -> Self {
         let mut answer = Self::default();
         answer.reply.status = StatusCode::NO_CONTENT;
@@ -186,14 +185,14 @@ pub(crate) fn answer(
         answer.note.push_str(" validation: ");
         let redaction = &exchange.loaded.set.redaction;
         answer.note.push_str(&redaction.text(&warning, &secrets).0);
-        // A header takes ASCII alone.
+        // The header value must be ASCII.
         let ascii: String = warning.escape_default().collect();
         answer.reply.set(VALIDATION_HEADER, &ascii);
     }
     Ok(answer)
 }
 
-/// A member's name as a header can hold it: quoted and escaped where it is no plain one.
+/// A member's name in header form: quoted and escaped unless it is a plain name.
 fn plain(name: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if !name.is_empty() && name.bytes().all(is_plain) {
@@ -202,7 +201,7 @@ fn plain(name: &str) -> Cow<'_, str> {
     format!("\"{}\"", truncate::text(name, 100).escape_default()).into()
 }
 
-/// What a fault answers in place of carrying a request out.
+/// The response of a fault that replaces carrying the request out.
 fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
     match exchange.plan.before_handler? {
         BeforeHandler::Reset => Some(Ok(Answer::reset())),
@@ -228,7 +227,7 @@ fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
     }
 }
 
-/// A refusal whose fields can be logged: a key can be a secret as well.
+/// Redacts the fields of a refusal before they are logged: a key may contain a secret.
 fn logged(exchange: &Exchange, refusal: Refusal) -> Refusal {
     let redaction = &exchange.loaded.set.redaction;
     let secrets = Secret::from_headers(&exchange.parts.headers);
@@ -240,8 +239,8 @@ fn logged(exchange: &Exchange, refusal: Refusal) -> Refusal {
     }
 }
 
-/// Refuses what the contract does not allow, or says what that is where
-/// validation only warns.
+/// Rejects a request that violates the contract, or returns the violations if validation
+/// only warns.
 fn validate(
     mock: &Mock,
     exchange: &Exchange,
@@ -271,8 +270,8 @@ fn validate(
 }
 
 impl Mock {
-    /// Answers a request. A handler that is on a socket passes its connection,
-    /// which faults can take over.
+    /// Handles a request. With a socket, `wire` is the connection, which faults can take
+    /// over.
     async fn respond(
         self: &Arc<Self>,
         request: Request<Body>,
@@ -338,7 +337,7 @@ impl Mock {
         }
     }
 
-    /// Finds out what is asked for, by checks in a fixed order, and reads the
+    /// Determines what the request is for, by checks in a fixed order, and reads the
     /// body.
     async fn admit(
         self: &Arc<Self>,
@@ -370,7 +369,7 @@ impl Mock {
         }
     }
 
-    /// Checks all that is known before the body is read.
+    /// Performs the checks that do not need the body.
     fn check_head(&self, exchange: &mut Exchange) -> Result<usize, Refusal> {
         let Exchange {
             parts,
@@ -420,7 +419,7 @@ impl Mock {
             Ok(answered) => answered,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down, so no one waits for an answer.
+                // The runtime is shutting down, so nobody waits for a response.
                 Err(_) => std::future::pending().await,
             },
         }
@@ -437,13 +436,13 @@ impl Mock {
         }
         match self.contract.operations().nth(operation) {
             Some(operation) => answer(self, exchange, operation),
-            // Its index was found in the same contract.
+            // The index comes from the same contract.
             None => Err(Refusal::new(Reason::NotFound, "Not found")),
         }
     }
 
-    /// Completes an answer with the headers that every one has, and puts it
-    /// down in the journal, the counters and the log.
+    /// Adds the common headers to a response and records it in the journal, the counters
+    /// and the log.
     fn finish(&self, exchange: Exchange, mut answer: Answer) -> Reply {
         let Exchange {
             number,
@@ -521,14 +520,14 @@ impl Service for Mock {
     }
 }
 
-/// Makes a router of a mock; everything the mock does is in it.
+/// Builds a router that contains the whole mock.
 pub(crate) fn router(mock: Arc<Mock>) -> Router {
     Router::new().fallback(async move |request: Request<Body>| {
         close_if_unread(request, |request| mock.respond(request, None)).await
     })
 }
 
-/// Resets the connection in place of an answer.
+/// Resets the connection instead of sending a response.
 fn reset(wire: Option<&ConnectionHandle>) -> Response {
     let mut response = Response::new(Body::empty());
     match wire {

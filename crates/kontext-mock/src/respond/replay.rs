@@ -1,4 +1,4 @@
-//! A recording as it is served.
+//! A recording prepared for replay.
 
 use axum::{
     body::Bytes,
@@ -19,16 +19,15 @@ use crate::{
     state::billing::Billed,
 };
 
-/// A recording with all of its answers that is the same every time.
+/// The parts of a recording and its answers that are the same for every request.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) name: Arc<str>,
     pub(crate) title: String,
-    /// The model that its request is for; none where the contract does not tell requests
-    /// apart.
+    /// The model that its request is for; `None` if the contract has a single page for
+    /// all requests.
     pub(crate) model: Option<String>,
-    /// The request's body in the form in which requests are compared, secrets
-    /// redacted.
+    /// The canonical body of the request, with secrets redacted.
     pub(crate) canonical: Option<Canonical>,
     /// In the order in which they are served; at least one.
     pub(crate) answers: Vec<ReplayAnswer>,
@@ -42,18 +41,18 @@ pub(crate) struct ReplayAnswer {
     rewritten: Option<Rewritten>,
 }
 
-/// The answer with other URLs for the pictures that were kept.
+/// The response with rewritten URLs for the stored pictures.
 #[derive(Debug)]
 struct Rewritten {
     headers: HeaderMap,
     pieces: Vec<Piece>,
 }
 
-/// A piece of a body that names kept pictures.
+/// A piece of a body that links to stored pictures.
 #[derive(Debug)]
 enum Piece {
     AsRecorded(Bytes),
-    /// Where the URL of a picture stands; the path at which the mock serves it.
+    /// In place of a picture's URL: the path at which the mock serves it.
     Picture(String),
 }
 
@@ -75,7 +74,7 @@ impl Replay {
         }
     }
 
-    /// The first answer with a status.
+    /// The index of the first answer with a status.
     pub(crate) fn answer_of_status(&self, status: u16) -> Option<usize> {
         let mut answers = self.answers.iter();
         answers.position(|answer| answer.status() == status)
@@ -95,7 +94,7 @@ impl ReplayAnswer {
         } else {
             Billed::default()
         };
-        // How it is found is set anew for each request.
+        // The match header is overwritten for each request.
         headers::complete(&mut reply.headers, billed, Some(recording), Match::Exact);
         Self {
             billed,
@@ -108,8 +107,8 @@ impl ReplayAnswer {
         self.reply.status.as_u16()
     }
 
-    /// The answer, with the URLs of kept pictures below that of the mock, where
-    /// it is known.
+    /// The response, with the URLs of stored pictures pointing to the mock if `base_url`
+    /// is known.
     pub(crate) fn reply(&self, base_url: impl FnOnce() -> Option<String>) -> Reply {
         let rewritten = self.rewritten.as_ref();
         match rewritten.and_then(|rewritten| Some((rewritten, base_url()?))) {
@@ -124,7 +123,7 @@ impl ReplayAnswer {
 }
 
 impl Rewritten {
-    /// Nothing where no picture was kept with the answer.
+    /// `None` if the response does not link to a stored picture.
     fn of(recording: &str, answer: &RecordedAnswer, reply: &Reply) -> Option<Self> {
         let mut headers = reply.headers.clone();
         headers.insert(REWRITTEN.clone(), HeaderValue::from_static("url"));
@@ -145,11 +144,11 @@ impl Rewritten {
     }
 }
 
-/// The URL under which a client found the mock, without a slash at its end: by `Host`, or
-/// by a target with an authority. Where neither is there or they are not of the usual
-/// form, by the address that the client is connected to, if it is.
+/// The URL at which the client reached the mock, without a trailing slash. It is taken
+/// from the request target's authority or from `Host`; if that is missing or unusual,
+/// from the local address of the connection, if there is one.
 pub(crate) fn base_url(parts: &Parts, address: Option<SocketAddr>) -> Option<String> {
-    // It becomes part of a JSON text and of a URL.
+    // It is inserted into JSON text and into a URL.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     let host = match parts.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -162,8 +161,7 @@ pub(crate) fn base_url(parts: &Parts, address: Option<SocketAddr>) -> Option<Str
     }
 }
 
-/// Cuts a body at the URLs of the pictures that were kept; nothing where there
-/// are none.
+/// Splits a body at the URLs of the stored pictures; `None` if there are none.
 fn pieces(recording: &str, answer: &RecordedAnswer) -> Option<Vec<Piece>> {
     let body = &answer.response;
     let mut cuts = Vec::new();
@@ -192,8 +190,7 @@ fn pieces(recording: &str, answer: &RecordedAnswer) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
-/// Where the strings of a JSON text stand that are values and not keys, without
-/// their quotes, in order.
+/// The ranges of the string values (not keys) of a JSON text, without quotes, in order.
 fn string_values(json: &[u8]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     let mut at = 0;
@@ -208,7 +205,7 @@ fn string_values(json: &[u8]) -> Vec<Range<usize>> {
     values
 }
 
-/// What a string stands for, however it is spelled.
+/// Decodes the escapes of a JSON string.
 fn decoded(spelled: &[u8]) -> Option<Cow<'_, str>> {
     let spelled = std::str::from_utf8(spelled).ok()?;
     if !spelled.contains('\\') {

@@ -1,4 +1,4 @@
-//! Which answer a valid request gets.
+//! Chooses the response to a valid request.
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -21,21 +21,21 @@ use crate::{
     truncate,
 };
 
-/// The header that says which values of the request were ignored to find the recording.
+/// The response header that names the request values ignored to find the recording.
 const IGNORED_HEADER: &str = "x-kontext-ignored";
 
-/// What an answer is chosen by.
+/// What the response is chosen from.
 pub(crate) struct Choice<'a> {
     pub(crate) mock: &'a Mock,
     pub(crate) exchange: &'a Exchange,
     pub(crate) operation: &'a Operation,
     pub(crate) body: &'a EvaluatedBody<'a>,
-    /// What the faults make of the request.
+    /// The effects of the faults on the request.
     pub(crate) plan: &'a mut Plan,
 }
 
 impl<'a> Choice<'a> {
-    /// By what the request asks for, or by its recording; and charges for it.
+    /// Chooses the response by the `Prefer` header or by matching, and charges for it.
     pub(crate) fn make(mut self) -> Result<Answer, Refusal> {
         if let Some(preference) = Preference::of(&self.exchange.parts.headers)? {
             let mut answer = self.preferred(&preference)?;
@@ -47,7 +47,7 @@ impl<'a> Choice<'a> {
         self.matched()
     }
 
-    /// The recording of the request, or what the mode has in place of it.
+    /// The matching recording, or what the match mode does without one.
     fn matched(&mut self) -> Result<Answer, Refusal> {
         if let Some(index) = matching::exact(self.body, self.query()) {
             return self.replay(index, Match::Exact, None);
@@ -80,7 +80,7 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// A recording by its case or name; with a status its first answer that has it.
+    /// Replays a recording by case or name; with a status, its first answer that has it.
     fn named(&mut self, name: &str, status: Option<u16>) -> Result<Answer, Refusal> {
         let set = self.set();
         let Some((index, recording)) = set.named(self.operation.name(), name) else {
@@ -113,8 +113,8 @@ impl<'a> Choice<'a> {
         self.replay_other(index, Some(answer))
     }
 
-    /// An answer of a status: the request's own recording, another one, one
-    /// that is made up, or the documented error.
+    /// A response with a status: from the request's own recording or another one,
+    /// otherwise generated, otherwise the documented error.
     fn of_status(&mut self, status: u16) -> Result<Answer, Refusal> {
         let set = self.set();
         let with_status = |index: usize| {
@@ -154,16 +154,15 @@ impl<'a> Choice<'a> {
         Ok(answer)
     }
 
-    /// Replays a recording that was asked for by name or status, which need not
-    /// be the request's own.
+    /// Replays a recording selected by name or status, which may not be the request's
+    /// own.
     fn replay_other(&mut self, index: usize, answer: Option<usize>) -> Result<Answer, Refusal> {
         let own = matching::exact(self.body, self.query()) == Some(index);
         let how = if own { Match::Exact } else { Match::Fallback };
         self.replay(index, how, answer)
     }
 
-    /// Replays a recording: the answer that was asked for or, without one, that whose
-    /// turn it is in the session.
+    /// Replays a recording: the requested answer or, if `None`, the session's next one.
     fn replay(
         &mut self,
         index: usize,
@@ -205,17 +204,17 @@ impl<'a> Choice<'a> {
         Ok(answer)
     }
 
-    /// Puts down how the request differs from that of a recording.
+    /// Adds the differences from a recorded request to the log note.
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Differences {
-        // It is shown, logged and kept.
+        // The differences are shown, logged and kept.
         let query = self.query().map(|query| self.mock.redacted_query(query));
         let differences = matching::differences(self.set(), index, self.body, query.as_deref());
         differences.add_to(&mut answer.note);
         differences
     }
 
-    /// Refuses a request that no recording answers, with the nearest one, what
-    /// differs, and how to record it.
+    /// Rejects a request that no recording matches, with the nearest recording, the
+    /// differences, and how to record the request.
     fn miss(&self) -> Answer {
         let set = self.set();
         let mut facts = Answer::default();
@@ -271,7 +270,7 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Makes an answer up from the request.
+    /// Generates a response from the request.
     fn generated(&mut self) -> Result<Answer, Refusal> {
         let body: Value = serde_json::from_slice(&self.exchange.body).unwrap_or_default();
         let compared = self.body.canonical();
@@ -298,7 +297,7 @@ impl<'a> Choice<'a> {
         })
     }
 
-    /// Where clients find the mock.
+    /// The URL at which clients reach the mock.
     fn base_url(&self) -> Option<String> {
         let public = self.mock.settings.public_url.clone();
         public.or_else(|| base_url(&self.exchange.parts, self.exchange.address))
@@ -308,28 +307,28 @@ impl<'a> Choice<'a> {
         &self.exchange.loaded.set
     }
 
-    /// The query, where there is one that is not empty.
+    /// The query string, if there is a non-empty one.
     fn query(&self) -> Option<&'a str> {
         let query = self.exchange.parts.uri.query();
         query.filter(|query| !query.is_empty())
     }
 }
 
-/// The header's name, in lower case.
+/// The name of the `Prefer` header, in lower case.
 const PREFER: &str = "prefer";
 
-/// The answer that a request asks for.
+/// The response that a client asks for with `Prefer`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Preference {
-    /// `code=429`: an answer of this status.
+    /// `code=429`: a response with this status.
     pub(crate) code: Option<u16>,
     /// `example=add-bird`: the recording with this case or name.
     pub(crate) example: Option<String>,
 }
 
 impl Preference {
-    /// Reads every `Prefer` of a request. Preferences that the mock does not
-    /// know are ignored, and of two the first counts, as the RFC has it.
+    /// Parses all `Prefer` headers of a request. As RFC 7240 requires, unknown
+    /// preferences are ignored, and the first of several counts.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
         if !headers.contains_key(PREFER) {
             return Ok(None);
@@ -353,7 +352,7 @@ impl Preference {
         Ok(asks.then_some(preference))
     }
 
-    /// How it is written in the header that says that it was met.
+    /// The value of the `Preference-Applied` header.
     pub(crate) fn applied(&self) -> String {
         let code = self.code.map(|code| format!("code={code}"));
         let example = self.example.as_ref().map(|name| format!("example={name}"));

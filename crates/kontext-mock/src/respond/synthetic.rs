@@ -1,4 +1,4 @@
-//! Answers that are made up from the request, where nothing was recorded.
+//! Responses generated from the request, without a recording.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -12,29 +12,26 @@ use crate::{
     state::billing::Billed,
 };
 
-/// Where the pictures of generated answers are, from the origin on. A
-/// picture's file name follows.
+/// The path of the pictures of generated responses; a picture's file name follows.
 pub(crate) const PICTURES_PATH: &str = "/__mock/files/generated/";
 
-/// The model that an answer names where the request names none.
+/// The model in a response if the request names none.
 const MODEL: &str = "flux/kontext-pro/image-to-image";
 
-/// The most pictures that one request can ask for.
+/// The maximum number of pictures per request.
 const MOST_IMAGES: u32 = 4;
 
-/// How answers are generated: the settings of the generating match mode.
+/// The settings of [`MatchMode::Generate`](crate::MatchMode::Generate).
 ///
-/// Equal requests get equal answers, with equal pictures, as long as these
-/// settings are equal; on every run and every machine. By default the seed is
-/// 0 and the shape [`Shape::Images`].
+/// Equal requests with equal settings get equal responses and pictures, on every run and
+/// every machine. By default the seed is 0 and the shape is [`Shape::Images`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Generate {
-    /// Chooses among all the answers that a request could get. It is not the
-    /// seed that an answer states: that is the request's, or one that is
-    /// derived from the request and this.
+    /// Selects one of the possible responses to each request. This is not the seed in the
+    /// response, which is the request's seed or is derived from the request and this one.
     pub seed: u64,
-    /// The form of the answers.
+    /// The format of the responses.
     pub shape: Shape,
 }
 
@@ -60,7 +57,7 @@ pub enum Shape {
     B64,
 }
 
-/// The body of an answer, in the order of the provider's examples.
+/// The body of a response, in the order of the provider's examples.
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(flatten)]
@@ -87,8 +84,8 @@ struct ImageFile<'a> {
     url: &'a str,
     content_type: &'static str,
     file_name: &'a str,
-    /// Always null, as in the provider's examples: a picture is not drawn
-    /// before it is asked for.
+    /// Always null, as in the provider's examples: a picture is only drawn when it is
+    /// requested.
     file_size: Option<u64>,
     width: u16,
     height: u16,
@@ -118,44 +115,43 @@ struct Usage {
     usd_spent: f64,
 }
 
-/// The seed that an answer states.
+/// The seed in a response.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Seed<'a> {
-    /// The request's, digit by digit: it can be beyond 64 bits.
+    /// The request's seed, digit by digit, because it can exceed 64 bits.
     Sent(&'a RawValue),
     Other(u64),
 }
 
-/// What a request's seed is read from.
+/// The part of a request that holds its seed.
 #[derive(Deserialize)]
 struct Seeded<'a> {
     #[serde(borrow, default)]
     seed: Option<&'a RawValue>,
 }
 
-/// A picture with its name and its address.
+/// A picture with its file name and URL.
 struct Named {
     picture: Picture,
     file_name: String,
     url: String,
 }
 
-/// Makes up the body of a successful answer: JSON that agrees with the
-/// contract if the request does.
+/// Generates the body of a successful response: JSON that conforms to the contract if the
+/// request does.
 ///
-/// `canonical` is the request again, as JSON in which equal requests are
-/// spelled equally and numbers are numbers (see [`crate::canonical::readable`]).
-/// The answer follows from it and the settings; the pictures' seeds are hashes
-/// of both. `base_url` is the mock's origin, such as `http://127.0.0.1:4010`.
+/// `canonical` is the request in canonical JSON, in which equal requests have equal text
+/// (see [`kontext_recording::readable`]). The response depends only on it and the
+/// settings; the pictures' seeds are hashes of both. `base_url` is the mock's origin,
+/// such as `http://127.0.0.1:4010`.
 ///
-/// `takes_images` says whether the request's model edits images. Validation can be off: what is missing in a request, or makes no sense, is
-/// taken for what the provider assumes where it is missing.
+/// `takes_images` is whether the request's model edits images. As validation can be off,
+/// missing or invalid values get the provider's defaults.
 ///
 /// # Errors
 ///
-/// Fails where JSON or a picture cannot be written, which no request is known to bring
-/// about.
+/// Fails if JSON or a picture cannot be written, which no request is known to cause.
 pub(crate) fn answer(
     request: &Value,
     takes_images: bool,
@@ -207,8 +203,8 @@ pub(crate) fn answer(
     Ok(serde_json::to_vec(&Answer { images, data })?)
 }
 
-/// How many pictures a request asks for, from 1 to 4: 1 where it says nothing,
-/// or nothing that is allowed. 2.0 is 2.
+/// The number of pictures that a request asks for, from 1 to 4; 1 if it is missing or not
+/// allowed. 2.0 counts as 2.
 pub(crate) fn image_count(request: &Value) -> u32 {
     let Some(asked) = request.get("num_images").and_then(Value::as_f64) else {
         return 1;
@@ -218,8 +214,7 @@ pub(crate) fn image_count(request: &Value) -> u32 {
         .unwrap_or(1)
 }
 
-/// The request's seed, as its canonical spelling has it, if it is an integer
-/// from 0 on.
+/// The request's seed in canonical form, if it is a non-negative integer.
 fn sent_seed<'a>(request: &Value, canonical: &'a str) -> Option<Seed<'a>> {
     let seeded = serde_json::from_str::<Seeded<'_>>(canonical).ok();
     match seeded.and_then(|seeded| seeded.seed) {
@@ -228,8 +223,7 @@ fn sent_seed<'a>(request: &Value, canonical: &'a str) -> Option<Seed<'a>> {
     }
 }
 
-/// Whether a JSON text is a number that is an integer from 0 on, however it is
-/// spelled (`7.0`, `1e3`).
+/// Whether a JSON text is a non-negative integer, in any notation (`7.0`, `1e3`).
 fn is_count(json: &str) -> bool {
     let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -254,7 +248,7 @@ fn text<'a>(request: &'a Value, key: &str) -> Option<&'a str> {
     request.get(key).and_then(Value::as_str)
 }
 
-/// A number for one of the purposes that a hash serves.
+/// Derives a number for one purpose from a hash.
 fn number(hash: &[u8], purpose: &str, index: u32) -> u64 {
     let hash = Sha256::new()
         .chain_update(hash)
@@ -272,7 +266,7 @@ impl Named {
     fn new(hash: &[u8], index: u32, size: Size, format: Format, base_url: &str) -> Self {
         let seed = number(hash, "picture", index);
         let picture = Picture {
-            // Pictures of one answer have different names, whatever the hash.
+            // Pictures of one response have different names, whatever the hash.
             seed: seed - seed % u64::from(MOST_IMAGES) + u64::from(index),
             size,
             format,
@@ -319,14 +313,14 @@ impl Usage {
 }
 
 impl Generate {
-    /// Chooses another answer to every request.
+    /// Sets the seed, which selects the response to every request.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Answers in this form.
+    /// Sets the format of the responses.
     #[must_use]
     pub fn with_shape(mut self, shape: Shape) -> Self {
         self.shape = shape;

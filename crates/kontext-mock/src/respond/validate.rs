@@ -1,4 +1,4 @@
-//! Validates a request's body against the contract, and finds what it is compared by.
+//! Validates a request body against the contract, and prepares it for matching.
 
 use kontext_recording::{Canonical, RequestHash};
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::{
     state::journal::{self, DataUri},
 };
 
-/// The provider's first line when a body is wrong.
+/// The first line of the provider's message for an invalid body.
 const HEADING: &str = "Body validation error";
 
 /// What happens to a request that the contract does not allow.
@@ -36,43 +36,42 @@ pub enum Validation {
     Off,
 }
 
-/// What is made of a request's body: parsed once, validated once, and looked up
-/// by its hash.
+/// An evaluated request body: parsed and validated once, and looked up by its hash.
 #[derive(Debug)]
 pub(crate) struct EvaluatedBody<'a> {
-    /// Why the contract does not allow it, if it does not.
+    /// The violations of the contract, if any.
     pub(crate) refusal: Option<Refusal>,
-    /// The model that it is for; none where the contract does not tell requests apart.
+    /// The model of the request; `None` if the contract has a single page for all
+    /// requests.
     pub(crate) model: Option<String>,
-    /// The recording that has exactly this body.
+    /// The recording whose request matches exactly.
     pub(crate) exact: Option<usize>,
-    /// What was ignored to find it.
+    /// The JSON pointers that were ignored to find it.
     pub(crate) ignored: Vec<String>,
     /// Members that the contract does not know, at most 20.
     pub(crate) unknown: Vec<String>,
-    /// The data URIs in it.
+    /// The data URIs in the body.
     pub(crate) data_uris: Vec<DataUri>,
     compared: Compared<'a>,
-    /// What differences are looked for in, made when somebody asks.
+    /// The canonical form for finding differences, made on first use.
     canonical: OnceLock<Option<Canonical>>,
 }
 
-/// A body as it is compared with those of recordings.
+/// A body in the form in which it is compared with recorded ones.
 #[derive(Debug, Default)]
 pub(crate) enum Compared<'a> {
-    /// There is none.
+    /// No body.
     Nothing,
-    /// JSON, its secrets redacted; and parsed.
+    /// JSON text with secrets redacted, and its parsed value.
     Json(Cow<'a, str>, Value),
-    /// Something that is not JSON, which no recording has; or something that is
-    /// refused before it is compared.
+    /// A body that is not JSON, which no recording has, or that was rejected before
+    /// comparison.
     #[default]
     Opaque,
 }
 
 impl<'a> EvaluatedBody<'a> {
-    /// Evaluates a body for an operation; `secrets` are those of the request's
-    /// headers.
+    /// Evaluates a body for an operation; `secrets` are those in the request's headers.
     pub(crate) fn new(
         set: &RecordingIndex,
         operation: &Operation,
@@ -134,24 +133,23 @@ impl<'a> EvaluatedBody<'a> {
         evaluated
     }
 
-    /// Whether it is neither JSON nor nothing.
+    /// Whether the body is neither JSON nor empty.
     pub(crate) fn is_opaque(&self) -> bool {
         matches!(self.compared, Compared::Opaque)
     }
 
-    /// The body as differences are looked for in it, where there is one that is
-    /// JSON.
+    /// The canonical form of a JSON body, for finding differences.
     pub(crate) fn canonical(&self) -> Option<&Canonical> {
         let Compared::Json(text, value) = &self.compared else {
             return None;
         };
-        // Its numbers have been found in range.
+        // Its numbers have been checked to be in range.
         let canonical = || Canonical::of_json(text, value).ok();
         self.canonical.get_or_init(canonical).as_ref()
     }
 }
 
-/// What is made of a body, before its recording is looked up.
+/// An evaluated body, before its recording is looked up.
 #[derive(Default)]
 struct Evaluated<'a> {
     compared: Compared<'a>,
@@ -162,7 +160,7 @@ struct Evaluated<'a> {
     data_uris: Vec<DataUri>,
 }
 
-/// Evaluates a body that is there, or refuses it because it cannot be read.
+/// Evaluates a non-empty body, or rejects it because it cannot be parsed.
 fn evaluate<'a>(
     set: &RecordingIndex,
     operation: &Operation,
@@ -185,7 +183,7 @@ fn evaluate<'a>(
         serde_json::from_str(text).map_err(|error| unreadable(&words(&error)))?;
     let refusal = refuse(contract, &value);
     if refusal.is_some() && validation == Validation::Error {
-        // It is compared with nothing, so megabytes need not be prepared for it.
+        // It is not compared with recordings, so the rest can be skipped.
         return Ok(Evaluated {
             refusal,
             data_uris: journal::data_uris(&value),
@@ -209,7 +207,7 @@ fn evaluate<'a>(
     })
 }
 
-/// The members of a body that no request of its page has.
+/// The members of a body that its page does not know.
 fn unknown(page: &PageContract, value: &Value) -> Vec<String> {
     let (Some(known), Some(members)) = (&page.known, value.as_object()) else {
         return Vec::new();
@@ -218,7 +216,7 @@ fn unknown(page: &PageContract, value: &Value) -> Vec<String> {
     unknown.take(20).cloned().collect()
 }
 
-/// The text that a body is.
+/// Decodes a body as UTF-8 text without a byte order mark.
 fn text(body: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(body).map_err(|error| {
         format!(
@@ -239,7 +237,7 @@ fn unreadable(problem: &str) -> Refusal {
     not_json(&format!("invalid JSON: {problem}"))
 }
 
-/// Says everything that the contract does not allow in a document.
+/// Rejects a body with all its violations of the contract.
 fn refuse(contract: &RequestContract, value: &Value) -> Option<Refusal> {
     let problems = contract.violations(value);
     if problems.is_empty() {
@@ -262,7 +260,7 @@ fn not_json(problem: &str) -> Refusal {
     Refusal::new(Reason::NotJson, format!("{HEADING}\n{problem}"))
 }
 
-/// Refuses a body where the contract has none.
+/// Rejects a body for an operation that takes none.
 fn unexpected(body: &[u8]) -> Refusal {
     Refusal::new(
         Reason::Contract,
@@ -273,7 +271,7 @@ fn unexpected(body: &[u8]) -> Refusal {
     )
 }
 
-/// Says in words what the parser found, with line and column.
+/// Formats a parser error, with line and column.
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_prefix("recursion limit exceeded") {

@@ -1,16 +1,15 @@
-//! How much a JSON text holds: bodies of a few megabytes have room for millions
-//! of values, which take seconds to judge and compare one by one.
+//! Limits the number of keys and values in a JSON body: a body of a few megabytes can
+//! have millions, which take seconds to validate and compare.
 
 use kontext_recording::string_end;
 
-/// How many keys and values a body may have. A request of the contract has a
-/// few dozen.
+/// The maximum number of keys and values in a body. A typical request has a few dozen.
 pub(crate) const VALUES: usize = 20_000;
 
-/// Deeper texts are no JSON that can be read, so that they need not be counted.
+/// The JSON parser rejects deeper nesting, so counting can stop there.
 const DEPTH: usize = 128;
 
-/// Whether a text has more keys and values than [`VALUES`], if it is JSON.
+/// Whether a text, if it is JSON, has more than [`VALUES`] keys and values.
 pub(crate) fn is_too_much(text: &str) -> bool {
     let bytes = text.as_bytes();
     if marks(bytes) < VALUES {
@@ -36,12 +35,12 @@ pub(crate) fn is_too_much(text: &str) -> bool {
     values > VALUES
 }
 
-/// How many bytes are there that can have a key or a value behind them, in
-/// strings as well; they are counted many at a time.
+/// Counts the bytes that can precede a key or value, including those in strings. This is
+/// an upper bound that vectorizes.
 fn marks(bytes: &[u8]) -> usize {
     let is_mark = |byte: &u8| (*byte == b',') | (*byte == b':') | (*byte == b'[') | (*byte == b'{');
     let counts = bytes.chunks(usize::from(u8::MAX)).map(|chunk| {
-        // So many fit.
+        // The sum of a chunk fits into a `u8`.
         let count: u8 = chunk.iter().map(|byte| u8::from(is_mark(byte))).sum();
         usize::from(count)
     });
@@ -64,7 +63,7 @@ mod tests {
 
     #[test]
     fn both_sides_of_the_limit() {
-        // The list is a value, too, and one entry has no comma behind it.
+        // The list itself is a value, and the last entry has no comma after it.
         let list = |entries: usize| format!("[{}0]", "0,".repeat(entries - 1));
         assert!(!is_too_much(&list(VALUES - 1)));
         assert!(is_too_much(&list(VALUES)));

@@ -15,7 +15,7 @@ use strum::VariantArray as _;
 
 use super::{Format, LONGEST_SIDE, Picture, Size, TILE};
 
-/// Every ratio that the contract names, with the size that it is to have.
+/// Every ratio in the contract, with its expected size.
 const RATIOS: [(&str, u16, u16); 9] = [
     ("21:9", 1568, 672),
     ("16:9", 1360, 768),
@@ -28,7 +28,7 @@ const RATIOS: [(&str, u16, u16); 9] = [
     ("9:21", 672, 1568),
 ];
 
-/// The longest file of a picture of 2^20 pixels, in bytes.
+/// The maximum file size of a picture of 2^20 pixels, in bytes.
 const LONGEST_FILE: usize = 200_000;
 
 fn picture(seed: u64, width: u16, height: u16, format: Format) -> Picture {
@@ -39,7 +39,7 @@ fn picture(seed: u64, width: u16, height: u16, format: Format) -> Picture {
     }
 }
 
-/// The width, the height and the pixels of a file, red, green and blue.
+/// The width, height and RGB pixels of a file.
 fn decoded(file: &[u8], format: Format) -> (usize, usize, Vec<u8>) {
     match format {
         Format::Jpeg => {
@@ -64,7 +64,7 @@ fn every_ratio_has_its_size_and_both_formats_decode_to_it() {
     for (ratio, width, height) in RATIOS {
         assert_eq!(Size::of_ratio(ratio), Size::new(width, height), "{ratio}");
     }
-    // The widest, one whose sides are no whole tiles, and the highest.
+    // The widest size, one with partial tiles, and the tallest.
     for (ratio, width, height) in [RATIOS[0], RATIOS[2], RATIOS[8]] {
         for &format in Format::VARIANTS {
             let file = picture(7, width, height, format).render().unwrap();
@@ -144,10 +144,10 @@ fn odd_sizes_decode_too_and_both_formats_show_the_same() {
     }
 }
 
-/// How many of 1,000 tiles differ by an eye's measure.
+/// The number of visibly different tiles per 1,000.
 fn visibly_different(one: u64, other: u64) -> usize {
     let [one, other] = [one, other].map(|seed| picture(seed, 1024, 1024, Format::Png).draw());
-    // One pixel of each tile.
+    // One pixel per tile.
     let sides = || (0..1024).step_by(TILE.into());
     let tiles: Vec<_> = sides()
         .flat_map(|row| sides().map(move |column| 3 * (1024 * row + column)))
@@ -162,7 +162,7 @@ fn visibly_different(one: u64, other: u64) -> usize {
 #[test]
 fn different_seeds_show_different_pictures() {
     assert_eq!(visibly_different(5, 5), 0);
-    // Near seeds, as those of one answer are, and seeds that differ in one bit.
+    // Adjacent seeds, as in one response, and seeds that differ in one bit.
     let near = (0..20).map(|seed| (seed, seed + 1));
     let by_one_bit = (0..64).map(|bit| (77, 77 ^ (1 << bit)));
     for (one, other) in near.chain(by_one_bit) {
@@ -171,9 +171,9 @@ fn different_seeds_show_different_pictures() {
     }
 }
 
-/// Fails when a version of an encoder writes other bytes: then see that the
-/// pictures are as before, and change the hashes here. When it fails on some
-/// machines only, pictures have stopped being the same everywhere.
+/// Fails when a new encoder version writes different bytes. Then check that the pictures
+/// look the same, and update the hashes here. If it fails only on some machines,
+/// rendering has become platform-dependent.
 #[test]
 fn the_bytes_are_the_same_on_every_run_and_machine() {
     for (format, sha256) in [

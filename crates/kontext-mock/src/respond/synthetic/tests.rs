@@ -52,13 +52,13 @@ fn operation(contract: &Contract) -> &Operation {
         .unwrap()
 }
 
-/// What the contract says of a success, closed.
+/// The strict schema of a successful response.
 fn success(operation: &Operation) -> &Validator {
     let closed = &operation.response(200).unwrap()["application/json"];
     closed.validator().unwrap()
 }
 
-/// The URLs of the answer's pictures, which both of its lists have alike.
+/// The URLs of the response's pictures, which are the same in both of its lists.
 fn urls(answer: &Value) -> Vec<String> {
     let of = |list: &str| -> Option<Vec<String>> {
         let images = answer.get(list)?.as_array().unwrap().iter();
@@ -85,8 +85,7 @@ fn pictures(answer: &Value) -> Vec<Picture> {
         .collect()
 }
 
-/// A request that the contract allows, as text, with what is to be seen of it
-/// in the answer.
+/// A request that the contract allows, as text, and what to expect in the response.
 #[derive(Debug)]
 struct Asked {
     text: String,
@@ -101,13 +100,13 @@ prop_compose! {
     fn asked()(
         prompt in "\\PC{0,200}|.{0,50}",
         model in prop::sample::select(vec!["flux/kontext-pro/", "flux/kontext-max/"]),
-        // Without one, the picture is made of words alone.
+        // Without an image, the picture is generated from text alone.
         image_url in option::weighted(0.7, prop_oneof![
             Just(json!("https://example.com/a.png")),
             Just(json!("data:image/png;base64,iVBORw0KGgo=")),
             (1..=4usize).prop_map(|count| json!(vec!["https://example.com/a?b=c"; count])),
         ]),
-        // As text, because a number loses its spelling in a `Value`.
+        // As text, because a `Value` does not keep a number's notation.
         num_images in option::of((1..=4usize, prop::sample::select(vec!["", ".0", "e0"]))),
         seed in option::of(prop_oneof![
             "[1-9][0-9]{0,19}",
@@ -158,7 +157,7 @@ fn every_valid_request_gets_an_answer_that_agrees_with_the_contract() {
     let contract = Contract::embedded().unwrap();
     let operation = operation(&contract);
     let (request, closed) = (operation.request().unwrap(), success(operation));
-    // Without the images themselves, which take long to draw.
+    // Without [`Shape::B64`], because drawing the images is slow.
     let settings = (any::<u64>(), prop::sample::select(&Shape::ALL[..3]));
     proptest!(|(asked in asked(), (seed, shape) in settings)| {
         let body = serde_json::from_str(&asked.text).unwrap();
@@ -198,7 +197,7 @@ fn every_valid_request_gets_an_answer_that_agrees_with_the_contract() {
     });
 }
 
-/// As the canonical form has it, in which 1 with many zeros has an exponent.
+/// The canonical form, in which 1 followed by many zeros has an exponent.
 fn spelled_canonically(number: &str) -> String {
     readable(Canonical::of(number).unwrap().marked())
 }
