@@ -32,17 +32,18 @@ use crate::{
     truncate,
 };
 
-/// How long a body for these endpoints may be, in bytes.
+/// The maximum length of a body for these endpoints, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// What a browser shows at [`ADMIN_PATH`]: requests, faults and recordings.
+/// The web page at [`ADMIN_PATH`]: requests, faults and recordings.
 const PAGE: &str = include_str!("page.html");
 
-/// The page is one file, loads nothing from elsewhere, and is shown in no frame.
+/// The page is a single file, loads nothing from other origins, and cannot be framed.
 const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; script-src 'unsafe-inline'; \
                            style-src 'unsafe-inline'; frame-ancestors 'none'";
 
-/// The endpoints but the page and files, with their methods; [`answer`] carries them out.
+/// The endpoints except the page and files, with their methods; implemented by
+/// [`answer`].
 const ENDPOINTS: &[(&str, &str)] = &[
     ("health", "GET, HEAD"),
     ("requests", "GET, DELETE"),
@@ -53,7 +54,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("recordings/reload", "POST"),
 ];
 
-/// Answers a request for an endpoint of the mock's own.
+/// Handles a request to one of the mock's own endpoints.
 pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Response {
     let path = parts.uri.path().strip_prefix(ADMIN_PATH);
     let path = path.unwrap_or_default();
@@ -62,7 +63,7 @@ pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Respons
         return serve_file(mock, &parts, name).await.into_response();
     }
     let reply = match body::read_body(body, BODY_LIMIT).await {
-        // A page in a browser must not drive a mock that happens to run beside it.
+        // A web page must not control a mock that happens to run on the same machine.
         _ if !is_own_origin(mock, &parts.headers) => Err(Failure::new(
             StatusCode::FORBIDDEN,
             "pages of other origins cannot use /__mock/; call it from a program",
@@ -73,8 +74,8 @@ pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Respons
     reply.unwrap_or_else(Failure::into_reply).into_response()
 }
 
-/// Sends a browser that opens the mock's address to the page. Programs do not ask for
-/// HTML, and get the service's 404.
+/// Redirects a browser that opens the mock's address to the page. Other clients do not
+/// ask for HTML, and get the service's 404.
 pub(crate) fn redirect_browser(parts: &Parts) -> Option<Response> {
     let accepts_html =
         |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("text/html"));
@@ -93,7 +94,7 @@ pub(crate) fn redirect_browser(parts: &Parts) -> Option<Response> {
     })
 }
 
-/// Carries out everything but files.
+/// Implements all endpoints except files.
 fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Reply, Failure> {
     const GET: Method = Method::GET;
     const HEAD: Method = Method::HEAD;
@@ -144,7 +145,7 @@ fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Re
     }
 }
 
-/// Whether a request comes from no page, or from one of the mock's own.
+/// Whether a request does not come from a web page, or comes from one of the mock's own.
 fn is_own_origin(mock: &Mock, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
@@ -161,7 +162,7 @@ fn is_own_origin(mock: &Mock, headers: &HeaderMap) -> bool {
         || mock.settings.public_url.as_ref().is_some_and(is_public)
 }
 
-/// What there is, where something else was asked for.
+/// The error for an unknown endpoint or method, which lists the existing ones.
 fn unknown(path: &str) -> Failure {
     let names: Vec<_> = ENDPOINTS.iter().map(|(name, _)| *name).collect();
     match ENDPOINTS.iter().find(|(name, _)| *name == path) {
@@ -181,12 +182,12 @@ struct Faults {
     faults: Vec<Fault>,
 }
 
-/// A failure, which is answered as `{"error": "…"}`.
+/// An error response, `{"error": "…"}`.
 #[derive(Debug)]
 pub(crate) struct Failure {
     status: StatusCode,
     problem: String,
-    /// The methods that the endpoint has, where another one was used.
+    /// The supported methods, if another one was used.
     allow: Option<&'static str>,
 }
 
@@ -203,7 +204,7 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, problem)
     }
 
-    /// Another method was used than the endpoint has.
+    /// The endpoint does not support the request's method.
     pub(crate) fn method(allow: &'static str) -> Self {
         Self {
             allow: Some(allow),
@@ -235,7 +236,7 @@ async fn serve_file(mock: &Arc<Mock>, parts: &Parts, name: &str) -> Reply {
         recorded(&mock.loaded().set, name).ok_or_else(unknown_file)
     };
     let mut reply = file.unwrap_or_else(Failure::into_reply);
-    // A page may show the pictures that its answers name.
+    // A web page may show the pictures that responses link to.
     headers::add_cors(&mut reply.headers, &parts.headers);
     reply
 }
@@ -247,7 +248,7 @@ fn unknown_file() -> Failure {
     )
 }
 
-/// Draws a picture, which takes long enough to do it beside other requests.
+/// Draws a picture, on a blocking thread because it is slow.
 async fn generated(token: &str) -> Result<Reply, Failure> {
     let picture = Picture::from_file_name(token).ok_or_else(unknown_file)?;
     let media_type = picture.format.content_type();
@@ -281,16 +282,15 @@ fn recorded(set: &RecordingIndex, name: &str) -> Option<Reply> {
 
 #[derive(Debug, Default)]
 pub(crate) struct Query {
-    /// The session that is asked for, by its header or parameter.
+    /// The session named in the header or the parameter.
     pub(crate) session: Option<String>,
     pub(crate) misses: bool,
     pub(crate) since: u64,
 }
 
 impl Query {
-    /// Reads what a request says, for an endpoint that has these parameters:
-    /// one that is not known could be one that was misspelt, and everything
-    /// would be forgotten in place of one session.
+    /// Parses the query of an endpoint with these parameters. Rejects unknown ones, since
+    /// a misspelled `session` would otherwise reset everything instead of one session.
     pub(crate) fn of(parts: &Parts, known: &[&str]) -> Result<Self, Failure> {
         let mut read = Self::default();
         if let Some(name) = parts.headers.get(SESSION_HEADER) {
@@ -330,7 +330,7 @@ impl Query {
         }
     }
 
-    /// The session that is asked for, the one without a name by default.
+    /// The requested session; by default the unnamed one.
     pub(crate) fn session(&self, mock: &Mock) -> Result<Arc<Session>, Failure> {
         let Some(name) = &self.session else {
             return Ok(mock.sessions.unnamed());
@@ -390,7 +390,7 @@ pub(crate) fn billed(session: &Session) -> Reply {
 pub(crate) fn show_faults(session: &Session) -> Reply {
     let state = session.state();
     let faults = state.faults.iter().map(ActiveFault::remaining);
-    // What happens no more cannot be set again either.
+    // Faults that are used up cannot be set again.
     let faults: Vec<_> = faults.filter(|fault| fault.times != Some(0)).collect();
     drop(state);
     ok(&json!({ "faults": faults }))

@@ -23,15 +23,15 @@ use url::Url;
 #[cfg(feature = "watch")]
 use crate::watch::{Watch, WatchMode, Watched};
 
-/// How long a request's body may be by default: 32 MiB, in bytes.
+/// The default limit of a request body: 32 MiB, in bytes.
 pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The settings of a mock, from [`MockServer::builder`].
 ///
-/// Without any of them the mock serves the recordings that are built in, takes
-/// any key, matches strictly, refuses what the contract does not allow, takes
-/// bodies of [`DEFAULT_BODY_LIMIT`], has no faults, logs nothing,
-/// and listens on a free port of 127.0.0.1.
+/// By default, the mock serves the built-in recordings, accepts any key, matches
+/// strictly, rejects requests that violate the contract, accepts bodies up to
+/// [`DEFAULT_BODY_LIMIT`], has no faults, logs nothing, and listens on a free port of
+/// 127.0.0.1.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
@@ -45,79 +45,80 @@ pub struct Builder {
     listeners: Vec<TcpListener>,
 }
 
-/// Makes the mock with its default settings as a router, without a socket.
+/// Builds the mock with its default settings as a router, without a socket.
 ///
 /// # Errors
 ///
-/// Fails as [`Builder::router`] does.
+/// The same as [`Builder::router`].
 pub fn router() -> Result<Router, StartError> {
     Builder::default().router()
 }
 
 impl Builder {
-    /// Serves the recordings of a folder instead of those built in.
+    /// Serves the recordings of a folder instead of the built-in ones.
     ///
-    /// The folder is read at start, and must pass validation ([`check()`](crate::check())).
+    /// The folder is loaded at start, and must pass validation
+    /// ([`check()`](crate::check())).
     pub fn recordings(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.folder = Some(folder.into());
         self
     }
 
-    /// Validates against another contract than the one built in.
+    /// Validates against another contract than the built-in one.
     pub fn contract(mut self, contract: Contract) -> Self {
         self.contract = Some(contract);
         self
     }
 
-    /// Takes only this key; other requests get 401.
+    /// Accepts only this key; other requests get 401.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.settings.key = Some(Key(key.into()));
         self
     }
 
-    /// Decides what happens when no recording has exactly the request.
+    /// Sets what happens when no recording matches exactly.
     pub fn match_mode(mut self, mode: MatchMode) -> Self {
         self.settings.match_mode = mode;
         self
     }
 
-    /// Decides what happens to requests that the contract does not allow.
+    /// Sets what happens to requests that violate the contract.
     pub fn validation(mut self, validation: Validation) -> Self {
         self.settings.validation = validation;
         self
     }
 
-    /// Decides what [`MatchMode::Generate`] makes. Its seed also decides which requests
-    /// a fault with a share happens to.
+    /// Sets how responses are generated with [`MatchMode::Generate`]. The seed also
+    /// selects the requests that faults with a share apply to.
     pub fn generate(mut self, settings: Generate) -> Self {
         self.settings.generate = settings;
         self
     }
 
-    /// Ignores the value at a JSON pointer (RFC 6901), such as `/seed`, where no
-    /// recording has exactly the request. The header `x-kontext-ignored` names what
-    /// differs. The `matching.json` of a folder of recordings can say the same.
+    /// Ignores the value at a JSON pointer (RFC 6901), such as `/seed`, if no recording
+    /// matches exactly. The header `x-kontext-ignored` lists the pointers that differ.
+    /// The `matching.json` in a recordings folder has the same setting.
     pub fn ignore(mut self, pointer: impl Into<String>) -> Self {
         self.ignore.push(pointer.into());
         self
     }
 
-    /// Adds a fault that each session starts with.
+    /// Adds a fault to the initial faults of each session.
     pub fn fault(mut self, fault: impl Into<Fault>) -> Self {
         self.faults.push(fault.into());
         self
     }
 
-    /// Serves answers byte for byte as they were recorded, also those whose
-    /// pictures the mock could serve: their URLs then lead to the provider.
+    /// Keeps the recorded URLs in responses, so that they are byte for byte as recorded.
+    /// By default, the URLs of stored pictures are rewritten to the mock.
     pub fn keep_urls(mut self, keep: bool) -> Self {
         self.settings.rewrite_urls = !keep;
         self
     }
 
-    /// Where clients find the mock, such as `https://mock.example.com/images` behind a
-    /// proxy: the URLs of pictures in answers start with it. By default they start with
-    /// the `Host` of the request.
+    /// Sets the URL at which clients reach the mock, such as
+    /// `https://mock.example.com/images` behind a proxy. The URLs of pictures in
+    /// responses start with it; by default with the `Host` of the request.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.settings.public_url = Some(url.into());
         self
@@ -125,38 +126,38 @@ impl Builder {
 
     /// Reloads the recordings of a folder when a file in it changes.
     ///
-    /// If one of them is wrong, the previous set is still served; standard error
-    /// then says why, and so does `GET /__mock/health`. `true` is
-    /// [`WatchMode::Auto`].
+    /// If a recording is invalid, the previous set is still served, and standard error
+    /// and `GET /__mock/health` report the error. `true` is [`WatchMode::Auto`].
     #[cfg(feature = "watch")]
     pub fn watch(mut self, watch: impl Into<WatchMode>) -> Self {
         self.watch = watch.into();
         self
     }
 
-    /// Takes bodies up to so many bytes; longer ones get 413.
+    /// Sets the limit of request bodies in bytes; longer ones get 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.settings.body_limit = bytes;
         self
     }
 
-    /// Keeps request bodies of up to so many bytes whole, for
-    /// [`received`](MockServer::received); by default [`JOURNAL_BODY`](crate::JOURNAL_BODY). Of longer ones
-    /// the start is kept, and their SHA-256.
+    /// Keeps request bodies up to this many bytes in full for
+    /// [`received`](MockServer::received); by default
+    /// [`JOURNAL_BODY`](crate::JOURNAL_BODY). For longer ones, only the start and the
+    /// SHA-256 are kept.
     pub fn journal_body(mut self, bytes: usize) -> Self {
         self.settings.journal_body = bytes;
         self
     }
 
-    /// Writes a line per request to standard error: method, path, status, how
-    /// a recording was found and which; never a header.
+    /// Logs one line per request to standard error: method, path, status, how it was
+    /// matched, the recording, and any differences from it; never a header.
     pub fn log_requests(mut self, log: bool) -> Self {
         self.settings.log_requests = log;
         self
     }
 
-    /// Listens on an address; port 0 is a free one. Called again, it listens on that
-    /// address as well; port 0 is then the port of the first.
+    /// Listens on an address; port 0 selects a free one. Can be called several times to
+    /// listen on several addresses; port 0 then reuses the port of the first.
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
         self.listen.push(address.into());
         self
@@ -168,27 +169,28 @@ impl Builder {
         self
     }
 
-    /// Makes the mock as a router, without a socket; where to listen and
-    /// whether to watch the recordings is ignored.
+    /// Builds the mock as a router, without a socket. Ignores the addresses to listen on
+    /// and whether to watch the recordings.
     ///
-    /// Its handlers need a tokio runtime with time. Faults that break a
-    /// connection need a socket, and do nothing.
+    /// The handlers need a tokio runtime with time enabled. Faults that break a
+    /// connection need a socket, and have no effect.
     ///
     /// # Errors
     ///
-    /// Fails where the recordings cannot be read, where the
-    /// recordings disagree with the contract, and where the key is empty.
+    /// Fails if the recordings or their redaction rules cannot be read, if the recordings
+    /// disagree with the contract, or if a setting is invalid: an empty key, a malformed
+    /// JSON pointer to ignore, or an unusable public URL.
     pub fn router(self) -> Result<Router, StartError> {
         Ok(pipeline::router(self.build()?))
     }
 
-    /// Starts the mock on threads of its own, so that a client that blocks its
-    /// thread can use it as well. All mocks of a process share them.
+    /// Starts the mock on its own threads, so that a client that blocks its thread can
+    /// use it too. All mocks of a process share these threads.
     ///
     /// # Errors
     ///
-    /// Fails as [`Builder::router`] does, and where the address cannot be
-    /// listened on, or the folder not be watched.
+    /// Fails like [`Builder::router`], and if the mock cannot listen on an address or
+    /// start the threads that serve requests and watch the folder.
     #[expect(
         clippy::unused_async,
         reason = "the caller need not know that nothing waits yet"
@@ -212,8 +214,7 @@ impl Builder {
         Ok(server)
     }
 
-    /// Builds the mock, and has the folder of its recordings watched, if it is to
-    /// be.
+    /// Builds the mock and, if enabled, starts watching the recordings folder.
     #[cfg(feature = "watch")]
     fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
         let (WatchMode::Auto | WatchMode::Poll, Some(folder)) = (self.watch, &self.settings.folder)
@@ -221,10 +222,10 @@ impl Builder {
             return Ok((self.build()?, None));
         };
         if !folder.is_dir() {
-            // Reading it says what is wrong.
+            // Loading the recordings reports the error.
             return Ok((self.build()?, None));
         }
-        // Before the recordings are read, so that no change falls in between.
+        // Watch before the recordings are read, so that no change is missed.
         let watched = Watched::new(folder, self.watch);
         let mock = self.build()?;
         let watch = watched.follow(&mock).map_err(StartError::Watch)?;
@@ -258,7 +259,7 @@ impl Builder {
     }
 }
 
-/// A URL as it stands before a path, without a slash at its end.
+/// Validates the public URL, and removes trailing slashes.
 fn public_url(text: &str) -> Result<String, StartError> {
     let read = Url::parse(text).ok();
     let is_base = |url: &Url| {

@@ -1,49 +1,49 @@
-//! Errors, and the reports that they carry. Nothing of the crate is imported here.
+//! Errors and reports. This module imports nothing from the crate.
 
 use std::{fmt, io, net::SocketAddr};
 
 use serde::Serialize;
 
-/// Says why a mock did not start.
+/// An error from starting or reloading a mock.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The contract that is built in cannot be read.
+    /// The built-in contract cannot be read.
     #[error("the built-in contract cannot be used")]
     Contract(#[source] ContractError),
     /// The recordings cannot be read.
     #[error(transparent)]
     Recordings(LoadError),
-    /// The rules of redaction beside the recordings cannot be read.
+    /// The redaction rules beside the recordings cannot be read.
     #[error("the rules of redaction cannot be used")]
     Redaction(#[source] RedactionError),
-    /// No thread can be started that watches the folder of the recordings.
+    /// The thread that watches the recordings folder cannot be started.
     #[error("cannot start the thread that watches the recordings; start without it (--no-watch)")]
     Watch(#[source] io::Error),
     /// The recordings disagree with the contract.
     #[error("the recordings disagree with the contract:\n{0}")]
     Disagreement(CheckReport),
-    /// What is to be ignored is not a JSON pointer.
+    /// A pointer to ignore is not a JSON pointer.
     #[error("cannot ignore {pointer:?}: expected a JSON pointer such as /seed")]
     Ignore {
-        /// What was given.
+        /// The given text.
         pointer: String,
     },
-    /// The public URL is not one that a path can follow.
+    /// The public URL is not a valid base URL.
     #[error(
         "cannot use the public URL: expected http:// or https://, a host and maybe a path, such \
          as https://mock.example.com"
     )]
     PublicUrl,
-    /// The key that requests are to have is empty.
+    /// The required key is empty.
     #[error("the key is empty; name the key that requests must have, or none to take any")]
     EmptyKey,
-    /// The address cannot be listened on.
+    /// The mock cannot listen on the address.
     #[error("cannot listen on {address}; choose another address, or port 0 for a free one")]
     Listen {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The server cannot run on the listener.
@@ -51,21 +51,21 @@ pub enum StartError {
     Run(#[source] io::Error),
 }
 
-/// Says why recordings could not be loaded: every defect that was found.
+/// An error from loading recordings, with every defect that was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the recordings cannot be read:{}", lines(.defects))]
 pub struct LoadError {
     defects: Vec<Defect>,
 }
 
-/// One thing that keeps a folder of recordings from being read.
+/// A defect that prevents recordings from being loaded, or a file that is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Defect {
-    /// The file or folder, with the folder of the recordings.
+    /// The path of the file or folder, including the recordings folder.
     pub file: String,
-    /// The place in the file, as a JSON pointer or as line and column; nothing
-    /// where it is the file as such.
+    /// The place in the file, as a JSON pointer or as line and column; `None` if it is
+    /// the file as a whole.
     pub place: Option<String>,
     /// What is wrong, and what was expected.
     pub problem: String,
@@ -79,7 +79,7 @@ impl LoadError {
         Self { defects }
     }
 
-    /// Lists the defects by file; there is at least one.
+    /// The defects, sorted by file; at least one.
     #[must_use]
     pub fn defects(&self) -> &[Defect] {
         &self.defects
@@ -87,7 +87,7 @@ impl LoadError {
 }
 
 impl Defect {
-    /// Describes a defect of a file as such.
+    /// A defect of a file as a whole.
     pub(crate) fn of_file(
         file: impl Into<String>,
         problem: impl Into<String>,
@@ -101,7 +101,7 @@ impl Defect {
         }
     }
 
-    /// Describes a defect at a place in a file.
+    /// The same defect, at a place in the file.
     pub(crate) fn at(self, place: impl Into<String>) -> Self {
         Self {
             place: Some(place.into()),
@@ -127,17 +127,17 @@ fn lines(defects: &[Defect]) -> String {
         .collect()
 }
 
-/// What [`check()`](crate::check()) found.
+/// The result of [`check()`](crate::check()).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// The version of this form, 1.
+    /// The format version of this report, 1.
     pub format: u32,
-    /// How many recordings were checked.
+    /// The number of recordings that were checked.
     pub recordings: usize,
-    /// Where they disagree with the contract, by recording and file.
+    /// Where recordings disagree with the contract, by recording and file.
     pub disagreements: Vec<Disagreement>,
-    /// What is worth knowing but no reason to fail.
+    /// Notes that are no reason to fail.
     pub notes: Vec<Note>,
 }
 
@@ -147,27 +147,28 @@ pub struct CheckReport {
 pub struct Disagreement {
     /// The recording's name, such as `generate-image/add-bird`.
     pub recording: String,
-    /// The file, with the folder of the recordings.
+    /// The path of the file, including the recordings folder.
     pub file: String,
-    /// A JSON pointer (RFC 6901) into the file; empty for all of it.
+    /// A JSON pointer (RFC 6901) into the file; empty for the whole file.
     pub pointer: String,
-    /// What the contract says, and what the recording has.
+    /// What the contract expects, and what the recording has.
     pub problem: String,
     /// What to do next.
     pub next: String,
 }
 
-/// Something about a recording that is worth knowing but no disagreement.
+/// A remark about a recording that is not a disagreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Note {
-    /// The recording's name, such as `generate-image/add-bird`.
+    /// The name of the recording, such as `generate-image/add-bird`; empty for a skipped
+    /// file.
     pub recording: String,
-    /// The file, with the folder of the recordings.
+    /// The path of the file, including the recordings folder.
     pub file: String,
-    /// A JSON pointer (RFC 6901) into the file.
+    /// A JSON pointer (RFC 6901) into the file; empty for the whole file.
     pub pointer: String,
-    /// What is worth knowing.
+    /// The text of the note.
     pub message: String,
 }
 
@@ -189,7 +190,7 @@ impl CheckReport {
 }
 
 impl fmt::Display for CheckReport {
-    /// Writes the report as a person reads it, without a line break at the end.
+    /// Formats the report for people, without a trailing line break.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Disagreement {
             file,
@@ -235,41 +236,41 @@ impl fmt::Display for CheckReport {
     }
 }
 
-/// Says why a contract could not be read.
+/// An error from reading a contract.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContractError {
-    /// The text is not JSON, or not of the contract's form.
+    /// The text is not JSON, or not in the contract's format.
     #[error("the contract cannot be read; write it again with `cargo xtask codegen`")]
     Read(#[source] serde_json::Error),
-    /// The contract has another format than this version reads.
+    /// The contract has an unsupported format version.
     #[error(
         "the contract has format {found}, this version reads format 1; write it again with `cargo xtask codegen`"
     )]
     Format {
-        /// The format that the contract states.
+        /// The version in the contract.
         found: u64,
     },
     /// Two operations have the same method and path.
     #[error("the contract has two operations for {method} {path}: {first} and {second}")]
     Twice {
-        /// The method that both have.
+        /// Their method.
         method: String,
-        /// The path that both have.
+        /// Their path.
         path: String,
         /// The name of the first operation.
         first: String,
         /// The name of the second operation.
         second: String,
     },
-    /// An operation takes a body, but not as `application/json`.
+    /// An operation takes a body, but not `application/json`.
     #[error(
         "the contract's operation {operation} takes a body of {found}; the mock knows only application/json"
     )]
     MediaType {
         /// The name of the operation.
         operation: String,
-        /// The media types that it declares.
+        /// The media types that the contract declares.
         found: String,
     },
     /// A schema does not compile.
@@ -279,22 +280,22 @@ pub enum ContractError {
     Schema {
         /// The name of the operation.
         operation: String,
-        /// Which of its schemas it is.
+        /// Which of the operation's schemas it is.
         place: String,
-        /// What the compiler says.
+        /// The compiler's message.
         message: String,
     },
 }
 
-/// Says why rules of redaction cannot be used.
+/// An error from reading redaction rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}: {problem}; {next}", .place.as_ref().map(|place| format!(", {place}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct RedactionError {
-    /// The file, or what the rules were told by.
+    /// The file or other source of the rules.
     pub file: String,
-    /// The place in the file, as a JSON pointer or as line and column; nothing
-    /// where it is the file as such.
+    /// The place in the file, as a JSON pointer or as line and column; `None` if it is
+    /// the file as a whole.
     pub place: Option<String>,
     /// What is wrong, and what was expected.
     pub problem: String,
@@ -302,15 +303,15 @@ pub struct RedactionError {
     pub next: String,
 }
 
-/// Says why recordings could not be made, redacted or verified.
+/// An error from making, redacting or verifying recordings.
 #[cfg(feature = "record")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The contract that is built in cannot be read.
+    /// The built-in contract cannot be read.
     #[error("the built-in contract cannot be used")]
     Contract(#[from] ContractError),
-    /// The folder of recordings cannot be written or read.
+    /// The recordings folder cannot be read or written.
     #[error(
         "{} cannot be written: it must be a folder on a disk that has room and that you may write to",
         .folder.display()
@@ -318,58 +319,58 @@ pub enum RecordError {
     Folder {
         /// The folder, or the file in it.
         folder: std::path::PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The recordings cannot be read.
     #[error(transparent)]
     Recordings(#[from] LoadError),
-    /// The rules of redaction cannot be used.
+    /// The redaction rules cannot be used.
     #[error("the rules of redaction cannot be used")]
     Redaction(#[from] RedactionError),
-    /// The text is not the origin, with or without a path, of a server that may be asked.
+    /// The upstream is not a usable server origin, with or without a path.
     #[error(
         "the upstream {problem}; name its origin, and the path before that of requests if there \
          is one, such as https://api.aimlapi.com"
     )]
     Upstream {
-        /// What is wrong; nothing of the text but its origin.
+        /// What is wrong; contains nothing of the text but its origin.
         problem: String,
     },
-    /// The HTTP client does not start.
+    /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
-    /// TLS does not start, for example because this machine has no root certificates.
+    /// TLS cannot be set up, for example because this machine has no root certificates.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {address}; choose another address, or port 0 for a free one")]
     Listen {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The server cannot run on the listener.
     #[error("the server cannot run")]
     Run(#[source] io::Error),
-    /// A requested recording is not there.
+    /// There is no recording with the requested name.
     #[error("no recording is called {name}; `kontext-mock list` names those there are")]
     NoSuchRecording {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// The real server asks for a key, and there is none.
+    /// The upstream requires a key, and none is set.
     #[error("no key: set AIMLAPI_KEY to the key of {upstream}, which asks for one")]
     NoKey {
-        /// The origin of the server.
+        /// The origin of the upstream.
         upstream: String,
     },
 }
 
 #[cfg(feature = "record")]
 impl RecordError {
-    /// A folder, or a file in it, cannot be written.
+    /// An I/O error for a folder or a file in it.
     pub(crate) fn folder(folder: &std::path::Path, source: io::Error) -> Self {
         Self::Folder {
             folder: folder.to_owned(),

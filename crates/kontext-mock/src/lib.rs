@@ -1,5 +1,5 @@
-//! An offline mock of the provider's API: it checks requests against the
-//! contract and answers with recorded responses, byte for byte.
+//! An offline mock of the provider's API: it validates requests against the contract and
+//! replays recorded responses byte for byte.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), kontext_mock::StartError> {
@@ -10,11 +10,10 @@
 //! # }
 //! ```
 //!
-//! - [`MockServer`] is the mock on a free loopback port, [`router()`] the same
-//!   without a socket; [`Builder`] has the settings of both.
-//! - [`Recordings`] are the recorded exchanges, built in or from a folder.
-//! - [`Contract`] is what the provider's API is understood to be; [`check()`]
-//!   says where recordings disagree with it.
+//! - [`MockServer`] is the mock on a free loopback port, and [`router()`] is the same
+//!   without a socket. [`Builder`] has the settings of both.
+//! - [`Recordings`] are the recorded exchanges, built in or loaded from a folder.
+//! - [`Contract`] describes the provider's API; [`check()`] compares recordings with it.
 
 mod admin;
 mod builder;
@@ -60,31 +59,30 @@ pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, ver
 #[cfg(feature = "watch")]
 pub use watch::WatchMode;
 
-/// Names the request header with faults for this one request, as they are
-/// written on the command line, several separated by `;`. In an answer it names
-/// the faults that acted.
+/// The request header with faults for a single request, in the same form as on the
+/// command line and separated by `;`. In a response it lists the faults that were
+/// applied.
 pub const FAULT_HEADER: &str = "x-kontext-fault";
 
-/// The path below which the mock's own endpoints are.
+/// The path prefix of the mock's own endpoints.
 pub(crate) const ADMIN_PATH: &str = "/__mock/";
 
-/// The path below which the mock serves pictures.
+/// The path prefix of the pictures that the mock serves.
 pub(crate) const FILES_PATH: &str = "/__mock/files/";
 
-/// Names the response header that says how the recording was found.
+/// The response header that states how the recording was matched.
 ///
 /// Its values are those of [`Match`].
 pub const MATCH_HEADER: &str = "x-kontext-match";
 
-/// Names the response header that says which recording was served, such as
+/// The response header that names the served recording, such as
 /// `generate-image/add-bird`.
 pub const RECORDING_HEADER: &str = "x-kontext-recording";
 
-/// Names the response header of every error that the mock made up itself.
+/// The response header of every error that the mock itself made.
 ///
 /// Its values are `not-found`, `unauthorized`, `body-too-large`, `body-cut`,
-/// `content-encoding`, `media-type`, `not-json`, `contract`, `miss`; `session`,
-/// `fault` and `prefer` where a header for the mock is wrong; and `simulated`
-/// where a fault or the request asked for an error. A recorded error does not
-/// have it.
+/// `content-encoding`, `media-type`, `not-json`, `contract`, `miss`; `session`, `fault`
+/// and `prefer` if a header for the mock is invalid; and `simulated` if a fault or the
+/// request asked for an error. Recorded errors do not have it.
 pub const ERROR_HEADER: &str = "x-kontext-error";

@@ -1,8 +1,7 @@
-//! What the mock writes on standard error.
+//! The mock's log on standard error.
 //!
-//! A thread writes it: a pipe that nobody reads is full after some hundred lines,
-//! and whoever writes to it then waits forever. That must not be those who answer
-//! requests.
+//! A separate thread writes it: if nobody reads the pipe, it is full after some hundred
+//! lines and writes block forever. That must not block request handlers.
 
 use axum::http::request::Parts;
 use std::{
@@ -19,26 +18,26 @@ use tokio::sync::oneshot;
 
 use crate::{respond::pipeline::Answer, truncate};
 
-/// Where the provider's service is; the page of the provider names it.
+/// The origin of the provider's service.
 const PROVIDER: &str = "https://api.aimlapi.com";
 
-/// How many lines may wait. More are dropped and counted.
+/// The maximum number of queued lines. Further lines are dropped and counted.
 const WAITING: usize = 10_000;
 
-/// How long the writer rests after it has written: lines that come meanwhile are
-/// written together, and whoever sends one need not wake a thread.
+/// How long the writer pauses after a write, so that lines are batched and senders need
+/// not wake the thread for each.
 const REST: Duration = Duration::from_millis(5);
 
-/// How long the end of a server waits for its log.
+/// How long a stopping server waits for its log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What waits for the writer.
+/// The queue of the writer thread.
 #[derive(Default)]
 struct Waiting {
     text: String,
     lines: usize,
     dropped: u64,
-    /// Whom to tell when the lines above are written.
+    /// Notified when the lines above are written.
     flushes: Vec<oneshot::Sender<()>>,
 }
 
@@ -49,17 +48,17 @@ static WAITING_LINES: Mutex<Waiting> = Mutex::new(Waiting {
     flushes: Vec::new(),
 });
 
-/// Whether the writer could be started, once there was a line.
+/// Whether the writer thread was started; set on the first line.
 static WRITER: OnceLock<bool> = OnceLock::new();
 
-/// Tells the writer that something waits after nothing did.
+/// Wakes the writer when the queue is no longer empty.
 static ARRIVED: Condvar = Condvar::new();
 
 fn waiting() -> MutexGuard<'static, Waiting> {
     WAITING_LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adds a line to those that are written next.
+/// Queues a line.
 pub(crate) fn write(line: fmt::Arguments<'_>) {
     if !is_started() {
         return;
@@ -76,8 +75,8 @@ pub(crate) fn write(line: fmt::Arguments<'_>) {
     }
 }
 
-/// Waits until what was written before is on standard error, for at most a
-/// second: where nobody reads it, it never is.
+/// Waits until the queued lines are written, for at most a second: if nobody reads
+/// standard error, they never are.
 pub(crate) async fn flush_soon() {
     if WRITER.get() != Some(&true) {
         return;
@@ -88,8 +87,8 @@ pub(crate) async fn flush_soon() {
     let _ = tokio::time::timeout(FLUSH_TIMEOUT, is_done).await;
 }
 
-/// Whether there is a writer, which is started by the first who asks. Where no thread
-/// can be started there is no log.
+/// Whether the writer thread runs; starts it on the first call. If no thread can be
+/// started, there is no log.
 fn is_started() -> bool {
     *WRITER.get_or_init(|| {
         let thread = thread::Builder::new().name("kontext-mock-log".to_owned());
@@ -97,13 +96,14 @@ fn is_started() -> bool {
     })
 }
 
-/// Writes what comes. Where standard error is closed, nobody wants to know.
+/// Writes queued lines. Errors are ignored, because a closed standard error cannot report
+/// them.
 fn run() {
     let mut batch = Waiting::default();
     loop {
         let is_idle = |waiting: &mut Waiting| waiting.lines == 0 && waiting.flushes.is_empty();
         let found = ARRIVED.wait_while(waiting(), is_idle);
-        // The space of the last batch is used again.
+        // The swap reuses the buffer of the last batch.
         mem::swap(
             &mut *found.unwrap_or_else(PoisonError::into_inner),
             &mut batch,
@@ -125,7 +125,7 @@ fn run() {
     }
 }
 
-/// What a line says of a request.
+/// The log line of a request.
 pub(crate) struct Line<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) session: Option<&'a str>,
@@ -134,7 +134,8 @@ pub(crate) struct Line<'a> {
     pub(crate) faults: &'a [String],
 }
 
-/// Never a header, a query or a body.
+/// Never contains a header. The note can quote values of the query and body that differ
+/// from the recording, with secrets redacted.
 impl fmt::Display for Line<'_> {
     fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { parts, answer, .. } = self;
@@ -181,18 +182,18 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// The time in UTC, to the millisecond.
+/// The current time in UTC, with milliseconds.
 pub(crate) fn now() -> impl fmt::Display {
     humantime::format_rfc3339_millis(SystemTime::now())
 }
 
-/// The command that records what no recording answers.
+/// The command that records requests which no recording matches.
 pub(crate) fn record_command(folder: Option<&Path>) -> String {
     let folder = folder.map_or_else(|| "RECORDINGS".to_owned(), quoted);
     format!("kontext-mock record --upstream {PROVIDER} --recordings {folder}")
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell.
 pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
@@ -202,7 +203,7 @@ pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// An error with its causes in one text.
+/// Formats an error with its causes.
 pub(crate) fn with_causes(error: &impl Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

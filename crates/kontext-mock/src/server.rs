@@ -1,4 +1,4 @@
-//! The mock on a socket, and what a test asks it while it runs.
+//! The mock on a socket, and its API for tests.
 
 use std::{
     io,
@@ -25,8 +25,8 @@ use crate::{
 /// How long [`MockServer::stop`] waits for requests in flight.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// A mock that listens on a socket. Dropping it stops it at once, and frees the
-/// port before it returns.
+/// A mock that listens on a socket. Dropping it stops it immediately; the port is free
+/// when the drop returns.
 #[derive(Debug)]
 pub struct MockServer {
     /// At least one.
@@ -38,7 +38,7 @@ pub struct MockServer {
 }
 
 impl MockServer {
-    /// Starts to serve on a listener.
+    /// Starts serving on the listeners.
     pub(crate) fn run(listeners: Vec<TcpListener>, mock: Arc<Mock>) -> io::Result<Self> {
         let addresses = listeners.iter().map(TcpListener::local_addr);
         let addresses: Vec<_> = addresses.collect::<io::Result<_>>()?;
@@ -51,49 +51,49 @@ impl MockServer {
         })
     }
 
-    /// Starts with the recordings that are built in, on a free port of
-    /// 127.0.0.1, and matches strictly.
+    /// Starts a mock with the built-in recordings and strict matching, on a free port of
+    /// 127.0.0.1.
     ///
     /// # Errors
     ///
-    /// Fails as [`Builder::start`] does.
+    /// The same as [`Builder::start`].
     pub async fn start() -> Result<Self, StartError> {
         Builder::default().start().await
     }
 
-    /// Starts to set up a mock.
+    /// Returns a builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The origin to send requests to, such as `http://127.0.0.1:4010`,
-    /// without a slash at the end.
+    /// The origin to send requests to, such as `http://127.0.0.1:4010`, without a
+    /// trailing slash.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
     }
 
-    /// The address that the mock listens on.
+    /// The first address that the mock listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
 
-    /// All addresses that the mock listens on, the first one first.
+    /// All addresses that the mock listens on.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Stops gracefully: takes no more connections, finishes the requests in
-    /// flight for at most two seconds, and frees the port.
+    /// Stops gracefully: accepts no more connections, waits at most two seconds for
+    /// requests in flight, and frees the port.
     pub async fn stop(mut self) {
         self.drain(GRACE).await;
     }
 
-    /// Stops gracefully as [`stop`](Self::stop) does, and waits for requests in
-    /// flight for at most so long; for those that have not been received whole,
-    /// at most two seconds. What happened can be asked for afterwards, too.
+    /// Stops gracefully like [`stop`](Self::stop), but waits up to `patience` for
+    /// requests in flight; for requests that have not been fully received, at most two
+    /// seconds. The server's records can still be queried afterwards.
     pub async fn drain(&mut self, patience: Duration) {
         if let Some(mut running) = self.running.take() {
             running.drain(patience).await;
@@ -109,8 +109,8 @@ impl MockServer {
 }
 
 impl MockServer {
-    /// The last requests that the mock received, of all sessions, the oldest
-    /// first; at most [`JOURNAL_ENTRIES`](crate::JOURNAL_ENTRIES).
+    /// The last requests that the mock received, across all sessions, oldest first; at
+    /// most [`JOURNAL_ENTRIES`](crate::JOURNAL_ENTRIES).
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.mock.journal.received(None)
@@ -124,26 +124,26 @@ impl MockServer {
         received
     }
 
-    /// How many requests no recording answered since the start, in all
+    /// The number of requests since the start that no recording answered, across all
     /// sessions; [`reset`](Self::reset) does not change it.
     #[must_use]
     pub fn miss_count(&self) -> u64 {
         self.mock.misses()
     }
 
-    /// What the provider would have billed, in all sessions.
+    /// What the provider would have billed, across all sessions.
     #[must_use]
     pub fn billed(&self) -> Billed {
         self.mock.sessions.billed()
     }
 
-    /// How the requests without a session ended.
+    /// The outcomes of the requests without a session.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.mock.sessions.unnamed().state().counts
     }
 
-    /// The recordings as they are served now.
+    /// The recordings that are served now.
     #[must_use]
     pub fn recordings(&self) -> Recordings {
         self.mock.recordings()
@@ -162,18 +162,18 @@ impl MockServer {
         loaded.set.stale().map(str::to_owned).collect()
     }
 
-    /// What stands in the folder of the recordings and belongs to none; it is skipped.
+    /// Files in the recordings folder that belong to no recording and are skipped.
     #[must_use]
     pub fn strays(&self) -> Vec<Defect> {
         self.mock.loaded().set.recordings.strays().to_vec()
     }
 
-    /// Expects that every recording has answered a request.
+    /// Asserts that every recording has answered a request. Call it at the end of a test
+    /// to find recordings that are no longer needed.
     ///
     /// # Panics
     ///
-    /// Panics where one has not, and names it: it is what a test calls at its
-    /// end, so that recordings that nobody needs any more are noticed.
+    /// Panics if a recording has answered no request; the message names all of them.
     #[track_caller]
     pub fn assert_all_used(&self) {
         let unused = self.unused();
@@ -184,32 +184,32 @@ impl MockServer {
         );
     }
 
-    /// Replaces the faults that happen to requests without a session.
+    /// Replaces the faults for requests without a session.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = impl Into<Fault>>) {
         set_faults(&self.mock.sessions.unnamed(), faults);
     }
 
-    /// Forgets everything that happened, and sets faults and sessions back
-    ///  to the start.
+    /// Forgets all requests, charges and used recordings, resets the faults, and drops
+    /// the named sessions.
     pub fn reset(&self) {
         self.mock.reset(None);
     }
 
-    /// Reads the recordings again, and says how many there are. All of them are
-    /// served from then on or, if one of them is wrong, the earlier ones.
+    /// Reloads the recordings and returns their number. If any recording is invalid, the
+    /// previous set is still served.
     ///
     /// # Errors
     ///
-    /// Fails where they cannot be read or disagree with the contract.
+    /// Fails if the recordings cannot be read or disagree with the contract.
     pub fn reload(&self) -> Result<usize, StartError> {
         self.mock.reload()
     }
 
-    /// A part of the mock that shares with others only what it serves: for
-    /// tests that share a server. Requests belong to it by the header
-    /// [`SESSION_HEADER`](crate::SESSION_HEADER).
+    /// A session of the mock, for tests that share a server: it has its own faults,
+    /// counters and charges, and shares the recordings and settings. Requests select it
+    /// with the header [`SESSION_HEADER`](crate::SESSION_HEADER).
     ///
-    /// Nothing where the name is not 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
+    /// Returns `None` unless the name is 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
     #[must_use]
     pub fn session(&self, name: &str) -> Option<SessionHandle> {
         self.mock.sessions.named(name).ok()?;
@@ -228,19 +228,19 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// The name that requests have in `x-kontext-session`.
+    /// The value of `x-kontext-session` for requests of this session.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The last requests of this session, the oldest first.
+    /// The last requests of this session, oldest first.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.mock.journal.received(Some(&self.name))
     }
 
-    /// Those of them that no recording answered.
+    /// Those of the last requests that no recording answered.
     #[must_use]
     pub fn misses(&self) -> Vec<Received> {
         let mut received = self.received();
@@ -254,7 +254,7 @@ impl SessionHandle {
         self.session().state().billed
     }
 
-    /// How the requests of this session ended.
+    /// The outcomes of the requests of this session.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.session().state().counts
@@ -265,16 +265,15 @@ impl SessionHandle {
         set_faults(&self.session(), faults);
     }
 
-    /// Forgets what happened in this session, and sets its faults
-    /// back to the start.
+    /// Forgets the requests and charges of this session, and resets its faults.
     pub fn reset(&self) {
         self.mock.reset(Some(&self.session()));
     }
 
-    /// It may have been forgotten since, and then starts again.
+    /// The session; it starts anew if it was dropped in the meantime.
     fn session(&self) -> Arc<Session> {
         let session = self.mock.sessions.named(&self.name);
-        // The name was taken when the handle was made.
+        // The name was validated when the handle was made.
         session.unwrap_or_else(|_| self.mock.sessions.unnamed())
     }
 }

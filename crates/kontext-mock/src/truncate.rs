@@ -1,14 +1,14 @@
-//! Writes values so short that a person reads them.
+//! Truncates values for messages.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
-/// How many bytes of a value a message shows.
+/// The maximum length of a value in a message, in bytes.
 const VALUE_BYTES: usize = 80;
 
-/// Takes bytes up to a limit, then fails: so that the start of a value of many
-/// megabytes costs no more than what is shown.
+/// A writer that fails at a limit, so that formatting a value of many megabytes costs no
+/// more than what is shown.
 struct Limited {
     bytes: Vec<u8>,
     limit: usize,
@@ -30,15 +30,14 @@ impl Write for Limited {
     }
 }
 
-/// Writes a value as compact JSON of at most 80 bytes; what is cut off is
-/// replaced by `…`.
+/// Formats a value as compact JSON, truncated to 80 bytes; `…` replaces the rest.
 pub(crate) fn value(value: &Value) -> String {
     let mut start = Limited {
         bytes: Vec::new(),
         limit: VALUE_BYTES + 1,
     };
-    // It fails when the limit is reached, which is what it is for. A string is
-    // looked at as a whole before any of it is written.
+    // Writing fails at the limit, as intended. A string is cut before, because serde_json
+    // scans all of it before it writes any.
     let _ = match value {
         Value::String(string) => {
             serde_json::to_writer(&mut start, beginning(string, VALUE_BYTES + 1))
@@ -48,8 +47,7 @@ pub(crate) fn value(value: &Value) -> String {
     text(&String::from_utf8_lossy(&start.bytes), VALUE_BYTES)
 }
 
-/// Cuts a text to at most so many bytes, between two characters; what is cut
-/// off is replaced by `…`.
+/// Truncates a text to this many bytes, at a character boundary; `…` replaces the rest.
 pub(crate) fn text(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
@@ -57,7 +55,7 @@ pub(crate) fn text(text: &str, bytes: usize) -> String {
     format!("{}…", beginning(text, bytes))
 }
 
-/// The beginning of a text, of at most so many bytes.
+/// The beginning of a text, at most this many bytes.
 pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len()))
         .rev()

@@ -15,35 +15,35 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::{log, state::Mock};
 
-/// How long nothing may change before the files are read: a recording is
-/// several files, and an editor writes each of them in several steps.
+/// How long no file may change before a reload: a recording has several files, and an
+/// editor writes each of them in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// How long changes that follow each other are waited for in all.
+/// How long a series of changes can delay a reload.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// How often the files are looked at where no event would tell of a change.
+/// The polling interval, when file system events are not available.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// By how much the clock that stamps files can be behind the system's clock, and
-/// some: Linux stamps with the time of the last tick, at most 10 ms ago.
+/// How far the clock for file timestamps can lag behind the system clock, plus a margin:
+/// Linux uses the time of the last tick, at most 10 ms ago.
 const STAMP_RESOLUTION: Duration = Duration::from_millis(50);
 
-/// How many symbolic links a path may lead through, as on Linux.
+/// The maximum number of symbolic links in a path, as on Linux.
 const MOST_LINKS: usize = 40;
 
-/// How a mock notices that the files of its recordings have changed.
+/// How a mock detects changes to the files of its recordings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchMode {
-    /// Not at all: they are read at the start, and when they are reloaded.
+    /// Not at all: they are read at start and on an explicit reload.
     #[default]
     Off,
-    /// By the events of the file system; where the system has no watch left to
-    /// give, as [`Poll`](Self::Poll), which standard error says.
+    /// By file system events. If the system cannot provide a watch, falls back to
+    /// [`Poll`](Self::Poll) and says so on standard error.
     Auto,
-    /// By looking at every file once a second: for network file systems and
-    /// folders that are mounted into a container, which have no events.
+    /// By checking every file once a second: for network file systems and folders that
+    /// are mounted into a container, which have no events.
     Poll,
 }
 
@@ -54,32 +54,32 @@ impl From<bool> for WatchMode {
     }
 }
 
-/// Watches until it is dropped.
+/// A running watch; it stops when dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// The thread ends with the last sender.
+    /// The thread ends when the last sender is dropped.
     _changes: Sender<Change>,
     _source: Option<Source>,
 }
 
-/// What tells of events, shared with the thread that moves the watches.
+/// The event source, shared with the thread that updates the watches.
 type Source = Arc<Mutex<RecommendedWatcher>>;
 
-/// Something that happened to the files.
+/// A change of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Known,
-    /// The system dropped events, so the files have to be compared. Reading
-    /// thousands of them is enough to overflow its queue.
+    /// The system dropped events, so the files must be compared. Reading thousands of
+    /// files can overflow its queue.
     Unknown,
 }
 
-/// A folder that is watched, before a thread follows its changes.
+/// A watched folder, before a thread follows its changes.
 #[derive(Debug)]
 pub(crate) struct Watched {
     folder: PathBuf,
-    /// The folder and the links on the way to it: what happens to these paths,
-    /// or below them, matters.
+    /// The folder and the symbolic links on the way to it; events at or below these paths
+    /// matter.
     roots: Arc<Mutex<Vec<PathBuf>>>,
     sender: Sender<Change>,
     changes: Receiver<Change>,
@@ -93,15 +93,15 @@ struct Follower {
     folder: PathBuf,
     roots: Arc<Mutex<Vec<PathBuf>>>,
     changes: Receiver<Change>,
-    /// Nothing where the files are polled.
+    /// `None` if the files are polled.
     source: Option<Weak<Mutex<RecommendedWatcher>>>,
-    /// The files that are served, as they were before they were read.
+    /// The fingerprint of the served files, taken before they were read.
     seen: Fingerprint,
 }
 
 impl Watched {
-    /// Watches a folder. Whatever changes after that is noticed, so the
-    /// recordings are to be read after it, not before.
+    /// Starts watching a folder. Changes after this call are noticed, so read the
+    /// recordings after it.
     pub(crate) fn new(folder: &Path, mode: WatchMode) -> Self {
         Self::with_source(folder, mode, notify::recommended_watcher)
     }
@@ -139,8 +139,8 @@ impl Watched {
         }
     }
 
-    /// Has a mock, whose recordings were read since, reload them after each
-    /// change.
+    /// Reloads the recordings of a mock after each change. The mock must have read them
+    /// after [`new`](Self::new).
     pub(crate) fn follow(self, mock: &Arc<Mock>) -> io::Result<Watch> {
         let follower = Follower {
             mock: Arc::downgrade(mock),
@@ -175,10 +175,10 @@ impl Follower {
         }
     }
 
-    /// Waits for a change and the end of those that follow it. Returns whether
-    /// there really was one, or `None` once the [`Watch`] is dropped.
+    /// Waits for a burst of changes to end. Returns whether the files changed, or `None`
+    /// once the [`Watch`] is dropped.
     fn next(&self) -> Option<bool> {
-        // Where the folder is gone, nothing may tell that there is one again.
+        // If the folder is gone, there may be no event when it reappears.
         let wait = if self.source.is_none() || self.seen.entries.is_empty() {
             POLL_INTERVAL
         } else {
@@ -190,7 +190,7 @@ impl Follower {
             Err(RecvTimeoutError::Timeout) => true,
             Err(RecvTimeoutError::Disconnected) => return None,
         };
-        // Files that never come to rest must not hold the others up.
+        // Files that keep changing must not delay the reload forever.
         let start = Instant::now();
         let mut last = self.source.is_none().then(|| Fingerprint::of(&self.folder));
         while start.elapsed() < LONGEST {
@@ -216,10 +216,10 @@ impl Follower {
         self.seen.is_recent || Fingerprint::of(&self.folder).entries != self.seen.entries
     }
 
-    /// Reloads the recordings and says so.
+    /// Reloads the recordings and logs the result.
     fn reload(&mut self, mock: &Mock) {
-        // The folders may be others now. They are watched before they are looked
-        // at, and looked at before they are read, so no change falls in between.
+        // The links may have changed. Watch before taking the fingerprint, and take it
+        // before reading the files, so that no change is missed.
         if let Some(source) = self.source.as_ref().and_then(Weak::upgrade) {
             let mut watcher = source.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = watch(&mut watcher, &self.folder, &self.roots)
@@ -249,7 +249,7 @@ fn say_polling(folder: &Path, error: &notify::Error) {
     ));
 }
 
-/// Passes on the events that matter.
+/// Forwards the relevant events.
 struct Handler {
     roots: Arc<Mutex<Vec<PathBuf>>>,
     sender: Sender<Change>,
@@ -272,13 +272,13 @@ impl notify::EventHandler for Handler {
             // An error can hide a change.
             Err(_) => Change::Unknown,
         };
-        // It cannot be sent once the watch is dropped.
+        // Sending fails once the watch is dropped.
         let _ = self.sender.send(change);
     }
 }
 
-/// Watches a folder with all that is in it, and each link on the way to it,
-/// whose swap makes it another folder; forgets what was watched before.
+/// Watches a folder recursively, and each symbolic link on the way to it, since replacing
+/// a link changes the folder. Removes the previous watches.
 fn watch(
     watcher: &mut RecommendedWatcher,
     folder: &Path,
@@ -293,18 +293,18 @@ fn watch(
     };
     let _ = watcher.unwatch(folder);
     for parent in before.iter().filter_map(|root| root.parent()) {
-        // It may be gone, and with it what is to be undone.
+        // It may be gone, and its watch with it.
         let _ = watcher.unwatch(parent);
     }
     for parent in now.iter().filter_map(|root| root.parent()) {
-        // One that cannot be watched is not worth polling: nearly always the
-        // events of the folder itself are enough.
+        // A failure here does not justify polling: the events of the folder itself are
+        // nearly always enough.
         let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
     }
     watcher.watch(folder, RecursiveMode::Recursive)
 }
 
-/// The symbolic links that lead to a folder.
+/// The symbolic links on the way to a folder.
 fn links(folder: &Path) -> Vec<PathBuf> {
     let mut links = Vec::new();
     let mut path = folder.to_owned();
@@ -327,27 +327,27 @@ fn links(folder: &Path) -> Vec<PathBuf> {
     links
 }
 
-/// What tells whether files are still those that were read.
+/// The state of the files, to detect changes.
 #[derive(Debug)]
 struct Fingerprint {
-    /// In the order of their paths; none where the folder is gone.
+    /// Sorted by path; empty if the folder is gone.
     entries: Vec<Entry>,
-    /// Whether a file was stamped so short a time ago that a change since then
-    /// may have got the same stamp.
+    /// Whether a file was modified so recently that a later change may have the same
+    /// timestamp.
     is_recent: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     path: PathBuf,
-    /// Device and inode, where the system has them.
+    /// Device and inode, if available.
     identity: (u64, u64),
-    /// Length in bytes and time of the last change; nothing of a folder.
+    /// Length in bytes and modification time; `None` for folders.
     content: Option<(u64, Option<SystemTime>)>,
 }
 
 impl Fingerprint {
-    /// Looks at the files of a folder, as far as recordings are looked for.
+    /// Takes the fingerprint of a folder, as deep as recordings are searched.
     fn of(folder: &Path) -> Self {
         let now = SystemTime::now();
         let mut entries = Vec::new();
@@ -361,8 +361,8 @@ impl Fingerprint {
     }
 }
 
-/// Adds what stands at a path, and below it so many folders deep. What cannot be
-/// looked at is left out.
+/// Adds the entry at a path and those below it, up to `depth` folders deep. Skips
+/// unreadable entries.
 fn add_entries(path: &Path, depth: usize, entries: &mut Vec<Entry>) {
     let Ok(found) = fs::metadata(path) else {
         return;
@@ -425,7 +425,8 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let first = entries();
         assert_eq!(first, entries());
-        // Another length, another time, another file of the same length and time.
+        // Change the length, then the time, then replace the file with one of the same
+        // length and time.
         fs::write(&file, "longer").unwrap();
         assert_ne!(first, entries());
         let time = fs::metadata(&file).unwrap().modified().unwrap();
@@ -447,8 +448,8 @@ mod tests {
         assert_eq!(Fingerprint::of(&folder.path().join("none")).entries, []);
     }
 
-    /// Without it, polling would miss a change that got the same stamp as the
-    /// file that was read.
+    /// Without this, polling would miss a change with the same timestamp as the file that
+    /// was read.
     #[test]
     fn files_that_were_just_written_are_recent() {
         let folder = tempfile::TempDir::new().unwrap();
