@@ -6,11 +6,11 @@
 //! 1. `document`: parses JSON and checks that it is an OpenAPI 3.0 document.
 //! 2. `overlay`: applies our corrections, strictly.
 //! 3. `prune`, `normalise`: remove unreachable components and repair defects that carry no
-//! meaning.
+//!    meaning.
 //! 4. `supported`: reports what the generators don't support, while pointers are still
-//! those of the published document.
+//!    those of the published document.
 //! 5. `hoist`, `pages`, `merge`, `effective`: name inline schemas and merge the documents
-//! into one, in canonical order.
+//!    into one, in canonical order.
 //! 6. `contract`, `fold` and `view`, `rust`: generate the outputs.
 //!
 //! [`generate`] runs all of them. [`surface`] compares the generated Rust API with an

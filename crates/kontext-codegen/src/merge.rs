@@ -57,7 +57,7 @@ pub(crate) fn merge(
         }
     }
     Problems::none_or(problems)?;
-    // Of a schema that is inline in one document and a component in another, one is unused.
+    // A component is unused if the document merged first has the same schema inline.
     prune::prune(FILE, &mut document)?;
     Ok((document, origins))
 }

@@ -63,12 +63,13 @@ fn models<'a>(document: &'a Value, schema: &'a Value, property: &str) -> Option<
     values.iter().map(Value::as_str).collect()
 }
 
-/// Makes the request of each operation that other documents also describe a component named
-/// after the page.
+/// Marks the request schema of each shared operation to become a component named after the
+/// page.
 ///
 /// # Errors
 ///
-/// The property that distinguishes a request from those of other pages is missing.
+/// A request has no required `model` with an enum to distinguish it from those of other
+/// pages, or a name is invalid.
 pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Problems> {
     let file = part.file.rsplit('/').next().unwrap_or_default();
     let stem = file.strip_suffix(".json").unwrap_or(file);

@@ -3,24 +3,24 @@
 //! It is derived by these transformations, each with its reason:
 //!
 //! 1. Error responses are removed: errors are decoded by hand, because a gateway's HTML
-//! must not become a decode error without a status.
+//!    must not become a decode error without a status.
 //! 2. A success response is declared as bytes, so that the client can stream it and keep it
-//! unmodified. Its schema stays in the components, but [`crate::rust`] generates no type
-//! for it.
+//!    unmodified. Its schema stays in the components, but [`crate::rust`] generates no type
+//!    for it.
 //! 3. Inline bodies are named after their operation. A body with several pages is left to
-//! [`crate::rust`]: an enum of the structs that its pages fold into.
+//!    [`crate::rust`]: an enum of the structs that its pages fold into.
 //! 4. String enums become components that typify leaves to [`crate::rust`]: typify's
-//! variant names depend on the other values.
+//!    variant names depend on the other values.
 //! 5. Defaults are removed, so that only what the caller set is sent.
 //! 6. Limits are removed: the generators would enforce only half of them. Code generated
-//! from the effective document checks them all in one place.
+//!    from the effective document checks them all in one place.
 //! 7. Integers are 64 bits wide, unsigned if no value is negative.
 //! 8. Objects keep unknown members.
 //! 9. Enums used only in responses are plain strings: a new value is not an error.
 //! 10. Inline objects and unions become components named after their place, so that no two
-//! types silently share a name.
+//!     types silently share a name.
 //! 11. Titles, examples and vendor extensions are removed: editing the documentation must
-//! not rename a type. The remaining documentation is kept as it is.
+//!     not rename a type. The remaining documentation is kept as it is.
 
 mod bodies;
 

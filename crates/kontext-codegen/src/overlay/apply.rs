@@ -18,8 +18,8 @@ use crate::{
 /// `document_file` is the published file, relative to the workspace. Each overlay comes
 /// with the number of documents that it applies to. A failing action is still applied where
 /// possible, so that later actions that build on it are checked on their own; the document
-/// is then good for nothing else. `is_complete` is false if an overlay could not be parsed:
-/// it may have created a missing target, so missing targets are not reported.
+/// must not be used then. `is_complete` is false if an overlay could not be parsed: it might
+/// create a missing target, so missing targets are not reported.
 pub(crate) fn apply(
     document_file: &str,
     document: &mut Value,

@@ -60,9 +60,9 @@ pub(crate) struct Action {
     pub target: String,
     /// The parsed target.
     pub path: JsonPath,
-    /// A subset of the expected value of the target.
+    /// The expected subset of the target's value.
     pub expect: Option<Value>,
-    /// The whole expected value of the target.
+    /// The expected value of the target as a whole.
     pub expect_exact: Option<Value>,
     /// Members that the target must not have.
     pub expect_absent: Vec<String>,
