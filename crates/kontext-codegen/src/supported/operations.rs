@@ -58,7 +58,7 @@ fn not_passed_on(at: &str, value: &Value, found: &mut Found<'_>) {
     );
 }
 
-/// Rejects server URLs with a path: the client sends to an origin and would omit it.
+/// Rejects server URLs with variables or a path: the client sends to a fixed origin only.
 fn servers(document: &Value, found: &mut Found<'_>) {
     for (index, server) in document["servers"]
         .as_array()
@@ -95,7 +95,7 @@ fn servers(document: &Value, found: &mut Found<'_>) {
     }
 }
 
-/// Rejects everything in a path item but operations: it would be ignored.
+/// Checks paths and their items. Settings shared by all operations of a path would be ignored.
 fn path_items(document: &Value, found: &mut Found<'_>) {
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         let at = child("/paths", path);
