@@ -1,4 +1,4 @@
-//! `cargo xtask drift`: what changed between two documents, and whom it breaks.
+//! `cargo xtask drift`: compares two documents and reports breaking changes.
 
 mod client;
 pub(crate) mod input;
@@ -24,13 +24,14 @@ use serde::Serialize;
 use client::{Effect, Generated, generated};
 use input::{Page, Source};
 
-/// Something gates.
+/// Exit code: a finding gates.
 const GATED: u8 = 1;
 
-/// Something could not be read, or not be decided.
+/// Exit code: something could not be read or decided.
 const UNDECIDED: u8 = 2;
 
-/// The stack of the threads that generate clients, in bytes: documents may be nested.
+/// The stack size of the threads that generate clients, in bytes: documents may be deeply
+/// nested.
 const STACK: usize = 32 << 20;
 
 #[derive(Debug, clap::Args)]
@@ -142,7 +143,7 @@ impl From<Level> for Wire {
     }
 }
 
-/// Runs the command; see the exit codes in its help.
+/// Runs the command; the exit codes are in its help.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let outcome = outcome(arguments).and_then(|done| {
         for message in &done.notes {
@@ -160,7 +161,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// What a run has to say when nothing stopped it.
+/// The output of a successful run.
 #[derive(Default)]
 struct Done {
     text: String,
@@ -252,7 +253,7 @@ fn outcome(arguments: &Arguments) -> Result<Done, String> {
     })
 }
 
-/// A report with what only this command knows.
+/// The report, extended with what only this command adds.
 #[derive(Serialize)]
 struct Whole<'a> {
     format: u32,
@@ -263,13 +264,13 @@ struct Whole<'a> {
     ignored: &'a [Ignored],
 }
 
-/// A document that was read.
+/// A parsed document and its source.
 struct Read {
     source: Source,
     document: Document,
 }
 
-/// Reads both documents, and says of both if they are unreadable.
+/// Reads both documents, and reports both errors if neither is readable.
 fn documents(old: &Path, new: &Path) -> Result<(Read, Read), String> {
     let read = |path: &Path| {
         let source = input::read(path)?;
@@ -284,14 +285,14 @@ fn documents(old: &Path, new: &Path) -> Result<(Read, Read), String> {
     }
 }
 
-/// The pages that the documents are of. Beside a page of ours, the other document is
-/// another version of it: without its overlays their clients could not be compared.
+/// The pages of the documents. If only one belongs to a page, the other is treated as
+/// another version of it: without the overlays, the clients could not be compared.
 fn pages<'a>(old: &'a Read, new: &'a Read) -> (Option<&'a Page>, Option<&'a Page>) {
     let (old, new) = (old.source.page.as_ref(), new.source.page.as_ref());
     (old.or(new), new.or(old))
 }
 
-/// Compares the documents, and generates the client of each meanwhile.
+/// Compares the documents while generating both clients in parallel.
 fn compared(old: &Read, new: &Read) -> Result<(Report, (Generated, Generated)), String> {
     let pages = pages(old, new);
     thread::scope(|scope| {
@@ -303,7 +304,7 @@ fn compared(old: &Read, new: &Read) -> Result<(Report, (Generated, Generated)), 
         let before = start(&old.source, pages.0)?;
         let after = start(&new.source, pages.1)?;
         let report = compare(&old.document, &new.document);
-        // Panics of the generator are caught inside.
+        // Generator panics are caught inside the thread.
         let panicked = |_| "generating a client panicked; report it with the documents".to_owned();
         let before = before.join().map_err(panicked)?;
         let after = after.join().map_err(panicked)?;
@@ -316,7 +317,7 @@ fn ignore_file(path: &Path) -> Result<IgnoreFile, String> {
     IgnoreFile::parse(name, &text).map_err(|error| error.to_string())
 }
 
-/// Starts an ignore file, and says what to do with it.
+/// Creates an ignore file, and returns instructions for it.
 fn write_ignore(
     path: &Path,
     report: &Report,
@@ -358,10 +359,10 @@ fn code(report: &Report, is_undecided: bool, arguments: &Arguments) -> u8 {
     }
 }
 
-/// Writes a text to standard output at once.
+/// Writes a text to standard output.
 ///
-/// A text with colours loses them where nobody wants any; any other one is written
-/// byte for byte. That no one reads on, as behind `head`, is not an error of ours.
+/// Strips colours if the output doesn't support them; a text without colours is written
+/// byte for byte. A broken pipe, for example to `head`, is not an error.
 fn print(text: &str, has_colors: bool) -> Result<(), String> {
     fn write(mut output: impl Write, text: &str) -> io::Result<()> {
         output.write_all(text.as_bytes())?;
@@ -380,18 +381,18 @@ fn print(text: &str, has_colors: bool) -> Result<(), String> {
     }
 }
 
-/// Writes to standard error.
+/// Writes a line to standard error.
 fn note(message: &str) {
-    // Where standard error is closed, nobody wants to know.
+    // Nothing can be reported if standard error is closed.
     let _ = writeln!(anstream::stderr(), "{message}");
 }
 
-/// Says that a rule is unknown, and which have similar names.
+/// The message for an unknown rule, with similar names.
 fn unknown(name: &str) -> String {
     let mut near: Vec<(usize, &str)> = rules()
         .iter()
         .map(|rule| {
-            // A part of a name is near all that have it.
+            // Rules that contain the name are the closest.
             let distance = if name.len() > 2 && rule.id.contains(name) {
                 0
             } else {

@@ -1,7 +1,7 @@
-//! `cargo xtask import`: a page of the provider becomes a published document and
-//! recordings, and what contradicts itself is told.
+//! `cargo xtask import`: imports a page of the provider as a published document and
+//! recordings, and reports contradictions.
 //!
-//! Everything is read and judged before the first file changes.
+//! Everything is read and checked before the first file changes.
 
 mod acknowledge;
 mod checks;
@@ -37,7 +37,7 @@ const README: &str = "openapi/README.md";
 
 const CONTRACT: &str = "crates/kontext-mock/contract.json";
 
-/// The head of the table of documents in it.
+/// The header of the table of documents in the README.
 const TABLE: &str = "| published document | from | taken on | SHA-256 |\n|---|---|---|---|\n";
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     document: Option<PathBuf>,
 }
 
-/// Runs the command; see the exit codes in its help.
+/// Runs the command; the exit codes are in its help.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> ExitCode {
     match import(root, arguments) {
         Ok(code) => code,
@@ -83,7 +83,7 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     let found = checks::contradictions(&source.name, page, document, exchanges);
     let is_open = report(&found, &acknowledged);
 
-    // Without codegen, the mock goes on with the contract that it has.
+    // If codegen fails, the mock keeps its current contract.
     let (allowed, served) = match &outputs {
         Ok(outputs) => (outputs.contract.clone(), outputs.contract.clone()),
         Err(_) => {
@@ -136,13 +136,13 @@ fn import(root: &Path, arguments: &Arguments) -> Result<ExitCode, String> {
     Ok(ExitCode::from(u8::from(is_open || outputs.is_err())))
 }
 
-/// The day, as `2026-11-22`.
+/// Today's date in UTC, such as `2026-11-22`.
 fn today() -> String {
     jiff::Timestamp::now().strftime("%F").to_string()
 }
 
-/// Puts the document in the place of the one that is there, or of what we described, and
-/// says what that changes.
+/// Replaces the existing document, published or handwritten, by the imported one, and
+/// reports the changes.
 fn update(documents: &mut Vec<Input>, imported: &Imported<'_>) -> Result<(), String> {
     let new = Input {
         file: imported.document_file(),
@@ -176,14 +176,14 @@ fn update(documents: &mut Vec<Input>, imported: &Imported<'_>) -> Result<(), Str
         }
     }
     documents.retain(|one| !is_old(one));
-    // Behind the published ones stand those that we described.
+    // The handwritten documents come after the published ones.
     let is_before = |one: &Input| one.file.starts_with("openapi/published/") && one.file < new.file;
     let index = documents.iter().filter(|one| is_before(one)).count();
     documents.insert(index, new);
     Ok(())
 }
 
-/// The files of the page itself, and what should stand in them.
+/// The files of the page itself, with their new contents.
 fn own_files(root: &Path, text: &str, imported: &Imported<'_>) -> Result<Files, String> {
     let page = imported.page_file();
     let from = match (imported.has_page(), imported.document.first_line) {
@@ -208,8 +208,8 @@ fn read(root: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
     files::read(root, file).map_err(|error| error.to_string())
 }
 
-/// Prints the contradictions; true if one of them, or an entry without one, needs somebody
-/// to look at it.
+/// Prints the contradictions; returns true if one of them is not acknowledged, or an entry
+/// is outdated.
 fn report(found: &[Contradiction], acknowledged: &Acknowledged) -> bool {
     let mut open = Vec::new();
     for one in found {
@@ -251,14 +251,14 @@ fn report(found: &[Contradiction], acknowledged: &Acknowledged) -> bool {
     !open.is_empty() || !outdated.is_empty()
 }
 
-/// The README of the documents, with the row of a document as it should be.
+/// The README of the documents with an updated row for this document.
 fn readme(root: &Path, imported: &Imported<'_>, from: &str) -> Result<Vec<u8>, String> {
     let bytes = read(root, README)?.unwrap_or_else(|| TABLE.as_bytes().to_owned());
     let text = String::from_utf8(bytes).map_err(|error| format!("{README}: {error}"))?;
     let hash = format!("{:x}", Sha256::digest(&imported.document.text));
     let start = format!("| `{}.json` |", imported.name);
     let is_row = |line: &&str| line.starts_with(&start);
-    // It was taken on the day on which it became what it is.
+    // An unchanged document keeps its import date.
     if text
         .lines()
         .any(|line| is_row(&line) && line.contains(&hash))

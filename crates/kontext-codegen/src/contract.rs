@@ -1,8 +1,8 @@
-//! The contract: what travels, as JSON Schema 2020-12 per operation and status.
+//! The contract: the wire format, as JSON Schema 2020-12 per operation and status.
 //!
-//! It is made from the effective document for `kontext-mock` and for every
-//! other tool that knows JSON Schema. `nullable` and the boolean exclusive
-//! bounds of OpenAPI 3.0 are translated; `x-open-map` stays.
+//! It is generated from the effective document for `kontext-mock` and other tools that
+//! support JSON Schema. `nullable` and OpenAPI 3.0's boolean exclusive bounds are
+//! translated; `x-open-map` is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,10 @@ use crate::{
     prune,
 };
 
-/// The version of the contract's format, which readers check.
+/// The version of the contract format, which readers check.
 pub(crate) const FORMAT: u64 = 1;
 
-/// Makes the contract of an effective document.
+/// Generates the contract of an effective document.
 #[must_use]
 pub fn contract(effective: &Value) -> Value {
     let mut operations = Vec::new();
@@ -62,8 +62,8 @@ fn operation_schema(body: &Map<String, Value>) -> Option<&Value> {
     body.get("content")?.get("application/json")?.get("schema")
 }
 
-/// The pages of a request, each with the hash of what travels for its models alone, and
-/// without what is a property of other pages only.
+/// Adds the pages of a request, each with the hash of the wire format for its models alone,
+/// excluding properties that only other pages have.
 fn add_pages(entry: &mut Value, property: &str, pages: &[Page<'_>]) {
     let names = |page: &Page<'_>| {
         let properties = page.schema["properties"].as_object().into_iter().flatten();
@@ -89,14 +89,15 @@ fn add_pages(entry: &mut Value, property: &str, pages: &[Page<'_>]) {
         json!({"propertyName": property, "mapping": mapping});
 }
 
-/// The hash of what travels: method, path, security, and the bodies with what each may
-/// hold; `request_content` is that of the request. Neither documentation is part of it, nor names that
-/// are ours, nor whether a schema stands inline or is a component, nor other pages.
+/// Hashes the wire format: method, path, security and the schemas of the bodies;
+/// `request_content` is that of the request. Documentation, our own names, other pages, and
+/// whether a schema is inline or a component don't affect the hash.
 fn hash(entry: &Value, request_content: &Value) -> String {
     let mut bodies = Bodies::default();
     let none = Map::new();
     let definitions = entry["$defs"].as_object().unwrap_or(&none);
-    // Each round looks one reference further; without cycles, the last changes nothing.
+    // Each round resolves one more level of references. Without cycles, this reaches a
+    // fixed point.
     for _ in 0..definitions.len() {
         let next: BTreeMap<String, String> = definitions
             .iter()
@@ -133,10 +134,10 @@ fn hash(entry: &Value, request_content: &Value) -> String {
     digest(travels)
 }
 
-/// The hashes of schemas as far as they say what travels.
+/// Hashes of schemas that cover only the wire format.
 #[derive(Default)]
 struct Bodies {
-    /// By reference.
+    /// The hashes of definitions, by reference.
     definitions: BTreeMap<String, String>,
 }
 
@@ -171,7 +172,7 @@ impl Bodies {
                 }
                 "properties" => {
                     let properties = value.as_object().into_iter().flatten();
-                    // What is false is a property of other pages.
+                    // `false` marks a property that only other pages have.
                     properties
                         .filter(|(_, inner)| **inner != json!(false))
                         .map(|(name, inner)| (name.clone(), json!(self.of(inner))))
@@ -192,7 +193,7 @@ impl Bodies {
             };
             travels.insert(name.clone(), value);
         }
-        // One part alone is what it says.
+        // A single part is equivalent to the schema itself.
         let only = match (travels.len(), travels.iter().next()) {
             (1, Some((name, Value::Array(parts)))) if name.ends_with("Of") => match &parts[..] {
                 [Value::String(only)] => Some(only.clone()),
@@ -209,7 +210,7 @@ impl Bodies {
     }
 }
 
-/// Security as it travels: each way to be let in is a set of schemes.
+/// Security as it affects requests: each alternative is a set of schemes.
 fn schemes(security: &Value) -> Value {
     sorted(
         security
@@ -236,14 +237,14 @@ fn schemes(security: &Value) -> Value {
     )
 }
 
-/// A list whose order means nothing.
+/// Sorts a list whose order has no meaning.
 fn sorted(values: impl Iterator<Item = Value>) -> Value {
     let mut values: Vec<Value> = values.collect();
     values.sort_by_cached_key(Value::to_string);
     Value::Array(values)
 }
 
-/// A number in one spelling: `1.0` is `1`.
+/// A canonical form of a number: `1.0` becomes `1`.
 fn one_spelling(value: &Value) -> Value {
     #[expect(
         clippy::cast_possible_truncation,
@@ -305,7 +306,7 @@ fn content(content: Option<&Value>) -> Value {
         .collect()
 }
 
-/// The schemas that an operation reaches, translated.
+/// The translated schemas that an operation reaches.
 pub(crate) fn definitions(effective: &Value, operation: &Value, at: &str) -> Value {
     let mut found = BTreeMap::new();
     let mut waiting = vec![(operation, at.to_owned())];
@@ -330,11 +331,11 @@ pub(crate) fn definitions(effective: &Value, operation: &Value, at: &str) -> Val
         .collect()
 }
 
-/// Translates a schema of OpenAPI 3.0 to JSON Schema 2020-12.
+/// Translates an OpenAPI 3.0 schema to JSON Schema 2020-12.
 #[must_use]
 pub(crate) fn schema(openapi: &Value) -> Value {
     let Some(members) = openapi.as_object() else {
-        // A missing schema says nothing, so anything goes.
+        // A missing schema allows any value.
         return json!({});
     };
     let mut translated = Map::new();
@@ -378,8 +379,8 @@ pub(crate) fn schema(openapi: &Value) -> Value {
     Value::Object(translated)
 }
 
-/// Allows null. Beside a `type`, as OpenAPI 3.0.3 says, an `enum` still has to
-/// list it.
+/// Allows null. As OpenAPI 3.0.3 says, an `enum` still has to list null explicitly if there
+/// is a `type`.
 fn nullable(mut schema: Map<String, Value>) -> Value {
     match schema.remove("type") {
         Some(name) => {
@@ -395,7 +396,7 @@ mod tests {
     use super::*;
     use crate::table::{self, pairs};
 
-    /// The hash of the operation of a document whose request has the property `p`.
+    /// The hash of an operation whose request has the property `p`.
     fn hash_of(property: Value) -> String {
         hash_with(property, &mut |_| {})
     }
@@ -437,7 +438,7 @@ mod tests {
                 "type": "string", "maxLength": 9.0, "title": "T", "description": "d",
                 "default": "a", "example": "b", "deprecated": true, "x-note": 1
             }),
-            // Whether it is a component does not travel, either.
+            // Whether a schema is a component doesn't affect the wire format.
             json!({"$ref": "#/components/schemas/Word"}),
             json!({"allOf": [{"$ref": "#/components/schemas/Word"}]}),
         ] {
@@ -479,7 +480,7 @@ mod tests {
         let word = || json!({"type": "string", "maxLength": 9});
         type Change = fn(&mut Value);
         let changes: [(Value, Change); 8] = [
-            // Behind two references, of which one leads back.
+            // Behind two references, one of them recursive.
             (tree(), |document| {
                 document["components"]["schemas"]["Word"]["maxLength"] = json!(7);
             }),

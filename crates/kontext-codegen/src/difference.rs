@@ -1,4 +1,4 @@
-//! Where two schemas, or other parts of documents, differ.
+//! Differences between two schemas or other parts of documents.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use crate::{
     origins::Origins,
 };
 
-/// What is compared of two schemas.
+/// Which aspects of two schemas are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compare {
-    /// What travels.
+    /// Everything that affects the wire format.
     Wire,
-    /// Which Rust type a value has: limits are another matter.
+    /// Only the Rust type of a value, not its limits.
     Types,
 }
 
-/// A place of a document, with what stands there.
+/// A place in a document and the value there.
 #[derive(Clone, Debug)]
 pub(crate) struct Side<'a> {
     document: &'a Value,
@@ -43,7 +43,8 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// What a reference means, also one that allows null, and whether null is allowed.
+    /// Follows references, including nullable ones; also returns whether null is allowed
+    /// and whether there was a reference.
     fn meant(mut self) -> (Self, bool, bool) {
         let (mut is_nullable, mut is_reference) = (false, false);
         while let Some(members) = self.value.and_then(Value::as_object) {
@@ -83,7 +84,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// Where two documents differ: both pointers, and what stands there.
+/// The place where two documents differ: a pointer and a description for each.
 #[derive(Clone, Debug)]
 pub(crate) struct Difference {
     pub(crate) first: (String, String),
@@ -91,7 +92,7 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// In words, at the second place; `first` is where the first is from.
+    /// A message about the second place; the argument is the origin of the first.
     pub(crate) fn message(&self, (file, at): &(String, String)) -> String {
         format!(
             "{} differs from {} at {at} of {file}",
@@ -99,14 +100,14 @@ impl Difference {
         )
     }
 
-    /// Where the second and the first place are from, in one effective document.
+    /// The origins of the second and the first place, both in one effective document.
     pub(crate) fn places(&self, origins: &Origins) -> ((String, String), (String, String)) {
         (origins.of(&self.second.0), origins.of(&self.first.0))
     }
 }
 
-/// The first place where two values differ in more than their documentation. References
-/// stand for what they refer to; `seen` holds those that were compared.
+/// The first place where two values differ in more than documentation. References are
+/// followed; `seen` holds the pairs already compared.
 pub(crate) fn difference(
     first: Side<'_>,
     second: Side<'_>,
@@ -204,7 +205,7 @@ fn walk(
     }
 }
 
-/// Whether a member says nothing of what travels.
+/// Whether a member is documentation, with no effect on the wire format.
 pub(crate) fn is_documentation(name: &str) -> bool {
     match name {
         "title" | "summary" | "description" | "example" | "examples" | "externalDocs"

@@ -1,7 +1,7 @@
-//! Texts of the provider as Rust documentation.
+//! The provider's texts as Rust documentation.
 
-/// Replaces what a Rust comment must not hold, or hides from whoever reads it: control
-/// characters, a lone carriage return, and marks that change the direction of writing.
+/// Replaces characters that are invalid in Rust comments or could mislead readers: control
+/// characters, lone carriage returns, and bidirectional control characters.
 #[must_use]
 pub(crate) fn printable(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -22,8 +22,8 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Brings a text in a form in which rustdoc shows it as it is: what looks like
-/// HTML or a link stays text, and code is never run as a test.
+/// Escapes a text so that rustdoc shows it literally: HTML and links stay text, and code
+/// blocks never run as doctests.
 #[must_use]
 pub(crate) fn text(provider: &str) -> String {
     let provider = printable(provider);
@@ -31,7 +31,7 @@ pub(crate) fn text(provider: &str) -> String {
     let lines: Vec<String> = provider
         .lines()
         .map(|line| {
-            // Four spaces in front would make code of a line, and a test of that.
+            // A line indented by four spaces would become a code block and a doctest.
             let line = line.trim();
             if line.starts_with("```") || line.starts_with("~~~") {
                 is_code = !is_code;

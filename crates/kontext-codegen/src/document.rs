@@ -1,4 +1,4 @@
-//! The first step: a text becomes an OpenAPI 3.0 document, or a clear problem.
+//! The first step: parses a published document and checks that it is OpenAPI 3.0.
 
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ fn version(file: &str, value: &Value) -> Result<(), Problems> {
     }
 }
 
-/// Title, version, paths and operations: without them, no overlay has a target.
+/// Requires title, version, paths and at least one operation: overlays need targets.
 fn outline(file: &str, document: &Value) -> Result<(), Problems> {
     let mut problems = Vec::new();
     for (name, is_right, expected) in [
@@ -103,12 +103,12 @@ fn outline(file: &str, document: &Value) -> Result<(), Problems> {
     Ok(())
 }
 
-/// Checks the outline of a document again, its overlays applied, and that each operation
-/// has responses.
+/// Checks the outline of a document again after its overlays are applied, and that each
+/// operation has responses.
 ///
 /// # Errors
 ///
-/// What is missing.
+/// Everything that is missing.
 pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     outline(file, document)?;
     let mut problems = Vec::new();
@@ -128,7 +128,7 @@ pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     Problems::none_or(problems)
 }
 
-/// Parses a JSON object. `help` says what to do with a file of this kind that is broken.
+/// Parses a JSON object. `help` says how to fix a broken file of this kind.
 ///
 /// # Errors
 ///
@@ -184,7 +184,7 @@ pub(crate) fn parse_json(file: &str, text: &str, help: &str) -> Result<Value, Pr
     }
 }
 
-/// What a text that is not JSON seems to be, and what to do.
+/// Detects YAML and HTML in a text that is not JSON, with a hint on what to do.
 fn language(text: &str) -> Option<(&'static str, &'static str)> {
     let is_yaml = |line: &str| {
         let key = line.split_once(':').map(|(key, _)| key);

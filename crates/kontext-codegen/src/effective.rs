@@ -1,5 +1,4 @@
-//! The fifth step: the corrected documents become one, the effective
-//! document, which everything else is made from.
+//! The fifth step: makes the effective document, which everything else is generated from.
 
 use std::collections::BTreeMap;
 
@@ -15,36 +14,36 @@ use crate::{
     prune, supported,
 };
 
-/// The effective document and what was done to get there.
+/// The effective document and how it was made.
 #[derive(Clone, Debug)]
 pub(crate) struct Effective {
-    /// The document: OpenAPI 3.0, without what codegen adds as a header.
+    /// The document: OpenAPI 3.0, without the header that codegen adds.
     pub(crate) document: Value,
-    /// What was done to each published document.
+    /// The steps applied to each published document.
     pub(crate) steps: Vec<Steps>,
-    /// Where its parts are from.
+    /// The origins of its parts.
     pub(crate) origins: Origins,
 }
 
-/// What was done to one published document.
+/// The steps applied to one published document.
 #[derive(Clone, Debug)]
 pub struct Steps {
     /// The published file, relative to the workspace.
     pub file: String,
     /// The overlays that apply to it: file and title.
     pub corrected: Vec<(String, String)>,
-    /// How many components no operation reaches.
+    /// The number of unreachable components removed.
     pub pruned: usize,
-    /// What carried no meaning and was repaired.
+    /// Repairs that don't change the meaning.
     pub normalised: Vec<Normalised>,
 }
 
-/// Makes the effective document from the published ones and the overlays.
+/// Makes the effective document from the published documents and overlays.
 ///
 /// # Errors
 ///
-/// All problems of all overlays and documents, each document up to the first step that
-/// has any.
+/// All problems of all overlays and documents; each document stops at its first failing
+/// step.
 pub(crate) fn effective(published: &[Input], overlays: &[Input]) -> Result<Effective, Problems> {
     if published.is_empty() {
         return Err(Problem::new(
@@ -97,7 +96,7 @@ pub(crate) fn effective(published: &[Input], overlays: &[Input]) -> Result<Effec
     })
 }
 
-/// Runs every step of one document.
+/// Runs every step for one document.
 fn one(
     input: &Input,
     published: &[Input],
@@ -118,7 +117,7 @@ fn one(
     document::check(file, &document)?;
     let pruned = prune::prune(file, &mut document)?;
     let normalised = normalise::normalise(&mut document);
-    // Before hoisting, so that the pointers are those of the published file.
+    // Before hoisting, so that pointers are those of the published file.
     supported::check(file, &document)?;
     let corrected = overlays
         .iter()
@@ -138,7 +137,7 @@ fn one(
     Ok((part, steps))
 }
 
-/// An overlay for a document that is not there corrects nothing, silently.
+/// Rejects overlays for documents that don't exist: they would silently correct nothing.
 fn unknown_documents(published: &[Input], overlays: &[Overlay], problems: &mut Vec<Problem>) {
     for overlay in overlays {
         for pattern in overlay.applies_to.iter().flatten() {
@@ -157,7 +156,7 @@ fn unknown_documents(published: &[Input], overlays: &[Overlay], problems: &mut V
     }
 }
 
-/// A page that was imported stands in for what we wrote of it.
+/// Rejects two files with one name: an imported page replaces our handwritten version.
 fn described_twice(published: &[Input], problems: &mut Vec<Problem>) {
     let name = |input: &Input| input.file.rsplit('/').next().map(str::to_owned);
     for (index, input) in published.iter().enumerate() {
@@ -204,7 +203,7 @@ mod tests {
         // Documentation may differ.
         let (one, other) = (input("a.json", "/a", "x"), input("b.json", "/a", "y"));
         assert!(effective(&[one.clone(), other.clone()], &[]).is_ok());
-        // What is missing has its place in the file that it is missing in.
+        // Something missing is reported in the file where it is missing.
         let secured = Input {
             text: other.text.replacen('{', r#"{"security":[{}],"#, 1),
             ..other.clone()

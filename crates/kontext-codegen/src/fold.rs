@@ -1,5 +1,5 @@
-//! Pages of one operation in Rust: those to which overlays give one name fold into one
-//! struct, and the request is an enum of the structs.
+//! Folds the pages of one operation: pages that overlays give the same name become one
+//! struct, and the request is an enum of these structs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
 /// The operation's request body in Rust: an enum of structs.
 #[derive(Clone, Debug)]
 pub(crate) struct Union {
-    /// The property that tells the structs apart.
+    /// The property that distinguishes the structs.
     pub(crate) property: String,
     /// The variants, by name.
     pub(crate) variants: Vec<Variant>,
@@ -27,25 +27,26 @@ pub(crate) struct Union {
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
     pub(crate) name: String,
-    /// The name of the struct.
+    /// The struct's name.
     pub(crate) of: String,
-    /// The models of each page with its request.
+    /// The models of each page, with the page's request schema.
     pub(crate) pages: Vec<(Vec<String>, Value)>,
 }
 
 impl Variant {
-    /// The enum of its models.
+    /// The name of the enum of its models.
     pub(crate) fn models(&self) -> String {
         names::type_name(&format!("{}-model", self.name))
     }
 }
 
-/// A union with the types that it is made of, by name, and the places in the effective
-/// document that they are from.
+/// A union with the types that it consists of: name, schema and place in the effective
+/// document.
 pub(crate) struct Folded {
     pub(crate) union: Union,
     pub(crate) types: Vec<(String, Value, String)>,
-    /// Properties that are not from the first page: their places as of the struct.
+    /// Properties that don't come from the first page: their places in the struct and their
+    /// origins.
     pub(crate) places: Vec<(String, String)>,
 }
 
@@ -53,7 +54,7 @@ pub(crate) struct Folded {
 ///
 /// # Errors
 ///
-/// Pages of one struct that have different types for a property.
+/// Pages of one struct have different types for a property.
 pub(crate) fn fold(
     made: &Effective,
     property: &str,
@@ -97,7 +98,7 @@ pub(crate) fn fold(
 }
 
 impl Folded {
-    /// Adds the struct of one variant, and the enum of its models.
+    /// Adds the struct of one variant and the enum of its models.
     fn one(
         &mut self,
         made: &Effective,
@@ -122,7 +123,7 @@ impl Folded {
                 } else if let Some(first) = properties.get(name) {
                     let first = Side::new(document, first, &first_at[name]);
                     let this = Side::new(document, schema, &at);
-                    // The limits inside of a named type are checked by that type.
+                    // A named type checks the limits inside it itself.
                     let compare = match has_types(schema) {
                         true => Compare::Wire,
                         false => Compare::Types,
@@ -197,7 +198,7 @@ impl Folded {
     }
 }
 
-/// Adds the models of a page, with the names that overlays give them.
+/// Adds the models of a page, with their names from overlays.
 fn add_models(models: &mut Value, page: &Value) {
     if let (Some(all), Some(own)) = (models["enum"].as_array_mut(), page["enum"].as_array()) {
         all.extend(own.iter().cloned());
@@ -207,7 +208,7 @@ fn add_models(models: &mut Value, page: &Value) {
     }
 }
 
-/// Whether a schema that stands inline has parts that are Rust types of their own.
+/// Whether an inline schema has parts that become Rust types of their own.
 fn has_types(schema: &Value) -> bool {
     let mut has = schema["properties"].is_object()
         || ["enum", "anyOf", "oneOf"]

@@ -1,4 +1,4 @@
-//! All steps in order: inputs to the texts of every generated file.
+//! Runs all steps, from the inputs to the text of every generated file.
 
 use std::{io, thread};
 
@@ -14,8 +14,8 @@ use crate::{
     view,
 };
 
-/// What makes the generated files, with versions: their bytes are a function
-/// of the inputs and these.
+/// The generators with their versions: together with the inputs, they determine the bytes
+/// of the generated files.
 pub const GENERATORS: &str =
     "progenitor 0.15.1, typify 0.8.0, openapiv3 2.2.0, prettyplease 0.2.37";
 
@@ -29,12 +29,11 @@ pub(crate) const RUST_FILE: &str = "crates/kontext-api/src/generated.rs";
 pub struct Input {
     /// The path, relative to the workspace, with forward slashes.
     pub file: String,
-    /// The text, as it stands in the file.
+    /// The unmodified text of the file.
     pub text: String,
 }
 
-/// Everything that the generated files are made from, each list in the order
-/// of the file names.
+/// All inputs of codegen, each list sorted by file name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inputs {
     /// The published documents.
@@ -52,7 +51,7 @@ pub struct Output {
     pub text: String,
 }
 
-/// Everything that codegen makes.
+/// Everything that codegen generates.
 #[derive(Clone, Debug)]
 pub struct Outputs {
     /// The generated files.
@@ -63,26 +62,25 @@ pub struct Outputs {
     pub contract: Value,
     /// What was done to each published document.
     pub steps: Vec<Steps>,
-    /// What the provider limits and the client does not check.
+    /// Limits in the spec that the client does not check.
     pub unchecked: Vec<String>,
-    /// Types that nobody named: their names, after their places, and the places.
+    /// Types without an explicit name: the name derived from their place, and the place.
     pub unnamed: Vec<(String, String)>,
-    /// The operations that `kontext-api` has no public method for: their ids and places.
+    /// Operations without a public method in `kontext-api`: their ids and places.
     pub unsent: Vec<(String, String)>,
 }
 
-/// The operation that the client by hand sends.
+/// The operation that the handwritten client sends.
 const SENT: &str = "generateImage";
 
 /// Generates everything, or nothing.
 ///
 /// # Errors
 ///
-/// The problems of the first step that found any; each names its file, its
-/// place and what to do.
+/// The problems of the first step that found any; each has its file, place and help.
 pub fn generate(inputs: &Inputs) -> Result<Outputs, Problems> {
-    // Documents nest, and the steps follow them by recursion, in the generators too: what
-    // is deep must not end the process. The checks bound the depth to what fits in here.
+    // This crate and the generators recurse over nested documents, which must not overflow
+    // the stack. The checks bound the depth to what fits into this one.
     const STACK: usize = 256 << 20;
     let outcome = thread::scope(|scope| {
         let builder = thread::Builder::new().stack_size(STACK);
@@ -143,7 +141,7 @@ fn run(inputs: &Inputs) -> Result<Outputs, Problems> {
     })
 }
 
-/// The files that generated files are made from, with their hashes.
+/// The input files with their SHA-256 hashes.
 fn hashes(inputs: &Inputs) -> impl Iterator<Item = (&str, String)> {
     inputs
         .published
@@ -183,8 +181,8 @@ mod tests {
     use super::*;
     use crate::table::{self, pairs};
 
-    /// The types made of a document whose request and response have a property `p`, without
-    /// spaces, or the first problem.
+    /// The types generated from a document whose request and response have a property `p`,
+    /// without whitespace, or the first problem.
     fn types(schema: &Value) -> Result<String, String> {
         let body = |more: Value| {
             let mut schema = json!({"type": "object", "properties": {"p": schema}});

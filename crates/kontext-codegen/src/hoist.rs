@@ -1,8 +1,8 @@
-//! The fifth step, first part: inline schemas that deserve a name get one.
+//! The fifth step, first part: names inline schemas.
 //!
-//! An overlay marks a schema with `x-component: AspectRatio`; here it becomes
-//! that component and is referenced from where it stood. Nothing of it is
-//! restated, so whatever the provider changes in it comes through.
+//! An overlay marks a schema with `x-component: AspectRatio`; here it becomes that
+//! component and is replaced by a reference. The overlay doesn't repeat the schema, so the
+//! provider's changes to it still apply.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,15 @@ use crate::{
     problem::{Problem, Problems},
 };
 
-/// The mark that names an inline schema.
+/// The extension that names an inline schema.
 pub(crate) const MARK: &str = "x-component";
 
-/// Moves every marked schema to the components, and gives components whose names
-/// are no names for types their upper camel case.
+/// Moves every marked schema to the components, and renames components to valid type names
+/// in upper camel case. Returns the original place of each component.
 ///
 /// # Errors
 ///
-/// A name that no type may have, or two different schemas of one name.
-///
-/// Returns where each component stood before.
+/// An invalid type name, or two different schemas with the same name.
 pub(crate) fn hoist(
     file: &str,
     document: &mut Value,
@@ -73,10 +71,10 @@ pub(crate) fn hoist(
     Ok(places)
 }
 
-/// Gives components names that types may have: `image-file` becomes `ImageFile`. One that
-/// is a reference and nothing else goes: what refers to it refers to its target.
+/// Gives components valid type names: `image-file` becomes `ImageFile`. Removes components
+/// that are only a reference, and redirects references to their target.
 ///
-/// Returns where each component stood before.
+/// Returns the original place of each component.
 fn rename(file: &str, document: &mut Value) -> Result<BTreeMap<String, String>, Problems> {
     let Some(schemas) = document.pointer_mut("/components/schemas") else {
         return Ok(BTreeMap::new());
@@ -109,7 +107,7 @@ fn rename(file: &str, document: &mut Value) -> Result<BTreeMap<String, String>, 
     *schemas = Value::Object(renamed);
     for alias in aliases.keys() {
         let mut target = alias;
-        // There are no cycles: they were found first.
+        // This terminates: cycles were rejected earlier.
         while let Some(next) = aliases.get(target) {
             target = next;
         }
@@ -122,12 +120,12 @@ fn rename(file: &str, document: &mut Value) -> Result<BTreeMap<String, String>, 
     Ok(places)
 }
 
-/// The reference to a component, its name escaped as in a JSON pointer.
+/// The reference to a component, with its name escaped for a JSON pointer.
 fn reference_to(name: &str) -> String {
     child("#/components/schemas", name)
 }
 
-/// Replaces references by others.
+/// Replaces references.
 fn refer(value: &mut Value, names: &BTreeMap<String, String>) {
     match value {
         Value::Object(members) => {
@@ -158,17 +156,16 @@ fn taken(file: &str, at: &str, name: &str) -> Problem {
 
 struct Hoisted<'a> {
     file: &'a str,
-    /// Where the published components stood, by their names now.
+    /// The original places of the published components, by current name.
     original: BTreeMap<String, String>,
-    /// Where the marked schemas stood.
+    /// The original places of the marked schemas, by component name.
     places: BTreeMap<String, String>,
     components: Map<String, Value>,
     problems: Vec<Problem>,
 }
 
 impl Hoisted<'_> {
-    /// Children first, so that a component holds references to its own named
-    /// parts.
+    /// Visits children first, so that a component refers to its named parts.
     fn visit(&mut self, schema: &mut Value, at: &str) {
         each_child_mut(schema, at, &mut |inner, at| self.visit(inner, &at));
         let Some(members) = schema.as_object_mut() else {
@@ -187,7 +184,7 @@ impl Hoisted<'_> {
             return;
         };
         let name = name.to_owned();
-        // Whether null is allowed belongs to the place, not to the type.
+        // `nullable` belongs to the place of use, not to the type.
         let nullable = members.remove("nullable") == Some(json!(true));
         let component = schema.take();
         *schema = reference(&name, nullable);
@@ -202,7 +199,7 @@ impl Hoisted<'_> {
         self.components.insert(name, component);
     }
 
-    /// The place as the published document has it.
+    /// The place in the published document.
     fn original(&self, at: &str) -> String {
         let inside = at
             .strip_prefix("/components/schemas/")
@@ -293,7 +290,7 @@ mod tests {
                 ("LastOne", "/components/schemas/last-one"),
             ]
         );
-        // What is a reference and nothing else is its target.
+        // A component that is only a reference is replaced by its target.
         assert_eq!(
             document["paths"]["/x"]["get"]["schema"]["properties"]["a"],
             json!({"$ref": "#/components/schemas/LastOne"})

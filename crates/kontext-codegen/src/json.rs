@@ -1,15 +1,15 @@
-//! Small tools on JSON values that several steps need.
+//! JSON helpers shared by several steps.
 
 use serde_json::{Map, Value, json};
 
-/// Extends a JSON pointer by one key or index, escaped as RFC 6901 says.
+/// Extends a JSON pointer by one key or index, escaped per RFC 6901.
 #[must_use]
 pub fn child(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The canonical text of a generated JSON file: keys in alphabetical order,
-/// two spaces, a final newline.
+/// The canonical text of a generated JSON file: sorted keys, two-space indentation, a final
+/// newline.
 #[must_use]
 pub(crate) fn canonical_text(value: &Value) -> String {
     let mut sorted = value.clone();
@@ -17,7 +17,7 @@ pub(crate) fn canonical_text(value: &Value) -> String {
     format!("{sorted:#}\n")
 }
 
-/// The value as one short line for a message.
+/// The value as one line for messages, truncated.
 #[must_use]
 pub(crate) fn short(value: &Value) -> String {
     const LIMIT: usize = 120;
@@ -28,8 +28,7 @@ pub(crate) fn short(value: &Value) -> String {
     }
 }
 
-/// Whether two values are the same JSON, numbers compared by value: `1` and
-/// `1.0` are two spellings of one number.
+/// Whether two JSON values are equal, with numbers compared by value: `1` equals `1.0`.
 #[must_use]
 pub fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
@@ -66,7 +65,7 @@ pub fn each_operation<'a>(
         let at = child("/paths", path);
         for (method, operation) in item.as_object().into_iter().flatten() {
             let is_operation = METHODS.contains(&method.as_str());
-            // An extension holds no operation, whatever its members are called.
+            // Extensions hold no operations, even if a member is named after a method.
             if is_operation && !path.starts_with("x-") {
                 visit(path, method, operation, child(&at, method));
             }
@@ -74,12 +73,12 @@ pub fn each_operation<'a>(
     }
 }
 
-/// What a walk from the outside of a document meets at one of its members.
+/// What a member holds when a document is walked from its root.
 enum Member {
     Schema,
-    /// The components that are schemas.
+    /// The schemas under `components`.
     Schemas,
-    /// Values, among which no schema is.
+    /// Plain values that contain no schemas.
     Values,
     Other,
 }
@@ -97,8 +96,8 @@ impl Member {
     }
 }
 
-/// The walks over schemas, for reading and for changing: one list of the places that hold
-/// schemas, so that no walk forgets one.
+/// Defines the walks over schemas, shared and mutable, from one list of the places that
+/// hold schemas.
 macro_rules! walks {
     ($each_child:ident, $each_root_schema:ident, $each_schema:ident $(, $mut:tt)?) => {
         /// Visits the schemas in a schema, each with the JSON pointer to it.
@@ -184,7 +183,7 @@ macro_rules! walks {
 walks!(each_child, each_root_schema, each_schema);
 walks!(each_child_mut, each_root_schema_mut, each_schema_mut, mut);
 
-/// The array at a member, or an empty one.
+/// The array at a member, or an empty slice.
 #[must_use]
 pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
     object
@@ -193,31 +192,31 @@ pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
-/// The schema that a local reference means.
+/// The target of a local reference.
 #[must_use]
 pub(crate) fn referenced<'a>(document: &'a Value, schema: &Value) -> Option<&'a Value> {
     Some(target(document, schema)?.0)
 }
 
-/// The same, or a response or body, with the pointer to it.
+/// The target of a local reference, and its pointer.
 fn target<'a>(document: &'a Value, value: &Value) -> Option<(&'a Value, String)> {
     let pointer = value.get("$ref")?.as_str()?.strip_prefix('#')?;
     Some((document.pointer(pointer)?, pointer.to_owned()))
 }
 
-/// A value, or what it refers to, with the pointer of whichever it is.
+/// A value, or the target if it is a reference, with its pointer.
 pub(crate) fn resolved<'a>(document: &'a Value, value: &'a Value, at: &str) -> (&'a Value, String) {
     target(document, value).unwrap_or_else(|| (value, at.to_owned()))
 }
 
-/// The component that a local reference names.
+/// The name of the component that a local reference points to.
 #[must_use]
 pub(crate) fn component_name(reference: &str) -> Option<&str> {
     reference.strip_prefix("#/components/schemas/")
 }
 
-/// A reference to a component; `nullable` needs `allOf`, as OpenAPI 3.0
-/// ignores whatever stands beside a `$ref`.
+/// A reference to a component. If `nullable`, it is wrapped in `allOf`, as OpenAPI 3.0
+/// ignores siblings of `$ref`.
 pub(crate) fn reference(name: &str, nullable: bool) -> Value {
     let reference = json!({"$ref": format!("#/components/schemas/{name}")});
     if nullable {
@@ -227,7 +226,7 @@ pub(crate) fn reference(name: &str, nullable: bool) -> Value {
     }
 }
 
-/// The component that a schema refers to, directly or as a nullable reference.
+/// The component that a schema refers to, directly or by a nullable reference.
 pub(crate) fn component_of(schema: &Value) -> Option<&str> {
     let reference = match schema
         .get("allOf")
@@ -240,7 +239,7 @@ pub(crate) fn component_of(schema: &Value) -> Option<&str> {
     component_name(reference?.as_str()?)
 }
 
-/// The schema that a reference, also a nullable one, means.
+/// Follows references, including nullable ones, to the schema they point to.
 #[must_use]
 pub fn follow<'a>(effective: &'a Value, schema: &'a Value) -> &'a Value {
     let mut schema = schema;
@@ -254,7 +253,7 @@ pub fn follow<'a>(effective: &'a Value, schema: &'a Value) -> &'a Value {
     schema
 }
 
-/// What a Rust type does not say of its values.
+/// Keywords that a Rust type does not express.
 pub(crate) const LIMITS: [&str; 18] = [
     "default",
     "title",
@@ -276,7 +275,7 @@ pub(crate) const LIMITS: [&str; 18] = [
     "writeOnly",
 ];
 
-/// Whether a schema names properties: without any, an object is a map.
+/// Whether a schema has named properties; an object without any is a map.
 pub(crate) fn has_properties(schema: &Value) -> bool {
     let properties = schema["properties"].as_object();
     properties.is_some_and(|all| !all.is_empty())

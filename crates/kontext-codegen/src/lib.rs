@@ -1,22 +1,20 @@
-//! From the provider's OpenAPI documents and our corrections to the texts of
-//! the generated files.
+//! Generates code and contract from the provider's OpenAPI documents and our corrections.
 //!
-//! Everything here is a function from texts to texts: no file is read or
-//! written, no clock is asked, and the same inputs give the same bytes. The
-//! steps, each in a module of its own:
+//! Everything here is a pure function of texts: no file I/O, no clock, and the same inputs
+//! give the same bytes. The steps, each in its own module:
 //!
-//! 1. `document`: a text becomes JSON that is an OpenAPI 3.0 document.
-//! 2. `overlay`: our corrections are applied, strictly.
-//! 3. `prune`, `normalise`: what nothing reaches goes, what carries no
-//!    meaning is repaired.
-//! 4. `supported`: what the generators can't take is found and reported, while
-//!    the places are still those of the published document.
-//! 5. `hoist`, `pages`, `merge`, `effective`: what deserves a name gets one, and the
-//!    documents become one, in canonical order.
-//! 6. `contract`, `fold` and `view`, `rust`: the three things made from it.
+//! 1. `document`: parses JSON and checks that it is an OpenAPI 3.0 document.
+//! 2. `overlay`: applies our corrections, strictly.
+//! 3. `prune`, `normalise`: remove unreachable components and repair defects that carry no
+//!    meaning.
+//! 4. `supported`: reports what the generators don't support, while pointers are still
+//!    those of the published document.
+//! 5. `hoist`, `pages`, `merge`, `effective`: name inline schemas and merge the documents
+//!    into one, in canonical order.
+//! 6. `contract`, `fold` and `view`, `rust`: generate the outputs.
 //!
-//! [`generate`] runs all of them. [`surface`] compares what they made with what they
-//! made before.
+//! [`generate`] runs all of them. [`surface`] compares the generated Rust API with an
+//! earlier one.
 
 #![cfg_attr(
     test,

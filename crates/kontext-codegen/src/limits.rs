@@ -1,13 +1,13 @@
-//! What the limits of a schema come to.
+//! The effective numeric limits of a schema, and contradictions between them.
 
 use serde_json::{Map, Value, json};
 
-/// The smallest whole number that a schema allows.
+/// The smallest integer that a schema allows.
 pub(crate) fn whole_minimum(members: &Map<String, Value>) -> Option<i128> {
     whole_bound(members, "minimum", "exclusiveMinimum", 1)
 }
 
-/// The greatest whole number that a schema allows.
+/// The largest integer that a schema allows.
 pub(crate) fn whole_maximum(members: &Map<String, Value>) -> Option<i128> {
     whole_bound(members, "maximum", "exclusiveMaximum", -1)
 }
@@ -46,7 +46,7 @@ fn whole_bound(
     })
 }
 
-/// The keyword and the limits that contradict each other, in words.
+/// Finds limits that contradict each other: the keyword at fault, and a message.
 pub(crate) fn contradiction(members: &Map<String, Value>) -> Option<(&'static str, String)> {
     for (minimum, maximum) in [
         ("minLength", "maxLength"),

@@ -1,7 +1,7 @@
-//! The fifth step, second part: the corrected documents become one.
+//! The fifth step, second part: merges the corrected documents into one.
 //!
-//! Several may describe one operation, each with requests of its own. All else must be
-//! the same in them, but for documentation and samples.
+//! Several documents may describe one operation, each with its own requests. Everything
+//! else in them must be equal, except for documentation and samples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
     prune,
 };
 
-/// The operations that several documents describe, by the pointer to them.
+/// The operations that several documents describe, by pointer.
 pub(crate) fn shared(parts: &[Part]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     let mut shared = BTreeSet::new();
@@ -31,11 +31,11 @@ pub(crate) fn shared(parts: &[Part]) -> BTreeSet<String> {
     shared
 }
 
-/// Puts the operations and components of all documents into one.
+/// Merges the operations and components of all documents into one.
 ///
 /// # Errors
 ///
-/// What differs although it must not, with both places.
+/// Conflicts between the documents, each with both places.
 pub(crate) fn merge(
     parts: Vec<Part>,
     shared: &BTreeSet<String>,
@@ -57,12 +57,12 @@ pub(crate) fn merge(
         }
     }
     Problems::none_or(problems)?;
-    // What stands inline in one document and has a name in the other is one of the two now.
+    // A component is unused if the document merged first has the same schema inline.
     prune::prune(FILE, &mut document)?;
     Ok((document, origins))
 }
 
-/// Makes the body of an operation the union of its pages.
+/// Makes the request body of an operation a union of its pages.
 fn unite(
     document: &mut Value,
     at: &str,
@@ -103,15 +103,15 @@ fn unite(
     }
 }
 
-/// The documents so far.
+/// The documents merged so far.
 #[derive(Default)]
 struct Merged {
     document: Value,
     origins: Origins,
     problems: Vec<Problem>,
-    /// The names of methods, with where they stand.
+    /// The method names, with the places of their operations.
     ids: BTreeMap<String, String>,
-    /// The bodies of each operation, by the pointer to it.
+    /// The bodies of each operation, by its pointer.
     requests: BTreeMap<String, Vec<Value>>,
 }
 
@@ -156,7 +156,7 @@ impl Merged {
                     self.origins.add(&at, &own);
                     continue;
                 }
-                // What both say of the operation, but for the schema of the body.
+                // Everything in the operation but the schema of the body must be equal.
                 for (name, part) in members(member) {
                     let at = child(&at, name);
                     match name.as_str() {
@@ -187,7 +187,7 @@ impl Merged {
         }
     }
 
-    /// Compares a place of another document with the same one here.
+    /// Compares a place in another document with the same place in the merged one.
     fn compare(
         &mut self,
         other: &Value,

@@ -1,10 +1,10 @@
-//! Names of generated things, each from the thing itself and nothing beside it.
+//! Names of generated items, each derived only from the item itself.
 
 use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use serde_json::Value;
 
-/// The name of an operation in kebab case, as the recordings' folders have
-/// it: `generateImage` becomes `generate-image`.
+/// The name of an operation in kebab case, as used for the folders of recordings:
+/// `generateImage` becomes `generate-image`.
 #[must_use]
 pub(crate) fn kebab(operation_id: &str) -> String {
     let mut name = String::new();
@@ -26,16 +26,16 @@ pub(crate) fn kebab(operation_id: &str) -> String {
     name.trim_end_matches('-').to_owned()
 }
 
-/// The extension that names values of an enum: `{"16:9": "Landscape16x9"}`.
+/// The extension that names enum values: `{"16:9": "Landscape16x9"}`.
 pub(crate) const ENUM_NAMES: &str = "x-enum-names";
 
-/// The variant of an enum for values that are not known.
+/// The enum variant for unknown values.
 pub(crate) const UNKNOWN: &str = "Unknown";
 
 /// The Rust name of an enum value, in upper camel case.
 ///
-/// It depends on the value alone, so that adding a value renames nothing. Two values
-/// may share one; then codegen asks for better names in an overlay.
+/// It depends on the value alone, so adding a value renames nothing. If two values get the
+/// same name, codegen asks for an overlay with better ones.
 ///
 /// | value | name |
 /// |---|---|
@@ -50,7 +50,7 @@ pub(crate) fn variant(value: &str) -> String {
     let mut name = String::new();
     let mut separator = None;
     let mut word = String::new();
-    // What is not a letter, a digit or a separator of ASCII is spelt out.
+    // Characters that are not ASCII letters, digits or separators are spelt out.
     for c in value.chars().chain(['\0']) {
         if c.is_ascii_alphanumeric() {
             word.push(c);
@@ -74,7 +74,7 @@ pub(crate) fn variant(value: &str) -> String {
                 separator = None;
             }
             _ if c.is_ascii() => {
-                // Spaces around it don't matter.
+                // Spaces around one of these separators are ignored.
                 if !matches!(separator, Some(':' | '*' | '/')) {
                     separator = Some(c);
                 }
@@ -99,8 +99,8 @@ pub(crate) fn variant(value: &str) -> String {
     }
 }
 
-/// Appends a word to a name in upper camel case. Between two numbers, what separates
-/// them in a ratio or a size is an `x`; a minus counts before a number.
+/// Appends a word to a name in upper camel case. Between two numbers, the separator of a
+/// ratio or size becomes an `x`; a leading minus before a number becomes `Minus`.
 fn append(name: &mut String, separator: Option<char>, word: &str) {
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     if is_digit(word.chars().next()) {
@@ -113,7 +113,7 @@ fn append(name: &mut String, separator: Option<char>, word: &str) {
     name.push_str(&word.to_upper_camel_case());
 }
 
-/// Whether a variant may have this name.
+/// Whether a name is valid for a variant.
 #[must_use]
 pub(crate) fn is_variant_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
@@ -122,7 +122,7 @@ pub(crate) fn is_variant_name(name: &str) -> bool {
         && name != "Self"
 }
 
-/// The name of each value of a schema's enum: ours, or else the natural one.
+/// The variant name of each value of a schema's enum: from the overlay, or else derived.
 pub(crate) fn variants(schema: &Value) -> Vec<(String, String)> {
     let ours = &schema[ENUM_NAMES];
     let values = schema["enum"].as_array().into_iter().flatten();
@@ -138,8 +138,7 @@ pub(crate) fn variants(schema: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The name that progenitor and typify give a method or a field; they do so before
-/// anything else looks at it.
+/// The name that progenitor and typify give a method or field.
 #[must_use]
 pub(crate) fn snake(name: &str) -> String {
     let name = match name {
@@ -157,22 +156,22 @@ pub(crate) fn snake(name: &str) -> String {
     }
 }
 
-/// The upper camel case of a name that is one already or has separators.
+/// The upper camel case of a name in camel case or with separators.
 #[must_use]
 pub(crate) fn type_name(text: &str) -> String {
     let camel: String = text
         .split(|c: char| !c.is_ascii_alphanumeric())
         .map(capitalised)
         .collect();
-    // As typify writes it: `HTTPError` is `HttpError`.
+    // Same as typify: `HTTPError` becomes `HttpError`.
     camel.to_upper_camel_case()
 }
 
-/// Whether a type may have this name: an upper camel case identifier that the
-/// generated code does not use for something else.
+/// Whether a name is valid for a type: an upper camel case identifier that the generated
+/// code does not use for something else.
 #[must_use]
 pub(crate) fn is_type_name(name: &str) -> bool {
-    // The first are used unqualified beside the types; the last is typify's.
+    // All but the last are used unqualified in the generated code; `Error` is typify's.
     const RESERVED: [&str; 21] = [
         "Array", "Box", "Clone", "Copy", "Debug", "Default", "Err", "From", "Into", "Iterator",
         "None", "Ok", "Option", "Result", "Self", "Send", "Some", "String", "Sync", "Vec", "Error",
@@ -257,8 +256,8 @@ mod tests {
 
     #[test]
     fn every_text_gives_a_name_that_a_variant_may_have() {
-        // All texts of up to four characters over an alphabet that holds every kind of
-        // character the rules know: about 50,000 values.
+        // All texts of up to four characters over an alphabet with every kind of character
+        // that the rules handle: about 50,000 values.
         let alphabet = [
             "a", "b", "x", "2", "9", ":", "/", "-", "_", "A", "X", "é", " ", "+",
         ];

@@ -1,8 +1,8 @@
-//! The third step, second part: what carries no meaning, and what every page
-//! of this provider has, is repaired.
+//! The third step, second part: repairs defects that carry no meaning and occur on every
+//! page of this provider.
 //!
-//! This is a closed list. Anything that carries meaning is an overlay's
-//! business. Each change is returned, so that codegen can print it:
+//! This list is closed: anything that carries meaning needs an overlay. Each change is
+//! returned, so that codegen can print it:
 //!
 //! | found | becomes |
 //! |---|---|
@@ -16,16 +16,16 @@ use serde_json::{Value, json};
 
 use crate::json::{array, child, each_operation, each_schema_mut};
 
-/// One change that normalisation made.
+/// One change made by normalisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Normalised {
-    /// The JSON pointer to what was changed, in the document as published.
+    /// The JSON pointer to the change, in the published document.
     pub pointer: String,
-    /// What was done, in words.
+    /// A description of the change.
     pub what: String,
 }
 
-/// Repairs what carries no meaning, and returns what was repaired.
+/// Repairs defects that carry no meaning, and returns the changes.
 pub(crate) fn normalise(document: &mut Value) -> Vec<Normalised> {
     let mut changes = descriptions(document);
     each_schema_mut(document, &mut |schema, at| {
@@ -37,7 +37,7 @@ pub(crate) fn normalise(document: &mut Value) -> Vec<Normalised> {
     changes
 }
 
-/// Gives every response a description; OpenAPI requires one.
+/// Adds missing response descriptions, which OpenAPI requires.
 fn descriptions(document: &mut Value) -> Vec<Normalised> {
     let mut missing = Vec::new();
     each_operation(document, &mut |_, _, operation, at| {
@@ -72,7 +72,7 @@ fn descriptions(document: &mut Value) -> Vec<Normalised> {
         .collect()
 }
 
-/// The registered name of a status code, for responses without a description.
+/// The registered name of a status code.
 fn status_name(status: &str) -> &'static str {
     match status {
         "200" => "OK",
@@ -160,7 +160,7 @@ fn type_list(schema: &mut Value, at: &str) -> Option<Normalised> {
     let types = schema.get("type")?.as_array()?.clone();
     let nullable = types.contains(&json!("null"));
     let mut others = types.iter().filter(|name| **name != json!("null"));
-    // A union of several types carries meaning, so it stays and is refused.
+    // A union of several types carries meaning, so it is kept and rejected later.
     let (Some(only), None) = (others.next(), others.next()) else {
         return None;
     };
@@ -175,7 +175,7 @@ fn type_list(schema: &mut Value, at: &str) -> Option<Normalised> {
 }
 
 fn null_branch(schema: &mut Value, at: &str) -> Option<Normalised> {
-    // What says nothing of which values are allowed may stand at both.
+    // Annotations don't restrict values; a schema and its branches may both have them.
     const ANNOTATIONS: [&str; 4] = ["title", "description", "default", "example"];
     let is_null = |branch: &Value| {
         let members = branch.as_object().into_iter().flatten();
@@ -205,7 +205,7 @@ fn null_branch(schema: &mut Value, at: &str) -> Option<Normalised> {
             members.remove(union);
             members.insert("allOf".to_owned(), json!([only]));
         }
-        // One branch alone says it of the schema itself.
+        // A single remaining branch is merged into the schema itself.
         Some(only)
             if !only.contains_key("$ref")
                 && only.keys().all(|name| {
@@ -268,7 +268,7 @@ mod tests {
                 "[\"string\"] became \"string\"",
             ]
         );
-        // A second run finds nothing.
+        // Normalising again changes nothing.
         assert_eq!(normalise(&mut document), []);
     }
 

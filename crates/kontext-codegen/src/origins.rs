@@ -1,4 +1,4 @@
-//! A document on its way into the effective one, and where the parts of both are from.
+//! A document before merging, and the origins of its parts.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use crate::json::child;
 
-/// One document on its way into the effective one.
+/// One document to be merged into the effective one.
 pub(crate) struct Part {
     pub(crate) file: String,
     pub(crate) document: Value,
-    /// Where its components stood when it was published.
+    /// Where its components are in the published document, by current name.
     pub(crate) components: BTreeMap<String, String>,
 }
 
 impl Part {
-    /// Where its parts are from.
+    /// The origins of its parts.
     pub(crate) fn origins(&self) -> Origins {
         let components = self.components.iter();
         let components =
@@ -29,13 +29,13 @@ impl Part {
     }
 }
 
-/// Where the parts of a document are from: the published file and the pointer in it, by
-/// the pointer to an operation or a component.
+/// The origins of a document's parts: the published file and the pointer in it, by the
+/// pointer to an operation or a component.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins(BTreeMap<String, (String, String)>);
 
 impl Origins {
-    /// Where a place is from: the file, and the pointer there.
+    /// The origin of a place: the file, and the pointer in it.
     pub(crate) fn of(&self, pointer: &str) -> (String, String) {
         let mut start = pointer;
         loop {
@@ -49,12 +49,12 @@ impl Origins {
         }
     }
 
-    /// Takes over where a place is from.
+    /// Copies the origin of a place from others.
     pub(crate) fn add(&mut self, pointer: &str, others: &Self) {
         self.0.insert(pointer.to_owned(), others.of(pointer));
     }
 
-    /// Says that a place is from where another one is from.
+    /// Gives a place the origin of another one.
     pub(crate) fn alias(&mut self, pointer: &str, other: &str) {
         self.0.insert(pointer.to_owned(), self.of(other));
     }

@@ -1,15 +1,14 @@
-//! The second step: our corrections, as OpenAPI Overlay 1.0 documents.
+//! The second step: our corrections, written as OpenAPI Overlay 1.0 documents.
 //!
-//! Other tools can apply these files. Here they are applied strictly, because
-//! a correction must not outlive its defect: a target that is missing, an
-//! expectation that fails, an action that changes nothing and two files that
-//! disagree each stop codegen.
+//! Other tools can apply these files. Here they are applied strictly, so that no correction
+//! outlives its defect: codegen stops on a missing target, a failed expectation, an action
+//! that changes nothing, and two files that conflict.
 //!
-//! Our extensions are `x-applies-to` on the document (file names of published
-//! documents, `*` for any text; absent means all) and on each action `x-expect` (a subset of what
-//! stands at the target today), `x-expect-exact` (all of it; required with
-//! `remove`) and `x-expect-absent` (member names). `x-reason` and `x-evidence`
-//! are for people, and required.
+//! Our extensions: the document has `x-applies-to` (file names of published documents, with
+//! `*` as a wildcard; absent means all). Each action has `x-expect` (a subset of the
+//! target's current value), `x-expect-exact` (the whole value; required with `remove`) and
+//! `x-expect-absent` (member names). `x-reason` and `x-evidence` are required, for human
+//! readers.
 
 mod apply;
 mod parse;

@@ -1,8 +1,8 @@
-//! The pages of an operation: requests of one body that the value of a property, such as
-//! `model`, tells apart.
+//! The pages of an operation: several request schemas of one body, distinguished by the
+//! value of a property such as `model`.
 //!
-//! In the effective document each page's request is a component of its own, and the body
-//! is their `oneOf` with a discriminator.
+//! In the effective document, each page's request is a separate component, and the body is
+//! their `oneOf` with a discriminator.
 
 use std::collections::BTreeSet;
 
@@ -17,24 +17,23 @@ use crate::{
     prune,
 };
 
-/// The property that tells the pages of an operation apart.
+/// The property that distinguishes the pages of an operation.
 pub(crate) const MODEL: &str = "model";
 
-/// In the effective document: the struct that the request of a page folds into.
+/// In the effective document: the name of the struct that a page's request folds into.
 pub(crate) const STRUCT: &str = "x-struct";
 
 /// The request of one page.
 #[derive(Clone, Debug)]
 pub(crate) struct Page<'a> {
-    /// The name of its component.
+    /// The component's name.
     pub(crate) component: &'a str,
     pub(crate) schema: &'a Value,
-    /// The values of the discriminator that stand for it.
+    /// The discriminator values of this page.
     pub(crate) models: Vec<&'a str>,
 }
 
-/// The discriminator of a request body and the pages that it tells apart; none where the
-/// body is one request.
+/// The discriminator of a request body and its pages; none if the body has a single schema.
 pub(crate) fn pages<'a>(document: &'a Value, body: &'a Value) -> Option<(&'a str, Vec<Page<'a>>)> {
     let property = body.get("discriminator")?.get("propertyName")?.as_str()?;
     let mut known = BTreeSet::new();
@@ -53,7 +52,7 @@ pub(crate) fn pages<'a>(document: &'a Value, body: &'a Value) -> Option<(&'a str
     (!pages.is_empty()).then_some((property, pages))
 }
 
-/// The values that a required property of an object can have, if they are fixed.
+/// The allowed values of a required property of an object, if they are fixed.
 fn models<'a>(document: &'a Value, schema: &'a Value, property: &str) -> Option<Vec<&'a str>> {
     let members = schema.as_object()?;
     let part = follow(document, members.get("properties")?.get(property)?);
@@ -64,12 +63,13 @@ fn models<'a>(document: &'a Value, schema: &'a Value, property: &str) -> Option<
     values.iter().map(Value::as_str).collect()
 }
 
-/// Makes the request of each operation that other documents describe, too, a component
-/// that is named after the page.
+/// Marks the request schema of each shared operation to become a component named after the
+/// page.
 ///
 /// # Errors
 ///
-/// Requests that nothing tells apart from those of other pages.
+/// A request has no required `model` with an enum to distinguish it from those of other
+/// pages, or a name is invalid.
 pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Problems> {
     let file = part.file.rsplit('/').next().unwrap_or_default();
     let stem = file.strip_suffix(".json").unwrap_or(file);
@@ -137,7 +137,7 @@ pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Pro
         }
     }
     Problems::none_or(problems)?;
-    // A body that was a component stands in the operation now.
+    // A body that was a component is inline in the operation now.
     prune::prune(&part.file, &mut part.document).map(drop)
 }
 

@@ -1,23 +1,23 @@
-//! What codegen says when it stops: every problem names its file and place.
+//! Errors of codegen: every problem has its file and place.
 
 use std::fmt;
 
-/// One thing that stops codegen, in words, with its file and place.
+/// One problem that stops codegen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file the problem is in, relative to the workspace.
     pub file: String,
-    /// Where in the file: a JSON pointer, a line and column, or an action of
-    /// an overlay. Empty where the file as a whole is meant.
+    /// Where in the file: a JSON pointer, a line and column, or an action of an overlay.
+    /// Empty for the whole file.
     pub place: String,
     /// What is wrong, and what was expected.
     pub message: String,
-    /// What to do next.
+    /// How to fix it.
     pub help: String,
 }
 
 impl Problem {
-    /// A problem of a place in a file.
+    /// Creates a problem at a place in a file.
     pub fn new(
         file: impl Into<String>,
         place: impl Into<String>,
@@ -47,16 +47,16 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that stops codegen; never empty.
+/// All problems of a codegen run; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Fails with the problems, if there are any.
+    /// Fails if there are any problems.
     ///
     /// # Errors
     ///
-    /// The problems themselves.
+    /// The given problems.
     pub fn none_or(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() {
             Ok(())

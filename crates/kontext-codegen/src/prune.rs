@@ -1,7 +1,7 @@
-//! The third step, first part: what no operation reaches goes.
+//! The third step, first part: removes what no operation reaches.
 //!
-//! Components are reached by `$ref`, security schemes by name. An older
-//! version of the provider's page carried 257 schemas that nothing used.
+//! Components are reached by `$ref`, security schemes by name. An older version of the
+//! provider's page had 257 unused schemas.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use crate::{
     problem::{Problem, Problems},
 };
 
-/// Removes the components that no operation reaches, and returns how many.
+/// Removes the components that no operation reaches, and returns their number.
 ///
 /// # Errors
 ///
-/// A reference that is reached points to nothing, or out of the document.
+/// A reachable reference is dangling, or points outside the document.
 pub(crate) fn prune(file: &str, document: &mut Value) -> Result<usize, Problems> {
     let mut reached = BTreeSet::new();
     let mut problems = Vec::new();
@@ -65,9 +65,9 @@ pub(crate) fn prune(file: &str, document: &mut Value) -> Result<usize, Problems>
     Ok(keep(document, &reached))
 }
 
-/// Visits every `$ref` below a value with the pointer to its object.
+/// Visits every `$ref` below a value, with the pointer to the object that holds it.
 pub(crate) fn references(value: &Value, pointer: &str, visit: &mut dyn FnMut(&str, &str)) {
-    // The members of `properties` are names: one may be called `example`.
+    // Members of `properties` are property names, so one may be called `example`.
     fn walk(value: &Value, at: &str, are_names: bool, visit: &mut dyn FnMut(&str, &str)) {
         match value {
             Value::Object(members) => {
@@ -95,7 +95,8 @@ pub(crate) fn references(value: &Value, pointer: &str, visit: &mut dyn FnMut(&st
     walk(value, pointer, false, visit);
 }
 
-/// The names in the security requirements of the document and its operations.
+/// The schemes named in the security requirements of the document and its operations, each
+/// with the pointer to its requirement.
 fn security_schemes(document: &Value) -> Vec<(String, String)> {
     let mut places = vec!["/security".to_owned()];
     crate::json::each_operation(document, &mut |_, _, _, at| {
@@ -113,7 +114,7 @@ fn security_schemes(document: &Value) -> Vec<(String, String)> {
     names
 }
 
-/// Keeps the reached components, drops empty sections, counts what went.
+/// Keeps the reached components, drops empty sections, and returns the number removed.
 fn keep(document: &mut Value, reached: &BTreeSet<String>) -> usize {
     let mut removed = 0;
     let Some(components) = document

@@ -1,10 +1,9 @@
-//! The sixth step: the Rust of `kontext-api`, from the generator's view.
+//! The sixth step: generates the Rust of `kontext-api` from the generator's view.
 //!
-//! progenitor and typify make the client and the types; `tidy` removes what
-//! nobody needs of it, and four parts are ours: string `enums` whose names
-//! depend on the value alone, `unions` of the pages of an operation, `builder`s that take
-//! plain literals, and the `check` of every limit, so that what is checked before sending
-//! can't fall behind.
+//! progenitor and typify generate the client and the types; `tidy` removes unneeded code.
+//! Four parts are our own: string `enums` whose variant names depend only on the value,
+//! `unions` of an operation's pages, `builder`s that accept plain literals, and the `check`
+//! of every limit, so that the checks before sending always match the spec.
 
 mod bounds;
 mod builder;
@@ -39,8 +38,8 @@ use crate::{
 pub(crate) struct Rust {
     /// The text of the file.
     pub(crate) text: String,
-    /// What the provider limits and the client does not check, in words with
-    /// the JSON pointer inside the request.
+    /// Limits in the spec that the client does not check, described with the JSON pointer
+    /// inside the request.
     pub(crate) unchecked: Vec<String>,
 }
 
@@ -48,12 +47,12 @@ pub(crate) struct Rust {
 ///
 /// # Errors
 ///
-/// The generators refuse the view, or panic: whatever [`crate::supported`] did
-/// not find first. The message says so, in their words.
+/// The generators reject the view or panic, because [`crate::supported`] missed something.
+/// The message is theirs.
 pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Problems> {
-    // It is large, and nothing after this needs it.
+    // Taken instead of cloned: it is large and no longer needed.
     let mut document = view.document.take();
-    // The client reads answers itself, so nothing would return their types.
+    // The client decodes responses itself, so their types would be unused.
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         let is_sent = |name: &String| {
             view.sent.contains_key(name)
@@ -102,19 +101,18 @@ fn progenitor(document: Value, view: &View) -> Result<syn::File, Problems> {
     settings
         .with_interface(InterfaceStyle::Positional)
         .with_hooks(HooksMode::Expected)
-        // What the hooks add to a request is known for each attempt alone.
+        // The data that the hooks use is per attempt.
         .with_inner_type(quote!(crate::client::hooks::AttemptHooks))
         .with_derive("PartialEq")
         .with_map_type("::std::collections::BTreeMap")
-        // It promises no traits: what typify would make of them, the client's
-        // own conversions do.
+        // No traits are declared: the client's own conversions replace typify's.
         .with_conversion(uri_schema()?, "crate::Uri", std::iter::empty());
     for name in view.enums.keys() {
         let traits = [TypeImpl::Display, TypeImpl::FromStr];
         settings.with_replacement(name, name, traits.into_iter());
     }
     for name in view.unions.keys() {
-        // The client names it outside of the module of types.
+        // The client refers to it from outside the `types` module.
         let path = format!("crate::types::{name}");
         settings.with_replacement(name, path, std::iter::empty());
     }
@@ -136,8 +134,8 @@ fn attempt(settings: &GenerationSettings, document: &OpenAPI) -> Result<syn::Fil
     }
 }
 
-/// The component that the generator fails on with nothing but what it refers to; the
-/// smallest of several.
+/// The component that fails to generate on its own, together with what it refers to; the
+/// smallest if there are several.
 fn at_fault(settings: &GenerationSettings, document: &OpenAPI) -> Option<String> {
     let mut document = serde_json::to_value(document).ok()?;
     document["paths"] = json!({});
@@ -160,10 +158,10 @@ fn at_fault(settings: &GenerationSettings, document: &OpenAPI) -> Option<String>
     parts.into_iter().find(fails).map(|(name, _)| name.clone())
 }
 
-/// The last resort: runs a generator, and turns its panic into a message.
+/// Runs a generator and turns a panic into an error message, as a last resort.
 ///
-/// Nothing is printed meanwhile, by this thread alone: other threads may panic
-/// for reasons of their own, and theirs must be seen.
+/// Suppresses panic output on this thread only, so that panics of other threads are still
+/// printed.
 pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     thread_local! {
@@ -187,7 +185,7 @@ pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// The schema that becomes the client's own type for URLs.
+/// The schema that is mapped to the client's own URL type.
 fn uri_schema() -> Result<schemars08::schema::SchemaObject, Problems> {
     let schema: Value = json!({"type": "string", "format": "uri"});
     serde_json::from_value(schema).map_err(|error| gap(error.to_string()))
@@ -201,7 +199,7 @@ fn parsed(tokens: TokenStream) -> Result<syn::File, Problems> {
 const NOT_FOUND_FIRST: &str = "no check of crates/kontext-codegen/src/supported found this \
      first: add one that names the place, and correct the document with an overlay";
 
-/// A problem that the checks before this step should have found.
+/// A problem that an earlier check should have found.
 fn gap(message: String) -> Problems {
     let (file, at) = unknown_place();
     Problem::new(file, at, message, NOT_FOUND_FIRST).into()
@@ -211,7 +209,7 @@ fn unknown_place() -> (String, String) {
     ("openapi/published".to_owned(), String::new())
 }
 
-/// The same, of a generated item.
+/// Like [`gap`], for a generated item.
 fn refused(view: &View, (item, message): (String, String)) -> Problem {
     let message = format!("the generated {item} would have {message}");
     let place = view.places.get(&item).cloned();

@@ -1,8 +1,8 @@
-//! The fourth step: what the generators can't take is found first and said in
-//! words, with file and JSON pointer, instead of as a panic or a riddle.
+//! The fourth step: reports what the generators don't support, with file and JSON pointer,
+//! instead of a panic or a cryptic error.
 //!
-//! It runs on each document after overlays and normalisation and before
-//! hoisting, so that pointers are those of the published file.
+//! It runs on each document after overlays and normalisation but before hoisting, so that
+//! pointers are those of the published file.
 
 mod cycles;
 mod dialect;
@@ -15,25 +15,25 @@ use serde_json::Value;
 
 use crate::problem::{Problem, Problems};
 
-/// Finds what is known of a document that the generators can't take.
+/// Finds everything in a document that the generators are known not to support.
 ///
 /// # Errors
 ///
-/// All problems of the first kind that has any: cycles, then what the
-/// generators can't take, then what is not OpenAPI 3.0.
+/// All problems of the first failing kind: cycles, then unsupported features, then invalid
+/// OpenAPI 3.0.
 pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     let mut found = Found {
         file,
         problems: Vec::new(),
     };
     cycles::check(document, &mut found);
-    // The other checks follow references, which a cycle would never end.
+    // The other checks follow references, so a cycle would never end.
     Problems::none_or(std::mem::take(&mut found.problems))?;
     operations::check(document, &mut found);
     schemas::check(document, &mut found);
     requests::check(document, &mut found);
     Problems::none_or(std::mem::take(&mut found.problems))?;
-    // The last net, with the place but in the words of a parser.
+    // The last resort: it finds the place, but the message is the parser's.
     dialect::check(document, &mut found);
     Problems::none_or(found.problems)
 }

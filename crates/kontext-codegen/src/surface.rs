@@ -1,10 +1,8 @@
-//! The public surface of generated Rust, and what a change of it asks of the next
-//! version.
+//! The public surface of generated Rust, and which version bump a change of it needs.
 //!
-//! What a program can see: types with their fields and variants, what serde is told
-//! of them, methods with their signatures, traits, and which fields a builder
-//! insists on. Bodies of functions, private items and documentation are not part of
-//! it.
+//! The surface is what user code can see: types with their fields, variants and serde
+//! attributes, methods with their signatures, traits, and the fields that a builder
+//! requires. Function bodies, private items and documentation are not part of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,17 +23,16 @@ use crate::{
     problem::{Problem, Problems},
 };
 
-/// The version step that a change of the surface asks for.
+/// The version bump that a change of the surface needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
-    /// An item was removed or changed, or a builder insists on a field that existing
-    /// code doesn't set: existing code may not compile, or its requests can't be
-    /// built.
+    /// An item was removed or changed, or a builder requires a field that existing code
+    /// doesn't set: existing code may fail to compile, or to build its requests.
     Major,
-    /// Items were added, and nothing else changed.
+    /// Items were added, nothing else changed.
     Minor,
-    /// The surface is the same.
+    /// The surface is unchanged.
     None,
 }
 
@@ -49,43 +46,43 @@ impl fmt::Display for Step {
     }
 }
 
-/// The public items of a file of generated Rust.
+/// The public items of a generated Rust file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surface {
-    /// Each public item under its path, with all that a program can see of it.
+    /// The visible declaration of each public item, by path.
     items: BTreeMap<String, String>,
-    /// The fields that a builder does not build without, as `Type.field`.
+    /// The fields that a builder requires, as `Type.field`.
     required: BTreeSet<String>,
 }
 
-/// How one surface differs from another, each list in the order of the paths.
+/// The differences between two surfaces, each list sorted by path.
 ///
-/// An item inside of an added or removed one is not listed by itself.
+/// Items inside an added or removed item are not listed separately.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Changes {
     /// The paths of new items, such as `types::GenerateImageRequest.seed`.
     pub added: Vec<String>,
-    /// The paths of items that are gone.
+    /// The paths of removed items.
     pub removed: Vec<String>,
-    /// The items that a program sees differently.
+    /// The items whose declaration changed.
     pub changed: Vec<Changed>,
 }
 
-/// An item that is in both surfaces and differs.
+/// An item that differs between two surfaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Changed {
     /// Its path.
     pub item: String,
-    /// What it was, such as the type of a field.
+    /// The old declaration, such as the type of a field.
     pub old: String,
-    /// What it is.
+    /// The new declaration.
     pub new: String,
 }
 
 impl Changes {
-    /// The version step that these changes ask for.
+    /// The version bump that these changes need.
     #[must_use]
     pub fn step(&self) -> Step {
         if !self.removed.is_empty() || !self.changed.is_empty() {
@@ -99,8 +96,7 @@ impl Changes {
 }
 
 impl fmt::Display for Changes {
-    /// One line per change, without a final line end: `- removed`, `! changed`,
-    /// `+ added`.
+    /// One line per change, without a final newline: `- removed`, `! changed`, `+ added`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let removed = self.removed.iter().map(|item| format!("- {item}"));
         let changed = self.changed.iter();
@@ -112,11 +108,11 @@ impl fmt::Display for Changes {
 }
 
 impl Surface {
-    /// The surface of the client among the outputs.
+    /// The surface of the generated client in the outputs.
     ///
     /// # Errors
     ///
-    /// The client is not Rust, which is a defect of this crate.
+    /// The client is not valid Rust, which is a bug in this crate.
     pub fn of(outputs: &Outputs) -> Result<Self, Problems> {
         let rust = outputs.files.iter().find(|one| one.file == RUST_FILE);
         Self::parse(rust.map_or("", |one| &one.text)).map_err(|error| {
@@ -125,11 +121,11 @@ impl Surface {
         })
     }
 
-    /// Reads the text of a generated file.
+    /// Parses a generated file.
     ///
     /// # Errors
     ///
-    /// The text is not Rust; the error says what syn expected.
+    /// The text is not valid Rust; the error is syn's.
     pub fn parse(text: &str) -> Result<Self, syn::Error> {
         let file = syn::parse_file(text)?;
         let mut surface = Self::default();
@@ -137,7 +133,7 @@ impl Surface {
         Ok(surface)
     }
 
-    /// How `new` differs from this surface.
+    /// The changes from this surface to `new`.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Changes {
         let mut changes = Changes {
@@ -158,7 +154,7 @@ impl Surface {
         }
         for path in &new.required {
             let owner = path.split('.').next().unwrap_or_default();
-            // A new type asks nothing of a program that does not know it.
+            // Existing code can't use a new type, so its required fields break nothing.
             if !self.required.contains(path) && self.items.contains_key(&format!("types::{owner}"))
             {
                 changes.changed.push(Changed {
@@ -172,7 +168,7 @@ impl Surface {
     }
 
     fn add(&mut self, path: String, what: String) {
-        // Two methods of one name stand in two implementations.
+        // An item can have the same path in two impl blocks; both count.
         let seen = self.items.entry(path).or_default();
         seen.push_str(&what);
     }
@@ -220,8 +216,8 @@ impl Surface {
     }
 
     fn implementation(&mut self, at: &str, block: &ItemImpl) {
-        // Of the client itself only the operations count: kontext-api wraps it, and
-        // how it is made and hooked up is nothing that a program sees.
+        // Only the operations of the client itself count: kontext-api wraps the client, so
+        // its constructors and hooks are not public.
         let is_client = at.is_empty();
         let owner = text(&block.self_ty);
         if let Some((_, path, _)) = &block.trait_ {
@@ -251,7 +247,7 @@ impl Surface {
         }
     }
 
-    /// `build` matches on all the fields that it can't do without.
+    /// Adds the required fields, which are those that `build` matches on.
     fn required(&mut self, builder: &str, block: &Block) {
         let owner = builder.trim_end_matches("Builder");
         for field in Matched::of(block).0 {
@@ -260,7 +256,7 @@ impl Surface {
     }
 }
 
-/// The paths of one surface that another lacks, without those inside of them.
+/// The paths in `of` that are not in `from`, without those inside another such path.
 fn missing(of: &BTreeMap<String, String>, from: &BTreeMap<String, String>) -> Vec<String> {
     let mut missing: Vec<String> = Vec::new();
     let paths: BTreeSet<&String> = of.keys().filter(|path| !from.contains_key(*path)).collect();
@@ -277,7 +273,7 @@ fn missing(of: &BTreeMap<String, String>, from: &BTreeMap<String, String>) -> Ve
     missing
 }
 
-/// The fields of `match (self.a, self.b)`.
+/// The fields of expressions such as `match (self.a, self.b)`.
 #[derive(Default)]
 struct Matched(Vec<String>);
 
@@ -309,7 +305,7 @@ fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// Tokens as a person writes them, without the paths of std's common types.
+/// Tokens with conventional spacing, without the paths of common std types.
 fn text(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for (from, to) in [
@@ -335,13 +331,13 @@ fn text(tokens: &impl ToTokens) -> String {
     text
 }
 
-/// The derives, `non_exhaustive`, and what serde is told of the whole type.
+/// The derives, `non_exhaustive`, and the container's serde attributes.
 fn marks(attributes: &[Attribute]) -> String {
     let mut derives = BTreeSet::new();
     let mut marks = BTreeSet::new();
     for attribute in attributes {
         if attribute.path().is_ident("derive") {
-            // What cannot be parsed is no derive.
+            // An attribute that doesn't parse adds no derives.
             let _ = attribute.parse_nested_meta(|meta| {
                 derives.extend(meta.path.segments.last().map(|last| last.ident.to_string()));
                 Ok(())
@@ -350,15 +346,14 @@ fn marks(attributes: &[Attribute]) -> String {
             marks.insert("non_exhaustive".to_owned());
         }
     }
-    // Unknown members are denied where no field keeps them, and that field is an
-    // item already.
+    // `deny_unknown_fields` depends only on whether there is a field for unknown members,
+    // which is an item already.
     let serde = serde(attributes).replace(" #[serde(deny_unknown_fields)]", "");
     let words: Vec<String> = derives.into_iter().chain(marks).collect();
     format!(" {}{serde}", words.join(" "))
 }
 
-/// What serde is told, which is part of what travels: names, defaults, and what
-/// is left out.
+/// The serde attributes, which affect the wire format: names, defaults and skipped fields.
 fn serde(attributes: &[Attribute]) -> String {
     let mut told = BTreeSet::new();
     for attribute in attributes {

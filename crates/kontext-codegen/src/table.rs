@@ -1,9 +1,9 @@
-//! Tables of cases in tests.
+//! Tables of test cases.
 
 use serde_json::Value;
 
-/// Two lines per case: what is tried, and what is expected, indented. Comments begin with
-/// a `#`.
+/// Parses two lines per case: the input, and the expected output, indented. Lines that
+/// start with `#` are comments.
 pub(crate) fn pairs(table: &str) -> Vec<(&str, &str)> {
     let lines = table.trim().lines().filter(|line| !line.starts_with('#'));
     let lines: Vec<&str> = lines.collect();

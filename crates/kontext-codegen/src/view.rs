@@ -1,26 +1,26 @@
-//! The generator's view: the effective document as progenitor can take it.
+//! The generator's view: the effective document in the form that progenitor supports.
 //!
-//! It is derived by a closed list of transformations, each with its reason:
+//! It is derived by these transformations, each with its reason:
 //!
-//! 1. Responses that are no success go: errors are decoded by hand, because a
-//!    gateway's HTML must not become a decode error without a status.
-//! 2. A success is declared as bytes, so that the client streams it and holds
-//!    it as it came; its schema stays among the components, but [`crate::rust`] generates
-//!    no type for it.
-//! 3. Bodies without a name are named after their operation. One of several pages is left
-//!    to [`crate::rust`], an enum of the structs that its pages fold into.
-//! 4. String enums become components that typify is told to leave to
-//!    [`crate::rust`]: its names of variants depend on the other values.
-//! 5. Defaults go, so that nothing is sent that the caller did not set.
-//! 6. Limits go: half of them would be enforced, half not. They are checked in one
-//!    place, by code made of the effective document.
-//! 7. Whole numbers are 64 bits wide, unsigned where no value is negative.
-//! 8. An object keeps the members that it has no property for.
-//! 9. Enums in a response alone are plain strings: a new value is no error.
-//! 10. Objects and unions that stand inline become components named after their
-//!     place, so that no two types share a name without a word.
-//! 11. Titles, examples and vendor extensions go: an edit of the documentation
-//!     must not rename a type. What is left of it is shown as it is.
+//! 1. Error responses are removed: errors are decoded by hand, because a gateway's HTML
+//!    must not become a decode error without a status.
+//! 2. A success response is declared as bytes, so that the client can stream it and keep it
+//!    unmodified. Its schema stays in the components, but [`crate::rust`] generates no type
+//!    for it.
+//! 3. Inline bodies are named after their operation. A body with several pages is left to
+//!    [`crate::rust`]: an enum of the structs that its pages fold into.
+//! 4. String enums become components that typify leaves to [`crate::rust`]: typify's
+//!    variant names depend on the other values.
+//! 5. Defaults are removed, so that only what the caller set is sent.
+//! 6. Limits are removed: the generators would enforce only half of them. Code generated
+//!    from the effective document checks them all in one place.
+//! 7. Integers are 64 bits wide, unsigned if no value is negative.
+//! 8. Objects keep unknown members.
+//! 9. Enums used only in responses are plain strings: a new value is not an error.
+//! 10. Inline objects and unions become components named after their place, so that no two
+//!     types silently share a name.
+//! 11. Titles, examples and vendor extensions are removed: editing the documentation must
+//!     not rename a type. The remaining documentation is kept as it is.
 
 mod bodies;
 
@@ -48,22 +48,22 @@ use crate::{
 pub(crate) struct View {
     /// The document for progenitor.
     pub document: Value,
-    /// The string enums, by type name, which typify leaves out.
+    /// The string enums, by type name; typify skips them.
     pub enums: BTreeMap<String, StringEnum>,
-    /// The bodies of several pages, by type name, which typify leaves out, too.
+    /// The bodies with several pages, by type name; typify skips them, too.
     pub unions: BTreeMap<String, Union>,
-    /// The other types that are sent, by name, with their schemas as they stand in the
-    /// effective document.
+    /// The other types used in requests, by name, with their schemas from the effective
+    /// document.
     pub sent: BTreeMap<String, Value>,
-    /// Where the schema of each type is from: the published file, and the pointer there.
+    /// The origin of each type's schema: the published file, and the pointer in it.
     pub places: BTreeMap<String, (String, String)>,
-    /// The types that nobody named, so that they are named after their place: the name,
-    /// and the pointer to the schema in the published document.
+    /// Types without an explicit name, which are named after their place: the name, and the
+    /// pointer to the schema in the published document.
     pub unnamed: Vec<(String, String)>,
 }
 
 impl View {
-    /// The union that a struct is of, with its variant.
+    /// The union that a struct belongs to, and its variant.
     pub(crate) fn variant(&self, name: &str) -> Option<(&Union, &Variant)> {
         self.unions.values().find_map(|union| {
             let variant = union.variants.iter().find(|one| one.of == name)?;
@@ -72,16 +72,16 @@ impl View {
     }
 }
 
-/// A type with a fixed set of strings as its values.
+/// A type with a fixed set of string values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StringEnum {
-    /// What the schema says of it.
+    /// The schema's description.
     pub description: Option<String>,
-    /// The values with the names of their variants, in the provider's order.
+    /// The values with their variant names, in the provider's order.
     pub values: Vec<(String, String)>,
 }
 
-/// Which way the values of a component travel.
+/// Whether a component is used in requests, responses or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     Request,
@@ -93,7 +93,9 @@ enum Direction {
 ///
 /// # Errors
 ///
-/// Two schemas that would become types of one name, with both places.
+/// Two different schemas would become types with the same name; reports both places. Also
+/// fails if pages can't be folded or a property is named like the field for unknown
+/// members.
 pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     let effective = &made.document;
     let mut document = effective.clone();
@@ -112,7 +114,7 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
             document.remove(part);
         }
     }
-    // The generator does not take 3.0, without a patch version.
+    // The generator requires a patch version.
     document["openapi"] = json!("3.0.3");
     let mut components = effective["components"]["schemas"]
         .as_object()
@@ -195,7 +197,7 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     })
 }
 
-/// The components that some of them reach, those included.
+/// The components reachable from `start`, including those.
 pub(crate) fn reach(components: &Map<String, Value>, start: &[String]) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut waiting = start.to_vec();
@@ -211,7 +213,7 @@ pub(crate) fn reach(components: &Map<String, Value>, start: &[String]) -> BTreeS
     reached
 }
 
-/// Which components each direction reaches.
+/// The direction of each component that a request or response reaches.
 fn directions(
     components: &Map<String, Value>,
     requests: &[String],
@@ -227,7 +229,7 @@ fn directions(
     all.map(|name| (name.clone(), direction(name))).collect()
 }
 
-/// Where a component may be null, what refers to it may be: typify would wrap its type.
+/// Moves `nullable` from components to the references to them: typify would wrap the type.
 fn null_at_references(components: &mut Map<String, Value>) {
     fn refer(schema: &mut Value, nullable: &BTreeSet<String>) {
         each_child_mut(schema, "", &mut |inner, _| match inner["$ref"]
@@ -249,20 +251,20 @@ fn null_at_references(components: &mut Map<String, Value>) {
     }
 }
 
-/// The components on their way into the view.
+/// The components while the view is being built.
 struct Types {
     origins: Origins,
     directions: BTreeMap<String, Direction>,
     enums: BTreeMap<String, StringEnum>,
     sent: BTreeMap<String, Value>,
     hoisted: Map<String, Value>,
-    /// The names of all types, with what has each and where it stands.
+    /// The schema and place of each type name.
     names: BTreeMap<String, (Value, String)>,
     problems: Vec<Problem>,
 }
 
 impl Types {
-    /// Takes a name for a schema; one name means one schema.
+    /// Claims a type name for a schema; a name can only have one schema.
     fn claim(&mut self, name: &str, schema: &Value, at: &str) {
         let message = match self.names.get(name) {
             _ if !names::is_type_name(name) => "which no type may have".to_owned(),
@@ -293,11 +295,11 @@ impl Types {
         self.take(name, schema, original, direction);
     }
 
-    /// Transforms the schemas inside one, and moves those that are types of
-    /// their own to the components.
+    /// Transforms the schemas inside a schema, and moves those that are types of their own
+    /// to the components.
     fn parts(&mut self, owner: &str, schema: &mut Value, direction: Direction, at: &str) {
         let properties = schema["properties"].as_object().into_iter().flatten();
-        // Fields are named in snake case: `Extra` is one of them.
+        // Fields are in snake case, so `Extra` would be `extra`, too.
         let extra = properties
             .map(|(name, _)| name)
             .find(|name| names::snake(name) == "extra");
@@ -329,7 +331,7 @@ impl Types {
         });
     }
 
-    /// Takes a schema as a type, with its parts transformed.
+    /// Registers a schema whose parts are transformed as a type, and transforms it.
     fn take(&mut self, name: &str, schema: &mut Value, original: Value, direction: Direction) {
         let is_sent = direction != Direction::Response;
         if is_sent && let Some(values) = string_enum(schema) {
@@ -343,7 +345,7 @@ impl Types {
     }
 }
 
-/// What the name of a part adds to that of its owner.
+/// The suffix that a part's type name adds to its owner's.
 fn suffix(at: &str, part: &Value) -> String {
     let mut segments = at.rsplit('/');
     let last = segments.next().unwrap_or_default();
@@ -351,7 +353,7 @@ fn suffix(at: &str, part: &Value) -> String {
         ("properties", name) => names::type_name(&name.replace("~1", "/").replace("~0", "~")),
         (_, "items") => "Item".to_owned(),
         (_, "additionalProperties") => "Value".to_owned(),
-        // Not the position: another branch in front must rename nothing.
+        // By type, not position: inserting a branch must not rename the others.
         ("anyOf" | "oneOf", index) => match part["type"].as_str() {
             Some(name) => names::type_name(name),
             None => format!("Branch{index}"),
@@ -360,7 +362,7 @@ fn suffix(at: &str, part: &Value) -> String {
     }
 }
 
-/// Whether a schema that stands inline is a type of its own.
+/// Whether an inline schema becomes a type of its own.
 fn is_type(schema: &Value, direction: Direction) -> bool {
     let is_union = ["anyOf", "oneOf"]
         .iter()
@@ -386,7 +388,7 @@ fn string_enum(schema: &Value) -> Option<StringEnum> {
     })
 }
 
-/// Transformations 8 and 9, and those of [`plain`].
+/// Transformation 8, and those of [`plain`] and of responses.
 fn transform(schema: &mut Value, direction: Direction) {
     plain(schema, direction);
     let Some(members) = schema.as_object_mut() else {
@@ -410,7 +412,7 @@ fn transform(schema: &mut Value, direction: Direction) {
     }
 }
 
-/// Transformations 5, 6, 7 and 11 of one schema.
+/// Transformations 5, 6, 7, 9 and 11 of one schema.
 fn plain(schema: &mut Value, direction: Direction) {
     let Some(members) = schema.as_object_mut() else {
         return;
@@ -430,7 +432,7 @@ fn plain(schema: &mut Value, direction: Direction) {
             let format = if unsigned { "uint64" } else { "int64" };
             members.insert("format".to_owned(), json!(format));
         }
-        // Of the formats of strings, the client has a type for URIs.
+        // Only binary strings and, in requests, URIs have types of their own.
         Some("string") if members.get("format") == Some(&json!("binary")) => {}
         Some("string")
             if members.get("format") == Some(&json!("uri")) && direction != Direction::Response => {
@@ -441,8 +443,7 @@ fn plain(schema: &mut Value, direction: Direction) {
     }
 }
 
-/// What a response may leave out it may also have as null: to a reader both
-/// mean that it is not there.
+/// Makes optional members of a response nullable: readers treat null and absent alike.
 fn optional_is_nullable(members: &mut Map<String, Value>) {
     let required: Vec<Value> = array(members, "required").to_vec();
     let properties = members.get_mut("properties").and_then(Value::as_object_mut);
@@ -458,8 +459,8 @@ fn optional_is_nullable(members: &mut Map<String, Value>) {
     }
 }
 
-/// A union that only says which members are required has no Rust type of its
-/// own; the contract keeps it.
+/// Removes a union that only says which members are required: it has no Rust type. The
+/// contract keeps it.
 fn only_required(members: &mut Map<String, Value>, union: &str) {
     let branches = array(members, union);
     let is_only_required = !branches.is_empty()
@@ -473,7 +474,7 @@ fn only_required(members: &mut Map<String, Value>, union: &str) {
     }
 }
 
-/// Transformation 11, everywhere; `properties` may have such names.
+/// The part of transformation 11 that removes extensions; property names are kept.
 fn remove_extensions(value: &mut Value) {
     fn walk(value: &mut Value, is_names: bool) {
         match value {

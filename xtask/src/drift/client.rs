@@ -1,4 +1,4 @@
-//! What happens to the generated Rust client, by generating it from both documents.
+//! The effect on the generated Rust client, found by generating it from both documents.
 
 use kontext_codegen::{
     Input, Inputs, Problems, contract, generate,
@@ -9,24 +9,24 @@ use serde_json::Value;
 
 use super::input::{Page, Source};
 
-/// How many changes of the client's surface are named in the summary.
+/// How many changes of the client's surface the summary names.
 const NAMED: usize = 3;
 
-/// How many problems of a refused document are kept.
+/// How many problems of a rejected document are kept.
 const PROBLEMS: usize = 10;
 
-/// What codegen makes of a document, or why it refuses it.
+/// What codegen generates from a document, or why it rejects it.
 pub(super) struct Generated {
     surface: Result<Surface, String>,
-    /// Its requests and responses.
+    /// The contract of its requests and responses.
     contract: Result<Value, String>,
 }
 
-/// What happens to the generated client.
+/// The effect on the generated client.
 #[derive(Debug, Serialize)]
 pub(super) struct Effect {
     verdict: Verdict,
-    /// Why the generator refuses one of the documents.
+    /// Why the generator rejects one of the documents.
     reason: Option<String>,
     #[serde(flatten)]
     changes: Changes,
@@ -41,8 +41,8 @@ enum Verdict {
     Refused,
 }
 
-/// Generates client and contract: of a page of ours with its overlays and beside the other
-/// pages, of another document as it is.
+/// Generates client and contract: for a page of ours with its overlays and all other pages,
+/// for any other document from it alone.
 pub(super) fn generated(source: &Source, page: Option<&Page>) -> Generated {
     let this = |file: &str| Input {
         file: file.to_owned(),
@@ -78,7 +78,7 @@ pub(super) fn generated(source: &Source, page: Option<&Page>) -> Generated {
     }
 }
 
-/// The first problems, and how many more there are: large documents have thousands.
+/// The first problems and the number of omitted ones: large documents can have thousands.
 fn reason(problems: &Problems) -> String {
     let shown = problems.0.iter().take(PROBLEMS).map(ToString::to_string);
     let mut lines: Vec<String> = shown.collect();
@@ -90,7 +90,8 @@ fn reason(problems: &Problems) -> String {
 }
 
 impl Generated {
-    /// What travels, also where there can be no client of a document without overlays.
+    /// The contract. A document without overlays has one even if no client can be
+    /// generated.
     pub(super) fn contract(&self, source: &Source, page: Option<&Page>) -> Result<Value, String> {
         match (&self.contract, page) {
             (Err(_), None) => {
@@ -104,7 +105,7 @@ impl Generated {
 }
 
 impl Effect {
-    /// What becomes of the client of the old document, which `old` and `new` name.
+    /// Compares the generated clients of two documents; each comes with its name.
     pub(super) fn of(old: (&str, &Generated), new: (&str, &Generated)) -> Self {
         match (&old.1.surface, &new.1.surface) {
             (Ok(before), Ok(after)) => {
@@ -126,7 +127,7 @@ impl Effect {
     }
 
     fn refused(name: &str, reason: &str) -> Self {
-        // Problems of the document begin with its name already.
+        // Problems in the document already start with its name.
         let reason = if reason.starts_with(name) {
             reason.to_owned()
         } else {
@@ -139,7 +140,7 @@ impl Effect {
         }
     }
 
-    /// The effect for people: one line, and with `verbose` one more per change.
+    /// A readable summary on one line; `verbose` adds a line per change.
     pub(super) fn lines(&self, verbose: bool) -> Vec<String> {
         if let Some(reason) = &self.reason {
             let mut lines = reason.lines();

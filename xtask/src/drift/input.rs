@@ -1,4 +1,4 @@
-//! What the command reads: files, standard input, and files of a git revision.
+//! Reads inputs: files, standard input, and files of a git revision.
 
 use std::{
     fs::{self, File},
@@ -11,35 +11,35 @@ use kontext_codegen::{Input, Inputs};
 
 use crate::workspace;
 
-/// The longest text that is read, in bytes: more than any document of an API,
-/// and less than what a device without an end would fill the memory with.
+/// The maximum input size in bytes: more than any API document, but not enough for an
+/// endless device to exhaust memory.
 const LIMIT: u64 = 64 << 20;
 
-/// The folders of the pages' documents, from the top of a workspace.
+/// The folders of the pages' documents, relative to a workspace.
 const PAGES: [&str; 2] = ["openapi/published", "openapi/described"];
 
 const OVERLAYS: &str = "openapi/overlays";
 
-/// A text and where it is from.
+/// A text and its source.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// What messages call it.
+    /// The name in messages.
     pub(crate) name: String,
     pub(crate) text: String,
-    /// None unless it is the document of a page in a workspace of ours.
+    /// Set only for the document of a page in a kontext workspace.
     pub(crate) page: Option<Page>,
 }
 
-/// The document of a page in a workspace, with the other pages and the overlays.
+/// The document of a page in a workspace, with all other pages and overlays.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
-    /// Its path in the workspace.
+    /// The path relative to the workspace.
     pub(super) file: String,
-    /// All pages and overlays, this one included.
+    /// All pages, including this one, and all overlays.
     pub(super) inputs: Inputs,
 }
 
-/// Whether a path stands for standard input.
+/// Whether a path means standard input.
 pub(super) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
@@ -48,7 +48,7 @@ pub(super) fn is_standard(path: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// It can't be read, is too long or not UTF-8; the message names it.
+/// It can't be read, is too long or is not UTF-8; the message names it.
 pub(crate) fn read(path: &Path) -> Result<Source, String> {
     if is_standard(path) {
         let name = "<stdin>".to_owned();
@@ -89,7 +89,7 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
-/// A name on one line, whatever it is made of.
+/// Escapes control characters, so that a name stays on one line.
 fn printable(name: &str) -> String {
     let mut shown = String::with_capacity(name.len());
     for character in name.chars() {
@@ -108,9 +108,9 @@ fn limited(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The page that a file is, if it lies where documents of pages do.
+/// The page that a file belongs to, if it is in a folder of pages' documents.
 fn file_page(path: &Path) -> Result<Option<Page>, String> {
-    // A file that was read just now has a path.
+    // A file that was just read should have a canonical path.
     let Ok(path) = fs::canonicalize(path) else {
         return Ok(None);
     };
@@ -126,7 +126,7 @@ fn file_page(path: &Path) -> Result<Option<Page>, String> {
     Ok(Some(Page { file, inputs }))
 }
 
-/// The revision and the path in it, where a name is no file and can be `REV:PATH`.
+/// Splits `REV:PATH`, unless a file with this name exists.
 fn revision(path: &Path) -> Option<(&str, &str)> {
     let (revision, inside) = path.to_str()?.split_once(':')?;
     let is_drive = cfg!(windows) && revision.len() == 1;
@@ -134,7 +134,7 @@ fn revision(path: &Path) -> Option<(&str, &str)> {
     (is_one && !is_drive && !path.exists()).then_some((revision, inside))
 }
 
-/// Runs git in the current folder.
+/// Runs git in the current directory.
 fn git(name: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
     let failed = |why: &str| {
         let why = why.trim().trim_start_matches("fatal: ");
@@ -152,7 +152,7 @@ fn git(name: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
         .spawn()
         .map_err(|error| failed(&format!("cannot be run: {error}")))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // That git did not want to read it all is told by its exit code.
+        // If git doesn't read all of it, its exit code says so.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output();
@@ -168,7 +168,7 @@ fn git_file(name: &str, object: &str) -> Result<Vec<u8>, String> {
     git(name, &["cat-file", "blob", object], "")
 }
 
-/// As [`file_page`], in a revision: with the pages and overlays that it has.
+/// Like [`file_page`], but with the pages and overlays of a revision.
 fn git_page(name: &str, revision: &str, inside: &str) -> Result<Option<Page>, String> {
     let Some((folder, file)) = inside.rsplit_once('/') else {
         return Ok(None);
@@ -190,7 +190,7 @@ fn git_page(name: &str, revision: &str, inside: &str) -> Result<Option<Page>, St
     Ok(Some(Page { file, inputs }))
 }
 
-/// The JSON files of a folder in a revision, in the order of their names.
+/// The JSON files of a folder in a revision, sorted by name.
 fn git_folder(name: &str, revision: &str, top: &str, kind: &str) -> Result<Vec<Input>, String> {
     let folder = format!("{revision}:{top}{kind}");
     let listed = git(
@@ -198,7 +198,7 @@ fn git_folder(name: &str, revision: &str, top: &str, kind: &str) -> Result<Vec<I
         &["ls-tree", "--full-tree", "--name-only", &folder],
         "",
     );
-    // A revision may not have the folder yet.
+    // The folder may not exist in the revision.
     let listed = listed.unwrap_or_default();
     let listed = String::from_utf8_lossy(&listed);
     let names: Vec<&str> = listed
@@ -224,8 +224,8 @@ fn git_folder(name: &str, revision: &str, top: &str, kind: &str) -> Result<Vec<I
     Ok(inputs)
 }
 
-/// The first object of what `git cat-file --batch` wrote, and what follows it: a line
-/// with name, kind and size, that many bytes, and a line end.
+/// Splits the output of `git cat-file --batch` into its first object and the rest. An
+/// object is a line with name, kind and size, then that many bytes and a newline.
 fn blob(batch: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = batch.iter().position(|byte| *byte == b'\n')?;
     let head = std::str::from_utf8(batch.get(..end)?).ok()?;

@@ -1,4 +1,4 @@
-//! Which recordings agree with the old contract and disagree with the new one.
+//! Finds recordings that satisfy the old contract but violate the new one.
 
 use std::{
     cell::RefCell,
@@ -15,30 +15,30 @@ use kontext_recording::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// How much of a validator's message is kept, in characters: it may quote the body.
+/// The maximum length of a validator's message, in characters: it may quote the body.
 const MESSAGE: usize = 300;
 
-/// How many recordings are named in the summary.
+/// How many recordings the summary names.
 const NAMED: usize = 5;
 
-/// A recorded request and its answers, in the form that `kontext-mock` keeps them in.
+/// A recorded request and its answers, in the format of `kontext-mock`.
 #[derive(Debug)]
 pub(crate) struct Recording {
     name: String,
     method: String,
     path: String,
     request: Option<Body>,
-    /// In the order in which they are served.
+    /// The answers, in the order in which they are served.
     answers: Vec<Answer>,
     redacted: Vec<Redacted>,
 }
 
 #[derive(Debug)]
 struct Answer {
-    /// Where its status stands in `recording.json`.
+    /// The pointer to its status in `recording.json`.
     place: String,
     status: String,
-    /// None where the answer has no body.
+    /// None if the answer has no body.
     body: Option<Body>,
 }
 
@@ -46,12 +46,12 @@ struct Answer {
 struct Body {
     file: String,
     media_type: String,
-    /// None for a body that is not JSON.
+    /// None if the body is not JSON.
     value: Option<Value>,
 }
 
 impl Recording {
-    /// An exchange of JSON that is not in a folder.
+    /// A JSON exchange that is not stored in a folder.
     pub(crate) fn of(
         method: &str,
         path: &str,
@@ -79,42 +79,42 @@ impl Recording {
     }
 }
 
-/// What the two contracts say of the recordings.
+/// The result of validating the recordings against both contracts.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
-    /// How many recordings were validated.
+    /// The number of recordings validated.
     checked: usize,
-    /// Where those that agree with the old contract disagree with the new one.
+    /// Violations of the new contract in recordings that satisfy the old one.
     broken: Vec<Disagreement>,
-    /// The names of those that disagree with the old contract already.
+    /// The names of the recordings that already violate the old contract.
     disagreeing: Vec<String>,
-    /// Why some or all of them could not be validated.
+    /// Why some or all recordings could not be validated.
     pub(super) reason: Option<String>,
 }
 
-/// One place at which a recording disagrees with a contract.
+/// One violation of a contract by a recording.
 #[derive(Debug, Serialize)]
 pub(crate) struct Disagreement {
     recording: String,
     /// The file in the recording's folder.
     pub(crate) file: String,
-    /// A JSON pointer into the file; empty for all of it.
+    /// A JSON pointer into the file; empty for the whole file.
     pub(crate) pointer: String,
     pub(crate) problem: String,
 }
 
-/// Reads all recordings of a folder: `<operation>/<case>/recording.json`, with the
-/// bodies beside it. What begins with a dot is not read.
+/// Reads all recordings in a folder: `<operation>/<case>/recording.json` with the bodies
+/// beside it. Skips names that start with a dot.
 ///
 /// # Errors
 ///
-/// A file can't be read or has another form, or there is no recording: the message
-/// names the file, and says what it should be.
+/// A file can't be read or is invalid, or there are no recordings. The message names the
+/// file and what is expected.
 pub(super) fn read(folder: &Path) -> Result<Vec<Recording>, String> {
     let mut recordings = Vec::new();
     for operation in folders(folder)? {
         for case in folders(&operation)? {
-            // An empty folder is what git leaves behind.
+            // git can leave empty folders behind.
             if !entries(&case)?.is_empty() {
                 recordings.push(recording(&case, name(folder, &case))?);
             }
@@ -130,7 +130,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Recording>, String> {
     Ok(recordings)
 }
 
-/// `generate-image/add-bird`, whatever separates folders here.
+/// The recording's name, such as `generate-image/add-bird`, with `/` on all platforms.
 fn name(folder: &Path, case: &Path) -> String {
     let path = case.strip_prefix(folder).unwrap_or(case);
     let parts = path.components();
@@ -188,7 +188,7 @@ fn recording(case: &Path, name: String) -> Result<Recording, String> {
     })
 }
 
-/// A body, which is JSON or in a file with the extension of what it is.
+/// Reads a body; it is JSON if the file has the extension `json`.
 fn body(path: &Path, media_type: &str) -> Result<Body, String> {
     let is_json = path
         .extension()
@@ -223,7 +223,7 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// What is in a folder, in order.
+/// The entries of a folder, sorted; skips names that start with a dot.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
@@ -278,7 +278,7 @@ pub(super) fn validate(
 }
 
 impl Outcome {
-    /// The outcome for people: one line, and with `verbose` one more per place.
+    /// A readable summary on one line; `verbose` adds a line per violation.
     pub(super) fn lines(&self, verbose: bool) -> Vec<String> {
         let mut names: Vec<&str> = self.broken.iter().map(|one| &*one.recording).collect();
         names.dedup();
@@ -315,10 +315,10 @@ impl Outcome {
     }
 }
 
-/// A contract as codegen makes it: JSON Schema per operation and status.
+/// A contract generated by codegen: JSON Schema per operation and status.
 pub(crate) struct Contract<'c> {
     operations: Vec<&'c Value>,
-    /// By the address of the schema in the contract.
+    /// Compiled validators, by the address of the schema in the contract.
     validators: RefCell<HashMap<*const Value, Rc<Result<Validator, String>>>>,
 }
 
@@ -331,11 +331,11 @@ impl<'c> Contract<'c> {
         }
     }
 
-    /// Where a recording disagrees.
+    /// The violations of a recording.
     ///
     /// # Errors
     ///
-    /// A schema of the contract does not compile; why.
+    /// A schema of the contract does not compile; returns the reason.
     pub(crate) fn problems(&self, recording: &Recording) -> Result<Vec<Disagreement>, String> {
         let mut problems = Vec::new();
         let mut disagree = |file: &str, pointer: &str, problem: String| {
@@ -379,7 +379,7 @@ impl<'c> Contract<'c> {
                 None => {}
             }
         }
-        // What stands for a value that was taken out is not held against a recording.
+        // Placeholders of redacted values are not violations.
         problems.retain(|one| {
             let mut redacted = recording.redacted.iter();
             !redacted.any(|taken| taken.file() == one.file && taken.pointer() == one.pointer)
@@ -387,7 +387,7 @@ impl<'c> Contract<'c> {
         Ok(problems)
     }
 
-    /// The operation of a method and a path, without the query.
+    /// Finds the operation by method and path; the query is ignored.
     fn operation(&self, method: &str, path: &str) -> Option<&'c Value> {
         let path = path.split('?').next().unwrap_or_default();
         let text = |operation: &'c Value, name: &str| {
@@ -425,7 +425,7 @@ impl<'c> Contract<'c> {
             return Ok(());
         };
         let Some(value) = &body.value else {
-            // Of other bodies the contract says no more than their kind.
+            // For other bodies, the contract only has the media type.
             return Ok(());
         };
         let schema = page(schema, value).unwrap_or(schema);
@@ -434,7 +434,7 @@ impl<'c> Contract<'c> {
         let errors: Vec<_> = validator.iter_errors(value).collect();
         for error in &errors {
             let pointer = error.instance_path().as_str();
-            // Where something inside is wrong, all keys around it count as unknown.
+            // An error inside a value makes all keys around it count as unknown.
             let is_echo = is_unknown_key(error)
                 && errors.iter().any(|other| {
                     !is_unknown_key(other) && other.instance_path().as_str().starts_with(pointer)
@@ -464,7 +464,7 @@ impl<'c> Contract<'c> {
     }
 }
 
-/// The branch of a schema with a discriminator that stands for a value.
+/// The branch that a schema's discriminator selects for a value.
 fn page<'c>(schema: &'c Value, value: &Value) -> Option<&'c Value> {
     let discriminator = schema.get("discriminator")?;
     let model = value.get(discriminator["propertyName"].as_str()?)?;
@@ -480,7 +480,7 @@ fn is_unknown_key(error: &ValidationError<'_>) -> bool {
     )
 }
 
-/// Whether a path is one of a template such as `/images/{id}`.
+/// Whether a path matches a template such as `/images/{id}`.
 fn matches(template: &str, path: &str) -> bool {
     let (mut wanted, mut parts) = (template.split('/'), path.split('/'));
     loop {
@@ -493,7 +493,7 @@ fn matches(template: &str, path: &str) -> bool {
     }
 }
 
-/// What an operation says of a status: its own entry, its range's, or the default.
+/// The response that an operation declares for a status: exact, range or default.
 fn response<'c>(operation: &'c Value, status: &str) -> Option<&'c Value> {
     let responses = operation.get("responses")?.as_object()?;
     let range = status.get(..1).map(|class| format!("{class}XX"));

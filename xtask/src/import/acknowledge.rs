@@ -1,5 +1,5 @@
-//! Who has looked at a contradiction already: an overlay that corrects its place, or an
-//! entry with a reason in `openapi/acknowledged.json`.
+//! Acknowledged contradictions: an overlay corrects the place, or an entry in
+//! `openapi/acknowledged.json` gives a reason.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,16 @@ use serde_json_path::JsonPath;
 
 use super::checks::Contradiction;
 
-/// The file with the entries, from the top of the workspace.
+/// The file with the entries, relative to the workspace.
 pub(super) const FILE: &str = "openapi/acknowledged.json";
 
-/// What is known of the contradictions of a page.
+/// The acknowledgements that apply to a page.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
     page: String,
-    /// Those for the page.
+    /// The entries for this page.
     entries: Vec<Entry>,
-    /// Overlays, and the places that they correct.
+    /// The overlays, with the places that they correct.
     overlays: Vec<(String, Vec<String>)>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Acknowledged {
 struct Entry {
     /// The page's name, as in `openapi/pages/NAME.md`.
     page: String,
-    /// Kind and both sides, as the report has them.
+    /// The kind and both sides, as printed in the report.
     contradiction: String,
     reason: String,
 }
@@ -38,7 +38,7 @@ impl Acknowledged {
     ///
     /// # Errors
     ///
-    /// The entries have another form; the message names the place.
+    /// The entries are invalid; the message has the place.
     pub(super) fn read(
         page: &str,
         entries: Option<&[u8]>,
@@ -71,7 +71,7 @@ impl Acknowledged {
         })
     }
 
-    /// What acknowledges a contradiction, in words.
+    /// How a contradiction is resolved, if it is acknowledged or repaired.
     pub(super) fn by(&self, contradiction: &Contradiction) -> Option<String> {
         let used = &contradiction.used;
         if contradiction.is_repaired {
@@ -88,7 +88,7 @@ impl Acknowledged {
         Some(format!("{used} (acknowledged: {})", entry.reason))
     }
 
-    /// The overlay that corrects a place: it, something in it, or all around it.
+    /// The overlay that corrects a place, or a child or parent of it.
     fn overlay(&self, pointer: &str) -> Option<&str> {
         let is_in = |inner: &str, outer: &str| {
             let rest = inner.strip_prefix(outer);
@@ -100,7 +100,7 @@ impl Acknowledged {
         overlay.map(|(name, _)| name.as_str())
     }
 
-    /// What says that an entry acknowledges nothing any more.
+    /// Messages for the entries that match no contradiction any more.
     pub(super) fn outdated(&self, found: &[Contradiction]) -> Vec<String> {
         let is_left = |entry: &&Entry| !found.iter().any(|one| one.text == entry.contradiction);
         let lines = self.entries.iter().filter(is_left).map(|entry| {
@@ -112,7 +112,7 @@ impl Acknowledged {
         lines.collect()
     }
 
-    /// An entry for a contradiction, but for its reason.
+    /// A JSON entry for a contradiction, with an empty reason.
     pub(super) fn entry(&self, contradiction: &Contradiction) -> String {
         format!(
             "{{\"page\": {}, \"contradiction\": {}, \"reason\": \"\"}}",
@@ -122,8 +122,8 @@ impl Acknowledged {
     }
 }
 
-/// The places of a document that an overlay writes or removes. One that can't be read is
-/// for codegen to refuse.
+/// The places in a document that an overlay writes or removes. Invalid overlays are left
+/// for codegen to report.
 fn corrected(overlay: &str, file: &str, document: &Value) -> Vec<String> {
     fn leaves(update: &Value, at: String, places: &mut Vec<String>) {
         match update.as_object().filter(|members| !members.is_empty()) {

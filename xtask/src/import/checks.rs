@@ -1,4 +1,4 @@
-//! What contradicts what in a page, its samples and answers, and the document.
+//! Finds contradictions between a page, its samples and answers, and the document.
 
 mod document;
 mod exchange;
@@ -13,26 +13,26 @@ use super::{
     page::Page,
 };
 
-/// The side that is used, where nothing else is said.
+/// Which side is used by default.
 const DOCUMENT: &str = "the document is used";
 
-/// Two sides of one thing that can't both be true.
+/// Two statements that can't both be true.
 #[derive(Debug)]
 pub(super) struct Contradiction {
     pub(super) file: String,
-    /// Where it is found, the first place first.
+    /// The lines where it occurs, the first one first.
     pub(super) lines: Vec<usize>,
-    /// Kind and both sides: what tells it from others.
+    /// The kind and both sides; identifies the contradiction.
     pub(super) text: String,
     pub(super) used: String,
-    /// The places of the document that an overlay would correct; none where only the page
-    /// is wrong.
+    /// The places in the document that an overlay would correct; empty if only the page is
+    /// wrong.
     pub(super) pointers: Vec<String>,
-    /// Whether codegen repairs it, so that nobody has to look at it.
+    /// Whether codegen repairs it, so that it needs no review.
     pub(super) is_repaired: bool,
 }
 
-/// Finds all contradictions, in the order of the lines.
+/// Finds all contradictions, sorted by line.
 pub(super) fn contradictions(
     file: &str,
     page: &Page<'_>,
@@ -56,15 +56,14 @@ pub(super) fn contradictions(
 }
 
 struct Checks<'a> {
-    /// The page.
+    /// The page's file.
     file: &'a str,
     document: &'a Document,
     found: Vec<Contradiction>,
 }
 
 impl Checks<'_> {
-    /// Adds a contradiction that a line of the page shows, or that line to one that is
-    /// there already.
+    /// Adds a contradiction in a line of the page, or adds the line to a known one.
     fn page(&mut self, line: usize, text: String, used: &str, pointers: Vec<String>) {
         let mut known = self.found.iter_mut();
         match known.find(|known| known.text == text && known.pointers == pointers) {
@@ -80,7 +79,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Adds one that the document alone shows, at a place of it.
+    /// Adds a contradiction at a place in the document.
     fn place(&mut self, pointer: String, text: String) {
         self.found.push(Contradiction {
             file: self.document.file.clone(),
@@ -92,7 +91,7 @@ impl Checks<'_> {
         });
     }
 
-    /// As [`Checks::place`], of what codegen repairs.
+    /// Like [`Checks::place`], but for one that codegen repairs.
     fn repaired(&mut self, pointer: String, text: String, used: &str) {
         self.place(pointer, text);
         if let Some(last) = self.found.last_mut() {
@@ -105,7 +104,7 @@ impl Checks<'_> {
         self.document.value.pointer(pointer)
     }
 
-    /// Validates bodies against what the document alone says, without our corrections.
+    /// A validator for bodies of the document as published, without our overlays.
     fn validator(&self, operation: &Operation, body: &str) -> Option<jsonschema::Validator> {
         let contract = contract(&self.document.value);
         let mut operations = contract.get("operations")?.as_array()?.iter();

@@ -1,4 +1,4 @@
-//! The document of a page: its operations, and its schemas place by place.
+//! The document of a page: its operations and schemas.
 
 use jsonc_parser::{CollectOptions, ParseOptions, ast, common::Ranged as _, parse_to_ast};
 use kontext_codegen::{child, each_operation};
@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use super::page::regex;
 
-/// How far references and unions are followed.
+/// Bounds how far references and unions are followed.
 const DEPTH: usize = 16;
 
-/// A published document, read.
+/// A parsed published document.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// The file that it stands in: the page, or one of its own.
+    /// The file that contains it: the page, or a file of its own.
     pub(super) file: String,
-    /// The line of the file that it begins in.
+    /// The line where it starts in the file.
     pub(super) first_line: usize,
     pub(super) text: String,
     pub(super) value: Value,
@@ -24,19 +24,19 @@ pub(super) struct Document {
 /// An operation of a document.
 #[derive(Clone, Debug)]
 pub(super) struct Operation {
-    /// In upper case.
+    /// The method, in upper case.
     pub(super) method: String,
     pub(super) path: String,
-    /// A JSON pointer, as all places are.
+    /// The JSON pointer to the operation.
     pub(super) at: String,
-    /// The schema of the request.
+    /// The JSON pointer to the schema of the request.
     pub(super) request: String,
-    /// The first status of a success, and the schema of its body.
+    /// The first success status; `response` is the pointer to the schema of its body.
     pub(super) status: u16,
     pub(super) response: String,
 }
 
-/// A schema, at its place in a document.
+/// A schema and its place in a document.
 #[derive(Clone, Debug)]
 pub(super) struct Schema<'d> {
     document: &'d Value,
@@ -45,11 +45,11 @@ pub(super) struct Schema<'d> {
 }
 
 impl Document {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
     ///
-    /// It is not an OpenAPI 3.0 document in JSON with operations in it; the message names
+    /// It is not an OpenAPI 3.0 document in JSON, or has no operations; the message has
     /// file and place.
     pub(super) fn read(file: &str, first_line: usize, text: &str) -> Result<Self, String> {
         openapi_drift::Document::parse(file, text).map_err(|error| match first_line {
@@ -93,7 +93,7 @@ impl Document {
         Schema::at(&self.value, at)
     }
 
-    /// The models that an operation takes; none where it does not say.
+    /// The models that an operation accepts; empty if it doesn't restrict them.
     pub(super) fn models(&self, operation: &Operation) -> Vec<String> {
         let model = self.schema(&format!("{}/properties/model", operation.request));
         model.map_or_else(Vec::new, |model| model.values())
@@ -109,14 +109,14 @@ impl Document {
         models.collect()
     }
 
-    /// Whether it has an operation.
+    /// Whether the document has an operation.
     pub(super) fn has(&self, method: &str, path: &str) -> bool {
         let mut operations = self.operations.iter();
         operations.any(|one| one.path == path && one.method == method)
     }
 
-    /// The line of its file in which the value at a pointer begins, or the last one around
-    /// it that is there.
+    /// The line where the value at a pointer starts in the file, or that of its closest
+    /// existing parent.
     pub(super) fn line(&self, pointer: &str) -> usize {
         let parsed = parse_to_ast(
             &self.text,
@@ -167,7 +167,7 @@ impl<'d> Schema<'d> {
         })
     }
 
-    /// The schema and those that it is made of.
+    /// The schema itself and its `allOf`, `anyOf` and `oneOf` members, recursively.
     pub(super) fn forms(&self) -> Vec<Self> {
         let mut forms = vec![self.clone()];
         let mut next = 0;
@@ -197,7 +197,7 @@ impl<'d> Schema<'d> {
         forms.find_map(|form| Self::at(self.document, &format!("{}/items", form.at)))
     }
 
-    /// The properties that it names itself.
+    /// The schema's own properties.
     pub(super) fn properties(&self) -> Vec<(&'d str, Self)> {
         let members = self.value.get("properties").and_then(Value::as_object);
         let names = members.into_iter().flatten().map(|(name, _)| name.as_str());
@@ -205,8 +205,8 @@ impl<'d> Schema<'d> {
         named.collect()
     }
 
-    /// The place of the schema for a part of a value, given as a JSON pointer; where the
-    /// schema has no such part, where it would be.
+    /// The pointer to the schema for an instance location (a JSON pointer); if there is
+    /// none, the pointer where a property would be added.
     pub(super) fn place(&self, instance: &str) -> String {
         let mut schema = self.clone();
         for part in instance.split('/').skip(1) {
@@ -222,8 +222,8 @@ impl<'d> Schema<'d> {
         schema.at
     }
 
-    /// The members of a value that the schema does not name: each with its path for
-    /// people, such as `data[].url`, and the place where it would be named.
+    /// The members of a value that the schema doesn't define: each with a readable path,
+    /// such as `data[].url`, and the pointer where it would be defined.
     pub(super) fn unknown(&self, value: &Value) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut waiting = vec![(self.clone(), value, String::new())];
@@ -250,7 +250,7 @@ impl<'d> Schema<'d> {
         found
     }
 
-    /// The values of its enum as texts; none where it has none.
+    /// The enum values as strings; empty without an enum.
     pub(super) fn values(&self) -> Vec<String> {
         let values = self.value.get("enum").and_then(Value::as_array);
         let texts = values
@@ -263,7 +263,7 @@ impl<'d> Schema<'d> {
         texts.collect()
     }
 
-    /// Whether its values are ratios such as `16:9`.
+    /// Whether all its enum values are ratios such as `16:9`.
     pub(super) fn has_ratios(&self) -> bool {
         let ratio = regex(r"^\d+:\d+$");
         let values = self.values();

@@ -1,4 +1,4 @@
-//! The sample exchanges of a page: requests in several languages, and the answer.
+//! The sample exchanges of a page: requests in several languages, and their answer.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use super::{
 pub(super) struct Exchange<'t> {
     pub(super) section: String,
     pub(super) operation: Operation,
-    /// In the order in which they are preferred.
+    /// The samples, in order of preference.
     pub(super) samples: Vec<Sample<'t>>,
     pub(super) response: Option<Body<'t>>,
 }
@@ -22,12 +22,12 @@ pub(super) struct Exchange<'t> {
 #[derive(Debug)]
 pub(super) struct Sample<'t> {
     pub(super) language: Language,
-    /// The line in which the sample sends a key.
+    /// The line that sends the API key.
     pub(super) authorization: Option<usize>,
     pub(super) body: Body<'t>,
 }
 
-/// A body as a page shows it.
+/// A body as shown on a page.
 #[derive(Debug)]
 pub(super) struct Body<'t> {
     pub(super) line: usize,
@@ -65,7 +65,8 @@ impl<'t> Body<'t> {
 }
 
 impl<'t> Exchange<'t> {
-    /// The answer, its value, and those of the requests, if all that can be read.
+    /// The answer, its value, and the values of the readable requests, if the answer is
+    /// readable.
     pub(super) fn answered(&self) -> Option<(&Body<'t>, &Value, Vec<&Value>)> {
         let answer = self.response.as_ref()?;
         let requests = self.samples.iter().filter_map(|sample| sample.body.value());
@@ -103,7 +104,7 @@ pub(super) fn exchanges<'t>(page: &Page<'t>, document: &Document) -> Vec<Exchang
             }
         } else if is_response(block)
             && let Some(last) = exchanges.last_mut().filter(|last| is_open(last))
-            // The answer may have a heading of its own.
+            // The answer may have its own heading.
             && (last.section == block.section || block.label == block.section.to_lowercase())
         {
             last.response = Some(Body::new(block, sample::first_value(block.text)));
@@ -139,7 +140,7 @@ fn request<'d>(block: &Block<'_>, document: &'d Document) -> Option<(Language, &
 fn is_response(block: &Block<'_>) -> bool {
     let is_data = match Language::of(&block.language, "") {
         Some(Language::Json) => true,
-        // There may be text around it.
+        // The value may be surrounded by text.
         None => block.text.contains('{'),
         Some(_) => block.text.trim_start().starts_with(['{', '[']),
     };

@@ -1,8 +1,8 @@
-//! What a page of the provider has: code blocks, each with the section and the label that
-//! it stands under, and the lines between them.
+//! Parses a page of the provider: code blocks with their section and label, and the prose
+//! between them.
 //!
-//! Pages are Markdown with tags of GitBook. A Markdown parser would not do: code right
-//! below a tag such as `<details>` is HTML to CommonMark, and code to GitBook.
+//! Pages are Markdown with GitBook tags. A Markdown parser does not work: CommonMark treats
+//! code right after a tag such as `<details>` as HTML, GitBook treats it as code.
 
 use std::{
     collections::HashMap,
@@ -11,32 +11,32 @@ use std::{
 
 use regex::Regex;
 
-/// A page, read.
+/// A parsed page.
 #[derive(Debug, Default)]
 pub(super) struct Page<'t> {
-    /// Its first heading.
+    /// The first heading.
     pub(super) title: String,
     pub(super) blocks: Vec<Block<'t>>,
-    /// The models that it says it is about, and their lines.
+    /// The models that the page lists, with their lines.
     pub(super) models: Vec<(usize, String)>,
-    /// Sentences and cells of tables without markup, and their lines.
+    /// Sentences and table cells without markup, with their lines.
     pub(super) prose: Vec<(usize, String)>,
-    /// The operation of a document that is another file.
+    /// The reference to an operation in a separate document.
     pub(super) elsewhere: Option<Elsewhere>,
 }
 
-/// A block of code.
+/// A code block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block<'t> {
-    /// The line of its first line of code, from 1.
+    /// The line number of the first line of code, from 1.
     pub(super) line: usize,
-    /// The heading of the first or second level that it stands under.
+    /// The closest heading of level 1 or 2 above it.
     pub(super) section: String,
-    /// The title of its tab or fold, or the smaller heading above it, in lower case.
+    /// The title of its tab or `<summary>`, or a smaller heading above it, in lower case.
     pub(super) label: String,
-    /// The language as the fence names it, in lower case.
+    /// The language of the fence, in lower case.
     pub(super) language: String,
-    /// The code, byte for byte, without the line end before the closing fence.
+    /// The code, byte for byte, without the newline before the closing fence.
     pub(super) text: &'t str,
 }
 
@@ -44,13 +44,13 @@ pub(super) struct Block<'t> {
 #[derive(Debug)]
 pub(super) struct Elsewhere {
     pub(super) line: usize,
-    /// The file to look for.
+    /// The file name of the document.
     pub(super) file: String,
     pub(super) path: String,
     pub(super) method: String,
 }
 
-/// A regular expression that is written in this program, compiled once.
+/// A regular expression from this program, compiled once and cached.
 #[allow(clippy::expect_used, reason = "tests compile every pattern")]
 pub(super) fn regex(pattern: &str) -> Regex {
     static KNOWN: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
@@ -61,7 +61,7 @@ pub(super) fn regex(pattern: &str) -> Regex {
         .clone()
 }
 
-/// Reads a page.
+/// Parses a page.
 pub(super) fn read(text: &str) -> Page<'_> {
     let heading = regex(r"^(#{1,6})\s+(.*?)\s*#*$");
     let label = regex(r#"\{%\s*tab\s+title="([^"]*)"|<summary>(.*?)</summary>|^\*\*(.+?)\*\*:?$"#);
@@ -128,12 +128,12 @@ pub(super) fn read(text: &str) -> Page<'_> {
     page
 }
 
-/// The backticks or tildes that open a block of code.
+/// The backticks or tildes that open a fenced code block.
 fn fence_of(line: &str) -> Option<&str> {
     let mark = line.chars().next().filter(|mark| "`~".contains(*mark))?;
     let length = line.len() - line.trim_start_matches(mark).len();
     let (fence, rest) = line.split_at(length);
-    // What is closed on its line is code inside of a sentence.
+    // A fence that is closed on the same line is inline code.
     (length >= 3 && !(mark == '`' && rest.contains('`'))).then_some(fence)
 }
 
@@ -142,7 +142,7 @@ fn without_line_end(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-/// The texts of a line between tags, without what makes them bold or code.
+/// The texts of a line between tags, without bold, italic or code markup.
 fn plain(line: &str) -> Vec<String> {
     let marks = regex(r"</?(?:strong|b|em|i|code|a)(?:\s[^>]*)?>|\*+|`");
     let tags = regex(r"<[^>]*>|\{%.*?%\}|\s\|\s");

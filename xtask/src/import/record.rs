@@ -1,4 +1,4 @@
-//! The exchanges of a page as recordings of the mock.
+//! Turns the exchanges of a page into recordings for the mock.
 
 use std::{
     collections::BTreeMap,
@@ -15,46 +15,46 @@ use serde_json::Value;
 use super::{exchange::Exchange, sample::Literal};
 use crate::drift::recordings::{Contract, Recording};
 
-/// The recordings that the mock serves, from the top of the workspace.
+/// The recordings that the mock serves, relative to the workspace.
 const SERVED: &str = "crates/kontext-mock/recordings";
 
-/// Those that the contract does not allow: the mock would not start with them.
+/// Recordings that violate the contract; the mock would not start with them.
 const QUARANTINE: &str = "crates/kontext-mock/recordings/.quarantine";
 
 const RESPONSE_FILE: &str = "response.json";
 
-/// How many bytes of a request's hash the name of a case has.
+/// The number of bytes of the request hash in a case's name.
 const NAME_BYTES: usize = 4;
 
-/// What is recorded, and by what it is judged.
+/// The inputs for recording the exchanges of a page.
 pub(super) struct Recorder<'a> {
     pub(super) root: &'a Path,
-    /// The page, from the top of the workspace.
+    /// The page, relative to the workspace.
     pub(super) page: &'a str,
-    /// The day, as `2026-11-22`.
+    /// The date, such as `2026-11-22`.
     pub(super) today: &'a str,
-    /// What the requests of the page's samples are checked against.
+    /// The contract that sample requests are validated against.
     pub(super) allowed: &'a Value,
-    /// The contract that the mock will have.
+    /// The contract that the mock will use.
     pub(super) served: &'a Value,
 }
 
-/// Files from the top of the workspace, and what should stand in them; none to remove one.
+/// Files relative to the workspace, with their new contents; none removes the file.
 pub(super) type Files = Vec<(String, Option<Vec<u8>>)>;
 
-/// What recording the exchanges takes.
+/// The result of recording the exchanges.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     pub(super) files: Files,
-    /// What is done with each exchange, for people.
+    /// A message about each exchange.
     pub(super) lines: Vec<String>,
     requests: Vec<RequestHash>,
 }
 
-/// A recording that is there.
+/// An existing recording.
 struct Known {
     shelf: &'static str,
-    /// `generate-image/add-bird`
+    /// Such as `generate-image/add-bird`.
     name: String,
     meta: RecordingMeta,
     hash: RequestHash,
@@ -66,8 +66,8 @@ impl Known {
         answers.any(|answer| answer.source.document == page)
     }
 
-    /// Where one of the answers is from, if not from a page: such a recording is left as it
-    /// is.
+    /// The origin of an answer that is not from a page, if any: such a recording is not
+    /// changed.
     fn other_origin(&self) -> Option<Origin> {
         let mut origins = self.meta.answers.iter().map(|answer| answer.origin);
         origins.find(|origin| *origin != Origin::Documented)
@@ -79,7 +79,7 @@ impl Recorder<'_> {
     ///
     /// # Errors
     ///
-    /// A recording that is there can't be read; the message names it.
+    /// An existing recording can't be read; the message names it.
     pub(super) fn record(&self, exchanges: &[Exchange<'_>]) -> Result<Recorded, String> {
         let known = known(self.root)?;
         let mut recorded = Recorded::default();
@@ -100,7 +100,7 @@ impl Recorder<'_> {
         Ok(recorded)
     }
 
-    /// Records an exchange, or says why not.
+    /// Records an exchange; the error says why it can't be recorded.
     fn exchange(
         &self,
         exchange: &Exchange<'_>,
@@ -186,7 +186,7 @@ impl Recorder<'_> {
         recorded
             .lines
             .extend(problems.first().map(|first| format!("  {first}")));
-        // What was refused before is allowed now.
+        // A recording that is served now leaves the quarantine.
         let refused = same
             .iter()
             .filter(|known| shelf == SERVED && known.shelf == QUARANTINE);
@@ -200,7 +200,7 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    /// The first sample that can be read and is allowed.
+    /// The first sample that is readable and valid.
     fn request<'e>(
         &self,
         exchange: &'e Exchange<'_>,
@@ -226,8 +226,8 @@ impl Recorder<'_> {
 }
 
 impl Recorded {
-    /// Adds the files of an exchange; one that is there keeps what a person may have given
-    /// it.
+    /// Adds the files of an exchange; an existing recording keeps its request and manual
+    /// edits of its metadata.
     fn store(
         &mut self,
         root: &Path,
@@ -262,7 +262,7 @@ impl Recorded {
                 kept.contract_sha256.clone_from(&new.contract_sha256);
                 if !is_current {
                     kept.date.clone_from(&new.date);
-                    // Pictures of URLs that the answer no longer has.
+                    // Remove images whose URL is no longer in the answer.
                     let text = String::from_utf8_lossy(&response.1);
                     let gone = kept.files.extract_if(.., |kept| !text.contains(&kept.url));
                     gone.for_each(|kept| file(&kept.file, None));
@@ -276,7 +276,7 @@ impl Recorded {
     }
 }
 
-/// Where an exchange disagrees with a contract, in the files that count.
+/// The contract violations of an exchange, in the files that `counts` selects.
 fn problems(
     contract: &Value,
     exchange: &Exchange<'_>,
@@ -300,15 +300,15 @@ fn problems(
         .collect())
 }
 
-/// The entry of an exchange's operation in a contract.
+/// The contract's entry for the operation of an exchange.
 fn entry<'c>(contract: &'c Value, exchange: &Exchange<'_>) -> Option<&'c Value> {
     let operation = &exchange.operation;
     let mut entries = contract.get("operations")?.as_array()?.iter();
     entries.find(|one| one["method"] == *operation.method && one["path"] == *operation.path)
 }
 
-/// The hash of what an operation's contract says of a request: that of its page, where
-/// several pages describe the operation.
+/// The contract hash for a request: that of its page if several pages describe the
+/// operation.
 fn sha256(entry: &Value, request: &Value) -> String {
     let model = request["model"].as_str().unwrap_or_default();
     let of_page = entry["request"]["sha256"].get(model);
@@ -316,7 +316,7 @@ fn sha256(entry: &Value, request: &Value) -> String {
     hash.unwrap_or_default().to_owned()
 }
 
-/// All recordings that are there, on both shelves.
+/// All existing recordings, served and in quarantine.
 fn known(root: &Path) -> Result<Vec<Known>, String> {
     let mut known = Vec::new();
     for shelf in [SERVED, QUARANTINE] {
@@ -349,8 +349,8 @@ fn known(root: &Path) -> Result<Vec<Known>, String> {
     Ok(known)
 }
 
-/// The folders in a folder with their names, in order; none where it is missing. Hidden
-/// ones hold no recordings.
+/// The folders in a folder with their names, sorted; empty if it doesn't exist. Skips
+/// hidden ones.
 fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.map(|entry| {

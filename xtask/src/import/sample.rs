@@ -1,8 +1,8 @@
-//! Reads bodies from samples: JSON, JSON5, and the literals of Python and JavaScript, with
-//! comments in them and text around them.
+//! Parses bodies in samples: JSON, JSON5, and Python and JavaScript literals, with comments
+//! in them and text around them.
 //!
-//! One reader takes all of these, since pages mix them, and keeps what parsers of one
-//! language don't: the order of keys and the spelling of numbers.
+//! One parser handles all of these, because pages mix them. Unlike the parsers of these
+//! languages, it preserves the order of keys and the spelling of numbers.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, value::RawValue};
 
 use super::page::regex;
 
-/// How deep values may nest.
+/// The maximum nesting depth of values.
 const DEPTH: usize = 64;
 
-/// The languages of samples, the one first whose samples are preferred.
+/// The languages of samples, in order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Language {
     Python,
@@ -23,7 +23,7 @@ pub(super) enum Language {
     Json,
 }
 
-/// A JSON value that keeps the order of keys and the spelling of numbers.
+/// A JSON value that preserves the order of keys and the spelling of numbers.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Literal {
@@ -34,7 +34,7 @@ pub(super) enum Literal {
     Object(#[serde(serialize_with = "in_order")] Vec<(String, Literal)>),
 }
 
-/// Why a text can't be read, and in which of its lines, from 1.
+/// Why a text can't be parsed, and in which of its lines, from 1.
 #[derive(Debug)]
 pub(super) struct Unreadable {
     pub(super) line: usize,
@@ -42,9 +42,9 @@ pub(super) struct Unreadable {
 }
 
 impl Language {
-    /// The language of a block, by its fence or else the label above it.
+    /// The language of a block, from its fence or else the label above it.
     pub(super) fn of(fence: &str, label: &str) -> Option<Self> {
-        // Of a label such as "Node.js (fetch)", the first word.
+        // For a label such as "Node.js (fetch)", the first word.
         let words = [fence, label].map(|name| name.split(|one: char| !one.is_alphanumeric()));
         let mut first = words.into_iter().filter_map(|mut words| words.next());
         first.find_map(|name| match name {
@@ -68,7 +68,7 @@ impl fmt::Display for Language {
     }
 }
 
-/// The body that a sample sends.
+/// Parses the request body that a sample sends.
 pub(super) fn request(language: Language, sample: &str) -> Result<Literal, Unreadable> {
     let starts: &[&str] = match language {
         Language::Json => return first_value(sample),
@@ -100,7 +100,7 @@ pub(super) fn request(language: Language, sample: &str) -> Result<Literal, Unrea
     Err(first.unwrap_or(Unreadable { line: 1, why }))
 }
 
-/// The first object of a text, or the list that it begins with.
+/// Parses the first object in a text, or the list that the text starts with.
 pub(super) fn first_value(text: &str) -> Result<Literal, Unreadable> {
     let start = match text.find(|character: char| !character.is_whitespace()) {
         Some(start) if text[start..].starts_with('[') => Some(start),
@@ -125,7 +125,7 @@ fn curl(sample: &str) -> Result<Literal, Unreadable> {
     });
     let body = bodies.next().ok_or_else(|| unreadable("no --data"))?;
     first_value(body).map_err(|error| {
-        // Lines of the body count from where it begins in the sample.
+        // Convert the line in the body to a line in the sample.
         let before = sample.split('{').next().unwrap_or_default();
         let line = before.matches('\n').count() + error.line;
         Unreadable { line, ..error }
@@ -133,9 +133,10 @@ fn curl(sample: &str) -> Result<Literal, Unreadable> {
 }
 
 impl Literal {
-    /// JSON with two spaces and a final newline, as recordings have it.
+    /// Pretty-printed JSON with two-space indentation and a final newline, as in
+    /// recordings.
     pub(super) fn to_json(&self) -> String {
-        // Texts and checked numbers have no way not to be JSON.
+        // Serialization can't fail: keys are strings, and numbers are checked.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
@@ -151,7 +152,7 @@ fn in_order<S: Serializer>(
     serializer.collect_map(members.iter().map(|(name, member)| (name, member)))
 }
 
-/// Reads one literal of a sample.
+/// Parses one literal in a sample.
 struct Reader<'t> {
     sample: &'t str,
     at: usize,
@@ -196,7 +197,7 @@ impl<'t> Reader<'t> {
             .or_else(|_| self.expected("a literal"))
     }
 
-    /// Skips what is blank, and comments.
+    /// Skips whitespace and comments.
     fn blanks(&mut self) {
         loop {
             let rest = self.rest().trim_start();
@@ -214,7 +215,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Takes a text if it comes next, behind blanks.
+    /// Consumes a text if it comes next, after whitespace and comments.
     fn take(&mut self, text: &str) -> bool {
         self.blanks();
         let is_next = self.rest().starts_with(text);
@@ -233,7 +234,7 @@ impl<'t> Reader<'t> {
         let value = match self.rest().chars().next() {
             Some('{') => self.object()?,
             Some('[') => self.list("]")?,
-            // Parentheses in Python: a tuple, or a string of several lines.
+            // Python parentheses: a tuple, or a string that spans lines.
             Some('(') => match self.list(")")? {
                 Literal::List(mut items) if items.len() == 1 => items.remove(0),
                 list => list,
@@ -255,7 +256,7 @@ impl<'t> Reader<'t> {
             let key = if is_name { self.name() } else { self.string()? };
             let value = match self.take(":") {
                 true if self.at > start + 1 => self.value()?,
-                // `{prompt}` in JavaScript is `{prompt: prompt}`.
+                // In JavaScript, `{prompt}` is short for `{prompt: prompt}`.
                 false if is_name && !key.is_empty() => {
                     self.at = start;
                     self.named()?
@@ -290,7 +291,7 @@ impl<'t> Reader<'t> {
         let digits = number.strip_prefix("0x").or(number.strip_prefix("0X"));
         let hexadecimal = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let spellings = [
-            // `.5` and `5.` are no JSON.
+            // `.5` and `5.` are not valid JSON.
             number.replacen('.', "0.", 1),
             number.replacen('.', ".0", 1),
             hexadecimal.map_or_else(String::new, |number| number.to_string()),
@@ -306,7 +307,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// `true`, `None` and the like, or a variable that the sample sets to a literal.
+    /// `true`, `None` and the like, or a variable that the sample assigns a literal.
     fn named(&mut self) -> Read<Literal> {
         let start = self.at;
         let name = self.name();
@@ -317,7 +318,7 @@ impl<'t> Reader<'t> {
             _ => {
                 let is_literal = !self.rest().starts_with(['(', '.', '[']);
                 if let Some(at) = self.assigned(&name).filter(|_| is_literal) {
-                    // Variables in variables multiply what is read: a few are enough.
+                    // Nested variables can expand exponentially, so allow only a few.
                     let depth = self.depth + DEPTH / 4;
                     return Reader { at, depth, ..*self }.value();
                 }
@@ -328,7 +329,7 @@ impl<'t> Reader<'t> {
         self.plain(plain)
     }
 
-    /// Where the value of a variable begins.
+    /// The position of a variable's value.
     fn assigned(&self, name: &str) -> Option<usize> {
         let name = regex::escape(name);
         let pattern =
@@ -354,7 +355,7 @@ impl<'t> Reader<'t> {
         rest.starts_with(['"', '\'', '`'])
     }
 
-    /// A string, or several that are one: with `+` between them, or in Python nothing.
+    /// A string, or several concatenated ones: with `+`, or in Python by adjacency.
     fn strings(&mut self) -> Read<String> {
         let mut text = self.string()?;
         loop {
@@ -381,7 +382,7 @@ impl<'t> Reader<'t> {
             .find(|quote| rest.starts_with(quote))
             .unwrap_or_default();
         self.at += quote.len();
-        // The same string as JSON spells it.
+        // The string, escaped as JSON.
         let mut json = String::from("\"");
         loop {
             let rest = self.rest();
@@ -410,7 +411,7 @@ impl<'t> Reader<'t> {
         text.or_else(|_| self.fail("an escape that is no character"))
     }
 
-    /// An escape, behind its backslash, as JSON spells it.
+    /// Parses an escape after its backslash, and converts it to JSON.
     fn escape(&mut self) -> String {
         let pattern = regex(r"(?s)^(?:x(?<hex>..)|u\{(?<braced>[0-9a-fA-F]+)\}|U(?<long>.{8})|.)");
         let Some(found) = pattern.captures(self.rest()) else {
@@ -424,11 +425,11 @@ impl<'t> Reader<'t> {
             let character = u32::from_str_radix(number.as_str(), 16)
                 .ok()
                 .and_then(char::from_u32);
-            // What is no character makes no JSON either.
+            // An invalid code point becomes invalid JSON, which the caller reports.
             return character.map_or("\\x".to_owned(), json_character);
         }
         match &found[0] {
-            // A line that goes on in the next one.
+            // A line continuation.
             "\n" => String::new(),
             "0" => "\\u0000".to_owned(),
             "v" => "\\u000b".to_owned(),
@@ -438,7 +439,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A character as it stands in a string of JSON.
+/// A character escaped for a JSON string.
 fn json_character(character: char) -> String {
     let text = Value::from(character.to_string()).to_string();
     text[1..text.len() - 1].to_owned()
@@ -449,7 +450,7 @@ fn json_character(character: char) -> String {
 mod tests {
     use super::*;
 
-    /// The body of a sample on one line.
+    /// The body of a sample as one line of JSON.
     fn read(language: Language, sample: &str) -> Result<String, String> {
         let literal =
             request(language, sample).map_err(|error| format!("{}: {}", error.line, error.why))?;

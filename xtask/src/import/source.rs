@@ -1,4 +1,4 @@
-//! What is imported: the page, its document wherever it stands, and the name of both.
+//! What is imported: the page, its document and their name.
 
 use std::path::Path;
 
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::drift::input::{self, Source};
 
-/// A page or a document, read and named.
+/// A parsed page or document, with its name.
 pub(super) struct Imported<'t> {
-    /// As in `openapi/pages/NAME.md`.
+    /// The name, as in `openapi/pages/NAME.md`.
     pub(super) name: String,
     pub(super) page: Page<'t>,
     pub(super) document: Document,
@@ -21,7 +21,7 @@ pub(super) struct Imported<'t> {
 }
 
 impl Imported<'_> {
-    /// Whether there is a page, and not a document alone.
+    /// Whether there is a page, not only a document.
     pub(super) fn has_page(&self) -> bool {
         !self.page.prose.is_empty()
     }
@@ -34,17 +34,17 @@ impl Imported<'_> {
         format!("openapi/published/{}.json", self.name)
     }
 
-    /// The document that we wrote before there was a real one.
+    /// The handwritten document that a published one replaces.
     pub(super) fn described_file(&self) -> String {
         format!("openapi/described/{}.json", self.name)
     }
 }
 
-/// Reads a page with its document, or a document; `known` are the documents that are there.
+/// Reads a page with its document, or only a document; `known` are the existing documents.
 ///
 /// # Errors
 ///
-/// There is no document, or it is not that of the page; the message names file and place.
+/// The document is missing or belongs to another page; the message has file and place.
 pub(super) fn read<'t>(
     source: &'t Source,
     spec: Option<&Path>,
@@ -73,7 +73,7 @@ pub(super) fn read<'t>(
     })
 }
 
-/// The document of a page: its own block, or the file that it names.
+/// The document of a page: in the page itself, or in the file that it names.
 fn document(file: &str, page: &Page<'_>, spec: Option<&Path>) -> Result<Document, String> {
     let is_document = |block: &&Block<'_>| {
         let text = block.text.trim_start();
@@ -120,7 +120,7 @@ fn document(file: &str, page: &Page<'_>, spec: Option<&Path>) -> Result<Document
     }
 }
 
-/// Whether a document has a model that its page has: if not, it is that of another page.
+/// Rejects a document that has none of the models of its page: it belongs to another page.
 fn is_of_page(
     file: &str,
     page: &Page<'_>,
@@ -148,8 +148,8 @@ fn is_of_page(
     ))
 }
 
-/// The name of a page: that of the document with one of its models that is there, or that
-/// of its file, or its title.
+/// The name of a page: that of an existing document with one of its models, or else that of
+/// its file, or its title.
 fn name(
     file: &str,
     page: &Page<'_>,

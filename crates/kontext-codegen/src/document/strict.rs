@@ -1,5 +1,4 @@
-//! JSON without duplicate keys: serde_json takes the last of several
-//! without a word, and what a reader of the file sees first is gone.
+//! Rejects duplicate keys in JSON: serde_json silently keeps only the last one.
 
 use std::fmt;
 

@@ -13,14 +13,13 @@ use crate::{
     problem::Problem,
 };
 
-/// Applies overlays, in the order given, to a document, and returns what is wrong.
+/// Applies overlays to a document in the given order, and returns the problems.
 ///
-/// `document_file` is the published file, relative to the workspace; `overlays` are
-/// those for it, each with the number of documents that it is for. An action that fails
-/// is applied all the same where that can be done, so that the actions that build on it
-/// are judged by themselves: the document is of no use then, but for that. Where
-/// `is_complete` is false, an overlay could not be read, and a target that is missing may
-/// be its to write: it is not reported.
+/// `document_file` is the published file, relative to the workspace. Each overlay comes
+/// with the number of documents that it applies to. A failing action is still applied where
+/// possible, so that later actions that build on it are checked on their own; the document
+/// must not be used then. `is_complete` is false if an overlay could not be parsed: it might
+/// create a missing target, so missing targets are not reported.
 pub(crate) fn apply(
     document_file: &str,
     document: &mut Value,
@@ -44,20 +43,20 @@ pub(crate) fn apply(
     problems
 }
 
-/// What overlays have written so far: the value and the file, by JSON pointer
-/// of each leaf. A removal is a leaf without a value.
+/// What overlays have written so far: value and file by the JSON pointer of each leaf. A
+/// removal is a leaf without a value.
 #[derive(Default)]
 struct Written(BTreeMap<String, (Option<Value>, String)>);
 
 impl Written {
-    /// The file that wrote to this place, above it or below it before, with what it
-    /// wrote if it is exactly this place.
+    /// The file that already wrote to this place, to a parent or to a child of it, and the
+    /// value if it wrote to exactly this place.
     fn at(&self, pointer: &str) -> Option<(&str, Option<&Option<Value>>)> {
         if let Some((value, file)) = self.0.get(pointer) {
             return Some((file, Some(value)));
         }
-        // A leaf above or below: one file made a value where the other made an object,
-        // or removed the place altogether.
+        // A parent or child: one file wrote a value where the other wrote an object, or
+        // removed the place.
         let is_inside = |inner: &str, outer: &str| {
             inner
                 .strip_prefix(outer)
@@ -70,21 +69,21 @@ impl Written {
     }
 }
 
-/// One action on its way into a document, with what its messages need.
+/// One action being applied to a document, with the context for its messages.
 struct Application<'a> {
     document_file: &'a str,
     overlay: &'a Overlay,
-    /// How many documents the overlay is for.
+    /// How many documents the overlay applies to.
     documents: usize,
     action: &'a Action,
     index: usize,
 }
 
-/// What keeps an action from one of its targets.
+/// Why an action cannot be applied to one of its targets.
 enum Obstacle {
-    /// The provider has corrected what the action corrects.
+    /// The provider has already made this correction.
     Corrected(String),
-    /// Anything else: the message, and what to do.
+    /// Anything else: the message, and how to fix it.
     Other(String, String),
 }
 
@@ -94,8 +93,8 @@ impl Application<'_> {
         Problem::new(&self.overlay.file, place, message, help)
     }
 
-    /// What to do when the provider has made this action unnecessary: of `targets` that
-    /// it has in this document, for `corrected` of them.
+    /// What to do about an action that the provider has made unnecessary at `corrected` of
+    /// its `targets` in this document.
     fn obsolete(&self, corrected: usize, targets: usize) -> String {
         let file = &self.overlay.file;
         let document = self.document_file;
@@ -139,8 +138,8 @@ impl Application<'_> {
             return;
         }
         let mut obstacles = Vec::new();
-        // From the last to the first, so that removing an item of a list does
-        // not move the ones still to be removed.
+        // In reverse, so that removing an array item does not shift those still to be
+        // removed.
         for pointer in pointers.iter().rev() {
             let Some(target) = document.pointer(pointer) else {
                 continue;
@@ -160,7 +159,7 @@ impl Application<'_> {
         }
     }
 
-    /// What keeps the action from this target, if anything does.
+    /// Why the action cannot be applied to this target, if it cannot.
     fn obstacle(&self, pointer: &str, target: &Value, written: &Written) -> Option<Obstacle> {
         let other = self.other_file(pointer, written);
         let other = other.or_else(|| self.expectations(pointer, target, written));
@@ -187,7 +186,7 @@ impl Application<'_> {
         })
     }
 
-    /// Writes what the action says, as far as that can be done.
+    /// Writes the action's change as far as possible.
     fn write(&self, pointer: &str, document: &mut Value, written: &mut Written) {
         let file = &self.overlay.file;
         match &self.action.change {
@@ -208,7 +207,7 @@ impl Application<'_> {
         }
     }
 
-    /// Whether another file writes to the same place.
+    /// A conflict with another file that writes to the same place.
     fn other_file(&self, pointer: &str, written: &Written) -> Option<Obstacle> {
         let places = match &self.action.change {
             Change::Remove => vec![(pointer.to_owned(), None)],
@@ -283,8 +282,8 @@ impl Application<'_> {
         Some(Obstacle::Other(message, help))
     }
 
-    /// Whatever an update writes over must be expected, or it would mask what
-    /// the provider adds there; what stands there already is corrected.
+    /// Rejects overwriting a value that is not expected: it would mask what the provider
+    /// added. A value that is already there counts as corrected.
     fn overwrites(&self, pointer: &str, target: &Value) -> Option<Obstacle> {
         let Change::Update(update) = &self.action.change else {
             return None;
@@ -301,7 +300,7 @@ impl Application<'_> {
         let mut standing = Vec::new();
         let mut over = None;
         for (place, value) in &leaves {
-            // The target itself: a list that is appended to.
+            // An empty pointer is the target itself: an array that is appended to.
             let Some(found) = target.pointer(place).filter(|_| !place.is_empty()) else {
                 continue;
             };
@@ -345,7 +344,7 @@ impl Application<'_> {
     }
 }
 
-/// The JSON pointers to what a path selects.
+/// The JSON pointers of the nodes that a path selects.
 fn located(path: &JsonPath, document: &Value) -> Vec<String> {
     let nodes = path.query_located(document);
     nodes
@@ -354,8 +353,8 @@ fn located(path: &JsonPath, document: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A target with an update in it: objects member by member, lists with new items at their
-/// end. None if the two don't fit.
+/// The target merged with an update: objects by member, arrays by appending new items. None
+/// if the types don't match.
 fn merged(target: &Value, update: &Value) -> Option<Value> {
     let mut merged = target.clone();
     match (&mut merged, update) {
@@ -365,7 +364,7 @@ fn merged(target: &Value, update: &Value) -> Option<Value> {
                 .as_array()
                 .map_or(std::slice::from_ref(update), Vec::as_slice);
             for item in more {
-                // An item that is there already is no change.
+                // Items that are already there are not added again.
                 if !items.iter().any(|other| same(other, item)) {
                     items.push(item.clone());
                 }
@@ -376,8 +375,8 @@ fn merged(target: &Value, update: &Value) -> Option<Value> {
     Some(merged)
 }
 
-/// The first place where `expected` does not stand in `value`, with what was
-/// expected and found there: objects by member, the rest as a whole.
+/// The first place where `value` differs from `expected`, with the expected and actual
+/// value: objects are compared by member, everything else as a whole.
 fn mismatch<'a>(
     pointer: &str,
     value: &'a Value,
@@ -398,7 +397,7 @@ fn mismatch<'a>(
     }
 }
 
-/// Merges as Overlay 1.0 says: objects member by member, the rest replaced.
+/// Merges as Overlay 1.0 specifies: objects by member, everything else is replaced.
 fn merge(target: &mut Value, update: &Value) {
     match (target, update) {
         (Value::Object(target), Value::Object(update)) => {
@@ -410,7 +409,7 @@ fn merge(target: &mut Value, update: &Value) {
     }
 }
 
-/// The leaves of an update with their pointers: what it writes.
+/// The leaves that an update writes, with their pointers.
 fn leaves(pointer: &str, value: &Value) -> Vec<(String, Value)> {
     match value {
         Value::Object(members) if !members.is_empty() => members

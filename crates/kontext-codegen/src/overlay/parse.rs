@@ -1,5 +1,5 @@
-//! Reading an overlay document strictly: a misspelt key would be a correction
-//! that silently does less than it says.
+//! Parses overlay documents strictly: a misspelt key would silently disable part of a
+//! correction.
 
 use serde_json::{Map, Value, json};
 use serde_json_path::JsonPath;
@@ -15,24 +15,24 @@ use crate::{
 pub(crate) struct Overlay {
     /// The file, relative to the workspace.
     pub file: String,
-    /// What the overlay makes true.
+    /// The title: what the overlay corrects.
     pub title: String,
-    /// The file names of the published documents that it corrects, `*` in them standing
-    /// for any text; none means all of them.
+    /// File names of the published documents that it corrects, with `*` as a wildcard; none
+    /// means all.
     pub applies_to: Option<Vec<String>>,
     /// The changes, in order.
     pub actions: Vec<Action>,
 }
 
 impl Overlay {
-    /// Whether it corrects the published document of this file.
+    /// Whether the overlay applies to this published document.
     pub(crate) fn applies_to(&self, file: &str) -> bool {
         let patterns = self.applies_to.as_ref();
         patterns.is_none_or(|all| all.iter().any(|pattern| matches(pattern, file)))
     }
 }
 
-/// Whether a name of `x-applies-to`, in which `*` stands for any text, is that of a file.
+/// Whether a pattern of `x-applies-to` matches a file's name; `*` matches any text.
 #[must_use]
 pub fn matches(pattern: &str, file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
@@ -60,13 +60,13 @@ pub(crate) struct Action {
     pub target: String,
     /// The parsed target.
     pub path: JsonPath,
-    /// A subset of what must stand at the target.
+    /// The expected subset of the target's value.
     pub expect: Option<Value>,
-    /// All of what must stand at the target.
+    /// The expected value of the target as a whole.
     pub expect_exact: Option<Value>,
     /// Members that the target must not have.
     pub expect_absent: Vec<String>,
-    /// What is done there.
+    /// The change to make.
     pub change: Change,
 }
 
@@ -83,9 +83,9 @@ pub(crate) enum Change {
 ///
 /// # Errors
 ///
-/// The text is not JSON, not an Overlay 1.0 document, has a key that is not
-/// known, lacks its reason or evidence, or a target is not a JSONPath. All
-/// problems of the file are reported at once.
+/// The text is not JSON or not an Overlay 1.0 document, a key is unknown, the reason or
+/// evidence is missing, or a target is not a JSONPath. Reports all problems of the file at
+/// once.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Overlay, Problems> {
     let value = document::parse_json(file, text, "correct the overlay")?;
     let mut reader = Reader {
@@ -97,7 +97,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Overlay, Problems> {
     Ok(overlay)
 }
 
-/// Collects problems while it reads, so that one run reports them all.
+/// Collects problems while parsing, so that one run reports them all.
 struct Reader<'a> {
     file: &'a str,
     problems: Vec<Problem>,
@@ -267,7 +267,7 @@ impl Reader<'_> {
                         "write what it changes, or delete the action",
                     );
                 }
-                // An empty object stands in every object.
+                // Every object contains the empty object.
                 let is_vacuous = expect.as_ref().is_none_or(|value| *value == json!({}));
                 if is_vacuous && expect_exact.is_none() && expect_absent.is_empty() {
                     self.problem(

@@ -8,7 +8,7 @@ use crate::{
 
 const SCHEMA: &str = "/paths/~1images/post/requestBody/content/application~1json/schema";
 
-/// The document of a page, whose requests have the properties beside its model.
+/// The document of a page; its requests have a model, a prompt and the given properties.
 fn page(name: &str, model: &str, properties: Value) -> Value {
     let mut schema = json!({"type": "object", "required": ["model", "prompt"], "properties": {
         "model": {"type": "string", "enum": [model]}, "prompt": {"type": "string"}
@@ -53,7 +53,7 @@ fn draw_page() -> Value {
     document
 }
 
-/// The three pages that most tests begin with, by the stems of their files.
+/// The three pages that most tests start with, with the stems of their files.
 fn three() -> Vec<(&'static str, Value)> {
     vec![
         ("edit-one", edit_page("one", "maker/one/edit")),
@@ -79,7 +79,7 @@ fn rust(outputs: &Outputs) -> &str {
     &file.unwrap().text
 }
 
-/// Rust without spaces and trailing commas, which depend on how long a line gets.
+/// Rust without whitespace and trailing commas, which depend on the line length.
 fn dense(outputs: &Outputs) -> String {
     let dense: String = rust(outputs).split_whitespace().collect();
     dense.replace(",)", ")")
@@ -90,7 +90,7 @@ fn changes(old: &[(&str, Value)], new: &[(&str, Value)]) -> Changes {
     surface(old).changes(&surface(new))
 }
 
-/// The problem of three pages of which the second is changed.
+/// The problem when the second of three pages is changed.
 fn problem(change: impl FnOnce(&mut Value)) -> String {
     let mut pages = three();
     change(&mut pages[1].1);
@@ -183,13 +183,13 @@ fn fifth_page_adds_a_struct_and_a_variant_and_renames_nothing() {
         assert!(changes_text.contains(added), "{changes_text}");
         let variants = changes_text.matches("+ types::MakeImageRequest::").count();
         assert_eq!(variants, 1, "{changes_text}");
-        // What it costs is known, however the page spells the number of images.
+        // The price is known, whatever name the page uses for the number of images.
         let count = match name {
             "flux-2" => "Self::Flux2(request)=>{request.num_images.map(|count|count.ceil()asu64)}",
             _ => "Self::GptImage(request)=>request.n",
         };
         assert!(dense(&made(&five).unwrap()).contains(count), "{name}");
-        // The recordings of the other pages stay as they are.
+        // The hashes of the other pages, and so their recordings, don't change.
         let hashes = |pages: &[(&str, Value)]| {
             let contract = made(pages).unwrap().contract;
             let hashes = contract["operations"][0]["request"]["sha256"].as_object();
@@ -228,7 +228,7 @@ fn limits_are_those_of_the_page_that_the_model_chooses() {
         "matchmodel.map(|model|model.as_str()){Some(\"maker/one/edit\")=>{check.optional(\"num_images\",num_images,|value,check|{check.whole_number(*value).at_least(1).at_most(4);});}Some(\"maker/two/edit\")=>{check.optional(\"num_images\",num_images,|value,check|{check.whole_number(*value).at_least(1).at_most(2);});}_=>{}}",
         "Some(\"maker/two/edit\")=>{check.not_taken(\"image_url\",image_url,model.map(|model|model.as_str()));}",
         "Limits:atleast1,atmost4(maker/one/edit);atleast1,atmost2(maker/two/edit).",
-        // What another struct has, as a field by name, too.
+        // Properties of other structs are checked, even if set by name in `extra`.
         "check.not_taken(\"size\",extra.get(\"size\"),model.map(|model|model.as_str()));",
         "check.not_of(value.as_str(),&[\"maker/draw\"])",
     ] {
@@ -317,7 +317,7 @@ image_url {"type": "string"}
         );
         assert!(error.contains(&end), "{error}");
     }
-    // Equal pages without a common name are not folded.
+    // Equal pages are only folded if an overlay gives them one name.
     let mut pages = three();
     pages[1]
         .1

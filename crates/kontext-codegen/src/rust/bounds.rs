@@ -1,4 +1,4 @@
-//! Bounds of lengths and numbers, as the generated checks have them.
+//! Bounds of lengths and numbers, as generated code.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::{whole_maximum, whole_minimum};
 
-/// Bounds of a length or count.
+/// Bounds of a length or count, as method calls on a check.
 pub(super) fn lengths(
     members: &Map<String, Value>,
     minimum: &str,
@@ -22,7 +22,7 @@ pub(super) fn lengths(
     (at_least.is_some() || at_most.is_some()).then(|| quote!(#at_least #at_most))
 }
 
-/// Bounds of whole numbers, inclusive and whole: above 1.5 means from 2.
+/// Inclusive integer bounds: more than 1.5 means at least 2.
 pub(super) fn whole_bounds(members: &Map<String, Value>) -> Option<TokenStream> {
     let literal = |bound: i128| {
         let number = Literal::u128_unsuffixed(bound.unsigned_abs());
@@ -35,7 +35,7 @@ pub(super) fn whole_bounds(members: &Map<String, Value>) -> Option<TokenStream> 
     (at_least.is_some() || at_most.is_some()).then(|| quote!(#at_least #at_most))
 }
 
-/// A number that may have a sign, which is a token of its own in Rust.
+/// A number literal with an optional sign, which is a separate token in Rust.
 fn negated(is_negative: bool, number: Literal) -> TokenStream {
     match is_negative {
         true => quote!(-#number),
@@ -43,7 +43,7 @@ fn negated(is_negative: bool, number: Literal) -> TokenStream {
     }
 }
 
-/// Bounds of numbers.
+/// Bounds of floating-point numbers.
 pub(super) fn bounds(members: &Map<String, Value>) -> TokenStream {
     let bound = |name: &str, exclusive: &str, inside: TokenStream, outside: TokenStream| {
         let bound = members.get(name)?.as_f64()?;

@@ -1,5 +1,5 @@
-//! Builders of requests: plain literals work, nothing is sent that was not
-//! set, and every violation is reported at once.
+//! Request builders: they accept plain literals, send only what was set, and report all
+//! violations at once.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -9,17 +9,17 @@ use syn::{Field, Fields, Item, ItemStruct, Type};
 use super::check::{Checks, StructCheck, argument_of, is_object, last_ident};
 use crate::{json::array, view::View};
 
-/// What is written of the structs that are sent, or part of what is sent.
+/// The code generated for structs used in requests.
 #[derive(Default)]
 pub(super) struct Builders {
     /// The builders.
     pub(super) builders: TokenStream,
-    /// The checks, which stand beside the types.
+    /// The checks, which go into the module of the types.
     pub(super) checks: TokenStream,
 }
 
-/// One builder per struct that is sent, or is part of what is sent: none can be
-/// written as a literal, as fields may be added.
+/// Generates a builder for each struct used in requests: users can't write these as
+/// literals, because fields may be added.
 pub(super) fn builders(types: &[Item], view: &View, checks: &Checks<'_>) -> Builders {
     let mut all = Builders::default();
     for item in types {
@@ -35,16 +35,16 @@ pub(super) fn builders(types: &[Item], view: &View, checks: &Checks<'_>) -> Buil
     all
 }
 
-/// What a builder needs of one field.
+/// The parts of a builder for one field.
 struct Property<'a> {
     field: &'a Field,
     ident: syn::Ident,
-    /// The name on the wire.
+    /// The serialized name.
     name: String,
     /// The type without its `Option`.
     inner: Type,
     is_required: bool,
-    /// What the request's field is made of: `self.x`, in an `Option` or not.
+    /// The expression for the request's field: `self.x`, with or without its `Option`.
     value: TokenStream,
     docs: Vec<String>,
 }
@@ -89,7 +89,7 @@ fn builder(
         .map(|property| (&property.ident, &property.value))
         .unzip();
     let has_extra = extra(item).is_some();
-    // A field that keeps the values of a map has no setter; it is public.
+    // A field for the values of a map has no setter; it is public.
     let others = item.fields.iter().filter_map(|field| field.ident.as_ref());
     let others = others.filter(|ident| !(idents.contains(ident) || has_extra && *ident == "extra"));
     let (extra_field, extra_none, extra_value, extra_check, extra_setter) = if has_extra {
@@ -191,16 +191,16 @@ fn property<'a>(
 ) -> Option<Property<'a>> {
     let ident = field.ident.clone()?;
     let name = wire_name(field);
-    // The field that keeps what is not known has no property.
+    // The field for unknown members has no property.
     let part = schema["properties"].get(&name)?;
     let is_required = array(schema.as_object()?, "required").contains(&json!(name));
     let argument = argument_of(&field.ty, "Option");
-    // A list or map that may be left out is no `Option`: it is left out empty.
+    // An optional list or map is not an `Option`: it is skipped if empty.
     let value = match &argument {
         Some(_) => quote!(self.#ident),
         None => quote!(self.#ident.unwrap_or_default()),
     };
-    // One that is required and may be null is an `Option`, too.
+    // A required nullable field is an `Option`, too.
     let inner = argument
         .filter(|_| !is_required)
         .unwrap_or_else(|| field.ty.clone());
@@ -242,7 +242,8 @@ fn property<'a>(
     })
 }
 
-/// What the pages of a struct say of a property: in one word, or by model where they differ.
+/// What the pages of a struct say about a property: one text, or one per model if they
+/// differ.
 fn per_page(
     view: &View,
     owner: &str,
@@ -268,14 +269,14 @@ fn per_page(
     (!said.is_empty()).then(|| said.join("; "))
 }
 
-/// The field that keeps what has no property.
+/// The field for unknown members.
 fn extra(item: &ItemStruct) -> Option<&Field> {
     let is_map = |field: &&Field| last_ident(&field.ty).as_deref() == Some("Map");
     let mut fields = item.fields.iter().filter(is_map);
     fields.find(|field| field.ident.as_ref().is_some_and(|ident| ident == "extra"))
 }
 
-/// The name on the wire: what serde renames the field to, or its own.
+/// The serialized name: from serde's `rename`, or the field's own name.
 pub(super) fn wire_name(field: &Field) -> String {
     let ident = field.ident.as_ref().map(ToString::to_string);
     let mut name = ident
@@ -284,7 +285,7 @@ pub(super) fn wire_name(field: &Field) -> String {
         .to_owned();
     for attribute in &field.attrs {
         if attribute.path().is_ident("serde") {
-            // What cannot be parsed is no rename.
+            // An attribute that doesn't parse is not a rename.
             let _ = attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("rename") {
                     name = meta.value()?.parse::<syn::LitStr>()?.value();
@@ -298,8 +299,8 @@ pub(super) fn wire_name(field: &Field) -> String {
     name
 }
 
-/// Scalars that literals have a type for are taken as they are, and so are enums, for
-/// `"16:9".parse()?` to know its type; the rest is taken as whatever converts into it.
+/// Generates a setter. It takes integers, booleans and enums by value (so that
+/// `"16:9".parse()?` infers its type), and `impl Into` for everything else.
 fn setter(property: &Property<'_>, view: &View) -> TokenStream {
     let Property {
         ident, inner, docs, ..
@@ -312,7 +313,7 @@ fn setter(property: &Property<'_>, view: &View) -> TokenStream {
     } else {
         (quote!(impl Into<#inner>), quote!(value.into()))
     };
-    // The last method of a builder has this name.
+    // `build` is the builder's own last method.
     let setter = if ident == "build" {
         format_ident!("build_")
     } else {

@@ -1,7 +1,7 @@
-//! The check of each request: what the spec limits, as plain Rust beside the types.
+//! Generates the check of each request: the spec's limits as plain Rust beside the types.
 //!
-//! The schema says what is limited, the generated type how to reach it. Each named type
-//! has a check of its own, so a type that is used twice is checked by one function.
+//! The schema provides the limits, the generated type the access to the values. Each named
+//! type has its own check, so a type used twice is checked by one function.
 
 use std::{
     cell::RefCell,
@@ -19,27 +19,27 @@ use crate::{
     view::View,
 };
 
-/// Writes checks, and collects what the provider limits and they don't cover.
+/// Generates checks, and collects the limits in the spec that they don't cover.
 pub(super) struct Checks<'a> {
     effective: &'a Value,
     view: &'a View,
     types: HashMap<String, &'a Item>,
-    /// The body of the check of each named type; none if nothing of it is limited.
+    /// The body of the check of each named type; none if it has no limits.
     bodies: RefCell<BTreeMap<String, Option<TokenStream>>>,
-    /// In words, with the pointer inside the request.
+    /// Descriptions with the pointer inside the request.
     unchecked: RefCell<BTreeSet<String>>,
 }
 
-/// The check of one struct that is sent.
+/// The check of one struct used in requests.
 pub(super) struct StructCheck {
     /// The fields that are required or limited.
     pub(super) fields: Vec<syn::Ident>,
-    /// `check`, and what the builder calls.
+    /// `check`, and the function that the builder calls.
     pub(super) methods: TokenStream,
 }
 
 impl<'a> Checks<'a> {
-    /// Checks of the types of a generated file.
+    /// Prepares the checks for the types of a generated file.
     pub(super) fn new(effective: &'a Value, view: &'a View, types: &'a [Item]) -> Self {
         let types = types.iter().filter_map(|item| match item {
             Item::Struct(named) => Some((named.ident.to_string(), item)),
@@ -55,12 +55,12 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// What the provider limits and nothing checks before sending, in words.
+    /// Descriptions of the limits in the spec that are not checked before sending.
     pub(super) fn into_unchecked(self) -> Vec<String> {
         self.unchecked.into_inner().into_iter().collect()
     }
 
-    /// The schema that a reference means.
+    /// Follows a schema that is a reference.
     pub(super) fn follow<'s>(&self, schema: &'s Value) -> &'s Value
     where
         'a: 's,
@@ -68,8 +68,8 @@ impl<'a> Checks<'a> {
         follow(self.effective, schema)
     }
 
-    /// The checks of the types that are neither structs nor enums of strings: unions,
-    /// and named scalars and lists.
+    /// The checks of types that are neither structs with fields nor string enums: unions,
+    /// named scalars and lists.
     pub(super) fn of_other_types(&self) -> TokenStream {
         let others = self
             .view
@@ -92,8 +92,8 @@ impl<'a> Checks<'a> {
             .collect()
     }
 
-    /// The check of a struct. `fields` are its fields with their names on the wire,
-    /// their types in the builder and whether they are required.
+    /// The check of a struct. `fields` are its fields, each with its serialized name, its
+    /// type in the builder and whether it is required.
     pub(super) fn of_struct(
         &self,
         name: &str,
@@ -106,7 +106,7 @@ impl<'a> Checks<'a> {
         let pages = variant.map_or(&[][..], |(_, variant)| &variant.pages);
         let own = [(Vec::new(), schema.clone())];
         let pages = if pages.is_empty() { &own } else { pages };
-        // One field may be called as the check is.
+        // Avoids a clash with the `check` argument.
         let argument_of_field = |ident: &syn::Ident| match ident == "check" {
             true => format_ident!("check_"),
             false => ident.clone(),
@@ -122,7 +122,7 @@ impl<'a> Checks<'a> {
             Some(argument) => quote!(#argument.map(|model| model.as_str())),
             None => quote!(None),
         };
-        // A model of another struct is no unknown one: its page has other properties.
+        // The models of other structs are rejected: their pages have other properties.
         let foreign = variant.into_iter().flat_map(|(union, variant)| {
             let others = union.variants.iter().filter(|other| other.of != variant.of);
             others.flat_map(|other| other.pages.iter().flat_map(|(models, _)| models))
@@ -135,7 +135,7 @@ impl<'a> Checks<'a> {
         for (field, wire_name, inner, is_required) in fields {
             let Some(ident) = &field.ident else { continue };
             let argument = argument_of_field(ident);
-            // What each page says of the field, and the pages that say the same.
+            // The rule of each page for this field, with the models that share the rule.
             let mut rules: Vec<(TokenStream, Vec<&String>)> = Vec::new();
             for (models, page) in pages {
                 let rule = self.rule(page, wire_name, inner, &argument, &child(name, wire_name));
@@ -163,13 +163,12 @@ impl<'a> Checks<'a> {
                     let arms = rules
                         .iter()
                         .map(|(rule, models)| quote!(Some(#(#models)|*) => { #rule }));
-                    // Of a model that is not known, the limits are not known, either.
+                    // The limits of an unknown model are unknown.
                     quote!(match #model { #(#arms)* _ => {} })
                 }
             };
             lines.push(line);
-            // A field that may be left out is an `Option`, or a list or map that is left
-            // out when it is empty.
+            // An optional field is an `Option`, or a list or map that is skipped if empty.
             values.push(if *is_required {
                 quote!(Some(&self.#ident))
             } else if argument_of(&field.ty, "Option").is_some() {
@@ -208,7 +207,7 @@ impl<'a> Checks<'a> {
             values.insert(0, quote!(&self.extra));
         }
         let ident = format_ident!("{name}");
-        // Without fields to check, nothing uses the arguments.
+        // Without checks, the arguments would be unused.
         let check_fields = (!lines.is_empty()).then(|| {
             quote! {
                 /// The limits of each field.
@@ -254,7 +253,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// What one page says of a field; none if the page does not have it.
+    /// The rule of one page for a field; none if the page does not have the field.
     fn rule(
         &self,
         page: &Value,
@@ -278,7 +277,7 @@ impl<'a> Checks<'a> {
         })
     }
 
-    /// The body of the check of a named type that is no struct with fields.
+    /// The body of the check of a named type; empty for a struct with fields.
     fn body_of(&self, name: &str) -> Option<TokenStream> {
         if let Some(body) = self.bodies.borrow().get(name) {
             return body.clone();
@@ -290,7 +289,7 @@ impl<'a> Checks<'a> {
                     let inner = fields.unnamed.first().map(|field| &field.ty);
                     inner.and_then(|ty| self.value(ty, schema, &quote!(&self.0), name))
                 }
-                // Its check is written beside its builder.
+                // Its check is generated with its builder.
                 _ => Some(quote!()),
             },
             Some(Item::Enum(item)) => self.union(name, schema, item),
@@ -302,7 +301,7 @@ impl<'a> Checks<'a> {
         body
     }
 
-    /// A value of several types: each has its own limits.
+    /// The check of a union: each variant has its own limits.
     fn union(&self, name: &str, schema: &Value, item: &syn::ItemEnum) -> Option<TokenStream> {
         let members = schema.as_object()?;
         let branches = match array(members, "anyOf") {
@@ -329,8 +328,8 @@ impl<'a> Checks<'a> {
         is_limited.then(|| quote!(match self { #(#arms)* }))
     }
 
-    /// The check of `value`, a reference to a value of type `ty`; none if nothing of it
-    /// is limited. `at` is its place for messages.
+    /// The check of `value`, a reference to a value of type `ty`; none if it has no limits.
+    /// `at` is its place, for messages.
     fn value(
         &self,
         ty: &Type,
@@ -342,7 +341,7 @@ impl<'a> Checks<'a> {
             let limits = self.value(&inner, schema, &quote!(value), at)?;
             return Some(quote!(if let Some(value) = #value { #limits }));
         }
-        // Types of the same module stand without a path. Each is checked by itself.
+        // Types of this module have no path prefix. Each has its own check.
         if let Type::Path(TypePath { path, .. }) = ty
             && let Some(name) = path.get_ident().map(ToString::to_string)
             && self.types.contains_key(&name)
@@ -385,7 +384,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Says what stands in the schema and is not checked before sending.
+    /// Records what the schema limits that is not checked before sending.
     fn note_unchecked(&self, schema: &Value, at: &str) {
         let Some(members) = schema.as_object() else {
             return;
@@ -416,7 +415,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// The limits of the schema, in words for the docs of a setter.
+    /// Descriptions of the schema's limits, for the docs of a setter.
     pub(super) fn in_words(&self, schema: &Value) -> Vec<String> {
         let schema = follow(self.effective, schema);
         let mut words = Vec::new();
@@ -457,12 +456,12 @@ impl<'a> Checks<'a> {
     }
 }
 
-/// Whether a type that is sent is a struct with fields, which has a builder.
+/// Whether a type used in requests is a struct with fields, which has a builder.
 pub(super) fn is_object(schema: &Value) -> bool {
     schema["type"] == json!("object") && has_properties(schema)
 }
 
-/// The `T` of an `Option<T>` or a `Vec<T>`.
+/// The type argument `T` of a generic type such as `Option<T>` or `Vec<T>`.
 pub(super) fn argument_of(ty: &Type, generic: &str) -> Option<Type> {
     let Type::Path(TypePath { path, .. }) = ty else {
         return None;

@@ -1,4 +1,4 @@
-//! String enums: like typify's, with names that depend on the value alone, or are ours.
+//! String enums: like typify's, but variant names depend only on the value or are our own.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Removes from the generated code what nobody needs, and marks its types.
+//! Removes unneeded parts of the generated code, and adds attributes to its types.
 
 use quote::quote;
 use syn::{
@@ -11,8 +11,8 @@ use crate::problem::Problems;
 
 /// Tidies a whole generated file.
 pub(super) fn tidy(file: &mut syn::File) {
-    // The constructor unwraps and sets time-outs that are too short; ours
-    // passes in the reqwest client. The prelude re-exports the client alone.
+    // The constructor unwraps and sets timeouts that are too short; ours passes in the
+    // reqwest client. The prelude only re-exports the client.
     file.items.retain(|item| !is_module(item, "prelude"));
     for item in &mut file.items {
         if let Item::Impl(block) = item {
@@ -31,12 +31,12 @@ pub(super) fn tidy(file: &mut syn::File) {
     NoVersionHeader.visit_file_mut(file);
 }
 
-/// Brings all docs in one form.
+/// Normalises all doc comments.
 pub(super) fn docs(file: &mut syn::File) {
     Docs.visit_file_mut(file);
 }
 
-/// Adds items to the module of types.
+/// Adds items to the `types` module.
 pub(super) fn add_to_types(
     file: &mut syn::File,
     items: proc_macro2::TokenStream,
@@ -50,7 +50,7 @@ pub(super) fn add_to_types(
     Ok(())
 }
 
-/// The generated types.
+/// The items of the `types` module.
 pub(super) fn types_of(file: &syn::File) -> Result<&[Item], Problems> {
     let module = file.items.iter().find_map(|item| match item {
         Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
@@ -61,7 +61,7 @@ pub(super) fn types_of(file: &syn::File) -> Result<&[Item], Problems> {
     Ok(items)
 }
 
-/// The module that holds the generated types.
+/// The `types` module.
 fn types_module(file: &mut syn::File) -> Option<&mut ItemMod> {
     file.items.iter_mut().find_map(|item| match item {
         Item::Mod(module) if module.ident == "types" => Some(module),
@@ -73,14 +73,13 @@ fn is_module(item: &Item, name: &str) -> bool {
     matches!(item, Item::Mod(module) if module.ident == name)
 }
 
-/// Marks types as open to new fields and variants, so that a property that
-/// the provider adds is no breaking change, and derives their schemas where a
-/// caller asks for it.
+/// Marks types as `non_exhaustive`, so that a property added by the provider is not a
+/// breaking change, and derives `JsonSchema` behind a feature.
 struct Marks;
 
 impl Marks {
     fn mark(attributes: &mut Vec<Attribute>) {
-        // typify's own error type derives nothing that travels.
+        // typify's own error type is not serializable.
         let travels = attributes.iter().any(|attribute| {
             attribute.path().is_ident("derive")
                 && quote!(#attribute).to_string().contains("Serialize")
@@ -104,9 +103,8 @@ impl VisitMut for Marks {
     }
 }
 
-/// Removes the header `api-version` that progenitor adds to every request: the API
-/// knows no such header. No other is put into the same map, because parameters are
-/// refused.
+/// Removes the `api-version` header that progenitor adds to every request and that the API
+/// does not have. The header map holds no others, because parameters are not supported.
 struct NoVersionHeader;
 
 impl VisitMut for NoVersionHeader {
@@ -133,18 +131,18 @@ impl VisitMut for NoVersionHeader {
     }
 }
 
-/// What progenitor calls the map of headers.
+/// progenitor's name for the map of headers.
 const HEADER_MAP: &str = "header_map";
 
 fn is_header_map(expression: &Expr) -> bool {
     matches!(expression, Expr::Path(path) if path.path.is_ident(HEADER_MAP))
 }
 
-/// How typify begins the JSON schema that it repeats in the docs.
+/// The start of the JSON schema that typify repeats in the docs.
 const SCHEMA: &str = "<details><summary>JSON schema</summary>";
 
-/// Brings the docs in one form, a line of text per attribute, without the JSON
-/// schema that typify repeats in them: it stands in openapi/effective.json.
+/// Normalises docs to one attribute per line of text, without the JSON schema that typify
+/// repeats in them: it is in openapi/effective.json.
 struct Docs;
 
 impl VisitMut for Docs {
@@ -172,7 +170,7 @@ impl VisitMut for Docs {
     }
 }
 
-/// A doc attribute. There are many: to parse each would take longer than all the rest.
+/// Builds a doc attribute directly: parsing all of them would dominate the run time.
 fn doc_attribute(text: &str) -> Attribute {
     let literal = syn::LitStr::new(text, proc_macro2::Span::call_site());
     Attribute {

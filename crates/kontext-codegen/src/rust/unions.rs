@@ -1,5 +1,5 @@
-//! The requests of an operation that several pages describe: an enum of their structs,
-//! decoded by the property that tells them apart.
+//! The request of an operation with several pages: an enum of their structs, decoded by the
+//! discriminating property.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::fold::Union;
 
-/// What pages call the number of images.
+/// The names that pages use for the number of images.
 const COUNTS: [&str; 2] = ["num_images", "n"];
 
-/// The items of all unions; `types` are the structs in them.
+/// The items of all unions; `types` includes the structs in them.
 pub(super) fn unions(unions: &BTreeMap<String, Union>, types: &[Item]) -> TokenStream {
     let all = unions.iter();
     all.map(|(name, union)| one(name, union, types)).collect()
@@ -146,7 +146,7 @@ fn one(name: &str, union: &Union, types: &[Item]) -> TokenStream {
     }
 }
 
-/// The fields of a struct: names on the wire, identifiers and types.
+/// The fields of a struct: serialized names, identifiers and types.
 fn struct_fields(name: &str, types: &[Item]) -> Vec<(String, syn::Ident, syn::Type)> {
     let named = types.iter().find_map(|item| match item {
         Item::Struct(item) if item.ident == name => Some(&item.fields),

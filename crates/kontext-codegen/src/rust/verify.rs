@@ -1,12 +1,12 @@
-//! The last check of the generated code: what the compiler would refuse, or would take
-//! and no value could have.
+//! The final check of the generated code: finds what the compiler would reject, and types
+//! that compile but have no values.
 
 use std::collections::HashSet;
 
 use quote::ToTokens as _;
 use syn::{Fields, ImplItem, Item, Type};
 
-/// What is wrong with a generated file: the item, and what is wrong with it.
+/// The problems of a generated file: the item, and what is wrong with it.
 pub(super) fn problems(file: &syn::File) -> Vec<(String, String)> {
     let mut found = Vec::new();
     items(&file.items, "", &mut found);

@@ -1,4 +1,4 @@
-//! References that lead back to themselves, or too far.
+//! Reference cycles, and chains of references that are too long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,20 @@ use crate::{
     prune::references,
 };
 
-/// How many components may refer to one another in a row. The compiler follows the types
-/// made from them, and gives up at some hundred steps, several per type.
+/// The longest supported chain of components. The compiler recurses through the types made
+/// from them, and gives up after a few hundred steps, several per type.
 const DEEPEST: usize = 32;
 
-/// How many references may follow one another, those to nothing but a reference counted.
+/// The longest chain of references that is followed, including plain aliases.
 const LONGEST: usize = 1_000;
 
-/// How many schemas the parts of one (allOf, anyOf, oneOf) may come to, references
-/// followed, and how many combinations of them. The generator merges them one by one.
+/// The most schemas that the parts (allOf, anyOf, oneOf) of a schema may expand to with
+/// references followed, and the most combinations. The generator merges them one by one.
 const MOST_PARTS: u64 = 10_000;
 const MOST_COMBINATIONS: u64 = 1_000;
 
-/// Finds references that never reach a schema, requests that contain themselves, and
-/// what is nested too deep or expands to too much.
+/// Finds references that never reach a schema, recursive requests, and schemas that nest
+/// too deep or expand too far.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     let none = serde_json::Map::new();
     let schemas = document["components"]["schemas"].as_object();
@@ -55,7 +55,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             );
         }
     }
-    // A chain of plain references is one schema in the end.
+    // A chain of aliases is a single schema.
     let is_alias = |name: &str| {
         schemas
             .get(name)
@@ -73,7 +73,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         }
     }
     if found.problems.len() > problems {
-        // What follows would not end, or end too late.
+        // The following checks might not terminate, or take too long.
         return;
     }
     let mut sizes = BTreeMap::new();
@@ -93,7 +93,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             )
         };
         if parts > MOST_PARTS || combinations > MOST_COMBINATIONS {
-            // What it is part of is too large as well.
+            // Report only the first: schemas that contain this one are also too large.
             if found.problems.len() == problems {
                 found.add(at, too_many, "remove parts that repeat with an overlay");
             }
@@ -130,10 +130,10 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     });
 }
 
-/// Which components each one refers to.
+/// The components that each component refers to.
 type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
-/// The component that a reference means, by the name that the document has.
+/// The component that a reference points to, by its name in the document.
 fn component<'a>(schemas: &'a serde_json::Map<String, Value>, reference: &str) -> Option<&'a str> {
     let name = component_name(reference)?
         .replace("~1", "/")
@@ -141,7 +141,7 @@ fn component<'a>(schemas: &'a serde_json::Map<String, Value>, reference: &str) -
     schemas.get_key_value(&name).map(|(name, _)| name.as_str())
 }
 
-/// The components whose value is the value of this schema: by a reference, or as a part.
+/// The components that describe the same value as this schema: by reference, or as a part.
 fn part_references<'a>(
     schemas: &'a serde_json::Map<String, Value>,
     schema: &Value,
@@ -161,8 +161,8 @@ fn part_references<'a>(
     }
 }
 
-/// How many components follow one another from here; none if they are too many. What
-/// leads back ends there: the type of a response may contain itself.
+/// The length of the longest chain of components from here; none if it is too long. A cycle
+/// ends the chain: response types may be recursive.
 fn depth<'a>(
     name: &'a str,
     edges: &Edges<'a>,
@@ -190,8 +190,7 @@ fn depth<'a>(
     (depth <= DEEPEST).then_some(depth)
 }
 
-/// Whether the generator makes one schema of the parts of this one, with all that they
-/// refer to.
+/// Whether the generator merges the parts of this schema, and what they refer to, into one.
 fn is_merged(schema: &Value) -> bool {
     let Some(members) = schema.as_object() else {
         return false;
@@ -201,7 +200,7 @@ fn is_merged(schema: &Value) -> bool {
     unions[0] > 1 || several > 1 || (several > 0 && members.contains_key("properties"))
 }
 
-/// What the parts of a schema come to.
+/// The size of a schema's expanded parts.
 #[derive(Clone, Copy)]
 struct Size {
     parts: u64,
@@ -209,7 +208,7 @@ struct Size {
 }
 
 impl Size {
-    /// Follows references. There are no cycles among parts.
+    /// Follows references. Parts contain no cycles.
     fn of<'a>(
         schema: &Value,
         schemas: &'a serde_json::Map<String, Value>,
@@ -250,8 +249,8 @@ impl Size {
     }
 }
 
-/// A path of references from a component that meets itself, if any: from the first
-/// component of the cycle back to it.
+/// The first cycle reachable from a component, if any: the path from its first component
+/// back to it.
 fn first_cycle<'a>(
     name: &'a str,
     edges: &Edges<'a>,

@@ -1,4 +1,4 @@
-//! What is not as OpenAPI 3.0 has it.
+//! Finds what is not valid OpenAPI 3.0.
 
 use openapiv3::ReferenceOr;
 use serde::de::DeserializeOwned;
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::Found;
 use crate::json::{child, each_operation};
 
-/// Reads the parts of a document one by one, as the generator will read the
-/// whole, so that a wrong type is found with its place.
+/// Parses the parts of a document one by one, as the generator will parse the whole, so
+/// that a wrong type is reported with its place.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     fn read<T: DeserializeOwned>(value: &Value, at: &str, found: &mut Found<'_>) {
         if let Err(error) = serde_json::from_value::<T>(value.clone()) {
@@ -37,7 +37,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             let at = child(&at, "requestBody");
             read::<ReferenceOr<openapiv3::RequestBody>>(body, &at, found);
         }
-        // Each has been read alone.
+        // These have been parsed separately.
         if let Some(rest) = rest.as_object_mut() {
             for name in ["responses", "requestBody", "parameters"] {
                 rest.remove(name);

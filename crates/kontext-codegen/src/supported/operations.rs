@@ -1,4 +1,4 @@
-//! Operations, bodies and responses that the generators can't take.
+//! Operations, bodies and responses that the generators don't support.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{
     names,
 };
 
-/// Names that the generated client and its hooks have already.
+/// Names that the generated client and its hooks already use.
 const RESERVED: [&str; 10] = [
     "api_version",
     "baseurl",
@@ -24,7 +24,7 @@ const RESERVED: [&str; 10] = [
     "clone",
 ];
 
-/// Finds what is wrong with the operations of a document.
+/// Checks the operations of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     servers(document, found);
     path_items(document, found);
@@ -48,7 +48,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     });
 }
 
-/// What the client does not pass on yet must not be lost without a word.
+/// Reports a feature that the client would silently ignore.
 fn not_passed_on(at: &str, value: &Value, found: &mut Found<'_>) {
     found.add(
         at,
@@ -58,7 +58,7 @@ fn not_passed_on(at: &str, value: &Value, found: &mut Found<'_>) {
     );
 }
 
-/// The client sends to an origin: a path behind it would be left out.
+/// Rejects server URLs with variables or a path: the client sends to a fixed origin only.
 fn servers(document: &Value, found: &mut Found<'_>) {
     for (index, server) in document["servers"]
         .as_array()
@@ -68,11 +68,11 @@ fn servers(document: &Value, found: &mut Found<'_>) {
     {
         let at = format!("/servers/{index}/url");
         let Some(url) = server["url"].as_str() else {
-            // Found as the wrong type below.
+            // The dialect check reports the wrong type.
             continue;
         };
         let origin = url.split_once("://").map(|(_, rest)| rest);
-        // Without an origin, it is all path.
+        // A URL without an origin is only a path.
         let path = match origin.or_else(|| url.strip_prefix("//")) {
             Some(origin) => origin.find(['/', '?', '#']).map_or("", |at| &origin[at..]),
             None => url,
@@ -95,7 +95,7 @@ fn servers(document: &Value, found: &mut Found<'_>) {
     }
 }
 
-/// A path holds operations; what it says for all of them would be lost.
+/// Checks paths and their items. Settings shared by all operations of a path would be ignored.
 fn path_items(document: &Value, found: &mut Found<'_>) {
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         let at = child("/paths", path);
@@ -149,7 +149,7 @@ fn path_items(document: &Value, found: &mut Found<'_>) {
     }
 }
 
-/// Whether RFC 3986 has the character in a path. Braces have a message of their own.
+/// Whether RFC 3986 allows the character in a path. Braces have their own message.
 fn is_path_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:@{}".contains(c)
 }
@@ -198,8 +198,8 @@ fn identifier(
     }
 }
 
-/// One media type, JSON, with a schema: more than one makes the generator
-/// panic, and for another there is no type.
+/// Requires exactly one media type, JSON, with a schema: the generator panics on more than
+/// one, and has no type for others.
 fn json_only(body: &Value, at: &str, found: &mut Found<'_>) {
     let at = child(at, "content");
     let content = body["content"].as_object();

@@ -1,4 +1,4 @@
-//! Schemas of several parts.
+//! Schemas with an `allOf`.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::{
     limits::contradiction,
 };
 
-/// The parts of an `allOf` must leave a value that is all of them: the generator would
-/// make a type without values of others, and say nothing.
+/// Rejects an `allOf` that no value satisfies: the generator silently accepts some of
+/// these, and generates a type without values.
 pub(super) fn check(document: &Value, schema: &Value, at: &str, found: &mut Found<'_>) {
     if array_of(schema, "allOf").is_empty() {
         return;
@@ -27,23 +27,23 @@ pub(super) fn check(document: &Value, schema: &Value, at: &str, found: &mut Foun
     }
 }
 
-/// What all the parts of a schema allow.
+/// What all parts of a schema allow together.
 #[derive(Default)]
 struct AllOf<'a> {
-    /// The types in common; none if no part says any.
+    /// The common types; none if no part has any.
     types: Option<Vec<&'static str>>,
     /// The values of enums in common.
     values: Option<Vec<Value>>,
-    /// The tightest limits.
+    /// The strictest limits.
     limits: Map<String, Value>,
-    /// What each part says of a property.
+    /// The schemas of each property.
     properties: BTreeMap<&'a str, Vec<&'a Value>>,
 }
 
 impl<'a> AllOf<'a> {
-    /// Why no value is all of the parts, in words.
+    /// Why no value satisfies all parts.
     fn problem(&self, document: &'a Value, depth: usize) -> Option<String> {
-        // Objects may contain themselves.
+        // Bounds the recursion, as objects may be recursive.
         const DEEPEST: usize = 8;
         if self.types.as_ref().is_some_and(Vec::is_empty) {
             return Some("the parts have different types".to_owned());
@@ -88,7 +88,7 @@ impl<'a> AllOf<'a> {
             }
         }
         if let Some(name) = members.get("type") {
-            // An integer is what a number beside it has to be, too.
+            // `integer` is stricter than `number`.
             if self.limits.get("type") != Some(&json!("integer")) {
                 self.limits.insert("type".to_owned(), name.clone());
             }
@@ -134,7 +134,7 @@ impl<'a> AllOf<'a> {
     }
 }
 
-/// The types that a schema allows by its type and its unions; none if it does not say.
+/// The types that a schema allows, by its type and unions; none if it has neither.
 fn types(document: &Value, schema: &Value) -> Option<Vec<&'static str>> {
     if let Some(target) = referenced(document, schema) {
         return types(document, target);

@@ -1,4 +1,4 @@
-//! What can't be taken in a request, where every limit has to be checked.
+//! Schemas that are not supported in requests, where every limit has to be checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::{
     names, pages,
 };
 
-/// Finds what is wrong with the requests of a document.
+/// Checks the requests of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     each_operation(document, &mut |_, _, operation, at| {
         let mut requests = Requests {
@@ -22,7 +22,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     });
 }
 
-/// What says nothing of which values are allowed.
+/// Keywords that don't restrict values.
 const ANNOTATIONS: [&str; 9] = [
     "title",
     "description",
@@ -35,11 +35,11 @@ const ANNOTATIONS: [&str; 9] = [
     "xml",
 ];
 
-/// What can't be taken in a request, where every limit has to be checked.
+/// Checks the schemas of one request.
 struct Requests<'a, 'f, 'p> {
     document: &'a Value,
     found: &'f mut Found<'p>,
-    /// The references that were followed.
+    /// The references already followed.
     seen: BTreeSet<String>,
 }
 
@@ -107,7 +107,7 @@ impl<'a> Requests<'a, '_, '_> {
         each_child(schema, at, &mut |inner, at| self.schema(inner, &at));
     }
 
-    /// Two values of an enum must not become one variant.
+    /// Rejects two enum values with the same variant name.
     fn variants(&mut self, schema: &Value, at: &str) {
         let unknown = "a value that is not known".to_owned();
         let mut known = BTreeMap::from([(names::UNKNOWN.to_owned(), unknown)]);
@@ -123,8 +123,8 @@ impl<'a> Requests<'a, '_, '_> {
         }
     }
 
-    /// Limits are checked where a schema says its type and its limits in one
-    /// place; whatever is said in another way would not be.
+    /// Rejects limits that would not be checked: only those in the same schema as their
+    /// type are.
     fn limits_that_would_be_lost(&mut self, members: &Map<String, Value>, at: &str) {
         let says_more = |allowed: &[&str]| {
             members.keys().any(|key| {
@@ -162,8 +162,9 @@ impl<'a> Requests<'a, '_, '_> {
         }
     }
 
-    /// The branches of a union must differ by type, or the check before
-    /// sending and the person reading its message would have to guess.
+    /// Requires the branches of a union to have different types: otherwise, neither the
+    /// check before sending nor the reader of its message could tell which branch was
+    /// meant.
     fn union(&mut self, branches: &'a [Value], at: &str) {
         let mut seen: Vec<&Value> = Vec::new();
         for (index, branch) in branches.iter().enumerate() {
@@ -183,7 +184,7 @@ impl<'a> Requests<'a, '_, '_> {
         &self.meant(schema)["type"]
     }
 
-    /// What a reference means. There are no cycles: they were found first.
+    /// Follows references. This terminates: cycles were rejected earlier.
     fn meant(&self, schema: &'a Value) -> &'a Value {
         match referenced(self.document, schema) {
             Some(target) => self.meant(target),

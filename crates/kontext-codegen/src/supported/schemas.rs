@@ -1,4 +1,4 @@
-//! Schemas that the generators can't take.
+//! Schemas that the generators don't support.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
 
-/// Finds what is wrong with the schemas of a document.
+/// Checks the schemas of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     each_schema(document, &mut |schema, at| {
         let Some(members) = schema.as_object() else {
@@ -38,7 +38,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     });
 }
 
-/// Keywords of other dialects, and values of the wrong type.
+/// Rejects keywords of other dialects, and values of the wrong type.
 fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     for (name, value) in members {
         let at = child(at, name);
@@ -107,8 +107,7 @@ fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
         let is_property = name
             .as_str()
             .is_some_and(|name| properties.is_some_and(|all| all.contains_key(name)));
-        // Branches of a union may only say which of the properties beside it
-        // are required.
+        // A branch of a union may only list which properties of its parent are required.
         let is_branch = members.keys().all(|key| key == "required");
         if !is_property && !is_branch {
             found.add(
@@ -127,7 +126,7 @@ fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     }
 }
 
-/// Two properties must not become one Rust field.
+/// Rejects two properties that would become the same Rust field.
 fn properties(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     let properties = members.get("properties").and_then(Value::as_object);
     let mut fields: BTreeMap<String, &str> = BTreeMap::new();
@@ -172,7 +171,7 @@ fn enumeration(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     }
 }
 
-/// Names of ours for values must be names, and of values that are there.
+/// Our names for enum values must be valid, and the values must exist.
 fn enum_names(schema: &Value, at: &str, found: &mut Found<'_>) {
     let Some(ours) = schema.get(names::ENUM_NAMES) else {
         return;
@@ -209,7 +208,7 @@ fn enum_names(schema: &Value, at: &str, found: &mut Found<'_>) {
     }
 }
 
-/// Limits that no value keeps to.
+/// Rejects limits that no value satisfies.
 fn empty_range(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     if let Some((keyword, message)) = contradiction(members) {
         found.add(
@@ -220,7 +219,7 @@ fn empty_range(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     }
 }
 
-/// A default, and each value of an enum, must be what the rest of the schema allows.
+/// Rejects defaults and enum values that the rest of the schema does not allow.
 fn values(
     document: &Value,
     schema: &Value,
@@ -241,7 +240,7 @@ fn values(
     let values = array(members, "enum");
     let is_limited = LIMITS.iter().any(|limit| members.contains_key(*limit));
     let has_limited_enum = !values.is_empty() && is_limited;
-    // Nearly all defaults are of a plain type, whose answer needs no validator.
+    // Most defaults have a plain type, which can be checked without a validator.
     let is_plain = default.is_none_or(|default| {
         let is_value = values.is_empty() || values.contains(default);
         let of_type = match members.get("type").and_then(Value::as_str) {

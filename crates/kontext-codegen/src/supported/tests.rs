@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::check;
 use crate::table::{json, pairs};
 
-/// A document with one operation whose request and response hold `schema`.
+/// A document with one operation whose request and response contain `schema`.
 fn document(schema: &Value) -> Value {
     json!({
         "openapi": "3.0.0", "info": {"title": "t", "version": "1"},
@@ -138,7 +138,7 @@ fn parts_that_no_value_can_be_are_found() {
             )
         );
     }
-    // An integer is a number, and two parts may say the same.
+    // An integer is a number, and two parts may have the same type.
     for parts in [
         json!([{"type": "number"}, {"type": "integer", "minimum": 1}]),
         json!([{"type": "object"}, {"type": "object", "properties": {"p": {"type": "string"}}}]),
@@ -150,7 +150,7 @@ fn parts_that_no_value_can_be_are_found() {
     }
 }
 
-/// A document whose response refers to the first of these components.
+/// A document whose response refers to the component named `first`.
 fn with_components(first: &str, components: Value) -> Value {
     let mut document = document(&json!({"type": "object"}));
     document["components"] = json!({"schemas": components});
@@ -179,7 +179,7 @@ fn cycles_through_parts_are_found() {
             json!({"A": reference("B"), "B": reference("C"), "C": reference("B")}),
             "/components/schemas/B: refers to itself without ever describing a value: B → C → B",
         ),
-        // The generator would merge the parts, and what they refer to, without end.
+        // The generator would merge the parts and what they refer to forever.
         (
             json!({
                 "A": {"allOf": [reference("B"), {"type": "object"}]},
@@ -205,7 +205,8 @@ fn cycles_through_parts_are_found() {
 
 #[test]
 fn long_chains_and_many_parts_end() {
-    // 300 and 5,000 in a row: too deep for the compiler, and no end of the process.
+    // Chains of 300 and 5,000: too deep for the compiler, but they must not overflow the
+    // stack.
     for count in [300, 5_000] {
         let chain: Value = (0..count)
             .map(|index| {
@@ -219,13 +220,13 @@ fn long_chains_and_many_parts_end() {
             "/components/schemas/A0: more than 32 components refer to one another in a row"
         );
     }
-    // References to nothing but a reference are one schema in the end.
+    // A chain of aliases is a single schema.
     let aliases: Value = (0..300)
         .map(|index| (format!("A{index}"), reference(format!("A{}", index + 1))))
         .chain([("A300".to_owned(), json!({"type": "string"}))])
         .collect();
     assert_eq!(check("p.json", &with_components("A0", aliases)), Ok(()));
-    // Each is twice the next.
+    // Each one doubles the number of parts.
     let parts: Value = (0..15)
         .map(|index| {
             let next = reference(format!("A{}", index + 1));
@@ -237,7 +238,7 @@ fn long_chains_and_many_parts_end() {
         first_problem(&with_components("A0", parts)),
         "/components/schemas/A0: is made of 65535 schemas, references followed; at most 10000 are supported"
     );
-    // One of three, twelve times over.
+    // A choice of three, twelve times.
     let kinds = ["string", "boolean", "object"].map(|name| json!({"type": name}));
     let unions = vec![json!({"oneOf": kinds}); 12];
     assert_eq!(
@@ -264,7 +265,7 @@ fn cycles_are_found_and_end() {
         first_problem(&recursive),
         format!("{REQUEST}: the request contains itself: A → A")
     );
-    // A response may contain itself: its type is boxed.
+    // Responses may be recursive: their types are boxed.
     let mut response = document(&json!({"type": "object"}));
     response["components"] = recursive["components"].clone();
     response["paths"]["/x"]["post"]["responses"]["200"]["content"]["application/json"]["schema"] =
@@ -307,7 +308,7 @@ fn operations_that_cannot_be_taken() {
         let value = json(value);
         let mut document = good.clone();
         let operation = &mut document["paths"]["/x"]["post"];
-        // Indexing creates what is not there yet, as /parameters.
+        // Indexing creates missing members, such as /parameters.
         let place = pointer
             .split('/')
             .skip(1)

@@ -9,13 +9,12 @@ use crate::{
     names, pages,
 };
 
-/// The bodies of all operations: those without a name get one, and which way
-/// each travels is kept.
+/// The bodies of all operations, named and grouped by direction.
 #[derive(Default)]
 pub(super) struct Bodies {
-    /// Schemas that stood inline, by the name they got, with their places.
+    /// Inline schemas by their new name, with their places.
     pub(super) named: BTreeMap<String, (Value, String)>,
-    /// Bodies of several pages, in the same way.
+    /// Bodies with several pages by name, with their places.
     pub(super) unions: BTreeMap<String, (Value, String)>,
     pub(super) requests: Vec<String>,
     pub(super) responses: Vec<String>,
@@ -60,7 +59,7 @@ impl Bodies {
         stream_success(operation);
     }
 
-    /// The name of a body's type: its component's, or one after the operation.
+    /// The type name of a body: its component's, or one derived from the operation.
     fn name(&mut self, schema: &mut Value, name: String, at: String) -> String {
         if let Some(component) = schema["$ref"].as_str().and_then(component_name) {
             return component.to_owned();
@@ -71,7 +70,7 @@ impl Bodies {
     }
 }
 
-/// Bodies and responses by reference stand where they are used from here on.
+/// Inlines bodies and responses that are references.
 fn resolve_bodies(effective: &Value, operation: &mut Value) {
     let inline = |value: &mut Value| {
         if let Some(target) = referenced(effective, value) {
@@ -95,7 +94,7 @@ fn success(operation: &mut Value) -> Option<(String, &mut Value)> {
         .map(|(status, response)| (status.clone(), response))
 }
 
-/// The pointer to the schema of a body, from that to its content.
+/// The pointer to the schema of a body, given the pointer to its `content`.
 fn schema_of_body(content: &str) -> String {
     child(&child(content, "application/json"), "schema")
 }

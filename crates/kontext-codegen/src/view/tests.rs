@@ -38,7 +38,7 @@ fn object(properties: Value) -> Value {
     json!({"type": "object", "properties": properties})
 }
 
-/// What the view makes of a property of a request, and of one of a response.
+/// The view of a property of a request.
 fn sent(schema: Value) -> Value {
     let view = of(object(json!({"p": schema})), object(json!({})), json!({}));
     view.document["components"]["schemas"]["MakeThingRequest"]["properties"]["p"].clone()
@@ -65,7 +65,7 @@ fn successes_are_bytes_and_errors_are_gone() {
         })
     );
     assert!(view.document.get("servers").is_none());
-    // Bodies without a name are named after their operation.
+    // Inline bodies are named after their operation.
     let names: Vec<_> = view.document["components"]["schemas"]
         .as_object()
         .unwrap()
@@ -91,7 +91,7 @@ fn defaults_limits_titles_and_extensions_go() {
         sent(json!({"type": "string", "format": "uri", "maxLength": 9})),
         json!({"type": "string", "format": "uri"})
     );
-    // Of a response a URL is text: a wrong one must not fail the whole answer.
+    // URLs in responses are strings: an invalid one must not fail the whole response.
     assert_eq!(
         received(json!({"type": "string", "format": "uri"})),
         json!({"type": "string", "nullable": true})
@@ -125,7 +125,7 @@ fn objects_keep_what_they_have_no_property_for() {
         assert_eq!(schemas[name]["additionalProperties"], json!({}), "{name}");
     }
     assert!(schemas.get("Unused").is_none());
-    // typify drops unknown members where `true` or `false` stands.
+    // typify would drop unknown members if this is `true` or `false`.
     for closed in [true, false] {
         let mut object = object(json!({}));
         object["additionalProperties"] = json!(closed);
@@ -202,7 +202,7 @@ fn what_stands_inline_is_named_after_its_place() {
             "MakeThingRequestU"
         ]
     );
-    // By its type, not its position: another branch in front renames nothing.
+    // Named by type, not position: inserting a branch renames nothing.
     assert!(view.enums.contains_key("MakeThingRequestUString"));
 }
 

@@ -1,4 +1,4 @@
-//! What the document alone shows, and the text of the page against it.
+//! Checks the document itself, and the prose of the page against it.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Names that generators would make public.
+    /// Names that the generators would make public.
     fn names(&mut self, operation: &Operation) {
         let is_sign = |one: char| !one.is_ascii_alphanumeric();
         let text = |pointer: &str| {
@@ -53,7 +53,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Responses without a description, and errors that no response is declared for.
+    /// Responses without a description, and undeclared error responses.
     fn responses(&mut self, operation: &Operation) {
         let at = format!("{}/responses", operation.at);
         let responses = self.at(&at).and_then(Value::as_object);
@@ -78,7 +78,7 @@ impl Checks<'_> {
         }
     }
 
-    /// The models that the page lists.
+    /// The models that the page lists, against those of the document.
     fn models(&mut self, page: &Page<'_>, operation: &Operation) {
         let models = self.document.models(operation);
         for (line, model) in &page.models {
@@ -140,7 +140,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Ratios with sizes that the text of the page has, and the default ratio in it.
+    /// Ratios and their sizes in the prose of the page, and the default ratio.
     fn prose(&mut self, page: &Page<'_>, request: &Schema<'_>) {
         let (ratios, sizes) = (
             regex(r"\b\d{1,2}:\d{1,2}\b"),
@@ -152,7 +152,7 @@ impl Checks<'_> {
         };
         let default = property.value.get("default").map(bare);
         for (line, text) in &page.prose {
-            // Of a list, nothing says which belong together.
+            // With several ratios, it is unclear which size belongs to which.
             let ratios: BTreeSet<&str> = ratios.find_iter(text).map(|one| one.as_str()).collect();
             let sizes: Vec<_> = sizes.captures_iter(text).collect();
             let (Some(ratio), 1) = (ratios.first(), ratios.len()) else {

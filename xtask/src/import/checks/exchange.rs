@@ -1,4 +1,4 @@
-//! The samples and answers of the page against the document and against each other.
+//! Checks the samples and answers of the page against the document and each other.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Samples that can't be read, or that the schema does not allow.
+    /// Samples that can't be parsed, or violate the schema.
     fn samples(
         &mut self,
         exchange: &Exchange<'_>,
@@ -92,7 +92,7 @@ impl Checks<'_> {
         }
     }
 
-    /// What a validator finds wrong with a body.
+    /// The validation errors of a body.
     fn invalid(
         &mut self,
         body: &Body<'_>,
@@ -171,7 +171,7 @@ impl Checks<'_> {
         }
     }
 
-    /// The sizes of pictures against the ratio or size that was asked for.
+    /// The sizes of images against the requested ratio or size.
     fn sizes(&mut self, exchange: &Exchange<'_>, schema: &Schema<'_>) {
         let Some((answer, value, requests)) = exchange.answered() else {
             return;
@@ -197,7 +197,7 @@ impl Checks<'_> {
         }
     }
 
-    /// An answer against the schema, and against its request.
+    /// An answer against the schema and against its request.
     fn answer(
         &mut self,
         exchange: &Exchange<'_>,
@@ -236,8 +236,8 @@ impl Checks<'_> {
         }
     }
 
-    /// Members of the page's answers that the schema does not have, all in one: what is
-    /// wrong is the schema.
+    /// Members of the page's answers that the schema doesn't define, as one contradiction:
+    /// the schema is wrong, not each answer.
     fn unknown_in_answers(&mut self, exchanges: &[&Exchange<'_>], schema: &Schema<'_>) {
         let mut members = BTreeSet::new();
         let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! What texts say: of values, defaults, counts and sizes.
+//! Extracts values, defaults, counts and sizes from texts.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::import::page::regex;
 
-/// How far the sides of a picture may be from its ratio: providers round them.
+/// The relative tolerance for the ratio of an image: providers round its sides.
 const TOLERANCE: f64 = 0.05;
 
-/// How much of a value a report shows, in characters.
+/// The maximum length of a value in a report, in characters.
 const SHOWN: usize = 100;
 
 /// The start of a value, on one line.
@@ -21,20 +21,20 @@ pub(super) fn short(value: &Value) -> String {
     }
 }
 
-/// A value as a text has it: strings without quotes.
+/// A value as text: strings without quotes.
 pub(super) fn bare(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// `/data/0/url` as `data[].url`.
+/// Converts `/data/0/url` to `data[].url`.
 pub(super) fn path(instance: &str) -> String {
     let indexes = regex(r"/\d+(?:/|$)").replace_all(instance, "[]/");
     indexes.replace('/', ".").trim_matches('.').to_owned()
 }
 
-/// Whether a property with the type number is a count, by its name or description.
+/// Whether a property of type number is a count, by its name or description.
 pub(super) fn is_count(name: &str, description: &str, property: &Value) -> bool {
     let says = regex(r"(?i)^(?:the )?number of\b").is_match(description)
         || regex(r"^(?:n|num_\w+|\w+_count)$").is_match(name);
@@ -48,7 +48,7 @@ pub(super) fn is_count(name: &str, description: &str, property: &Value) -> bool 
             .all(|one| is_whole(one))
 }
 
-/// The range of numbers that a description names, where it is not that of the values.
+/// The range that a description names, if it is narrower than that of the values.
 pub(super) fn range_named(description: &str, values: &[String]) -> Option<String> {
     let values: Vec<u32> = values
         .iter()
@@ -65,8 +65,8 @@ pub(super) fn range_named(description: &str, values: &[String]) -> Option<String
     (is_range && !is_whole).then(|| format!("{least} to {most}"))
 }
 
-/// The quoted values that a description names beside some of the enum, and that are
-/// neither in it nor properties.
+/// The quoted values that a description names together with enum values, but that are
+/// neither in the enum nor property names.
 pub(super) fn values_named(description: &str, values: &[String], names: &[&str]) -> Option<String> {
     let quotes = regex(r#"[`"“'‘]([\w./:-]+)[`"”'’]"#);
     let named = quotes
@@ -79,7 +79,7 @@ pub(super) fn values_named(description: &str, values: &[String], names: &[&str])
     (!known.is_empty() && !others.is_empty()).then(list)
 }
 
-/// The default that a description names: a quoted text, a number, or a value of the enum.
+/// The default that a description names: a quoted text, an enum value or a number.
 pub(super) fn default_named(description: &str, values: &[String]) -> Option<String> {
     let says = regex(r"(?i)\bdefaults?(?: value)?(?: is| are| to|:|=)+\s*(.*)");
     let rest = says.captures(description)?.get(1)?.as_str();
@@ -95,8 +95,8 @@ pub(super) fn default_named(description: &str, values: &[String]) -> Option<Stri
         .or_else(|| number.map(|found| found.as_str().to_owned()))
 }
 
-/// Both sides, if a picture does not have the ratio that was asked for: as `16:9`,
-/// `landscape_16_9`, `1024x768` or an object with both sides.
+/// A message if an image doesn't have the requested ratio, which is given as `16:9`,
+/// `landscape_16_9`, `1024x768` or an object with width and height.
 pub(super) fn wrong_size(asked: &str, width: Option<f64>, height: Option<f64>) -> Option<String> {
     let (width, height) = (width?, height.filter(|height| *height > 0.0)?);
     let (ratio, is) = (ratio(asked)?, width / height);

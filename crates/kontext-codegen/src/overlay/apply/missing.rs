@@ -1,4 +1,4 @@
-//! A target that is not there: has the provider corrected it, or does it stand elsewhere?
+//! A missing target: has the provider corrected it, or moved it?
 
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Application<'_> {
-    /// A target that is not there. What was to be removed is corrected only if its parent
-    /// stands as it did: or else it may stand under another name.
+    /// The problem of a missing target. A value to remove counts as corrected only if its
+    /// parent is unchanged; otherwise it may have been renamed.
     pub(super) fn missing(&self, document: &Value, written: &Written) -> Problem {
         let (target, document_file) = (&self.action.target, self.document_file);
         let message = format!("nothing at {target} of {document_file}");
@@ -59,7 +59,7 @@ impl Application<'_> {
             return self.problem(message, look(&hint));
         }
         let stands = match document.pointer(parent) {
-            // What a reference or a part says is said of the parent, too.
+            // References and combined schemas also describe the parent.
             Some(Value::Object(members)) => ["$ref", "allOf", "anyOf", "oneOf"]
                 .iter()
                 .all(|other| !members.contains_key(*other)),
@@ -83,8 +83,8 @@ impl Application<'_> {
     }
 }
 
-/// A JSONPath without its last segment, and the name or index that this is; none if it is
-/// anything else.
+/// Splits a JSONPath into its parent and its last name or index; none for any other last
+/// segment.
 pub(super) fn split(target: &str) -> Option<(&str, String)> {
     let mut starts = Vec::new();
     let mut brackets = 0;
@@ -110,7 +110,7 @@ pub(super) fn split(target: &str) -> Option<(&str, String)> {
     }
     let start = starts.pop()?;
     let (parent, last) = target.split_at(start);
-    // A segment of two dots selects at any depth.
+    // A `..` segment selects at any depth.
     if parent.ends_with('.') {
         return None;
     }
@@ -131,7 +131,7 @@ pub(super) fn split(target: &str) -> Option<(&str, String)> {
     (name != "*").then_some((parent, name))
 }
 
-/// Every place below a value where a member of this name has this value.
+/// Finds every place below a value where a member with this name has this value.
 fn find(value: &Value, at: &str, name: &str, wanted: &Value, places: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

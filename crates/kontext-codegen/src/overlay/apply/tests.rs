@@ -97,14 +97,14 @@ fn two_files_that_disagree_are_found_before_anything_else() {
         ),
         "{message}"
     );
-    // One made a value where the other made an object.
+    // One writes a value where the other writes an object.
     assert!(run(json!({"a": 1}), json!({"a": {"b": 2}})).is_err());
     assert!(run(json!({"a": {"b": 1}}), json!({"a": 2})).is_err());
-    // Different places are no contradiction.
+    // Different places don't conflict.
     assert!(run(json!({"a": {"b": 1}}), json!({"a": {"bc": 2}})).is_ok());
 }
 
-/// The advice on removing the wrong default of `ratio` from a document.
+/// The help for an overlay that removes the wrong default of `ratio`.
 fn advice_on_default(document: Value) -> String {
     let remove = json!([
         {"target": "$.properties.ratio.default", "x-expect-exact": "16:9", "remove": true}
@@ -249,7 +249,7 @@ fn what_another_overlay_did_is_not_put_down_to_the_provider() {
 
 #[test]
 fn all_problems_come_at_once_and_cause_no_others() {
-    // The first action fails and is applied all the same: the second builds on it.
+    // The first action fails but is still applied, because the second builds on it.
     let first = json!([
         {"target": "$.n", "x-expect": {"type": "number"}, "update": {"inner": {"a": 1}}},
         {"target": "$.n.inner", "x-expect": {"a": 1}, "update": {"b": 2}}
