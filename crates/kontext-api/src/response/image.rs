@@ -17,6 +17,15 @@ use crate::response::json;
 ///
 /// It shares the body of its answer, so a clone copies no image, and the body lives as long as any
 /// image of it. Images are equal if all their properties are.
+///
+/// ```
+/// let body = r#"{"data": [{"b64_json": "aGk=", "url": "https://example.com/1.png"}]}"#;
+/// let answer = kontext_api::GeneratedImages::from_json(body)?;
+/// let image = &answer.images()[0];
+/// assert_eq!(image.url(), Some("https://example.com/1.png"));
+/// assert_eq!(image.decode_base64()?.as_deref(), Some(&b"hi"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Image {
     pub(crate) body: Arc<String>,
