@@ -301,19 +301,16 @@ fn begins(beginning: &str) -> String {
 }
 
 fn claims(content_type: &Option<String>) -> String {
-    match content_type {
-        Some(content_type) => format!(", its content-type is {content_type}"),
-        None => String::new(),
-    }
+    let claim = content_type.as_ref();
+    let claim = claim.map(|content_type| format!(", its content-type is {content_type}"));
+    claim.unwrap_or_default()
 }
 
 fn is_coded(content_encoding: &Option<String>) -> String {
-    match content_encoding {
-        Some(coding) => {
-            format!(", and its content-encoding is {coding}, which the client did not request")
-        }
-        None => String::new(),
-    }
+    let coding = content_encoding.as_ref().map(|coding| {
+        format!(", and its content-encoding is {coding}, which the client did not request")
+    });
+    coding.unwrap_or_default()
 }
 
 /// A path on one line.

@@ -199,29 +199,21 @@ fn with_extension(path: &Path, extension: &str) -> PathBuf {
     }
 }
 
+/// Image extensions that have only one spelling.
+const EXTENSIONS: [&str; 14] = [
+    "png", "gif", "webp", "bmp", "ico", "avif", "jxl", "jp2", "jxr", "psd", "cr2", "ora", "dwg",
+    "svg",
+];
+
 /// The canonical form of an image extension, in lower case.
 fn canonical(extension: &str) -> Option<&'static str> {
-    Some(match extension.to_ascii_lowercase().as_str() {
-        "jpg" | "jpeg" | "jpe" | "jfif" => "jpg",
-        "tif" | "tiff" => "tif",
-        "heif" | "heic" => "heif",
-        "djvu" | "djv" => "djvu",
-        "png" => "png",
-        "gif" => "gif",
-        "webp" => "webp",
-        "bmp" => "bmp",
-        "ico" => "ico",
-        "avif" => "avif",
-        "jxl" => "jxl",
-        "jp2" => "jp2",
-        "jxr" => "jxr",
-        "psd" => "psd",
-        "cr2" => "cr2",
-        "ora" => "ora",
-        "dwg" => "dwg",
-        "svg" => "svg",
-        _ => return None,
-    })
+    match extension.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" | "jpe" | "jfif" => Some("jpg"),
+        "tif" | "tiff" => Some("tif"),
+        "heif" | "heic" => Some("heif"),
+        "djvu" | "djv" => Some("djvu"),
+        other => EXTENSIONS.into_iter().find(|known| *known == other),
+    }
 }
 
 /// The maximum memory to reserve based on an announced size, in bytes.

@@ -296,7 +296,8 @@ impl<'a> Encoder<'a> {
         also_accepted: &[&str],
     ) -> Result<Self, InputError> {
         if head.is_empty() {
-            return Err(InputError::empty(path));
+            let path = path.map(Into::into);
+            return Err(InputError::Empty { path });
         }
         let Some(format) = image_format(head) else {
             return Err(InputError::NotAnImage {
@@ -434,12 +435,6 @@ impl InputError {
         Self::Read {
             path: path.map(Into::into),
             source,
-        }
-    }
-
-    pub(crate) fn empty(path: Option<&Path>) -> Self {
-        Self::Empty {
-            path: path.map(Into::into),
         }
     }
 
