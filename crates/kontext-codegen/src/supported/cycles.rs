@@ -77,6 +77,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         return;
     }
     let mut sizes = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     let mut done = BTreeSet::new();
     each_schema(document, &mut |schema, at| {
         let Size {
@@ -98,18 +99,32 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
                 found.add(at, too_many, "remove parts that repeat with an overlay");
             }
         } else if is_merged(schema) {
+            let mut merged = 1u64;
             references(schema, at, &mut |at, reference| {
-                if let Some(name) = component(schemas, reference)
-                    && let Some(cycle) = first_cycle(name, &all, &mut Vec::new(), &mut done)
-                {
+                let Some(name) = component(schemas, reference) else {
+                    return;
+                };
+                if let Some(cycle) = first_cycle(name, &all, &mut Vec::new(), &mut done) {
                     let cycle = cycle.join(" → ");
                     found.add(
                         at,
                         format!("is merged with other parts, and contains itself: {cycle}"),
                         "write the parts as one schema with an overlay",
                     );
+                } else if found.problems.len() == problems {
+                    merged = merged.saturating_add(count(name, &all, &mut counts));
                 }
             });
+            if merged > MOST_COMBINATIONS && found.problems.len() == problems {
+                found.add(
+                    at,
+                    format!(
+                        "is merged with all that it refers to, {merged} schemas; at most \
+                         {MOST_COMBINATIONS} are supported"
+                    ),
+                    "write the parts as one schema with an overlay",
+                );
+            }
         }
     });
     each_operation(document, &mut |_, _, operation, at| {
@@ -190,6 +205,20 @@ fn depth<'a>(
     (depth <= DEEPEST).then_some(depth)
 }
 
+/// The number of schemas in a component with every reference written out. It must reach no
+/// cycle.
+fn count<'a>(name: &'a str, edges: &Edges<'a>, counts: &mut BTreeMap<&'a str, u64>) -> u64 {
+    if let Some(count) = counts.get(name) {
+        return *count;
+    }
+    let targets = edges.get(name).into_iter().flatten();
+    let count = targets.fold(1, |sum: u64, one| {
+        sum.saturating_add(count(one, edges, counts))
+    });
+    counts.insert(name, count);
+    count
+}
+
 /// Whether the generator merges the parts of this schema, and what they refer to, into one.
 fn is_merged(schema: &Value) -> bool {
     let Some(members) = schema.as_object() else {
@@ -197,7 +226,10 @@ fn is_merged(schema: &Value) -> bool {
     };
     let unions = ["allOf", "anyOf", "oneOf"].map(|name| array(members, name).len());
     let several = unions.iter().filter(|parts| **parts > 0).count();
-    unions[0] > 1 || several > 1 || (several > 0 && members.contains_key("properties"))
+    let has_members = ["properties", "additionalProperties"]
+        .iter()
+        .any(|name| members.contains_key(*name));
+    unions[0] > 1 || several > 1 || (several > 0 && has_members)
 }
 
 /// The size of a schema's expanded parts.

@@ -195,6 +195,12 @@ fn cycles_through_parts_are_found() {
             "/components/schemas/A/oneOf/0/properties/b: is merged with other parts, and contains itself: A → A",
         ),
         (
+            json!({"A": {"type": "object", "properties": {
+                "a": {"anyOf": [reference("A")], "additionalProperties": false}
+            }}}),
+            "/components/schemas/A/properties/a/anyOf/0: is merged with other parts, and contains itself: A → A",
+        ),
+        (
             json!({"A": {"allOf": [reference("B")], "nullable": true}, "B": {"allOf": [reference("A")]}}),
             "/components/schemas/A: refers to itself without ever describing a value: A → B → A",
         ),
@@ -237,6 +243,22 @@ fn long_chains_and_many_parts_end() {
     assert_eq!(
         first_problem(&with_components("A0", parts)),
         "/components/schemas/A0: is made of 65535 schemas, references followed; at most 10000 are supported"
+    );
+    // Each component has two properties of the next one, and is merged with all it refers to.
+    let parts: Value = (0..12)
+        .map(|index| {
+            let next = reference(format!("A{}", index + 1));
+            let both = json!({"type": "object", "properties": {"a": next, "b": next}});
+            (
+                format!("A{index}"),
+                json!({"allOf": [both, {"type": "object"}]}),
+            )
+        })
+        .chain([("A12".to_owned(), json!({"type": "string"}))])
+        .collect();
+    assert_eq!(
+        first_problem(&with_components("A0", parts)),
+        "/components/schemas/A0: is merged with all that it refers to, 8191 schemas; at most 1000 are supported"
     );
     // A choice of three, twelve times.
     let kinds = ["string", "boolean", "object"].map(|name| json!({"type": name}));
