@@ -81,7 +81,10 @@ fn readme_of_openapi_drift_is_true() {
     let folder = Folder::new();
     folder.write("old.json", old);
     folder.write("new.json", &old.replace(r#"["s", "m"]"#, r#"["m"]"#));
-    let blocks: Vec<&str> = readme.split("```console\n$ cargo xtask drift ").skip(1).collect();
+    let blocks: Vec<&str> = readme
+        .split("```console\n$ cargo xtask drift ")
+        .skip(1)
+        .collect();
     assert_eq!(blocks.len(), 2);
     for block in blocks {
         let (command, rest) = block.split_once('\n').unwrap();
