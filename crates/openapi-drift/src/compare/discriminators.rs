@@ -118,6 +118,7 @@ impl Comparison<'_> {
         let at = (NodeRef::at(old.node), NodeRef::at(new.node));
         let name = task.place.name();
         let mut found: Vec<(&'static Pair, (Id, Id), String)> = Vec::new();
+        let mut is_said = false;
         if old.property != new.property {
             let reason = format!(
                 "the discriminator of {name} was `{}` and is `{}`",
@@ -150,7 +151,8 @@ impl Comparison<'_> {
                 continue;
             }
             let Some(other) = self.counterpart(*target, new) else {
-                continue; // A form that went, which is said.
+                is_said = true; // As a form that went.
+                continue;
             };
             if lists_none(self.old, old, *target, value) || lists_none(self.new, new, other, value)
             {
@@ -184,7 +186,8 @@ impl Comparison<'_> {
                 .into_iter()
                 .find(|one| self.counterpart(*one, new) == Some(target));
             let Some(known) = known else {
-                continue; // A form that came, which is said.
+                is_said = true; // As a form that came.
+                continue;
             };
             if lists_none(self.new, new, target, value) || lists_none(self.old, old, known, value) {
                 continue;
@@ -194,7 +197,7 @@ impl Comparison<'_> {
             found.push((&rules::DISCRIMINATOR_WIDENED, at, reason));
         }
         let (old_tree, new_tree) = (self.old.tree, self.new.tree);
-        if found.is_empty() && !same(old_tree, old.node, new_tree, new.node) {
+        if found.is_empty() && !is_said && !same(old_tree, old.node, new_tree, new.node) {
             let pair = &rules::DISCRIMINATOR_NOTED;
             let reason = format!("the discriminator of {name} is written in another way");
             self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);

@@ -254,7 +254,11 @@ impl Comparison<'_> {
                 return Some(tag.label(values));
             }
         }
-        let tree = if is_old { self.old.tree } else { self.new.tree };
+        let schemas = if is_old { self.old } else { self.new };
+        if let Some((property, value)) = schemas.tag_of(one) {
+            return Some(format!("{property}: {value:?}"));
+        }
+        let tree = schemas.tree;
         one.branches.iter().rev().find_map(|branch| {
             let target = resolve(tree, *branch).ok()?;
             let title = tree.get(target, "title").and_then(|id| tree.string(id));
@@ -369,6 +373,9 @@ impl Comparison<'_> {
     /// or place, or mostly the same properties.
     fn is_alike(&self, one: &Alternative, other: &Alternative) -> bool {
         let (old, new) = (self.old.tree, self.new.tree);
+        if one.branches.is_empty() && other.branches.is_empty() {
+            return true; // What others extend, by itself.
+        }
         if let (Some(left), Some(right)) = (one.branches.last(), other.branches.last()) {
             for name in ["$ref", "title"] {
                 let left = old.get(*left, name).and_then(|id| old.string(id));

@@ -218,18 +218,20 @@ impl<'a> Validators<'a> {
         Some(())
     }
 
-    /// The same place, where a difference may be seen in any value.
+    /// The same place, where a difference may be seen in any value: of all forms, where
+    /// the forms of a `oneOf` overlap.
     pub(crate) fn whole(&self, context: &ValueContext) -> ValueContext {
-        let of = |side, nodes| {
-            let expanded = self.schemas(side).expand(nodes);
-            expanded.alternatives.as_slice().into()
-        };
-        ValueContext {
-            old: of(Side::Old, &context.schemas.0),
-            new: of(Side::New, &context.schemas.1),
+        let old = self.old.expand(&context.schemas.0);
+        let new = self.new.expand(&context.schemas.1);
+        let mut whole = ValueContext {
             hint: SampleHint::Any,
             ..context.clone()
+        };
+        if old.is_inexact || new.is_inexact {
+            whole.old = old.alternatives.as_slice().into();
+            whole.new = new.alternatives.as_slice().into();
         }
+        whole
     }
 
     /// Whether certainly no value feels a difference: both sides list their values,
