@@ -106,13 +106,13 @@ fn at(pointer: &str) -> String {
     }
 }
 
-/// An entry of an ignore file that matches no finding; its
-/// [`Display`](fmt::Display) names its place and says what to do.
+/// An entry of an ignore file that matches no finding. Its [`Display`](fmt::Display)
+/// gives its position and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unused(String);
 
-/// Entries of an ignore file that have expired; its [`Display`](fmt::Display) names
-/// each with its place and says what to do.
+/// The expired entries of an ignore file. Its [`Display`](fmt::Display) lists each with
+/// its position and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired(String);
 

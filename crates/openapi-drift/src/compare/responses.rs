@@ -1,4 +1,4 @@
-//! Responses: statuses, headers, bodies.
+//! Compares responses: statuses, headers, bodies.
 
 use std::{collections::BTreeMap, rc::Rc};
 

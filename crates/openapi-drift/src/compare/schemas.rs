@@ -1,4 +1,4 @@
-//! Two schemas.
+//! Compares two schemas.
 
 use super::{
     Comparison, Key, NodeRef, SampleHint, Task, difference::Two, types::names, values::keyword_at,

@@ -11,7 +11,7 @@ use crate::{
 const LONGEST: usize = 10_000;
 
 /// A text that is equal for equal schemas: references are replaced by their targets.
-/// A text that would be too long equals none of the other document.
+/// A text that would be too long never equals one of the other document.
 pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
     let mut writer = Writer {
         tree,

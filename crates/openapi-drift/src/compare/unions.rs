@@ -428,7 +428,7 @@ impl Comparison<'_> {
         difference.is_certain |= is_tagged && !task.place.is_inexact;
     }
 
-    /// Whether another form allows everything that a form allows.
+    /// Whether one of `others` allows everything that a form allows.
     fn is_covered(
         &mut self,
         one: &Alternative,
@@ -522,7 +522,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The component that the form is from, if it has one.
+/// The component of a form that only a discriminator leads to, if any.
 fn kind(schemas: &Schemas<'_>, one: &Alternative) -> Option<Id> {
     let mut branches = one.branches.iter().copied();
     branches.find(|branch| schemas.is_named(*branch))
