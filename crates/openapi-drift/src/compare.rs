@@ -1,9 +1,9 @@
-//! The comparison: from two documents to their differences.
+//! Compares two documents and collects their differences.
 //!
-//! The modules go from the outside in: [`paths`] pairs paths and operations,
-//! [`operation`] compares what an operation says outside of schemas, [`schemas`]
-//! two schemas as the sets of values that they allow. What they find are
-//! [`Difference`]s; [`crate::findings`] makes findings of them.
+//! The modules work from the outside in: [`paths`] pairs paths and operations,
+//! [`operation`] compares the parts of an operation that are not schemas, and
+//! [`schemas`] compares two schemas as sets of allowed values. [`crate::findings`]
+//! turns each [`Difference`] into a finding.
 
 mod annotations;
 mod bodies;
@@ -42,47 +42,47 @@ use crate::{
     witness::Validators,
 };
 
-/// How many pairs of schemas are compared before the rest is undecided.
+/// The number of schema pairs to compare before the rest is undecided.
 const BUDGET: usize = 200_000;
 
-/// Two schemas that have to be compared, and where they stand.
+/// A pair of schemas to compare, and where they are.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) old: Schema,
     pub(crate) new: Schema,
-    /// Where to point at where there is nothing more exact.
+    /// The node to report if there is no more specific one.
     pub(crate) old_at: NodeRef,
     pub(crate) new_at: NodeRef,
     pub(crate) place: Place,
 }
 
-/// What makes two tasks one.
+/// Two tasks with the same key are compared once.
 type Seen = (Schema, Schema, Direction, bool, bool);
 
-/// One comparison of two documents, or of two schemas of theirs.
+/// One comparison of two documents, or of two of their schemas.
 pub(crate) struct Comparison<'a> {
     pub(crate) old: &'a Schemas<'a>,
     pub(crate) new: &'a Schemas<'a>,
-    /// What single values are asked of.
+    /// Validates single values.
     pub(crate) values: &'a Validators<'a>,
-    /// The references that lead to the same on both sides.
+    /// The references whose targets are equal on both sides.
     equal: &'a HashSet<Arc<str>>,
     pub(crate) differences: Vec<Difference>,
     waiting: VecDeque<(Option<usize>, Task)>,
     seen: HashMap<Seen, usize>,
-    /// Of each task that was compared: the operations whose bodies begin with it,
-    /// and the tasks that lead to it.
+    /// For each compared task: the operations whose bodies start at it, and the tasks
+    /// that lead to it.
     origins: Vec<(Vec<Rc<Operation>>, Vec<usize>)>,
-    /// The task that is being compared.
+    /// The task being compared.
     current: Option<usize>,
-    /// Whether a form of its union came, went or changed that others allow anyway.
+    /// Whether a form covered by other forms of the union was added, removed or changed.
     is_covered: bool,
-    /// Shared with the comparisons that this one makes to answer a question.
+    /// Shared with the nested comparisons that this one starts.
     budget: Rc<Cell<usize>>,
     depth: usize,
 }
 
-/// All differences of two documents.
+/// All differences between two documents.
 pub(crate) fn differences<'a>(
     old: &'a Schemas<'a>,
     new: &'a Schemas<'a>,
@@ -110,7 +110,7 @@ pub(crate) fn differences<'a>(
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares two schemas, later: nesting may be deeper than a stack.
+    /// Queues a comparison of two schemas: recursion could overflow the stack.
     pub(crate) fn later(&mut self, task: Task) {
         if let ([old], [new]) = (&task.old[..], &task.new[..])
             && same_here(self.old.tree, *old, self.new.tree, *new, self.equal)
@@ -156,8 +156,8 @@ impl<'a> Comparison<'a> {
         self.current = None;
     }
 
-    /// A component is compared once; its differences are of each operation that
-    /// leads to it.
+    /// A component is compared once; its differences belong to every operation that
+    /// reaches it.
     fn name_operations(&mut self) {
         let mut starts: BTreeMap<&Rc<Operation>, Vec<usize>> = BTreeMap::new();
         let mut inner: Vec<Vec<usize>> = vec![Vec::new(); self.origins.len()];
@@ -194,8 +194,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// The differences of a part, to answer a question about it. None where
-    /// questions nest too deep.
+    /// The differences that a nested comparison finds. `None` if these nest too deeply.
     pub(crate) fn asked(&self, compare: impl FnOnce(&mut Self)) -> Option<Vec<Difference>> {
         if self.depth >= 4 {
             return None;
@@ -226,7 +225,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Both documents' schemas.
+/// The schemas of a document.
 pub(crate) fn schemas_of(document: &Document) -> Schemas<'_> {
     Schemas::new(document.tree())
 }

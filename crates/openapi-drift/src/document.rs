@@ -1,4 +1,4 @@
-//! An OpenAPI document as it was published, with its defects.
+//! An OpenAPI document as published, defects included.
 
 mod decimal;
 mod references;
@@ -9,24 +9,24 @@ pub(crate) use references::equal as equal_references;
 pub use tree::Position;
 pub(crate) use tree::{Id, Kind, Members, NoTree, ROOT, Tree, same, same_here};
 
-/// An OpenAPI 3.0 document, read from JSON, that can be compared.
+/// An OpenAPI 3.0 document in JSON.
 ///
-/// It is read as the provider publishes it: what the specification requires and
-/// a comparison does not need (a response's description, say) may be missing.
+/// Documents are read leniently: members that the specification requires but a
+/// comparison does not need (a response's description, say) may be missing.
 #[derive(Clone, Debug)]
 pub struct Document {
     name: String,
     tree: Tree,
 }
 
-/// Why a text can't be compared: no JSON, or no OpenAPI 3.0 document.
+/// Why a text can't be compared: invalid JSON, or not an OpenAPI 3.0 document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{}:{}: {message}{}\n  help: {help}", position.line, position.column, at(pointer))]
 #[non_exhaustive]
 pub struct Unreadable {
-    /// The name that the text was given.
+    /// The name passed to [`Document::parse`].
     pub file: String,
-    /// Where in the document, as a JSON pointer; empty for the whole of it.
+    /// Where in the document, as a JSON pointer; empty for the root.
     pub pointer: String,
     /// Where in the text.
     pub position: Position,
@@ -45,12 +45,12 @@ fn at(pointer: &str) -> String {
 }
 
 impl Document {
-    /// Reads a document; `name` is how messages call it, usually its path.
+    /// Parses a document. Messages refer to it by `name`, usually its path.
     ///
     /// # Errors
     ///
-    /// The text is no JSON (as RFC 8259 has it, no name twice in an object, at
-    /// most 512 levels deep), or no OpenAPI 3.0 document with paths.
+    /// The text is not valid JSON (RFC 8259, with unique names in each object and at
+    /// most 512 levels deep), or not an OpenAPI 3.0 document with paths.
     pub fn parse(name: impl Into<String>, text: &str) -> Result<Self, Unreadable> {
         let name = name.into();
         let tree = match Tree::parse(text) {
@@ -122,7 +122,7 @@ impl Document {
         }
     }
 
-    /// The name that messages have for it.
+    /// The name that messages refer to it by.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -133,11 +133,11 @@ impl Document {
     }
 }
 
-/// What an object with `$ref` stands for, or the object itself.
+/// The target of an object with `$ref`, or the object itself.
 ///
 /// # Errors
 ///
-/// Why the reference leads nowhere, in words.
+/// Why the reference can't be resolved, in words.
 pub(crate) fn resolve(tree: &Tree, id: Id) -> Result<Id, String> {
     tree.reference(id).cloned().unwrap_or(Ok(id))
 }

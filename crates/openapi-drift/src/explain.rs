@@ -1,8 +1,8 @@
-//! What the rules say, for people.
+//! Descriptions of the rules.
 
 use crate::rules::{Direction, Rule, rules};
 
-/// What a rule is about, over several lines, with a line end.
+/// A description of a rule, in several lines with a trailing newline.
 #[must_use]
 pub fn explain(rule: &Rule) -> String {
     format!(
@@ -34,8 +34,8 @@ One line for each kind of change. *On the wire* is what it does to an exchange b
 |---|---|---|---|---|
 ";
 
-/// A Markdown page with a table of all rules, in the order of their names: the
-/// text of this crate's `RULES.md`.
+/// A Markdown page with a table of all rules, sorted by id: the text of this crate's
+/// `RULES.md`.
 #[must_use]
 pub fn rules_table() -> String {
     let mut table = HEAD.to_owned();

@@ -1,5 +1,4 @@
-//! What a comparison found: the differences, each with its severity, its places and
-//! what it is known by.
+//! The result of a comparison: findings with severity, positions and fingerprint.
 
 use std::collections::BTreeMap;
 
@@ -16,32 +15,32 @@ use crate::{
     witness::Validators,
 };
 
-/// What a change does to an exchange between a client made from the old document
-/// and a server that follows the new one.
+/// The effect of a change on an exchange between a client built from the old
+/// document and a server that follows the new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wire {
     /// It breaks.
     Breaking,
-    /// Whether it breaks is not known; treat it as if it did.
+    /// It may break; treat it as breaking.
     Undecided,
-    /// It works, and somebody may want to know.
+    /// It works, but may be worth knowing.
     Notice,
     /// It works.
     NonBreaking,
-    /// Nothing of it is sent.
+    /// Only documentation changed; nothing on the wire.
     Docs,
 }
 
-/// The worst of all findings on the wire.
+/// The worst effect of all findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Somebody breaks.
+    /// Something breaks.
     Breaking,
-    /// Somebody may break.
+    /// Something may break.
     Undecided,
-    /// Nobody breaks. Notices count here.
+    /// Nothing breaks. Includes notices.
     NonBreaking,
     /// Only documentation changed.
     DocsOnly,
@@ -49,7 +48,7 @@ pub enum Verdict {
     None,
 }
 
-/// Who accepts a witness, or refuses it.
+/// One of the two documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -59,7 +58,7 @@ pub enum Side {
     New,
 }
 
-/// An exchange that the one document allows and the other does not.
+/// An exchange that one document allows and the other does not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Witness {
@@ -67,9 +66,9 @@ pub struct Witness {
     pub accepted_by: Side,
     /// The document that does not.
     pub refused_by: Side,
-    /// The part of the exchange that shows it, with all that is needed to see it:
-    /// `method` and `path`, and one of `request` and `response`, each with what
-    /// matters of `media_type`, `body`, `status`, `parameter`, `header`.
+    /// The relevant part of the exchange: `method` and `path`, and one of `request` and
+    /// `response`, with the members that matter of `media_type`, `body`, `status`,
+    /// `parameter`, `header`.
     pub exchange: Value,
 }
 
@@ -77,37 +76,37 @@ pub struct Witness {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The kind of change; its id, in JSON.
+    /// The rule for this kind of change; in JSON, its id.
     pub rule: &'static Rule,
-    /// What this finding is known by in an ignore file: a hash of rule, pointers,
-    /// old and new value.
+    /// Identifies the finding in an ignore file: a hash of rule, pointers, old and new
+    /// value.
     pub fingerprint: String,
-    /// What it does to an exchange.
+    /// Its effect on an exchange.
     pub wire: Wire,
-    /// Where it is in the old document, as a JSON pointer. Where there is nothing
-    /// at this place, the nearest place around it.
+    /// Where it is in the old document, as a JSON pointer. If the node does not exist
+    /// there, the nearest existing place.
     pub old_pointer: String,
-    /// Where it is in the new document, likewise.
+    /// The same in the new document.
     pub new_pointer: String,
-    /// The old pointer's place in the text.
+    /// The position of the old pointer in the text.
     pub old_position: Position,
-    /// The new pointer's place in the text.
+    /// The position of the new pointer in the text.
     pub new_position: Position,
-    /// What stood there; null where there was nothing.
+    /// The old value; null if there was none.
     #[serde(serialize_with = "or_null")]
     pub old: Option<Value>,
-    /// What stands there; null where there is nothing.
+    /// The new value; null if there is none.
     #[serde(serialize_with = "or_null")]
     pub new: Option<Value>,
-    /// What happened and whom it breaks, in one line.
+    /// What changed and what it breaks, in one line.
     pub reason: String,
-    /// An exchange that shows the break. Every breaking finding has one.
+    /// An exchange that demonstrates the break; missing if none could be built.
     pub witness: Option<Witness>,
-    /// Whether the change is in the new document only, in the old only, or both.
+    /// Whether the node exists in the old and in the new document.
     #[serde(skip)]
     pub(crate) exists: (bool, bool),
-    /// The operations that it touches, each as `POST /path`, in the order of the
-    /// old document; empty for what is about the whole document.
+    /// The affected operations, each as `POST /path`; empty if it concerns the whole
+    /// document.
     pub operations: Vec<String>,
 }
 
@@ -119,27 +118,28 @@ fn or_null<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok,
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Ignored {
-    /// The finding.
+    /// The fingerprint of the finding.
     pub fingerprint: String,
-    /// Its rule.
+    /// The rule of the finding.
     pub rule: &'static Rule,
-    /// Why it is ignored, as the file says.
+    /// Why it is ignored, according to the file.
     pub reason: String,
-    /// The last day on which it is ignored, as in 2026-12-31; null without one.
+    /// The last day on which it is ignored, such as 2026-12-31; null if it never
+    /// expires.
     pub expires: Option<String>,
 }
 
-/// All that a comparison found, the worst first.
+/// The result of a comparison, the worst findings first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The version of this form: 2.
+    /// The version of the report format: 2.
     pub format: u32,
-    /// The worst of all findings on the wire.
+    /// The worst effect of all findings.
     pub verdict: Verdict,
     /// The findings, the worst first.
     pub findings: Vec<Finding>,
-    /// The findings that an ignore file acknowledges; they don't count for the verdict.
+    /// The acknowledged findings; they don't count towards the verdict.
     pub ignored: Vec<Ignored>,
 }
 
@@ -155,7 +155,7 @@ impl Report {
         report
     }
 
-    /// Sorts the findings, and says the worst of them again.
+    /// Sorts the findings and updates the verdict.
     pub(crate) fn judge(&mut self) {
         fn key(one: &Finding) -> impl Ord {
             let operation = one.operations.first();
@@ -180,7 +180,7 @@ impl Report {
     }
 }
 
-/// The names that the values have in JSON.
+/// The names of the values in JSON.
 macro_rules! spelled {
     ($($type:ty: $($variant:ident $text:literal),*;)*) => {$(
         impl std::fmt::Display for $type {
@@ -198,12 +198,12 @@ spelled! {
 
 /// Compares two documents.
 ///
-/// Old is what clients are made from, new is what the server follows. What no
-/// operation reaches is not compared.
+/// Clients are built from the old one, the server follows the new one.
+/// Components that no operation reaches are not compared.
 #[must_use]
 pub fn compare(old: &Document, new: &Document) -> Report {
     if document::same(old.tree(), document::ROOT, new.tree(), document::ROOT) {
-        // Also where the documents can't be understood.
+        // Nothing changed, even if the documents contain something unsupported.
         return Report::of(Vec::new());
     }
     let old_schemas = compare::schemas_of(old);
@@ -217,7 +217,7 @@ pub fn compare(old: &Document, new: &Document) -> Report {
         if let Some(known) = found.get_mut(&key)
             && known.wire <= Wire::Undecided
         {
-            // A component that several operations use differs once.
+            // A difference in a shared component is reported once.
             add(&mut known.operations, operations(difference));
             continue;
         }
@@ -233,8 +233,7 @@ pub fn compare(old: &Document, new: &Document) -> Report {
         }
         found.insert(key, finding);
     }
-    // What is not sent this way deserves a word only where nothing is said of it the
-    // other way.
+    // A finding about unsent properties is dropped if another one has the same place.
     let places: Vec<(Id, Id)> = found.keys().map(|(_, old, new)| (*old, *new)).collect();
     let is_unsent = |rule: &str| rules::UNSENT_CHANGED.iter().any(|unsent| unsent.id == rule);
     found.retain(|(rule, old, new), _| {
@@ -254,7 +253,7 @@ fn operations(difference: &Difference) -> Vec<String> {
     operations.map(ToString::to_string).collect()
 }
 
-/// Adds the operations that are not there yet.
+/// Adds the operations that are missing.
 fn add(operations: &mut Vec<String>, more: Vec<String>) {
     for operation in more {
         if !operations.contains(&operation) {
@@ -263,7 +262,7 @@ fn add(operations: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// What makes two differences one.
+/// Differences with the same key are one finding.
 type Key = (&'static str, Id, Id);
 
 fn finding(

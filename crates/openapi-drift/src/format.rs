@@ -1,8 +1,8 @@
-//! A report as text: for people, programs, pull requests and annotations.
+//! Reports as text: for people, programs, pull requests and annotations.
 //!
-//! Everything here is a function from a report to a string. Text of a document
-//! stays text: no control character, no Markdown, no mention of a user and no
-//! workflow command gets through, whatever the document's author wrote.
+//! Each format is a function from a report to a string. Text from a document is
+//! always escaped: no control character, Markdown, user mention or workflow command
+//! gets through.
 
 mod github;
 mod json;
@@ -21,20 +21,20 @@ pub use text::text;
 
 use crate::findings::{Report, Verdict, Wire};
 
-/// How a report is shown to people, by [`text()`], [`markdown()`] and [`github()`].
+/// How [`text()`], [`markdown()`] and [`github()`] show a report.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct View<'a> {
-    /// What places in the old document begin with, usually its path.
+    /// The prefix of positions in the old document, usually its path.
     pub old_name: &'a str,
-    /// What places in the new document begin with, usually its path.
+    /// The prefix of positions in the new document, usually its path.
     pub new_name: &'a str,
-    /// More lines of the summary, such as what happens to a generated client.
+    /// Additional summary lines, such as the effect on a generated client.
     pub summary: &'a [String],
-    /// The least severe level that is listed. What is below it is counted.
-    /// [`Wire::NonBreaking`] unless set.
+    /// The least severe level to list; anything below is only counted. Defaults to
+    /// [`Wire::NonBreaking`].
     pub level: Wire,
-    /// Whether [`text()`] shows everything about a finding, over several lines.
+    /// Whether [`text()`] shows all details of a finding, in several lines.
     pub verbose: bool,
 }
 
@@ -51,7 +51,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The number of findings below the level, such as `3 docs`; none if there are
+    /// The number of findings below the level, such as `3 docs`; `None` if there are
     /// none.
     fn unlisted(&self, report: &Report) -> Option<String> {
         let levels = LEVELS.into_iter().filter(|level| *level > self.level);
@@ -60,7 +60,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// All levels on the wire, the worst first.
+/// All levels, the worst first.
 const LEVELS: [Wire; 5] = [
     Wire::Breaking,
     Wire::Undecided,
@@ -69,7 +69,7 @@ const LEVELS: [Wire; 5] = [
     Wire::Docs,
 ];
 
-/// The number of findings of a level, such as `2 notices`; none if there are none.
+/// The number of findings of a level, such as `2 notices`; `None` if there are none.
 fn count(report: &Report, level: Wire) -> Option<String> {
     let findings = report.findings.iter();
     let count = findings.filter(|one| one.wire == level).count();
@@ -81,7 +81,7 @@ fn count(report: &Report, level: Wire) -> Option<String> {
     }
 }
 
-/// How many findings there are of each level, such as `1 breaking, 2 docs`.
+/// The number of findings per level, such as `1 breaking, 2 docs`.
 fn counts(report: &Report) -> String {
     let mut parts: Vec<String> = LEVELS
         .into_iter()

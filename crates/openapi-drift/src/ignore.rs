@@ -1,4 +1,4 @@
-//! Findings that somebody has acknowledged.
+//! Acknowledged findings.
 
 mod read;
 
@@ -13,11 +13,12 @@ use crate::{
     format::{self, printable},
 };
 
-/// How long the entries of a new file hold, in days.
+/// How long the entries of a new file are valid, in days.
 const NEW_ENTRY_DAYS: i64 = 90;
 
-/// A file that acknowledges findings: each by its fingerprint, or by rule and path,
-/// with a reason, and best with the last day on which it is ignored.
+/// A file that acknowledges findings. Each entry identifies them by fingerprint, or
+/// by rule and path, and has a reason and, optionally, the last day on which it
+/// applies.
 ///
 /// ```
 /// let file = openapi_drift::IgnoreFile::parse("drift-ignore.json", r#"{
@@ -43,7 +44,7 @@ struct Entry {
     position: Position,
 }
 
-/// The findings that an entry is for.
+/// The findings that an entry applies to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Fingerprint(String),
@@ -80,14 +81,14 @@ impl fmt::Display for Target {
     }
 }
 
-/// Why a text is no ignore file.
+/// Why a text is not a valid ignore file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{}:{}: {message}{}\n  help: {help}", printable(file), position.line, position.column, at(pointer))]
 #[non_exhaustive]
 pub struct IgnoreError {
-    /// The name that the text was given.
+    /// The name passed to [`IgnoreFile::parse`].
     pub file: String,
-    /// Where in the file, as a JSON pointer; empty for the whole of it.
+    /// Where in the file, as a JSON pointer; empty for the root.
     pub pointer: String,
     /// Where in the text.
     pub position: Position,
@@ -105,30 +106,29 @@ fn at(pointer: &str) -> String {
     }
 }
 
-/// An entry of an ignore file that matches no finding; its
-/// [`Display`](fmt::Display) names its place and says what to do.
+/// An entry of an ignore file that matches no finding. Its [`Display`](fmt::Display)
+/// gives its position and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unused(String);
 
-/// Entries of an ignore file that have expired; its [`Display`](fmt::Display) names
-/// each with its place and says what to do.
+/// The expired entries of an ignore file. Its [`Display`](fmt::Display) lists each with
+/// its position and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired(String);
 
 impl IgnoreFile {
-    /// Reads an ignore file; `name` is how messages call it, usually its path.
+    /// Parses an ignore file. Messages refer to it by `name`, usually its path.
     ///
     /// # Errors
     ///
-    /// The text is not JSON, has another format than 1, an unknown, missing or
-    /// empty member, an unknown rule or a date that does not exist, or names the
-    /// same findings twice.
+    /// The text is not JSON, has a format other than 1, an unknown, missing or empty
+    /// member, an unknown rule or an invalid date, or two entries for the same findings.
     pub fn parse(name: impl Into<String>, text: &str) -> Result<Self, IgnoreError> {
         read::read(name.into(), text)
     }
 
-    /// The text of a new ignore file for these findings, each by its fingerprint and
-    /// with 90 days from `now` to be looked at.
+    /// The text of a new ignore file with these findings by fingerprint, each expiring
+    /// 90 days after `now`.
     #[must_use]
     pub fn start<'f>(findings: impl IntoIterator<Item = &'f Finding>, now: SystemTime) -> String {
         let expires = day(now).saturating_add(Span::new().days(NEW_ENTRY_DAYS));
@@ -147,16 +147,15 @@ impl IgnoreFile {
         format::escaped(&format!("{file:#}"))
     }
 
-    /// Moves the findings that the file acknowledges from `findings` to `ignored`,
-    /// and judges the rest again. Returns the entries that match no finding, too:
-    /// they can be deleted.
+    /// Moves the acknowledged findings from `findings` to `ignored` and updates the
+    /// verdict. Also returns the entries that match no finding and can be deleted.
     ///
-    /// An entry holds through its last day, in UTC; without one it holds forever.
+    /// An entry is valid through its last day in UTC; without one, it never expires.
     ///
     /// # Errors
     ///
-    /// An entry has expired, whether or not it matches a finding: somebody has to
-    /// look at it again.
+    /// An entry has expired, whether or not it matches a finding: it needs another
+    /// review.
     pub fn apply(
         &self,
         mut report: Report,
@@ -225,7 +224,7 @@ impl IgnoreFile {
     }
 }
 
-/// The day in UTC. Beyond the years 1 to 9999 it is the first or last of them.
+/// The date in UTC, clamped to the years that jiff supports.
 fn day(time: SystemTime) -> Date {
     let time = Timestamp::try_from(time).unwrap_or(if time < SystemTime::UNIX_EPOCH {
         Timestamp::MIN

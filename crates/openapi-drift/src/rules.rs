@@ -1,38 +1,37 @@
-//! The rules: one for each kind of change that has a name.
+//! The rules: one for each kind of change.
 
 use serde::Serialize;
 
 use crate::findings::Wire;
 
-/// Which way a value travels.
+/// The direction in which a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// From client to server. Objects are closed: a client still sends what was
-    /// removed.
+    /// From client to server. Objects are closed: clients keep sending removed members.
     Request,
-    /// From server to client. Objects are open: a client ignores what was added.
+    /// From server to client. Objects are open: clients ignore added members.
     Response,
 }
 
-/// What a change does to the set of values that a schema allows.
+/// The effect of a change on the set of values that a schema allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     /// Some values are no longer allowed.
     Narrowed,
-    /// Some values are allowed now.
+    /// Some values are newly allowed.
     Widened,
     /// Both.
     Changed,
-    /// The set is the same, and somebody may want to know.
+    /// The set is the same, but the change may be worth knowing.
     Notice,
-    /// A name went: in both directions somebody misses it.
+    /// A name was removed: breaking in both directions.
     Removed,
-    /// A name came: nobody has to know it.
+    /// A name was added: breaking in neither direction.
     Added,
     /// Not known.
     Unknown,
-    /// For people only.
+    /// Only documentation.
     Docs,
 }
 
@@ -40,22 +39,21 @@ pub(crate) enum Effect {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rule {
-    /// The stable name, such as `request-enum-narrowed`.
+    /// The stable id, such as `request-enum-narrowed`.
     pub id: &'static str,
-    /// Which way the values travel that it is about; none for what is about
-    /// both, or about none.
+    /// The direction of the affected values; `None` for both or neither.
     pub direction: Option<Direction>,
-    /// What the change does on the wire. A finding says `undecided` instead where
-    /// no exchange shows a break and none can be excluded.
+    /// The effect on the wire. A finding is `undecided` instead if no exchange shows a
+    /// break and none can be ruled out.
     pub wire: Wire,
-    /// What changed, in a few words.
+    /// What changed, in brief.
     pub summary: &'static str,
-    /// Whom it breaks and why, and what to do.
+    /// What it breaks and why, and what to do.
     pub explanation: &'static str,
     pub(crate) effect: Effect,
 }
 
-/// A rule on schemas, in both directions.
+/// A schema rule, one for each direction.
 pub(crate) type Pair = [Rule; 2];
 
 impl Effect {
@@ -74,7 +72,7 @@ impl Effect {
     }
 }
 
-/// Rules on schemas: name, id, effect, summary, explanation.
+/// Schema rules: name, id, effect, summary, explanation.
 macro_rules! schema_rules {
     ($($name:ident $id:literal $effect:ident $summary:literal $why:literal;)*) => {
         $(
@@ -97,7 +95,7 @@ macro_rules! schema_rules {
     };
 }
 
-/// Rules on the rest: name, id, direction, wire, summary, explanation.
+/// The other rules: name, id, direction, wire, summary, explanation.
 macro_rules! document_rules {
     ($($name:ident $id:literal $direction:ident $wire:ident $summary:literal $why:literal;)*) => {
         $(
@@ -432,7 +430,7 @@ schema_rules! {
         "The keyword is about another type than the values have, or about values that something else excludes already.";
 }
 
-/// All rules, in the order of their names.
+/// All rules, sorted by id.
 #[must_use]
 pub fn rules() -> Vec<&'static Rule> {
     let pairs = SCHEMA_RULES.iter().flat_map(|pair| pair.iter());
@@ -441,7 +439,7 @@ pub fn rules() -> Vec<&'static Rule> {
     all
 }
 
-/// The rule of a name.
+/// The rule with an id.
 #[must_use]
 pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().into_iter().find(|rule| rule.id == id)

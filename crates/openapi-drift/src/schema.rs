@@ -1,9 +1,9 @@
 //! A schema as the set of values that it allows.
 //!
-//! A schema here is a list of nodes that all have to hold (a property that two
-//! parts of an `allOf` name has two). [`Schemas::expand`] makes of it a list of
-//! alternatives, each for one JSON type and without unions: that is the form in
-//! which two schemas are compared.
+//! A schema here is a list of nodes that must all hold (a property that two parts of
+//! an `allOf` define has two). [`Schemas::expand`] turns it into a list of
+//! alternatives, each for one JSON type and without unions. Schemas are compared in
+//! this form.
 
 mod disjoint;
 mod expand;
@@ -21,10 +21,10 @@ pub(crate) use keywords::{is_annotation, is_known, is_well_formed, keyword};
 
 use crate::document::Id;
 
-/// Nodes of one tree that all have to hold, in order, none twice.
+/// Nodes of one tree that must all hold, sorted and without duplicates.
 pub(crate) type Schema = Rc<[Id]>;
 
-/// A schema of some nodes.
+/// Creates a schema from some nodes.
 pub(crate) fn schema(nodes: impl IntoIterator<Item = Id>) -> Schema {
     let mut nodes: Vec<Id> = nodes.into_iter().collect();
     nodes.sort();
@@ -32,7 +32,7 @@ pub(crate) fn schema(nodes: impl IntoIterator<Item = Id>) -> Schema {
     nodes.into()
 }
 
-/// Whether no value is certainly of both alternatives.
+/// Whether certainly no value matches both alternatives.
 pub(crate) fn are_disjoint(
     old: &Schemas<'_>,
     left: &Alternative,

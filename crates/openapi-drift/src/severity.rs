@@ -1,4 +1,4 @@
-//! How severe a difference is: whether an exchange shows that it breaks.
+//! The severity of a difference: whether an exchange shows that it breaks.
 
 use crate::{
     compare::Difference,
@@ -7,7 +7,7 @@ use crate::{
     witness::Validators,
 };
 
-/// What a difference does, and what shows it.
+/// The severity of a difference, and its witness.
 pub(crate) struct Severity {
     pub(crate) rule: &'static Rule,
     pub(crate) wire: Wire,
@@ -65,7 +65,7 @@ pub(crate) fn severity(difference: &Difference, values: &Validators<'_>) -> Seve
             }
         }
         Wire::NonBreaking if context.place.is_inexact && is_set => {
-            // With oneOf, a value that matches two forms is refused.
+            // With `oneOf`, a value that matches two forms is invalid.
             let whole = values.whole(context);
             let searches = [context, &whole].map(|one| values.witness(one, Effect::Changed));
             let tried: usize = searches.iter().map(|search| search.tried).sum();
@@ -87,10 +87,11 @@ pub(crate) fn severity(difference: &Difference, values: &Validators<'_>) -> Seve
     }
 }
 
-/// How many values have to be tried to conclude something from them.
+/// The minimum number of values to try before concluding anything from them.
 const ENOUGH: usize = 4;
 
-/// Who accepts the exchange of a difference that is not about values.
+/// Which side accepts and which refuses the exchange, for differences not about
+/// values.
 fn sides(difference: &Difference) -> (Side, Side) {
     let is_new = matches!(
         difference.rule.id,

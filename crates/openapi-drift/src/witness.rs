@@ -1,8 +1,8 @@
-//! Exchanges that show a difference: the one document allows them, the other
-//! does not.
+//! Exchanges that demonstrate a difference: one document allows them, the other does
+//! not.
 //!
-//! A value is built from the schema of the side that allows it, with what shows
-//! the difference in its place, and validated by each side. Nothing is concluded from a value that is not found.
+//! A value is built from the schema of the side that allows it, with the difference
+//! at its place, and validated against both sides. Finding no value proves nothing.
 
 mod build;
 pub(crate) mod formats;

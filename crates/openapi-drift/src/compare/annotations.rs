@@ -1,4 +1,4 @@
-//! What is not a constraint: documentation, extensions, defaults.
+//! Everything that is not a constraint: documentation, extensions, defaults.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,9 +13,8 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// Compares the members of two objects that nothing else compares.
-    ///
-    /// `known` are those that something else does.
+    /// Compares the members of two objects, except for the `known` ones, which are
+    /// compared elsewhere.
     pub(crate) fn members(
         &mut self,
         old: Id,
@@ -41,7 +40,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Whether two members are the same JSON.
+    /// Whether two members are equal JSON.
     pub(crate) fn is_same(&self, old: Option<Id>, new: Option<Id>) -> bool {
         match (old, new) {
             (None, None) => true,
@@ -50,7 +49,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Compares what the parts of two schemas say for people and generators.
+    /// Compares the annotations of two schemas' parts.
     pub(crate) fn annotations(&mut self, old: &[Id], new: &[Id], task: &Task) {
         let before = annotations_of(self.old.tree, old, task.old_at);
         let after = annotations_of(self.new.tree, new, task.new_at);
@@ -91,7 +90,7 @@ impl Comparison<'_> {
                     let reason = format!("`{keyword}` of {name} changed");
                     (&rules::ACCESS_CHANGED, reason)
                 }
-                // Where both sides have one, it is compared by what it says.
+                // If both sides have one, its contents are compared elsewhere.
                 "discriminator"
                     if is_read(self.old.tree, old_nodes) && is_read(self.new.tree, new_nodes) =>
                 {
@@ -136,7 +135,7 @@ fn is_read(tree: &Tree, nodes: &[Id]) -> bool {
             .all(|name| name.is_some_and(|id| tree.string(id).is_some()))
 }
 
-/// The rule of a member that says nothing about exchanges.
+/// The rule for a member that has no effect on the wire.
 fn rule_of(name: &str) -> Option<&'static Rule> {
     Some(match name {
         "description" | "summary" | "tags" | "externalDocs" | "info" | "openapi"
@@ -150,7 +149,7 @@ fn rule_of(name: &str) -> Option<&'static Rule> {
     })
 }
 
-/// All member names of two objects.
+/// The member names of both objects.
 fn names(old: &Tree, left: Id, new: &Tree, right: Id) -> Vec<String> {
     let mut names: Vec<String> = [old.object(left), new.object(right)]
         .into_iter()
@@ -163,8 +162,8 @@ fn names(old: &Tree, left: Id, new: &Tree, right: Id) -> Vec<String> {
     names
 }
 
-/// The annotations of parts. What stands beside a reference counts, too: the
-/// specification ignores it, and people do not.
+/// The annotations of parts, including those beside a reference: the specification
+/// ignores them, but readers don't.
 fn annotations_of<'t>(tree: &'t Tree, parts: &[Id], at: NodeRef) -> BTreeMap<&'t str, Vec<Id>> {
     let mut found: BTreeMap<&str, Vec<Id>> = BTreeMap::new();
     let beside = at.exists && tree.get(at.id, "$ref").is_some();

@@ -1,4 +1,4 @@
-//! The body of a request, and what the media types of a body are.
+//! Request bodies, and the media types of bodies.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -11,13 +11,13 @@ use crate::{
     schema::schema,
 };
 
-/// Two maps of media types.
+/// Two `content` maps to compare.
 pub(crate) struct Contents<'a> {
     pub(crate) pair: &'a Pair,
     /// The body or response in the old and the new document.
     pub(crate) old: Id,
     pub(crate) new: Id,
-    /// The status, of a response.
+    /// The status, for a response.
     pub(crate) status: Option<&'a Names>,
     pub(crate) added: &'static Rule,
     pub(crate) removed: &'static Rule,
@@ -85,7 +85,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// References that lead nowhere: compared as text.
+    /// Compares unresolvable references as text.
     pub(crate) fn unresolved(&mut self, old: Id, new: Id, pair: &Pair) {
         if self.is_same(Some(old), Some(new)) {
             return;
@@ -198,12 +198,12 @@ impl Comparison<'_> {
 
 /// An entry of `content`.
 pub(crate) struct MediaType {
-    /// As the document writes it.
+    /// As written in the document.
     name: String,
     id: Id,
 }
 
-/// The media types of a body, by the one spelling of each.
+/// The media types of a body, by normalized name.
 pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, MediaType> {
     let content = tree
         .get(owner, "content")
@@ -223,8 +223,8 @@ pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, MediaType>
     types
 }
 
-/// The one spelling of a media type: in lower case, its parameters in order, and
-/// without the character set that everybody takes when none is said.
+/// Normalizes a media type: lower case, parameters sorted, the default
+/// `charset=utf-8` removed.
 fn normalised(name: &str) -> String {
     let lower: String = name.chars().filter(|one| !one.is_whitespace()).collect();
     let lower = lower.to_ascii_lowercase();
@@ -241,8 +241,8 @@ fn normalised(name: &str) -> String {
         .join(";")
 }
 
-/// The entry for a media type: itself, itself without parameters, or a range that it
-/// is in.
+/// The entry that matches a media type: the exact one, the one without parameters,
+/// or a range.
 fn covering<'a>(types: &'a BTreeMap<String, MediaType>, name: &str) -> Option<&'a MediaType> {
     let essence = name.split(';').next().unwrap_or(name);
     let range = essence.split('/').next().map(|first| format!("{first}/*"));

@@ -1,4 +1,4 @@
-//! A difference, before it is a finding.
+//! A difference, before it becomes a finding.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -11,11 +11,11 @@ use crate::{
     schema::{Alternative, Schema},
 };
 
-/// A place in one of the documents.
+/// A location in one of the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeRef {
     pub(crate) id: Id,
-    /// False where what is meant is not there, and `id` is what is around it.
+    /// False if the node does not exist; `id` is then the node that would contain it.
     pub(crate) exists: bool,
 }
 
@@ -28,44 +28,43 @@ impl NodeRef {
         Self { id, exists: false }
     }
 
-    /// The node, or the lack of it in another.
+    /// The node, or its absence from the node `around`.
     pub(crate) fn of(node: Option<Id>, around: Id) -> Self {
         node.map_or_else(|| Self::missing_in(around), Self::at)
     }
 
-    /// What stands there.
+    /// The value of the node, if it exists.
     pub(crate) fn value(self, tree: &Tree) -> Option<Value> {
         self.exists.then(|| tree.value(self.id))
     }
 }
 
-/// A place in each document, the old one first.
+/// A location in each document, the old one first.
 pub(crate) type Places = (NodeRef, NodeRef);
 
-/// Which values show a difference of two schemas.
+/// Which values show a difference between two schemas.
 #[derive(Clone, Debug)]
 pub(crate) enum SampleHint {
     /// One of these.
     Values(Vec<Value>),
-    /// A text, list or object of one of these lengths.
+    /// A string, array or object of one of these lengths.
     Lengths(Vec<i128>),
     /// An object with these members and without those.
     Object {
         with: Vec<Arc<str>>,
         without: Vec<Arc<str>>,
     },
-    /// A list with equal items.
+    /// An array with equal items.
     Twice,
-    /// A member whose name is not given.
+    /// A member that no schema names.
     Unnamed,
-    /// The same, where names that are not given are allowed until something forbids
-    /// them.
+    /// The same, if unnamed members are allowed unless something forbids them.
     Undocumented,
     /// Any value of the accepting side's alternatives.
     Any,
 }
 
-/// Where in an exchange a difference can be seen.
+/// Where in an exchange a difference is visible.
 #[derive(Clone, Debug)]
 pub(crate) struct ValueContext {
     pub(crate) place: Place,
@@ -83,20 +82,21 @@ pub(crate) struct Difference {
     pub(crate) old: NodeRef,
     pub(crate) new: NodeRef,
     pub(crate) reason: String,
-    /// The operations that it is about.
+    /// The affected operations.
     pub(crate) operations: Vec<Rc<Operation>>,
-    /// The pair of schemas that it was found in.
+    /// The task that found it.
     pub(crate) task: Option<usize>,
-    /// Where it can be seen, if it is about values.
+    /// Where it is visible, for a difference in values.
     pub(crate) context: Option<ValueContext>,
-    /// What shows it, if it is not: it follows from the documents by itself.
+    /// An exchange that shows it, for other differences: it follows directly from the
+    /// documents.
     pub(crate) exchange: Option<Value>,
-    /// Whether it breaks even where no exchange can be made that shows it.
+    /// Whether it breaks even if no exchange shows it.
     pub(crate) is_certain: bool,
 }
 
 impl Difference {
-    /// Whether it leaves values of the old side outside of the new one, or, where
+    /// Whether it means that the new side no longer allows some old values or, if
     /// `is_old` is false, the other way round.
     pub(crate) fn is_outside(&self, is_old: bool) -> bool {
         match self.rule.effect {
@@ -109,7 +109,7 @@ impl Difference {
 }
 
 impl Comparison<'_> {
-    /// Adds a difference that is not about values.
+    /// Adds a difference that is not about allowed values.
     pub(crate) fn found(
         &mut self,
         rule: &'static Rule,
@@ -132,7 +132,7 @@ impl Comparison<'_> {
         });
     }
 
-    /// Adds a difference of two schemas.
+    /// Adds a difference between two schemas.
     pub(crate) fn differ(
         &mut self,
         pair: &'static Pair,
@@ -164,7 +164,7 @@ impl Comparison<'_> {
         &mut self.differences[index]
     }
 
-    /// Where something is missing, what a reference leads to is around it.
+    /// For a missing node, resolves the reference that would contain it.
     fn around(&self, (old, new): Places) -> Places {
         let of = |tree: &Tree, spot: NodeRef| match resolve(tree, spot.id) {
             Ok(id) if !spot.exists => NodeRef::missing_in(id),
@@ -173,7 +173,7 @@ impl Comparison<'_> {
         (of(self.old.tree, old), of(self.new.tree, new))
     }
 
-    /// What is left is not compared.
+    /// Reports that the remaining schemas are not compared.
     pub(crate) fn beyond(&mut self, task: &Task) {
         self.differ(
             &rules::NOT_UNDERSTOOD,
@@ -186,7 +186,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Two alternatives of one type that are compared.
+/// Two alternatives of the same type being compared.
 #[derive(Clone, Copy)]
 pub(crate) struct Two<'t> {
     pub(crate) old: &'t Alternative,
@@ -203,13 +203,13 @@ impl Two<'_> {
         )
     }
 
-    /// Where to point at for what the old alternative lacks.
+    /// The node to report for something that the old alternative lacks.
     pub(crate) fn old_around(&self) -> Id {
         let branch = self.old.branches.last();
         branch.copied().unwrap_or(self.task.old_at.id)
     }
 
-    /// The same, of the new one.
+    /// The same for the new alternative.
     pub(crate) fn new_around(&self) -> Id {
         let branch = self.new.branches.last();
         branch.copied().unwrap_or(self.task.new_at.id)
@@ -221,7 +221,7 @@ impl Two<'_> {
 }
 
 impl Comparison<'_> {
-    /// Adds a difference of two alternatives.
+    /// Adds a difference between two alternatives.
     pub(crate) fn differ_in(
         &mut self,
         two: &Two<'_>,

@@ -1,5 +1,5 @@
-//! What tells the forms of a union apart: a property that lists other values in each of
-//! them, or a discriminator.
+//! What distinguishes the forms of a union: a property that lists different values
+//! in each of them, or a discriminator.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -14,19 +14,19 @@ use crate::{
     schema::{Alternative, Listed, Schemas, Tags, Type, schema},
 };
 
-/// What the discriminators of both sides say.
+/// The discriminators of both sides.
 pub(super) type BothTags<'t> = (&'t [Rc<Tags>], &'t [Rc<Tags>]);
 
-/// A property whose values tell the forms of a union apart.
+/// A property whose values distinguish the forms of a union.
 pub(super) struct Tag {
     pub(super) property: Arc<str>,
-    /// Of each form of each side, the values; none where it has no such property.
+    /// The values per form, for each side; empty if the form lacks the property.
     pub(super) old: Vec<BTreeSet<Listed>>,
     pub(super) new: Vec<BTreeSet<Listed>>,
 }
 
 impl Tag {
-    /// How people call the form that some values mean.
+    /// A label for the form that some values select.
     pub(super) fn label<'v>(&self, values: impl IntoIterator<Item = &'v Listed>) -> String {
         let said: Vec<String> = values
             .into_iter()
@@ -38,7 +38,7 @@ impl Tag {
 }
 
 impl Comparison<'_> {
-    /// The property that tells the forms of both sides apart, if there is one.
+    /// The property that distinguishes the forms on both sides, if there is one.
     pub(super) fn tag(
         &self,
         old: &[Alternative],
@@ -105,10 +105,9 @@ impl Comparison<'_> {
         best.map(|(_, tag)| tag)
     }
 
-    /// Compares what discriminators say, where no list of values in the forms says it
-    /// already.
+    /// Compares discriminators whose values are not already listed in the forms.
     pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
-        // That one came or went is an annotation.
+        // An added or removed discriminator is reported as an annotation.
         for (old, new) in old.iter().zip(new) {
             self.discriminator(old, new, task);
         }
@@ -203,7 +202,7 @@ impl Comparison<'_> {
             self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
         }
         for (pair, at, reason) in found {
-            // What is said by names alone stands nowhere in the discriminator.
+            // Implicit mappings by name have no node in the discriminator.
             let of = |id: Id, node: Id| NodeRef {
                 id,
                 exists: id != node,
@@ -214,8 +213,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// The schema of the new side that is what a schema of the old side was: of the
-    /// same name, or with the same text.
+    /// The new schema that corresponds to an old one: the one with the same name or the
+    /// same text.
     fn counterpart(&self, old: Id, new: &Tags) -> Option<Id> {
         let targets = || new.targets.values().map(|(target, _)| *target);
         let name = self.old.tree.key(old);
@@ -226,15 +225,15 @@ impl Comparison<'_> {
         })
     }
 
-    /// Whether a value of a discriminator means another schema, one that what was
-    /// meant does not fit.
+    /// Whether a discriminator value now selects a different, incompatible schema.
     fn is_other(&self, old: Id, new: Id, (before, after): (&Tags, &Tags), task: &Task) -> bool {
         if self.old.tree.key(old) == self.new.tree.key(new)
             || resolved_text(self.old.tree, old, true) == resolved_text(self.new.tree, new, true)
         {
             return false;
         }
-        // What was meant is still there under another value, or it breaks.
+        // It breaks if the old schema has another value now, or the new one replaces
+        // another old schema.
         let is_moved = self
             .counterpart(old, after)
             .is_some_and(|moved| moved != new);
@@ -256,8 +255,8 @@ impl Comparison<'_> {
     }
 }
 
-/// The values of a property that tells forms apart: those that it lists, or those
-/// that a discriminator has for the form.
+/// The values of a distinguishing property: those that it lists, or those that a
+/// discriminator maps to the form.
 fn tag_values(
     schemas: &Schemas<'_>,
     one: &Alternative,
@@ -293,7 +292,7 @@ fn tag_values(
         .collect()
 }
 
-/// The values that a schema lists for a property, if it does.
+/// The values that a schema lists for a property, if any.
 fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> Option<HashSet<Listed>> {
     let expanded = schemas.expand(&schema([target]));
     let object = expanded
@@ -304,13 +303,13 @@ fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> Option
     (!values.is_empty()).then(|| values.into_iter().collect())
 }
 
-/// Whether a schema lists its values itself.
+/// Whether a schema itself lists its values.
 fn lists(tree: &Tree, node: Id) -> bool {
     resolve(tree, node)
         .is_ok_and(|id| tree.get(id, "enum").is_some() || tree.get(id, "const").is_some())
 }
 
-/// Whether no value is of two forms.
+/// Whether no value belongs to two forms.
 fn are_apart(forms: &[BTreeSet<Listed>]) -> bool {
     let mut seen = HashSet::new();
     forms.iter().flatten().all(|value| seen.insert(value))

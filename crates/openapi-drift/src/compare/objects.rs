@@ -1,5 +1,4 @@
-//! Objects: their properties, which of them are needed, and what else there may
-//! be.
+//! Objects: their properties, which of them are required, and additional properties.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,12 +14,12 @@ use crate::{
     schema::{Additional, Alternative, Schema, Schemas, additional, schema, tightest},
 };
 
-/// What one side says of an object, in one direction.
+/// One side of an object comparison, in one direction.
 struct Side<'a> {
     tree: &'a Tree,
     properties: BTreeMap<Arc<str>, Schema>,
     required: BTreeMap<Arc<str>, Id>,
-    /// The properties that travel the other way alone.
+    /// The properties that are only sent in the other direction.
     unsent: BTreeMap<Arc<str>, Id>,
     additional: Additional,
 }
@@ -44,7 +43,7 @@ impl<'a> Side<'a> {
             }
             flagged.is_none()
         });
-        // What is needed is named, even where nothing is said of it.
+        // A required property counts as named even without a schema.
         let anything = schema([]);
         for name in required.keys() {
             let described = properties.entry(Arc::clone(name));
@@ -59,13 +58,13 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Where a property stands.
+    /// Where a property is defined.
     fn node(&self, name: &Arc<str>) -> Option<Id> {
         let node = self.properties.get(name).and_then(|nodes| nodes.first());
         node.or_else(|| self.required.get(name)).copied()
     }
 
-    /// The schema of members whose names are not given, if they are values of one.
+    /// The schema of additional members, if they are allowed.
     fn other_members(&self, around: Id) -> Option<(Schema, NodeRef)> {
         match &self.additional {
             Additional::Schema(nodes, id) => Some((Schema::clone(nodes), NodeRef::at(*id))),
@@ -75,12 +74,12 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Whether nothing at all is said of members.
+    /// Whether nothing at all is specified about members.
     fn is_free(&self) -> bool {
         matches!(self.additional, Additional::Any(None))
     }
 
-    /// What a property's schema says.
+    /// The text of a property's schema, and whether it is required.
     fn text(&self, name: &Arc<str>) -> Likeness {
         let nodes = self.properties.get(name)?;
         let texts = nodes
@@ -91,7 +90,7 @@ impl<'a> Side<'a> {
         Some((texts, self.required.contains_key(name)))
     }
 
-    /// How a property is described.
+    /// The description of a property, and whether it is required.
     fn description(&self, name: &Arc<str>) -> Likeness {
         let node = self.properties.get(name)?.first().copied()?;
         let target = resolve(self.tree, node).ok()?;
@@ -107,11 +106,11 @@ fn has_flag(tree: &Tree, node: Id, name: &str) -> bool {
     flag.is_some_and(|flag| tree.boolean(flag) == Some(true))
 }
 
-/// Both sides of two objects.
+/// Both sides of an object comparison.
 type Sides<'s, 'a> = (&'s Side<'a>, &'s Side<'a>);
 
 impl Comparison<'_> {
-    /// Compares two sets of objects. `tag` is a property that something else compares.
+    /// Compares two object alternatives. `tag` is a property that is compared elsewhere.
     pub(crate) fn objects(&mut self, two: &Two<'_>, tag: Option<&Arc<str>>) {
         self.limit(two, "minProperties", "maxProperties");
         let direction = two.task.place.body.direction;
@@ -156,8 +155,8 @@ impl Comparison<'_> {
         self.additional(sides, two);
     }
 
-    /// An object of which nothing was said lists its properties now, or the other way
-    /// round: that is one change.
+    /// A free-form object that lists its properties now, or the other way round, is
+    /// reported as one change.
     fn free(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) -> bool {
         let name = two.name();
         let is_listed = |side: &Side<'_>| match side.additional {
@@ -198,7 +197,7 @@ impl Comparison<'_> {
         false
     }
 
-    /// Compares the schemas of a property, later.
+    /// Queues a comparison of two property schemas.
     fn member(
         &mut self,
         (old, new): (&Schema, &Schema),
@@ -215,7 +214,7 @@ impl Comparison<'_> {
         });
     }
 
-    /// Whether a property that both have is needed.
+    /// Compares whether a property of both sides is required.
     fn required(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
         let (was, is) = (before.required.get(name), after.required.get(name));
         if was.is_some() == is.is_some() {
@@ -259,7 +258,7 @@ impl Comparison<'_> {
         let difference = self.differ_in(two, &rules::PROPERTY_RENAMED, at, hint, reason);
         difference.is_certain |= is_certain;
         self.not_needed(from, (before, after), two);
-        // What else changed of it.
+        // Other changes to the property.
         if let (Some(nodes), Some(other)) = (before.properties.get(from), after.properties.get(to))
         {
             self.later(Task {
@@ -275,7 +274,7 @@ impl Comparison<'_> {
     fn gone(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
         let places = two.at(before.node(name), None);
         if let Some((others, new_at)) = after.other_members(two.new_around()) {
-            // It may still be there, as one of the members that are not named.
+            // It may still be present as an additional member.
             self.required(name, (before, after), two);
             if let Some(nodes) = before.properties.get(name) {
                 self.member((nodes, &others), (places.0, new_at), name, two);
@@ -298,8 +297,8 @@ impl Comparison<'_> {
         self.not_needed(name, (before, after), two);
     }
 
-    /// Where a question is answered, a required property that went counts both ways:
-    /// objects without it are allowed now.
+    /// In nested comparisons, removing a required property also widens: objects without
+    /// it are allowed now.
     fn not_needed(&mut self, name: &Arc<str>, sides: Sides<'_, '_>, two: &Two<'_>) {
         if self.depth > 0 {
             self.required(name, sides, two);
@@ -334,8 +333,8 @@ impl Comparison<'_> {
         self.differ_in(two, pair, at, without(name), reason);
     }
 
-    /// Properties that travel the other way alone, and came or went: nothing of it is
-    /// sent here.
+    /// Added or removed properties that are only sent in the other direction: they have
+    /// no effect here.
     fn unsent(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) {
         let is_known = |side: &Side<'_>, name: &Arc<str>| {
             side.unsent.contains_key(name) || side.properties.contains_key(name)
@@ -368,7 +367,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Compares the members whose names are not given.
+    /// Compares additional members.
     fn additional(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) {
         use Additional::{Any, Nothing, Schema as Values, Unsaid};
         let node = |additional: &Additional| match additional {
@@ -396,7 +395,7 @@ impl Comparison<'_> {
                     SampleHint::Unnamed,
                     format!("{name} no longer has properties of any name"),
                 ),
-                // Until something is said, any value is allowed.
+                // Unless something forbids it, any value is allowed.
                 (Unsaid, Values(nodes, _)) if is_request && !allows_all(after.tree, nodes) => (
                     &rules::ADDITIONAL_NARROWED,
                     SampleHint::Undocumented,
@@ -437,7 +436,7 @@ impl Comparison<'_> {
         self.differ_in(two, pair, at, hint, reason);
     }
 
-    /// Compares the schemas of members whose names are not given, later.
+    /// Queues a comparison of the schemas of additional members.
     fn others(&mut self, (old, new): (&Schema, &Schema), at: Places, two: &Two<'_>) {
         self.later(Task {
             old: Schema::clone(old),
@@ -457,7 +456,7 @@ fn without(name: &Arc<str>) -> SampleHint {
     }
 }
 
-/// Where a property would stand.
+/// Where a property would be defined.
 fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> NodeRef {
     let node = tightest(tree, &alternative.parts, "properties").next();
     NodeRef::missing_in(node.unwrap_or(around))
@@ -466,12 +465,13 @@ fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> Node
 /// A property's old and new name.
 type Renaming = (Arc<str>, Arc<str>);
 
-/// What two properties have to have in common to be one, and whether it is needed.
+/// What two properties must share to count as renamed, and whether they are
+/// required.
 type Likeness = Option<(Vec<String>, bool)>;
 
-/// Which of the properties that went came under another name: those that have the
-/// same description, or else whose schemas say the same, and that are needed or
-/// not alike, where there is one such on each side.
+/// Which removed properties were added under another name: those with the same
+/// description, or else the same schema, and equally required, if the match is
+/// unique on both sides.
 fn renamed((before, after): Sides<'_, '_>, gone: &[Arc<str>], came: &[Arc<str>]) -> Vec<Renaming> {
     if gone.len().saturating_mul(came.len()) > 1024 {
         return Vec::new();

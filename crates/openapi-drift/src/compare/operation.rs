@@ -1,4 +1,4 @@
-//! An operation, outside of its parameters, bodies and schemas.
+//! An operation, except for its parameters, bodies and schemas.
 
 use std::rc::Rc;
 
@@ -16,11 +16,11 @@ pub(crate) struct Pair {
     pub(crate) new: Id,
     pub(crate) old_item: Id,
     pub(crate) new_item: Id,
-    /// Whether a part of the path moved to the server, or back.
+    /// Whether a part of the path moved to the server URL, or back.
     pub(crate) is_moved: bool,
 }
 
-/// A flag that is absent where it is false, and where it stands.
+/// A flag that defaults to false, and where it is.
 pub(crate) fn flag(tree: &Tree, owner: Id, name: &str) -> (bool, NodeRef) {
     let id = tree.get(owner, name);
     let is_set = id.is_some_and(|id| tree.boolean(id) == Some(true));
@@ -89,7 +89,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Servers that an operation has of its own, or has to be looked at with its path.
+    /// Compares the servers of an operation or path item, or any servers if the path moved.
     fn own_servers(&mut self, pair: &Pair) {
         let owner = |tree: &Tree, at: Id, item: Id| {
             let owners = [at, item].into_iter();

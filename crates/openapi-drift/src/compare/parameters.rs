@@ -1,4 +1,4 @@
-//! Parameters in path, query, header and cookie.
+//! Path, query, header and cookie parameters.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -15,14 +15,14 @@ use crate::{
     schema::{Additional, Schema, Schemas, Type, additional, schema},
 };
 
-/// One parameter, or one property of an object that is written as parameters.
+/// One parameter, or one property of an object that is serialized as parameters.
 #[derive(Clone, Debug)]
 struct Parameter {
     location: String,
     name: String,
     /// The item of the list, or the property.
     at: Id,
-    /// What it refers to, or itself.
+    /// The target of its reference, or the node itself.
     id: Id,
     is_required: bool,
     /// The schema of its value.
@@ -31,7 +31,7 @@ struct Parameter {
     is_property: bool,
 }
 
-/// Parameters by place and name.
+/// Parameters by location and name.
 type Parameters = BTreeMap<(String, String), Parameter>;
 
 impl Comparison<'_> {
@@ -65,8 +65,8 @@ impl Comparison<'_> {
         };
         let written = counts(&before, &after);
         if written != (0, 0) {
-            // An object that is written as parameters may have been gathered from
-            // them, or taken apart.
+            // Parameters may have been combined into an object that is serialized the same
+            // way, or an object split into parameters.
             let flat = (flattened(self.old, &before), flattened(self.new, &after));
             if counts(&flat.0, &flat.1) < written {
                 (before, after) = flat;
@@ -212,7 +212,7 @@ impl Comparison<'_> {
         self.root(body, at.0, at.1);
     }
 
-    /// How values become text.
+    /// Compares how values are serialized.
     fn serialisation(&mut self, old: &Parameter, new: &Parameter, pair: &Pair) {
         let kinds = |schemas: &Schemas<'_>, value: &Schema| -> Vec<Type> {
             let expanded = schemas.expand(value);
@@ -260,7 +260,7 @@ impl Comparison<'_> {
         self.found(rule, at, Some(&pair.operation), reason, exchange);
     }
 
-    /// Compares two outermost schemas, later.
+    /// Queues a comparison of two root schemas.
     pub(crate) fn root(&mut self, body: Body, old_at: NodeRef, new_at: NodeRef) {
         self.later(Task {
             old: Rc::clone(&body.old),
@@ -286,8 +286,8 @@ impl Parameter {
     }
 }
 
-/// The parameters of an operation by place and name, those of its path included,
-/// and what is no parameter.
+/// The parameters of an operation and its path by location and name, and the entries
+/// that are not valid parameters.
 fn parameters(tree: &Tree, item: Id, operation: Id, path: &str) -> (Parameters, Vec<Id>) {
     let mut found = BTreeMap::new();
     let mut odd = Vec::new();
@@ -309,13 +309,13 @@ fn parameters(tree: &Tree, item: Id, operation: Id, path: &str) -> (Parameters, 
             let key = match location.as_str() {
                 "header" => {
                     let lower = name.to_ascii_lowercase();
-                    // The specification has these described elsewhere.
+                    // The specification ignores parameters with these names.
                     if matches!(lower.as_str(), "accept" | "content-type" | "authorization") {
                         continue;
                     }
                     lower
                 }
-                // The name is not sent, the place in the path is.
+                // The name is not sent, only the position in the path matters.
                 "path" => path
                     .split('{')
                     .skip(1)
@@ -338,8 +338,7 @@ fn parameters(tree: &Tree, item: Id, operation: Id, path: &str) -> (Parameters, 
     (found, odd)
 }
 
-/// The same parameters, with those that are objects written member by member in
-/// place of the objects.
+/// The same parameters, with exploded objects replaced by their properties.
 fn flattened(schemas: &Schemas<'_>, parameters: &Parameters) -> Parameters {
     let tree = schemas.tree;
     let mut flat = Parameters::new();
@@ -378,8 +377,8 @@ fn flattened(schemas: &Schemas<'_>, parameters: &Parameters) -> Parameters {
     flat
 }
 
-/// How a value of a type becomes text, with the specification's defaults and without
-/// what makes no difference for the type.
+/// How a value of a type is serialized, with the specification's defaults and
+/// without distinctions that don't matter for the type.
 fn written(tree: &Tree, parameter: &Parameter, kind: Type) -> String {
     if let Some(content) = tree.get(parameter.id, "content")
         && let Some(types) = tree.object(content)
@@ -395,7 +394,7 @@ fn written(tree: &Tree, parameter: &Parameter, kind: Type) -> String {
         _ => "simple",
     };
     let style = match (kind, style.unwrap_or(default)) {
-        // These differ in how they write several values.
+        // These styles only differ for multiple values.
         (
             Type::Number | Type::Boolean | Type::String | Type::Null,
             "spaceDelimited" | "pipeDelimited" | "deepObject",

@@ -1,4 +1,4 @@
-//! Which path and operation of the one document is which of the other.
+//! Pairs the paths and operations of both documents.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -21,13 +21,13 @@ const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
-/// One path and what stands under it.
+/// One path item.
 #[derive(Clone)]
 struct Item {
     path: Arc<str>,
     /// The member of `paths`.
     at: Id,
-    /// What it refers to, or itself.
+    /// The target of its reference, or the node itself.
     id: Id,
 }
 
@@ -41,7 +41,7 @@ impl Item {
             .collect()
     }
 
-    /// The path's addresses, without the names of its parameters.
+    /// The path's full addresses, without parameter names.
     fn addresses(&self, tree: &Tree) -> Vec<String> {
         let owner = tree.get(self.id, "servers").map_or(ROOT, |_| self.id);
         Servers::of(tree, owner).of_path(&without_names(&self.path))
@@ -49,7 +49,7 @@ impl Item {
 }
 
 impl Comparison<'_> {
-    /// Compares everything.
+    /// Compares the whole documents.
     pub(crate) fn documents(&mut self) {
         let known = ["paths", "components", "servers", "security"];
         self.members(ROOT, ROOT, &known, None);
@@ -112,8 +112,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// Takes out the paths that have other names and the same addresses: a part moved
-    /// to the server, or back.
+    /// Takes out the paths that differ but have the same full address: a part moved to
+    /// the server URL, or back.
     fn moved(&self, gone: &mut Vec<Item>, came: &mut Vec<Item>) -> Vec<(Item, Item)> {
         if gone.is_empty() || came.is_empty() {
             return Vec::new();
@@ -143,7 +143,7 @@ impl Comparison<'_> {
         pairs
     }
 
-    /// What stands among the paths and is none, or leads nowhere.
+    /// Compares entries of `paths` that are extensions, not objects or unresolvable.
     fn other_paths(&mut self) {
         let of = |tree: &Tree| -> BTreeSet<Arc<str>> {
             let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
@@ -175,7 +175,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// A request to an old path, with the first method that it has.
+    /// A request to an old path, with its first method.
     fn request_to(&self, item: &Item) -> serde_json::Value {
         let operations = item.operations(self.old.tree);
         let method = operations.keys().next().map_or("get", |method| *method);
@@ -277,7 +277,7 @@ fn missing_path(tree: &Tree) -> NodeRef {
     NodeRef::missing_in(tree.get(ROOT, "paths").unwrap_or(ROOT))
 }
 
-/// The paths of a document, by what is the same for all names in braces.
+/// The paths of a document, by template without parameter names.
 fn items(tree: &Tree) -> BTreeMap<String, Item> {
     let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
     let mut items = BTreeMap::new();
@@ -287,7 +287,7 @@ fn items(tree: &Tree) -> BTreeMap<String, Item> {
             at: *at,
             id: resolve(tree, *at).unwrap_or(*at),
         };
-        // What nobody can ask for; whatever else it is, is compared elsewhere.
+        // Not callable; compared elsewhere, if at all.
         if path.starts_with("x-")
             || resolve(tree, *at).is_err()
             || METHODS
@@ -298,7 +298,7 @@ fn items(tree: &Tree) -> BTreeMap<String, Item> {
         }
         let mut key = without_names(path);
         while items.contains_key(&key) {
-            // Two templates that only differ in names: told apart by them.
+            // Templates that differ only in parameter names: keep both.
             key.push_str(path);
         }
         items.insert(key, item);
@@ -306,7 +306,7 @@ fn items(tree: &Tree) -> BTreeMap<String, Item> {
     items
 }
 
-/// What tells that two paths have the same operations.
+/// What identifies the operations of a path.
 struct Likeness {
     text: String,
     ids: Vec<String>,
@@ -329,8 +329,8 @@ impl Likeness {
     }
 }
 
-/// Which of the paths that came has the operations of one that went: by their names
-/// or by all that is said of them, where there is one such on each side.
+/// Maps removed paths to added ones with the same operations: the same operation ids
+/// or else the same content, if the match is unique on both sides.
 fn successors(gone: &[Likeness], came: &[Likeness]) -> HashMap<usize, usize> {
     let mut pairs = HashMap::new();
     let mut taken = HashSet::new();
@@ -368,7 +368,7 @@ fn operation_of(method: &str, item: &Item) -> Rc<Operation> {
     })
 }
 
-/// A path template without the names in braces, which are not sent.
+/// A path template without its parameter names, which are not sent.
 fn without_names(path: &str) -> String {
     let mut key = String::new();
     let mut rest = path;

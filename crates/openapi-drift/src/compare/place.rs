@@ -1,4 +1,4 @@
-//! Where in an exchange a schema is about.
+//! Where in an exchange a schema applies.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{findings::Side, rules::Direction, schema::Schema};
 
-/// An operation, for people.
+/// An operation, for display.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Operation {
     pub(crate) path: String,
@@ -19,7 +19,7 @@ impl std::fmt::Display for Operation {
     }
 }
 
-/// A status or media type as each of the documents writes it.
+/// A status or media type as written in each document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) old: String,
@@ -45,7 +45,7 @@ impl std::fmt::Display for Names {
     }
 }
 
-/// The part of an exchange that a value is in.
+/// The part of an exchange that contains a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     RequestBody {
@@ -54,7 +54,7 @@ pub(crate) enum Part {
     Parameter {
         location: String,
         name: String,
-        /// Whether it is written as JSON, and not as text.
+        /// Whether it is serialized as JSON rather than text.
         is_json: bool,
     },
     ResponseBody {
@@ -67,7 +67,7 @@ pub(crate) enum Part {
     },
 }
 
-/// The outermost value, and both its schemas.
+/// The root value, and its schemas on both sides.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) operation: Rc<Operation>,
@@ -78,7 +78,7 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The exchange in which this value travels, as the accepting side has it.
+    /// The exchange that carries this value, as the accepting side describes it.
     pub(crate) fn exchange(&self, accepted_by: Side, value: Value) -> Value {
         let mut exchange = json!({"method": self.operation.method, "path": self.operation.path});
         let value = if self.is_text() {
@@ -86,7 +86,7 @@ impl Body {
         } else {
             value
         };
-        // A value may be large: it is moved, not copied by `json!`.
+        // Moves the value, which may be large; `json!` would copy it.
         let with = |mut part: Value, name: &str, value: Value| {
             part[name] = value;
             part
@@ -124,7 +124,7 @@ impl Body {
         exchange
     }
 
-    /// Whether scalars are written as text, without their JSON type.
+    /// Whether scalars are serialized as text, without their JSON type.
     pub(crate) fn is_text(&self) -> bool {
         match &self.part {
             Part::Parameter { is_json, .. } => !is_json,
@@ -135,7 +135,7 @@ impl Body {
         }
     }
 
-    /// Whether objects in it are written as JSON.
+    /// Whether objects in it are serialized as JSON.
     pub(crate) fn is_multipart(&self) -> bool {
         match &self.part {
             Part::RequestBody { media_type } | Part::ResponseBody { media_type, .. } => media_type
@@ -159,14 +159,14 @@ impl Body {
     }
 }
 
-/// Whether a body is fields of text.
+/// Whether a body consists of form fields.
 fn is_form(media_type: &str) -> bool {
     let media_type = media_type.trim().to_ascii_lowercase();
     media_type.starts_with("application/x-www-form-urlencoded")
         || media_type.starts_with("multipart/")
 }
 
-/// A scalar as it is written into a request line, a header or a form.
+/// A scalar as written in a request line, a header or a form.
 pub(crate) fn wire_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -175,8 +175,8 @@ pub(crate) fn wire_text(value: &Value) -> Option<String> {
     }
 }
 
-/// A value of which all scalars on the surface are texts; objects in a part of a
-/// multipart body are JSON.
+/// The value with its scalars turned into text; objects in a part of a multipart
+/// body stay JSON.
 fn wire_texts(value: Value, is_multipart: bool, depth: usize) -> Value {
     let inner = |value| wire_texts(value, is_multipart, depth + 1);
     match value {
@@ -195,10 +195,10 @@ fn wire_texts(value: Value, is_multipart: bool, depth: usize) -> Value {
 pub(crate) enum Key {
     Property(Arc<str>),
     Item,
-    /// A member whose name is not given.
+    /// An additional member.
     Member,
-    /// The value is of one form of a union: how people call it, and the branches
-    /// that lead to it on each side.
+    /// The value matches one form of a union: its label, and the branches that lead to
+    /// it on each side.
     Form {
         label: Rc<str>,
         old: Schema,
@@ -206,7 +206,7 @@ pub(crate) enum Key {
     },
 }
 
-/// The steps from the outermost value, the last one first.
+/// The steps from the root value, the last one first.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) key: Key,
@@ -216,7 +216,7 @@ pub(crate) struct Step {
 
 type Path = Option<Rc<Step>>;
 
-/// The longest way that is remembered.
+/// The longest path to keep.
 const LONGEST: usize = 100;
 
 /// Where a value is.
@@ -224,14 +224,14 @@ const LONGEST: usize = 100;
 pub(crate) struct Place {
     pub(crate) body: Rc<Body>,
     path: Path,
-    /// Whether the way is longer than what is remembered of it.
+    /// Whether the path was too long to keep in full.
     pub(crate) is_far: bool,
-    /// Whether it is not certain that the two schemas belong together, or what
-    /// their unions allow.
+    /// Whether it is uncertain that the two schemas correspond, or what their unions
+    /// allow.
     pub(crate) is_inexact: bool,
-    /// Whether a discriminator alone leads here: JSON Schema does not see it.
+    /// Whether only a discriminator leads here: JSON Schema ignores it.
     pub(crate) is_discriminated: bool,
-    /// Whether a discriminator says which form this is.
+    /// Whether a discriminator identifies this form.
     pub(crate) is_tagged: bool,
 }
 
@@ -247,7 +247,7 @@ impl Place {
         }
     }
 
-    /// One step further.
+    /// The place one step further in.
     pub(crate) fn step(&self, key: Key) -> Self {
         let length = self.path.as_ref().map_or(0, |step| step.length) + 1;
         if self.is_far || length > LONGEST {
@@ -277,8 +277,8 @@ impl Place {
         }
     }
 
-    /// Whether scalars have no JSON type here: a parameter, a header, a field of a
-    /// form, or an item or a property of one.
+    /// Whether scalars have no JSON type here: a parameter, a header, a form field, or
+    /// an item or property of one.
     pub(crate) fn is_text(&self) -> bool {
         let steps = self.path.as_ref().map_or(0, |step| step.length);
         let is_object_in_part = || {
@@ -288,7 +288,7 @@ impl Place {
         self.body.is_text() && steps <= 2 && !self.is_far && !is_object_in_part()
     }
 
-    /// The steps from the outermost value on.
+    /// The steps from the root value.
     pub(crate) fn keys(&self) -> Vec<Key> {
         let mut keys = Vec::new();
         let mut at = self.path.as_ref();
@@ -300,8 +300,7 @@ impl Place {
         keys
     }
 
-    /// How a sentence calls the value: the whole way to it, and the forms of unions
-    /// on that way.
+    /// A name for the value in messages: its full path, and the union forms on the way.
     pub(crate) fn name(&self) -> String {
         if self.is_far {
             return "a value deep inside".to_owned();

@@ -1,4 +1,4 @@
-//! Responses: statuses, headers, bodies.
+//! Compares responses: statuses, headers, bodies.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -16,7 +16,7 @@ use crate::{
     schema::schema,
 };
 
-/// One response, and its status as the document writes it.
+/// One response, and its status as written in the document.
 #[derive(Clone)]
 struct Response {
     status: String,
@@ -26,8 +26,8 @@ struct Response {
 /// Responses by status, in upper case.
 type Responses = BTreeMap<String, Response>;
 
-/// Whether a status is an error; `default` stands for what is not named, which
-/// is errors in practice.
+/// Whether a status is an error. `default` counts as one: in practice it covers
+/// errors.
 fn is_error(status: &str) -> bool {
     status.starts_with(['4', '5']) || status == "DEFAULT"
 }
@@ -59,7 +59,7 @@ impl Comparison<'_> {
             }
             match covering(&before, status) {
                 Some(other) => self.response(status, other, one, pair),
-                // A range that has come is compared with each that it covers.
+                // A new range is compared with each status that it covers.
                 None => came.push((status, one)),
             }
         }
@@ -112,7 +112,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Extensions beside the statuses.
+    /// Compares the extensions beside the statuses.
     fn response_extensions(&mut self, old: Id, new: Id, pair: &Pair) {
         let statuses: Vec<String> = [self.old.tree.object(old), self.new.tree.object(new)]
             .into_iter()
@@ -258,16 +258,16 @@ impl Comparison<'_> {
     }
 }
 
-/// One header of a response.
+/// One response header.
 struct Header {
-    /// As the document writes it.
+    /// As written in the document.
     name: String,
     at: Id,
-    /// What it refers to, or itself.
+    /// The target of its reference, or the node itself.
     id: Id,
 }
 
-/// The headers of a response by their names in lower case.
+/// The headers of a response by lower-case name.
 fn headers(tree: &Tree, response: Id) -> BTreeMap<String, Header> {
     let headers = tree
         .get(response, "headers")
@@ -280,7 +280,7 @@ fn headers(tree: &Tree, response: Id) -> BTreeMap<String, Header> {
         };
         (name.to_ascii_lowercase(), header)
     });
-    // The specification has this one described by the media types.
+    // The specification ignores this header here: media types describe it.
     headers.filter(|(key, _)| key != "content-type").collect()
 }
 
@@ -311,7 +311,7 @@ fn statuses(tree: &Tree, list: Option<Id>) -> Responses {
     members.filter(|(key, _)| is_status(key)).collect()
 }
 
-/// Whether a status is in a range, or one of what `default` stands for.
+/// Whether a status is in a range, or covered by `default`.
 fn is_in(status: &str, range: &str) -> bool {
     match range.strip_suffix("XX") {
         Some(class) => status != range && status.starts_with(class),
@@ -319,10 +319,10 @@ fn is_in(status: &str, range: &str) -> bool {
     }
 }
 
-/// The response for a status: its own, its range's, or the default.
+/// The response for a status: the exact one, its range or the default.
 fn covering<'a>(statuses: &'a Responses, status: &str) -> Option<&'a Response> {
     let range = status.get(..1).map(|class| format!("{class}XX"));
-    // Where successes are named, the default is for errors.
+    // If success statuses are listed, the default is for errors.
     let is_default = is_error(status) || statuses.keys().all(|name| is_error(name));
     let default = is_default.then(|| "DEFAULT".to_owned());
     [Some(status.to_owned()), range, default]

@@ -1,4 +1,4 @@
-//! Two schemas.
+//! Compares two schemas.
 
 use super::{
     Comparison, Key, NodeRef, SampleHint, Task, difference::Two, types::names, values::keyword_at,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// Compares two schemas, except for what is inside of them, which waits.
+    /// Compares two schemas. Nested schemas are queued.
     pub(crate) fn schemas(&mut self, task: &Task) {
         let (old, new) = (self.old.expand(&task.old), self.new.expand(&task.new));
         self.annotations(&old.always, &new.always, task);
@@ -42,8 +42,7 @@ impl Comparison<'_> {
         self.forget(found, &odd);
     }
 
-    /// Whether one of the schemas allows everything: then that is the one thing to
-    /// say of the other.
+    /// Whether one of the schemas allows everything: then only that is reported.
     fn everything(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> bool {
         let was = allows_all(self.old.tree, &task.old);
         let is = allows_all(self.new.tree, &task.new);
@@ -75,7 +74,7 @@ impl Comparison<'_> {
         true
     }
 
-    /// Compares two alternatives of one type.
+    /// Compares two alternatives of the same type.
     pub(crate) fn alternatives(&mut self, old: &Alternative, new: &Alternative, task: &Task) {
         self.annotations(branch_parts(old), branch_parts(new), task);
         let two = Two { old, new, task };
@@ -94,7 +93,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Items of arrays, and their number.
+    /// Compares array items and their number.
     fn arrays(&mut self, two: &Two<'_>) {
         self.limit(two, "minItems", "maxItems");
         self.unique_items(two);
@@ -116,7 +115,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The schema objects that are an alternative's own, and not the whole schema's.
+/// The schema objects that belong to a branch rather than to the whole schema.
 fn branch_parts(alternative: &Alternative) -> &[Id] {
     if alternative.branches.is_empty() {
         &[]
@@ -125,7 +124,7 @@ fn branch_parts(alternative: &Alternative) -> &[Id] {
     }
 }
 
-/// Whether a schema certainly says nothing. Without a type, `nullable` has no
+/// Whether a schema certainly has no constraints. Without a type, `nullable` has no
 /// effect.
 pub(crate) fn allows_all(tree: &Tree, nodes: &Schema) -> bool {
     nodes.iter().all(|node| {
@@ -137,7 +136,7 @@ pub(crate) fn allows_all(tree: &Tree, nodes: &Schema) -> bool {
     })
 }
 
-/// The node, in words for an index of nodes that have to exist.
+/// The node, or `at` if there is none.
 pub(crate) fn spot_or(node: Option<Id>, at: NodeRef) -> NodeRef {
     node.map_or(at, NodeRef::at)
 }

@@ -1,4 +1,4 @@
-//! What a client has to prove.
+//! The credentials that a client has to send.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,21 +10,21 @@ use crate::{
     rules,
 };
 
-/// One way in: what has to be sent together.
+/// One alternative: credentials that must be sent together.
 type Way = BTreeSet<Credential>;
 
-/// What is sent for one scheme.
+/// The credential for one scheme.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Credential {
-    /// How it is sent, for people; equal for equals.
+    /// How it is sent, for display; equal for equivalent schemes.
     sent: String,
-    /// The OAuth flows that a token can come from, and their addresses.
+    /// The OAuth flows that can issue a token, and their URLs.
     flows: BTreeSet<String>,
     scopes: BTreeSet<String>,
 }
 
 impl Credential {
-    /// Whether a client that can send the other one can send this.
+    /// Whether a client that can send the other credential can send this one.
     fn is_covered_by(&self, other: &Self) -> bool {
         self.sent == other.sent
             && (other.flows.is_subset(&self.flows))
@@ -41,13 +41,13 @@ impl Credential {
     }
 }
 
-/// All ways in, and where they are listed.
+/// All alternatives, and where they are listed.
 struct Ways {
     ways: BTreeSet<Way>,
     at: NodeRef,
-    /// Names that no scheme is defined for.
+    /// Names of undefined schemes.
     undefined: BTreeSet<String>,
-    /// The schemes that are named.
+    /// The schemes that are referenced.
     schemes: BTreeMap<String, Id>,
 }
 
@@ -99,7 +99,7 @@ impl Ways {
     }
 }
 
-/// The members of a scheme that mean something for its type.
+/// The members of a scheme that matter for its type.
 fn meaningful(kind: &str) -> &'static [&'static str] {
     match kind {
         "apiKey" => &["type", "in", "name"],
@@ -115,7 +115,7 @@ fn kind_of(tree: &Tree, scheme: Id) -> &str {
     kind.unwrap_or_default()
 }
 
-/// What of a scheme is sent.
+/// The credential that a scheme describes.
 fn of_scheme(tree: &Tree, id: Id) -> Credential {
     let text = |name: &str| {
         let text = tree.get(id, name).and_then(|id| tree.string(id));
@@ -137,7 +137,7 @@ fn of_scheme(tree: &Tree, id: Id) -> Credential {
         "oauth2" => {
             let all = tree.get(id, "flows").and_then(|flows| tree.object(flows));
             for (name, flow) in all.into_iter().flatten() {
-                // Each address is a condition of its own: one more asks for nothing.
+                // Each URL is a separate entry: an added one demands nothing of clients.
                 flows.insert(name.to_string());
                 for member in ["authorizationUrl", "tokenUrl", "refreshUrl"] {
                     let url = tree.get(*flow, member).and_then(|url| tree.string(url));
@@ -219,7 +219,7 @@ impl Comparison<'_> {
         );
     }
 
-    /// What a scheme says that is not sent.
+    /// Compares the parts of a scheme that are not sent.
     fn scheme(&mut self, old: Id, new: Id, name: &str, pair: &Pair) {
         let known = ["type", "name", "in", "scheme", "flows", "openIdConnectUrl"];
         self.members(old, new, &known, None);
@@ -227,7 +227,7 @@ impl Comparison<'_> {
         for member in known {
             let before = self.old.tree.get(old, member);
             let after = self.new.tree.get(new, member);
-            // A spelling that means the same is documentation, too.
+            // An equivalent spelling also counts as documentation.
             let is_sent = meaningful(was).contains(&member) || meaningful(is).contains(&member);
             let is_equal = of_scheme(self.old.tree, old) == of_scheme(self.new.tree, new);
             if (!is_sent || is_equal) && !self.is_same(before, after) {

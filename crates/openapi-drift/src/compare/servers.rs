@@ -1,4 +1,4 @@
-//! Where requests are sent: the addresses of servers.
+//! The server URLs that requests are sent to.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -10,10 +10,10 @@ use crate::{
     rules,
 };
 
-/// The most addresses that the variables of one server are multiplied to.
+/// The maximum number of URLs to expand the variables of one server to.
 const ADDRESSES: usize = 64;
 
-/// The addresses of a list of servers, and where the list is.
+/// The URLs of a list of servers, and where the list is.
 pub(crate) struct Servers {
     addresses: BTreeMap<String, Address>,
     list: Id,
@@ -22,13 +22,13 @@ pub(crate) struct Servers {
 #[derive(Clone)]
 struct Address {
     server: Id,
-    /// Whether it has a variable that may be anything.
+    /// Whether a variable may have other values than the expanded ones.
     is_open: bool,
 }
 
 impl Servers {
-    /// The servers that an object lists. Where none is listed there is none: clients
-    /// have to know better.
+    /// The servers that an object lists. Without a list there are none: clients know the
+    /// URL from elsewhere.
     pub(crate) fn of(tree: &Tree, owner: Id) -> Self {
         let list = tree.get(owner, "servers");
         let mut addresses = BTreeMap::new();
@@ -48,7 +48,7 @@ impl Servers {
         }
     }
 
-    /// The addresses of a path.
+    /// The full addresses of a path.
     pub(crate) fn of_path(&self, path: &str) -> Vec<String> {
         let bases = self.addresses.keys();
         let mut whole: Vec<String> = bases.map(|base| format!("{base}{path}")).collect();
@@ -68,8 +68,8 @@ impl Servers {
     }
 }
 
-/// The addresses of one server, one for each combination of its variables' values,
-/// and whether a variable may have others.
+/// The URLs of one server, one for each combination of variable values, and whether
+/// a variable may have other values.
 fn expanded(tree: &Tree, server: Id) -> (Vec<String>, bool) {
     let text = |id: Option<Id>| id.and_then(|id| tree.string(id));
     let mut urls = vec![text(tree.get(server, "url")).unwrap_or_default().to_owned()];
@@ -96,8 +96,8 @@ fn expanded(tree: &Tree, server: Id) -> (Vec<String>, bool) {
     (urls, is_open)
 }
 
-/// The one spelling of an address: scheme and host in lower case, no default port,
-/// no slash at the end, as paths begin with one.
+/// Normalizes a URL: scheme and host in lower case, no default port, no trailing
+/// slash (paths start with one).
 pub(super) fn normalised(url: &str) -> String {
     let url = url.trim_end_matches('/');
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -115,8 +115,8 @@ pub(super) fn normalised(url: &str) -> String {
 }
 
 impl Comparison<'_> {
-    /// Compares the servers that two objects list; with `paths`, the addresses of
-    /// these paths below them.
+    /// Compares the servers of two objects; with `paths`, the addresses of these paths
+    /// below them.
     pub(crate) fn servers(
         &mut self,
         (old, new): (Id, Id),
@@ -127,7 +127,7 @@ impl Comparison<'_> {
             Servers::of(self.old.tree, old),
             Servers::of(self.new.tree, new),
         );
-        // None is the server `/`, as the specification has it.
+        // An empty list means the server `/`, according to the specification.
         if before.addresses.is_empty() {
             after.addresses.remove("");
         } else if after.addresses.is_empty() {
@@ -142,7 +142,7 @@ impl Comparison<'_> {
             let mut only: Vec<(String, Id)> = only
                 .map(|(url, address)| (url.clone(), address.server))
                 .collect();
-            // One server, one finding.
+            // One finding per server.
             only.dedup_by_key(|(_, server)| *server);
             only
         };
@@ -176,8 +176,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// What is said of one address on both sides. `is_said` is whether its servers
-    /// have a finding already.
+    /// Compares one URL that both sides have. `is_said` is whether its servers already
+    /// have a finding.
     fn server(
         &mut self,
         old: &Address,

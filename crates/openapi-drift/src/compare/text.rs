@@ -1,4 +1,4 @@
-//! Texts that are equal where schemas are.
+//! Texts that are equal for equal schemas.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use crate::{
     schema::is_annotation,
 };
 
-/// How many values a text of a schema is made of at most.
+/// The maximum number of values that make up a schema's text.
 const LONGEST: usize = 10_000;
 
-/// A text that is equal for schemas that are: references stand for what they
-/// refer to. Texts that would be too long are equal to none.
+/// A text that is equal for equal schemas: references are replaced by their targets.
+/// A text that would be too long never equals one of the other document.
 pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
     let mut writer = Writer {
         tree,
@@ -28,8 +28,7 @@ pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
     writer.done()
 }
 
-/// As [`resolved_text`], without annotations, and without what the schema is
-/// made of by `allOf`, unions and references.
+/// Like [`resolved_text`], without annotations, `allOf`, unions and references.
 pub(crate) fn own_text(tree: &Tree, id: Id) -> String {
     let mut writer = Writer {
         tree,
@@ -59,7 +58,7 @@ struct Writer<'a> {
     text: String,
     open: Vec<Id>,
     left: usize,
-    /// Without annotations, and with sets in one order.
+    /// Without annotations, and with sets sorted.
     is_bare: bool,
 }
 
@@ -89,7 +88,7 @@ impl Writer<'_> {
                     if !is_map && self.is_bare && is_annotation(name) {
                         continue;
                     }
-                    // Names are quoted where they could be taken for something else.
+                    // Quotes names that could be mistaken for syntax.
                     if name
                         .bytes()
                         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -115,7 +114,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Items whose order says nothing.
+    /// Writes an array whose order is irrelevant.
     fn set(&mut self, id: Id) {
         let Some(items) = self.tree.array(id) else {
             return self.value(id, false);
@@ -130,7 +129,7 @@ impl Writer<'_> {
         self.text.push_str(&texts.join(","));
     }
 
-    /// Schemas whose order says nothing.
+    /// Writes schemas whose order is irrelevant.
     fn schemas(&mut self, id: Id) {
         let items = self.tree.array(id).unwrap_or_default().to_vec();
         let mut texts: Vec<String> = Vec::new();
@@ -146,7 +145,7 @@ impl Writer<'_> {
         self.text.push_str(&texts.join(","));
     }
 
-    /// What a reference leads to, or how far up it leads back.
+    /// Writes the target of a reference, or how many levels up it is if it is recursive.
     fn reference(&mut self, id: Id) {
         match resolve(self.tree, id) {
             Err(_) => self.tree.canonical(id, &mut self.text),
@@ -165,14 +164,13 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether a text is short enough, before it is written: references that fork
-    /// make it longer than anything.
+    /// Checks the length before writing: branching references can grow exponentially.
     fn is_small(&self, id: Id) -> bool {
         let mut left = LONGEST;
         self.fits(id, &mut HashMap::new(), &mut left, 0)
     }
 
-    /// Takes the size of a node from what is left. False as soon as nothing is.
+    /// Subtracts the size of a node from `left`. False once nothing is left.
     fn fits(&self, id: Id, sizes: &mut HashMap<Id, usize>, left: &mut usize, depth: usize) -> bool {
         if *left == 0 || depth > 600 {
             return false;
@@ -209,7 +207,7 @@ impl Writer<'_> {
         if self.left > 0 {
             return self.text;
         }
-        // Two trees are at two addresses: no text of the one is one of the other.
+        // The trees have different addresses, so this never equals a text of the other one.
         format!("too long, in {:p}", self.tree)
     }
 }

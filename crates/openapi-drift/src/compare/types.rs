@@ -1,4 +1,4 @@
-//! Which types of value there are.
+//! Which value types are allowed.
 
 use serde_json::Value;
 
@@ -14,8 +14,7 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// What is missing, added or of another type. False if nothing is left to
-    /// be compared.
+    /// Compares the types. False if nothing is left to compare.
     pub(crate) fn types(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> bool {
         let has = |expanded: &Expanded, kind: Type| {
             expanded.alternatives.iter().any(|one| one.kind == kind)
@@ -38,7 +37,7 @@ impl Comparison<'_> {
         let is_common = !with((true, true)).is_empty();
         let is_changed = !gone.is_empty() && !came.is_empty() && !is_common;
         let null = self.null(old, new, task, of(Type::Null));
-        // Null that came or went with a type is one change.
+        // Null that was added or removed along with a type is one change.
         match (of(Type::Null), &null) {
             ((true, false), Some((keyword, _))) if !gone.is_empty() && *keyword != "nullable" => {
                 gone.push(Type::Null);
@@ -93,12 +92,12 @@ impl Comparison<'_> {
         true
     }
 
-    /// Compares scalars of different types where they travel as text: what counts is
-    /// the text.
+    /// Compares scalars of different types that are serialized as text: only the text
+    /// matters.
     fn texts(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         let direction = task.place.body.direction;
-        // Whether a side takes every text.
+        // Whether a side accepts every text.
         let takes_all = |expanded: &Expanded, side: Side| {
             let tree = self.schemas_of(side).tree;
             expanded.alternatives.iter().any(|one| {
@@ -162,8 +161,8 @@ impl Comparison<'_> {
         self.differ(pair, task, at, sides, SampleHint::Values(shown), reason);
     }
 
-    /// Which keyword makes null come or go, and where it stands. None if nothing
-    /// does, or if the values that are listed now, or were, say it.
+    /// The keyword that adds or removes null, and where it is. `None` if there is none,
+    /// or if it is reported as a change of listed values.
     fn null(
         &self,
         old: &Expanded,
@@ -176,7 +175,7 @@ impl Comparison<'_> {
         }
         let mut found = ("type", (task.old_at, task.new_at));
         for keyword in ["type", "enum", "nullable"] {
-            // In a branch, `nullable` is the only one that tells.
+            // Only `nullable` also counts in branches.
             let parts = |expanded: &Expanded| match keyword {
                 "nullable" => all_parts(expanded),
                 _ => expanded.always.clone(),
@@ -186,7 +185,7 @@ impl Comparison<'_> {
             let is_other = match (old.exists, new.exists) {
                 (true, true) => !same(self.old.tree, old.id, self.new.tree, new.id),
                 (false, false) => false,
-                // Any value was or is allowed: that there is a list is said.
+                // An added or removed list is reported elsewhere.
                 _ if keyword == "enum" => return None,
                 _ => true,
             };
@@ -217,7 +216,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Those of some types that a schema allows: "a string", "a string, integer or object".
+/// The allowed types among some: "a string", "a string, integer or object".
 pub(crate) fn names(schemas: &Schemas<'_>, of: &Expanded, kinds: &[Type]) -> String {
     let name = |kind: &Type| {
         let mut all = of.alternatives.iter().filter(|one| one.kind == *kind);

@@ -1,4 +1,4 @@
-//! Which form of a union belongs to which.
+//! Pairs the forms of unions.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -19,10 +19,10 @@ use crate::{
     schema::{self, Alternative, Expanded, Listed, Schemas, Type},
 };
 
-/// Alternatives that allow the same.
+/// Pairs of alternatives that allow the same values.
 type Equal = Vec<(Alternative, Alternative)>;
 
-/// The most pairs that are looked at one by one.
+/// The maximum number of pairs to examine individually.
 const PAIRS: usize = 1024;
 
 impl Comparison<'_> {
@@ -53,14 +53,14 @@ impl Comparison<'_> {
         let tag = self.tag(old, new, tags);
         let (equal, mut old_left, mut new_left) = self.unequal(old, new);
         for (one, other) in equal {
-            // They allow the same; what else they say may be something else.
+            // They allow the same values, but their annotations may differ.
             self.form((&one, &other), &tag, (old, new), task, true);
         }
         if let Some(tag) = &tag {
             self.by_tag(tag, (old, new), (&mut old_left, &mut new_left), task);
         } else {
-            // What may break is that the union of the one side is not in the other
-            // side; where that is one form, each of the union's has to be in it.
+            // It breaks if the union of one side is not contained in the other side. If the
+            // containing side is a single form, every form of the union must be in it.
             let (whole, whole_left) = match task.place.body.direction {
                 Direction::Request => (new, &new_left),
                 Direction::Response => (old, &old_left),
@@ -89,7 +89,7 @@ impl Comparison<'_> {
                     && self.is_alone(&one, other, old, new)
             });
             let found = found.or_else(|| {
-                // Not certain, but likely what somebody edited.
+                // Not certain, but probably an edited version.
                 new_left.iter().position(|other| self.is_alike(&one, other))
             });
             match found {
@@ -106,7 +106,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Compares two forms that belong together.
+    /// Compares two forms that correspond.
     fn form(
         &mut self,
         (one, other): (&Alternative, &Alternative),
@@ -115,7 +115,7 @@ impl Comparison<'_> {
         task: &Task,
         is_alone: bool,
     ) {
-        // The discriminator's value says which of them it is.
+        // The discriminator's value identifies the form.
         let is_tagged = self.old.tag_of(one).is_some() && self.new.tag_of(other).is_some();
         if !is_alone && !is_tagged && !task.place.is_inexact {
             let (one, other) = (std::slice::from_ref(one), std::slice::from_ref(other));
@@ -147,7 +147,7 @@ impl Comparison<'_> {
         self.alternatives(one, other, &inner);
     }
 
-    /// Pairs what is left by the tag's values, and takes it out.
+    /// Pairs the remaining forms by tag value and removes them from the lists.
     fn by_tag(
         &mut self,
         tag: &Tag,
@@ -159,7 +159,7 @@ impl Comparison<'_> {
         for (index, values) in tag.new.iter().enumerate() {
             owners.extend(values.iter().map(|value| (value, index)));
         }
-        // Which forms have a value in common.
+        // Which forms share a value.
         let mut partners: Vec<BTreeSet<usize>> = Vec::new();
         let mut counts: HashMap<usize, usize> = HashMap::new();
         for values in &tag.old {
@@ -180,7 +180,7 @@ impl Comparison<'_> {
                     .contains_key(&tag.property)
             })
         };
-        // Where every form needs the tag, no value is of two.
+        // If every form requires the tag, no value matches two forms.
         let is_exact = is_required(self.old, old)
             && is_required(self.new, new)
             && tag
@@ -213,8 +213,7 @@ impl Comparison<'_> {
                 self.form((one, other), &some_tag, (old, new), task, is_exact);
                 continue;
             }
-            // A form that was divided, or several that became one: the tag tells
-            // nothing of each of them.
+            // A form was split, or several were merged: the tag no longer identifies each one.
             let place = task.place.inexact(!is_exact);
             let (values, others) = (tag.old.get(from), tag.new.get(to));
             let common = values.into_iter().flatten();
@@ -238,7 +237,7 @@ impl Comparison<'_> {
         new_left.retain(|one| !taken.iter().any(|(_, to)| new.get(*to) == Some(one)));
     }
 
-    /// How people call a form: by its tag, its title or its component.
+    /// A display name for a form: its tag, title or component.
     fn label(
         &self,
         one: &Alternative,
@@ -270,7 +269,7 @@ impl Comparison<'_> {
         })
     }
 
-    /// Those that say the same, and what is left.
+    /// Separates the forms with equal text from the rest.
     fn unequal(
         &mut self,
         old: &[Alternative],
@@ -281,7 +280,7 @@ impl Comparison<'_> {
         };
         let before = texts(self.old.tree, old);
         let after = texts(self.new.tree, new);
-        // A form that stands twice says nothing more the second time.
+        // A duplicate form adds nothing.
         let left = |all: &[Alternative], own: &[String], others: &[String]| -> Vec<Alternative> {
             let others: HashSet<&String> = others.iter().collect();
             let left = all
@@ -304,7 +303,7 @@ impl Comparison<'_> {
         (equal, old_left, left(new, &after, &before))
     }
 
-    /// Whether all alternatives list their values and say nothing more of them.
+    /// Whether all alternatives list their values and have no other constraints.
     fn are_lists(&self, old: &[Alternative], new: &[Alternative]) -> bool {
         let is_list = |schemas: &Schemas<'_>, one: &Alternative| {
             let tree = schemas.tree;
@@ -352,7 +351,7 @@ impl Comparison<'_> {
         self.values_differ(&gone, &came, at, (old, new), task);
     }
 
-    /// Whether two alternatives have nothing in common with any other one.
+    /// Whether two alternatives overlap with no other one.
     fn is_alone(
         &self,
         one: &Alternative,
@@ -369,8 +368,8 @@ impl Comparison<'_> {
                 .all(|old| schema::are_disjoint(self.old, old, self.new, other))
     }
 
-    /// Whether two branches look like versions of one: the same component, title
-    /// or place, or mostly the same properties.
+    /// Whether two branches look like versions of the same form: the same component,
+    /// title or position, or mostly the same properties.
     fn is_alike(&self, one: &Alternative, other: &Alternative) -> bool {
         let (old, new) = (self.old.tree, self.new.tree);
         if one.branches.is_empty() && other.branches.is_empty() {
@@ -397,7 +396,7 @@ impl Comparison<'_> {
         common * 2 > left.len().max(right.len())
     }
 
-    /// A form that one side alone has.
+    /// Reports a form that only one side has.
     fn lone_form(
         &mut self,
         one: &Alternative,
@@ -436,7 +435,7 @@ impl Comparison<'_> {
         difference.is_certain |= is_tagged && !task.place.is_inexact;
     }
 
-    /// Whether one of the others allows all that a branch allows.
+    /// Whether one of `others` allows everything that a form allows.
     fn is_covered(
         &mut self,
         one: &Alternative,
@@ -453,15 +452,15 @@ impl Comparison<'_> {
         is_covered
     }
 
-    /// Whether the one of two alternatives of one type allows all that the other
-    /// allows: the new one what the old one does, or the other way round.
+    /// Whether the new alternative allows everything that the old one does or, if
+    /// `is_old` is false, the other way round.
     fn includes(&self, old: &Alternative, new: &Alternative, task: &Task, is_old: bool) -> bool {
         let found = self.asked(|inner| inner.alternatives(old, new, task));
         found.is_some_and(|found| !found.iter().any(|one| one.is_outside(is_old)))
     }
 
-    /// A union that is written in another way: one that says the same, or one whose
-    /// forms overlap, so that it need not.
+    /// Reports a union that is written differently: it may be equivalent, or its forms
+    /// overlap and it may not be.
     pub(crate) fn rewritten(
         &mut self,
         (old, new): (&Expanded, &Expanded),
@@ -478,7 +477,7 @@ impl Comparison<'_> {
             form
         };
         let is_overlapping = old.is_inexact || new.is_inexact;
-        // What changed inside of forms that belong together is said of them.
+        // Changes inside paired forms are reported there.
         let is_paired = !std::mem::take(&mut self.is_covered)
             && form(self.old.tree, old) == form(self.new.tree, new);
         if is_paired
@@ -530,13 +529,13 @@ impl Comparison<'_> {
     }
 }
 
-/// The component that a discriminator alone leads to, if a form is of one.
+/// The component of a form that only a discriminator leads to, if any.
 fn kind(schemas: &Schemas<'_>, one: &Alternative) -> Option<Id> {
     let mut branches = one.branches.iter().copied();
     branches.find(|branch| schemas.is_named(*branch))
 }
 
-/// The forms of all unions, each as a text that is equal for equals, in one order.
+/// The texts of the forms of all unions, sorted; equal for equal forms.
 fn branch_texts(tree: &Tree, expanded: &Expanded) -> Vec<Vec<String>> {
     let unions = expanded.unions.iter().map(|union| {
         let branches = tree.array(*union).unwrap_or_default().iter();
@@ -552,7 +551,7 @@ fn branch_texts(tree: &Tree, expanded: &Expanded) -> Vec<Vec<String>> {
     texts
 }
 
-/// The union that a form stands in, if it stands in one.
+/// The union that contains a form, or `at`.
 fn branch_at(tree: &Tree, one: &Alternative, at: NodeRef) -> NodeRef {
     let around = one.branches.last().map(|branch| tree.parent(*branch));
     let union = around.filter(|around| tree.array(*around).is_some());
@@ -564,7 +563,7 @@ fn union_at(tree: &Tree, alternatives: &[Alternative], at: NodeRef) -> NodeRef {
     one.map_or(at, |one| branch_at(tree, one, at))
 }
 
-/// A text that is equal for alternatives that say the same.
+/// A text that is equal for alternatives with equal constraints.
 fn text(tree: &Tree, alternative: &Alternative) -> String {
     let mut texts: Vec<String> = alternative
         .parts

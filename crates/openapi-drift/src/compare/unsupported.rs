@@ -1,5 +1,5 @@
-//! What is not understood, and what says nothing: compared as text, so that
-//! nothing is concluded from it.
+//! Unsupported keywords, and keywords without effect. They are compared as text, and
+//! nothing is concluded from them.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// Takes out what was found of keywords whose values are not understood: that
-    /// they count for nothing is nothing to conclude from.
+    /// Drops the findings about keywords with unsupported values: these are ignored, so
+    /// nothing follows from them.
     pub(crate) fn forget(&mut self, from: usize, odd: &[String]) {
         if odd.is_empty() {
             return;
@@ -30,8 +30,8 @@ impl Comparison<'_> {
         }));
     }
 
-    /// What can't be understood: whether there is nothing of that kind. None if it
-    /// is not the same on both sides.
+    /// Compares what can't be interpreted. `Some(true)` if there is nothing,
+    /// `Some(false)` if it is the same on both sides, `None` if it differs.
     pub(crate) fn unclear(&mut self, old: &Expanded, new: &Expanded, task: &Task) -> Option<bool> {
         if old.unclear.is_empty() && new.unclear.is_empty() {
             return Some(true);
@@ -67,8 +67,8 @@ impl Comparison<'_> {
         None
     }
 
-    /// Keywords that OpenAPI 3.0 does not have, or with values that they can't
-    /// have: they are compared as text. Gives those that differ.
+    /// Compares keywords that OpenAPI 3.0 lacks, or whose values are invalid, as text.
+    /// Returns those that differ.
     pub(crate) fn unknown_keywords(
         &mut self,
         old: &Expanded,
@@ -125,7 +125,8 @@ impl Comparison<'_> {
         );
     }
 
-    /// Limits on types that the values do not have: nobody feels them.
+    /// Reports changed limits for types that the schema doesn't allow: they have no
+    /// effect.
     pub(crate) fn idle_keywords(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
         let (old_parts, new_parts) = (all_parts(old), all_parts(new));
         for (keyword, kind) in TYPED {
@@ -171,7 +172,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Which type each limit is about.
+/// The type that each limit applies to.
 const TYPED: [(&str, Type); 16] = [
     ("minimum", Type::Number),
     ("maximum", Type::Number),
@@ -203,7 +204,7 @@ pub(crate) fn all_parts(expanded: &Expanded) -> Vec<Id> {
     parts
 }
 
-/// Keywords that are not compared as sets, by a text that is equal for equals.
+/// Unsupported keywords, by a text that is equal for equal values.
 fn odd_keywords(tree: &Tree, expanded: &Expanded) -> BTreeMap<String, (String, Id)> {
     let mut found = BTreeMap::new();
     for part in all_parts(expanded) {

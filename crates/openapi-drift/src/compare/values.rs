@@ -1,5 +1,5 @@
-//! Scalars, and the sizes of lists and objects: listed values, intervals, steps,
-//! patterns and formats.
+//! Scalars, and the sizes of arrays and objects: enums, ranges, steps, patterns and
+//! formats.
 
 use std::{cmp::Ordering, collections::HashSet, rc::Rc};
 
@@ -20,17 +20,17 @@ use crate::{
     witness::{Objects, formats, patterns},
 };
 
-/// How many values are tried as a witness.
+/// The maximum number of values to try as a witness.
 const SHOWN: usize = 64;
 
-/// The values that two alternatives list.
+/// The values that each of two alternatives lists.
 type Lists = (Option<Rc<Enumerated>>, Option<Rc<Enumerated>>);
 
-/// A `multipleOf`, a pattern or a format, and where it stands.
+/// A `multipleOf`, a pattern or a format, and where it is.
 type Found<T> = (T, Id);
 
 impl Comparison<'_> {
-    /// Compares two sets of numbers, texts or booleans.
+    /// Compares two sets of numbers, strings or booleans.
     pub(crate) fn scalars(&mut self, two: &Two<'_>) {
         let lists = (self.old.enumerated(two.old), self.new.enumerated(two.new));
         if lists.0.is_some() != lists.1.is_some() && self.against_list(two, &lists) {
@@ -48,8 +48,8 @@ impl Comparison<'_> {
         self.enums(two, lists);
     }
 
-    /// Compares listed values with conditions: each value is tried. False if the
-    /// conditions are not known well enough.
+    /// Compares listed values with constraints by trying each value. False if the
+    /// constraints are not supported well enough.
     fn against_list(&mut self, two: &Two<'_>, lists: &Lists) -> bool {
         let (list, tree, side, other) = match lists {
             (Some(list), None) => (list, self.old.tree, Side::New, two.new),
@@ -84,7 +84,7 @@ impl Comparison<'_> {
             Side::New => (Side::Old, two.old),
             Side::Old => (Side::New, two.new),
         };
-        // Whether all that the conditions allow is listed.
+        // Whether everything that the constraints allow is listed.
         let is_inside = whole_numbers(other_tree, other).is_some_and(|numbers| {
             let mut numbers = numbers.iter();
             numbers.all(|number| {
@@ -111,13 +111,13 @@ impl Comparison<'_> {
         true
     }
 
-    /// The values are the same, and written in another way.
+    /// Reports equal values that are written differently.
     fn same_values(&mut self, two: &Two<'_>, at: Places) {
         let reason = format!("{} lists the same values in another way", two.name());
         self.differ_in(two, &rules::WITHOUT_EFFECT, at, SampleHint::Any, reason);
     }
 
-    /// There is a list on one side alone.
+    /// Reports a list that only one side has.
     fn list_came_or_went(&mut self, two: &Two<'_>, at: Places, lists: &Lists) {
         let name = two.name();
         let (pair, reason): (&'static Pair, _) = match lists {
@@ -142,7 +142,7 @@ impl Comparison<'_> {
             lists.0.as_ref().map(|list| list.node),
             lists.1.as_ref().map(|list| list.node),
         );
-        // Both booleans are all there are.
+        // A list of both booleans is no constraint.
         let is_all = |list: &Enumerated| two.old.kind == Type::Boolean && list.values.len() == 2;
         match lists {
             (None, None) => {}
@@ -169,7 +169,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Values that are no longer allowed, and values that are now.
+    /// Reports values that are no longer allowed, and values that are newly allowed.
     pub(crate) fn values_differ(
         &mut self,
         gone: &[(Listed, Id)],
@@ -250,7 +250,7 @@ impl Comparison<'_> {
         let of = |tree: &Tree, one: &Alternative| {
             let mut least = whole(lower(tree, &one.parts, low), true);
             if low != "minimum" {
-                // No length or count is below zero.
+                // No length or count is negative.
                 least = least.filter(|bound| bound.value > Decimal::from_i128(0));
             }
             (least, whole(upper(tree, &one.parts, high), false))
@@ -260,7 +260,7 @@ impl Comparison<'_> {
         self.bound(two, high, (before.1, after.1), Ordering::Less);
     }
 
-    /// Compares one end; `tighter` is how a tighter limit compares to another.
+    /// Compares one limit; `tighter` is how a tighter limit compares to another.
     fn bound(
         &mut self,
         two: &Two<'_>,
@@ -323,8 +323,7 @@ impl Comparison<'_> {
         self.differ_in(two, pair, two.at(nodes.0, nodes.1), hint, reason);
     }
 
-    /// The nodes to point at: where the values are the same and one excludes
-    /// itself, at what says so.
+    /// The nodes to report: the limits or, if these are equal, their exclusive keywords.
     fn bound_nodes(
         &self,
         before: &Option<Bound>,
@@ -359,8 +358,8 @@ impl Comparison<'_> {
         (before, after): (&[Found<Decimal>], &[Found<Decimal>]),
         is_whole: bool,
     ) {
-        // A step holds for all values of a side if one of the side's steps is a
-        // multiple of it; whole numbers have the step 1.
+        // A step holds for all values of a side if one of that side's steps is a multiple of
+        // it. Integers have an implied step of 1.
         let one = Decimal::from_i128(1);
         let holds = |step: &Decimal, side: &[Found<Decimal>]| {
             side.iter().any(|(other, _)| other.is_multiple_of(step))
@@ -448,8 +447,7 @@ impl Comparison<'_> {
         };
         let before = of(self.old.tree, two.old, true);
         let after = of(self.new.tree, two.new, true);
-        // A format holds for all values of a side if one of the side's formats
-        // implies it.
+        // A format holds for all values of a side if one of that side's formats implies it.
         let holds = |name: &str, side: &[Found<String>]| {
             side.iter().any(|(other, _)| formats::implies(other, name))
         };
@@ -487,7 +485,7 @@ impl Comparison<'_> {
         self.unchecked_formats(two, &before, &after, formats::allows_all);
     }
 
-    /// Formats that nothing is known of, or that allow every value.
+    /// Compares unknown formats, and formats that allow every value.
     fn unchecked_formats(
         &mut self,
         two: &Two<'_>,
@@ -531,7 +529,7 @@ impl Comparison<'_> {
         self.differ_in(two, pair, at, SampleHint::Any, reason);
     }
 
-    /// Compares whether items may be equal.
+    /// Compares `uniqueItems`.
     pub(crate) fn unique_items(&mut self, two: &Two<'_>) {
         let unique = |tree: &Tree, one: &Alternative| {
             let mut nodes: Vec<Id> = tightest(tree, &one.parts, "uniqueItems").collect();
@@ -564,7 +562,7 @@ impl Comparison<'_> {
 }
 
 impl Bound {
-    /// The same limit for whole numbers, with itself included.
+    /// The equivalent inclusive limit for integers.
     fn whole(self, is_lower: bool) -> Self {
         let Some(below) = self.value.floor() else {
             return self;
@@ -584,7 +582,7 @@ impl Bound {
     }
 }
 
-/// The texts of a keyword in all parts, in order, each once.
+/// The distinct string values of a keyword in all parts, sorted.
 fn texts(tree: &Tree, one: &Alternative, keyword: &str) -> Vec<Found<String>> {
     let mut found: Vec<Found<String>> = tightest(tree, &one.parts, keyword)
         .filter_map(|id| Some((tree.string(id)?.to_owned(), id)))
@@ -594,7 +592,7 @@ fn texts(tree: &Tree, one: &Alternative, keyword: &str) -> Vec<Found<String>> {
     found
 }
 
-/// Whether a validator here checks all that an alternative says of scalars.
+/// Whether the validator supports all constraints of a scalar alternative.
 fn is_checked(tree: &Tree, one: &Alternative) -> bool {
     let mut patterns = tightest(tree, &one.parts, "pattern").filter_map(|id| tree.string(id));
     let mut formats = tightest(tree, &one.parts, "format").filter_map(|id| tree.string(id));
@@ -607,7 +605,7 @@ fn is_checked(tree: &Tree, one: &Alternative) -> bool {
         })
 }
 
-/// The whole numbers within the bounds of an alternative, where they are few.
+/// The integers within the limits of an alternative, if there are few.
 fn whole_numbers(tree: &Tree, one: &Alternative) -> Option<Vec<Value>> {
     const FEW: i128 = 1000;
     numbers(tree, &one.parts).0?;
@@ -631,14 +629,14 @@ fn values(tree: &Tree, list: &[(Listed, Id)]) -> Vec<Value> {
     list.iter().map(|(_, id)| tree.value(*id)).collect()
 }
 
-/// The first values, for a sentence.
+/// The first few values, for a message.
 fn listed(values: &[Value]) -> String {
     const SAID: usize = 5;
     let said: Vec<String> = values
         .iter()
         .take(SAID)
         .map(|value| match value {
-            // Only what is shown of it is spelled.
+            // Only escape the part that is shown.
             Value::String(text) => json!(truncate(text, 60)).to_string(),
             other => truncate(&other.to_string(), 60),
         })
@@ -655,7 +653,7 @@ fn number(value: f64) -> Value {
     Decimal::parse(&format!("{value}")).map_or(Value::Null, |value| value_of(&value))
 }
 
-/// Numbers at both limits, between and beyond them.
+/// Numbers at, between and beyond both limits.
 fn numbers_about(before: &Option<Bound>, after: &Option<Bound>) -> Vec<Value> {
     let bounds: Vec<&Decimal> = [before, after]
         .into_iter()
@@ -685,7 +683,7 @@ fn numbers_about(before: &Option<Bound>, after: &Option<Bound>) -> Vec<Value> {
     values
 }
 
-/// Lengths at both limits and one beyond.
+/// Lengths at both limits, one beyond and one below.
 fn lengths_about(before: &Option<Bound>, after: &Option<Bound>) -> Vec<i128> {
     let mut lengths: Vec<i128> = [before, after]
         .into_iter()
@@ -700,7 +698,7 @@ fn lengths_about(before: &Option<Bound>, after: &Option<Bound>) -> Vec<i128> {
     lengths
 }
 
-/// Where a keyword of some parts stands.
+/// Where a keyword appears in some parts.
 pub(crate) fn keyword_at(tree: &Tree, parts: &[Id], keyword: &str, around: NodeRef) -> NodeRef {
     let mut nodes = parts.iter().filter_map(|part| tree.get(*part, keyword));
     NodeRef::of(nodes.next(), around.id)

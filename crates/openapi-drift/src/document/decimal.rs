@@ -1,22 +1,22 @@
-//! Numbers of JSON as what they are: decimals of any size.
+//! JSON numbers as exact decimals of any size.
 
 use std::cmp::Ordering;
 
-/// A decimal number, exactly as it was written.
+/// A decimal number, exactly as written.
 ///
-/// `1`, `1.0` and `10e-1` are one value; 2^64 and 2^64 + 1 are two. The value is
+/// `1`, `1.0` and `10e-1` are equal; 2^64 and 2^64 + 1 are not. The value is
 /// `0.DIGITS` times ten to the power of `exponent`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Decimal {
     negative: bool,
-    /// Without zeros at either end; none for zero.
+    /// Without leading or trailing zeros; empty for zero.
     digits: Box<[u8]>,
     exponent: i64,
 }
 
 impl Decimal {
-    /// Reads a number of JSON. None if it is no such number, or one with an
-    /// exponent beyond 15 digits.
+    /// Parses a JSON number. `None` if it is invalid, or its exponent has more than 15
+    /// digits.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (negative, text) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -38,7 +38,7 @@ impl Decimal {
             .take_while(|digit| **digit == b'0')
             .count();
         let Some(significant) = digits.get(leading..digits.len().saturating_sub(trailing)) else {
-            // Zeros only.
+            // Only zeros.
             return Some(Self {
                 negative: false,
                 digits: Box::default(),
@@ -61,9 +61,9 @@ impl Decimal {
         })
     }
 
-    /// The number of a whole.
+    /// The decimal for an integer.
     pub(crate) fn from_i128(value: i128) -> Self {
-        // A whole number is a number of JSON.
+        // An integer is a valid JSON number.
         Self::parse(&value.to_string()).unwrap_or(Self {
             negative: false,
             digits: Box::default(),
@@ -71,12 +71,12 @@ impl Decimal {
         })
     }
 
-    /// Whether there is nothing behind the point.
+    /// Whether it has no fraction.
     pub(crate) fn is_integer(&self) -> bool {
         i64::try_from(self.digits.len()).is_ok_and(|digits| digits <= self.exponent.max(0))
     }
 
-    /// The value, if it is a whole number of 128 bits.
+    /// The value, if it is an integer of at most 128 bits.
     pub(crate) fn to_i128(&self) -> Option<i128> {
         if !self.is_integer() || self.exponent > 39 {
             return None;
@@ -89,7 +89,7 @@ impl Decimal {
         Some(if self.negative { -value } else { value })
     }
 
-    /// The largest whole number that is not above it; none beyond 128 bits.
+    /// The largest integer that is not greater. `None` beyond 128 bits.
     pub(crate) fn floor(&self) -> Option<i128> {
         if self.is_integer() {
             return self.to_i128();
@@ -105,8 +105,8 @@ impl Decimal {
         Some(if self.negative { -whole - 1 } else { whole })
     }
 
-    /// Whether it is a whole number of times another. False also where that is
-    /// beyond 128 bits.
+    /// Whether it is an integer multiple of `step`. Also false if that would take more
+    /// than 128 bits.
     pub(crate) fn is_multiple_of(&self, step: &Self) -> bool {
         if self == step || self.digits.is_empty() {
             return true;
@@ -148,7 +148,7 @@ impl Decimal {
     }
 }
 
-/// An exponent, plus sign and leading zeros allowed.
+/// An exponent; a plus sign and leading zeros are allowed.
 fn small_integer(text: &str) -> Option<i64> {
     let value: i64 = text.strip_prefix('+').unwrap_or(text).parse().ok()?;
     (value.abs() < 1_000_000_000_000_000).then_some(value)
@@ -171,7 +171,7 @@ impl PartialOrd for Decimal {
     }
 }
 
-/// The one spelling that every spelling of the value gets.
+/// The canonical notation of the value.
 impl std::fmt::Display for Decimal {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let digits = std::str::from_utf8(&self.digits).unwrap_or_default();
@@ -198,8 +198,8 @@ impl std::fmt::Display for Decimal {
     }
 }
 
-/// A number as serde_json has it: exact where 64 bits hold it, otherwise the
-/// nearest double.
+/// A number as serde_json has it: exact if it fits 64 bits, otherwise the nearest
+/// double.
 pub(crate) fn value_of(number: &Decimal) -> serde_json::Value {
     if let Some(whole) = number.to_i128() {
         if let Ok(small) = i64::try_from(whole) {

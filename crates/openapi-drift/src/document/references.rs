@@ -1,4 +1,4 @@
-//! Where references lead.
+//! Resolves references.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,7 +7,7 @@ use std::{
 
 use super::{Id, Kind, Tree, same};
 
-/// Follows all references of a tree, each link once.
+/// Resolves all references of a tree, each link once.
 pub(super) fn follow(tree: &Tree) -> HashMap<Id, Result<Id, String>> {
     let mut known: HashMap<Id, Result<Id, String>> = HashMap::new();
     let links = tree.ids().filter(|id| tree.get(*id, "$ref").is_some());
@@ -38,7 +38,7 @@ pub(super) fn follow(tree: &Tree) -> HashMap<Id, Result<Id, String>> {
     known
 }
 
-/// What the value of a `$ref` names.
+/// The target of a `$ref` value.
 fn target(tree: &Tree, reference: Id) -> Result<Id, String> {
     let Some(text) = tree.string(reference) else {
         return Err("a \"$ref\" that is no text".to_owned());
@@ -50,11 +50,11 @@ fn target(tree: &Tree, reference: Id) -> Result<Id, String> {
     target.ok_or_else(|| format!("{text:?} does not exist"))
 }
 
-/// The texts of references that lead to the same in both trees, with all that it
-/// refers to.
+/// The references whose targets, with everything that these refer to, are equal in
+/// both trees.
 pub(crate) fn equal(old: &Tree, new: &Tree) -> HashSet<Arc<str>> {
     let mut dirty: Vec<Arc<str>> = Vec::new();
-    // Of each reference, those that lead to it.
+    // For each reference, those whose targets contain it.
     let mut uses: HashMap<Arc<str>, Vec<Arc<str>>> = HashMap::new();
     let mut equal: HashSet<Arc<str>> = HashSet::new();
     for id in old.ids() {
@@ -91,7 +91,8 @@ pub(crate) fn equal(old: &Tree, new: &Tree) -> HashSet<Arc<str>> {
     equal
 }
 
-/// Collects the references in a node. False if a discriminator refers to more.
+/// Collects the references inside a node. False if it has a discriminator, which
+/// refers to schemas by name.
 fn inside(tree: &Tree, id: Id, found: &mut HashSet<Arc<str>>) -> bool {
     match tree.kind(id) {
         Kind::Array(items) => items.iter().all(|item| inside(tree, *item, found)),

@@ -1,4 +1,4 @@
-//! A JSON text as a tree of nodes that know where they stand.
+//! A JSON text as a tree of nodes with positions.
 
 use std::{
     borrow::Cow,
@@ -8,11 +8,11 @@ use std::{
 
 use super::{decimal::Decimal, references};
 
-/// The number of a node in its tree.
+/// The index of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Id(u32);
 
-/// What a node is.
+/// The type and value of a node.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Null,
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Object(Members),
 }
 
-/// The members of an object, in the order of their names.
+/// The members of an object, sorted by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members(Box<[(Arc<str>, Id)]>);
 
@@ -35,7 +35,7 @@ pub(crate) type MembersIter<'a> = std::iter::Map<
 
 impl Members {
     pub(crate) fn get(&self, name: &str) -> Option<&Id> {
-        // Most objects are small, and most names are of another length.
+        // Most objects are small, and most names differ in length.
         let index = if self.0.len() <= 12 {
             self.0.iter().position(|(known, _)| **known == *name)?
         } else {
@@ -80,7 +80,7 @@ impl<'a> IntoIterator for &'a Members {
     }
 }
 
-/// How a node's parent names it.
+/// The key of a node in its parent.
 #[derive(Clone, Debug)]
 enum Key {
     Root,
@@ -93,25 +93,24 @@ struct Node {
     kind: Kind,
     parent: Id,
     key: Key,
-    /// Where the member's name, or the item, begins: a byte of the text.
+    /// The byte offset of the member's name, or of the item.
     start: usize,
 }
 
-/// All nodes of a text, and the text's lines.
+/// All nodes of a text, and its lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     nodes: Vec<Node>,
     text: Arc<str>,
     lines: Vec<usize>,
-    /// How many characters begin before each block of the text: a line may be long.
+    /// The number of characters before each block of the text: a line may be long.
     blocks: Vec<usize>,
-    /// Where each object with `$ref` leads at last, or why it does not.
+    /// The final target of each object with `$ref`, or why it can't be resolved.
     references: HashMap<Id, Result<Id, String>>,
     names: HashSet<Arc<str>>,
 }
 
-/// A place in a text, for people and editors: both numbers count from 1, the
-/// column in characters.
+/// A position in a text. Both numbers are 1-based; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Position {
     /// The line.
@@ -120,17 +119,17 @@ pub struct Position {
     pub column: usize,
 }
 
-/// What a tree can't be made of.
+/// Why a text can't be parsed.
 #[derive(Debug)]
 pub(crate) struct NoTree {
     pub(crate) position: Position,
     pub(crate) message: String,
 }
 
-/// The bytes of a block.
+/// The size of a block in bytes.
 const BLOCK: usize = 4096;
 
-/// How many characters begin in some bytes.
+/// The number of characters that start in some bytes.
 fn count(bytes: &[u8]) -> usize {
     let is_start = |byte: &&u8| **byte & 0b1100_0000 != 0b1000_0000;
     bytes.iter().filter(is_start).count()
@@ -149,8 +148,7 @@ fn blocks(text: &str) -> Vec<usize> {
 pub(crate) const ROOT: Id = Id(0);
 
 impl Tree {
-    /// Reads a text that is JSON as RFC 8259 has it, and in which no object has
-    /// a name twice.
+    /// Parses JSON (RFC 8259) without duplicate names in an object.
     pub(crate) fn parse(text: &str) -> Result<Self, NoTree> {
         let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
         let lines = std::iter::once(0)
@@ -185,7 +183,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Where an object with `$ref` leads; none for all others.
+    /// The target of an object with `$ref`; `None` for other nodes.
     pub(crate) fn reference(&self, id: Id) -> Option<&Result<Id, String>> {
         self.references.get(&id)
     }
@@ -197,7 +195,7 @@ impl Tree {
         }
     }
 
-    /// The depth of the recursion is the parser's: at most 512.
+    /// The parser limits the recursion depth to 512.
     fn add(
         &mut self,
         value: &jsonc_parser::ast::Value<'_>,
@@ -244,7 +242,7 @@ impl Tree {
                     let member = self.add(&property.value, id, key, Some(start))?;
                     members.push((name, member));
                 }
-                // Stable: of two equal names the second one is the later one.
+                // The sort is stable: of two equal names, the second is the later one.
                 members.sort_by(|left, right| left.0.cmp(&right.0));
                 let twice = members.windows(2).find_map(|pair| match pair {
                     [left, right] if left.0 == right.0 => Some(right.clone()),
@@ -264,7 +262,7 @@ impl Tree {
         Ok(id)
     }
 
-    /// A name, kept once for all objects that have it.
+    /// Interns a name.
     fn name(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.names.get(text) {
             return Arc::clone(known);
@@ -284,8 +282,8 @@ impl Tree {
         self.nodes.get(id.index())
     }
 
-    /// What a node is. An id is only ever used with its own tree; of another
-    /// one, it is null.
+    /// The type and value of a node. Ids are only used with their own tree; an unknown
+    /// one is null.
     pub(crate) fn kind(&self, id: Id) -> &Kind {
         self.node(id).map_or(&Kind::Null, |node| &node.kind)
     }
@@ -330,12 +328,12 @@ impl Tree {
         self.object(id)?.get(name).copied()
     }
 
-    /// The node that holds a node; the root holds itself.
+    /// The parent of a node; the root is its own parent.
     pub(crate) fn parent(&self, id: Id) -> Id {
         self.node(id).map_or(ROOT, |node| node.parent)
     }
 
-    /// The last part of the node's pointer, as it is: empty for the root.
+    /// The last part of the node's pointer, unescaped; empty for the root.
     pub(crate) fn key(&self, id: Id) -> String {
         match self.node(id).map(|node| &node.key) {
             None | Some(Key::Root) => String::new(),
@@ -344,7 +342,7 @@ impl Tree {
         }
     }
 
-    /// The node's pointer, as RFC 6901 has it.
+    /// The node's JSON pointer (RFC 6901).
     pub(crate) fn pointer(&self, id: Id) -> String {
         let mut keys = Vec::new();
         let mut at = id;
@@ -361,7 +359,7 @@ impl Tree {
             .fold(String::new(), |pointer, key| format!("{pointer}/{key}"))
     }
 
-    /// The node that a pointer names.
+    /// The node at a pointer.
     pub(crate) fn at(&self, pointer: &str) -> Option<Id> {
         let mut at = ROOT;
         if pointer.is_empty() {
@@ -381,7 +379,7 @@ impl Tree {
         Some(at)
     }
 
-    /// Where a node begins: a member at its name.
+    /// The position of a node; for a member, that of its name.
     pub(crate) fn position(&self, id: Id) -> Position {
         self.position_of(self.node(id).map_or(0, |node| node.start))
     }
@@ -395,7 +393,7 @@ impl Tree {
         }
     }
 
-    /// How many characters begin before a byte of the text.
+    /// The number of characters that start before a byte of the text.
     fn characters(&self, at: usize) -> usize {
         let block = at / BLOCK;
         let known = self.blocks.get(block).copied().unwrap_or(0);
@@ -403,7 +401,7 @@ impl Tree {
         known + count(rest.unwrap_or_default())
     }
 
-    /// The node as a value of serde_json; numbers beyond it become doubles.
+    /// The node as a serde_json value; numbers that don't fit become doubles.
     pub(crate) fn value(&self, id: Id) -> serde_json::Value {
         use serde_json::Value;
         match self.kind(id) {
@@ -419,7 +417,7 @@ impl Tree {
         }
     }
 
-    /// Appends the one text that every spelling of the value gets.
+    /// Appends the canonical text of the value.
     pub(crate) fn canonical(&self, id: Id, text: &mut String) {
         use std::fmt::Write as _;
         match self.kind(id) {
@@ -455,7 +453,7 @@ impl Tree {
         }
     }
 
-    /// The one text that every spelling of the value gets.
+    /// The canonical text of the value: equal for equal values.
     pub(crate) fn canonical_text(&self, id: Id) -> String {
         let mut text = String::new();
         self.canonical(id, &mut text);
@@ -485,7 +483,7 @@ impl Id {
     }
 }
 
-/// JSON, and none of what JSON with comments allows.
+/// Strict JSON, without any JSONC extension.
 fn strict() -> jsonc_parser::ParseOptions {
     jsonc_parser::ParseOptions {
         allow_comments: false,
@@ -501,13 +499,13 @@ fn strict() -> jsonc_parser::ParseOptions {
     }
 }
 
-/// Whether two nodes are the same JSON: members in any order, numbers by value.
+/// Whether two nodes are equal JSON: members in any order, numbers by value.
 pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
     same_where((old, left), (new, right), &|_, _| true)
 }
 
-/// As [`same`], and nothing in them refers to another place but to what is `equal`.
-/// A discriminator refers to others by name.
+/// Like [`same`], and all references in them are in `equal`. A discriminator makes
+/// it false: it refers to schemas by name.
 pub(crate) fn same_here(
     old: &Tree,
     left: Id,
@@ -523,7 +521,8 @@ pub(crate) fn same_here(
     same_where((old, left), (new, right), &is_equal)
 }
 
-/// Whether two nodes are the same, and each member of the old one is as asked.
+/// Whether two nodes are equal, and each member of the old one satisfies the
+/// predicate.
 fn same_where(
     (old, left): (&Tree, Id),
     (new, right): (&Tree, Id),

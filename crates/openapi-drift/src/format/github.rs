@@ -1,4 +1,4 @@
-//! Annotations of a GitHub workflow.
+//! GitHub workflow annotations.
 
 use super::{
     View, counts,
@@ -6,18 +6,19 @@ use super::{
 };
 use crate::findings::{Finding, Report, Wire};
 
-/// How much of a value is shown, in characters.
+/// The maximum length of a value, in characters.
 const VALUE: usize = 160;
 
-/// How much of a reason or witness is shown, in characters.
+/// The maximum length of a reason or witness, in characters.
 const SENTENCE: usize = 500;
 
-/// Writes a report as workflow commands, one line each: the summary as a notice, then
-/// the breaking and undecided findings as errors, the worst first.
+/// Writes a report as workflow commands, one line each: the summary as a notice,
+/// then the breaking and undecided findings that [`View::level`] includes as errors,
+/// the worst first.
 ///
-/// They stand in the new document, at the place where the change is or was.
-/// `new_name` has to be its path in the repository for GitHub to show them there; it
-/// shows ten errors of a step, and has the rest in the log.
+/// Annotations point into the new document. GitHub only shows them there if
+/// `new_name` is its path in the repository. It shows ten errors per step; the rest
+/// are in the log.
 #[must_use]
 pub fn github(report: &Report, view: &View<'_>) -> String {
     let mut lines = vec![format!(
@@ -61,14 +62,14 @@ fn annotation(finding: &Finding, new_name: &str) -> String {
     )
 }
 
-/// A text as the message of a workflow command.
+/// Escapes the message of a workflow command.
 fn message(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// A text as a property of a workflow command.
+/// Escapes a property of a workflow command.
 fn property(text: &str) -> String {
     message(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -132,7 +133,7 @@ mod tests {
             let text = github(&samples::of(vec![finding]), &View::new("a", &value));
             prop_assert_eq!(text.lines().count(), 2, "{}", text);
             prop_assert!(text.lines().all(|line| line.starts_with("::")));
-            // What remains of % are escapes.
+            // Every remaining % starts an escape.
             let known = ["%25", "%0D", "%0A", "%3A", "%2C"];
             for (at, _) in text.match_indices('%') {
                 prop_assert!(known.contains(&&text[at..at + 3]));

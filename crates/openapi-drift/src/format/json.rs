@@ -1,4 +1,4 @@
-//! The format for programs.
+//! The JSON format.
 
 use std::fmt::Write as _;
 
@@ -9,26 +9,24 @@ use super::shown::is_hidden;
 /// The JSON Schema (2020-12) of a [`Report`](crate::Report) as [`json()`] writes it.
 pub const REPORT_SCHEMA: &str = include_str!("../../report.schema.json");
 
-/// Writes a report, or what holds the members of one, as JSON over several lines and
-/// with a line end.
+/// Writes a report, or a value that includes one, as pretty-printed JSON with a
+/// trailing newline.
 ///
-/// Characters that a terminal would act on are written as escapes, so the text
-/// can be printed as it is.
+/// Terminal control characters are escaped, so the text is safe to print.
 ///
 /// # Errors
 ///
-/// Those of serde_json, for values that JSON does not have. A report has none.
+/// Values that serde_json can't serialize. A report has none.
 pub fn json(report: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(escaped(&serde_json::to_string_pretty(report)?))
 }
 
-/// A text of JSON with escapes for all characters that a terminal would act on, and
-/// with a line end.
+/// Escapes terminal control characters in JSON text, and appends a newline.
 pub(crate) fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len() + 1);
     for character in json.chars() {
-        // Beyond ASCII there is nothing but the contents of strings; the line
-        // ends are serde_json's, those in strings are escaped already.
+        // Characters beyond ASCII only occur in strings. Newlines are from pretty-printing;
+        // those in strings are already escaped.
         if is_hidden(character) && character != '\n' {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing to a string does not fail.

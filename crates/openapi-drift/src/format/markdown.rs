@@ -1,4 +1,4 @@
-//! The format for a comment on a pull request.
+//! The format for pull request comments.
 
 use super::{
     LEVELS, View, counts,
@@ -6,29 +6,29 @@ use super::{
 };
 use crate::findings::{Finding, Ignored, Report, Wire};
 
-/// A size for [`markdown()`] that fits into a comment on GitHub, which takes
-/// 65,536 characters, and leaves room for a few words around it.
+/// A limit for [`markdown()`] that fits a GitHub comment (65,536 characters) with
+/// room for some text around it.
 pub const COMMENT_LIMIT: usize = 60_000;
 
-/// How much of a value is shown, in characters.
+/// The maximum length of a value, in characters.
 const VALUE: usize = 120;
 
-/// How much of a reason or witness is shown, in characters.
+/// The maximum length of a reason or witness, in characters.
 const SENTENCE: usize = 400;
 
-/// Room for what says that something is left out, and for closing a section.
+/// Room for the note about omitted rows and for closing a section.
 const RESERVE: usize = 200;
 
 const FINDINGS: &str = "| wire | rule | where | change | why |\n|---|---|---|---|---|\n";
 const IGNORED: &str = "| rule | fingerprint | until | why |\n|---|---|---|---|\n";
 
-/// Writes a report as Markdown: a summary, a table of the findings that are
-/// breaking or undecided, and the rest in sections that are folded. What a document
-/// has in it stands in code spans.
+/// Writes a report as Markdown: a summary, a table of the breaking and undecided
+/// findings, and collapsed sections for the rest. Text from documents is in code
+/// spans.
 ///
-/// `limit` is the greatest length in bytes; [`COMMENT_LIMIT`] suits GitHub. Whole rows
-/// are left out from the end where the limit is met, and the last line says how many.
-/// The summary is always there, even where the limit is shorter than it.
+/// `limit` is the maximum length in bytes; [`COMMENT_LIMIT`] suits GitHub. If it is
+/// reached, whole rows are omitted from the end, and the last line says how many.
+/// The summary is always included, even if it exceeds the limit.
 #[must_use]
 pub fn markdown(report: &Report, view: &View<'_>, limit: usize) -> String {
     let mut text = format!(
@@ -82,14 +82,13 @@ pub fn markdown(report: &Report, view: &View<'_>, limit: usize) -> String {
 struct Page {
     text: String,
     limit: usize,
-    /// Whether a row was left out, after which no other one is written: what is
-    /// there is the worst.
+    /// Whether a row was omitted. No more rows are written then, so the worst remain.
     is_full: bool,
     left_out: usize,
 }
 
 impl Page {
-    /// A table, folded where it has a title.
+    /// Writes a table, collapsed if it has a title.
     fn section(&mut self, title: Option<&str>, header: &str, rows: &[String]) {
         if rows.is_empty() {
             return;
@@ -148,18 +147,18 @@ fn row(finding: &Finding, new_name: &str) -> String {
     )
 }
 
-/// A text as a code span, in which nothing of it has a meaning: its fence is longer
-/// than any run of backticks in it, and it ends no cell of a table.
+/// A code span in which no character is special: its fence is longer than any run of
+/// backticks in the text, and it can't end a table cell.
 fn code(text: &str) -> String {
     let runs = text.split(|one| one != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or(0) + 1);
-    // GitHub removes the backslash before a bar, in a code span too.
+    // GitHub removes the backslash before a bar, even in a code span.
     let text = shown::printable(text).replace('|', "\\|");
     let is_bare = !text.is_empty() && !text.contains('`') && !text.starts_with(' ');
     if is_bare && !text.ends_with(' ') {
         format!("{fence}{text}{fence}")
     } else {
-        // One space at each end is not shown.
+        // Markdown strips one space at each end.
         format!("{fence} {text} {fence}")
     }
 }

@@ -1,4 +1,4 @@
-//! Reports by hand, for tests of what is done with reports.
+//! Handmade reports for tests.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     rules::{rule, rules},
 };
 
-/// A finding of a rule, as the rule has it.
+/// A finding with the defaults of its rule.
 pub(crate) fn finding(id: &str) -> Finding {
     let rule = rule(id).unwrap();
     Finding {
@@ -43,12 +43,12 @@ pub(crate) fn valued(old: Value, new: Value) -> Finding {
     }
 }
 
-/// A report of findings.
+/// A report with these findings.
 pub(crate) fn of(findings: Vec<Finding>) -> Report {
     Report::of(findings)
 }
 
-/// One finding for every rule, each with another fingerprint.
+/// One finding per rule, each with a different fingerprint.
 pub(crate) fn every_rule() -> Vec<Finding> {
     let ids = rules().into_iter().map(|rule| rule.id);
     ids.enumerate()
@@ -59,7 +59,7 @@ pub(crate) fn every_rule() -> Vec<Finding> {
         .collect()
 }
 
-/// A report with something of everything.
+/// A report with every kind of content.
 pub(crate) fn report() -> Report {
     let pointer = "/paths/~1a/post/requestBody/content/application~1json/schema/properties";
     let mut report = of(vec![
@@ -121,7 +121,7 @@ pub(crate) fn report() -> Report {
     report
 }
 
-/// A report of a document whose author is no friend.
+/// A report of a malicious document.
 pub(crate) fn hostile() -> Report {
     let bad = "\u{1b}[31m|`</code></details>\n\n# @everyone #1 [x](http://e.org)\r\n::error::x\u{202e}\u{9b}\\|$";
     let mut report = of(vec![Finding {
@@ -145,7 +145,7 @@ pub(crate) fn hostile() -> Report {
     report
 }
 
-/// The text without ANSI escape codes of colours.
+/// Strips ANSI color codes.
 pub(crate) fn without_codes(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let mut plain = parts.next().unwrap().to_owned();

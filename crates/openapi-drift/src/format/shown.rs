@@ -1,4 +1,4 @@
-//! Values of a document, made short and harmless for people.
+//! Shortens and escapes document values for display.
 
 use std::fmt;
 
@@ -6,12 +6,11 @@ use serde_json::Value;
 
 use crate::findings::{Finding, Side, Witness};
 
-/// How much of what two values have in common is shown before they differ.
+/// How many common characters to show before two values differ.
 const CONTEXT: usize = 20;
 
-/// The text on one line, in which nothing is hidden: a character that moves the
-/// cursor, ends the line, turns the direction of writing or shows nothing is
-/// spelled as `\u{…}`.
+/// The text on one line with hidden characters escaped: those that move the cursor,
+/// end the line, change the writing direction or are invisible become `\u{…}`.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -24,8 +23,7 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal or a browser would do something with the character other
-/// than to show it.
+/// Whether a terminal or browser would do anything but show the character.
 pub(super) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -49,8 +47,8 @@ pub(super) fn is_hidden(character: char) -> bool {
         )
 }
 
-/// The text, printable, and cut to a number of characters; what is cut says how
-/// long it was.
+/// The text, escaped and truncated to a number of characters; if truncated, it ends
+/// with the full length.
 pub(super) fn shorten(text: &str, limit: usize) -> String {
     let text = printable(text);
     match text.char_indices().nth(limit) {
@@ -65,18 +63,18 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
-/// Old and new value, as JSON, each shortened.
+/// Old and new value as JSON, each shortened.
 pub(super) enum Change {
-    /// They differ, or one of them is nothing.
+    /// They differ, or one of them is missing.
     FromTo(String, String),
-    /// They are the same; something around them changed.
+    /// They are equal; something around them changed.
     Same(String),
 }
 
 impl Change {
-    /// Of a finding, each value with at most about `limit` characters; none where
-    /// there is no value on either side. What long ones begin with alike is left
-    /// out, so that one sees in what they differ.
+    /// The change of a finding, each value with at most about `limit` characters; `None`
+    /// if there is no value on either side. The common start of long values is omitted
+    /// to show where they differ.
     pub(super) fn of(finding: &Finding, limit: usize) -> Option<Self> {
         let written = |value: &Option<Value>| value.as_ref().map(Value::to_string);
         let (old, new) = match (written(&finding.old), written(&finding.new)) {
@@ -102,7 +100,7 @@ impl Change {
     }
 }
 
-/// Where two texts should be shown from: a little before they differ, in bytes.
+/// The byte offset to show two texts from: shortly before they differ.
 fn common(old: &str, new: &str) -> usize {
     let alike = old.char_indices().zip(new.chars());
     let alike: Vec<usize> = alike
@@ -122,12 +120,12 @@ impl fmt::Display for Change {
     }
 }
 
-/// What a witness shows, and how each side takes it.
+/// The exchange of a witness, and how each side treats it.
 pub(super) fn witness(witness: &Witness, limit: usize) -> (String, &'static str) {
     let judged = match (witness.accepted_by, witness.refused_by) {
         (Side::Old, Side::New) => "the old document allows it, the new one does not",
         (Side::New, Side::Old) => "the new document allows it, the old one does not",
-        // No comparison makes such a witness.
+        // No comparison creates such a witness.
         (Side::Old, Side::Old) | (Side::New, Side::New) => "one document allows it and does not",
     };
     let exchange = &witness.exchange;
@@ -148,7 +146,7 @@ pub(super) fn witness(witness: &Witness, limit: usize) -> (String, &'static str)
     (shorten(&text, limit), judged)
 }
 
-/// The operations of a finding, for people: the first, and how many more.
+/// The operations of a finding, for display: the first, and how many more.
 pub(super) fn operation(finding: &Finding) -> String {
     match finding.operations.as_slice() {
         [] => "the whole document".to_owned(),

@@ -1,4 +1,4 @@
-//! The format for people.
+//! The plain text format.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,23 +13,23 @@ use crate::{
     findings::{Finding, Ignored, Report, Verdict, Wire},
 };
 
-/// How much of a value is shown, in characters.
+/// The maximum length of a value, in characters.
 const VALUE: usize = 160;
 
-/// How much of a reason or witness is shown, in characters.
+/// The maximum length of a reason or witness, in characters.
 const SENTENCE: usize = 500;
 
-/// How wide the line of a finding is where nothing more is shown, in characters.
+/// The maximum width of a finding that takes a single line, in characters.
 const LINE: usize = 120;
 
-/// Writes a report for people: a summary, then one line per finding with its place in
-/// the new document, by operation, the worst first. What [`View::level`] leaves out is
-/// counted. [`View::verbose`] adds places, values, witness and fingerprint of each
-/// finding, and lists what is ignored.
+/// Writes a report for people: a summary, then one line per finding with its
+/// position in the new document, grouped by operation, the worst first. Findings
+/// below [`View::level`] are counted. [`View::verbose`] adds positions, values,
+/// witness and fingerprint of each finding, and lists the ignored ones.
 ///
-/// With `color` there are ANSI escape codes in the text; print it through something
-/// like `anstream` then, which removes them where they are not wanted. Long values are
-/// shortened; [`json()`](super::json()) has all of them.
+/// With `color`, the text contains ANSI escape codes; print it through something
+/// like `anstream`, which strips them if they are not supported. Long values are
+/// shortened; [`json()`](super::json()) has them in full.
 #[must_use]
 pub fn text(report: &Report, view: &View<'_>, color: bool) -> String {
     let mut page = Page {
@@ -66,7 +66,7 @@ pub fn text(report: &Report, view: &View<'_>, color: bool) -> String {
     page.text
 }
 
-/// The findings that are listed, by operation: first the one with the worst finding.
+/// The listed findings, grouped by operation: the one with the worst finding first.
 fn groups(report: &Report, level: Wire) -> Vec<(String, Vec<&Finding>)> {
     let mut groups: Vec<(String, Vec<&Finding>)> = Vec::new();
     let mut known: BTreeMap<Option<&String>, usize> = BTreeMap::new();
@@ -206,7 +206,7 @@ impl Page<'_> {
     }
 }
 
-/// A text on one line, of at most so many characters.
+/// A text on one line, truncated to a number of characters.
 fn cut(text: &str, limit: usize) -> String {
     let text = shown::printable(text);
     match text.char_indices().nth(limit) {

@@ -1,4 +1,4 @@
-//! From the text of an ignore file to its entries.
+//! Parses ignore files.
 
 use std::collections::BTreeMap;
 
@@ -117,7 +117,7 @@ impl Reader {
         })
     }
 
-    /// The last day of an entry, in the one form of ISO 8601 that sorts as text.
+    /// The last day of an entry. Only `YYYY-MM-DD` is accepted.
     fn day(&self, item: Id) -> Result<Date, IgnoreError> {
         let help = "write the last day on which the finding is ignored, as in 2026-12-31";
         let text = self.text(item, "expires", help)?;
@@ -130,7 +130,7 @@ impl Reader {
         }
     }
 
-    /// A member that is text, and not blank.
+    /// A member that is a non-blank string.
     fn text(&self, item: Id, name: &str, help: &str) -> Result<&str, IgnoreError> {
         let at = self.needed(item, name)?;
         match self.tree.string(at) {
@@ -145,7 +145,7 @@ impl Reader {
         member.ok_or_else(|| self.error(at, format!("no member {name:?}"), SHAPE))
     }
 
-    /// Refuses what is not an object, and members with other names.
+    /// Fails if the node is not an object or has unknown members.
     fn known(&self, at: Id, names: &[&str]) -> Result<(), IgnoreError> {
         let Some(members) = self.tree.object(at) else {
             return Err(self.error(at, "not an object", SHAPE));

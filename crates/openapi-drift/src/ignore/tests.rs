@@ -15,7 +15,7 @@ const FILE: &str = r#"{
 }
 "#;
 
-/// Noon of a day.
+/// Noon UTC on a date.
 fn noon(day: &str) -> SystemTime {
     let time = day.parse::<Date>().unwrap().at(12, 0, 0, 0);
     time.to_zoned(TimeZone::UTC).unwrap().timestamp().into()
@@ -102,7 +102,7 @@ fn an_acknowledged_finding_counts_no_more() {
 #[test]
 fn an_entry_that_is_over_stops_everything() {
     let file = IgnoreFile::parse("ignore.json", FILE).unwrap();
-    // The day after, and where no finding needs the entry.
+    // On the day after, even if no finding needs the entry.
     for report in [samples::report(), samples::of(Vec::new())] {
         let error = file.apply(report, noon("2026-07-01")).unwrap_err();
         insta::allow_duplicates! {

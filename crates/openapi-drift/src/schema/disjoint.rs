@@ -8,9 +8,9 @@ use super::{
     schema,
 };
 
-/// Whether no value is allowed by both. False also where that is not known.
+/// Whether no value is allowed by both. Also false if unknown.
 ///
-/// `depth` is how far into required properties it looks.
+/// `depth` is how many levels of required properties to examine.
 pub(crate) fn schemas(
     old: &Schemas<'_>,
     left: &Expanded,
@@ -32,7 +32,7 @@ pub(crate) fn schemas(
     })
 }
 
-/// As [`schemas`], of two alternatives.
+/// Like [`schemas`], for two alternatives.
 pub(crate) fn alternatives(
     old: &Schemas<'_>,
     left: &Alternative,
@@ -77,7 +77,7 @@ pub(crate) fn alternatives(
     if left.kind != Type::Object || depth == 0 {
         return false;
     }
-    // A member that both need, and that tells them apart.
+    // Look for a member that both require and that distinguishes them.
     let right_required = required(new.tree, &right.parts);
     let (left_named, right_named) = (
         properties(old.tree, &left.parts),

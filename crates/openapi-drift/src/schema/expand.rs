@@ -1,4 +1,4 @@
-//! From a schema to its alternatives.
+//! Expands a schema into alternatives.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::document::{Id, ROOT, Tree, resolve};
 
-/// The types of JSON. Whole numbers are numbers with a condition.
+/// The JSON types. Integers are numbers with a constraint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Type {
     Null,
@@ -36,7 +36,7 @@ impl Type {
         Self::Null,
     ];
 
-    /// How messages call it.
+    /// The name in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -48,7 +48,7 @@ impl Type {
         }
     }
 
-    /// The type of a JSON Schema `type`.
+    /// The type for a JSON Schema `type`.
     fn of(name: &str) -> Option<Self> {
         Some(match name {
             "null" => Self::Null,
@@ -74,13 +74,13 @@ impl Type {
     }
 }
 
-/// Values of one type, under conditions that all have to hold.
+/// Values of one type, under constraints that must all hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alternative {
     pub(crate) kind: Type,
-    /// The schema objects with the conditions; unions in them are chosen already.
+    /// The schema objects with the constraints; their unions are already resolved.
     pub(crate) parts: Schema,
-    /// The branches of unions that were chosen to get here.
+    /// The union branches that were chosen for it.
     pub(crate) branches: Schema,
 }
 
@@ -88,36 +88,36 @@ pub(crate) struct Alternative {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expanded {
     pub(crate) alternatives: Vec<Alternative>,
-    /// The schema objects that hold for every alternative.
+    /// The schema objects that apply to every alternative.
     pub(crate) always: Vec<Id>,
-    /// The arrays of `anyOf` and `oneOf` whose branches are in the alternatives.
+    /// The `anyOf` and `oneOf` arrays whose branches are in the alternatives.
     pub(crate) unions: Vec<Id>,
-    /// Whether the union may say more than the schema: branches of a `oneOf` may
-    /// overlap, or there are too many.
+    /// Whether the alternatives may allow more than the schema: branches of a `oneOf`
+    /// may overlap, or there are too many combinations.
     pub(crate) is_inexact: bool,
-    /// What could not be understood: the node, and why.
+    /// Unsupported nodes, and why.
     pub(crate) unclear: Vec<(Id, String)>,
-    /// The discriminators of the schema's unions and kinds.
+    /// The discriminators of the schema's unions and extensions.
     pub(crate) tags: Vec<Rc<Tags>>,
 }
 
-/// What a discriminator says: which value of a property means which schema.
+/// A discriminator: which value of a property selects which schema.
 #[derive(Debug)]
 pub(crate) struct Tags {
-    /// The discriminator.
+    /// The discriminator node.
     pub(crate) node: Id,
     pub(crate) property: Arc<str>,
-    /// The node of the property's name.
+    /// The `propertyName` node.
     pub(crate) name: Id,
-    /// The schemas by value, with the entry of `mapping` if there is one.
+    /// The schemas by value, each with its `mapping` entry if there is one.
     pub(crate) targets: BTreeMap<Arc<str>, (Id, Option<Id>)>,
-    /// Whether the schemas are branches of a union. Otherwise they extend the
-    /// schema that has the discriminator, and nothing else may lead to them.
+    /// Whether the schemas are branches of a union. Otherwise they extend the schema
+    /// that has the discriminator, and may be reachable only through it.
     is_union: bool,
 }
 
 impl Tags {
-    /// The first value that means a schema.
+    /// The first value that selects a schema.
     pub(crate) fn value_of(&self, schema: Id) -> Option<&Arc<str>> {
         let mut targets = self.targets.iter();
         targets.find_map(|(value, (target, _))| (*target == schema).then_some(value))
@@ -138,37 +138,37 @@ pub(crate) struct Schemas<'a> {
     named: RefCell<HashMap<Schema, Rc<Named>>>,
     lists: RefCell<HashMap<(Schema, Type), List>>,
     tags: RefCell<HashMap<Id, Option<Rc<Tags>>>>,
-    /// The named schemas that extend one by `allOf`, with their names.
+    /// The named schemas that extend a schema through `allOf`.
     extensions: OnceCell<HashMap<Id, Vec<Component>>>,
-    /// How many schemas are being expanded to tell whether branches overlap.
+    /// The current depth of expansions that check branches for overlaps.
     nesting: Cell<usize>,
 }
 
-/// The properties of an object, and which of them it needs.
+/// The properties of an object, and which are required.
 #[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) properties: BTreeMap<Arc<str>, Schema>,
     pub(crate) required: BTreeMap<Arc<str>, Id>,
 }
 
-/// The most alternatives that unions inside of unions are multiplied to.
+/// The maximum number of combinations of nested unions.
 const BRANCHES: usize = 256;
 
-/// The deepest nesting of `allOf`, unions and references in one schema.
+/// The maximum nesting of `allOf`, unions and references in one schema.
 const DEPTH: usize = 64;
 
-/// How deep unions in unions are looked into to tell whether they overlap.
+/// The maximum depth to which nested unions are checked for overlaps.
 const NESTING: usize = 4;
 
-/// The `oneOf` with more branches than these is not searched for overlaps.
+/// The maximum number of branches of a `oneOf` to check for overlaps.
 const PAIRS: usize = 32;
 
-/// One choice of branches: conditions that all have to hold.
+/// One choice of branches: constraints that must all hold.
 #[derive(Clone, Debug, Default)]
 struct Choice {
     parts: Vec<Id>,
     branches: Vec<Id>,
-    /// Null, and nothing else: of a `nullable` beside which no `type` stands.
+    /// Only null, from a `nullable` without a `type`.
     is_null: bool,
 }
 
@@ -196,7 +196,7 @@ impl<'a> Schemas<'a> {
         list
     }
 
-    /// What an object of some parts has.
+    /// The properties of an object with these parts.
     pub(crate) fn named(&self, parts: &Schema) -> Rc<Named> {
         if let Some(known) = self.named.borrow().get(parts) {
             return Rc::clone(known);
@@ -237,7 +237,7 @@ impl<'a> Schemas<'a> {
         expanded
     }
 
-    /// One alternative for each type that all parts allow.
+    /// Adds an alternative for each type that all parts allow.
     fn split(&self, choice: &Choice, expanded: &mut Expanded) {
         let parts = schema(choice.parts.iter().copied());
         let branches = schema(choice.branches.iter().copied());
@@ -258,8 +258,8 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// Whether a schema object, its unions and references aside, allows values
-    /// of a type.
+    /// Whether a schema object, apart from its unions and references, allows values of a
+    /// type.
     fn allows(&self, part: Id, kind: Type) -> bool {
         let tree = self.tree;
         let is_nullable = keyword(tree, part, "nullable")
@@ -288,19 +288,18 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// One walk through `allOf`, unions and references.
+/// One traversal of `allOf`, unions and references.
 struct Walk<'a, 'b> {
     schemas: &'b Schemas<'a>,
     expanded: Expanded,
     open: Vec<Id>,
-    /// What was found before: schemas may share parts in more ways than can be
-    /// walked.
+    /// Memoizes results: shared parts can be reached in exponentially many ways.
     known: HashMap<(Id, bool, bool), Vec<Choice>>,
 }
 
 impl Walk<'_, '_> {
-    /// All ways to choose branches in a schema. A part of another schema stands for
-    /// itself alone, and not for what extends it.
+    /// All combinations of branches in a schema. As a part of another schema, it does
+    /// not include the schemas that extend it.
     fn choices(&mut self, id: Id, is_always: bool, is_part: bool) -> Vec<Choice> {
         let tree = self.schemas.tree;
         let unclear = |walk: &mut Self, why: &str| {
@@ -335,10 +334,11 @@ impl Walk<'_, '_> {
             parts: vec![target],
             ..Choice::default()
         }];
-        // What stands below may be null because of what stands here.
+        // A `nullable` here can allow null regardless of the parts below.
         let is_always = is_always && (has_type || !nullable);
         let parts = members(tree, target, "allOf");
-        // A reference in an `allOf` of its own, as everybody writes it to say more.
+        // A single `allOf` part in an unnamed schema is the usual way to annotate a
+        // reference.
         let is_wrapper = parts.len() == 1 && !self.schemas.is_named(target);
         for part in parts {
             let of_part = self.choices(part, is_always, is_part || !is_wrapper);
@@ -390,11 +390,11 @@ impl Walk<'_, '_> {
         choices
     }
 
-    /// A schema, or one of those that extend it.
+    /// The choices for a schema and for those that extend it.
     fn kinds(&mut self, target: Id, tags: &Tags, own: Vec<Choice>) -> Vec<Choice> {
         let mut choices = own;
         let mut seen = HashSet::new();
-        // They lead back here.
+        // The extensions refer back here, which is not a cycle.
         self.open.pop();
         for (kind, _) in tags.targets.values() {
             if *kind == target || !seen.insert(*kind) {
@@ -410,7 +410,7 @@ impl Walk<'_, '_> {
         choices
     }
 
-    /// Every choice of the one with every choice of the other.
+    /// All combinations of two lists of choices.
     fn multiply(&mut self, left: &[Choice], right: &[Choice], at: Id) -> Vec<Choice> {
         if left.len().saturating_mul(right.len()) > BRANCHES {
             let why = format!("unions of more than {BRANCHES} combinations");
@@ -431,7 +431,7 @@ impl Walk<'_, '_> {
         product
     }
 
-    /// Whether a discriminator says of each branch which values lead to it.
+    /// Whether a discriminator identifies every branch.
     fn is_told_apart(&self, owner: Id, branches: &[Id]) -> bool {
         let tags = self.schemas.tags(owner);
         tags.is_some_and(|tags| {
@@ -441,7 +441,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// Whether no value can be of two branches.
+    /// Whether no value can match two branches.
     fn are_disjoint(&self, branches: &[Id]) -> bool {
         if branches.len() > PAIRS || self.open.len() > 8 {
             return false;
@@ -465,7 +465,8 @@ impl Walk<'_, '_> {
 }
 
 impl Schemas<'_> {
-    /// A branch by itself, unless it leads back to what is being expanded.
+    /// Expands a branch by itself. `None` if it leads back to a schema being expanded,
+    /// or unions nest too deeply.
     fn expand_apart(&self, branch: Id, open: &[Id]) -> Option<Rc<Expanded>> {
         let target = resolve(self.tree, branch).ok()?;
         let nesting = self.nesting.get();
@@ -480,7 +481,7 @@ impl Schemas<'_> {
 }
 
 impl Schemas<'_> {
-    /// What a schema's discriminator says, if it has one that can be read.
+    /// A schema's discriminator, if it has a valid one.
     pub(crate) fn tags(&self, owner: Id) -> Option<Rc<Tags>> {
         if let Some(known) = self.tags.borrow().get(&owner) {
             return known.clone();
@@ -534,7 +535,7 @@ impl Schemas<'_> {
         })
     }
 
-    /// The branches of a union, and the schemas that its discriminator alone leads to.
+    /// The branches of a union, and the schemas that only its discriminator refers to.
     fn branches(&self, owner: Id, name: &str) -> Vec<Id> {
         let mut branches = members(self.tree, owner, name);
         let resolved = |branch: &Id| resolve(self.tree, *branch).ok();
@@ -548,7 +549,7 @@ impl Schemas<'_> {
         branches
     }
 
-    /// The property of the discriminator that leads to a form, and its value there.
+    /// The discriminator property that selects a form, and its value.
     pub(crate) fn tag_of(&self, one: &Alternative) -> Option<(Arc<str>, Arc<str>)> {
         one.branches.iter().find_map(|branch| {
             let target = resolve(self.tree, *branch).ok()?;
@@ -574,7 +575,7 @@ impl Schemas<'_> {
         self.components() == Some(self.tree.parent(id))
     }
 
-    /// The schemas that extend one, directly or not, with their names.
+    /// The schemas that extend a schema, directly or indirectly, with their names.
     fn extensions(&self, base: Id) -> Vec<(Arc<str>, Id)> {
         let tree = self.tree;
         let direct = self.extensions.get_or_init(|| {
@@ -604,7 +605,7 @@ impl Schemas<'_> {
         found
     }
 
-    /// The schemas that a discriminator alone leads to from one that is used.
+    /// The schemas that extend a schema and are selected by its discriminator.
     pub(crate) fn kinds(&self, id: Id) -> Vec<Id> {
         let tags = self.tags(id).filter(|tags| !tags.is_union);
         let mut kinds: Vec<Id> = tags
@@ -619,7 +620,7 @@ impl Schemas<'_> {
     }
 }
 
-/// What is in one of two lists, each once.
+/// The union of two lists, without duplicates.
 fn joined(left: &[Id], right: &[Id]) -> Vec<Id> {
     let mut joined = left.to_vec();
     if right.len() > 16 {
@@ -632,7 +633,7 @@ fn joined(left: &[Id], right: &[Id]) -> Vec<Id> {
     joined
 }
 
-/// The schemas in an array of them.
+/// The schemas in an array keyword.
 fn members(tree: &Tree, schema: Id, name: &str) -> Vec<Id> {
     keyword(tree, schema, name)
         .and_then(|members| tree.array(members))

@@ -1,4 +1,4 @@
-//! What the parts of an alternative say together.
+//! The combined constraints of an alternative's parts.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 use super::{Alternative, Schema, Type, keywords::keyword, schema};
 use crate::document::{Decimal, Id, Kind, Members, Tree};
 
-/// A limit, and where it stands.
+/// A limit, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
     pub(crate) value: Decimal,
@@ -16,11 +16,11 @@ pub(crate) struct Bound {
     pub(crate) node: Id,
 }
 
-/// A value of a list, in a form that is equal for equal values.
+/// An enum value, in a form that is equal for equal values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Listed {
     Text(Arc<str>),
-    /// Anything else, in its canonical text.
+    /// Any other value, as canonical text.
     Other(Arc<str>),
 }
 
@@ -33,7 +33,7 @@ impl std::fmt::Display for Listed {
     }
 }
 
-/// A text of at most so many characters, with a mark where it was cut.
+/// A text truncated to a number of characters, with a mark if it was cut.
 pub(crate) fn truncate(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => format!("{} …", &text[..end]),
@@ -55,11 +55,11 @@ impl Listed {
 pub(crate) struct Enumerated {
     /// The values of the alternative's type.
     pub(crate) values: Vec<(Listed, Id)>,
-    /// The array that they stand in; the first, where several parts have one.
+    /// The array that contains them; the first one if several parts have one.
     pub(crate) node: Id,
 }
 
-/// The values that all lists have, in the order of the first.
+/// The values that all lists share, in the order of the first.
 pub(super) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enumerated> {
     let mut lists = alternative.parts.iter().flat_map(|part| {
         let list = keyword(tree, *part, "enum");
@@ -85,7 +85,7 @@ pub(super) fn enumerated(tree: &Tree, alternative: &Alternative) -> Option<Enume
     Some(Enumerated { values, node })
 }
 
-/// The largest lower limit; `name` is `minimum`, or a length or count.
+/// The largest lower limit; `name` is `minimum`, or a length or count keyword.
 pub(crate) fn lower(tree: &Tree, parts: &Schema, name: &str) -> Option<Bound> {
     limits(tree, parts, name, "exclusiveMinimum")
         .into_iter()
@@ -96,7 +96,7 @@ pub(crate) fn lower(tree: &Tree, parts: &Schema, name: &str) -> Option<Bound> {
         })
 }
 
-/// The smallest upper limit; `name` is `maximum`, or a length or count.
+/// The smallest upper limit; `name` is `maximum`, or a length or count keyword.
 pub(crate) fn upper(tree: &Tree, parts: &Schema, name: &str) -> Option<Bound> {
     limits(tree, parts, name, "exclusiveMaximum")
         .into_iter()
@@ -121,7 +121,7 @@ fn limits(tree: &Tree, parts: &Schema, name: &str, exclusive: &str) -> Vec<Bound
                 node,
             });
         }
-        // As JSON Schema has it since draft 6.
+        // A number, as in JSON Schema since draft 6.
         if let Some(node) = beside
             && let Some(value) = tree.number(node)
         {
@@ -146,7 +146,7 @@ fn limits(tree: &Tree, parts: &Schema, name: &str, exclusive: &str) -> Vec<Bound
     found
 }
 
-/// The integers that a format allows.
+/// The range of integers that a format allows.
 pub(crate) fn integer_format(name: &str) -> Option<(i128, i128)> {
     Some(match name {
         "int8" => (i8::MIN.into(), i8::MAX.into()),
@@ -173,7 +173,7 @@ pub(crate) fn tightest<'a>(
         .filter_map(move |part| keyword(tree, *part, name))
 }
 
-/// Where whole numbers are asked for, and the steps between numbers.
+/// The node that requires integers, if any, and the values of `multipleOf`.
 pub(crate) fn numbers(tree: &Tree, parts: &Schema) -> (Option<Id>, Vec<(Decimal, Id)>) {
     let integer = tightest(tree, parts, "type").find(|types| {
         let named = tree.array(*types).unwrap_or(std::slice::from_ref(types));
@@ -188,7 +188,7 @@ pub(crate) fn numbers(tree: &Tree, parts: &Schema) -> (Option<Id>, Vec<(Decimal,
     (integer, steps)
 }
 
-/// The properties of an object, each with the schemas that all have to hold.
+/// The properties of an object, each with the schemas that must all hold.
 pub(crate) fn properties(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Schema> {
     let nodes = tightest(tree, parts, "properties");
     let mut named: Vec<(&Arc<str>, &Id)> = nodes
@@ -204,7 +204,7 @@ pub(crate) fn properties(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Sche
     schemas.collect()
 }
 
-/// The members that have to be there, with the array that says so.
+/// The required members, with the array that lists them.
 pub(crate) fn required(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Id> {
     let mut names: Vec<(Arc<str>, Id)> = Vec::new();
     for node in tightest(tree, parts, "required") {
@@ -214,24 +214,24 @@ pub(crate) fn required(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Id> {
             }
         }
     }
-    // Of several arrays with a name, the first counts.
+    // If several arrays list a name, the first counts.
     names.into_iter().rev().collect()
 }
 
-/// What an object may have beside the properties that are named.
+/// What an object may contain besides its named properties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Additional {
-    /// Nothing is said, and there is a list of properties, which may be empty.
+    /// Not specified, but properties (possibly none) or required members are listed.
     Unsaid,
-    /// Nothing is said, and of properties neither; or anything, by word.
+    /// Anything: not specified, and no properties either, or explicitly.
     Any(Option<Id>),
-    /// Nothing else, by word.
+    /// Explicitly nothing.
     Nothing(Id),
     /// Values of a schema.
     Schema(Schema, Id),
 }
 
-/// What an object may have beside its properties.
+/// What an object may contain besides its properties.
 pub(crate) fn additional(tree: &Tree, parts: &Schema) -> Additional {
     let mut schemas = Vec::new();
     let mut first = None;

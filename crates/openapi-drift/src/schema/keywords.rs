@@ -1,8 +1,8 @@
-//! The keywords of OpenAPI 3.0 schemas, and what each may hold.
+//! The keywords of OpenAPI 3.0 schemas, and their valid values.
 
 use crate::document::{Id, Kind, Tree};
 
-/// Whether a keyword says nothing about which values are allowed.
+/// Whether a keyword does not constrain values.
 pub(crate) fn is_annotation(keyword: &str) -> bool {
     matches!(
         keyword,
@@ -14,7 +14,7 @@ pub(crate) fn is_annotation(keyword: &str) -> bool {
             | "externalDocs"
             | "discriminator"
             | "xml"
-            // Of JSON Schema, and without meaning here.
+            // JSON Schema keywords that have no effect here.
             | "$schema"
             | "$id"
             | "$comment"
@@ -26,7 +26,7 @@ pub(crate) fn is_annotation(keyword: &str) -> bool {
     ) || keyword.starts_with("x-")
 }
 
-/// Whether a keyword constrains values, and is one that is compared.
+/// Whether a keyword constrains values and is supported.
 pub(crate) fn is_known(keyword: &str) -> bool {
     matches!(
         keyword,
@@ -34,7 +34,7 @@ pub(crate) fn is_known(keyword: &str) -> bool {
             | "type"
             | "nullable"
             | "enum"
-            // No keyword of 3.0, yet every reader takes it as an enum of one value.
+            // Not a keyword of 3.0, but universally read as an enum of one value.
             | "const"
             | "format"
             | "pattern"
@@ -62,8 +62,8 @@ pub(crate) fn is_known(keyword: &str) -> bool {
     )
 }
 
-/// Whether a known keyword holds what the specification lets it hold. What does
-/// not constrains nothing here, and a change of it can't be decided.
+/// Whether the value of a known keyword is valid. Invalid ones are ignored, and
+/// changes to them can't be decided.
 pub(crate) fn is_well_formed(tree: &Tree, keyword: &str, value: Id) -> bool {
     let kind = tree.kind(value);
     match keyword {
@@ -76,7 +76,7 @@ pub(crate) fn is_well_formed(tree: &Tree, keyword: &str, value: Id) -> bool {
             _ => false,
         },
         "nullable" | "uniqueItems" | "readOnly" | "writeOnly" => matches!(kind, Kind::Boolean(_)),
-        // Numbers, as JSON Schema has them today, are taken as what they mean.
+        // Numbers, as in current JSON Schema, are accepted too.
         "exclusiveMinimum" | "exclusiveMaximum" => {
             matches!(kind, Kind::Boolean(_) | Kind::Number(_))
         }
@@ -106,7 +106,7 @@ fn is_type(tree: &Tree, value: Id) -> bool {
     )
 }
 
-/// The value of a keyword that is there and well-formed.
+/// The value of a keyword that is present and valid.
 pub(crate) fn keyword(tree: &Tree, schema: Id, name: &str) -> Option<Id> {
     tree.get(schema, name)
         .filter(|value| is_well_formed(tree, name, *value))

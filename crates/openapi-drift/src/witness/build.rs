@@ -1,4 +1,4 @@
-//! Whole values with something at a place in them.
+//! Builds whole values around a value at a given place.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
     schema::{Additional, Alternative, Schema, Type, additional, lower, schema, tightest},
 };
 
-/// How many values are tried.
+/// The maximum number of values to try.
 const TRIED: usize = 400;
 
 impl Sampler<'_, '_> {
@@ -18,7 +18,7 @@ impl Sampler<'_, '_> {
         match show {
             SampleHint::Values(values) => {
                 let listed = values.iter().cloned();
-                // Where none of them does, any other may.
+                // If none of these does, any other value may.
                 let others = alternatives
                     .iter()
                     .take(8)
@@ -65,7 +65,7 @@ impl Sampler<'_, '_> {
         }
     }
 
-    /// Values of some alternatives, and objects that are of two of them.
+    /// Values of some alternatives, and objects that combine two of them.
     pub(crate) fn any_of(&self, alternatives: &[Alternative]) -> Vec<Value> {
         let some = &alternatives[..alternatives.len().min(32)];
         let mut found: Vec<Value> = some.iter().flat_map(|one| self.values(one, 0)).collect();
@@ -87,7 +87,7 @@ impl Sampler<'_, '_> {
         found
     }
 
-    /// Objects with a member that is not named.
+    /// Objects with an additional member.
     fn unnamed(&self, of: &Alternative) -> Vec<Value> {
         let values: Vec<Value> = match additional(self.schemas.tree, &of.parts) {
             Additional::Schema(nodes, _) => self.any(&nodes, 0).into_iter().collect(),
@@ -117,9 +117,9 @@ impl Sampler<'_, '_> {
         values.into_iter().map(with).collect()
     }
 
-    /// Values of a schema that have a value at the end of some steps.
+    /// Values of a schema that contain `value` at the end of some steps.
     pub(crate) fn around(&self, of: &Schema, keys: &[Key], value: &Value) -> Vec<Value> {
-        // A value of some forms, of which the next step leads into one.
+        // The value must match these union forms; the next step leads into the last one.
         let is_form = |key: &&Key| matches!(key, Key::Form { .. });
         let forms: Vec<&Key> = keys.iter().take_while(is_form).collect();
         let Some((key, rest)) = keys.get(forms.len()..).and_then(<[Key]>::split_first) else {
@@ -143,7 +143,7 @@ impl Sampler<'_, '_> {
                         .properties
                         .get(name)
                         .cloned()
-                        // What is needed and not described may be anything.
+                        // A required member without a schema may be anything.
                         .or_else(|| named.required.get(name).map(|_| schema([])))
                         .or_else(|| self.others(one));
                     let Some(inner) = inner else {
@@ -178,7 +178,7 @@ impl Sampler<'_, '_> {
         found
     }
 
-    /// The schema of members that are not named.
+    /// The schema of additional members.
     fn others(&self, of: &Alternative) -> Option<Schema> {
         match additional(self.schemas.tree, &of.parts) {
             Additional::Schema(nodes, _) => Some(nodes),
@@ -196,7 +196,7 @@ impl Sampler<'_, '_> {
         value: &Value,
         found: &mut Vec<Value>,
     ) {
-        // The member itself need not be makeable: it is put in afterwards.
+        // The member itself need not be constructible: it is inserted afterwards.
         let without = [std::rc::Rc::from(name)];
         let Some(Value::Object(object)) = self.object(of, &[], &without, 0, 0) else {
             return;

@@ -1,12 +1,12 @@
-//! Formats of texts: which are checked, which imply which, and texts of each.
+//! String formats: which are validated, which imply which, and examples.
 
-/// Whether a validator here checks it.
+/// Whether the validator supports a format.
 pub(crate) fn is_checked(name: &str) -> bool {
     example(name).is_some()
 }
 
-/// Whether a format says how a text is shown or sent, and nothing of which texts
-/// there are.
+/// Whether a format only says how a string is displayed or sent, and allows every
+/// string.
 pub(crate) fn allows_all(name: &str) -> bool {
     matches!(
         name,
@@ -33,7 +33,7 @@ pub(crate) fn standard(name: &str) -> &str {
     }
 }
 
-/// Whether every text of the one format is one of the other.
+/// Whether every string of one format is valid in the other.
 pub(crate) fn implies(name: &str, other: &str) -> bool {
     let (name, other) = (standard(name), standard(other));
     name == other
@@ -47,7 +47,7 @@ pub(crate) fn implies(name: &str, other: &str) -> bool {
         )
 }
 
-/// A text of a format that is checked.
+/// A valid string for a supported format.
 pub(crate) fn example(name: &str) -> Option<&'static str> {
     Some(match standard(name) {
         "uri" | "iri" | "uri-reference" | "iri-reference" => "https://example.com/a",
@@ -70,7 +70,7 @@ pub(crate) fn example(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Texts of many forms: for each format there are some that are not of it.
+/// Various strings: for each format, some are invalid.
 pub(crate) fn odd_texts() -> impl Iterator<Item = &'static str> {
     const ODD: [&str; 21] = [
         "z",
@@ -113,7 +113,7 @@ pub(crate) fn odd_texts() -> impl Iterator<Item = &'static str> {
         .chain(FORMATS.into_iter().filter_map(example))
 }
 
-/// Whether a text is base64, as the format `byte` has it.
+/// Whether a string is base64, as in the format `byte`.
 pub(crate) fn is_base64(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
     let padding = text.len() - unpadded.len();

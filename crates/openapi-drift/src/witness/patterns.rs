@@ -1,26 +1,25 @@
-//! Texts that match a pattern.
+//! Generates strings that match a pattern.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Literal};
 
-/// The longest text that is made.
+/// The maximum length of a generated string.
 const LONGEST: usize = 10_000;
 
 fn parse(pattern: &str) -> Option<Hir> {
     if pattern.len() > super::validate::LONGEST_PATTERN {
         return None;
     }
-    // Patterns are written by strangers: nesting is limited.
+    // Patterns are untrusted: limit the nesting.
     let mut parser = regex_syntax::ParserBuilder::new().nest_limit(50).build();
     parser.parse(pattern).ok()
 }
 
-/// Whether texts can be matched with a pattern here.
+/// Whether a pattern is supported.
 pub(crate) fn is_matched(pattern: &str) -> bool {
     parse(pattern).is_some()
 }
 
-/// Whether every text matches: nothing has to be there, and nothing is asked of
-/// what is around.
+/// Whether every string matches: nothing is required, and there are no anchors.
 pub(crate) fn matches_all(pattern: &str) -> bool {
     parse(pattern).is_some_and(|hir| {
         let properties = hir.properties();
@@ -28,7 +27,7 @@ pub(crate) fn matches_all(pattern: &str) -> bool {
     })
 }
 
-/// Texts that are likely to match, short ones first, some of about a length.
+/// Strings that probably match, short ones first, some of about the given length.
 pub(crate) fn texts(pattern: &str, length: usize) -> Vec<String> {
     let Some(hir) = parse(pattern) else {
         return Vec::new();
@@ -44,7 +43,7 @@ pub(crate) fn texts(pattern: &str, length: usize) -> Vec<String> {
     texts
 }
 
-/// Appends a text that matches; false if it would be too long.
+/// Appends a matching string; false if it would be too long.
 fn write(hir: &Hir, repeat: usize, text: &mut String) -> bool {
     if text.len() > LONGEST {
         return false;
@@ -90,7 +89,7 @@ fn write(hir: &Hir, repeat: usize, text: &mut String) -> bool {
     }
 }
 
-/// A letter or digit of a range if it has one, for people.
+/// A readable character of a range, if it has one.
 fn liked(range: &regex_syntax::hir::ClassUnicodeRange) -> char {
     ['a', 'A', '0', ' ']
         .into_iter()

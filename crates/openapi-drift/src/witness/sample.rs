@@ -1,4 +1,4 @@
-//! Values that a schema allows.
+//! Generates values that a schema allows.
 
 use std::rc::Rc;
 
@@ -15,16 +15,16 @@ use crate::{
     },
 };
 
-/// How deep a value may be.
+/// The maximum nesting of a value.
 const DEPTH: usize = 24;
 
-/// The longest text, list or object that is made.
+/// The maximum length of a generated string, array or object.
 pub(crate) const LONGEST: usize = 2_000_000;
 
-/// The most values that one value holds.
+/// The maximum number of values inside one value.
 const LARGEST: usize = 100_000;
 
-/// Makes values of one document's schemas.
+/// Generates values for the schemas of one document.
 pub(crate) struct Sampler<'a, 'b> {
     pub(crate) schemas: &'b Schemas<'a>,
     pub(crate) direction: Direction,
@@ -32,13 +32,13 @@ pub(crate) struct Sampler<'a, 'b> {
 }
 
 impl Sampler<'_, '_> {
-    /// The simplest value of a schema that could be made.
+    /// The simplest value of a schema that could be generated.
     pub(crate) fn any(&self, of: &Schema, depth: usize) -> Option<Value> {
         if depth > DEPTH {
             return None;
         }
         let expanded = self.schemas.expand(of);
-        // Not null, where there is something better.
+        // Null only as a last resort.
         let order = [
             Type::String,
             Type::Number,
@@ -57,7 +57,7 @@ impl Sampler<'_, '_> {
         })
     }
 
-    /// The simplest value of an alternative that could be made.
+    /// The simplest value of an alternative that could be generated.
     pub(crate) fn of_alternative(&self, of: &Alternative, depth: usize) -> Option<Value> {
         match (self.schemas.enumerated(of), of.kind) {
             (None, Type::String) => self.texts(of).next().map(Value::from),
@@ -69,8 +69,8 @@ impl Sampler<'_, '_> {
         }
     }
 
-    /// Some values of an alternative, the simplest first. They need not be
-    /// allowed by all that the schema says.
+    /// Some values of an alternative, the simplest first. They may violate other parts
+    /// of the schema.
     pub(crate) fn values(&self, of: &Alternative, depth: usize) -> Vec<Value> {
         let tree = self.schemas.tree;
         if let Some(list) = self.schemas.enumerated(of) {
@@ -96,7 +96,7 @@ impl Sampler<'_, '_> {
                 if depth > 0 {
                     return smallest.into_iter().collect();
                 }
-                // What has more members may be something else.
+                // An object with more members may match differently.
                 let named = self.schemas.named(&of.parts);
                 let names: Vec<Rc<str>> = named
                     .properties
@@ -135,7 +135,7 @@ impl Sampler<'_, '_> {
             })
     }
 
-    /// A text, list or object of a length.
+    /// A string, array or object of a given length.
     pub(crate) fn of_length(&self, of: &Alternative, length: usize, depth: usize) -> Vec<Value> {
         let tree = self.schemas.tree;
         if length > LONGEST {
@@ -178,7 +178,7 @@ impl Sampler<'_, '_> {
         schema(tightest(self.schemas.tree, &of.parts, "items"))
     }
 
-    /// A list of a length.
+    /// An array of a given length.
     pub(crate) fn list(&self, of: &Alternative, length: usize, depth: usize) -> Option<Value> {
         if length == 0 {
             return Some(json!([]));
@@ -204,7 +204,7 @@ impl Sampler<'_, '_> {
         tightest(tree, &of.parts, "uniqueItems").any(|id| tree.boolean(id) == Some(true))
     }
 
-    /// Values of a schema of which no two are equal.
+    /// Distinct values of a schema.
     fn different(&self, of: &Schema, count: usize, depth: usize) -> Vec<Value> {
         let expanded = self.schemas.expand(of);
         let mut found: Vec<Value> = Vec::new();
@@ -233,14 +233,14 @@ impl Sampler<'_, '_> {
         found
     }
 
-    /// A list with two equal items.
+    /// An array with two equal items.
     pub(crate) fn twice(&self, of: &Alternative, depth: usize) -> Option<Value> {
         let length = least(self.schemas.tree, of, "minItems").max(2);
         let first = self.any(&self.items(of), depth + 1)?;
         Some(Value::Array(vec![first; length.min(LONGEST)]))
     }
 
-    /// An object with and without some members, and with so many at least.
+    /// An object with and without some members, and with at least `count` members.
     pub(crate) fn object(
         &self,
         of: &Alternative,
@@ -283,7 +283,7 @@ impl Sampler<'_, '_> {
             let others = match additional(tree, &of.parts) {
                 Additional::Any(_) => schema([]),
                 Additional::Schema(nodes, _) => nodes,
-                // In a response more may come than what is named.
+                // Responses may contain unnamed members.
                 Additional::Unsaid if self.direction == Direction::Response => schema([]),
                 Additional::Unsaid | Additional::Nothing(_) => return None,
             };
@@ -294,7 +294,7 @@ impl Sampler<'_, '_> {
                 }
             }
         }
-        // Where a discriminator leads to this form, its property has a value for it.
+        // If a discriminator selects this form, set its property to the right value.
         if let Some((property, value)) = self.schemas.tag_of(of)
             && let Some(member) = object.get_mut(&*property)
             && let Some(nodes) = named.get(&property)
@@ -328,7 +328,7 @@ impl Sampler<'_, '_> {
     }
 }
 
-/// How many values a value holds, itself included.
+/// The number of values inside a value, including itself.
 fn size(value: &Value) -> usize {
     match value {
         Value::Array(items) => items.iter().map(size).sum::<usize>() + 1,
@@ -337,7 +337,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// The least length or count.
+/// The minimum length or count.
 fn least(tree: &Tree, of: &Alternative, name: &str) -> usize {
     let bound = lower(tree, &of.parts, name);
     let least = bound.and_then(|bound| bound.value.to_i128()).unwrap_or(0);
@@ -346,7 +346,7 @@ fn least(tree: &Tree, of: &Alternative, name: &str) -> usize {
         .min(LONGEST + 1)
 }
 
-/// Numbers in an interval, whole ones first.
+/// Numbers in a range, integers first.
 fn number_values(tree: &Tree, of: &Alternative) -> Vec<Value> {
     let low = lower(tree, &of.parts, "minimum");
     let high = upper(tree, &of.parts, "maximum");
@@ -395,7 +395,7 @@ fn number_values(tree: &Tree, of: &Alternative) -> Vec<Value> {
     found.iter().map(value_of).collect()
 }
 
-/// The names of a list as the sampler takes them.
+/// Converts a list of names for the sampler.
 pub(crate) fn names(names: &[std::sync::Arc<str>]) -> Vec<Rc<str>> {
     names.iter().map(|name| Rc::from(&**name)).collect()
 }

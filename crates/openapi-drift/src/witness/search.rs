@@ -1,4 +1,4 @@
-//! The search for an exchange that shows a difference.
+//! Searches for an exchange that shows a difference.
 
 use serde_json::Value;
 
@@ -13,20 +13,20 @@ use crate::{
     schema::{Alternative, Schema, Schemas, Type, schema, tightest},
 };
 
-/// How many values are tried for one witness.
+/// The maximum number of values to try for one witness.
 const TRIED: usize = 2_000;
 
-/// Validates values by both documents.
+/// Validates values against both documents.
 pub(crate) struct Validators<'a> {
     old: &'a Schemas<'a>,
     new: &'a Schemas<'a>,
     known: [Known; 2],
 }
 
-/// What was looked for, and what was found.
+/// The result of a search.
 pub(crate) struct Search {
     pub(crate) witness: Option<Witness>,
-    /// How many values of the accepting side were tried.
+    /// The number of tried values that the accepting side allows.
     pub(crate) tried: usize,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Validators<'a> {
         }
     }
 
-    /// Whether a side allows a value; none if that takes too long.
+    /// Whether a side allows a value; `None` if that takes too long.
     pub(crate) fn allows(
         &self,
         side: Side,
@@ -61,7 +61,8 @@ impl<'a> Validators<'a> {
         validation.allows(schema, value)
     }
 
-    /// Whether a side allows a scalar that is written as text, whatever its type is.
+    /// Whether a side allows a scalar that is serialized as text, in any of its
+    /// readings.
     pub(crate) fn allows_text(
         &self,
         side: Side,
@@ -76,7 +77,7 @@ impl<'a> Validators<'a> {
         Some(is_allowed)
     }
 
-    /// A value as a side reads it where scalars on the surface are written as text.
+    /// A value as a side parses it if its scalars are serialized as text.
     fn read(&self, side: Side, schema: &Schema, body: &Body, value: &Value) -> Value {
         self.read_at(side, schema, body, value, 0)
     }
@@ -128,7 +129,7 @@ impl<'a> Validators<'a> {
         }
     }
 
-    /// Some values that alternatives of a side allow.
+    /// Some values that a side's alternatives allow.
     pub(crate) fn samples(
         &self,
         side: Side,
@@ -143,7 +144,7 @@ impl<'a> Validators<'a> {
         sampler.any_of(alternatives)
     }
 
-    /// Looks for an exchange that shows a difference of an effect.
+    /// Searches for an exchange that shows a difference with an effect.
     pub(crate) fn witness(&self, context: &ValueContext, effect: Effect) -> Search {
         let body: &Body = &context.place.body;
         let (accepted_by, refused_by, objects) = match (body.direction, effect) {
@@ -218,8 +219,7 @@ impl<'a> Validators<'a> {
         Some(())
     }
 
-    /// The same place, where a difference may be seen in any value: of all forms, where
-    /// the forms of a `oneOf` overlap.
+    /// The same place, if any value may show the difference.
     pub(crate) fn whole(&self, context: &ValueContext) -> ValueContext {
         let old = self.old.expand(&context.schemas.0);
         let new = self.new.expand(&context.schemas.1);
@@ -234,8 +234,8 @@ impl<'a> Validators<'a> {
         whole
     }
 
-    /// Whether certainly no value feels a difference: both sides list their values,
-    /// and each of them is allowed by both or by none.
+    /// Whether a difference certainly has no effect: both sides list their values, and
+    /// allow or refuse the same ones.
     pub(crate) fn is_without_effect(&self, context: &ValueContext) -> bool {
         if context.place.is_inexact || context.old.is_empty() || context.new.is_empty() {
             return false;
@@ -264,7 +264,7 @@ impl<'a> Validators<'a> {
     }
 }
 
-/// The scalars that a text can be read as.
+/// The scalars that a text can be parsed as.
 fn readings(value: &Value) -> Vec<Value> {
     let Some(text) = wire_text(value) else {
         return vec![value.clone()];
@@ -282,5 +282,5 @@ fn readings(value: &Value) -> Vec<Value> {
     readings
 }
 
-/// How many values are looked at one by one.
+/// The maximum number of values to check individually.
 const FEW: usize = 1000;

@@ -1,8 +1,8 @@
-//! Whether a schema of a document allows a value.
+//! Validates values against a schema of a document.
 //!
-//! The document is read as it is: only the schemas that a value meets are looked at,
-//! which is what makes this fast for large documents. Formats and patterns are left
-//! to a JSON Schema validator.
+//! The document is used as it is: only the schemas that apply to a value are
+//! visited, which keeps this fast for large documents. Formats and patterns are
+//! delegated to a JSON Schema validator.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,25 +20,25 @@ use crate::{
     schema::{Additional, Listed, Schemas, Type, additional, integer_format, keyword, schema},
 };
 
-/// How objects are read.
+/// How unnamed members of objects are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Objects {
-    /// Members that no schema names are allowed, unless something forbids them.
+    /// They are allowed, unless something forbids them.
     Open,
-    /// They are not, unless the document says so.
+    /// They are refused, unless the document allows them.
     Closed,
 }
 
-/// The longest pattern that values are matched with.
+/// The maximum length of a pattern.
 pub(super) const LONGEST_PATTERN: usize = 2_000;
 
-/// How many schemas are looked at for one value.
+/// The maximum number of schemas to visit for one value.
 const STEPS: usize = 200_000;
 
-/// How deep schemas are followed.
+/// The maximum depth of schemas to follow.
 const DEPTH: usize = 400;
 
-/// What is known of one document from earlier values.
+/// Cached data of one document.
 #[derive(Default)]
 pub(super) struct Known {
     patterns: RefCell<HashMap<Id, Option<Rc<Validator>>>>,
@@ -46,7 +46,7 @@ pub(super) struct Known {
     lists: RefCell<HashMap<Id, Rc<HashSet<Listed>>>>,
 }
 
-/// The members of an object that schemas have named.
+/// The members of an object that schemas name.
 #[derive(Clone, Debug, Default)]
 struct Named {
     names: HashSet<Rc<str>>,
@@ -58,25 +58,24 @@ impl Named {
     }
 }
 
-/// Not decided: too many schemas, or too deep.
+/// Undecided: too many schemas, or too deep.
 #[derive(Clone, Copy, Debug)]
 struct Beyond;
 
-/// The named members if the value is allowed, none if it is not.
+/// The named members if the value is allowed, `None` if it is not.
 type Outcome = Result<Option<Rc<Named>>, Beyond>;
 
-/// What is known of a value against a schema.
+/// Cached results by schema and value.
 type Seen = HashMap<(Id, *const Value), Option<Rc<Named>>>;
 
-/// One value against the schemas of a document.
+/// The validation of one value against the schemas of a document.
 pub(super) struct Validation<'v, 'a> {
     pub(super) schemas: &'v Schemas<'a>,
     pub(super) direction: Direction,
     pub(super) objects: Objects,
     pub(super) known: &'v Known,
     left: Cell<usize>,
-    /// Of each schema and value: schemas may share parts in more ways than can be
-    /// walked.
+    /// Avoids repeated work: shared parts can be reached in exponentially many ways.
     seen: RefCell<Seen>,
 }
 
@@ -97,12 +96,12 @@ impl<'v, 'a> Validation<'v, 'a> {
         }
     }
 
-    /// Whether all of some schemas allow a value. None if that takes too long.
+    /// Whether all of some schemas allow a value. `None` if that takes too long.
     pub(super) fn allows(&self, nodes: &[Id], value: &Value) -> Option<bool> {
         self.at(nodes, value, 0).ok()
     }
 
-    /// A value of its own: a body, a member, an item.
+    /// Validates a whole value: a body, a member or an item.
     fn at(&self, nodes: &[Id], value: &Value, depth: usize) -> Result<bool, Beyond> {
         let is_closed = self.objects == Objects::Closed && value.is_object() && self.closed(nodes);
         if self.all_at(nodes, value, is_closed, depth)? {
@@ -111,7 +110,7 @@ impl<'v, 'a> Validation<'v, 'a> {
         if let ([node], true) = (nodes, is_closed)
             && let Ok(target) = resolve(self.schemas.tree, *node)
         {
-            // What extends the schema names more.
+            // Schemas that extend this one name more members.
             for kind in self.schemas.kinds(target) {
                 if self.all_at(&[kind], value, true, depth)? {
                     return Ok(true);
@@ -145,8 +144,8 @@ impl<'v, 'a> Validation<'v, 'a> {
         Ok(names.all(|name| named.names.contains(name.as_str())))
     }
 
-    /// Whether what no object of a schema names is refused: some say what they have,
-    /// and none may have anything.
+    /// Whether unnamed members are refused: at least one object alternative lists its
+    /// properties, and none is free-form.
     fn closed(&self, nodes: &[Id]) -> bool {
         let expanded = self.schemas.expand(&schema(nodes.iter().copied()));
         let objects = expanded.alternatives.iter();
@@ -159,9 +158,9 @@ impl<'v, 'a> Validation<'v, 'a> {
                 .any(|one| matches!(one, Additional::Unsaid | Additional::Nothing(_)))
     }
 
-    /// One schema as a condition on a value of which others may speak, too.
+    /// Validates a value against one schema, which may be one of several that apply.
     fn here(&self, node: Id, value: &Value, depth: usize) -> Outcome {
-        // What leads nowhere says nothing; the comparison has to.
+        // An unresolvable reference is no constraint here; the comparison reports it.
         let Ok(id) = resolve(self.schemas.tree, node) else {
             return Ok(Some(Rc::default()));
         };
@@ -307,8 +306,8 @@ impl<'v, 'a> Validation<'v, 'a> {
         }
     }
 
-    /// A validator of a pattern. A pattern that can't be matched in time that is
-    /// linear in the text is left out, on both sides alike.
+    /// The validator of a pattern. Patterns that can't be matched in linear time are
+    /// ignored, on both sides alike.
     fn pattern(&self, id: Id) -> Option<Rc<Validator>> {
         let mut known = self.known.patterns.borrow_mut();
         let validator = known.entry(id).or_insert_with(|| {
@@ -358,7 +357,7 @@ impl<'v, 'a> Validation<'v, 'a> {
         let format = of("format").and_then(|format| tree.string(format));
         is_above
             && is_below
-            // Numbers, as JSON Schema has them today.
+            // Numbers, as in current JSON Schema.
             && limit("exclusiveMinimum").is_none_or(|least| number > *least)
             && limit("exclusiveMaximum").is_none_or(|most| number < *most)
             && limit("multipleOf").is_none_or(|step| number.is_multiple_of(step))
@@ -381,7 +380,7 @@ impl<'v, 'a> Validation<'v, 'a> {
         }
         if let Some(schema) = keyword(tree, id, "items") {
             for (index, item) in items.iter().enumerate() {
-                // Long lists are made of one value.
+                // Skip repeated items: long arrays repeat one value.
                 if index > 0 && items.get(index - 1) == Some(item) {
                     continue;
                 }
@@ -421,7 +420,7 @@ impl<'v, 'a> Validation<'v, 'a> {
                 if !members.contains_key(name) {
                     return Ok(false);
                 }
-                // What is needed is named, even where nothing is said of it.
+                // A required member counts as named even without a schema.
                 named.names.insert(name.into());
             }
         }
@@ -447,7 +446,7 @@ impl<'v, 'a> Validation<'v, 'a> {
         Ok(true)
     }
 
-    /// Whether a property travels in the other direction alone.
+    /// Whether a property is only sent in the other direction.
     fn is_one_way(&self, property: Id) -> bool {
         let tree = self.schemas.tree;
         let target = resolve(tree, property).unwrap_or(property);
@@ -459,7 +458,7 @@ impl<'v, 'a> Validation<'v, 'a> {
     }
 }
 
-/// Whether a value is of a JSON Schema type.
+/// Whether a value has a JSON Schema type.
 fn is_of_type(name: &str, value: &Value) -> bool {
     match (name, value) {
         ("null", Value::Null)
@@ -477,7 +476,7 @@ fn is_of_type(name: &str, value: &Value) -> bool {
     }
 }
 
-/// A value in the form in which lists are compared.
+/// A value in the form that enums are compared in.
 fn listed(value: &Value) -> Listed {
     match value {
         Value::String(text) => Listed::Text(text.as_str().into()),
@@ -491,9 +490,9 @@ fn listed(value: &Value) -> Listed {
     }
 }
 
-/// The same text as [`Tree::canonical_text`] has for the value.
+/// The same text as [`Tree::canonical_text`] for the value.
 fn canonical(value: &Value) -> String {
-    // Exact, as it is read from the text that is written.
+    // Exact, because it is parsed from the text that is written.
     Tree::parse(&value.to_string()).map_or_else(
         |_| value.to_string(),
         |tree| tree.canonical_text(crate::document::ROOT),

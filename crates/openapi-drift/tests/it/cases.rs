@@ -1,5 +1,5 @@
-//! Whole documents with one change: the given ones, the same backwards, and
-//! others like them.
+//! Whole documents with one change: the given cases, the same cases in reverse, and
+//! similar ones.
 
 use std::collections::BTreeSet;
 
@@ -12,23 +12,23 @@ use crate::{
     validator::wrong_witness,
 };
 
-/// Cases in which the comparison and the expectation differ, each with the
-/// reason why the expectation stands. One that comes out as expected has to go.
+/// Cases that deviate from the expectation, each with the reason why the expectation
+/// stands. An entry that no longer deviates must be removed.
 const DISPUTED: &[(&str, &str)] = &[];
 
-/// What is expected of a comparison.
+/// The expected result of a comparison.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
-    /// A verdict, or one of `harmless` (non-breaking or less), `gates` (breaking
-    /// or undecided), `not-breaking`, `not-clean` (anything but none and docs-only).
+    /// A verdict, or one of `harmless` (non-breaking or less), `gates` (breaking or
+    /// undecided), `not-breaking`, `not-clean` (anything but none and docs-only).
     pub(crate) verdict: String,
-    /// The rules of all findings but documentation.
+    /// The rules of all findings except documentation.
     pub(crate) rules: Option<Vec<String>>,
-    /// A rule on documentation.
+    /// A documentation rule.
     pub(crate) docs: Option<String>,
     /// A pointer that some finding has.
     pub(crate) at: Option<String>,
-    /// A part of some finding's reason.
+    /// Part of some finding's reason.
     pub(crate) says: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Expected {
         }
     }
 
-    /// How a report differs.
+    /// How a report deviates from the expectation.
     pub(crate) fn differences(&self, report: &Report) -> Vec<String> {
         let mut differences = Vec::new();
         let verdict = report.verdict;
@@ -99,7 +99,8 @@ impl Expected {
     }
 }
 
-/// Everything that is wrong with one comparison, the rules on all reports included.
+/// All errors in one comparison, including violations of what holds for every
+/// report.
 pub(crate) fn judge(
     name: &str,
     old: &Value,
@@ -136,15 +137,14 @@ pub(crate) fn judge(
     ))
 }
 
-/// Whether a name, or a group of names that begin alike, is disputed.
+/// Whether a disputed name covers a case or one of its variants.
 fn covers(disputed: &str, name: &str) -> bool {
     name.strip_prefix(disputed).is_some_and(|rest| {
         rest.is_empty() || rest.starts_with(" as ") || rest.starts_with(" in a ")
     })
 }
 
-/// Fails with all differences that are not disputed, and with all disputes that
-/// are none.
+/// Fails with all undisputed errors, and with all disputes that no longer apply.
 pub(crate) fn settle(disputed: &[(&str, &str)], differences: &[(String, Option<String>)]) {
     let is_disputed = |name: &str| disputed.iter().any(|(known, _)| covers(known, name));
     let mut failed: Vec<String> = differences
@@ -229,7 +229,7 @@ fn the_given_cases_backwards() {
     settle(&[], &results);
 }
 
-/// Whole documents, in both directions of time.
+/// Disputed whole documents, in either direction.
 const DISPUTED_DOCUMENTS: &[(&str, &str)] = &[(
     "servers-named-for-the-first-time",
     "where no server was named, clients were told the address elsewhere",
@@ -291,8 +291,7 @@ fn document_cases() -> Vec<DocumentCase> {
         .collect()
 }
 
-/// Pairs made from public reports about other tools, each with the verdicts that are
-/// right.
+/// Pairs from public bug reports about other tools, each with the correct verdicts.
 #[test]
 fn public_reports() {
     let cases = read("cases/public.json");
@@ -300,7 +299,7 @@ fn public_reports() {
     assert_eq!(cases.len(), 106);
     let mut failed = Vec::new();
     for case in &cases {
-        // As text: the order of members is a part of some cases.
+        // As text: in some cases the order of members matters.
         let report = compare_texts(case.old.get(), case.new.get());
         if !case.right.contains(&report.verdict.to_string()) {
             failed.push(format!(
@@ -354,7 +353,7 @@ fn every_rule_has_a_case() {
     assert!(unknown.is_empty(), "expected, and no rule: {unknown:?}");
 }
 
-/// The checks above can fail.
+/// Verifies that the checks above can fail.
 #[test]
 fn an_expectation_that_is_not_met_is_a_difference() {
     let old = read_json("drift-cases/base.json");

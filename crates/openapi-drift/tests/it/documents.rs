@@ -1,11 +1,11 @@
-//! The documents that tests begin with, and how they are compared.
+//! The base documents of the tests, and helpers to compare them.
 
 use std::{fs, path::Path};
 
 use openapi_drift::{Document, Report, Wire, compare};
 use serde_json::{Value, json};
 
-/// A file below `tests/`.
+/// Reads a file in `tests/`.
 pub(crate) fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
@@ -28,7 +28,7 @@ pub(crate) fn compare_values(old: &Value, new: &Value) -> Report {
     compare_texts(&old.to_string(), &new.to_string())
 }
 
-/// The rules of all findings but documentation, sorted.
+/// The rules of all findings except documentation, sorted.
 pub(crate) fn rules_on_the_wire(report: &Report) -> Vec<&'static str> {
     let mut rules: Vec<_> = report
         .findings
@@ -40,7 +40,7 @@ pub(crate) fn rules_on_the_wire(report: &Report) -> Vec<&'static str> {
     rules
 }
 
-/// One line for each finding, for messages.
+/// One line per finding, for failure messages.
 pub(crate) fn shown(report: &Report) -> String {
     let mut text = report.verdict.to_string();
     for finding in &report.findings {
@@ -55,11 +55,12 @@ pub(crate) fn shown(report: &Report) -> String {
     text
 }
 
-/// Where a schema stands in the only operation of a document.
+/// The pointer of a schema in the only operation of a document.
 pub(crate) const REQUEST: &str = "/paths/~1a/post/requestBody/content/application~1json/schema";
 pub(crate) const RESPONSE: &str = "/paths/~1a/post/responses/200/content/application~1json/schema";
 
-/// A document of one operation, with the schemas of its request and its success.
+/// A document with one operation and these schemas for its request and its success
+/// response.
 pub(crate) fn document(request: &Value, response: &Value, components: &Value) -> Value {
     json!({
         "openapi": "3.0.3",

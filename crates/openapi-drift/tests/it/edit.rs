@@ -1,8 +1,8 @@
-//! Changes of JSON values, as data.
+//! Edits of JSON values, as data.
 
 use serde_json::Value;
 
-/// Applies edits in the manner of JSON Patch: `["add", pointer, value]`,
+/// Applies edits similar to JSON Patch: `["add", pointer, value]`,
 /// `["replace", pointer, value]`, `["remove", pointer]`, `["move", from, to]`.
 pub(crate) fn apply(document: &mut Value, edits: &Value) {
     for edit in edits.as_array().into_iter().flatten() {
@@ -27,14 +27,14 @@ pub(crate) fn apply(document: &mut Value, edits: &Value) {
     }
 }
 
-/// The pointer of what is around, and the last name, unescaped.
+/// The pointer of the parent, and the last name, unescaped.
 fn split(pointer: &str) -> (&str, String) {
     let (around, name) = pointer.rsplit_once('/').unwrap();
     (around, name.replace("~1", "/").replace("~0", "~"))
 }
 
-/// An array's item is put before the one that is there; `-` is the end. An
-/// object's member is set.
+/// Inserts an array item before the index (`-` is the end), or sets an object
+/// member.
 pub(crate) fn put(document: &mut Value, pointer: &str, value: Value) {
     let (around, name) = split(pointer);
     let around = document
@@ -60,7 +60,7 @@ pub(crate) fn take(document: &mut Value, pointer: &str) -> Value {
     .unwrap_or_else(|| panic!("nothing at {pointer}"))
 }
 
-/// A member's name as a part of a pointer.
+/// Escapes a member's name for a pointer.
 pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

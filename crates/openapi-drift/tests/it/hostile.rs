@@ -1,5 +1,5 @@
-//! Documents that are broken, huge, or made to hurt: each pair ends in an answer
-//! or an error, soon.
+//! Documents that are broken, huge or malicious: each pair must quickly end in a
+//! report or an error.
 
 use std::{
     collections::BTreeMap,
@@ -22,11 +22,11 @@ use crate::{
 mod generated;
 mod keywords;
 
-/// After how long a comparison counts as one that never ends, also on a machine that
-/// builds something else. How fast it is, is the benchmarks' business.
+/// After this time a comparison counts as hanging, even on a busy machine. Speed is
+/// measured by the benchmarks.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// What came of a pair.
+/// The outcome of a comparison.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     Compared(Box<Report>),
@@ -34,7 +34,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// The verdict, if it was compared.
+    /// The verdict, if the documents were compared.
     fn verdict(&self) -> Option<Verdict> {
         match self {
             Self::Compared(report) => Some(report.verdict),
@@ -70,16 +70,16 @@ impl Outcome {
     }
 }
 
-/// Compares in a thread like any other, with the stack that such a thread has.
+/// Compares in a thread with the default stack size.
 ///
 /// # Panics
 ///
-/// It panicked, or never ended.
+/// The comparison panics or hangs.
 pub(crate) fn compared(name: &str, old: &str, new: &str) -> Outcome {
     let (sender, receiver) = mpsc::channel();
     let (old, new) = (old.to_owned(), new.to_owned());
     let started = Instant::now();
-    // A stack that overflows ends the process, and says no more than the name.
+    // A stack overflow aborts the process and reports only the thread name.
     let named = thread::Builder::new().name(name.to_owned());
     let spawned = named.spawn(move || {
         let outcome = Document::parse("old.json", &old)
@@ -108,8 +108,8 @@ pub(crate) fn compared(name: &str, old: &str, new: &str) -> Outcome {
     }
 }
 
-/// Both documents against themselves and each other. Of two that differ, and can
-/// be read, it may not be said that nothing changed.
+/// Compares both documents with themselves and each other. Different, readable
+/// documents must never be reported as unchanged.
 pub(crate) fn both_ways(name: &str, old: &str, new: &str) {
     for (what, text) in [("old", old), ("new", new)] {
         let outcome = compared(&format!("{name}: {what} with itself"), text, text);
@@ -148,8 +148,8 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Every file of the corpus with itself, and with a harmless document both ways.
-/// What is said of them is kept, for people to read.
+/// Compares every file of the corpus with itself, and with a harmless document both
+/// ways. A snapshot keeps the results for review.
 #[test]
 fn the_corpus() {
     let harmless = document(
@@ -160,7 +160,7 @@ fn the_corpus() {
     let harmless = harmless.to_string();
     let files = corpus();
     assert!(files.len() > 200, "{}", files.len());
-    // Files of which the same is said are listed together.
+    // Files with the same result are listed together.
     let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, bytes) in files {
         let text = String::from_utf8(bytes).unwrap();
@@ -176,7 +176,7 @@ fn the_corpus() {
         let new = compared(&name, &harmless, &text);
         let old = compared(&name, &text, &harmless);
         for outcome in [&old, &new] {
-            // They differ at least in the title of the document.
+            // At least the document titles differ.
             assert_ne!(outcome.verdict(), Some(Verdict::None), "{name}");
         }
         let outcome = format!("  new: {}\n  old: {}\n", new.shown(), old.shown());
@@ -188,7 +188,7 @@ fn the_corpus() {
     insta::assert_snapshot!("corpus", said.collect::<String>());
 }
 
-/// Bytes that are no UTF-8 never reach the library, as its text is a `&str`.
+/// Invalid UTF-8 never reaches the library, which takes a `&str`.
 #[test]
 fn a_document_cut_anywhere_is_unreadable() {
     let whole = read("drift-cases/base.json");
@@ -200,7 +200,7 @@ fn a_document_cut_anywhere_is_unreadable() {
             assert!(matches!(outcome, Outcome::Unreadable(_)), "cut at {at}");
         }
     }
-    // What is behind the document's last brace is no part of it.
+    // Whatever follows the last brace is not part of the document.
     assert_eq!(
         compared("whole", &whole, whole.trim_end()).verdict(),
         Some(Verdict::None)
@@ -224,7 +224,7 @@ fn unreadable_says_which_document() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
-    /// Bytes that are other bytes now, were lost, or were doubled.
+    /// Replaces, deletes or inserts characters.
     #[test]
     fn damaged_documents_end_in_an_answer(
         damage in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4_u8), 1..4)

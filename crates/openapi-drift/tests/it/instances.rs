@@ -1,12 +1,11 @@
-//! Values at the edges of a schema: those that it just allows, and those that it
-//! just refuses.
+//! Values at the limits of a schema: just allowed, or just refused.
 
 use serde_json::{Map, Value, json};
 
-/// The most values that are made for a part of a schema.
+/// The maximum number of values to make for a part of a schema.
 const SOME: usize = 30;
 
-/// Values for a schema of a document; the likely ones first, none twice.
+/// Values for a schema of a document, the most likely first, without duplicates.
 pub(crate) fn samples(document: &Value, schema: &Value, depth: usize) -> Vec<Value> {
     let schema = merged(document, schema, 8);
     let mut found = vec![typical(document, &schema, depth + 2)];
@@ -51,7 +50,7 @@ pub(crate) fn samples(document: &Value, schema: &Value, depth: usize) -> Vec<Val
     unique
 }
 
-/// A schema without references and `allOf` at its top.
+/// A schema with top-level references and `allOf` merged.
 fn merged(document: &Value, schema: &Value, depth: usize) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document
@@ -90,7 +89,7 @@ fn merged(document: &Value, schema: &Value, depth: usize) -> Value {
     whole
 }
 
-/// A value that the schema allows, where that is easy.
+/// A value that the schema allows, if one is easy to find.
 pub(crate) fn typical(document: &Value, schema: &Value, depth: usize) -> Value {
     let schema = merged(document, schema, 8);
     if let Some(first) = schema["enum"].get(0) {
@@ -106,7 +105,7 @@ pub(crate) fn typical(document: &Value, schema: &Value, depth: usize) -> Value {
         }
     }
     match schema["type"].as_str() {
-        // A schema that needs itself has no values at all.
+        // A schema that requires itself allows no value.
         Some("array") if depth == 0 => json!([]),
         Some("object") if depth == 0 => json!({}),
         Some("string") => texts(&schema).swap_remove(0),
@@ -150,7 +149,7 @@ pub(crate) fn typical(document: &Value, schema: &Value, depth: usize) -> Value {
     }
 }
 
-/// So many items, different ones where there are.
+/// An array of `count` items, distinct if possible.
 fn several(document: &Value, items: &Value, count: usize, depth: usize) -> Value {
     if count == 0 {
         return json!([]);
@@ -294,7 +293,7 @@ fn objects(document: &Value, schema: &Value, depth: usize) -> Vec<Value> {
         let mut object = whole.clone();
         object.as_object_mut().unwrap().remove(name);
         found.push(object);
-        // The property alone beside what is needed.
+        // The property with only the required ones.
         let mut small = only.clone();
         small.insert(name.clone(), typical(document, property, depth - 1));
         found.push(small.into());

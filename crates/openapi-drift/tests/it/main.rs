@@ -1,5 +1,4 @@
-//! What the comparison says, judged by expectations and a validator that do not
-//! come from its authors.
+//! Checks comparisons against independent expectations and an independent validator.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What has to hold for all documents: random ones, with random changes.
+//! Properties that hold for all documents, tested with random schemas and changes.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -19,7 +19,7 @@ use crate::{
     validator::{Reading, validator, wrong_witness},
 };
 
-/// The same cases on every run; `PROPTEST_CASES` asks for so many others.
+/// The same cases on every run; `PROPTEST_CASES` requests that many random ones.
 fn config(cases: u32) -> ProptestConfig {
     let more = std::env::var("PROPTEST_CASES")
         .ok()
@@ -61,7 +61,7 @@ impl Way {
     }
 }
 
-/// A random schema and the same after up to three random changes.
+/// A random schema, and the result of up to three random changes.
 fn pair() -> impl Strategy<Value = (Value, Value)> {
     (root(), proptest::collection::vec(any::<Index>(), 1..4)).prop_map(|(old, changes)| {
         let mut new = old.clone();
@@ -75,13 +75,13 @@ fn pair() -> impl Strategy<Value = (Value, Value)> {
     })
 }
 
-/// Values of both schemas and around them.
+/// Values of both schemas, and near misses.
 fn values_of(old: &Value, new: &Value) -> Vec<Value> {
     let of = |root: &Value| samples(&Way::Request.document(root), &root["schema"], 3);
     [of(old), of(new)].concat()
 }
 
-/// What a comparison says against what values say.
+/// Checks a comparison against the validity of sample values.
 fn judged(way: Way, old: &Value, new: &Value, values: &[Value]) -> Result<Report, String> {
     let (old, new) = (way.document(old), way.document(new));
     let report = compare_values(&old, &new);
@@ -144,9 +144,9 @@ fn unproved(old: &Value, new: &Value, finding: &Finding) -> Option<String> {
 proptest! {
     #![proptest_config(config(400))]
 
-    /// The main one. A change that some value feels is never called none, and in
-    /// the direction that breaks never less than undecided; and every break is
-    /// proved by its witness.
+    /// The main property. A change that affects some value is never reported as none,
+    /// and in the breaking direction at least as undecided. A witness proves every
+    /// break.
     #[test]
     fn no_change_of_a_schema_is_missed((old, new) in pair()) {
         let values = values_of(&old, &new);
@@ -158,8 +158,8 @@ proptest! {
     }
 }
 
-/// That it decides: of single changes of random schemas few are undecided, and
-/// where all of many values at the edges agree, few are called breaking.
+/// Few single changes of random schemas are undecided, and few are called breaking
+/// if all sampled values at the limits agree.
 #[test]
 fn few_changes_are_undecided() {
     let counts: RefCell<BTreeMap<Verdict, usize>> = RefCell::default();
@@ -185,7 +185,7 @@ fn few_changes_are_undecided() {
     );
 }
 
-/// Random, but the same for the same number.
+/// A deterministic random number generator with a seed.
 #[derive(Clone, Debug)]
 struct Dice(u64);
 
@@ -206,8 +206,7 @@ impl Dice {
     }
 }
 
-/// The text of a document in another order of members, with other spellings of
-/// numbers and other white space.
+/// Writes a document with other member order, number notation and whitespace.
 fn respelled(value: &Value, dice: &mut Dice, text: &mut String) {
     let space = [" ", "", "\n", "\r\n\t"];
     text.push_str(space[dice.below(4)]);
@@ -244,7 +243,7 @@ fn respelled(value: &Value, dice: &mut Dice, text: &mut String) {
                 if at > 0 {
                     text.push(',');
                 }
-                // Escapes are spellings, too.
+                // Escapes are notation, too.
                 let mut spelled: String = serde_json::to_string(name).unwrap();
                 if dice.below(8) == 0 && name.starts_with(|first: char| first.is_ascii_alphabetic())
                 {
@@ -265,8 +264,8 @@ fn respelled(value: &Value, dice: &mut Dice, text: &mut String) {
     text.push_str(space[dice.below(4)]);
 }
 
-/// Lists whose order means nothing, in another order. Only below schemas and
-/// operations: in an example or a default the order may mean something.
+/// Reorders arrays whose order is irrelevant. Only in schemas and operations: in an
+/// example or a default, the order may matter.
 fn reordered(value: &mut Value, name: &str, dice: &mut Dice) {
     match value {
         Value::Array(items) => {
@@ -346,7 +345,7 @@ proptest! {
         }
     }
 
-    /// A schema is put among the components, and referred to; and back.
+    /// Moves a schema to the components and refers to it, in both directions.
     #[test]
     fn a_reference_is_no_change_on_the_wire(root in root(), at in proptest::collection::vec(any::<Index>(), 1..3)) {
         let mut other = root.clone();
@@ -364,8 +363,8 @@ proptest! {
         }
     }
 
-    /// A pair of schemas of which the one allows less, somewhere in others: what
-    /// breaks there does not break back.
+    /// A nested pair of schemas of which one allows less: what breaks in one direction
+    /// does not break in the other.
     #[test]
     fn a_narrowing_and_its_inverse_are_opposites(
         case in any::<Index>(),
@@ -387,7 +386,7 @@ proptest! {
             }
             places.push(place);
             if place == Place::Reference {
-                // A component of its own for each.
+                // A separate component for each.
                 let name = format!("It{depth}");
                 components[&name] = old;
                 new_components[&name] = new;
@@ -416,7 +415,7 @@ proptest! {
         }
     }
 
-    /// However many of them, in whatever order.
+    /// Regardless of number and order.
     #[test]
     fn edits_of_documentation_are_never_more(edits in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4_u8), 1..8)) {
         for base in bases() {
@@ -433,8 +432,7 @@ proptest! {
                 }
                 let report = compare_values(&base, &edited);
                 let expected = if edited == base { Verdict::None } else { Verdict::DocsOnly };
-                // What nothing reaches is not compared, and what stands among the
-                // paths is disputed.
+                // Unused components are not compared, and extensions in `paths` are disputed.
                 let compared = |document: &Value| {
                     let mut document = document.clone();
                     document["paths"].as_object_mut().unwrap().remove("x-own");
@@ -469,7 +467,7 @@ fn documentation(name: &str, how: u8) -> Value {
     }
 }
 
-/// The places that documentation stands at, with the members that it may be.
+/// The places for documentation, with the members that are allowed there.
 fn documented(document: &Value) -> Vec<(String, Vec<&'static str>)> {
     let mut found = vec![
         (String::new(), vec!["externalDocs", "x-own"]),
@@ -592,7 +590,7 @@ fn schemas(found: &mut Vec<(String, Vec<&'static str>)>, schema: &Value, pointer
     schemas(found, &schema["items"], &format!("{pointer}/items"));
 }
 
-/// The properties above can fail: a report of something else is found out.
+/// Verifies that the checks above can fail: sampled values reveal a missed break.
 #[test]
 fn a_break_that_is_not_said_would_be_found() {
     let old = json!({"schema": {"type": "string", "maxLength": 5}, "components": {}});
@@ -608,7 +606,7 @@ fn a_break_that_is_not_said_would_be_found() {
             .iter()
             .any(|value| before.is_valid(value) && !after.is_valid(value))
     );
-    // Of random pairs, many are told apart by the values that are tried.
+    // The sampled values distinguish most random pairs.
     let told = RefCell::new((0, 0));
     let mut runner = proptest::test_runner::TestRunner::new(config(100));
     runner

@@ -1,5 +1,5 @@
-//! Pairs of schemas, at every place where a schema can stand, in both directions
-//! of travel and of time.
+//! Pairs of schemas at every place where a schema can be, for requests and
+//! responses, in both orders.
 
 use openapi_drift::Wire;
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use crate::{
     edit::escaped,
 };
 
-/// Cases in which the comparison and the expectation differ, each with the
-/// reason why the expectation stands.
+/// Cases that deviate from the expectation, each with the reason why the expectation
+/// stands.
 const DISPUTED: &[(&str, &str)] = &[
     (
         "read-only-marked in a Request as Reference",
@@ -23,7 +23,7 @@ const DISPUTED: &[(&str, &str)] = &[
     ),
 ];
 
-/// The same, of components that requests and responses share.
+/// The same for components that requests and responses share.
 const DISPUTED_SHARED: &[(&str, &str)] = &[
     (
         "read-only-marked",
@@ -35,17 +35,17 @@ const DISPUTED_SHARED: &[(&str, &str)] = &[
     ),
 ];
 
-/// The same, of parameters and headers.
+/// The same for parameters and headers.
 const DISPUTED_TEXTS: &[(&str, &str)] = &[];
 
-/// Which way a value travels.
+/// The direction in which a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Request,
     Response,
 }
 
-/// What happens from one schema to the other, in the words of the data.
+/// The change from one schema to the other, in the terms of the data.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) effect: String,
@@ -70,7 +70,7 @@ impl Change {
         }
     }
 
-    /// The verdict.
+    /// The expected verdict.
     fn meaning(&self, way: Way) -> &'static str {
         match (self.effect.as_str(), way) {
             ("narrows", Way::Request) | ("changes" | "removes", _) => "breaking",
@@ -82,22 +82,22 @@ impl Change {
             ("undecided", _) => "undecided",
             ("gates", _) => "gates",
             ("harmless", _) => "harmless",
-            // A pattern that allows less, which nobody but a person sees.
+            // A tighter pattern, which only a person recognizes.
             ("tightens", Way::Request) => "breaking",
             ("tightens", Way::Response) => "undecided",
             ("loosens", Way::Request) => "undecided",
             ("loosens", Way::Response) => "breaking",
             ("narrowing-gates", Way::Request) | ("widening-gates", Way::Response) => "gates",
             ("narrowing-gates", Way::Response) | ("widening-gates", Way::Request) => "not-breaking",
-            // Names that are not given: silence is a no in requests, a yes in responses.
+            // Unnamed members: if unspecified, requests refuse and responses allow them.
             ("adds-quietly", Way::Request) => "non-breaking",
             ("adds-quietly", Way::Response) => "harmless",
             ("removes-quietly", Way::Request) => "breaking",
             ("removes-quietly", Way::Response) => "any",
-            // Other names, of which nothing was said, and of which something is said now.
+            // Additional members that were unspecified and are specified now.
             ("closes", Way::Request) => "breaking",
             ("closes", Way::Response) => "not-breaking",
-            // Properties that travel one way only.
+            // Properties that are only sent in one direction.
             ("read-only", Way::Request) | ("write-only", Way::Response) => "gates",
             ("read-only", Way::Response) | ("write-only", Way::Request) => "not-breaking",
             ("any", _) => "not-clean",
@@ -140,7 +140,7 @@ impl SchemaCase {
             .collect()
     }
 
-    /// Whether anything about it is.
+    /// Whether any variant of the case is disputed.
     pub(crate) fn is_disputed(&self) -> bool {
         DISPUTED.iter().any(|(name, _)| {
             let rest = name.strip_prefix(self.name.as_str());
@@ -158,7 +158,7 @@ impl SchemaCase {
             && matches!(old.as_str(), Some("string" | "integer" | "number"))
             && !self.old.to_string().contains("nul")
             && !self.new.to_string().contains("nul")
-            // A parameter's own keyword says that it is deprecated, or what it means.
+            // Deprecation and documentation are keywords of the parameter itself.
             && !matches!(self.there.effect.as_str(), "docs" | "notices")
     }
 }
@@ -178,7 +178,7 @@ pub(crate) fn all() -> Vec<SchemaCase> {
         .collect()
 }
 
-/// Where a schema stands within a body: what is around it, and the pointer.
+/// Where a schema is within a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Body,
@@ -205,7 +205,7 @@ impl Place {
         Self::Nested,
     ];
 
-    /// The schema around one, the schema's pointer in it, and components.
+    /// The surrounding schema, the pointer of the schema in it, and components.
     pub(crate) fn around(self, schema: &Value) -> (Value, &'static str, Value) {
         let none = json!({});
         match self {
@@ -248,7 +248,7 @@ impl Place {
         }
     }
 
-    /// Whether a pair means here what it means alone.
+    /// Whether a pair means the same at this place as alone.
     pub(crate) fn suits(self, old: &Value, new: &Value) -> bool {
         self != Self::Branch
             || [old, new].iter().all(|schema| {
@@ -302,12 +302,12 @@ fn pairs_of_schemas_at_every_place() {
                         rule.starts_with("type-") || rule.starts_with("union-")
                     });
                     if matches!(place, Place::Branch | Place::AllOf) && is_of_types {
-                        // There it may as well be a finding on the union.
+                        // The finding may be about the union instead.
                         expected.rules = None;
                     }
                     let report = compare_values(old, new);
                     let mut difference = judge(&name, old, new, &report, &expected);
-                    // What is about the whole of a component may stand at the reference.
+                    // A difference in a whole component may be reported at the reference.
                     let is_inside = |pointer: &str| {
                         pointer.starts_with(position)
                             || (place == Place::Reference && pointer.ends_with("/properties/it"))
@@ -354,7 +354,7 @@ fn pairs_of_schemas_of_both_ways_at_once() {
     settle(DISPUTED_SHARED, &results);
 }
 
-/// The worse of two verdicts; `any` where one of them is no verdict.
+/// The worse of two verdicts; `any` if one of them is not a verdict.
 fn worse(left: &str, right: &str) -> String {
     let order = ["breaking", "undecided", "non-breaking", "docs-only", "none"];
     let rank = |verdict: &str| order.iter().position(|known| *known == verdict);
@@ -364,7 +364,7 @@ fn worse(left: &str, right: &str) -> String {
     }
 }
 
-/// Where a value is a text in a request line or a header.
+/// Values that are serialized as text in a request line or a header.
 #[test]
 fn pairs_of_schemas_in_parameters_and_headers() {
     let mut results = Vec::new();
@@ -418,7 +418,7 @@ fn pairs_of_schemas_in_parameters_and_headers() {
     settle(DISPUTED_TEXTS, &results);
 }
 
-/// The data holds what it promises.
+/// Sanity checks of the data.
 #[test]
 fn the_pairs_are_many_and_differ() {
     let all = all();

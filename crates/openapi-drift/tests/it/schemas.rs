@@ -1,4 +1,4 @@
-//! Random schemas, and small changes of them.
+//! Random schemas, and small changes to them.
 
 use proptest::{
     collection::vec,
@@ -139,7 +139,7 @@ fn set(schema: &mut Value, name: &str, value: Option<impl Into<Value>>) {
     }
 }
 
-/// With null, wherever the schema says which values there are.
+/// Allows null, wherever the schema restricts its values.
 fn with_null(mut schema: Value) -> Value {
     if schema.get("$ref").is_some() {
         return json!({"allOf": [schema], "nullable": true});
@@ -186,7 +186,7 @@ fn below(schema: &Value, pointer: &str, found: &mut Vec<String>) {
     }
 }
 
-/// All roots that differ from one by one change.
+/// All roots that differ from the given one by one change.
 pub(crate) fn mutations(root: &Value) -> Vec<Value> {
     let mut all = Vec::new();
     for pointer in positions(root) {

@@ -1,27 +1,28 @@
-//! Which values a schema of OpenAPI 3.0 allows: a translation to JSON Schema
-//! 2020-12 that shares nothing with the one under test.
+//! An independent validator for OpenAPI 3.0 schemas: translates them to JSON Schema
+//! 2020-12, sharing no code with the crate.
 
 use jsonschema::Validator;
 use openapi_drift::{Finding, Side};
 use serde_json::{Map, Value, json};
 
-/// How objects that name properties, and say nothing of others, are read.
+/// How to treat unnamed members of objects that name properties without specifying
+/// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// Other names are refused: requests.
+    /// Unnamed members are refused: requests.
     Closed,
-    /// Other names are allowed: responses.
+    /// Unnamed members are allowed: responses.
     Open,
-    /// As it is written: other names are allowed until something forbids them.
+    /// As written: unnamed members are allowed unless something forbids them.
     Written,
 }
 
-/// The validator of a schema that stands in a document.
+/// The validator for a schema in a document.
 pub(crate) fn validator(document: &Value, schema: &Value, reading: Reading) -> Validator {
     checked_validator(document, schema, reading).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The same, or why there is none: a keyword holds what it can't.
+/// The same, or an error if a keyword has an invalid value.
 fn checked_validator(
     document: &Value,
     schema: &Value,
@@ -48,7 +49,7 @@ fn checked_validator(
         .map_err(|error| format!("{error}\n{translated:#}"))
 }
 
-/// A schema where a value of its own begins: a body, a property, an item.
+/// Translates the schema of a whole value: a body, a property or an item.
 fn position(document: &Value, schema: &Value, reading: Reading) -> Value {
     let inner = in_place(document, schema, reading, false);
     if reading == Reading::Closed && names(document, schema, &mut Vec::new()) {
@@ -58,7 +59,7 @@ fn position(document: &Value, schema: &Value, reading: Reading) -> Value {
     }
 }
 
-/// Whether a schema, or a part that is about the same value, names properties.
+/// Whether a schema, or a part that applies to the same value, names properties.
 fn names(document: &Value, schema: &Value, seen: &mut Vec<String>) -> bool {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         if seen.iter().any(|known| known == reference) {
@@ -70,7 +71,7 @@ fn names(document: &Value, schema: &Value, seen: &mut Vec<String>) -> bool {
             .is_some_and(|target| names(document, target, seen));
     }
     let own = schema["properties"].as_object();
-    // An empty list says that there are none; no list says nothing.
+    // An empty `properties` means that there are none; a missing one means nothing.
     own.is_some()
         || ["allOf", "anyOf", "oneOf"]
             .iter()
@@ -79,8 +80,8 @@ fn names(document: &Value, schema: &Value, seen: &mut Vec<String>) -> bool {
             .any(|part| names(document, part, seen))
 }
 
-/// A schema as a condition on a value of which others may speak, too. `named` is
-/// whether those name properties.
+/// Translates a schema that may be one of several for a value. `named` is whether
+/// the others name properties.
 fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> Value {
     let Some(members) = schema.as_object() else {
         return json!(true);
@@ -88,7 +89,7 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
     if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
         let name = reference.strip_prefix("#/components/schemas/");
         let target = name.filter(|_| document.pointer(&reference[1..]).is_some());
-        // What leads nowhere says nothing; the comparison has to.
+        // An unresolvable reference is no constraint here; the comparison reports it.
         return target.map_or(
             json!(true),
             |name| json!({"$ref": format!("#/$defs/{name}")}),
@@ -102,7 +103,7 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
             "type" | "enum" | "const" | "pattern" | "minLength" | "maxLength" | "minimum"
             | "maximum" | "multipleOf" | "minItems" | "maxItems" | "uniqueItems"
             | "minProperties" | "maxProperties" | "required" => value.clone(),
-            // Any of the formats that it is made of.
+            // Any of the formats that it combines.
             "format" if value == "ip" => {
                 translated.insert(
                     "not".to_owned(),
@@ -113,7 +114,7 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
             "format" => value.clone(),
             "items" => position(document, value, reading),
             "additionalProperties" if value.is_object() => position(document, value, reading),
-            // A client ignores what is beside, whether a document forbids it or not.
+            // Clients ignore additional members, even if the document forbids them.
             "additionalProperties" if reading == Reading::Open => continue,
             "additionalProperties" => value.clone(),
             "properties" => value
@@ -171,7 +172,7 @@ fn in_place(document: &Value, schema: &Value, reading: Reading, named: bool) -> 
             translated.insert("type".to_owned(), json!([kind, "null"]));
             translated.into()
         }
-        // Beside a reference in `allOf`, as everybody writes it.
+        // Beside a reference in `allOf`, the usual notation.
         None => json!({"anyOf": [{"type": "null"}, translated]}),
     }
 }
@@ -186,14 +187,14 @@ fn branch_of(document: &Value, branch: &Value, reading: Reading, named: bool) ->
     }
 }
 
-/// What is wrong with the witness of a finding, if anything is.
+/// The error in a finding's witness, if any.
 pub(crate) fn wrong_witness(old: &Value, new: &Value, finding: &Finding) -> Option<String> {
     let Some(witness) = &finding.witness else {
         let is_said = finding.reason.ends_with("(no example could be built)");
         return (!is_said).then(|| "a break without a witness".to_owned());
     };
     let exchange = &witness.exchange;
-    // A server, or a path, is gone for every method.
+    // A removed server or path affects every method.
     let is_wide = finding.rule.id.starts_with("path-") || finding.rule.id.starts_with("server-");
     let name = |member: &str| exchange[member].as_str().unwrap_or_default();
     let (method, path) = (name("method"), name("path"));
@@ -214,8 +215,8 @@ pub(crate) fn wrong_witness(old: &Value, new: &Value, finding: &Finding) -> Opti
             ));
         }
     };
-    // What is about a body that both sides describe is checked; the rest shows
-    // itself by what the one document names and the other does not.
+    // Only bodies that both sides describe are checked. Other witnesses are evident: one
+    // document has something that the other lacks.
     let body = part.get("body")?;
     let media_type = part["media_type"].as_str().unwrap_or("application/json");
     let find = |document: &Value| -> Option<Value> {
@@ -243,7 +244,7 @@ pub(crate) fn wrong_witness(old: &Value, new: &Value, finding: &Finding) -> Opti
         .iter()
         .any(|schema| schema.to_string().contains("Only\":true"))
     {
-        // Properties that travel one way only are not translated.
+        // Properties that are only sent in one direction are not translated.
         return None;
     }
     let is_name = [

@@ -1,11 +1,11 @@
-//! What is too big for a file.
+//! Documents that are too big for a file.
 
 use super::*;
 
-/// A kind of schema, by name, made of what is inside of it.
+/// A named kind of schema, built around an inner one.
 type Made<T> = (&'static str, fn(T) -> Value);
 
-/// A document whose request and success are a schema given as text.
+/// A document whose request and success response have a schema given as text.
 fn of_text(schema: &str, components: &str) -> String {
     let document = document(&json!("@schema"), &json!("@schema"), &json!("@components"));
     document
@@ -18,7 +18,7 @@ fn of(schema: &Value, components: &Value) -> String {
     document(schema, schema, components).to_string()
 }
 
-/// Something around a schema, so many times.
+/// Wraps a text `depth` times.
 fn nested(before: &str, inner: &str, after: &str, depth: usize) -> String {
     format!("{}{inner}{}", before.repeat(depth), after.repeat(depth))
 }
@@ -67,7 +67,7 @@ fn deep_schemas() {
     }
 }
 
-/// Components of which each leads to the next.
+/// A chain of components, each referring to the next.
 fn chain(length: usize, link: impl Fn(Value) -> Value, end: &Value) -> (Value, Value) {
     let reference = |index: usize| json!({"$ref": format!("#/components/schemas/S{index}")});
     let mut components: Map<String, Value> = (0..length)
@@ -121,7 +121,7 @@ fn chains_of_references() {
     }
 }
 
-/// 2^40 ways through 40 schemas.
+/// 2^40 paths through 40 schemas.
 #[test]
 fn references_that_fork() {
     let forks: [Made<Value>; 6] = [
@@ -157,7 +157,7 @@ fn references_that_fork() {
     }
 }
 
-/// Two cycles whose lengths have no common divisor meet after all their pairs.
+/// Cycles with coprime lengths only align after all pairs.
 #[test]
 fn cycles_of_different_lengths() {
     let cycle = |length: usize, limit: usize| {
@@ -178,7 +178,7 @@ fn cycles_of_different_lengths() {
     };
     for (left, right) in [(1, 2), (2, 3), (97, 101)] {
         let (old, new) = (cycle(left, 5), cycle(right, 5));
-        // The same values, in more words.
+        // The same values, written differently.
         for (old, new) in [(&old, &new), (&new, &old)] {
             let outcome = compared("cycles", old, new);
             assert!(
@@ -264,7 +264,7 @@ fn many_required() {
     );
 }
 
-/// So many findings that anything done for each of them with all others shows.
+/// Enough findings to expose anything quadratic.
 #[test]
 fn many_changes() {
     let object = |prefix: &str, kind: &str| {
@@ -336,7 +336,7 @@ fn many_branches() {
                 };
                 let title = format!("{count} branches of {name} {kind}");
                 if name == "allOf" && kind != "of objects alike" {
-                    // No value is allowed, before and after.
+                    // No value is allowed, before or after.
                     compared(&title, &text(0), &text(1));
                     compared(&title, &text(1), &text(0));
                 } else {
@@ -347,7 +347,7 @@ fn many_branches() {
     }
 }
 
-/// Ten unions of ten forms, all of which have to hold: 10^10 combinations.
+/// Ten unions of ten forms that must all hold: 10^10 combinations.
 #[test]
 fn unions_that_multiply() {
     for name in ["anyOf", "oneOf"] {
@@ -384,7 +384,7 @@ fn unions_that_multiply() {
     }
 }
 
-/// Numbers that no machine counts to, as limits of what a witness has to have.
+/// Huge numbers as limits that a witness would have to reach.
 #[test]
 fn limits_that_no_witness_can_reach() {
     let numbers = [
@@ -439,8 +439,8 @@ fn limits_that_no_witness_can_reach() {
     }
 }
 
-/// Patterns in place of each other: those that no engine takes, and those that
-/// take an engine forever.
+/// Replaces patterns with each other, including invalid ones and ones with
+/// catastrophic backtracking.
 #[test]
 fn patterns() {
     let patterns = [
@@ -509,7 +509,7 @@ fn long_texts() {
     both_ways("a name of 1 MB", &text("string"), &text("integer"));
 }
 
-/// Bounds that doubles can't tell apart.
+/// Bounds that are equal as doubles.
 #[test]
 fn numbers_beyond_doubles_differ() {
     for (old, new) in [

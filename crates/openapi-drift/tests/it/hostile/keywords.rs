@@ -1,4 +1,4 @@
-//! Every kind of value in place of every keyword's.
+//! Every kind of value for every keyword.
 
 use openapi_drift::Wire;
 
@@ -6,8 +6,8 @@ use super::*;
 
 const KINDS: [&str; 7] = ["null", "true", "0", "\"\"", "[]", "{}", "\"x\""];
 
-/// Each keyword of a schema with a value that it may have, what stands beside it,
-/// and the kinds of value that it may have.
+/// Each schema keyword with a valid value, the members beside it, and its valid
+/// kinds of value.
 const KEYWORDS: &[(&str, &str, &str, &[&str])] = &[
     ("type", "\"string\"", "", &["string", "array"]),
     ("nullable", "true", "\"type\":\"string\"", &["boolean"]),
@@ -109,8 +109,7 @@ fn kind_of(text: &str) -> &'static str {
     }
 }
 
-/// A value that a keyword can't have makes the change undecided, or breaking: it
-/// is never called less, and never nothing.
+/// An invalid keyword value makes the change undecided or breaking, never less.
 #[test]
 fn values_that_keywords_of_schemas_cannot_have() {
     let mut wrong = Vec::new();
@@ -159,7 +158,7 @@ fn values_that_keywords_of_schemas_cannot_have() {
     settle(&["readOnly", "writeOnly"], &wrong);
 }
 
-/// A small document with everything that is no schema, once.
+/// A small document with every non-schema feature, once.
 fn everything() -> Value {
     json!({
         "openapi": "3.0.3",
@@ -225,8 +224,8 @@ fn pointers(value: &Value, pointer: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Places at which a change is called none, or less than it is, each with the
-/// reason why it is more.
+/// Places where a change is rated too low, or not reported at all, each with the
+/// reason why it matters.
 const DISPUTED: &[(&str, &str)] = &[
     (
         "readOnly",
@@ -254,8 +253,7 @@ const DISPUTED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Fails with all that is wrong and not disputed, and with all disputes of these
-/// that are none.
+/// Fails with all undisputed errors, and with all disputes that no longer apply.
 fn settle(disputed: &[&str], wrong: &[(String, String)]) {
     let mut failed: Vec<String> = wrong
         .iter()
@@ -282,8 +280,8 @@ fn settle(disputed: &[&str], wrong: &[(String, String)]) {
     );
 }
 
-/// Whatever stands in place of whatever: an answer or an error, and never that
-/// nothing changed.
+/// Any value anywhere ends in a report or an error, and is never reported as
+/// unchanged.
 #[test]
 fn values_that_the_rest_of_a_document_cannot_have() {
     let whole = everything();
@@ -340,7 +338,7 @@ fn values_that_the_rest_of_a_document_cannot_have() {
     );
 }
 
-/// Members that are lost mean something, too.
+/// Removed members matter too.
 #[test]
 fn every_member_is_missed() {
     let whole = everything();
@@ -359,7 +357,7 @@ fn every_member_is_missed() {
             }
         }
     }
-    // What the specification takes where nothing is said.
+    // The specification's default.
     let explode = "/paths/~1a~1{id}/post/parameters/0/explode";
     wrong.retain(|(place, _)| place != explode);
     wrong.iter_mut().for_each(|(place, _)| {
