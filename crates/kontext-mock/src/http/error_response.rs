@@ -49,7 +49,7 @@ pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     pub(crate) status: StatusCode,
     pub(crate) message: String,
-    /// The fields that are wrong, where it is the body.
+    /// The invalid fields, if the body is invalid.
     pub(crate) fields: Vec<String>,
 }
 

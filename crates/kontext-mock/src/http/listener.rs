@@ -60,7 +60,7 @@ const REST_OF_REQUEST: Duration = Duration::from_secs(1);
 /// How to stop a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
-    /// Requests in flight are finished for at most so long.
+    /// Finishes requests in flight, within this timeout.
     Drain(Duration),
     /// Closes all connections immediately.
     Now,
