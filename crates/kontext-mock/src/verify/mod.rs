@@ -62,8 +62,8 @@ pub enum Verdict {
     Same,
     /// At least one of them differs.
     Differs,
-    /// The server was not asked, or its response was a transient failure, incomplete or
-    /// too large.
+    /// No request was sent, or no usable response arrived: none at all, an incomplete
+    /// or too large one, or a transient failure.
     Undecided,
 }
 
