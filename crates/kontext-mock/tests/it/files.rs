@@ -305,7 +305,7 @@ async fn pictures_can_be_found_at_a_public_url() {
         for mode in [MatchMode::Nearest, MatchMode::Generate] {
             let builder = MockServer::builder().public_url(url).match_mode(mode);
             let server = builder.start().await.unwrap();
-            // The mock's own pages are also below the base path.
+            // Pages of the public URL's origin may use the admin API.
             let origin = url.split("/base").next().unwrap();
             for (origin, status) in [(origin, 204), ("https://other.example", 403)] {
                 let headers = [("origin", origin)];

@@ -30,8 +30,7 @@ fn answer_outside_the_contract_goes_to_quarantine() {
     post(recorder.address, prompt("Even."));
     let answer = post(recorder.address, prompt("Odd."));
     assert_eq!(answer.json()["quality"], "high");
-    // It was paid for: it is kept with its answers, and the rest of the folder can be
-    // served.
+    // It was paid for: it is kept and replayed, and the folder can still be served.
     let hidden = Recordings::load(folder.path().join(".quarantine")).unwrap();
     let odd = hidden.iter().next().unwrap();
     assert_eq!(odd.response(), answer.body);

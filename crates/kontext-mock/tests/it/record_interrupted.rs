@@ -169,7 +169,7 @@ fn truncated_answer_is_quarantined_and_never_replayed() {
             .iter()
             .any(|one| one.contains("broke off"))
     );
-    // An incomplete answer does not replay, and is removed once there is a complete
+    // An incomplete answer is not replayed, and is removed once there is a complete
     // one.
     assert_eq!(post(recorder.address, prompt("Paid.")).status, 200);
     assert_eq!(upstream.received().len(), 2);
