@@ -1,9 +1,10 @@
-//! The mock as `serve` starts by default, its log on, beside an axum server that
-//! parses the JSON, validates it with a precompiled `jsonschema` (formats on) and
-//! gives a fixed answer: about the least that a mock that validates can cost.
+//! Compares the mock with the default settings of `serve`, including its log, to an
+//! axum server that parses the JSON, validates it with a precompiled `jsonschema`
+//! (formats enabled) and returns a constant response: about the minimum cost of a mock
+//! that validates.
 //!
-//! `cargo bench -p kontext-mock` (Linux). Both servers are processes of their own;
-//! they are loaded in turn over 32 connections, and the medians are compared.
+//! `cargo bench -p kontext-mock` (Linux). Both servers run in their own processes, are
+//! loaded in turn over 32 connections, and their medians are compared.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,10 +30,10 @@ const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 40_000;
 const ROUNDS: usize = 5;
 
-/// The argument by which this program becomes the other server.
+/// With this argument the program runs as the baseline server.
 const BASELINE: &str = "--baseline-server";
 
-/// The recorded request and response, which both servers answer with.
+/// The recorded request and response that both servers use.
 const REQUEST: &str = include_str!("../recordings/generate-image/add-bird/request.json");
 const RESPONSE: &str = include_str!("../recordings/generate-image/add-bird/response.json");
 
@@ -40,7 +41,7 @@ fn main() {
     if env::args().any(|argument| argument == BASELINE) {
         return baseline_server();
     }
-    // `cargo test --benches` asks whether it builds, not for numbers.
+    // `cargo test --benches` only checks that it builds and starts.
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -74,7 +75,7 @@ fn main() {
     }
 }
 
-/// Makes the body of the request with this number.
+/// Creates the request body with this number.
 type MakeBody = fn(usize) -> String;
 
 fn equal(_number: usize) -> String {
@@ -90,14 +91,14 @@ fn unique(number: usize) -> String {
     body.to_string()
 }
 
-/// What one round measured.
+/// The measurements of one round.
 #[derive(Default)]
 struct Run {
     /// Requests per second.
     rate: f64,
-    /// Processor time of the server per request, in microseconds.
+    /// CPU time of the server per request, in microseconds.
     cpu: f64,
-    /// In milliseconds.
+    /// 99th percentile of the response time, in milliseconds.
     p99: f64,
 }
 
@@ -155,8 +156,8 @@ fn request(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Sends requests over one connection, one after the other, and returns how long
-/// each took.
+/// Sends requests over one connection, one after the other; returns the duration of
+/// each.
 fn send_all(address: SocketAddr, requests: &[Vec<u8>]) -> Vec<Duration> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -180,7 +181,7 @@ fn send_all(address: SocketAddr, requests: &[Vec<u8>]) -> Vec<Duration> {
         .collect()
 }
 
-/// How long an answer is, once its head is there.
+/// The length of a response, once its head has arrived.
 fn answer_length(received: &[u8]) -> Option<usize> {
     let end = received.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&received[..end]).unwrap();
@@ -193,7 +194,7 @@ fn answer_length(received: &[u8]) -> Option<usize> {
     Some(end + length.expect("a content-length"))
 }
 
-/// From the start of the process to its first answer, in milliseconds.
+/// Time from the start of the process to its first response, in milliseconds.
 fn start_time() -> f64 {
     let mut times: Vec<_> = (0..20)
         .map(|_| {
@@ -207,7 +208,7 @@ fn start_time() -> f64 {
     times[times.len() / 2]
 }
 
-/// A server process, which is killed when this is dropped.
+/// A server process. Dropping it kills the process.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -228,7 +229,7 @@ impl Server {
     }
 
     fn start(mut command: Command) -> Self {
-        // The log is read, as a terminal or a file would.
+        // Read the log, as a terminal or a file would.
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut log = child.stderr.take().unwrap();
@@ -245,11 +246,11 @@ impl Server {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<_> = stat.rsplit(')').next().unwrap().split(' ').collect();
         let ticks: u64 = fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap();
-        // Linux counts 100 of them in a second.
+        // Linux counts 100 ticks per second.
         Duration::from_millis(ticks * 10)
     }
 
-    /// What is resident, in megabytes.
+    /// Resident memory, in MiB.
     fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status

@@ -1,5 +1,6 @@
-//! A hundred servers in one process, again and again: what they took is given
-//! back. It is a process of its own, because it counts threads and open files.
+//! Repeatedly starts a hundred servers in one process, and checks that they release
+//! their resources. Runs in a process of its own, because it counts threads and open
+//! files.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -21,14 +22,14 @@ use tokio::runtime::{Builder, Runtime};
 
 const SERVERS: usize = 100;
 
-/// How many threads there are, and how many files are open.
+/// The number of threads and of open files.
 fn taken() -> (usize, usize) {
     let count = |folder| fs::read_dir(folder).unwrap().count();
     (count("/proc/self/task"), count("/proc/self/fd"))
 }
 
-/// Waits until no more is taken than this: the system may need a moment to
-/// forget a thread that has ended.
+/// Waits until exactly these resources are in use: the system may need a moment to
+/// clean up a thread that has ended.
 fn expect_taken(expected: (usize, usize), when: &str) {
     let end = Instant::now() + Duration::from_secs(10);
     while taken() != expected {
@@ -53,7 +54,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Asks a server for its health on a connection that ends.
+/// Sends a health request on a connection that closes afterwards.
 fn assert_answers(address: SocketAddr) {
     let mut stream = connect(address);
     write!(
@@ -66,7 +67,7 @@ fn assert_answers(address: SocketAddr) {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
 
-/// Sends a request that is answered in an hour, and waits until it is there.
+/// Sends a request that is answered after an hour, and waits until the server has it.
 fn ask_slowly(server: &MockServer) -> TcpStream {
     let body = r#"{"model":"flux/kontext-pro/image-to-image","prompt":"x","image_url":"https://a.example/1"}"#;
     let mut stream = connect(server.address());
@@ -94,7 +95,7 @@ async fn start_all() -> Vec<MockServer> {
     servers
 }
 
-/// Drops servers, and expects that each is gone when it is.
+/// Drops servers, and checks that each is gone when `drop` returns.
 fn drop_all(servers: Vec<MockServer>) {
     for server in servers {
         let address = server.address();
@@ -106,15 +107,15 @@ fn drop_all(servers: Vec<MockServer>) {
     }
 }
 
-/// One test, because those of one process run at the same time.
+/// A single test, because the tests of a process run in parallel.
 #[test]
 fn a_hundred_servers_leave_nothing_behind() {
-    // The first runtime of a process opens a pair of sockets for signals, which
-    // tokio keeps.
+    // The first runtime of a process opens a socket pair for signals, which tokio
+    // keeps.
     drop(runtime());
     let before = taken();
     for round in 1..=3 {
-        // Dropped outside of a runtime.
+        // Dropped outside a runtime.
         let servers = runtime().block_on(start_all());
         for server in &servers {
             assert_answers(server.address());
@@ -124,12 +125,12 @@ fn a_hundred_servers_leave_nothing_behind() {
             threads <= before.0 + 8,
             "{threads} threads: they are shared"
         );
-        // This would be noticed below.
+        // Leaks would be noticed below.
         assert!(files >= before.1 + SERVERS && threads > before.0);
         drop_all(servers);
         expect_taken(before, &format!("round {round}, outside"));
 
-        // Inside of one, also of one with many threads.
+        // Dropped inside a runtime, also a multi-threaded one.
         runtime().block_on(async { drop_all(start_all().await) });
         expect_taken(before, &format!("round {round}, inside"));
         let many = Builder::new_multi_thread()
@@ -146,7 +147,7 @@ fn a_hundred_servers_leave_nothing_behind() {
         drop(many);
         expect_taken(before, &format!("round {round}, inside of many threads"));
 
-        // While each is at a request.
+        // Dropped with a request in flight.
         let servers = runtime().block_on(start_all());
         let streams: Vec<_> = servers.iter().map(ask_slowly).collect();
         let start = Instant::now();
@@ -158,13 +159,13 @@ fn a_hundred_servers_leave_nothing_behind() {
         );
         for mut stream in streams {
             let mut rest = Vec::new();
-            // The connection has ended, one way or the other.
+            // The connection was closed or reset.
             let _ = stream.read_to_end(&mut rest);
             assert_eq!(rest, b"");
         }
         expect_taken(before, &format!("round {round}, at a request"));
 
-        // Stopped in order, and dropped while the last one still runs.
+        // Stopped gracefully, while the last one still runs.
         runtime().block_on(async {
             let mut servers = start_all().await;
             let last = servers.pop().unwrap();

@@ -1,4 +1,4 @@
-//! The checks of a request that come before its body is looked into.
+//! Request checks that run before the body is parsed.
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -19,7 +19,7 @@ use crate::{
     truncate,
 };
 
-/// A key that a request must have. It is never printed.
+/// The API key that requests must have. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Key(pub(crate) String);
 
@@ -29,9 +29,9 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Finds the operation that is asked for.
+/// Finds the operation for a method and a path.
 ///
-/// What is returned is its index in the contract.
+/// Returns its index in the contract.
 pub(crate) fn find_operation(
     contract: &Contract,
     method: &Method,
@@ -52,7 +52,7 @@ pub(crate) fn find_operation(
     })
 }
 
-/// Looks for `Authorization: Bearer …` with any key, or with the one required.
+/// Checks for `Authorization: Bearer …` with any key, or with the required one.
 pub(crate) fn authorize(
     operation: &Operation,
     headers: &HeaderMap,
@@ -75,13 +75,13 @@ pub(crate) fn authorize(
     }
 }
 
-/// Reads a body up to a limit in bytes, and nothing of one that announces to
-/// be longer.
+/// Reads a body of at most `limit` bytes; refuses one with a larger declared length
+/// without reading it.
 pub(crate) async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
     if is_announced_longer(&body, limit) {
         return Err(too_large(limit));
     }
-    // Nearly every body comes in one part, which then needs no copy.
+    // Most bodies arrive in one part, which then needs no copy.
     let mut first: Option<Bytes> = None;
     let mut read = Vec::new();
     while let Some(part) = next_part(&mut body).await? {
@@ -103,11 +103,11 @@ pub(crate) async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Ref
     Ok(first.unwrap_or_else(|| read.into()))
 }
 
-/// Reads a body as [`read_body`] does, and forgets it: a client that is still
-/// sending when the connection ends sees a broken pipe and not the refusal.
+/// Reads and discards a body, up to the limit of [`read_body`]: a client that is still
+/// sending when the connection closes would see a broken pipe instead of the refusal.
 ///
-/// A client that waits for `100 Continue` sends nothing when it gets the refusal
-/// instead, so its body is not asked for.
+/// A client that waits for `100 Continue` sends no body when it gets the refusal
+/// instead, so its body is not read.
 pub(crate) async fn discard_body(headers: &HeaderMap, mut body: Body, limit: usize) {
     let waits = headers
         .get(EXPECT)
@@ -116,7 +116,7 @@ pub(crate) async fn discard_body(headers: &HeaderMap, mut body: Body, limit: usi
         return;
     }
     let mut length = 0;
-    // The request is refused already, for a reason that comes first.
+    // The request is already refused, for an earlier reason.
     while let Ok(Some(part)) = next_part(&mut body).await {
         length += part.len();
         if length > limit {
@@ -136,7 +136,7 @@ fn too_large(limit: usize) -> Refusal {
     )
 }
 
-/// The next part of a body; nothing at its end.
+/// The next part of a body; `None` at its end.
 async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
     while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
         let frame = frame.map_err(|error| {
@@ -152,15 +152,15 @@ async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
     Ok(None)
 }
 
-/// The first cause of an error, which says most.
+/// The root cause of an error, which is the most specific.
 fn root(error: &dyn Error) -> &dyn Error {
     error.source().map_or(error, root)
 }
 
-/// Undoes the `Content-Encoding` of a body, gzip or deflate, up to a limit in
-/// bytes. What the provider takes is not documented; clients do send these.
+/// Decodes the `Content-Encoding` of a body, gzip or deflate, up to a limit in bytes.
+/// The provider does not document which encodings it accepts, but clients send these.
 ///
-/// Nothing where it has none.
+/// Returns `None` if the body is not encoded.
 pub(crate) fn decode(
     headers: &HeaderMap,
     body: &[u8],
@@ -169,15 +169,15 @@ pub(crate) fn decode(
     if !headers.contains_key(CONTENT_ENCODING) {
         return Ok(None);
     }
-    // Several lines are one list.
+    // Multiple header lines form one list.
     let lines = headers.get_all(CONTENT_ENCODING).iter();
     let lines: Vec<_> = lines
         .map(|line| String::from_utf8_lossy(line.as_bytes()))
         .collect();
     let encoding = lines.join(", ").to_ascii_lowercase();
-    // It is longer decoded than encoded, and Vec grows by doubling.
+    // Decoded data is usually longer, and Vec grows by doubling.
     let mut decoded = Vec::with_capacity(body.len().saturating_mul(2).min(limit));
-    // One byte more than allowed tells a long body from one that fits.
+    // One extra byte distinguishes a body that is too long from one that fits.
     let most = (limit as u64).saturating_add(1);
     let read = match encoding.trim() {
         "" | "identity" => return Ok(None),
@@ -205,7 +205,7 @@ pub(crate) fn decode(
     }
 }
 
-/// Looks for `Content-Type: application/json`, in UTF-8 if it says in what.
+/// Checks for `Content-Type: application/json`, in UTF-8 if it declares a charset.
 pub(crate) fn media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let refuse = |received: &str| {
         Err(Refusal::new(

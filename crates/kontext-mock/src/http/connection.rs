@@ -1,4 +1,4 @@
-//! A connection that a fault can take over.
+//! Connections that a fault can take over.
 
 use axum::body::Bytes;
 use std::{
@@ -19,34 +19,34 @@ use tokio::{
     time::Sleep,
 };
 
-/// How long a connection that is closed keeps reading what its client sends.
+/// How long a closing connection keeps reading what its client sends.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// How much of it is read, in bytes.
+/// How much of it is read at most, in bytes.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
-/// How a connection ends that was taken over.
+/// How a connection that was taken over is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseMode {
-    /// In order, as at the end of every connection (FIN).
+    /// Gracefully, as every other connection (FIN).
     Closed,
-    /// By a reset (RST): what the client sends or reads next fails.
+    /// By a reset (RST): the client's next send or read fails.
     Reset,
 }
 
-/// The handle by which a handler takes over the connection that its request
-/// came on: instead of the response, the given bytes are written.
+/// A handle with which a handler takes over the connection of its request: the given
+/// bytes are written instead of the response.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionHandle {
     taken_over: AtomicBool,
     order: Mutex<Option<Order>>,
-    /// The address that the client is connected to.
+    /// The local address that the client is connected to.
     address: Option<SocketAddr>,
-    /// Whether all of a request is here.
+    /// Whether the whole request was received.
     received: AtomicBool,
-    /// Whether the server is being stopped.
+    /// Whether the server is stopping.
     stopping: AtomicBool,
-    /// The first bytes that the client sent.
+    /// The first bytes from the client.
     first: OnceLock<[u8; 3]>,
 }
 
@@ -68,40 +68,39 @@ impl ConnectionHandle {
         self.address
     }
 
-    /// Has these bytes written as they are in place of the response, and the
-    /// connection ended.
+    /// Writes these bytes verbatim instead of the response, then closes the connection.
     pub(crate) fn take_over(&self, bytes: Bytes, ending: CloseMode) {
         *self.order() = Some(Order { bytes, ending });
         self.taken_over.store(true, Ordering::Release);
     }
 
-    /// Remembers that a request begins, whatever became of the one before.
+    /// Marks the start of a request, and resets the state of the previous one.
     pub(crate) fn set_begun(&self) {
         self.received.store(false, Ordering::Relaxed);
     }
 
-    /// Remembers that all of a request is here that is to be read of it.
+    /// Marks the current request as received, as far as it is going to be read.
     pub(crate) fn set_received(&self) {
         self.received.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the client has sent its request, and waits for what is left of
-    /// the answer.
+    /// Whether the request was received, so that the client waits for the rest of the
+    /// response.
     pub(crate) fn is_received(&self) -> bool {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Has the connection close without lingering.
+    /// Makes the connection close without lingering.
     pub(crate) fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the client began with a TLS handshake.
+    /// Whether the connection began with a TLS handshake.
     pub(crate) fn spoke_tls(&self) -> bool {
         matches!(self.first.get(), Some([0x16, 3, _]))
     }
 
-    /// Whether the client began as HTTP/2 without an upgrade does.
+    /// Whether the connection began with an HTTP/2 preface, without an upgrade.
     pub(crate) fn spoke_http2(&self) -> bool {
         self.first.get() == Some(b"PRI")
     }
@@ -111,7 +110,7 @@ impl ConnectionHandle {
     }
 }
 
-/// A TCP connection whose writing side obeys its [`ConnectionHandle`], and which lingers when
+/// A TCP connection that writes what its [`ConnectionHandle`] orders, and lingers when
 /// it is closed.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -120,11 +119,11 @@ pub(crate) struct Connection {
     linger: Option<Linger>,
 }
 
-/// What is left of a connection whose writing side has ended.
+/// The lingering state of a connection whose writing side is closed.
 #[derive(Debug)]
 struct Linger {
     deadline: Pin<Box<Sleep>>,
-    /// How much more is read, in bytes.
+    /// How many more bytes are read.
     left: usize,
 }
 
@@ -137,12 +136,11 @@ impl Connection {
         }
     }
 
-    /// Ends the writing side (FIN), then reads and drops what the client is still
-    /// sending until it ends its side, too.
+    /// Closes the writing side (FIN), then reads and discards what the client sends
+    /// until it closes its side too.
     ///
-    /// A socket that is closed with unread data is reset by the system, and a
-    /// client that is reset while it sends loses the answer that it has not read
-    /// yet.
+    /// The system resets a socket that is closed with unread data, and a client that is
+    /// reset while sending loses the response that it has not read yet.
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
@@ -159,7 +157,7 @@ impl Connection {
             let mut buffer = ReadBuf::uninit(&mut space);
             let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
             let length = buffer.filled().len();
-            // The client has ended its side, or the connection is gone.
+            // The client closed its side, or the connection is gone.
             if read.is_err() || length == 0 {
                 break;
             }
@@ -168,8 +166,8 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Does what the order says; it ends with an error, which makes hyper give
-    /// up the connection.
+    /// Executes the order; always ends with an error, so that hyper drops the
+    /// connection.
     fn obey(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             let mut order = self.wire.order();

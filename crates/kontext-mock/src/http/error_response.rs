@@ -1,4 +1,4 @@
-//! Answers before they are put on the wire, and errors in the provider's shape.
+//! Responses before they are sent, and errors in the provider's format.
 
 use axum::{
     body::{Body, Bytes},
@@ -10,10 +10,10 @@ use strum::IntoStaticStr;
 
 use crate::truncate;
 
-/// What the provider documents for a missing or wrong key.
+/// The provider's documented message for a missing or wrong key.
 pub(crate) const UNAUTHORIZED: &str = "This request requires a valid API key. You can create a new API key on the Billing page: https://aimlapi.com/app/keys";
 
-/// What the provider documents when the credits have run out.
+/// The provider's documented message when the credits have run out.
 const OUT_OF_CREDITS: &str = "You've run out of credits. Please top up your balance or update your payment method to continue: https://aimlapi.com/app/billing/";
 
 /// Why the mock refuses a request.
@@ -32,36 +32,36 @@ pub(crate) enum Reason {
     NotJson,
     Contract,
     Miss,
-    /// A header for the mock itself is wrong.
+    /// A control header of the mock is invalid.
     Session,
     Fault,
     Prefer,
-    /// A fault asked for an error.
+    /// A fault or the request asked for an error.
     Simulated,
-    /// The server behind the recorder cannot be reached.
+    /// The recorder's upstream cannot be reached.
     #[cfg(feature = "record")]
     Upstream,
 }
 
-/// A request that is refused, with the message that says why.
+/// A refused request, with the reason and a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     pub(crate) status: StatusCode,
     pub(crate) message: String,
-    /// The fields that are wrong, where it is the body.
+    /// The invalid fields, if the body is invalid.
     pub(crate) fields: Vec<String>,
 }
 
 impl Reason {
     fn status(self) -> StatusCode {
         match self {
-            // Also for another method: the contract declares no 405.
+            // Also used for a wrong method: the contract declares no 405.
             Self::NotFound | Self::Miss => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            // A limit of the mock's own, which the contract cannot declare.
+            // A limit of the mock itself, which the contract cannot declare.
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            // No 415: the contract does not declare it.
+            // Not 415: the contract does not declare it.
             Self::MediaType
             | Self::Encoding
             | Self::Cut
@@ -92,8 +92,8 @@ impl Refusal {
         }
     }
 
-    /// The error that is documented for a status from 400 to 599, because a
-    /// fault or the request itself asks for it.
+    /// The documented error for a status from 400 to 599, requested by a fault or by
+    /// the request itself.
     pub(crate) fn simulated(status: StatusCode) -> Self {
         let message = match status.as_u16() {
             400 => "Body validation error",
@@ -115,7 +115,7 @@ impl Refusal {
     }
 }
 
-/// What a client gets: faults and the journal look at it, so it is no stream.
+/// A complete response. It is not streamed, because faults and the journal inspect it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -123,8 +123,8 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
-/// When every made-up error happened: it is no real time, so that two runs of
-/// a test see the same bytes.
+/// The timestamp of every synthetic error. It is constant, so that every test run gets
+/// the same bytes.
 const TIMESTAMP: &str = "2025-01-01T00:00:00.000Z";
 
 /// The provider's error body.
@@ -139,7 +139,7 @@ struct ErrorBody<'a> {
 }
 
 impl Reply {
-    /// An answer with a body of a media type.
+    /// Creates a response with a body of the given media type.
     pub(crate) fn new(
         status: StatusCode,
         media_type: &'static str,
@@ -154,8 +154,8 @@ impl Reply {
         }
     }
 
-    /// An error in the provider's shape; `number` is that of the request, from
-    /// which its id is made.
+    /// Creates an error in the provider's format; its request id is derived from
+    /// `number`, the number of the request.
     pub(crate) fn error(status: StatusCode, message: &str, path: &str, number: u64) -> Self {
         let body = ErrorBody {
             request_id: synthetic_id(0, number),
@@ -164,19 +164,19 @@ impl Reply {
             path: &truncate::text(path, 1000),
             message,
         };
-        // A struct of texts and a number has no way not to be JSON.
+        // Strings and numbers always serialize.
         let body = serde_json::to_vec(&body).unwrap_or_default();
         Self::new(status, "application/json", body)
     }
 
-    /// Sets a header whose value is known to be one; another is left out.
+    /// Sets a header; an invalid value is ignored.
     pub(crate) fn set(&mut self, name: &'static str, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(HeaderName::from_static(name), value);
         }
     }
 
-    /// Puts the answer on the wire as it is.
+    /// Converts the reply to an axum response, unchanged.
     pub(crate) fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
@@ -185,7 +185,7 @@ impl Reply {
     }
 }
 
-/// An id in the form of a UUID that nobody takes for a real one.
+/// An id in UUID format that is obviously synthetic.
 pub(crate) fn synthetic_id(kind: u8, number: u64) -> String {
     format!("{kind:08}-0000-4000-8000-{number:012x}")
 }

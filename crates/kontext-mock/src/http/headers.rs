@@ -1,4 +1,4 @@
-//! The provider's own response headers, those of the mock, and CORS.
+//! Response headers of the provider and of the mock, and CORS.
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -18,35 +18,35 @@ use crate::{
 
 static MATCH: HeaderName = HeaderName::from_static(MATCH_HEADER);
 
-/// Identifies a request to the provider's support; every answer has it.
+/// Identifies a request to the provider's support; every response has it.
 static INFERENCE_ID: HeaderName = HeaderName::from_static(INFERENCE_ID_NAME);
 
 const INFERENCE_ID_NAME: &str = "x-inference-id";
 
-/// The client's own id for a request, given back where it is valid.
+/// The client's own id for a request, returned if it is valid.
 static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
-/// What a request cost, in credits, an integer.
+/// The cost of a request in credits, an integer.
 pub(crate) static CREDITS_USED: HeaderName = HeaderName::from_static("x-aimlapi-credits-used");
 
-/// What a request cost, in US dollars.
+/// The cost of a request in US dollars.
 static USD_SPENT: HeaderName = HeaderName::from_static("x-aimlapi-usd-spent");
 
-/// Names which of the provider's headers the mock made up.
+/// Lists the provider's headers that the mock made up.
 static SYNTHETIC: HeaderName = HeaderName::from_static("x-kontext-synthetic");
 
-/// Says that the answer is not byte for byte the recorded one: URLs of kept
-/// pictures point to the mock.
+/// Marks a response that differs from the recorded bytes: URLs of kept pictures point
+/// to the mock.
 pub(crate) static REWRITTEN: HeaderName = HeaderName::from_static("x-kontext-rewritten");
 
-/// What a browser may read besides the few headers that it always may.
+/// The headers that a browser may read, in addition to those it always may.
 const EXPOSED: &str = "x-inference-id, x-client-request-id, x-aimlapi-credits-used, \
      x-aimlapi-usd-spent, retry-after, x-kontext-match, x-kontext-recording, x-kontext-error, \
      x-kontext-synthetic, x-kontext-rewritten, x-kontext-validation, x-kontext-unknown, \
      x-kontext-ignored, x-kontext-fault, preference-applied";
 
-/// Adds what an answer cost, where it cost something and does not say it; what was found,
-/// and how; room for its id, where it has none; and which of the provider's are made up.
+/// Adds the cost, if there is one and the response does not have it; the recording and
+/// how it matched; an empty id if there is none; and the list of synthetic headers.
 pub(crate) fn complete(
     headers: &mut HeaderMap,
     billed: Billed,
@@ -86,7 +86,7 @@ fn has_id(headers: &HeaderMap) -> bool {
     headers.get(&INFERENCE_ID).is_some_and(|id| !id.is_empty())
 }
 
-/// Adds the id of an answer that has none.
+/// Adds an id to a response without one.
 pub(crate) fn add_inference_id(headers: &mut HeaderMap, number: u64) {
     if !has_id(headers)
         && let Ok(id) = HeaderValue::try_from(synthetic_id(1, number))
@@ -97,11 +97,11 @@ pub(crate) fn add_inference_id(headers: &mut HeaderMap, number: u64) {
     }
 }
 
-/// Gives the client's request id back, where the provider would: others are
-/// dropped without a word.
+/// Returns the client's request id if the provider would; other ids are silently
+/// dropped.
 pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap) {
     let mut ids = request.get_all(&CLIENT_REQUEST_ID).iter();
-    // Several are one list, which is no valid id.
+    // Multiple lines form one list, which is not a valid id.
     if let (Some(id), None) = (ids.next(), ids.next()) {
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte);
         let bytes = id.as_bytes();
@@ -111,12 +111,12 @@ pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap
     }
 }
 
-/// Says how a recording was found.
+/// Sets the header that says how the recording matched.
 pub(crate) fn set_match(headers: &mut HeaderMap, found: Match) {
     headers.insert(MATCH.clone(), HeaderValue::from_static(found.name()));
 }
 
-/// Lets a page of any origin read the answer, as no secret is in it.
+/// Allows pages of any origin to read the response; it contains no secrets.
 pub(crate) fn add_cors(headers: &mut HeaderMap, request: &HeaderMap) {
     if request.contains_key(ORIGIN) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -128,8 +128,8 @@ pub(crate) fn add_cors(headers: &mut HeaderMap, request: &HeaderMap) {
     }
 }
 
-/// Answers `OPTIONS` for a path with these methods: what it allows and, to a
-/// browser that asks before it sends, that it may.
+/// Adds the headers of the response to `OPTIONS`: the allowed methods and, for a CORS
+/// preflight, the permissions.
 pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, methods: &[String]) {
     let methods = format!("{}, OPTIONS", methods.join(", "));
     let Ok(methods) = HeaderValue::from_str(&methods) else {
@@ -144,7 +144,7 @@ pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, method
     for names in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.append(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
-    // Pages on public origins ask this before they reach into a local network.
+    // Sent by pages on public origins before they access a private network.
     let private = HeaderName::from_static("access-control-request-private-network");
     if request.contains_key(private) {
         let allow = HeaderName::from_static("access-control-allow-private-network");
@@ -152,7 +152,7 @@ pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, method
     }
 }
 
-/// Splits a header's value at separators, but not within a quoted string.
+/// Splits a header value at separators, but not inside quoted strings.
 pub(crate) fn header_list<'a>(
     value: &'a str,
     separators: &'a [char],

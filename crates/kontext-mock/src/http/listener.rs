@@ -1,4 +1,4 @@
-//! Takes connections and serves them until it is told to stop.
+//! Accepts and serves connections until it is stopped.
 
 use axum::{
     BoxError,
@@ -33,40 +33,40 @@ use tokio::{
 
 use crate::http::connection::{Connection, ConnectionHandle};
 
-/// What answers the requests of a server.
+/// Handles the requests of a server.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Answers a request, which came on this connection.
+    /// Handles a request that arrived on this connection.
     fn serve(
         self: &Arc<Self>,
         request: Request<Body>,
         wire: &ConnectionHandle,
     ) -> impl Future<Output = Response> + Send;
 
-    /// Logs what no request tells of.
+    /// Logs an event that belongs to no request.
     fn note(&self, event: &str);
 }
 
-/// How long to wait before the next connection where none could be taken, as
-/// when the process has no file descriptor left.
+/// Delay before the next attempt when accepting failed, for example because the process
+/// has no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long nothing is said again of connections that cannot be accepted.
+/// Minimum time between two log lines about failures to accept.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How long a client may take to send the rest of its request when the server
-/// stops; that it never does must not hold up the end.
+/// How long a client may take to send the rest of its request when the server stops; a
+/// client that never finishes must not delay the shutdown.
 const REST_OF_REQUEST: Duration = Duration::from_secs(1);
 
-/// How a server is to stop.
+/// How to stop a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
-    /// Requests in flight are finished for at most so long.
+    /// Finishes requests in flight, within this timeout.
     Drain(Duration),
-    /// Connections end whatever they are at.
+    /// Closes all connections immediately.
     Now,
 }
 
-/// Serves until it is told to stop, and frees the port before it returns.
+/// Serves until it is stopped; the port is free when it returns.
 pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
     service: Arc<impl Service>,
@@ -74,7 +74,7 @@ pub(crate) async fn serve(
 ) {
     let (finish, finishing) = watch::channel(());
     let mut connections = JoinSet::new();
-    // That nothing can be accepted is not said twenty times a second.
+    // Don't log a failure to accept twenty times a second.
     let mut said: Option<Instant> = None;
     let order = loop {
         tokio::select! {
@@ -108,15 +108,15 @@ pub(crate) async fn serve(
     connections.shutdown().await;
 }
 
-/// Serves one connection; told to finish, it answers the request that it is
-/// at, if the client sends all of it, and ends.
+/// Serves one connection. When the server stops, it answers the current request, if the
+/// client sends all of it, and closes.
 async fn connection(
     stream: TcpStream,
     service: Arc<impl Service>,
     mut finishing: watch::Receiver<()>,
 ) {
-    // Without it small answers can wait for the client's acknowledgement; with
-    // an error they are late, no more.
+    // Otherwise small responses may wait for the client's acknowledgement; an error
+    // only means that they are delayed.
     let _ = stream.set_nodelay(true);
     let wire = Arc::new(ConnectionHandle::new(&stream));
     let of_service = service.clone();
@@ -129,13 +129,13 @@ async fn connection(
         }
     });
     let io = TokioIo::new(Connection::new(stream, wire.clone()));
-    // A client that ends its side after the request, as nc does, still reads.
+    // A client that closes its side after the request, such as nc, still reads.
     let mut connection = pin!(
         http1::Builder::new()
             .half_close(true)
             .serve_connection(io, service)
     );
-    // That a client breaks a connection, or a fault does, is no news.
+    // Connections broken by a client or a fault are not logged.
     tokio::select! {
         ended = connection.as_mut() => {
             if let Some(reason) = ended.err().and_then(|error| refused(&error, &wire)) {
@@ -154,7 +154,7 @@ async fn connection(
     }
 }
 
-/// Takes the next connection of any listener.
+/// Accepts the next connection of any listener.
 async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
     poll_fn(|context| {
         let mut polls = listeners.iter().map(|one| one.poll_accept(context));
@@ -169,8 +169,8 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
     .await
 }
 
-/// Binds all addresses; a port 0 is a free one, and the same for all of them. Where
-/// the system has no IPv6, its loopback is left out.
+/// Binds all addresses. Port 0 picks a free port, the same for all of them. An IPv6
+/// address after the first is skipped if the system has no IPv6.
 pub(crate) fn bind(
     addresses: &[SocketAddr],
 ) -> Result<Vec<net::TcpListener>, (SocketAddr, io::Error)> {
@@ -198,7 +198,7 @@ pub(crate) fn bind(
     Ok(listeners)
 }
 
-/// Why hyper has refused a request before any handler saw it.
+/// Why hyper refused a request before it reached a handler.
 fn refused(error: &hyper::Error, wire: &ConnectionHandle) -> Option<String> {
     let (status, reason) = if wire.spoke_tls() {
         (400, "a TLS hello: this port speaks plain http")
@@ -214,7 +214,7 @@ fn refused(error: &hyper::Error, wire: &ConnectionHandle) -> Option<String> {
     Some(format!("- - {status} error=not-http {reason}"))
 }
 
-/// Whether only this one connection failed before it was taken.
+/// Whether accepting failed for this connection only.
 fn is_of_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -224,23 +224,23 @@ fn is_of_connection(error: &io::Error) -> bool {
     )
 }
 
-/// A server on the threads that all servers of a process share. Dropping it
-/// stops it at once, and frees the port before it returns.
+/// A server on the runtime shared by all servers of the process. Dropping it stops it
+/// immediately; the port is free when `drop` returns.
 #[derive(Debug)]
 pub(crate) struct Running {
-    /// Gone when the server has been told to stop.
+    /// `None` once the server was told to stop.
     stop: Option<oneshot::Sender<Order>>,
-    /// Completes when the server has come to its end, for those who wait and
-    /// for those who block. Tests share a server among threads, which a receiver
-    /// alone would not let them.
+    /// Both complete when the server has ended: `stopped` for async callers, `ended`
+    /// for blocking ones. The mutex makes the receiver `Sync`, because tests share a
+    /// server between threads.
     stopped: oneshot::Receiver<()>,
     ended: Mutex<mpsc::Receiver<()>>,
-    /// Kept until then, because the server runs on it.
+    /// Keeps the runtime alive until the server has ended.
     _runtime: Arc<SharedRuntime>,
 }
 
 impl Running {
-    /// Starts to serve on listeners.
+    /// Starts serving on the listeners.
     pub(crate) fn start(
         listeners: Vec<net::TcpListener>,
         service: Arc<impl Service>,
@@ -271,8 +271,8 @@ impl Running {
         })
     }
 
-    /// Takes no more connections, finishes the requests in flight for at most so
-    /// long, and frees the port.
+    /// Stops accepting, finishes the requests in flight within a timeout, and frees the
+    /// port.
     pub(crate) async fn drain(&mut self, patience: Duration) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(Order::Drain(patience));
@@ -291,13 +291,13 @@ impl Drop for Running {
     }
 }
 
-/// The runtime that runs now, if a server of this process does.
+/// The current runtime, if any server of this process is running.
 static SHARED: Mutex<Weak<SharedRuntime>> = Mutex::new(Weak::new());
 
-/// How long a body that is being judged may hold up the end of the threads.
+/// How long validation of a body may delay the shutdown of the runtime.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A runtime that ends with the last server that uses it.
+/// A runtime that shuts down with the last server that uses it.
 #[derive(Debug)]
 pub(crate) struct SharedRuntime {
     runtime: Option<Runtime>,
@@ -305,7 +305,7 @@ pub(crate) struct SharedRuntime {
 }
 
 impl SharedRuntime {
-    /// The runtime of this process, started where none runs.
+    /// Returns the runtime of this process; starts one if none is running.
     pub(crate) fn get() -> io::Result<Arc<Self>> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = shared.upgrade() {
@@ -324,15 +324,15 @@ impl SharedRuntime {
         Ok(started)
     }
 
-    /// Where to spawn.
+    /// The handle to spawn tasks with.
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 }
 
 impl Drop for SharedRuntime {
-    /// Waits until the threads have ended. That happens on a thread of its own,
-    /// because a caller inside another runtime must not wait for this one.
+    /// Waits until the threads have ended. Runs on a separate thread, because a caller
+    /// inside another runtime must not block on this one.
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else {
             return;
@@ -340,20 +340,20 @@ impl Drop for SharedRuntime {
         let ending = thread::Builder::new()
             .name("kontext-mock-end".to_owned())
             .spawn(move || runtime.shutdown_timeout(GRACE));
-        // Where no thread can be started, the runtime was dropped with the
-        // closure; there is nothing to wait for.
+        // If no thread could be started, the runtime was dropped with the closure and
+        // there is nothing to wait for.
         if let Ok(ending) = ending {
             let _ = ending.join();
         }
     }
 }
 
-/// Answers a request, with `Connection: close` where the handler has not read
-/// the body to its end.
+/// Handles a request, and sets `Connection: close` if the handler has not read the
+/// whole body.
 ///
-/// The connection ends after such an answer, because what is left of the body
-/// stands where the next request would. A client that is not told sends its next
-/// request on it and sees a broken pipe.
+/// The connection must close after such a response, because the rest of the body is
+/// where the next request would be. Without the header, a client reuses the connection
+/// and sees a broken pipe.
 pub(crate) async fn close_if_unread<B, F>(
     request: Request<B>,
     serve: impl FnOnce(Request<Body>) -> F,
@@ -380,7 +380,7 @@ where
     response
 }
 
-/// A body that remembers whether it was read to its end.
+/// A body that records whether it was read to its end.
 struct WatchedBody<B> {
     body: B,
     is_read: Arc<AtomicBool>,
@@ -421,7 +421,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers without reading the body.
+    /// Responds without reading the body.
     struct Refuses;
 
     impl Service for Refuses {
@@ -432,7 +432,7 @@ mod tests {
         fn note(&self, _: &str) {}
     }
 
-    /// A server, and a client that has been refused and keeps its side open.
+    /// A server, and a client that was refused and keeps its side open.
     async fn refused() -> (
         Arc<Refuses>,
         oneshot::Sender<Order>,
@@ -453,9 +453,9 @@ mod tests {
         (service, stop, server, client)
     }
 
-    /// Waits until the server holds no connection any more.
+    /// Waits until the server holds no more connections.
     async fn all_closed(service: &Arc<Refuses>) {
-        // One is the test's own, the other one the server's.
+        // One is held by the test, the other by the server.
         while Arc::strong_count(service) > 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -489,7 +489,7 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(1));
     }
 
-    /// However fast a client sends, it cannot hold a connection for ever.
+    /// However fast it sends, a client cannot hold a connection forever.
     #[tokio::test(start_paused = true)]
     async fn connection_lingers_for_64_mebibytes() {
         let (service, _stop, _server, mut client) = refused().await;

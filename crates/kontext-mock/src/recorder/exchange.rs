@@ -1,4 +1,4 @@
-//! One exchange as it came, and what of it is kept.
+//! An exchange as received, and the parts of it that are recorded.
 
 use axum::{
     body::Bytes,
@@ -18,34 +18,34 @@ use crate::{
     redaction::{Redaction, RedactionEntry, Secret, keeps_header},
 };
 
-/// An exchange with the service, with its secrets. Debug does not print it.
+/// An exchange with the upstream, including its secrets. It does not implement `Debug`.
 pub(crate) struct Exchange<'a> {
     pub(crate) operation: &'a Operation,
-    /// The body of the request, decoded.
+    /// The decoded request body.
     pub(crate) request: &'a [u8],
     pub(crate) status: StatusCode,
-    /// Whether the end of the response did not come.
+    /// Whether the response was cut off.
     pub(crate) broke_off: bool,
-    /// The headers of the response, without those of its encoding.
+    /// The response headers, without those of the encoding.
     pub(crate) headers: &'a HeaderMap,
-    /// The body of the response, decoded.
+    /// The decoded response body.
     pub(crate) response: &'a Bytes,
-    /// What the headers of both sides have that must not be written.
+    /// Secrets in the headers of request and response, which must not be written.
     pub(crate) secrets: &'a [Secret],
-    /// The origin of the service.
+    /// The origin of the upstream.
     pub(crate) upstream: &'a str,
-    /// The day, as `2026-11-22`.
+    /// The date, such as `2026-11-22`.
     pub(crate) date: String,
 }
 
-/// What is kept of an exchange: nothing of it is secret any more.
+/// The redacted parts of an exchange that are recorded.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) hash: RequestHash,
-    /// The redacted request, where there is one.
+    /// The redacted request, if it has a body.
     pub(crate) request: Option<Value>,
     pub(crate) meta: RecordingMeta,
-    /// The files but for `recording.json`.
+    /// All files except `recording.json`.
     pub(crate) files: Case,
 }
 
@@ -58,7 +58,7 @@ impl Draft {
     }
 }
 
-/// The title of a recording: the request in one line.
+/// The title of a recording: a one-line summary of the request.
 pub(crate) fn title(method: &str, path: &str, request: Option<&Value>) -> String {
     match prompt_line(request) {
         Some(prompt) => format!("{method} {path}: {prompt}"),
@@ -66,7 +66,7 @@ pub(crate) fn title(method: &str, path: &str, request: Option<&Value>) -> String
     }
 }
 
-/// The body of a request, redacted.
+/// A redacted request body.
 #[derive(Debug)]
 pub(crate) struct RecordedBody<'a> {
     pub(crate) hash: RequestHash,
@@ -75,8 +75,8 @@ pub(crate) struct RecordedBody<'a> {
     taken: Vec<RedactionEntry>,
 }
 
-/// Redacts the body of a request, and says which request it is; fails where
-/// it is not JSON that a recording can hold.
+/// Redacts a request body and computes its hash; fails if it is not JSON that a
+/// recording can hold.
 pub(crate) fn recorded_body<'a>(
     operation: &Operation,
     body: &'a [u8],
@@ -98,8 +98,8 @@ pub(crate) fn recorded_body<'a>(
         )
     })?;
     let (text, taken) = redaction.json(text, secrets);
-    // Not a word of the body: where it is not JSON, redaction may have missed
-    // a secret in it.
+    // Don't quote the body: if it is not JSON, redaction may have missed a secret in
+    // it.
     let no_json = |error: &dyn std::fmt::Display| format!("the request's body is no JSON: {error}");
     let value: Value = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
     let canonical = Canonical::of(&text).map_err(|error| no_json(&error))?;
@@ -112,8 +112,8 @@ pub(crate) fn recorded_body<'a>(
 }
 
 impl Exchange<'_> {
-    /// Makes of the exchange what is kept; fails where it must not or cannot
-    /// be, and says why.
+    /// Creates the redacted draft of a recording; fails with a reason if the exchange
+    /// must not or cannot be recorded.
     pub(crate) fn draft(&self, redaction: &Redaction) -> Result<Draft, Unsaved> {
         let asked = recorded_body(self.operation, self.request, redaction, self.secrets)
             .map_err(Unsaved::Unwanted)?;
@@ -158,7 +158,7 @@ impl Exchange<'_> {
         })
     }
 
-    /// The name and the bytes of the file of the response.
+    /// The name and the contents of the response file.
     fn response(
         &self,
         redaction: &Redaction,
@@ -169,7 +169,7 @@ impl Exchange<'_> {
         let extension = extension(&media_type, self.response);
         let file = format!("response.{extension}");
         let Ok(text) = std::str::from_utf8(self.response) else {
-            // A secret cannot be cut out of a picture, but it can be seen.
+            // A secret cannot be redacted from a picture, but it can be detected.
             let (_, taken) = redaction.text(&String::from_utf8_lossy(self.response), self.secrets);
             return match taken.first() {
                 None => Ok((file, self.response.clone())),
@@ -197,7 +197,7 @@ impl Exchange<'_> {
         Ok((file, bytes))
     }
 
-    /// Keeps the response headers on the list, and names the others.
+    /// Keeps the response headers on the allow list, and lists the names of the others.
     fn keep_headers(&self, redaction: &Redaction, answer: &mut AnswerMeta) {
         let mut others = Vec::new();
         for name in self.headers.keys() {
@@ -234,19 +234,18 @@ impl Exchange<'_> {
     }
 }
 
-/// What was taken out of a file, as `recording.json` lists it.
+/// The redacted values of a file, as listed in `recording.json`.
 pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
     let mut seen = std::collections::BTreeSet::new();
     taken
         .into_iter()
-        // One secret can be in a text many times.
+        // The same secret may occur many times in a text.
         .filter(|one| seen.insert(one.clone()))
         .map(|RedactionEntry { pointer, what }| Redacted::new(file, pointer, what))
         .collect()
 }
 
-/// The media type in lower case, without parameters; empty where there is
-/// none.
+/// The media type in lower case, without parameters; empty if there is none.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
     headers
         .get(CONTENT_TYPE)
@@ -257,7 +256,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
         .to_ascii_lowercase()
 }
 
-/// The extension of the file of a response.
+/// The file extension for a response body.
 fn extension(media_type: &str, body: &[u8]) -> &'static str {
     match media_type {
         "text/html" => "html",

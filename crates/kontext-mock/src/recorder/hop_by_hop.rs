@@ -1,11 +1,11 @@
-//! Headers that are for one connection only, and are not passed on.
+//! Hop-by-hop headers, which are not forwarded.
 
 use axum::http::{
     HeaderMap, HeaderName,
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST},
 };
 
-/// The headers of one connection (RFC 9110, section 7.6.1).
+/// The hop-by-hop headers (RFC 9110, section 7.6.1).
 const OF_CONNECTION: &[&str] = &[
     "connection",
     "keep-alive",
@@ -17,8 +17,8 @@ const OF_CONNECTION: &[&str] = &[
     "upgrade",
 ];
 
-/// The headers of a request that the real server gets: all but those of the
-/// connection, those that are made anew, and those for the mock.
+/// The request headers to forward upstream: all except hop-by-hop headers, those that
+/// are set anew, and those for the mock.
 pub(crate) fn of_request(headers: &HeaderMap) -> HeaderMap {
     let mut kept = end_to_end(headers);
     for name in [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING] {
@@ -35,7 +35,7 @@ pub(crate) fn of_request(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// The headers of a response that the client gets.
+/// The response headers to forward to the client.
 pub(crate) fn of_response(headers: &HeaderMap) -> HeaderMap {
     end_to_end(headers)
 }

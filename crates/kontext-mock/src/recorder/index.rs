@@ -1,4 +1,4 @@
-//! Which requests have a recording already, without reading files twice.
+//! Index of the requests that have recordings, which reads only changed files.
 
 use crate::recordings::{rank, ranked_status};
 use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, RequestHash};
@@ -16,15 +16,15 @@ pub(crate) struct Index {
     operations: HashMap<String, HashMap<String, Entry>>,
 }
 
-/// A recording, as far as it is needed to find and to rank it.
+/// The parts of a recording that are needed to find and rank it.
 #[derive(Debug)]
 struct Entry {
     stamps: [Option<Stamp>; 2],
-    /// Nothing of a recording that cannot be read.
+    /// `None` if the recording cannot be read.
     read: Option<(RequestHash, Statuses)>,
 }
 
-/// What changes when a file does.
+/// A file's metadata, to detect changes.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -32,18 +32,17 @@ struct Stamp {
     inode: u64,
 }
 
-/// Those of the answers of a recording, as they are ranked.
+/// The statuses of a recording's answers, used for ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Statuses {
-    /// That of the answer that says most.
+    /// Status of the most useful answer.
     pub(crate) best: u16,
-    /// That of the answer that repeats.
+    /// Status of the last answer, which repeats.
     pub(crate) last: u16,
 }
 
 impl Index {
-    /// Reads what has changed of an operation's recordings since the last
-    /// time.
+    /// Rereads the recordings of an operation that have changed since the last call.
     pub(crate) fn refresh(&mut self, root: &Path, operation: &str) -> io::Result<()> {
         let known = self.operations.entry(operation.to_owned()).or_default();
         let mut found = HashMap::new();
@@ -75,7 +74,7 @@ impl Index {
         Ok(())
     }
 
-    /// The case that has a request, and its statuses; of several, the first by
+    /// The case with this request, and its statuses; if there are several, the first by
     /// name.
     pub(crate) fn find(&self, operation: &str, hash: &RequestHash) -> Option<(&str, Statuses)> {
         self.operations
@@ -88,7 +87,7 @@ impl Index {
             .min()
     }
 
-    /// Whether an operation has a case of this name.
+    /// Whether an operation has a case with this name.
     pub(crate) fn has_case(&self, operation: &str, case: &str) -> bool {
         self.operations
             .get(operation)

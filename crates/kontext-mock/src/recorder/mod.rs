@@ -1,5 +1,4 @@
-//! Recordings are made here: a proxy that saves what passes through it, and what goes
-//! with it.
+//! The recorder: a proxy that saves the exchanges that pass through it.
 
 pub(crate) mod exchange;
 pub(crate) mod hop_by_hop;

@@ -1,4 +1,4 @@
-//! The pictures behind the URLs of an answer.
+//! The pictures that a response links to.
 
 use axum::{body::Bytes, http::StatusCode};
 use kontext_recording::{KeptFile, META_FILE, answer_of_file};
@@ -19,27 +19,27 @@ use crate::{
     recordings::{Case, RecordedAnswer, Recording},
 };
 
-/// The largest picture that is kept, in bytes.
+/// Maximum size of a picture, in bytes.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// How many redirects are followed to a picture.
+/// Maximum number of redirects to follow for a picture.
 const REDIRECTS: usize = 5;
 
-/// How many pictures of one answer are fetched; a request asks for at most 4.
+/// Maximum number of pictures to fetch per response; a request asks for at most 4.
 const MOST: usize = 16;
 
-/// How long the server of a picture may say nothing.
+/// Read timeout for the server of a picture.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// A URL of a picture, as the live answer has it and as it is kept.
+/// The URL of a picture, in the live response and in the recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Link {
     live: String,
     kept: String,
 }
 
-/// Lists the URLs of the pictures of an answer; `kept` is the same answer
-/// without its secrets.
+/// Lists the http and https URLs of the pictures in a response; `kept` is the redacted
+/// response.
 fn links(live: &[u8], kept: &[u8]) -> Vec<Link> {
     let read = |body| serde_json::from_slice::<Value>(body).unwrap_or_default();
     let (live, kept) = (read(live), read(kept));
@@ -63,8 +63,7 @@ fn links(live: &[u8], kept: &[u8]) -> Vec<Link> {
     links
 }
 
-/// Fetches pictures without a key: it goes where the API's client must not,
-/// but never from https to plain http.
+/// Fetches pictures without sending a key, from any host that [`may_be_asked`] allows.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     client: Client,
@@ -97,8 +96,8 @@ impl Fetcher {
         })
     }
 
-    /// Fetches the pictures of an answer one after the other, and says which
-    /// could not be; `kept` is the same answer without its secrets.
+    /// Fetches the pictures of a response one after the other; also returns the
+    /// failures. `kept` is the redacted response.
     pub(crate) async fn fetch_all(&self, live: &[u8], kept: &[u8]) -> (Vec<Picture>, Vec<String>) {
         let (mut pictures, mut failures) = (Vec::new(), Vec::new());
         for (index, link) in links(live, kept).into_iter().enumerate() {
@@ -115,8 +114,7 @@ impl Fetcher {
         (pictures, failures)
     }
 
-    /// Fetches a picture; fails with a reason that does not name the URL, which
-    /// can be signed.
+    /// Fetches a picture. The error does not contain the URL, which may be signed.
     async fn fetch(&self, link: &Link) -> Result<Picture, String> {
         let url = Url::parse(&link.live).map_err(|error| format!("its URL is none: {error}"))?;
         if !may_be_asked(&url, self.upstream_is_loopback) {
@@ -163,8 +161,9 @@ impl Fetcher {
     }
 }
 
-/// Over plain http only this machine may be asked, and only by an answer that
-/// came from it: others must not have us ask what runs here.
+/// Whether a picture may be fetched from a URL: over https from other hosts, and from
+/// this machine only if the upstream is on it. Responses of other servers must not make
+/// us send requests to local services.
 fn may_be_asked(url: &Url, upstream_is_loopback: bool) -> bool {
     match url.scheme() {
         "https" => !is_loopback(url) || upstream_is_loopback,
@@ -173,7 +172,7 @@ fn may_be_asked(url: &Url, upstream_is_loopback: bool) -> bool {
     }
 }
 
-/// What sort of picture it is, by its first bytes.
+/// Detects the format of a picture by its first bytes.
 fn kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     match bytes {
         [0x89, b'P', b'N', b'G', ..] => Some(("image/png", "png")),
@@ -198,10 +197,10 @@ fn kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// A picture that was fetched for a recording.
+/// A picture fetched for a recording.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
-    /// The URL as the kept response has it.
+    /// The URL in the recorded response.
     pub(crate) url: String,
     pub(crate) content_type: String,
     pub(crate) extension: &'static str,
@@ -209,8 +208,8 @@ pub(crate) struct Picture {
 }
 
 impl Store {
-    /// Adds pictures to the last answer of a recording, if it still is the response
-    /// that they were fetched for, and says which could not be fetched.
+    /// Adds pictures, and the failures to fetch some, to the last answer of a recording
+    /// that has this response; fails if there is none.
     pub(crate) fn add_pictures(
         &self,
         place: &Place,
@@ -230,7 +229,7 @@ impl Store {
             .files
             .retain(|kept| !urls.contains(&&kept.url));
         for picture in pictures {
-            // The names of those that stay are taken.
+            // Names of remaining files are taken.
             let is_free = |file: &String| {
                 let mut kept = meta.answers.iter().flat_map(|answer| &answer.files);
                 !kept.any(|kept| kept.file == *file)
@@ -261,7 +260,7 @@ impl Store {
     }
 }
 
-/// Keeps the pictures of a recording with a draft whose response is the same again.
+/// Copies the pictures of a recording to a draft with the same response.
 pub(crate) fn keep_pictures(old_files: &Case, old: &Recording, draft: &mut Draft) {
     let Some(answer) = draft.meta.answers.last_mut() else {
         return;

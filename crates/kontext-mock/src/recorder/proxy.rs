@@ -1,4 +1,4 @@
-//! Takes requests, passes them on, and decides what is saved.
+//! Receives requests, forwards them, and decides what is saved.
 
 use axum::{
     body::{Body, Bytes},
@@ -40,21 +40,21 @@ use crate::{
     truncate,
 };
 
-/// How many problems are remembered.
+/// Maximum number of problems kept.
 const PROBLEMS: usize = 1_000;
 
-/// What a recorder is told once.
+/// Fixed settings of a recorder.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) mode: RecordMode,
     pub(crate) log: bool,
-    /// Secrets that the exchanges need not carry.
+    /// Secrets to redact in addition to those in the exchanges.
     pub(crate) secrets: Vec<Secret>,
-    /// The folder, as the user wrote it.
+    /// The folder, as given by the user.
     pub(crate) folder: PathBuf,
 }
 
-/// A recorder, but for its socket.
+/// A recorder without its listener.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) store: Store,
@@ -62,42 +62,42 @@ pub(crate) struct Proxy {
     pub(crate) fetcher: Option<Fetcher>,
     pub(crate) settings: Settings,
     contract: Arc<Contract>,
-    /// The exchanges under way. They are no part of their connections, so that
-    /// one goes on when its client has gone.
+    /// Exchanges in flight. They are separate from their connections, so they continue
+    /// when the client disconnects.
     exchanges: Mutex<JoinSet<()>>,
     saved: AtomicU64,
     lost: AtomicU64,
     numbers: AtomicU64,
     problems: Mutex<VecDeque<String>>,
-    /// Whose turn it is, by request.
+    /// One lock per request, so that equal requests take turns.
     turns: Mutex<HashMap<RequestHash, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// A request that has been read.
+/// A request that was read completely.
 #[derive(Debug)]
 pub(crate) struct ProxyRequest {
     pub(crate) number: u64,
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
-    /// The body without its coding, or why it cannot be had.
+    /// The decoded body, or why it cannot be decoded.
     pub(crate) decoded: Result<Bytes, String>,
-    /// The index of the operation in the contract, where it has one.
+    /// The index of the operation in the contract, if there is one.
     pub(crate) operation: Option<usize>,
     pub(crate) secrets: Vec<Secret>,
-    /// Held until the exchange is saved, where equal ones wait for it.
+    /// Held until the exchange is saved, if equal requests wait for it.
     turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Proxy {
-    /// Whether an exchange is one that this recorder saves, if it comes to an end.
+    /// Whether this recorder saves the exchange once it completes.
     pub(crate) fn is_to_be_saved(&self, asked: &ProxyRequest) -> bool {
         asked.operation.is_some() && !asked.has_query() && asked.decoded.is_ok()
     }
 
-    /// Waits until no exchange of the same request is under way: the answer of the
-    /// first is then there for the others.
+    /// Waits until no exchange with the same request is in flight, so that the first
+    /// response is available to the others.
     async fn turn(&self, asked: &ProxyRequest) -> OwnedMutexGuard<()> {
-        // Equal JSON is one request, however it is spelled.
+        // Equal JSON values are the same request, however they are spelled.
         let hash = match (self.operation(asked), &asked.decoded) {
             (Some(operation), Ok(body)) => tokio::task::block_in_place(|| {
                 let redaction = self.store.redaction();
@@ -107,7 +107,7 @@ impl Proxy {
             _ => None,
         };
         let Some(hash) = hash else {
-            // What cannot be recorded waits for nothing.
+            // A request that cannot be recorded need not wait.
             return Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
         };
         let turn = {
@@ -120,7 +120,7 @@ impl Proxy {
 }
 
 impl ProxyRequest {
-    /// Whether there is a query, which makes a request another one.
+    /// Whether there is a query string; such requests are not recorded.
     pub(crate) fn has_query(&self) -> bool {
         self.parts
             .uri
@@ -152,7 +152,6 @@ impl Proxy {
         }
     }
 
-    /// Which exchanges are saved.
     pub(crate) fn mode(&self) -> RecordMode {
         self.settings.mode
     }
@@ -181,8 +180,8 @@ impl Proxy {
         }
     }
 
-    /// The values of those parameters that would be taken out of a URL: an
-    /// error can repeat them elsewhere.
+    /// The values of query parameters that redaction would replace in a URL: errors may
+    /// repeat them elsewhere.
     fn secrets_of_query(&self, query: &str) -> Vec<Secret> {
         let redaction = self.store.redaction();
         let mut secrets = Vec::new();
@@ -200,7 +199,7 @@ impl Proxy {
         secrets
     }
 
-    /// Answers from a recording, where there is a good one.
+    /// Responds from a recording, if there is a good one.
     async fn replay(self: &Arc<Self>, asked: ProxyRequest) -> (ProxyRequest, Option<Response>) {
         let proxy = self.clone();
         let looked = spawn_blocking(move || {
@@ -241,7 +240,7 @@ impl Proxy {
         (asked, response)
     }
 
-    /// Passes a request on, in a task that does not end with its connection.
+    /// Forwards a request in a task that outlives its connection.
     async fn pass_on(self: &Arc<Self>, asked: ProxyRequest) -> Response {
         let path = asked.parts.uri.path().to_owned();
         let number = asked.number;
@@ -261,8 +260,7 @@ impl Proxy {
         }
     }
 
-    /// Names a request in a line of the log: without its query, and without
-    /// secrets.
+    /// Describes a request for the log, without its query and without secrets.
     fn place(&self, parts: &Parts, secrets: &[Secret]) -> String {
         let redaction = self.store.redaction();
         let (path, _) = redaction.url(parts.uri.path(), secrets);
@@ -273,7 +271,7 @@ impl Proxy {
         )
     }
 
-    /// Logs what became of a request, in words that go on behind its name.
+    /// Logs what happened to a request; `words` continue its description.
     pub(crate) fn note(&self, asked: &ProxyRequest, words: &str) {
         self.say(&format!(
             "{}{words}",
@@ -281,7 +279,7 @@ impl Proxy {
         ));
     }
 
-    /// Logs and remembers what went wrong with a request.
+    /// Logs and remembers a problem with a request.
     pub(crate) fn problem(&self, asked: &ProxyRequest, words: &str) {
         let line = format!("{}{words}", self.place(&asked.parts, &asked.secrets));
         self.say(&line);
@@ -318,13 +316,13 @@ impl Proxy {
         lock(&self.problems).iter().cloned().collect()
     }
 
-    /// Waits for the exchanges under way.
+    /// Waits for the exchanges in flight.
     pub(crate) async fn finish(&self) {
         let mut exchanges = std::mem::take(&mut *self.exchanges());
         while exchanges.join_next().await.is_some() {}
     }
 
-    /// Ends the exchanges under way.
+    /// Aborts the exchanges in flight.
     pub(crate) fn abort(&self) {
         self.exchanges().abort_all();
     }
@@ -381,7 +379,7 @@ impl Service for Proxy {
     }
 }
 
-/// Makes the error of a refusal, in the provider's shape.
+/// Creates the error response for a refusal, in the provider's format.
 pub(crate) fn refuse(refusal: &Refusal, path: &str, number: u64) -> Response {
     let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
     reply.set(ERROR_HEADER, refusal.reason.name());
@@ -399,7 +397,7 @@ fn not_ours(path: &str) -> Refusal {
     )
 }
 
-/// The answer that a recording has, byte for byte.
+/// The recorded response, byte for byte.
 fn replayed(place: &Place, answer: &RecordedAnswer) -> Response {
     let mut reply = Reply {
         status: answer.status,

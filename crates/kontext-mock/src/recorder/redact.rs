@@ -1,4 +1,4 @@
-//! Takes secrets out of recordings that are there already.
+//! Redacts secrets in existing recordings.
 
 use axum::body::Bytes;
 use kontext_recording::{
@@ -21,32 +21,30 @@ use crate::{
     redaction::{Redaction, Secret},
 };
 
-/// What [`redact_recordings`] took out, or would take out.
+/// What [`redact_recordings`] redacted, or would redact.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RedactReport {
-    /// How many recordings were looked at.
+    /// Number of recordings checked.
     pub recordings: usize,
-    /// What was taken out, by the recording's name, which has no secret in it
-    /// any more.
+    /// The redacted values, with the name of their recording after redaction.
     pub taken: Vec<(String, Redacted)>,
-    /// The new names of recordings whose names were made of a request with a
-    /// secret in it. Of a dry run it is empty.
+    /// The new names of recordings that were renamed, because their names came from a
+    /// request with a secret. Empty for a dry run.
     pub renamed: Vec<String>,
-    /// Recordings that still have secrets, and why.
+    /// Recordings that still contain secrets, and why.
     pub problems: Vec<(String, String)>,
 }
 
-/// Takes out of the recordings of a folder what its rules of redaction say;
-/// `patterns` and `pointers` are added to them, and `secrets`, such as a key,
-/// are taken out wherever they appear and written nowhere. Each recording is
-/// replaced as a whole; those that disagree with the contract are redacted as
-/// well. With `dry_run` nothing is written.
+/// Redacts the recordings of a folder by its redaction rules. `patterns` and `pointers`
+/// are added to the rules; `secrets`, such as a key, are redacted wherever they appear
+/// and never written. Each recording is replaced atomically; those that disagree with
+/// the contract are redacted too. With `dry_run` nothing is written.
 ///
 /// # Errors
 ///
-/// Fails where the recordings or the rules cannot be read, and where the folder
-/// cannot be written.
+/// Fails if the recordings or the rules cannot be read, or the folder cannot be
+/// written.
 pub fn redact_recordings(
     folder: &Path,
     patterns: &[String],
@@ -108,12 +106,12 @@ pub fn redact_recordings(
     Ok(report)
 }
 
-/// The body of the request in the files of a recording.
+/// The request body in the files of a recording.
 pub(crate) fn request(files: &Case) -> Option<Value> {
     serde_json::from_slice(files.get(REQUEST_FILE)?).ok()
 }
 
-/// Takes the secrets out of a recording, and lists what was taken out.
+/// Redacts a recording, and lists what was redacted.
 pub(crate) fn redacted(
     mut files: Case,
     recording: &Recording,
@@ -188,7 +186,7 @@ pub(crate) fn redacted(
             listed.push((Some(index), one));
         }
     }
-    // They are equal to strings of the response, and follow them.
+    // These URLs equal strings in the response, so they change with it.
     for (answer, old) in answers.iter_mut().zip(recording.answers()) {
         let response = files.get(old.response_file());
         let new = response.map(|response| replacements(old.response(), response));
@@ -217,7 +215,7 @@ pub(crate) fn redacted(
     Ok((draft, all))
 }
 
-/// The strings of a JSON text that others stand for in the second text.
+/// Maps strings of a JSON text to those that replace them in the second text.
 fn replacements(old: &[u8], new: &[u8]) -> BTreeMap<String, String> {
     fn collect(old: &Value, new: &Value, found: &mut BTreeMap<String, String>) {
         match (old, new) {
@@ -247,7 +245,7 @@ fn replacements(old: &[u8], new: &[u8]) -> BTreeMap<String, String> {
 }
 
 impl fmt::Display for RedactReport {
-    /// Writes the report as a person reads it, without a line break at the end.
+    /// Writes the report for people, without a trailing line break.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, one) in &self.taken {
             writeln!(
@@ -274,9 +272,8 @@ impl fmt::Display for RedactReport {
 }
 
 impl Store {
-    /// Takes out of a recording what the rules say, and lists it; says where it
-    /// is from now on, too, because a name that was made of its request can have
-    /// a secret in it.
+    /// Redacts a recording, and lists what was redacted. Also returns its new place,
+    /// because a name that came from the request may contain a secret.
     pub(crate) fn redact(
         &self,
         place: &Place,
@@ -307,7 +304,7 @@ impl Store {
                     "without its secrets it has the same request as {other}; delete one of the two"
                 ));
             }
-            // A redaction that was killed got so far.
+            // An interrupted redaction left this copy.
         }
         let old_identity = RequestHash::of(old.operation(), old.canonical());
         let old_request = request(&old_files);

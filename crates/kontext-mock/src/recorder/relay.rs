@@ -1,5 +1,5 @@
-//! One exchange with the real server: its answer goes to the client as it
-//! comes, and into a recording.
+//! One exchange with the upstream: its response is streamed to the client and saved as
+//! a recording.
 
 use axum::{
     body::{Body, Bytes},
@@ -30,17 +30,17 @@ use crate::{
     redaction::Secret,
 };
 
-/// An answer that has come whole.
+/// A response whose body has been read.
 struct Answered {
     status: StatusCode,
     headers: HeaderMap,
-    /// Nothing of one that is too long to be saved.
+    /// `None` if it is too long to be saved.
     body: Option<Bytes>,
-    /// Whether its end did not come.
+    /// Whether the response was cut off.
     broke_off: bool,
 }
 
-/// Sends a request on, gives its answer to `head`, and saves the exchange.
+/// Forwards a request, sends the response to `head`, and saves the exchange.
 pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::Sender<Response>) {
     let asked = Arc::new(asked);
     let parts = &asked.parts;
@@ -85,7 +85,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || response.content_length() == Some(0);
     if is_bodiless {
-        // There is no last part to hold back, so the head is.
+        // There is no last part to hold back, so hold back the head.
         answered.body = Some(Bytes::new());
         let client = answered.response(Body::empty());
         save(&proxy, &asked, answered, || {
@@ -138,7 +138,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
 }
 
 impl Answered {
-    /// The head of the answer with a body for the client.
+    /// The head of the response, with the given body.
     fn response(&self, body: Body) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
@@ -147,8 +147,7 @@ impl Answered {
     }
 }
 
-/// Saves an exchange, says what became of it, calls `saved`, and then fetches
-/// the pictures.
+/// Saves an exchange, logs the result, calls `saved`, and then fetches the pictures.
 async fn save(
     proxy: &Arc<Proxy>,
     asked: &Arc<ProxyRequest>,
@@ -178,7 +177,7 @@ async fn save(
     saved();
 }
 
-/// Saves an exchange; returns the decoded body of the response with it.
+/// Saves an exchange; also returns the decoded response body.
 fn save_now(
     proxy: &Proxy,
     asked: &ProxyRequest,
@@ -220,7 +219,7 @@ fn save_now(
     Ok((proxy.store.save(&exchange, proxy.mode())?, response))
 }
 
-/// Says that an exchange was saved, and where it disagrees with the contract.
+/// Logs that an exchange was saved, and where it disagrees with the contract.
 fn report(proxy: &Proxy, asked: &ProxyRequest, status: StatusCode, saved: &Saved) {
     let Saved {
         place,
@@ -253,7 +252,7 @@ fn report(proxy: &Proxy, asked: &ProxyRequest, status: StatusCode, saved: &Saved
     );
 }
 
-/// Fetches the pictures of an answer, and keeps them with its recording.
+/// Fetches the pictures of a response, and adds them to its recording.
 async fn keep_pictures(
     proxy: &Arc<Proxy>,
     asked: &Arc<ProxyRequest>,

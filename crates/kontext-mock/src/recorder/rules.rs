@@ -1,4 +1,4 @@
-//! The rules of redaction of a folder, as they are on disk at the moment.
+//! The redaction rules of a folder, as they are on disk.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -8,19 +8,19 @@ use crate::{
     redaction::{self, Redaction},
 };
 
-/// The rules of redaction that a recorder is told to add to those of a folder.
+/// The redaction rules that a recorder adds to those of a folder.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) patterns: Vec<String>,
     pub(crate) pointers: Vec<String>,
 }
 
-/// The rules of redaction of a folder.
+/// The redaction rules of a folder.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    /// The text of the file, where there is one.
+    /// The contents of the file, if it exists.
     text: Option<Vec<u8>>,
-    /// What the recorder was told, beside what the file has.
+    /// The recorder's own rules, in addition to those of the file.
     wanted: Wanted,
     redaction: Arc<Redaction>,
 }
@@ -40,20 +40,20 @@ impl Rules {
         })
     }
 
-    /// Reads the rules again if their file has changed: another recorder can
-    /// have made it.
+    /// Reloads the rules if their file has changed: another recorder may have written
+    /// it.
     pub(crate) fn refresh(&mut self, root: &Path) -> Result<(), RecordError> {
         let now = text(root)?;
         if now == self.text {
             return Ok(());
         }
         if let Some(text) = &now {
-            // What this recorder was told stays, whatever others write.
+            // Keep this recorder's rules, whatever others write.
             let redaction = added(parse(root, text)?, &self.wanted)?;
             self.redaction = Arc::new(redaction);
         }
-        // Where the file was deleted, its key is still the one that this
-        // recorder has written with, and comes back with the next recording.
+        // If the file was deleted, keep its key: this recorder has used it, and writes
+        // it again with the next recording.
         self.text = now;
         Ok(())
     }
@@ -62,19 +62,19 @@ impl Rules {
         self.redaction.clone()
     }
 
-    /// Whether the folder has rules on disk, with a key of its own.
+    /// Whether the folder has a rules file, and a key of its own.
     pub(crate) fn have_key(&self) -> bool {
         self.text.is_some() && self.redaction.has_key()
     }
 
-    /// Whether the file has all of the rules, and a key: with others the mock
-    /// would not find what is recorded.
+    /// Whether the file contains all the rules and a key: with other rules the mock
+    /// would not find the recordings.
     pub(crate) fn are_written(&self) -> bool {
         self.have_key() && self.text.as_deref() == Some(self.redaction.to_json().as_bytes())
     }
 
-    /// The rules with others added, which are added from now on, and with a key if
-    /// they had none.
+    /// Returns the rules with others added, and with a key if they had none. The added
+    /// rules also apply after a reload.
     pub(crate) fn with(&mut self, wanted: &Wanted) -> Result<Redaction, RecordError> {
         self.wanted.patterns.extend_from_slice(&wanted.patterns);
         self.wanted.pointers.extend_from_slice(&wanted.pointers);
@@ -85,7 +85,7 @@ impl Rules {
         Ok(redaction)
     }
 
-    /// Writes rules into the folder, and goes by them from now on.
+    /// Writes rules to the folder, and uses them from now on.
     pub(crate) fn write(
         &mut self,
         redaction: Redaction,
@@ -108,7 +108,7 @@ impl Rules {
     }
 }
 
-/// Rules with those that a recorder was told.
+/// Adds a recorder's own rules.
 fn added(mut redaction: Redaction, wanted: &Wanted) -> Result<Redaction, RecordError> {
     for pattern in &wanted.patterns {
         redaction = redaction.with_pattern(pattern)?;

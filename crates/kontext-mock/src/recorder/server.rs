@@ -1,4 +1,4 @@
-//! The recorder: a proxy that listens on a socket and saves what passes through.
+//! The recorder: a proxy server that saves the exchanges.
 
 use std::{
     fmt, io,
@@ -57,18 +57,18 @@ pub struct RecorderBuilder {
     secrets: Vec<Secret>,
 }
 
-/// A proxy that passes requests on to the real server and saves the exchanges
-/// as recordings, without their secrets.
+/// A proxy that forwards requests to the real server and saves the exchanges as
+/// recordings, without their secrets.
 ///
-/// The answers reach the client as they are, and as they come. The end of each
-/// is held back until its recording is on the disk: whoever has the answer has
-/// the recording, or finds in [`problems`](Self::problems) why not. An exchange
-/// goes on when its client has gone, because it is paid for.
+/// Responses are streamed to the client unchanged. The end of each is held back until
+/// its recording is on disk: when a client has the whole response, it is recorded, or
+/// [`problems`](Self::problems) says why not. An exchange continues when its client
+/// disconnects, because it is paid for.
 ///
 /// An exchange that disagrees with the contract is saved in the hidden folder
 /// `.quarantine` of the recordings, which is not served.
 ///
-/// Dropping a recorder stops it at once, and loses the exchanges under way;
+/// Dropping a recorder stops it immediately and loses the exchanges in flight;
 /// [`stop`](Self::stop) waits for them.
 #[derive(Debug)]
 pub struct Recorder {
@@ -78,8 +78,9 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts to set up a recorder that asks `upstream`, the real server by its origin
-    /// and maybe a path before that of each request, and saves into `folder`, which is made where it is missing.
+    /// Creates a builder for a recorder. `upstream` is the origin of the real server,
+    /// optionally with a path that is prepended to that of each request. Recordings are
+    /// saved into `folder`, which is created if it does not exist.
     pub fn builder(upstream: impl Into<String>, folder: impl Into<PathBuf>) -> RecorderBuilder {
         RecorderBuilder {
             upstream: upstream.into(),
@@ -93,7 +94,7 @@ impl Recorder {
         }
     }
 
-    /// The origin to send requests to, without a slash at the end.
+    /// The recorder's origin, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -105,37 +106,36 @@ impl Recorder {
         self.address
     }
 
-    /// How many exchanges have been saved.
+    /// Number of exchanges saved.
     #[must_use]
     pub fn saved(&self) -> u64 {
         self.proxy.saved()
     }
 
-    /// How many exchanges should have been saved and were not, because the disk
+    /// Number of exchanges that should have been saved but were not, because the disk
     /// was full or they cannot be recorded.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.proxy.lost()
     }
 
-    /// What went wrong, in the order in which it happened: exchanges that were
-    /// not answered or not saved, those that disagree with the contract, and
-    /// pictures that were not kept; the last 1,000.
+    /// The last 1,000 problems, oldest first: exchanges without a response or not
+    /// saved, disagreements with the contract, and pictures that were not kept.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         self.proxy.problems()
     }
 
-    /// Stops gracefully: takes no more connections, and finishes and saves what is
-    /// in flight, for at most so long; false where that was not enough, and
-    /// exchanges were lost.
+    /// Stops gracefully: accepts no more connections, and finishes and saves exchanges
+    /// in flight, within a timeout. Returns false if it expired and exchanges were
+    /// lost.
     pub async fn stop(&mut self, patience: Duration) -> bool {
         let Some(mut running) = self.running.take() else {
             return true;
         };
         let end = Instant::now() + patience;
         running.drain(patience).await;
-        // A client that has gone does not end its exchange.
+        // An exchange does not end when its client disconnects.
         let rest = end.saturating_duration_since(Instant::now());
         let finished = tokio::time::timeout(rest, self.proxy.finish()).await;
         self.proxy.abort();
@@ -150,8 +150,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Leaves out the upstream, which has not been judged yet: what is in the wrong
-/// place can be a key.
+/// Omits the upstream, which is not validated yet: a misplaced value may be a key.
 impl fmt::Debug for RecorderBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -165,64 +164,64 @@ impl fmt::Debug for RecorderBuilder {
 }
 
 impl RecorderBuilder {
-    /// Listens on an address; by default on a free port of 127.0.0.1. Called again,
-    /// it listens on that address as well.
+    /// Listens on an address; by default on a free port of 127.0.0.1. Further calls add
+    /// addresses.
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
         self.listen.push(address.into());
         self
     }
 
-    /// Decides which exchanges are saved.
+    /// Sets which exchanges are saved.
     pub fn mode(mut self, mode: RecordMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Fetches the pictures behind the URLs of answers, without the key, and
-    /// keeps them with the recordings: at most 64 MiB each.
+    /// Whether to fetch the pictures that responses link to, without sending the key,
+    /// and keep them with the recordings. The limit is 64 MiB each.
     pub fn pictures(mut self, keep: bool) -> Self {
         self.pictures = keep;
         self
     }
 
-    /// Takes out what a regular expression matches, too; the rule is added to
-    /// the `redaction.json` of the folder.
+    /// Also redacts what a regular expression matches; the rule is added to the
+    /// folder's `redaction.json`.
     pub fn redact_pattern(mut self, pattern: impl Into<String>) -> Self {
         self.wanted.patterns.push(pattern.into());
         self
     }
 
-    /// Takes out the value at a JSON pointer, too; the rule is added to the
-    /// `redaction.json` of the folder.
+    /// Also redacts the value at a JSON pointer; the rule is added to the folder's
+    /// `redaction.json`.
     pub fn redact_pointer(mut self, pointer: impl Into<String>) -> Self {
         self.wanted.pointers.push(pointer.into());
         self
     }
 
-    /// Takes out a secret wherever it appears, too, such as a key that the
-    /// headers of the exchanges do not carry. It is not written anywhere; of
-    /// less than 6 bytes it is ignored.
+    /// Also redacts a secret wherever it appears, such as a key that is not in the
+    /// headers of the exchanges. It is never written. A secret shorter than 6 bytes is
+    /// ignored.
     pub fn redact_secret(mut self, secret: &str) -> Self {
         self.secrets.extend(Secret::new(secret));
         self
     }
 
-    /// Writes a line per exchange to standard error.
+    /// Whether to write a line per exchange to standard error.
     pub fn log(mut self, log: bool) -> Self {
         self.log = log;
         self
     }
 
-    /// Starts the recorder on the threads that all servers of this crate share.
+    /// Starts the recorder on the runtime shared by all servers of this crate.
     ///
     /// # Errors
     ///
-    /// Fails where the upstream is not an origin that may be sent a key (https,
-    /// or http on this machine), where the folder cannot be written or its rules
-    /// of redaction not be read, and where the address cannot be listened on.
+    /// Fails if the upstream is not an origin that may receive a key (https, or http on
+    /// this machine), if the folder cannot be written or its redaction rules cannot be
+    /// read, or if the address cannot be bound.
     pub async fn start(self) -> Result<Recorder, RecordError> {
         let upstream = Upstream::new(&self.upstream)?;
-        // Rules that cannot be used are said before anything is made.
+        // Report invalid rules before anything is created.
         for pattern in &self.wanted.patterns {
             Redaction::default().with_pattern(pattern)?;
         }

@@ -1,10 +1,10 @@
-//! Where recordings are written before they are put in their place: whole or
-//! not at all.
+//! Staging folders, in which recordings are written before they are moved into place
+//! atomically.
 //!
-//! Each recorder has a hidden folder of its own beside the recordings, so
-//! that a rename brings a recording into place. A file in it is locked while
-//! the recorder lives; the system unlocks it however the recorder ends, so a
-//! folder whose file can be locked is a dead recorder's.
+//! Each recorder has its own hidden folder next to the recordings, so that a rename
+//! moves a recording into place. It holds a lock on a file in it while it runs. The
+//! system releases the lock however the recorder ends, so a folder whose file can be
+//! locked is stale.
 
 use std::{
     fmt,
@@ -18,29 +18,30 @@ use tempfile::TempDir;
 
 use crate::{log, recordings::Recording};
 
-/// How the name of a hidden folder of a recorder starts.
+/// Name prefix of staging folders.
 const PREFIX: &str = ".tmp-";
 
-/// The file that is locked while a recorder lives.
+/// The file that a running recorder keeps locked.
 const ALIVE: &str = "alive";
 
-/// Where a recording waits that is being replaced, if the system cannot
-/// exchange two folders at once.
+/// Subfolder for a recording that is being replaced, if the system cannot exchange two
+/// folders atomically.
 const OLD: &str = "old";
 
-/// How long to wait for a lock without a word: a recording is saved sooner.
+/// How long to wait for a lock before logging it; saving a recording usually takes
+/// less.
 const SOON: Duration = Duration::from_secs(2);
 
-/// How long to wait before the next attempt to lock.
+/// Delay between two attempts to lock.
 const BREATH: Duration = Duration::from_millis(2);
 
-/// The lock of a folder of recordings; it ends when this is dropped.
+/// The lock of a recordings folder; dropping it releases the lock.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
-/// The hidden folder of one recorder. It is deleted when this is dropped.
+/// The staging folder of one recorder. Dropping it deletes the folder.
 #[derive(Debug)]
 pub(crate) struct Staging {
     root: PathBuf,
@@ -49,8 +50,8 @@ pub(crate) struct Staging {
 }
 
 impl Lock {
-    /// Waits until no one else changes the recordings of a folder, as [`take`](Self::take)
-    /// does, but can be given up: whoever drops the future waits no more.
+    /// Waits for the lock of a recordings folder, like [`take`](Self::take), but can be
+    /// cancelled by dropping the future.
     pub(crate) async fn wait(root: &Path) -> io::Result<Self> {
         let file = Self::open(root)?;
         let begun = Instant::now();
@@ -73,7 +74,7 @@ impl Lock {
             .open(root.join(".lock"))
     }
 
-    /// Waits until no one else changes the recordings of a folder.
+    /// Waits for the lock of a recordings folder.
     pub(crate) fn take(root: &Path) -> io::Result<Self> {
         let file = Self::open(root)?;
         let begun = Instant::now();
@@ -89,7 +90,7 @@ impl Lock {
     }
 }
 
-/// Whether a lock was free, and is ours now.
+/// Tries to acquire a lock; returns whether it did.
 fn try_lock(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
@@ -106,8 +107,8 @@ fn say_waiting(root: &Path) {
 }
 
 impl Staging {
-    /// Makes the hidden folder in a folder of recordings, and clears away
-    /// those of dead recorders. The caller has the lock of the folder.
+    /// Creates the staging folder in a recordings folder, and cleans up stale ones. The
+    /// caller holds the lock of the recordings folder.
     pub(crate) fn open(root: &Path, _lock: &Lock) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(root)?;
         let alive = File::create(folder.path().join(ALIVE))?;
@@ -130,8 +131,8 @@ impl Staging {
         })
     }
 
-    /// Puts a recording into its place on a shelf, new or instead of the one
-    /// that is there, on the disk when it returns. The caller has the lock.
+    /// Moves a recording into place on a shelf, replacing an existing one; it is on
+    /// disk when this returns. The caller holds the lock.
     pub(crate) fn put<'a>(
         &self,
         shelf: Shelf,
@@ -148,7 +149,7 @@ impl Staging {
         fs::create_dir_all(&inner)?;
         let before = shelf.folder(&self.root).join(operation).join(case);
         for (name, bytes) in files {
-            // What stays as it is, is on the disk already.
+            // Unchanged files are already on disk.
             let is_there = fs::read(before.join(name)).is_ok_and(|old| old == bytes);
             if !is_there || fs::hard_link(before.join(name), inner.join(name)).is_err() {
                 write(&inner.join(name), bytes)?;
@@ -165,18 +166,18 @@ impl Staging {
         } else if exists(&outer_place)? {
             fs::rename(&inner, &place)?;
         } else {
-            // Both at once: a folder of an operation without a recording is
-            // one that cannot be loaded.
+            // Both in one rename: the folder of an operation without recordings cannot
+            // be loaded.
             fs::rename(&outer, &outer_place)?;
         }
         sync(&outer_place)?;
         sync(&shelf)?;
         sync(&self.root)
-        // Dropping what was staged deletes what stood there before; where
-        // that fails, it is hidden and the next start does it.
+        // Dropping the staged folder deletes the replaced recording. If that fails, it
+        // is hidden and the next start deletes it.
     }
 
-    /// Takes a recording away. The caller has the lock.
+    /// Removes a recording. The caller holds the lock.
     pub(crate) fn remove(
         &self,
         shelf: Shelf,
@@ -189,16 +190,15 @@ impl Staging {
             .tempdir_in(self.folder.path())?;
         let outer_place = shelf.folder(&self.root).join(operation);
         fs::rename(outer_place.join(case), gone.path().join(case))?;
-        // A folder without a recording is one that cannot be loaded. One that
-        // has others is not empty, and stays.
+        // A folder without recordings cannot be loaded. If it has others it is not
+        // empty, and stays.
         match fs::remove_dir(&outer_place) {
             Ok(()) => Ok(()),
             Err(_) => sync(&outer_place),
         }
     }
 
-    /// Writes a file in the root of the folder, whole or not at all. The
-    /// caller has the lock.
+    /// Writes a file in the root of the folder atomically. The caller holds the lock.
     pub(crate) fn put_file(&self, name: &str, bytes: &[u8], _lock: &Lock) -> io::Result<()> {
         let staged = self.folder.path().join(name);
         write(&staged, bytes)?;
@@ -206,7 +206,7 @@ impl Staging {
         sync(&self.root)
     }
 
-    /// Puts a staged recording in the place of another one.
+    /// Replaces a recording with a staged one.
     fn replace(&self, staged: &Path, place: &Path) -> io::Result<()> {
         if exchange(staged, place)? {
             return Ok(());
@@ -214,9 +214,8 @@ impl Staging {
         self.move_aside(staged, place)
     }
 
-    /// Does in two steps what [`exchange`] does in one. Between them the
-    /// recording is in the hidden folder, from where [`recover`] brings it
-    /// back.
+    /// Does in two steps what [`exchange`] does in one. In between, the recording is in
+    /// the staging folder, where [`recover`] finds it.
     fn move_aside(&self, staged: &Path, place: &Path) -> io::Result<()> {
         let from_root = place.strip_prefix(&self.root).unwrap_or(place);
         let aside = self.folder.path().join(OLD).join(from_root);
@@ -232,8 +231,8 @@ impl Staging {
     }
 }
 
-/// Whether the recorder that made a hidden folder is no more. One that has no
-/// file to lock died before it had made it: folders are made under the lock.
+/// Whether the recorder that created a staging folder has ended. Without a file to
+/// lock, it ended before it created one: folders are created under the lock.
 fn is_dead(staging: &Path) -> bool {
     match OpenOptions::new().write(true).open(staging.join(ALIVE)) {
         Ok(file) => file.try_lock().is_ok(),
@@ -241,7 +240,7 @@ fn is_dead(staging: &Path) -> bool {
     }
 }
 
-/// Brings back what a dead recorder had moved aside and not replaced yet.
+/// Restores what a dead recorder moved aside and did not replace.
 fn recover(root: &Path, staging: &Path) -> io::Result<()> {
     let old = staging.join(OLD);
     if exists(&old)? {
@@ -250,12 +249,12 @@ fn recover(root: &Path, staging: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves the recordings below a folder to where none stands in their place.
+/// Moves the recordings in a folder back, unless something else is in their place.
 fn bring_back(folder: &Path, place: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if !entry.file_type()?.is_dir() {
-            // This is a recording, and another one stands in its place.
+            // This is a recording, and another one is in its place.
             return Ok(());
         }
         let inner_place = place.join(entry.file_name());
@@ -269,7 +268,7 @@ fn bring_back(folder: &Path, place: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Exchanges two folders at once; false where the system cannot.
+/// Exchanges two folders atomically; returns false if the system does not support it.
 #[cfg(target_os = "linux")]
 fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -282,32 +281,32 @@ fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// Exchanges two folders at once, which this system cannot.
+/// Exchanges two folders atomically, which this system does not support.
 #[cfg(not(target_os = "linux"))]
 fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Writes a file, on the disk when it returns.
+/// Writes a file; its contents are on disk when this returns.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Brings the names in a folder onto the disk.
+/// Flushes a folder's entries to disk.
 #[cfg(unix)]
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Brings the names in a folder onto the disk, which this system does itself.
+/// Flushes a folder's entries to disk, which this system does on its own.
 #[cfg(not(unix))]
 fn sync(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether something is there, be it a link that leads nowhere.
+/// Whether a path exists, even as a dangling link.
 fn exists(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -316,20 +315,20 @@ fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The hidden folder of the recordings that disagree with the contract.
+/// The hidden folder for recordings that disagree with the contract.
 const QUARANTINE: &str = ".quarantine";
 
-/// A part of a folder of recordings.
+/// A section of a recordings folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shelf {
-    /// What the mock serves.
+    /// Recordings that the mock serves.
     Served,
-    /// What validation refuses. It is kept, because it was paid for, where the
-    /// mock does not see it: one such recording would refuse the whole folder.
+    /// Recordings that fail validation. They are kept because they were paid for, but
+    /// out of the mock's sight: one of them would make the whole folder fail to load.
     Quarantine,
 }
 
-/// Where a recording stands in a folder.
+/// The location of a recording in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) shelf: Shelf,
@@ -338,10 +337,10 @@ pub(crate) struct Place {
 }
 
 impl Shelf {
-    /// Both, the one that counts first.
+    /// All shelves, in order of precedence.
     pub(crate) const ALL: [Self; 2] = [Self::Served, Self::Quarantine];
 
-    /// The folder that has the folders of the operations.
+    /// The folder that contains the folders of the operations.
     pub(crate) fn folder(self, root: &Path) -> PathBuf {
         match self {
             Self::Served => root.to_owned(),
@@ -351,7 +350,7 @@ impl Shelf {
 }
 
 impl Place {
-    /// Where a recording of a shelf stands.
+    /// The location of a recording on a shelf.
     pub(crate) fn of(shelf: Shelf, recording: &Recording) -> Self {
         let name = recording.name();
         let (operation, case) = name.split_once('/').unwrap_or((name, ""));
@@ -364,7 +363,7 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// Writes the path from the folder of recordings on.
+    /// Writes the path relative to the recordings folder.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.shelf == Shelf::Quarantine {
             write!(formatter, "{QUARANTINE}/")?;
@@ -383,7 +382,7 @@ mod tests {
         (Staging::open(root, &lock).unwrap(), lock)
     }
 
-    /// Every file and folder below a folder, without the lock.
+    /// All files and folders below a folder, except the lock.
     fn listing(root: &Path) -> Vec<String> {
         fn collect(folder: &Path, root: &Path, names: &mut Vec<String>) {
             for entry in fs::read_dir(folder).unwrap() {
@@ -459,7 +458,7 @@ mod tests {
         fs::write(staged.join("b"), "two").unwrap();
         let place = root.path().join("op/case");
         staging.move_aside(&staged, &place).unwrap();
-        // Where the second step fails, the first is taken back.
+        // If the second step fails, the first is undone.
         let error = staging.move_aside(&staged, &place);
         assert!(error.is_err());
         drop(staging);
@@ -476,7 +475,7 @@ mod tests {
         fs::create_dir_all(root.path().join(".tmp-half-made")).unwrap();
         drop(open(root.path()));
         assert_eq!(listing(root.path()), ["op", "op/case", "op/case/a"]);
-        // What has been replaced stays so.
+        // A recording that was already replaced is not restored.
         fs::create_dir_all(dead.join("old/op/case")).unwrap();
         drop(open(root.path()));
         assert_eq!(listing(root.path()), ["op", "op/case", "op/case/a"]);

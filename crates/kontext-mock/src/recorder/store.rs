@@ -1,4 +1,4 @@
-//! The folder that a recorder writes into, beside other recorders.
+//! The folder that a recorder writes to, possibly shared with other recorders.
 
 use axum::body::Bytes;
 use kontext_recording::{META_FILE, REQUEST_FILE, RequestHash, case_name, file_of_answer};
@@ -27,53 +27,53 @@ use crate::{
     redaction::{Redaction, Secret},
 };
 
-/// How many bytes of a request's hash the name of its case has; and if
-/// another request has that name already.
+/// Number of bytes of the request hash in the name of a case; the second if another
+/// request already has the name.
 pub(crate) const NAME_BYTES: [usize; 2] = [4, 32];
 
-/// The folder of recordings of one recorder. Its methods block.
+/// The recordings folder of one recorder. Its methods block.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) root: PathBuf,
     pub(crate) staging: Staging,
     contract: Arc<Contract>,
     state: Mutex<State>,
-    /// The rules as they were last read or written, for those who must not wait
-    /// while the folder is used.
+    /// The redaction rules as last read or written, for callers that must not wait
+    /// while the folder is in use.
     latest: Mutex<Arc<Redaction>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct State {
-    /// That of each [`Shelf`], in the order of [`Shelf::ALL`].
+    /// One per [`Shelf`], in the order of [`Shelf::ALL`].
     indexes: [Index; 2],
     pub(crate) rules: Rules,
 }
 
-/// What became of an exchange that was saved.
+/// Result of saving an exchange.
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) place: Place,
-    /// Whether there was a recording of the same request in this place before.
+    /// Whether this place already had a recording of the same request.
     pub(crate) again: bool,
-    /// How many answers the recording has now; the last one is the saved one.
+    /// Number of answers in the recording; the last one was just saved.
     pub(crate) answers: usize,
-    /// Whether the recording agrees with the contract.
+    /// Where the recording disagrees with the contract.
     pub(crate) report: CheckReport,
-    /// The response as it is kept.
+    /// The recorded response.
     pub(crate) response: Bytes,
 }
 
 /// Why an exchange was not saved.
 #[derive(Debug)]
 pub(crate) enum Unsaved {
-    /// By the rules of the recorder it is not to be.
+    /// The recorder's rules exclude it.
     Unwanted(String),
-    /// It should have been.
+    /// Saving it failed.
     Failed(String),
 }
 
-/// A recording that has the request that is looked for.
+/// A recording of the request that was searched for.
 #[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) place: Place,
@@ -87,7 +87,7 @@ impl From<String> for Unsaved {
 }
 
 impl Store {
-    /// Opens a folder to record into, whose lock the caller has.
+    /// Opens a folder to record into. The caller holds its lock.
     pub(crate) fn open(
         root: &Path,
         lock: &Lock,
@@ -98,7 +98,7 @@ impl Store {
             folder: root.to_owned(),
             source,
         };
-        // What an earlier version called so holds answers that were paid for.
+        // The former name of this folder; its recordings were paid for.
         let (earlier, quarantine) = (root.join(".disagreeing"), Shelf::Quarantine.folder(root));
         if earlier.is_dir() && !quarantine.exists() {
             fs::rename(earlier, quarantine).map_err(failed)?;
@@ -121,14 +121,14 @@ impl Store {
         })
     }
 
-    /// The rules of redaction, as they were when the folder was last used.
-    /// Whoever asks does not wait for the disk.
+    /// The redaction rules as of the last use of the folder, without waiting for the
+    /// disk.
     pub(crate) fn redaction(&self) -> Arc<Redaction> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.clone()
     }
 
-    /// Reads the rules again, if their file has changed.
+    /// Reloads the rules if their file has changed.
     fn refresh(&self, rules: &mut Rules) -> Result<(), String> {
         rules
             .refresh(&self.root)
@@ -142,8 +142,8 @@ impl Store {
         *latest = rules.redaction();
     }
 
-    /// Reads the recording of a request, if one of its answers says something of the
-    /// request; of two the one whose answer is worth more.
+    /// Returns the best recorded answer to a request, unless it is a transient failure;
+    /// of several recordings, from the one with the best answer.
     pub(crate) fn find(
         &self,
         operation: &Operation,
@@ -153,7 +153,7 @@ impl Store {
         let mut state = self.state();
         let _lock = self.lock()?;
         self.refresh(&mut state.rules)?;
-        // What cannot be recorded has no recording.
+        // A request that cannot be recorded has no recording.
         let Ok(asked) = recorded_body(operation, body, &state.rules.redaction(), secrets) else {
             return Ok(None);
         };
@@ -161,7 +161,7 @@ impl Store {
         let good = found
             .into_iter()
             .filter(|found| is_good(found.statuses.best));
-        // Of equals, the last is the greatest.
+        // Of equals, `max_by_key` returns the last.
         let Some(Found { place, .. }) = good.rev().max_by_key(|found| rank(found.statuses.best))
         else {
             return Ok(None);
@@ -170,7 +170,7 @@ impl Store {
         Ok(Some((place, recording.best().clone())))
     }
 
-    /// Saves an exchange, as the mode has it.
+    /// Saves an exchange according to the mode.
     pub(crate) fn save(&self, exchange: &Exchange<'_>, mode: RecordMode) -> Result<Saved, Unsaved> {
         let operation = exchange.operation.name();
         let mut state = self.state();
@@ -182,7 +182,7 @@ impl Store {
                 "there is no recording of this request to update".to_owned(),
             ));
         }
-        // By itself: where it disagrees, what was recorded before stays served.
+        // Validated alone: if it disagrees, earlier recordings are still served.
         let alone = Place {
             shelf: Shelf::Served,
             operation: operation.to_owned(),
@@ -199,12 +199,12 @@ impl Store {
         let new = ranked_status(&read.answers()[0].meta);
         let appends = mode == RecordMode::All;
         for Found { place, statuses } in &found {
-            // What is in quarantine goes when an answer is served.
+            // A quarantined recording is removed when an answer can be served.
             let (earlier, does) = match (appends, place.shelf) {
                 (true, at) if at == shelf => (statuses.last, "follow"),
                 _ => (statuses.best, "replace"),
             };
-            // What is kept apart hides nothing that is served.
+            // A quarantined answer does not hide a served one.
             let is_apart = appends && shelf == Shelf::Quarantine && place.shelf == Shelf::Served;
             if rank(earlier) > rank(new) && !is_apart {
                 return Err(Unsaved::Unwanted(format!(
@@ -222,7 +222,7 @@ impl Store {
                         append(files, &recording, &mut draft);
                     }
                 }
-                // What cannot be read is not overwritten.
+                // Don't overwrite a recording that cannot be read.
                 Err(_) if appends => known.retain(|one| one.place != earlier.place),
                 _ => {}
             }
@@ -232,7 +232,7 @@ impl Store {
         let (read, report) = self.validate(&place, &files)?;
         self.put(&place, &files, &lock)?;
         for earlier in &found {
-            // Validation refused it then, and has nothing against it now.
+            // It failed validation before and passes now.
             if place.shelf == Shelf::Served && earlier.place.shelf == Shelf::Quarantine {
                 self.staging
                     .remove(earlier.place.shelf, operation, &earlier.place.case, &lock)
@@ -251,8 +251,8 @@ impl Store {
         })
     }
 
-    /// Makes of an exchange what is kept of it. Where that leaves something
-    /// out, the folder gets a key of its own first.
+    /// Drafts the recording of an exchange. If something is redacted, first ensures
+    /// that the folder has its own key.
     fn draft(
         &self,
         exchange: &Exchange<'_>,
@@ -268,8 +268,8 @@ impl Store {
         exchange.draft(&rules.redaction())
     }
 
-    /// Gives the rules a key, without which everybody could try whether a marker
-    /// is that of a secret.
+    /// Adds a key to the rules. Without one, anyone could test whether a marker stands
+    /// for a guessed secret.
     pub(crate) fn write_key(&self, rules: &mut Rules, lock: &Lock) -> Result<(), String> {
         let keyed = rules.with(&Wanted::default());
         keyed
@@ -305,8 +305,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Reads a recording as the mock will read it, and judges it by the
-    /// contract.
+    /// Reads a recording as the mock would, and validates it against the contract.
     pub(crate) fn validate(
         &self,
         place: &Place,
@@ -321,7 +320,7 @@ impl Store {
         Ok((read, report))
     }
 
-    /// Puts a recording into its place.
+    /// Writes a recording to its place.
     pub(crate) fn put(&self, place: &Place, files: &Case, lock: &Lock) -> Result<(), String> {
         let all = files
             .iter()
@@ -331,8 +330,8 @@ impl Store {
             .map_err(|error| self.failed(&error))
     }
 
-    /// Where on a shelf a recording goes: in the place of that of the same
-    /// request, or where no other request is.
+    /// Where to put a recording on a shelf: in place of one of the same request, or
+    /// under an unused name.
     pub(crate) fn place(
         &self,
         state: &State,
@@ -382,7 +381,7 @@ impl Store {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // What is in it is read again from the disk, whoever panicked.
+        // The state is refreshed from disk, so a poisoned lock is harmless.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -415,7 +414,7 @@ pub(crate) fn read_recording(
     Ok((files, recording))
 }
 
-/// Adds the answer of a draft behind those of a recording of the same request.
+/// Appends the answer of a draft to those of a recording of the same request.
 fn append(mut files: Case, recording: &Recording, draft: &mut Draft) {
     let mut meta = recording.meta();
     let index = meta.answers.len();
@@ -423,7 +422,7 @@ fn append(mut files: Case, recording: &Recording, draft: &mut Draft) {
         meta.push(answer);
     }
     for (name, bytes) in std::mem::take(&mut draft.files) {
-        // The request is the same, however it is spelled.
+        // Both requests are equal, however they are spelled.
         if name != REQUEST_FILE {
             files.insert(file_of_answer(index, &name), bytes);
         }

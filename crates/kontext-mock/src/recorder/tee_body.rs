@@ -1,4 +1,4 @@
-//! The way of an answer's body to the client, all but its end.
+//! Streams a response body to the client, holding back its last part.
 
 use axum::body::{Bytes, HttpBody};
 use http_body::Frame;
@@ -10,28 +10,27 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// How long an answer may be that is saved, in bytes. What is longer only
-/// passes through.
+/// Maximum size in bytes of a response that is saved. Longer ones are only forwarded.
 pub(crate) const LONGEST: usize = 64 * 1024 * 1024;
 
-/// The parts of an answer that the client has yet to get.
+/// The parts of a response that the client has not received yet.
 pub(crate) struct TeeBody {
     client: mpsc::Sender<io::Result<Bytes>>,
     waiting: VecDeque<Bytes>,
-    /// The last part.
+    /// The last part received so far.
     held_back: Option<Bytes>,
 }
 
-/// An answer that came without its end.
+/// A response that was cut off.
 #[derive(Debug)]
 pub(crate) struct BrokeOff {
     pub(crate) error: reqwest::Error,
-    /// What came; nothing if it is too long to be saved.
+    /// The bytes received; `None` if there are too many to save.
     pub(crate) read: Option<Bytes>,
 }
 
 impl TeeBody {
-    /// The body for the client, and the other end of it.
+    /// Creates the two ends: the parts to send, and the body for the client.
     pub(crate) fn new() -> (Self, Relayed) {
         let (client, receiver) = mpsc::channel(1);
         let rest = Self {
@@ -42,8 +41,9 @@ impl TeeBody {
         (rest, Relayed(receiver))
     }
 
-    /// Reads the answer to its end while the client gets all but its last
-    /// part. A client that is slow, or has gone, does not hold it up.
+    /// Reads the whole response while forwarding all but its last part to the client. A
+    /// slow or disconnected client does not delay it, unless the response is too long
+    /// to be saved.
     pub(crate) async fn read(
         &mut self,
         response: &mut reqwest::Response,
@@ -51,7 +51,7 @@ impl TeeBody {
         let mut all = Some(Vec::new());
         let mut is_gone = false;
         loop {
-            // What is not to be saved need not be in memory.
+            // Don't buffer what is not going to be saved.
             let may_read = all.is_some() || is_gone || self.waiting.is_empty();
             tokio::select! {
                 permit = self.client.reserve(), if !self.waiting.is_empty() => match permit {
@@ -94,8 +94,8 @@ impl TeeBody {
         }
     }
 
-    /// Gives the client what it has not got yet, the last part when the
-    /// exchange is saved or the reason why not has been said.
+    /// Sends the remaining parts; the last one once the exchange is saved, or the
+    /// reason for not saving it is logged.
     pub(crate) async fn finish(self, is_saved: oneshot::Receiver<()>) {
         for part in self.waiting {
             if self.client.send(Ok(part)).await.is_err() {
@@ -108,7 +108,7 @@ impl TeeBody {
         }
     }
 
-    /// Gives the client what came, and breaks its answer off as well.
+    /// Sends what was received, and cuts off the client's response as well.
     pub(crate) async fn break_off(self) {
         for part in self.waiting.into_iter().chain(self.held_back) {
             if self.client.send(Ok(part)).await.is_err() {
@@ -120,7 +120,7 @@ impl TeeBody {
     }
 }
 
-/// The body of an answer that is relayed part by part.
+/// A response body that is relayed part by part.
 pub(crate) struct Relayed(mpsc::Receiver<io::Result<Bytes>>);
 
 impl HttpBody for Relayed {

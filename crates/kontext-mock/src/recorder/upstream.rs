@@ -1,5 +1,5 @@
-//! The real server behind a recorder: an origin and maybe a path before that of each
-//! request, never in the clear but on this machine.
+//! The real server behind a recorder: an origin and an optional base path. Plain http
+//! is allowed only on this machine.
 
 use axum::{
     body::Bytes,
@@ -16,29 +16,27 @@ use url::{Host, Url};
 
 use crate::{error::RecordError, log::with_causes};
 
-/// How long a connection may take.
+/// Connect timeout.
 const CONNECT: Duration = Duration::from_secs(30);
 
-/// How long the server may say nothing. Generations take a minute and more; a
-/// recorder that is to stop waits for them.
+/// Read timeout. Generations take a minute and more; a recorder that is stopping waits
+/// for them.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// A server that requests are passed on to, with their keys.
+/// A server that requests are forwarded to, with their keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     origin: String,
-    /// What comes before the path of each request: empty, or with a slash at its start
-    /// and none at its end.
+    /// The base path: empty, or with a leading slash and no trailing one.
     base: String,
     is_loopback: bool,
     client: reqwest::Client,
 }
 
 impl Upstream {
-    /// Takes an origin such as `https://api.aimlapi.com`, or one with a path before
-    /// that of each request, such as `https://gateway.example/images`; a final slash is
-    /// allowed. An error repeats nothing of the text but an origin: it can hold
-    /// a key.
+    /// Parses an origin such as `https://api.aimlapi.com`, optionally with a base path,
+    /// such as `https://gateway.example/images`. A trailing slash is allowed. Errors
+    /// quote at most the origin, because the rest may contain a key.
     pub(crate) fn new(text: &str) -> Result<Self, RecordError> {
         let (origin, base, is_loopback) = parse(text).map_err(|problem| RecordError::Upstream {
             problem: problem.to_owned(),
@@ -60,7 +58,8 @@ impl Upstream {
         })
     }
 
-    /// The origin, without a final slash. A path can hold a secret, and is not shown.
+    /// The origin, without a trailing slash. The base path may contain a secret and is
+    /// not shown.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
@@ -70,7 +69,7 @@ impl Upstream {
         self.is_loopback
     }
 
-    /// Whether the origin is that of a server at this address of this machine.
+    /// Whether the upstream is the local server at this address.
     pub(crate) fn is_at(&self, address: SocketAddr) -> bool {
         let url = Url::parse(&self.origin).ok();
         url.is_some_and(|url| {
@@ -85,8 +84,8 @@ impl Upstream {
         })
     }
 
-    /// Sends a request once, to no other server, and asks for an answer
-    /// without a coding. `target` is a path and maybe a query.
+    /// Sends a request once, without redirects or retries, and requests an unencoded
+    /// response. `target` is a path with an optional query.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -95,7 +94,7 @@ impl Upstream {
         body: Bytes,
     ) -> Result<Response, SendError> {
         let is_below = |url: &Url| {
-            // Dots in the target must not lead out of the base.
+            // Dots in the target must not escape the base path.
             let rest = url.path().strip_prefix(&self.base);
             url.origin().ascii_serialization() == self.origin
                 && rest.is_some_and(|rest| rest.starts_with('/'))
@@ -119,19 +118,19 @@ impl Upstream {
     }
 }
 
-/// Why a request has no answer.
+/// Why there is no response to a request.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
 pub(crate) struct SendError {
     problem: String,
-    /// Whether the server may have the request, and charge for it.
+    /// Whether the server may have received the request, and charge for it.
     pub(crate) was_sent: bool,
 }
 
-/// A client that sends nothing by itself, changes no body and logs none.
+/// A client that sends no requests on its own, changes no bodies and logs none.
 pub(crate) fn strict() -> Result<ClientBuilder, RecordError> {
-    // No provider is installed for the whole process: that is up to the program, which
-    // may use this as a library.
+    // Don't install a process-wide provider: that is up to the program, which may use
+    // this crate as a library.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -143,20 +142,20 @@ pub(crate) fn strict() -> Result<ClientBuilder, RecordError> {
         .http1_only()
         .retry(reqwest::retry::never())
         .referer(false)
-        // Another crate of the same build may have turned these on.
+        // Other crates in the build may have enabled these.
         .no_gzip()
         .no_brotli()
         .no_zstd()
         .no_deflate()
         .connection_verbose(false)
-        // A connection that the server gave up while it was idle is an unknown
-        // outcome for the next request on it.
+        // A reused connection may have been closed by the server while idle; a request
+        // on it would have an unknown outcome.
         .pool_max_idle_per_host(0)
         .connect_timeout(CONNECT))
 }
 
-/// Takes `localhost` for this machine, wherever a resolver thinks that it is,
-/// and sends through no proxy what may go in the clear.
+/// Resolves `localhost` to this machine regardless of the resolver, and uses no proxy
+/// for plain http.
 pub(crate) fn on_this_machine(http: ClientBuilder) -> ClientBuilder {
     let addresses = [
         (Ipv4Addr::LOCALHOST, 0).into(),
@@ -175,7 +174,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The origin and the base path of a text, and whether it is on this machine.
+/// Parses the origin and the base path, and whether they are on this machine.
 fn parse(text: &str) -> Result<(String, String, bool), &'static str> {
     if text.is_empty() {
         return Err("is empty");
@@ -187,7 +186,7 @@ fn parse(text: &str) -> Result<(String, String, bool), &'static str> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err("has another scheme than https");
     }
-    // A parsed URL drops an @ with nothing before it.
+    // URL parsing drops an @ with nothing before it.
     if text.contains('@') {
         return Err("has a user name or a password");
     }

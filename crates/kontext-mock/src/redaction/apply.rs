@@ -1,4 +1,4 @@
-//! Puts markers in the place of what is to be taken out.
+//! Replaces secrets with markers.
 
 use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
@@ -15,48 +15,48 @@ use super::{
 };
 use crate::truncate::beginning;
 
-/// How often a string is looked through again after a part of a URL was taken out,
-/// before all of it is.
+/// How often a string is searched again after part of a URL was redacted, before the
+/// whole string is redacted.
 const ROUNDS: usize = 4;
 
-/// How deep JSON in a string in JSON is followed.
+/// How many levels of JSON in JSON strings are followed.
 const NESTED: usize = 3;
 
-/// How many levels a place names at most; one that is deeper is named by the value
-/// that deep.
+/// Maximum number of levels in a listed pointer; a deeper value is listed as its
+/// ancestor at that depth.
 const LEVELS: usize = 128;
 
-/// How many bytes a place has, about, before it ends in `…`.
+/// Approximate maximum length of a listed pointer, in bytes, before it ends in `…`.
 const PLACE_BYTES: usize = 1000;
 
-/// The words that tokens have in them, or before them.
+/// Words that tokens contain or follow.
 static WORDS: LazyLock<[Finder<'_>; 3]> =
     LazyLock::new(|| ["sk-", "earer", "EARER"].map(Finder::new));
 
-/// What there is to take out.
+/// The rules and secrets to apply.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     pub(super) redaction: &'a Redaction,
     pub(super) secrets: &'a [Secret],
-    /// Whether a text can end within a secret.
+    /// Whether a text may have been cut off within a secret.
     pub(super) is_cut: bool,
 }
 
-/// What comes in the place of a string, and why.
+/// The replacement for a string, and the kinds of secrets found in it.
 type Redacted = (String, Vec<SecretKind>);
 
 impl Rules<'_> {
-    /// Whether a JSON text can have something to take out, by a quick look that is
-    /// asked of every request.
+    /// Whether a JSON text may need redaction, by a quick check that runs for every
+    /// request.
     pub(super) fn can_change(self, text: &[u8]) -> bool {
         let mut pointers = self.redaction.pointers.iter();
-        // What ends as JSON does has not been cut.
+        // A text that ends as JSON does was not cut off.
         !text.trim_ascii_end().ends_with(b"}")
             || pointers.any(|pointer| pointer.can_be_in(text))
             || self.may_find(text)
     }
 
-    /// Whether a text can have a secret in it, but for the start of one at its end.
+    /// Whether a text may contain a secret, apart from the start of one at its end.
     fn may_find(self, text: &[u8]) -> bool {
         !self.redaction.patterns.is_empty()
             || memchr3(b'%', b'\\', b'=', text).is_some()
@@ -74,7 +74,7 @@ impl Rules<'_> {
     }
 }
 
-/// Redacts a JSON text, or one that is not JSON.
+/// Redacts a text as JSON if it is JSON, otherwise as plain text.
 pub(super) fn json<'a>(rules: Rules<'_>, text: &'a str) -> (Cow<'a, str>, RedactionLog) {
     let scan = scan(rules, text, NESTED);
     if scan.is_json {
@@ -93,7 +93,7 @@ pub(super) fn json<'a>(rules: Rules<'_>, text: &'a str) -> (Cow<'a, str>, Redact
         log.add(&[SecretKind::Broken], String::new);
         return (rules.in_text(text.as_bytes()).into(), log);
     }
-    // What is not JSON may have been some before it was cut.
+    // Text that is not JSON may be JSON that was cut off.
     let rules = Rules {
         is_cut: true,
         ..rules
@@ -107,13 +107,13 @@ pub(super) fn json<'a>(rules: Rules<'_>, text: &'a str) -> (Cow<'a, str>, Redact
     }
 }
 
-/// Redacts a string until nothing is left to take out; nothing where nothing was
-/// from the start.
+/// Redacts a string until nothing is left to redact; `None` if nothing had to be
+/// redacted.
 pub(super) fn string(rules: Rules<'_>, text: &str, is_url: bool) -> Option<Redacted> {
     string_within(rules, text, is_url, text.as_bytes(), NESTED)
 }
 
-/// The same for a string of which `value` is compared.
+/// Like [`string`]; if the whole string is redacted, its marker is the hash of `value`.
 fn string_within(
     rules: Rules<'_>,
     text: &str,
@@ -162,7 +162,7 @@ fn once(
             kinds.extend(nested.kinds);
         }
     }
-    // Nothing that has a form can be within the base64 of a picture.
+    // Nothing structured can be inside the base64 of a picture.
     let start = detect::tail_start(detect::picture(&left));
     let (tail, of_urls) = without_url_parts(rules, &left[start..], is_url);
     if !of_urls.is_empty() {
@@ -177,7 +177,7 @@ fn once(
     kinds.extend(found);
     let is_data_uri = detect::is_data_uri(text);
     if let (true, Some((header, data))) = (is_data_uri, text.split_once(',')) {
-        // A data URI stays one, and what stands behind its comma is its only part.
+        // Keep it a data URI: redact only what follows the comma.
         let redacted = format!("{header},{}", rules.in_url(data));
         if !is_url_marker(data.as_bytes()) && rules.find(&redacted).is_empty() {
             return Some((redacted, kinds));
@@ -186,7 +186,7 @@ fn once(
     Some((whole(rules, value, is_url || is_data_uri), kinds))
 }
 
-/// Takes the secret parts out of the URLs in a text, or of one that is a URL.
+/// Redacts the secret parts of the URLs in a text, or of a text that is a URL.
 fn without_url_parts(rules: Rules<'_>, text: &str, is_url: bool) -> (String, Vec<SecretKind>) {
     let mut kinds = Vec::new();
     let text = replaced(&PARAMETER, text, |found, value| {
@@ -219,8 +219,8 @@ fn without_url_parts(rules: Rules<'_>, text: &str, is_url: bool) -> (String, Vec
     (text, kinds)
 }
 
-/// Takes out of a URL the secrets that stand in it as they are, and those of its
-/// components that have one in them.
+/// Redacts the secrets that appear verbatim in a URL, and every component that contains
+/// one.
 fn without_components(rules: Rules<'_>, url: &str) -> (String, Vec<SecretKind>) {
     let mut kinds = Vec::new();
     let mut left = url.to_owned();
@@ -257,8 +257,8 @@ fn without_components(rules: Rules<'_>, url: &str) -> (String, Vec<SecretKind>) 
     (redacted, kinds)
 }
 
-/// Replaces the start of the group `value` of each match, where the function says
-/// so: so many bytes by this text.
+/// Replaces the start of the group `value` of each match if `replace` returns the
+/// number of bytes and their replacement.
 fn replaced(
     regex: &Regex,
     text: &str,
@@ -276,7 +276,7 @@ fn replaced(
     edited(text, &edits)
 }
 
-/// Puts texts in the place of parts, which are in order.
+/// Replaces ranges of a text; the edits must be in order.
 fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
     let mut edited = String::with_capacity(text.len());
     let mut copied = 0;
@@ -289,36 +289,36 @@ fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
     edited
 }
 
-/// What is to be taken out of a JSON text.
+/// What to redact in a JSON text.
 #[derive(Default)]
 pub(super) struct Scan {
-    /// What comes in the place of what, in order.
+    /// Ranges and their replacements, in order.
     pub(super) edits: Vec<(Range<usize>, String)>,
     log: RedactionLog,
     kinds: Vec<SecretKind>,
-    /// Whether the text is JSON, but for its commas and colons. If it is not,
-    /// nothing else says anything.
+    /// Whether the text is JSON; commas and colons are not checked. If false, the other
+    /// fields are meaningless.
     pub(super) is_json: bool,
 }
 
-/// An object or an array that the scan is in.
+/// An enclosing object or array.
 struct Level<'a> {
     is_object: bool,
-    /// The key of the value here, as it is spelled, and as it is shown if it was
+    /// The key of the current value, as spelled in the text; and as shown, if it was
     /// redacted.
     key: &'a str,
     shown: Option<String>,
-    /// The index of the value here.
+    /// The index of the current value.
     index: usize,
 }
 
-/// Goes through the strings and numbers of a JSON text. That it keeps its own stack
-/// lets a million levels cost no more than memory.
+/// Scans the strings and numbers of a JSON text. It keeps its own stack, so a million
+/// levels cost only memory.
 pub(super) fn scan(rules: Rules<'_>, text: &str, depth: usize) -> Scan {
     let bytes = text.as_bytes();
     let mut scan = Scan::default();
     let mut levels: Vec<Level<'_>> = Vec::new();
-    // The value that a pointer names: where it starts, and how deep.
+    // The value that a pointer matches: its start and its depth.
     let mut named: Option<(usize, usize, &Pointer)> = None;
     let (mut at, mut values) = (0, 0_usize);
     while at < bytes.len() {
@@ -371,7 +371,7 @@ pub(super) fn scan(rules: Rules<'_>, text: &str, depth: usize) -> Scan {
             }
             _ => {
                 values += usize::from(levels.is_empty());
-                // They lead into the document, not into JSON in one of its strings.
+                // Pointers apply to the document, not to JSON in its strings.
                 let pointers = rules.redaction.pointers.iter();
                 let mut pointers = pointers.filter(|_| depth == NESTED);
                 if named.is_none()
@@ -440,14 +440,13 @@ pub(super) fn scan(rules: Rules<'_>, text: &str, depth: usize) -> Scan {
     scan
 }
 
-/// Whether the quote at a place is escaped, of a string that starts at another one.
+/// Whether the quote at `quote` is escaped, in a string that starts at `start`.
 fn is_escaped(bytes: &[u8], quote: usize, start: usize) -> bool {
     let inside = bytes[start + 1..quote].iter().rev();
     inside.take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// Redacts a string as it is spelled between the quotes of JSON; what comes in its
-/// place is not spelled so.
+/// Redacts a string as spelled between JSON quotes; the replacement is not escaped.
 fn spelled(rules: Rules<'_>, spelled: &str, depth: usize) -> Option<Redacted> {
     match detect::unescaped(spelled) {
         None => string_within(rules, spelled, false, spelled.as_bytes(), depth),
@@ -459,8 +458,8 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// What a string between quotes of JSON is compared by: its characters, and where
-/// halves of surrogate pairs are none, also its spelling.
+/// The bytes that a JSON string is compared by: its characters and, if it has unpaired
+/// surrogates, also its spelling.
 fn value_of(spelled: &str) -> Vec<u8> {
     match detect::unescaped(spelled) {
         Some(text) if text.contains(char::REPLACEMENT_CHARACTER) => {
@@ -471,17 +470,17 @@ fn value_of(spelled: &str) -> Vec<u8> {
     }
 }
 
-/// What a JSON value is compared by, if it is a string.
+/// The bytes that a JSON value is compared by, if it is a string.
 fn string_of(value: &str) -> Option<Vec<u8>> {
     let spelled = value.strip_prefix('"')?.strip_suffix('"')?;
     Some(value_of(spelled))
 }
 
-/// The string that comes in the place of a value. Equal values have equal ones,
-/// however they are spelled; a number has another one than its digits as text.
+/// The JSON string that replaces a value. Equal values get equal markers, however they
+/// are spelled; a number and a string of its digits get different ones.
 fn value_marker(rules: Rules<'_>, value: &str) -> String {
     let hashed = string_of(value).unwrap_or_else(|| {
-        // It may be too deep to be parsed.
+        // It may be nested too deeply to parse.
         let parsed = serde_json::from_str::<serde::de::IgnoredAny>(value).ok();
         let canonical = parsed.and_then(|_| Canonical::of(value).ok());
         let readable = canonical.map(|canonical| readable(canonical.marked()));
@@ -490,7 +489,7 @@ fn value_marker(rules: Rules<'_>, value: &str) -> String {
     quoted(&rules.in_text(&hashed))
 }
 
-/// Whether a pointer names the value within these levels.
+/// Whether a pointer points to the current value within these levels.
 fn names(pointer: &Pointer, levels: &[Level<'_>]) -> bool {
     pointer.depth() == levels.len()
         && levels.iter().enumerate().all(|(depth, level)| {
@@ -503,7 +502,7 @@ fn names(pointer: &Pointer, levels: &[Level<'_>]) -> bool {
         })
 }
 
-/// Writes the place of the value within these levels as a JSON pointer.
+/// Formats the position of the current value within these levels as a JSON pointer.
 fn place(levels: &[Level<'_>]) -> String {
     let mut text = String::new();
     for level in levels.iter().take(LEVELS) {

@@ -6,19 +6,19 @@ use regex::Regex;
 
 use super::{apply::Rules, marker, secret};
 
-/// How often what was escaped is looked at for what was escaped in it: a JSON
-/// text in a string, a URL in that, and a URL in the URL.
+/// How many levels of escaping are decoded: a JSON text in a string, a URL in that, and
+/// a URL in the URL.
 const DEPTH: usize = 3;
 
-/// How many bytes of base64 are as many as a picture has, and no token.
+/// Minimum length in bytes of base64 that is treated as a picture, not a token.
 const SHORTEST_PICTURE: usize = 1024;
 
-/// How much of the end of a picture is looked at with what follows it: the name of
-/// a parameter, or the word Bearer, could start there.
+/// How many bytes at the end of a picture are searched together with what follows: a
+/// parameter name or the word Bearer could start there.
 const OVERLAP: usize = 64;
 
-/// The parameters of URLs whose values are secrets, in any case. Those that limit
-/// what a signature allows (`X-Amz-Date`, `se`, `sp`, `Expires`) are none.
+/// The URL parameters whose values are secrets, in any case. Those that limit what a
+/// signature allows (`X-Amz-Date`, `se`, `sp`, `Expires`) are not.
 const PARAMETERS: &[&str] = &[
     "__token__",
     "access_key",
@@ -84,11 +84,11 @@ const PARAMETERS: &[&str] = &[
     "x-oss-signature",
 ];
 
-/// The bytes that end a URL in a text, as a regular expression has them.
+/// The bytes that end a URL in a text, for a regex character class.
 const ENDS_URL: &str = r#"\x00-\x20"<>\\`\x7f"#;
 
-/// A parameter with its value; a form starts with one, so one can be where the text
-/// starts or a quotation mark stands.
+/// A parameter with its value. A form body starts with one, so it may also be at the
+/// start of the text or after a quotation mark.
 pub(super) static PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
     let names = PARAMETERS.join("|");
     compiled(&format!(
@@ -96,7 +96,7 @@ pub(super) static PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// User and password of a URL.
+/// User name and password of a URL.
 pub(super) static USER_INFO: LazyLock<Regex> =
     LazyLock::new(|| compiled(&format!("[A-Za-z0-9]://(?<value>[^{ENDS_URL}/?#]+)@")));
 
@@ -107,7 +107,8 @@ pub(super) static URL: LazyLock<Regex> =
 static BEARER: LazyLock<Regex> =
     LazyLock::new(|| compiled("(?<word>[Bb])(?:earer|EARER)[ \t]+(?<value>[A-Za-z0-9._~+/=-]+)"));
 
-/// A key that stands alone: within a word, `task-…`, or within base64 it is none.
+/// A standalone key; `sk-` within a word such as `task-…`, or within base64, is not
+/// one.
 pub(super) static KEY: LazyLock<Regex> =
     LazyLock::new(|| compiled("(?:^|[^A-Za-z0-9_+-])(?<value>sk-[A-Za-z0-9_-]{16,})"));
 
@@ -116,22 +117,22 @@ fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a regular expression")
 }
 
-/// A kind of secret that was found.
+/// A kind of secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SecretKind {
-    /// The value of a parameter of a URL.
+    /// The value of a URL parameter.
     Parameter(String),
-    /// User and password of a URL.
+    /// User name and password of a URL.
     UserInfo,
-    /// The token behind `Bearer`.
+    /// A token after `Bearer`.
     Bearer,
-    /// A key `sk-…`.
+    /// A key that starts with `sk-`.
     Key,
     /// A secret of the exchange itself.
     Secret,
-    /// What the pattern of this number matches.
+    /// A match of the pattern with this index.
     Pattern(usize),
-    /// A text that is not JSON, and that a pointer could lead into.
+    /// A text that is not JSON, but that a pointer could match in.
     Broken,
 }
 
@@ -151,22 +152,21 @@ impl fmt::Display for SecretKind {
     }
 }
 
-/// The name of a parameter as it is spelled in the list.
+/// The name of a parameter as spelled in [`PARAMETERS`].
 pub(super) fn parameter_name(name: &str) -> String {
     let mut names = PARAMETERS.iter();
     let known = names.find(|known| known.eq_ignore_ascii_case(name));
     known.map_or(name, |known| known).to_owned()
 }
 
-/// The value of a parameter without the end of the sentence or of the brackets that
-/// its URL stands in.
+/// The value of a parameter without the punctuation of the text around its URL.
 pub(super) fn parameter_value(value: &str) -> &str {
     value.trim_end_matches(|last| ".,:!?'*)]}".contains(last))
 }
 
 impl Rules<'_> {
-    /// Which kinds of secrets a text has in it, however they are spelled; parts of
-    /// URLs only where they are escaped, as others are taken out by themselves.
+    /// Finds the kinds of secrets in a text, in any encoding. Secret parts of URLs are
+    /// found only if escaped; the others are redacted separately.
     pub(super) fn find(self, text: &str) -> Vec<SecretKind> {
         let mut found = Vec::new();
         self.find_within(&masked(text), DEPTH, false, &mut found);
@@ -182,7 +182,7 @@ impl Rules<'_> {
         let tail = &text[tail_start(picture)..];
         let bearer = BEARER.captures_iter(tail).any(|bearer| {
             let token = bearer["value"].trim_end_matches('.');
-            // A short one without a digit is a word of a sentence.
+            // A short one without a digit is an ordinary word.
             let is_token = &bearer["word"] == "B"
                 || token.len() >= 16
                 || token.contains(|c: char| c.is_ascii_digit());
@@ -194,7 +194,7 @@ impl Rules<'_> {
         if KEY.is_match(tail) {
             found.push(SecretKind::Key);
         }
-        // Each part of a picture could be a match.
+        // Any part of a picture could match a pattern.
         let is_picture = picture.is_some_and(|end| text[end..].bytes().all(|byte| byte == b'='));
         if is_picture {
             return;
@@ -218,8 +218,8 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether a text has one of the secrets of the exchange in it, as it is or in
-    /// base64, or ends within one.
+    /// Whether a text contains a secret of the exchange, plain or in base64, or may be
+    /// cut off within one.
     fn has_secret(self, text: &[u8]) -> bool {
         self.secrets.iter().any(|secret| {
             let mut spellings = secret.spellings();
@@ -228,7 +228,7 @@ impl Rules<'_> {
     }
 }
 
-/// The parts of URLs in a text that are secrets.
+/// The secret parts of URLs in a text.
 fn url_parts(text: &str) -> impl Iterator<Item = SecretKind> {
     let parameter = PARAMETER.captures_iter(text).find_map(|parameter| {
         let value = parameter_value(parameter.name("value")?.as_str());
@@ -240,8 +240,8 @@ fn url_parts(text: &str) -> impl Iterator<Item = SecretKind> {
         .chain(user_info.then_some(SecretKind::UserInfo))
 }
 
-/// A text in which a control character stands for each marker, so that nothing is
-/// found within one.
+/// Replaces each marker with a control character, so that nothing is found inside a
+/// marker.
 fn masked(text: &str) -> Cow<'_, str> {
     let markers = marker::find(text.as_bytes());
     if markers.is_empty() {
@@ -258,7 +258,7 @@ fn masked(text: &str) -> Cow<'_, str> {
     masked.into()
 }
 
-/// Whether a text ends with the start of a secret, maybe within an escape.
+/// Whether a text ends with the start of a secret, possibly within an escape.
 fn ends_within(text: &[u8], secret: &[u8]) -> bool {
     let last = &text[text.len().saturating_sub(5)..];
     let escape = last.iter().rposition(|byte| matches!(byte, b'\\' | b'%'));
@@ -268,8 +268,8 @@ fn ends_within(text: &[u8], secret: &[u8]) -> bool {
     })
 }
 
-/// Where the base64 of a picture ends that a text starts with, behind the header of
-/// a data URI if there is one; nothing where it is short, or none.
+/// Where the base64 of a picture at the start of a text ends, after the header of a
+/// data URI if there is one; `None` if it is too short or missing.
 pub(super) fn picture(text: &str) -> Option<usize> {
     let start = match is_data_uri(text).then(|| text.find(";base64,")) {
         Some(Some(at)) if at < 256 => at + ";base64,".len(),
@@ -280,7 +280,7 @@ pub(super) fn picture(text: &str) -> Option<usize> {
         is_letter | byte.is_ascii_digit() | (*byte == b'+') | (*byte == b'/')
     };
     let bytes = &text.as_bytes()[start..];
-    // Blocks without a branch in them are judged many bytes at a time.
+    // Without branches, many bytes of a block are checked at a time.
     let are_digits = |block: &&[u8]| block.iter().fold(true, |all, byte| all & is_digit(byte));
     let blocks = 64 * bytes.chunks_exact(64).take_while(are_digits).count();
     let length = blocks
@@ -291,8 +291,7 @@ pub(super) fn picture(text: &str) -> Option<usize> {
     (length >= SHORTEST_PICTURE).then_some(start + length)
 }
 
-/// Where the part of a text starts that has to be looked at, by where its picture
-/// ends.
+/// Start of the part of a text to search, given the end of its picture.
 pub(super) fn tail_start(picture: Option<usize>) -> usize {
     picture.map_or(0, |end| end - OVERLAP)
 }
@@ -302,8 +301,8 @@ pub(super) fn is_data_uri(text: &str) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
 }
 
-/// The digits of base64 that only a secret has a part in, in both alphabets and at
-/// each of the three places that its first byte can have in a group.
+/// The base64 digits that depend only on the secret, in both alphabets and for each of
+/// the three alignments of its first byte within a group.
 pub(super) fn base64_spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut spellings = Vec::with_capacity(6);
@@ -337,7 +336,7 @@ pub(super) fn base64_spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     spellings
 }
 
-/// A text without the escapes of URLs, `%2F`; nothing where it has none.
+/// Decodes URL escapes such as `%2F`; `None` if there are none.
 pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     let decoded = percent_encoding::percent_decode_str(text);
     match Cow::from(decoded) {
@@ -346,9 +345,8 @@ pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A text without the escapes of JSON, `\u002f` and `\/`; nothing where it has none.
-/// What only looks like an escape stays as it is, and half of a surrogate pair is no
-/// character.
+/// Decodes JSON escapes such as `\u002f` and `\/`; `None` if there are none. Invalid
+/// escapes are kept; an unpaired surrogate becomes U+FFFD.
 pub(super) fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     let mut rest = text;
     let mut decoded = String::new();

@@ -1,4 +1,4 @@
-//! What stands where something was taken out.
+//! The markers that replace redacted values.
 
 use std::ops::Range;
 
@@ -6,30 +6,30 @@ use hmac::{Hmac, Mac, digest::KeyInit};
 use memchr::memmem;
 use sha2::Sha256;
 
-/// How many bytes of the keyed hash a marker shows.
+/// Number of bytes of the keyed hash in a marker.
 const BYTES: usize = 16;
 
-/// The word that both spellings of a marker have.
+/// The word that both forms of a marker contain.
 const WORD: &[u8] = b"redacted";
 
-/// Makes markers: equal values get equal ones, different values different ones.
+/// Creates markers: equal values get equal markers, different values different ones.
 #[derive(Clone)]
 pub(super) struct Marker(Hmac<Sha256>);
 
 impl Marker {
     pub(super) fn new(key: &[u8; 32]) -> Self {
-        // HMAC fills a shorter key with zeros up to the block of its hash.
+        // HMAC pads a short key with zeros to the block size of its hash.
         let mut block = [0; 64];
         block[..32].copy_from_slice(key);
         Self(KeyInit::new(&block.into()))
     }
 
-    /// The marker of a value, `[redacted:…]`.
+    /// The marker for a value, `[redacted:…]`.
     pub(super) fn in_text(&self, value: &[u8]) -> String {
         format!("[redacted:{}]", self.digits(value))
     }
 
-    /// The marker of a part of a URL, `redacted-…`.
+    /// The marker for part of a URL, `redacted-…`.
     pub(super) fn in_url(&self, value: &[u8]) -> String {
         format!("redacted-{}", self.digits(value))
     }
@@ -41,23 +41,23 @@ impl Marker {
     }
 }
 
-/// Whether a text is one marker, as it stands in text.
+/// Whether a text is exactly one marker of the form used in text.
 pub(super) fn is_marker(text: &[u8]) -> bool {
     text.starts_with(b"[") && around(text, 1) == Some(0..text.len())
 }
 
-/// Whether a part of a URL is one marker.
+/// Whether part of a URL is exactly one marker.
 pub(super) fn is_url_marker(part: &[u8]) -> bool {
     around(part, 0) == Some(0..part.len())
 }
 
-/// Lists the markers in a text, in order.
+/// Finds the markers in a text, in order.
 pub(super) fn find(bytes: &[u8]) -> Vec<Range<usize>> {
     let words = memmem::find_iter(bytes, WORD);
     words.filter_map(|at| around(bytes, at)).collect()
 }
 
-/// The marker whose word is at a place.
+/// The marker whose word starts at `word`, if there is one.
 fn around(bytes: &[u8], word: usize) -> Option<Range<usize>> {
     let separator = word + WORD.len();
     let digits = separator + 1..separator + 1 + 2 * BYTES;

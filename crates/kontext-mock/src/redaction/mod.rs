@@ -1,4 +1,4 @@
-//! Takes secrets out of what is written to disk, compared or logged.
+//! Redacts secrets from everything that is written to disk, compared or logged.
 
 mod apply;
 mod detect;
@@ -17,44 +17,45 @@ pub(crate) use secret::{Secret, is_secret_header};
 use self::{apply::Rules, marker::Marker, rules::Pointer};
 use crate::RedactionError;
 
-/// The file's name in the root of a folder of recordings.
+/// Name of the rules file in the root of a recordings folder.
 pub(crate) const FILE: &str = "redaction.json";
 
-/// How many entries a [`RedactionLog`] lists; more are only counted.
+/// Maximum number of entries in a [`RedactionLog`]; further ones are only counted.
 const LISTED: usize = 1000;
 
-/// The rules by which secrets are taken out of requests and responses before
-/// they are written, compared or logged.
+/// The rules that redact secrets from requests and responses before they are written,
+/// compared or logged.
 ///
-/// Built in are: the exchange's own bearer token and cookies, wherever they
-/// appear and however they are spelled (plain, percent-encoded, in base64,
-/// escaped as in JSON); signatures, tokens and passwords in URLs; tokens behind
-/// `Bearer`; keys that start with `sk-`. A folder of recordings can add regular
-/// expressions and JSON pointers in its `redaction.json`.
+/// The built-in rules cover the exchange's own bearer token and cookies, wherever they
+/// appear and in any encoding (plain, percent-encoded, base64, JSON escapes);
+/// signatures, tokens and passwords in URLs; tokens after `Bearer`; keys that start
+/// with `sk-`. A recordings folder can add regular expressions and JSON pointers in its
+/// `redaction.json`.
 ///
-/// A string with a secret in it is replaced as a whole by a marker that is a
-/// keyed hash of it, `[redacted:<32 hex>]`. In a URL only the secret part is, by
-/// `redacted-<32 hex>`, so that a URL stays a URL. Equal strings have equal
-/// markers, so that requests can be compared without their secrets.
+/// A string that contains a secret is replaced entirely by a marker, a keyed hash of
+/// the string: `[redacted:<32 hex>]`. In a URL only the secret part is replaced, by
+/// `redacted-<32 hex>`, so the URL stays valid. Equal strings get equal markers, so
+/// redacted requests can still be compared.
 #[derive(Clone)]
 pub struct Redaction {
     marker: Marker,
-    /// Without it the hash has a key of zeros, which everybody knows.
+    /// If `None`, the hash key is all zeros, which is public.
     key: Option<[u8; 32]>,
     patterns: Vec<Regex>,
     pointers: Vec<Pointer>,
 }
 
-/// Something that was taken out of a text.
+/// One redacted value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RedactionEntry {
-    /// Where, as a JSON pointer; empty for a text that is not JSON.
+    /// A JSON pointer to the value; empty if the text is not JSON.
     pub(crate) pointer: String,
-    /// What, such as `the URL parameter X-Amz-Signature`; never the secret.
+    /// The kind of secret, such as `the URL parameter X-Amz-Signature`; never the
+    /// secret.
     pub(crate) what: String,
 }
 
-/// A list of what was taken out, which stays short.
+/// A list of redacted values of bounded length.
 #[derive(Debug, Default)]
 struct RedactionLog {
     listed: Vec<RedactionEntry>,
@@ -62,14 +63,14 @@ struct RedactionLog {
 }
 
 impl Redaction {
-    /// Adds a regular expression; a string or a number with a match is taken out.
+    /// Adds a regular expression; strings and numbers with a match are redacted.
     ///
-    /// A string that is nothing but base64 of 1 KiB or more, such as the data URI
-    /// of a picture, is not searched; a pointer takes out one.
+    /// A string that consists only of base64 of 1 KiB or more, such as a picture's data
+    /// URI, is not searched; use a pointer to redact it.
     ///
     /// # Errors
     ///
-    /// Fails where it does not compile, or matches the empty string.
+    /// Fails if the expression does not compile or matches the empty string.
     pub fn with_pattern(mut self, pattern: &str) -> Result<Self, RedactionError> {
         let pattern = rules::pattern(pattern)?;
         let mut others = self.patterns.iter();
@@ -79,12 +80,12 @@ impl Redaction {
         Ok(self)
     }
 
-    /// Adds a JSON pointer (RFC 6901); the value there is taken out of every
+    /// Adds a JSON pointer (RFC 6901); the value at this pointer is redacted in every
     /// request and response, whatever its type.
     ///
     /// # Errors
     ///
-    /// Fails where it is not a JSON pointer, or that of the whole document.
+    /// Fails if the text is not a JSON pointer or points to the whole document.
     pub fn with_pointer(mut self, pointer: &str) -> Result<Self, RedactionError> {
         let pointer = rules::pointer(pointer)?;
         let mut others = self.pointers.iter();
@@ -94,11 +95,11 @@ impl Redaction {
         Ok(self)
     }
 
-    /// Replaces the key by 32 random bytes.
+    /// Replaces the key with 32 random bytes.
     ///
     /// # Errors
     ///
-    /// Fails where the operating system gives no random bytes.
+    /// Fails if the operating system provides no random bytes.
     pub fn with_random_key(mut self) -> Result<Self, RedactionError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| RedactionError {
@@ -116,18 +117,18 @@ impl Redaction {
         self.key = Some(key);
     }
 
-    /// Whether markers are made with a key of its own, and not of zeros.
+    /// Whether markers use a key other than the default of zeros.
     #[cfg(feature = "record")]
     pub(crate) fn has_key(&self) -> bool {
         self.key.is_some()
     }
 
-    /// Redacts inside of a JSON text; every byte that is not part of a redacted
-    /// string stays. A text that is not JSON is treated as by `text`; one that a
-    /// pointer could lead into is taken out as a whole.
+    /// Redacts a JSON text; every byte outside a redacted value is kept. Text that is
+    /// not JSON is handled as by `text`, but redacted entirely if a pointer could match
+    /// in it.
     ///
-    /// Redacting what is redacted changes nothing. At most 1,000 entries are
-    /// listed, and how many more there were.
+    /// Redaction is idempotent. At most 1,000 entries are listed, followed by the
+    /// number of further ones.
     pub(crate) fn json<'a>(
         &self,
         text: &'a str,
@@ -155,7 +156,7 @@ impl Redaction {
         (redacted.into(), log.into_list())
     }
 
-    /// Redacts a URL, or a path with a query; says what was taken out.
+    /// Redacts a URL, or a path with a query; also returns the kinds of secrets found.
     pub(crate) fn url<'a>(&self, url: &'a str, secrets: &[Secret]) -> (Cow<'a, str>, Vec<String>) {
         match apply::string(self.with(secrets), url, true) {
             Some((redacted, kinds)) => {
@@ -166,8 +167,8 @@ impl Redaction {
         }
     }
 
-    /// Redacts the value of a header: all of it where the header is secret,
-    /// else as `text` does. The pointer is `/headers/<name>`, as in `recording.json`.
+    /// Redacts the value of a header: all of it if the header is secret, otherwise as
+    /// `text` does. The pointer is `/headers/<name>`, as in `recording.json`.
     #[cfg(feature = "record")]
     pub(crate) fn header<'a>(
         &self,
@@ -198,7 +199,7 @@ impl Redaction {
 }
 
 impl RedactionLog {
-    /// Adds what was taken out of one string.
+    /// Adds what was redacted in one string.
     fn add(&mut self, kinds: &[detect::SecretKind], pointer: impl Fn() -> String) {
         let room = LISTED - self.listed.len();
         self.more += kinds.len().saturating_sub(room);
@@ -213,7 +214,7 @@ impl RedactionLog {
         self.listed.extend(entries);
     }
 
-    /// Adds that the value was taken out which a pointer names.
+    /// Adds a value redacted by a pointer.
     fn add_pointer(&mut self, pointer: &str) {
         if self.listed.len() < LISTED {
             self.listed.push(RedactionEntry {
@@ -237,7 +238,7 @@ impl RedactionLog {
 }
 
 impl Default for Redaction {
-    /// The built-in rules alone.
+    /// Only the built-in rules.
     fn default() -> Self {
         Self {
             marker: Marker::new(&[0; 32]),
@@ -249,7 +250,7 @@ impl Default for Redaction {
 }
 
 impl fmt::Debug for Redaction {
-    /// Leaves the key out.
+    /// Omits the key.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pointers: Vec<_> = self.pointers.iter().map(Pointer::as_str).collect();
         formatter

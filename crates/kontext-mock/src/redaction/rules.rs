@@ -1,4 +1,4 @@
-//! The rules of a folder, as `redaction.json` has them.
+//! The rules of a folder, read from `redaction.json`.
 
 use std::{fs, io, path::Path};
 
@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{FILE, Redaction};
 use crate::RedactionError;
 
-/// The only version of the form that is known today.
+/// The only supported version of the file format.
 const FORMAT: u64 = 1;
 
-/// The file. A key that is not known is an error: a misspelled rule would
-/// otherwise take nothing out.
+/// The file. Unknown keys are errors: a misspelled rule would otherwise redact nothing.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -37,8 +36,8 @@ fn key_of(digits: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Reads a pattern, which must not match the empty string: it would then match
-/// everywhere and take out nothing.
+/// Compiles a pattern. It must not match the empty string: it would match everywhere
+/// and redact nothing.
 pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
     let wrong = |problem: String, next: &str| RedactionError {
         file: format!("the pattern {text:?}"),
@@ -61,8 +60,8 @@ pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
     Ok(pattern)
 }
 
-/// Reads a JSON pointer, which does not name the whole document: nothing would
-/// be left to compare.
+/// Parses a JSON pointer. It must not point to the whole document: nothing would be
+/// left to compare.
 pub(super) fn pointer(text: &str) -> Result<Pointer, RedactionError> {
     Pointer::parse(text).ok_or_else(|| RedactionError {
         file: format!("the pointer {text:?}"),
@@ -74,7 +73,7 @@ pub(super) fn pointer(text: &str) -> Result<Pointer, RedactionError> {
 }
 
 impl RedactionError {
-    /// The same error, of a rule in a file.
+    /// Adds the file and the place of the rule to the error.
     fn at(self, file: &str, place: String) -> Self {
         Self {
             problem: format!("{} {}", self.file, self.problem),
@@ -86,12 +85,12 @@ impl RedactionError {
 }
 
 impl Redaction {
-    /// Reads the rules of a folder of recordings, its `redaction.json`; the
-    /// built-in rules where there is no such file.
+    /// Reads the rules of a recordings folder from its `redaction.json`; returns the
+    /// built-in rules if there is no such file.
     ///
     /// # Errors
     ///
-    /// Fails where the file cannot be read or has a defect.
+    /// Fails if the file cannot be read or is invalid.
     pub fn load(folder: &Path) -> Result<Self, RedactionError> {
         let path = folder.join(FILE);
         match fs::read(&path) {
@@ -106,11 +105,11 @@ impl Redaction {
         }
     }
 
-    /// Reads the rules from the text of a file; `file` names it in errors.
+    /// Parses the rules from the contents of a file; `file` names it in errors.
     ///
     /// # Errors
     ///
-    /// Fails where the text has a defect.
+    /// Fails if the contents are invalid.
     pub fn from_slice(bytes: &[u8], file: &str) -> Result<Self, RedactionError> {
         let wrong = |place: String, problem: String, next: &str| RedactionError {
             file: file.to_owned(),
@@ -156,7 +155,7 @@ impl Redaction {
         Ok(redaction)
     }
 
-    /// Writes the rules as the text of a `redaction.json`.
+    /// Formats the rules as the contents of a `redaction.json`.
     #[must_use]
     pub fn to_json(&self) -> String {
         let key = self.key.map(|key| {
@@ -177,24 +176,24 @@ impl Redaction {
                 .map(|pointer| pointer.as_str().to_owned())
                 .collect(),
         };
-        // Texts and a number have no way not to be JSON.
+        // Strings and a number always serialize.
         let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
         text.push('\n');
         text
     }
 }
 
-/// A JSON pointer to a part of a document.
+/// A JSON pointer to part of a document.
 #[derive(Clone)]
 pub(super) struct Pointer {
     pointer: kontext_recording::Pointer,
-    /// Finds the last key in its quotes, as it is spelled without an escape; there is none
-    /// where every part can be an index.
+    /// Finds the last key in quotes, spelled without escapes; `None` if every part can
+    /// be an index.
     finder: Option<Finder<'static>>,
 }
 
 impl Pointer {
-    /// Reads a pointer; nothing where it is none, or that of a whole document.
+    /// Parses a pointer; `None` if it is invalid or points to the whole document.
     fn parse(text: &str) -> Option<Self> {
         let pointer = kontext_recording::Pointer::parse(text)?;
         let is_key = |part: &&String| !part.bytes().all(|byte| byte.is_ascii_digit());
@@ -207,7 +206,7 @@ impl Pointer {
         self.pointer.as_str()
     }
 
-    /// How many keys and indexes lead to the value.
+    /// Number of keys and indexes that lead to the value.
     pub(super) fn depth(&self) -> usize {
         self.pointer.parts().len()
     }
@@ -227,7 +226,7 @@ impl Pointer {
         })
     }
 
-    /// Whether a JSON text can have the value, as far as a quick look tells.
+    /// Whether a JSON text may contain the value, by a quick check.
     pub(super) fn can_be_in(&self, text: &[u8]) -> bool {
         let finder = self.finder.as_ref();
         let is_spelled = finder.is_none_or(|finder| finder.find(text).is_some());

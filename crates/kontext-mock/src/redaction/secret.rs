@@ -1,4 +1,4 @@
-//! The secrets that an exchange itself brings along, and the headers that carry them.
+//! The secrets that an exchange carries, and the headers that carry them.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -7,21 +7,21 @@ use memchr::memmem;
 
 use super::detect::{base64_spellings, percent_decoded};
 
-/// The shortest secret, in bytes. A shorter one is a word, and to take it out
-/// of every text would make riddles of them.
+/// The shortest secret, in bytes. A shorter one could be an ordinary word; redacting it
+/// everywhere would make texts unreadable.
 pub(super) const SHORTEST: usize = 6;
 
-/// A secret of one exchange, such as its bearer token: taken out wherever it
-/// appears. Debug does not print it.
+/// A secret of one exchange, such as its bearer token. It is redacted wherever it
+/// appears; `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Secret {
     text: Arc<str>,
-    /// Its digits in base64, by where it can stand in something longer.
+    /// Its base64 digits, for each alignment within a longer text.
     base64: Arc<[Vec<u8>]>,
 }
 
 impl Secret {
-    /// Makes a secret of a text; nothing of one that is shorter than 6 bytes.
+    /// Creates a secret; `None` if the text is shorter than 6 bytes.
     pub(crate) fn new(text: &str) -> Option<Self> {
         (text.len() >= SHORTEST).then(|| Self {
             text: text.into(),
@@ -29,8 +29,8 @@ impl Secret {
         })
     }
 
-    /// Collects the secrets that headers carry, those of a request or of a
-    /// response: tokens without their scheme, and cookies one by one.
+    /// Collects the secrets in the headers of a request or a response: tokens without
+    /// their scheme, and individual cookies.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Vec<Self> {
         let mut secrets = Vec::new();
         for (name, value) in headers {
@@ -44,7 +44,7 @@ impl Secret {
                     secrets.extend(Self::new(token.trim()));
                 }
                 "cookie" => secrets.extend(value.split(';').flat_map(cookie)),
-                // What follows the value are attributes.
+                // Attributes follow the value.
                 "set-cookie" => secrets.extend(value.split(';').take(1).flat_map(cookie)),
                 name if is_secret_header(name) => secrets.extend(Self::new(value.trim())),
                 _ => {}
@@ -59,20 +59,20 @@ impl Secret {
         &self.text
     }
 
-    /// How it can be spelled: as it is, and in base64.
+    /// Its possible spellings: plain and in base64.
     pub(super) fn spellings(&self) -> impl Iterator<Item = &[u8]> {
         let base64 = self.base64.iter().map(Vec::as_slice);
         std::iter::once(self.text.as_bytes()).chain(base64)
     }
 
-    /// Whether it is in a text, in one of these spellings.
+    /// Whether a text contains it in one of these spellings.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         let mut spellings = self.spellings();
         spellings.any(|spelled| memmem::find(text, spelled).is_some())
     }
 }
 
-/// The value of a cookie, and what it stands for if it is percent-encoded.
+/// The value of a cookie, and its decoded form if it is percent-encoded.
 fn cookie(pair: &str) -> impl Iterator<Item = Secret> {
     let value = pair.split_once('=').map_or(pair, |(_, value)| value);
     let value = value.trim().trim_matches('"');
@@ -100,7 +100,7 @@ const KEPT: &[&str] = &[
     "x-inference-id",
 ];
 
-/// How the names of further response headers start that a recording keeps.
+/// Name prefixes of further response headers that a recording keeps.
 const KEPT_STARTS: &[&str] = &["ratelimit-", "x-ratelimit-"];
 
 /// The headers whose values are secrets.
@@ -122,10 +122,10 @@ const SECRET: &[&str] = &[
     "x-api-key",
 ];
 
-/// What the names of further headers contain whose values are secrets.
+/// Name fragments of further headers whose values are secrets.
 const SECRET_PARTS: &[&str] = &["secret", "signature", "token"];
 
-/// Headers that every request has and that are none, to look no further.
+/// Common headers that are never secret, to skip the search.
 const USUAL: &[&str] = &[
     "accept",
     "accept-encoding",
@@ -136,15 +136,14 @@ const USUAL: &[&str] = &[
     "user-agent",
 ];
 
-/// Whether a recording keeps a response header of this name, in any case.
+/// Whether a recording keeps the response header `name`, in any case.
 pub(crate) fn keeps_header(name: &str) -> bool {
     let name = &*in_lower_case(name);
     KEPT.contains(&name) || KEPT_STARTS.iter().any(|start| name.starts_with(start))
 }
 
-/// Whether the value of a header of this name, in any case, is a secret as a
-/// whole. What a recording keeps is none: `x-ratelimit-remaining-tokens`
-/// counts tokens.
+/// Whether the whole value of the header `name`, in any case, is secret. Headers that a
+/// recording keeps are not: `x-ratelimit-remaining-tokens` counts tokens.
 pub(crate) fn is_secret_header(name: &str) -> bool {
     let name = &*in_lower_case(name);
     SECRET.contains(&name)

@@ -1,5 +1,5 @@
-//! Sends the recorded requests to a real server, to learn whether it still
-//! answers as it did.
+//! Sends recorded requests to a real server, to check whether it still responds as
+//! recorded.
 
 mod shape;
 
@@ -23,36 +23,36 @@ use crate::{
     truncate,
 };
 
-/// The longest answer that is compared, in bytes.
+/// Maximum size of a response that is compared, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
 
-/// What [`verify`] found.
+/// The result of [`verify`].
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// The version of this form, 1.
+    /// The version of the report format, 1.
     pub format: u32,
-    /// The origin of the server that was asked.
+    /// The origin of the server.
     pub upstream: String,
-    /// What came of each recording, in the order of their names.
+    /// The result for each recording, in the order of their names.
     pub recordings: Vec<Verified>,
 }
 
-/// What came of one recording.
+/// The result for one recording.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Verified {
     /// The recording's name, such as `generate-image/add-bird`.
     pub recording: String,
-    /// Whether the server still answers so.
+    /// Whether the server still responds as recorded.
     pub verdict: Verdict,
-    /// Where it does not.
+    /// Where the response differs.
     pub drift: Vec<Drift>,
-    /// Why it could not be decided.
+    /// Why the verdict is undecided.
     pub reason: Option<String>,
 }
 
-/// Whether a server still answers as it was recorded.
+/// Whether a server still responds as recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -60,40 +60,41 @@ pub struct Verified {
 pub enum Verdict {
     /// Status, media type and shape are the same.
     Same,
-    /// Something of them is not.
+    /// At least one of them differs.
     Differs,
-    /// The server was not asked, or its answer says nothing of the request.
+    /// No request was sent, or no usable response arrived: none at all, an incomplete
+    /// or too large one, or a transient failure.
     Undecided,
 }
 
-/// One place at which a live answer differs from the recorded one.
+/// One difference between the live and the recorded response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Drift {
-    /// A JSON pointer into the body in which `*` stands for every entry of a
-    /// list, empty for all of it; or `status`, or `content-type`.
+    /// A JSON pointer into the body, with `*` for all entries of a list, and empty for
+    /// the whole body; or `status`, or `content-type`.
     pub pointer: String,
-    /// What was recorded.
+    /// The recorded value.
     pub recorded: String,
-    /// What the server answers now.
+    /// The live value.
     pub live: String,
 }
 
-/// What [`verify`] is going to send.
+/// What [`verify`] would send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyPlan {
-    /// How many requests are sent; for the others nothing can be decided.
+    /// Number of requests to send; the other recordings are undecided.
     pub requests: usize,
-    /// What the provider bills, if it answers as recorded.
+    /// What the provider bills if it responds as recorded.
     pub billed: Billed,
 }
 
-/// Says what [`verify`] would send, and what that costs.
+/// Determines what [`verify`] would send, and its cost.
 ///
 /// # Errors
 ///
-/// Fails where the built-in contract cannot be read.
+/// Fails if the built-in contract cannot be read.
 pub fn verify_plan<'a>(
     recordings: impl IntoIterator<Item = &'a Recording>,
 ) -> Result<VerifyPlan, RecordError> {
@@ -113,19 +114,19 @@ pub fn verify_plan<'a>(
     Ok(plan)
 }
 
-/// Sends each recorded request once to `upstream`, one after the other, and
-/// compares status, media type and shape of the answers: types, keys and nulls,
-/// not values. **The provider charges for every image that is made.**
+/// Sends each recorded request once to `upstream`, one after the other, and compares
+/// status, media type and shape of the responses: types, keys and nulls, not values.
+/// **The provider charges for every image that it generates.**
 ///
-/// A request from which a secret was taken out cannot be sent, so it remains
-/// undecided; so does a recorded transient failure (401, 403, 429, or 500 and
-/// above), and everything after an answer of 401 or 403. `key` is sent where the
-/// contract asks for one; `progress` is told of each recording.
+/// A request from which a secret was redacted cannot be sent and is undecided. So is a
+/// recorded transient failure (401, 403, 429, or 500 and above), and everything after a
+/// 401 or 403 response. `key` is sent if the contract requires one; `progress` is
+/// called for each recording.
 ///
 /// # Errors
 ///
-/// Fails where the upstream is not an origin that may be sent a key, and where
-/// a key is needed and there is none.
+/// Fails if the upstream is not an origin that may receive a key, or if a key is
+/// required and missing.
 pub async fn verify<'a>(
     upstream: &str,
     key: Option<&str>,
@@ -174,7 +175,7 @@ pub async fn verify<'a>(
     Ok(report)
 }
 
-/// Asks for one recording; fails where nothing can be decided, and says why.
+/// Verifies one recording; fails with a reason if it is undecided.
 async fn ask(
     upstream: &Upstream,
     key: Option<&str>,
@@ -226,14 +227,14 @@ async fn ask(
         let message = serde_json::from_slice::<Value>(&body).unwrap_or_default();
         let message = message.get("message").and_then(Value::as_str);
         let message = message.map_or_else(String::new, |text| format!(": {text}"));
-        // A server can repeat the key that it refuses.
+        // A server may repeat the key that it rejects.
         let message = without_key(&message, key);
         return Err(format!(
             "the server answered {status}{}",
             truncate::text(&message, 200)
         ));
     }
-    // It may answer as it did any time; otherwise the last of them counts.
+    // Any recorded answer may match; if none does, report the drift from the last one.
     let mut drift = Vec::new();
     for answer in answers {
         drift = compare(operation, answer, status, &headers, &body);
@@ -248,14 +249,14 @@ async fn ask(
     Ok(drift)
 }
 
-/// A text without the key, which no report may show.
+/// Redacts the key from a text of the report.
 fn without_key(text: &str, key: Option<&str>) -> String {
     let secrets: Vec<_> = key.and_then(Secret::new).into_iter().collect();
     Redaction::default().text(text, &secrets).0.into_owned()
 }
 
-/// The operation of a recording whose request can be sent, and the answers that say
-/// something of it; fails with the reason why not.
+/// Returns a recording's operation and the answers to compare, if its request can be
+/// sent; otherwise fails with the reason.
 fn sendable<'a, 'r>(
     contract: &'a Contract,
     recording: &'r Recording,
@@ -334,8 +335,8 @@ fn compare(
     drift
 }
 
-/// Whether the recorded value at a place, in which `*` stands for every entry of
-/// a list, was taken out as a whole, so that its type is not known any more.
+/// Whether the whole recorded value at a pointer, with `*` for all entries of a list,
+/// was redacted, so that its type is unknown.
 fn is_redacted(answer: &RecordedAnswer, recorded: &Value, pointer: &str) -> bool {
     let redacted = answer.meta.redacted.iter();
     let mut of_response = redacted.filter(|one| one.file() == answer.response_file());
@@ -347,7 +348,7 @@ fn is_redacted(answer: &RecordedAnswer, recorded: &Value, pointer: &str) -> bool
         let (mut steps, mut places) = (one.pointer().split('/'), pointer.split('/'));
         loop {
             match (steps.next(), places.next()) {
-                // What is in a value that was taken out is gone with it.
+                // Everything inside a redacted value is redacted too.
                 (None, _) => return true,
                 (Some(step), Some(place)) if step == place => {}
                 (Some(step), Some("*")) if step.bytes().all(|byte| byte.is_ascii_digit()) => {}
@@ -358,7 +359,7 @@ fn is_redacted(answer: &RecordedAnswer, recorded: &Value, pointer: &str) -> bool
 }
 
 impl VerifyReport {
-    /// How many recordings have a verdict.
+    /// Number of recordings with a verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
         let all = self.recordings.iter();
@@ -367,7 +368,7 @@ impl VerifyReport {
 }
 
 impl fmt::Display for Verified {
-    /// Writes it as a person reads it, without a line break at the end.
+    /// Writes the result for people, without a trailing line break.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.recording, self.verdict)?;
         if let Some(reason) = &self.reason {
@@ -390,7 +391,7 @@ impl fmt::Display for Verified {
 }
 
 impl fmt::Display for VerifyReport {
-    /// Writes the report as a person reads it, without a line break at the end.
+    /// Writes the report for people, without a trailing line break.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for one in &self.recordings {
             writeln!(formatter, "{one}")?;

@@ -1,5 +1,4 @@
-//! The shape of a JSON body: which keys are there, and of which types their
-//! values are; not the values.
+//! The shape of a JSON body: its keys and the types of its values, not the values.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,18 +8,18 @@ use crate::{
     verify::Drift,
 };
 
-/// What stands at a place, in one body or in all entries of a list.
+/// The shape at one place, merged over all entries of enclosing lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Shape {
     types: BTreeSet<&'static str>,
-    /// The keys of objects, and in how many of the objects each is.
+    /// The keys of objects, and how many of the objects contain each.
     keys: BTreeMap<String, (Shape, usize)>,
     objects: usize,
     entries: Option<Box<Shape>>,
 }
 
-/// Lists how the shape of a live body differs from that of the recorded one.
-/// What is below a key of `maps` is data, and not compared.
+/// Lists the differences between the shapes of a recorded and a live body. Values
+/// inside a key of `maps` are data and are not compared.
 pub(crate) fn drift(recorded: &Value, live: &Value, maps: &BTreeSet<String>) -> Vec<Drift> {
     let mut found = Vec::new();
     let shape = |value| {
@@ -72,7 +71,7 @@ impl Shape {
         words.join(" or ")
     }
 
-    /// How often a key is in its objects.
+    /// How often a key occurs in its objects.
     fn presence(&self, count: usize) -> &'static str {
         if count == self.objects {
             "always there"
@@ -128,8 +127,8 @@ fn compare(
     }
     if let (Some(one), Some(other)) = (&recorded.entries, &live.entries) {
         place.push(Step::Key("*".to_owned()));
-        // An empty list says nothing of its entries, and cannot be the same as
-        // one that has some.
+        // An empty list says nothing about its entries, and differs from one that has
+        // some.
         match (one.types.is_empty(), other.types.is_empty()) {
             (false, false) => compare(one, other, maps, place, found),
             (true, true) => {}

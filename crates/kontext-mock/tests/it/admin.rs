@@ -1,5 +1,4 @@
-//! The mock's own endpoints beside what they usually answer: other
-//! methods, other paths, other origins.
+//! The admin API beyond its usual responses: other methods, other paths, other origins.
 
 use kontext_mock::MockServer;
 use serde_json::json;
@@ -86,7 +85,7 @@ async fn pages_of_other_origins_are_refused_and_change_nothing() {
         }
     }
     assert_eq!(server.received().len(), 1);
-    // The mock is called "mock" by these requests.
+    // These requests use the host `mock`.
     let own = http::send(
         address,
         "POST",

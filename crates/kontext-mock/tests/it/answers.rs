@@ -1,5 +1,5 @@
-//! Recordings with several answers: served in order, recorded one behind the other,
-//! and each of them checked, redacted and verified.
+//! Recordings with several answers: served in order, appended by the recorder, and all
+//! of them checked, redacted and verified.
 
 use std::{fs, io::Write as _, process::Command};
 
@@ -19,7 +19,7 @@ use crate::{
 const CASE: &str = "generate-image/add-bird";
 const META: &str = "generate-image/add-bird/recording.json";
 
-/// The recorded answer as format 2 lists it, with another status.
+/// The recorded answer in format 2, with another status.
 fn answer(folder: &Folder, status: u16) -> Value {
     let mut meta: Value = serde_json::from_slice(&folder.read(META)).unwrap();
     let members = meta.as_object_mut().unwrap();
@@ -30,7 +30,7 @@ fn answer(folder: &Folder, status: u16) -> Value {
     meta
 }
 
-/// A folder whose recording answers 429, then 200, then 200 with another image.
+/// A folder with a recording that answers 429, then 200, then 200 with another image.
 fn folder() -> Folder {
     let folder = Folder::with_add_bird();
     let file = |name: &str| format!("{CASE}/{name}");
@@ -90,7 +90,7 @@ async fn each_session_has_its_own_position() {
     assert_eq!(post(server.address(), body()).status, 429);
     server.session("a").unwrap().reset();
     assert_eq!([ask("a"), ask("b")], [429, 200]);
-    // Reloading the same files changes nothing of it.
+    // Reloading unchanged files has no effect on the order.
     server.reload().unwrap();
     assert_eq!([ask("a"), ask("a")], [200, 200]);
     assert_eq!(server.session("a").unwrap().billed().images, 2);
@@ -234,7 +234,7 @@ fn what_is_wrong_with_an_answer_is_named() {
     }
 }
 
-/// An upstream that answers with these statuses in turn, the images numbered.
+/// An upstream that responds with these statuses in turn and numbers the images.
 fn upstream(statuses: &'static [u16]) -> Upstream {
     let count = std::sync::atomic::AtomicUsize::new(0);
     Upstream::start(move |request, stream| {
@@ -273,7 +273,7 @@ async fn a_recorder_appends_what_is_worth_as_much_as_the_last() {
     ] {
         assert!(errors.contains(part), "{part} in {errors}");
     }
-    // It is served as it came.
+    // They are served exactly as recorded.
     let server = MockServer::builder().recordings(folder.path()).start();
     let server = server.await.unwrap();
     for body in &kept {
@@ -294,7 +294,7 @@ fn missing_asks_again_only_if_no_answer_is_good() {
     let paid = post(recorder.address, prompt("Once."));
     assert_eq!((paid.status, upstream.received().len()), (200, 3));
     recorder.stop();
-    // By hand a failure can stand behind it; the good one still counts.
+    // A failure may be appended by hand; the success is still used.
     let recording = one(&folder, "once-");
     let case = folder.path().join(recording.name());
     let mut meta: Value =
@@ -336,7 +336,7 @@ fn an_answer_that_broke_off_is_never_served_in_place_of_one_that_did_not() {
             let half = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
             stream.write_all(half).unwrap();
         } else {
-            // The contract asks for a message.
+            // The contract requires a message.
             respond(stream, 400, &[], b"{}");
         }
     });
@@ -436,7 +436,7 @@ fn verify_sends_each_request_once_and_takes_any_good_answer() {
         run(command.env("AIMLAPI_KEY", "a-key-for-this-test"))
     };
     let recorded = folder.read(&format!("{CASE}/response-2.json"));
-    // The third answer has another form than the second.
+    // The third answer has a different shape from the second.
     folder.edit(&format!("{CASE}/response-3.json"), |body| {
         body["seed"] = Value::Null
     });

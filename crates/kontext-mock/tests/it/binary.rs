@@ -1,4 +1,4 @@
-//! The binary: what it prints, where, and its exit codes.
+//! The binary: its output and its exit codes.
 
 use std::{
     io::Write as _,
@@ -282,13 +282,13 @@ fn an_empty_variable_is_unset_and_others_set_options() {
     assert_eq!(statuses, [503, 429, 200]);
     let other = add_bird_with(json!({"prompt": "x"}));
     assert_eq!(post(serving.address, other).found().0, Some("miss"));
-    // The command line goes before the environment.
+    // The command line takes precedence over the environment.
     let mut both = command(&["serve", "--port", "0", "--match", "nearest"]);
     both.env("KONTEXT_MOCK_MATCH", "strict");
     let serving = Process::serve(&mut both);
     let other = add_bird_with(json!({"prompt": "x"}));
     assert_eq!(post(serving.address, other).found().0, Some("nearest"));
-    // What is wrong in a variable is named.
+    // The error names the invalid value of a variable.
     let wrong = command(&["serve"])
         .env("KONTEXT_MOCK_MATCH", "best")
         .output();
@@ -356,7 +356,7 @@ fn localhost_is_both_loopbacks() {
     let port = serving.address.port();
     assert!(serving.address.is_ipv4());
     assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
-    // A machine can be without IPv6.
+    // Some machines have no IPv6.
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
         let other = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
         assert_eq!(post(other, add_bird_with(json!({}))).status, 200);
@@ -421,12 +421,13 @@ fn health_says_whether_a_mock_is_up() {
     assert_eq!((code, output.as_str()), (Some(1), ""));
     assert!(errors.starts_with(&format!("error: {url}: ")), "{errors}");
     assert_eq!(run(&["health", "nonsense"]).0, Some(1));
-    // Something else that listens is no mock.
+    // Another server is not a mock.
     let other = crate::upstream::Upstream::json(200, "{}");
     assert_eq!(run(&["health", &other.url()]).0, Some(1));
 }
 
-/// What the container runs, without one: its variables, its command and its check.
+/// Runs the container's command and health check with its variables, but without a
+/// container.
 #[test]
 fn the_container_recipe_serves_and_is_healthy() {
     let recipe = include_str!("../../Dockerfile");
@@ -438,7 +439,7 @@ fn the_container_recipe_serves_and_is_healthy() {
     assert_eq!(list(after("ENTRYPOINT ")), ["/kontext-mock"]);
     let (name, value) = after("ENV ").split_once('=').unwrap();
     assert_eq!(value, "0.0.0.0:4010");
-    // Another port, because others may use this one.
+    // Another port, because this one may be in use.
     let mut serve = Command::new(env!("CARGO_BIN_EXE_kontext-mock"));
     serve.args(list(recipe.rsplit_once("\nCMD ").unwrap().1.trim()));
     let serving = Process::serve(serve.env(name, "127.0.0.1:0"));

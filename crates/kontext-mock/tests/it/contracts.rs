@@ -1,4 +1,4 @@
-//! Other contracts than the one built in.
+//! Contracts other than the built-in one.
 
 use kontext_mock::{Contract, MockServer, Recordings, check};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::{
     http::{post, send},
 };
 
-/// The contract that is built in, changed.
+/// The built-in contract, changed.
 pub(crate) fn changed(change: impl FnOnce(&mut Value)) -> Contract {
     let mut contract = embedded();
     change(&mut contract);

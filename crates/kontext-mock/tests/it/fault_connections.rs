@@ -1,5 +1,5 @@
-//! Faults and connections: what breaks one, what leaves it, and who leaves
-//! first.
+//! Faults and connections: which faults break a connection, which keep it open, and
+//! clients that disconnect first.
 
 use std::{
     io::Write as _,
@@ -83,7 +83,7 @@ async fn without_a_socket_nothing_breaks_and_nothing_is_used_up() {
     let list = to_bytes(list.into_body(), 10_000).await.unwrap();
     let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
     assert_eq!(list["faults"], json!(breaking));
-    // The others do act there.
+    // The other faults work there.
     let response = router.oneshot(request("status=503")).await.unwrap();
     assert_eq!(response.status(), 503);
 }
@@ -169,7 +169,8 @@ async fn a_client_that_leaves_has_been_charged_and_disturbs_no_one() {
         drop(stream);
         assert_eq!(post(address, body()).status, 200);
     }
-    // One that leaves within its own request was not understood, so not charged.
+    // A client that disconnects within its request is not charged, because the request
+    // was not understood.
     let before = charged(address);
     let mut stream = connect(address);
     let request = wire::request(&[], &body());

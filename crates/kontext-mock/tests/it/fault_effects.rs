@@ -1,4 +1,4 @@
-//! How faults act together, and on what is charged.
+//! Combinations of faults, and their effect on charges.
 
 use std::{net::SocketAddr, thread, time::Duration};
 
@@ -70,7 +70,7 @@ async fn several_headers_are_read_and_a_bad_one_is_named() {
         (FAULT_HEADER, "delay=1ms"),
     ];
     let answer = post_with(server.address(), &headers, body());
-    // What comes behind an early fault does not act.
+    // Faults after an early fault have no effect.
     assert_eq!(answer.header(FAULT_HEADER), Some("delay=1ms; 429=3"));
     assert_eq!(answer.header("retry-after"), Some("3"));
     let answer = post_with(
@@ -85,7 +85,7 @@ async fn several_headers_are_read_and_a_bad_one_is_named() {
         message.starts_with("x-kontext-fault: unknown fault \"sleep=2\": expected one of: delay="),
         "{message}"
     );
-    // Neither of the two used up the fault of the session.
+    // Neither request used up the fault of the session.
     assert_eq!(post(server.address(), body()).status, 503);
 }
 
@@ -124,12 +124,12 @@ async fn a_token_bucket_says_when_to_come_again() {
         assert_eq!(answer.message(), "Too Many Requests");
     }
     assert_eq!(charged(server.address()), 2);
-    // It fills again: a thousand a second are enough for one after the other.
+    // The bucket refills: a thousand per second suffice for sequential requests.
     server.set_faults(["rate-limit=1000/s,burst=1".parse::<Fault>().unwrap()]);
     let passed = |answer: Answer| (answer.status == 200).then_some(());
     wait_for("a token", || passed(post(server.address(), body())));
     wait_for("the next token", || passed(post(server.address(), body())));
-    // Times counts those that are refused.
+    // `times` counts the refused requests.
     server.set_faults(["rate-limit=1/m,burst=1,times=1".parse::<Fault>().unwrap()]);
     let statuses: Vec<_> = (0..3)
         .map(|_| post(server.address(), body()).status)
@@ -151,7 +151,7 @@ async fn credits_run_out_and_come_back() {
             .starts_with("You've run out of credits.")
     );
     assert_eq!(server.billed().images, 3);
-    // What is wrong otherwise is said first, whatever else is asked for later.
+    // Other errors are reported first, whatever `Prefer` asks for.
     server.set_faults([FaultKind::OutOfCredits { after_images: 0 }]);
     let header = [("prefer", "code=503")];
     assert_eq!(post_with(server.address(), &header, body()).status, 403);
@@ -170,7 +170,7 @@ async fn requests_at_once_never_get_more_than_the_credits() {
     assert_eq!((answered, server.billed().images), (5, 5));
 }
 
-/// What a client does that tries again whatever happened.
+/// A client that retries whatever happens; returns the number of attempts.
 fn post_until_answered(address: SocketAddr) -> u64 {
     for attempt in 1.. {
         let seen = Seen::of(address, &last_request(&[], &body()));

@@ -1,5 +1,5 @@
-//! Every fault as a raw socket sees it, byte for byte, set in each of the four
-//! ways, and what it is charged.
+//! Every fault as seen on a raw socket, byte for byte, set in each of the four ways,
+//! and its charge.
 
 use std::net::SocketAddr;
 
@@ -12,17 +12,17 @@ use crate::{
     wire::{Ended, Seen, admin, admin_json, charged, last_request, post_with},
 };
 
-/// The bytes that no HTTP client takes for an answer.
+/// Bytes that no HTTP client accepts as a response.
 const GARBAGE: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03garbage\x00\xff\xfe\r\n\r\n";
 
-/// The page of a gateway.
+/// The error page of a gateway.
 const HTML: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
                     <center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
 
-/// Faults that answer in place of carrying the request out.
+/// Faults that respond without carrying out the request.
 const EARLY: &[&str] = &["reset-before", "html-502", "status=503", "429", "429=7"];
 
-/// Faults that happen to the answer of a request that was carried out.
+/// Faults that affect the response to a request that was carried out.
 const LATE: &[&str] = &[
     "slow-body=100ms",
     "reset-after",
@@ -38,11 +38,11 @@ const LATE: &[&str] = &[
     "wrong-content-length=99999",
 ];
 
-/// What of a connection can be expected of a fault.
+/// The expected effect of a fault on a connection.
 #[derive(Debug, PartialEq)]
 struct Expected {
     ended: Ended,
-    /// The whole answer, or what comes in place of one.
+    /// The complete response, or the bytes sent instead.
     bytes: Bytes,
     charges: u64,
 }
@@ -52,14 +52,14 @@ enum Bytes {
     Exactly(Vec<u8>),
     Answer {
         status: u16,
-        /// `content-length` and `retry-after`.
+        /// The value of `content-length`.
         length: Option<usize>,
         retry_after: Option<&'static str>,
         body: Vec<u8>,
     },
 }
 
-/// What a fault does to the answer of a recording with this body.
+/// The effect of a fault on the response of a recording with this body.
 fn expected(fault: &str, body: &[u8]) -> Expected {
     let half = body.len() / 2;
     let carried_out = |length: Option<usize>, body: &[u8]| Expected {
@@ -117,7 +117,7 @@ fn expected(fault: &str, body: &[u8]) -> Expected {
     }
 }
 
-/// The error that the mock makes up, with its number as `N`.
+/// The mock's synthetic error, with `N` as its number.
 fn error(status: u16, message: &str) -> Vec<u8> {
     format!(
         "{{\"requestId\":\"00000000-0000-4000-8000-N\",\"statusCode\":{status},\
@@ -127,7 +127,7 @@ fn error(status: u16, message: &str) -> Vec<u8> {
     .into()
 }
 
-/// What was seen, in the same form.
+/// The observed effect, in the same form.
 fn seen_as(seen: &Seen, fault: &str, charges: u64) -> Expected {
     let bytes = if seen.bytes.starts_with(b"HTTP/1.1 ") {
         let answer = seen.answer();
@@ -156,7 +156,7 @@ fn seen_as(seen: &Seen, fault: &str, charges: u64) -> Expected {
     }
 }
 
-/// The body of an answer, without the number that a made-up error is known by.
+/// The body of a response, without the number of a synthetic error.
 fn without_number(answer: &Answer) -> Vec<u8> {
     let id = answer.header("x-inference-id").unwrap();
     let number = &id[id.len() - 12..];
@@ -165,7 +165,8 @@ fn without_number(answer: &Answer) -> Vec<u8> {
         .into()
 }
 
-/// The head of an answer that is carried out is that of one without the fault.
+/// Checks that the head of a carried-out request's response is the same as without the
+/// fault.
 fn assert_same_head(seen: &Seen, healthy: &Answer) {
     if !seen.bytes.starts_with(b"HTTP/1.1 200") {
         return;
@@ -189,8 +190,7 @@ fn assert_same_head(seen: &Seen, healthy: &Answer) {
     assert_eq!(own(&seen.answer()), own(healthy));
 }
 
-/// Posts the recorded request, whose answer the fault spoils, and then without
-/// the fault.
+/// Posts the recorded request with the fault, and then without it.
 fn check(address: SocketAddr, fault: &str, headers: &[(&str, &str)]) {
     let body = add_bird_with(json!({}));
     let before = charged(address);
@@ -240,8 +240,8 @@ async fn by_the_admin_api() {
     }
 }
 
-/// Of faults that exclude each other each waits for its turn: all of them are
-/// set, and each request meets one.
+/// Mutually exclusive faults take turns: all of them are set, and each request triggers
+/// one.
 fn check_one_after_the_other(address: SocketAddr) {
     for fault in EARLY.iter().chain(LATE) {
         let seen = Seen::of(address, &last_request(&[], &add_bird_with(json!({}))));
@@ -348,7 +348,7 @@ async fn a_share_of_requests_fails_and_the_seed_says_which() {
             asked.collect::<Vec<_>>()
         };
         let statuses = ask("a");
-        // Each session has the same.
+        // The sequence is the same in every session.
         assert_eq!(ask("b"), statuses);
         statuses
     };

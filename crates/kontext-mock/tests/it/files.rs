@@ -1,5 +1,5 @@
-//! Pictures that are kept with a recording: the mock serves them, and its
-//! answers lead to them.
+//! Pictures kept with a recording: the mock serves them, and its responses link to
+//! them.
 
 use kontext_mock::{MatchMode, MockServer, Recordings};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::{
 const URL: &str = "https://cdn.aimlapi.com/squirrel/files/panda/qMuknweKekEYlj9-RdUNt_f0706e451d674554a4c03f2489cf7d5a.jpg";
 const AT: &str = "/__mock/files/generate-image/add-bird/file-1.jpg";
 
-/// Bytes that any change of text would spoil.
+/// Bytes that any text conversion would corrupt.
 pub(crate) fn picture() -> Vec<u8> {
     (0..=255)
         .chain(*b"\r\n\0\xff\xd8")
@@ -23,7 +23,7 @@ pub(crate) fn picture() -> Vec<u8> {
         .collect()
 }
 
-/// The first recording with its picture.
+/// The first recording, with its picture.
 pub(crate) fn folder_with_picture() -> Folder {
     let folder = Folder::with_add_bird();
     folder.write("generate-image/add-bird/file-1.jpg", picture());
@@ -47,7 +47,7 @@ async fn server(folder: &Folder) -> MockServer {
         .unwrap()
 }
 
-/// Posts the recorded request with this line for `Host`, or without one.
+/// Posts the recorded request with this `Host` header, or without one.
 fn post_as(server: &MockServer, version: &str, host: Option<&str>) -> Answer {
     let text = String::from_utf8(last_request(&[], &add_bird_with(json!({})))).unwrap();
     let host = host.map_or(String::new(), |host| format!("host: {host}\r\n"));
@@ -89,9 +89,9 @@ async fn the_answer_leads_to_the_picture_and_is_otherwise_as_recorded() {
         (200, Some("image/jpeg"))
     );
     assert!(file.body == picture());
-    // It is no request that a recording answers.
+    // It does not count as a request for a recording.
     assert_eq!(server.received().len(), 1);
-    // HEAD says as much, without the bytes.
+    // HEAD returns the same headers without the body.
     let head = http::send(server.address(), "HEAD", &path, &[], b"");
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), Some("70000"));
@@ -101,7 +101,7 @@ async fn the_answer_leads_to_the_picture_and_is_otherwise_as_recorded() {
 async fn every_spelling_and_place_of_the_url_is_rewritten() {
     let folder = folder_with_picture();
     let text = String::from_utf8(folder.read("generate-image/add-bird/response.json")).unwrap();
-    // As PHP writes it, twice, and as a part of another text.
+    // With escaped slashes as PHP writes them, twice, and as part of another string.
     let escaped = URL.replace('/', "\\/");
     let body = text
         .replace(&format!("\"{URL}\""), &format!("\"{escaped}\""))
@@ -137,7 +137,7 @@ async fn it_leads_to_where_the_client_found_the_mock() {
         assert_eq!(url_of(&answer), format!("http://{host}{AT}"));
         assert_eq!(answer.header("x-kontext-rewritten"), Some("url"));
     }
-    // By a target with an authority, as a proxy is asked.
+    // With a request target in absolute form, as for a proxy.
     let text = String::from_utf8(last_request(&[], &add_bird_with(json!({})))).unwrap();
     let text = text.replace(PATH, &format!("http://proxied:7{PATH}"));
     assert_eq!(
@@ -183,7 +183,7 @@ async fn kept_urls_are_served_as_recorded() {
         folder.read("generate-image/add-bird/response.json")
     );
     assert_eq!(answer.header("x-kontext-rewritten"), None);
-    // The picture is served all the same.
+    // The picture is served nevertheless.
     assert_eq!(
         http::send(server.address(), "GET", AT, &[], b"").status,
         200
@@ -240,7 +240,7 @@ async fn what_is_not_kept_is_not_found() {
             "no recording keeps such a file; the answers of the mock name those that there are"
         );
     }
-    // A query is none of its business.
+    // A query string is ignored.
     let answer = admin(
         server.address(),
         "GET",
@@ -305,7 +305,7 @@ async fn pictures_can_be_found_at_a_public_url() {
         for mode in [MatchMode::Nearest, MatchMode::Generate] {
             let builder = MockServer::builder().public_url(url).match_mode(mode);
             let server = builder.start().await.unwrap();
-            // The mock's own pages are there, too.
+            // Pages of the public URL's origin may use the admin API.
             let origin = url.split("/base").next().unwrap();
             for (origin, status) in [(origin, 204), ("https://other.example", 403)] {
                 let headers = [("origin", origin)];

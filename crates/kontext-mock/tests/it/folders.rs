@@ -1,4 +1,4 @@
-//! Folders of recordings on disk: what is wrong with one is said exactly.
+//! Recordings folders on disk: defects are reported precisely.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use kontext_mock::{MockServer, Recordings, StartError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A folder of recordings that a test may spoil.
+/// A recordings folder that a test may change.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -14,7 +14,7 @@ impl Folder {
         Self(TempDir::new().unwrap())
     }
 
-    /// A folder with the first recording of those built in.
+    /// A folder with the first built-in recording.
     pub(crate) fn with_add_bird() -> Self {
         let folder = Self::empty();
         let source =
@@ -23,7 +23,7 @@ impl Folder {
             let bytes = fs::read(source.join(file)).unwrap();
             folder.write(&format!("generate-image/add-bird/{file}"), bytes);
         }
-        // Without the picture that is kept with it, which few tests are about.
+        // Without the kept picture, which few tests need.
         folder.edit("generate-image/add-bird/recording.json", |story| {
             story.as_object_mut().unwrap().remove("files");
         });
@@ -48,7 +48,7 @@ impl Folder {
         fs::remove_file(self.path().join(file)).unwrap();
     }
 
-    /// Changes a JSON file.
+    /// Edits a JSON file.
     pub(crate) fn edit(&self, file: &str, change: impl FnOnce(&mut Value)) {
         let mut value = serde_json::from_slice(&self.read(file)).unwrap();
         change(&mut value);
@@ -63,7 +63,7 @@ impl Folder {
         }
     }
 
-    /// What loading says, without the folder's own name.
+    /// The defects found when loading, without the path of the folder.
     pub(crate) fn defects(&self) -> Vec<String> {
         let error = Recordings::load(self.path()).expect_err("it loaded");
         let folder = self.path().display().to_string();
@@ -77,7 +77,7 @@ impl Folder {
 
 const STORY: &str = "generate-image/add-bird/recording.json";
 
-/// Spoils `recording.json` and expects one defect.
+/// Edits `recording.json`, and checks the only defect.
 fn check(change: impl FnOnce(&mut Value), expected: &str) {
     let folder = Folder::with_add_bird();
     folder.edit(STORY, change);
@@ -99,7 +99,7 @@ fn the_rules_of_redaction_are_no_recording() {
     assert_eq!(Recordings::load(folder.path()).unwrap().len(), 1);
 }
 
-/// A `recording.json` whose lines are known.
+/// A `recording.json` with known line numbers.
 const TEXT: &str = r#"{
   "format": 1,
   "title": "Add a bird.",
@@ -114,7 +114,7 @@ const TEXT: &str = r#"{
   "contract_sha256": "0000000000000000000000000000000000000000000000000000000000000000"
 }"#;
 
-/// Replaces one text in [`TEXT`] and expects one defect.
+/// Replaces a text in [`TEXT`], and checks the only defect.
 fn check_text(from: &str, to: &str, expected: &str) {
     let folder = Folder::with_add_bird();
     folder.write(STORY, TEXT);
@@ -298,7 +298,7 @@ fn files_that_are_missing_are_named_all_at_once() {
     );
 }
 
-/// A folder with a good recording among what editors and systems leave behind.
+/// A valid recording among files left by editors and operating systems.
 fn with_strays() -> (Folder, Vec<String>) {
     let folder = Folder::with_add_bird();
     let mut strays = Vec::new();
@@ -419,7 +419,7 @@ async fn a_server_does_not_start_with_what_cannot_be_read() {
 /// The URL in the response of the first recording.
 const URL: &str = "https://cdn.aimlapi.com/squirrel/files/panda/qMuknweKekEYlj9-RdUNt_f0706e451d674554a4c03f2489cf7d5a.jpg";
 
-/// What `recording.json` says of a kept picture `abc`.
+/// The entry in `recording.json` for a kept picture with the contents `abc`.
 fn kept(file: &str) -> Value {
     json!({
         "url": URL,

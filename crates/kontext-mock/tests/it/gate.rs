@@ -1,4 +1,4 @@
-//! The gate: where recordings disagree with a contract.
+//! Validation: where recordings disagree with a contract.
 
 use kontext_mock::{CheckReport, Contract, MockServer, Recordings, StartError, check};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn judge(folder: &Folder) -> CheckReport {
     check(&Contract::embedded().unwrap(), &recordings)
 }
 
-/// Spoils a file and expects one disagreement: its file, pointer and problem.
+/// Corrupts a file, and checks the only disagreement: its file, pointer and problem.
 fn disagrees(file: &str, change: impl FnOnce(&mut Value), expected: (&str, &str, &str)) {
     let folder = Folder::with_add_bird();
     folder.edit(file, change);
@@ -351,7 +351,8 @@ fn an_older_contract_is_a_note() {
     });
     let report = judge(&folder);
     assert!(report.is_clean());
-    // That of the page, so that another one makes no recording old.
+    // The hash of the model's own page: changes to other pages don't make the recording
+    // stale.
     let contract: serde_json::Value =
         serde_json::from_str(include_str!("../../contract.json")).unwrap();
     let hashes = &contract["operations"][0]["request"]["sha256"];
@@ -382,8 +383,8 @@ async fn a_server_does_not_start_with_what_disagrees() {
     );
 }
 
-/// The pointers of what disagrees where the values at `redacted` were taken
-/// out of the request.
+/// The pointers of the disagreements if the values at `redacted` in the request were
+/// redacted.
 fn disagree_with(redacted: &[&str], change: impl FnOnce(&mut Value)) -> Vec<String> {
     let folder = Folder::with_add_bird();
     folder.edit(REQUEST, change);
@@ -410,7 +411,7 @@ fn a_marker_in_the_place_of_a_value_does_not_disagree() {
     assert_eq!(disagree_with(&["/seed", "/image_url/0"], spoil), [""; 0]);
     assert_eq!(disagree_with(&["/image_url/0"], spoil), ["/seed"]);
     assert_eq!(disagree_with(&["/seed"], spoil), ["/image_url/0"]);
-    // A place in another file has nothing to do with it.
+    // The pointer refers to another file.
     let folder = Folder::with_add_bird();
     folder.edit(RESPONSE, |response| response["seed"] = marker.into());
     folder.edit(STORY, |story| {

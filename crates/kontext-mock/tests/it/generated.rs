@@ -1,4 +1,4 @@
-//! `--match generate` from the request to the decoded picture.
+//! `--match generate`, from the request to the decoded picture.
 
 use std::{collections::BTreeSet, io::Cursor, net::SocketAddr};
 
@@ -21,7 +21,7 @@ async fn server_with(settings: Generate) -> MockServer {
     builder.generate(settings).start().await.unwrap()
 }
 
-/// Asks for an image that is not recorded.
+/// Sends a request that is not recorded.
 fn ask(address: SocketAddr, changes: Value) -> Answer {
     let mut body: Value = serde_json::from_str(&add_bird_with(json!({"seed": 7}))).unwrap();
     for (key, value) in changes.as_object().unwrap() {
@@ -36,7 +36,7 @@ fn ask(address: SocketAddr, changes: Value) -> Answer {
     answer
 }
 
-/// The URLs of an answer, of whichever shape.
+/// The URLs in a response of any shape.
 fn urls(answer: &Answer) -> Vec<String> {
     let body = answer.json();
     let list = body.get("images").or_else(|| body.get("data")).unwrap();
@@ -46,7 +46,7 @@ fn urls(answer: &Answer) -> Vec<String> {
 }
 
 fn download(address: SocketAddr, url: &str) -> Answer {
-    // Requests of these tests call the mock so.
+    // The requests of these tests use the host `mock`.
     let path = url
         .strip_prefix("http://mock/")
         .unwrap_or_else(|| panic!("{url}"));
@@ -55,7 +55,7 @@ fn download(address: SocketAddr, url: &str) -> Answer {
     file
 }
 
-/// The size and the pixels of a picture, by what its bytes are.
+/// Decodes a picture by its content type; returns its size and its pixels.
 fn decode(file: &Answer) -> (usize, usize, Vec<u8>) {
     match file.header("content-type").unwrap() {
         "image/png" => {
@@ -76,8 +76,8 @@ fn decode(file: &Answer) -> (usize, usize, Vec<u8>) {
     }
 }
 
-/// The size that the head of a picture states; its pixels are looked at where
-/// they matter, which takes longer.
+/// The size in the header of a picture. Decoding the pixels takes longer, and is done
+/// only where they matter.
 fn size(file: &Answer) -> (usize, usize) {
     match file.header("content-type").unwrap() {
         "image/png" => {
@@ -185,7 +185,7 @@ async fn another_request_is_another_picture_and_the_same_is_the_same() {
         (answer.body, file)
     };
     let (body, first) = picture(&server, json!({}));
-    // On the next request, on another server, and in another order of the keys.
+    // The same for the next request, on another server, and with another key order.
     assert_eq!(ask(server.address(), small.clone()).body, body);
     let (second_body, second_file) = picture(&second, json!({}));
     assert!(second_body == body && second_file.body == first.body);
@@ -208,7 +208,7 @@ async fn another_request_is_another_picture_and_the_same_is_the_same() {
             "{change}: {differing} of 100 samples differ"
         );
     }
-    // So small a difference would be noticed.
+    // A difference this small would be detected.
     let mut nearly = first.clone();
     nearly[..30_000].iter_mut().for_each(|byte| *byte ^= 0xff);
     assert!(differing(&first, &nearly) <= 30);
@@ -235,7 +235,7 @@ async fn a_recording_goes_before_what_is_made_up() {
         answer.found(),
         (Some("exact"), Some("generate-image/add-bird"))
     );
-    // And the contract before both.
+    // The contract takes precedence over both.
     assert_eq!(
         post(server.address(), add_bird_with(json!({"num_images": 5}))).status,
         400
@@ -279,7 +279,7 @@ async fn every_shape_leads_to_the_same_pictures() {
         if shape != Shape::Images {
             assert_eq!(body["meta"]["usage"]["credits_used"], 182_000);
         }
-        // The images themselves have no URL.
+        // Inline images have no URL.
         let urls = if shape == Shape::B64 {
             Vec::new()
         } else {

@@ -1,8 +1,8 @@
-//! Requests that are hard to answer rightly, as a table: the files in
-//! `hard_requests/` beside this one. Each says what short answer is the right
-//! one and why; the whole answer, to the last byte, is in a snapshot.
+//! Requests that are hard to handle correctly, as a table: the files in the folder
+//! `hard_requests/`. Each entry has a summary of the correct response and the reason
+//! for it; a snapshot has the whole response, to the last byte.
 //!
-//! After each of them the server must still answer a good request.
+//! After each request, the server must still answer a valid one.
 
 mod entry;
 mod exchange;
@@ -17,7 +17,7 @@ use self::{
 };
 use crate::http::{PATH, add_bird_with, send};
 
-/// The files of the table, without what they are called after.
+/// The files of the table, with the names of the groups.
 const GROUPS: &[(&str, &str)] = &[
     ("limits", include_str!("hard_requests/limits.json")),
     ("json", include_str!("hard_requests/json.json")),
@@ -39,10 +39,10 @@ const GROUPS: &[(&str, &str)] = &[
     ("validation", include_str!("hard_requests/validation.json")),
 ];
 
-/// The body that most answers have: the snapshots name it where it is sent byte for byte.
+/// The most common response body; the snapshots replace it with a placeholder.
 const ADD_BIRD: &str = include_str!("../../recordings/generate-image/add-bird/response.json");
 
-/// Says what is wrong with an answer, by the table.
+/// Checks a response against the table.
 fn judge(entry: &Entry, exchange: &Exchange) -> Result<(), String> {
     let (name, expected, received) = (&entry.name, &entry.expect, exchange.short());
     if *expected == received {
@@ -54,12 +54,12 @@ fn judge(entry: &Entry, exchange: &Exchange) -> Result<(), String> {
     ))
 }
 
-/// Sends every request of a group, each to a server of its own, so that no
-/// answer depends on what is above it in the table.
+/// Sends every request of a group, each to its own server, so that no response depends
+/// on earlier requests.
 async fn check(group: &str) {
     let (_, text) = GROUPS.iter().find(|(name, _)| *name == group).unwrap();
     let table = Group::read(text);
-    // Equal answers are shown once, under the names of all requests that get them.
+    // Equal responses are shown once, with the names of all their requests.
     let mut shown: Vec<(String, String)> = Vec::new();
     let mut wrong = String::new();
     for entry in &table.requests {
@@ -99,8 +99,7 @@ async fn check(group: &str) {
     snapshot(&format!("hard_requests_{}", group.replace('-', "_")), &text);
 }
 
-/// An answer without the port of its server, which is another one each time and
-/// is not always as long.
+/// Removes the port from a response: it varies, and so does its length.
 fn without_port(shown: &str, address: &str) -> String {
     if !shown.contains(address) {
         return shown.to_owned();
@@ -135,7 +134,7 @@ macro_rules! groups {
             }
         )*
 
-        /// The groups that are tested.
+        /// The tested groups.
         const TESTED: &[&str] = &[$($group),*];
     };
 }
@@ -177,7 +176,7 @@ fn the_table_is_whole_and_its_names_are_unique() {
     assert!(names.len() >= 90, "{}", names.len());
 }
 
-/// The first request of the table with its answer, changed.
+/// The result of checking the first request of the table, with a changed response.
 async fn changed(change: impl FnOnce(&mut Exchange)) -> (Result<(), String>, bool) {
     let group = &groups()[0];
     let entry = &group.requests[0];

@@ -1,4 +1,4 @@
-//! Bodies that are meant to crash or stall a server.
+//! Request bodies that try to crash or stall the server.
 
 use std::{io::Write as _, net::Shutdown};
 
@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::http::{self, PATH, add_bird_with, post, raw};
 
-/// Posts a body, expects this in the message of a 400, and that the server
-/// still answers afterwards.
+/// Posts a body, checks the message of the 400 response, and that the server still
+/// answers.
 async fn check(body: &[u8], expected: &str) {
     let server = MockServer::start().await.unwrap();
     let answer = post(server.address(), body);
@@ -191,8 +191,7 @@ async fn bytes_that_are_no_http_and_bodies_that_end_early() {
     )
     .unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
-    // Whether a response comes is hyper's to say; that the server goes on is
-    // ours.
+    // Whether a response arrives is up to hyper; the server must keep running.
     drop(stream);
     assert_eq!(post(server.address(), add_bird_with(json!({}))).status, 200);
 }

@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that hides nothing: one request per connection.
+//! A minimal HTTP/1.1 client: one request per connection, with nothing hidden.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub(crate) const PATH: &str = "/v1/images/generations";
 
-/// A response as it came.
+/// A response as received.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -30,7 +30,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The message of an error that the mock made up, whose form is judged.
+    /// The message of a synthetic error; also checks the error's format.
     pub(crate) fn message(&self) -> String {
         let error = self.json();
         assert_eq!(error["statusCode"], self.status);
@@ -42,7 +42,7 @@ impl Answer {
         error["message"].as_str().unwrap().to_owned()
     }
 
-    /// How the recording was found, and which.
+    /// How the recording matched, and its name.
     pub(crate) fn found(&self) -> (Option<&str>, Option<&str>) {
         (
             self.header("x-kontext-match"),
@@ -51,7 +51,7 @@ impl Answer {
     }
 }
 
-/// Opens a connection on which nothing waits forever.
+/// Opens a connection with timeouts.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream
@@ -63,14 +63,14 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends bytes as they are and reads what comes until the connection ends.
+/// Sends raw bytes, and reads until the connection closes.
 pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = connect(address);
     stream.write_all(bytes).unwrap();
     read(&mut stream)
 }
 
-/// Reads a response that ends with the connection.
+/// Reads a response until the connection closes.
 pub(crate) fn read(stream: &mut TcpStream) -> Answer {
     let mut received = Vec::new();
     stream.read_to_end(&mut received).unwrap();
@@ -99,7 +99,7 @@ pub(crate) fn read(stream: &mut TcpStream) -> Answer {
     }
 }
 
-/// Sends a request with these headers alone, and its length.
+/// Sends a request with only these headers and its content length.
 pub(crate) fn send(
     address: SocketAddr,
     method: &str,
@@ -117,18 +117,18 @@ pub(crate) fn send(
     raw(address, &request)
 }
 
-/// The headers of a request that is in order.
+/// The headers of a valid request.
 pub(crate) const HEADERS: &[(&str, &str)] = &[
     ("authorization", "Bearer any"),
     ("content-type", "application/json"),
 ];
 
-/// Posts a body as one should.
+/// Posts a body with valid headers.
 pub(crate) fn post(address: SocketAddr, body: impl AsRef<[u8]>) -> Answer {
     send(address, "POST", PATH, HEADERS, body.as_ref())
 }
 
-/// The first recorded request, with other values for some of its keys.
+/// The first recorded request, with some values changed.
 pub(crate) fn add_bird_with(changes: Value) -> String {
     let recordings = kontext_mock::Recordings::embedded().unwrap();
     let recorded = recordings.get("generate-image/add-bird").unwrap();

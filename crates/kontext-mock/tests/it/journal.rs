@@ -1,5 +1,4 @@
-//! What the mock remembers of requests: how much, without secrets, and what
-//! tests ask of it.
+//! The request journal: its limits, redaction, and assertions for tests.
 
 use std::{
     io::{Read as _, Write as _},
@@ -105,7 +104,7 @@ async fn the_last_thousand_are_kept() {
         .map(kontext_mock::Received::number)
         .collect();
     assert_eq!(numbers, (11..=1010).collect::<Vec<_>>());
-    // What is counted has no such bound.
+    // The counters have no such limit.
     assert_eq!((server.counts().requests, server.miss_count()), (1010, 505));
     assert_eq!(server.misses().len(), 500);
     assert_eq!(server.billed().generations, 505);
@@ -155,7 +154,7 @@ async fn four_kibibytes_of_a_body_are_kept() {
             (&json!(length), &json!(length != kept))
         );
     }
-    // A cut between the bytes of a character is no error.
+    // Cutting a body inside a character is not an error.
     let umlauts = add_bird_with(json!({"prompt": "ü".repeat(3000)}));
     post(server.address(), &umlauts);
     let listed = admin_json(server.address(), "requests?since=3");
@@ -186,7 +185,7 @@ async fn secrets_in_headers_and_queries_are_hidden() {
     ];
     let body = add_bird_with(json!({}));
     http::send(server.address(), "POST", PATH, &headers, body.as_bytes());
-    // Also of a request that is refused for its key.
+    // Also for a request that is refused because of its key.
     http::send(
         server.address(),
         "POST",
@@ -287,7 +286,7 @@ async fn how_requests_ended_is_counted() {
         post(server.address(), &near);
         post(server.address(), "[]");
         http::send(server.address(), "GET", "/nowhere", &[], b"");
-        // It looks for no recording, and is no error.
+        // It does not look for a recording, and is not an error.
         http::send(server.address(), "OPTIONS", PATH, &[], b"");
         let counted = admin_json(server.address(), "billed")["counts"].clone();
         let mut expected = json!({
@@ -347,7 +346,7 @@ async fn whole_bodies_and_the_facts_of_data_uris_are_kept() {
         .start()
         .await
         .unwrap();
-    // "abc" in base64 and percent-encoded, and what is neither.
+    // "abc" in base64 and percent-encoded, and a string that is neither.
     let body = add_bird_with(json!({
         "image_url": ["data:image/png;base64,YWJj", "data:text/plain,a%62c", "data:;base64,???"],
         "prompt": "data of a bird, no URI",

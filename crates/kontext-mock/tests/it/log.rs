@@ -1,4 +1,4 @@
-//! The log of a server, and what it says that no answer does.
+//! The log of a server, and the events that only it reports.
 
 use std::{
     io::{Read as _, Write as _},
@@ -18,8 +18,7 @@ fn serve(options: &[&str]) -> Process {
     Process::serve(&mut command(&arguments))
 }
 
-/// A line of the log without what is another one each time, its time and duration,
-/// which must have the usual form.
+/// Removes time and duration from a log line, and checks their format.
 pub(crate) fn stable(line: &str) -> String {
     let (time, rest) = line.split_once(' ').unwrap();
     let is_time = time.len() == "2026-11-29T14:05:01.123Z".len()
@@ -37,7 +36,7 @@ pub(crate) fn stable(line: &str) -> String {
     words.join(" ")
 }
 
-/// Sends bytes and reads what comes until the end.
+/// Sends bytes, and reads the response until the connection closes.
 fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = http::connect(address);
     stream.write_all(bytes).unwrap();
@@ -83,7 +82,7 @@ fn what_never_becomes_a_request_is_logged() {
     let answer = exchange(server.address, format!("{many}\r\n").as_bytes());
     assert!(answer.starts_with(b"HTTP/1.1 431 "));
     assert!(server.wait_for("- - 431").contains("more than 100 headers"));
-    // Whoever only breaks off is no news.
+    // A client that only disconnects is not logged.
     drop(TcpStream::connect(server.address).unwrap());
     assert_eq!(post(server.address, add_bird_with(json!({}))).status, 200);
     let errors = server.stop();

@@ -1,5 +1,5 @@
-//! The mock as its users see it: over sockets, as a router, as a binary, and
-//! with folders of recordings.
+//! Tests of the mock from the outside: over sockets, as a router, as a binary, and with
+//! recordings folders.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

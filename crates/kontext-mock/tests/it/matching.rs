@@ -1,4 +1,4 @@
-//! Which recording answers, in each mode.
+//! Which recording answers a request, in each mode.
 
 use kontext_mock::{MatchMode, MockServer};
 use serde_json::json;
@@ -206,7 +206,7 @@ async fn what_is_ignored_is_named_and_an_exact_recording_goes_first() {
         assert_eq!(ask(&server, json!({})).await, (add_bird, None));
         let seeded = "exact generate-image/seeded".to_owned();
         assert_eq!(ask(&server, json!({"seed": 7.0})).await, (seeded, None));
-        // What else differs is a miss, and the seed is no part of it.
+        // Other differences are a miss, and the seed is not among them.
         assert_eq!(
             ask(&server, json!({"seed": 8, "prompt": "x"})).await.0,
             "miss -"

@@ -1,5 +1,5 @@
-//! What matches, as a client sees it: any spelling of a recorded request is
-//! that request, and whatever means something else is not.
+//! Properties of matching, as seen by a client: any spelling of a recorded request
+//! matches it, and a request with another meaning does not.
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
@@ -17,26 +17,26 @@ use crate::{contracts, folders::Folder, http::PATH};
 
 const REQUEST: &str = "generate-image/add-bird/request.json";
 
-/// A JSON value that is equal to another where both mean the same.
+/// A JSON value. Values are equal if they have the same meaning.
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     Null,
     Bool(bool),
-    /// The first times ten to the power of the second; the first has no zero
-    /// at its end, unless it is 0 and so is the second.
+    /// Mantissa and decimal exponent. The mantissa has no trailing zero, unless it is
+    /// 0; then the exponent is 0 too.
     Number(i64, i32),
     Text(String),
     List(Vec<Value>),
     Map(BTreeMap<String, Value>),
 }
 
-/// Something that is done to one place of a value.
+/// A change to one place in a value.
 #[derive(Clone, Debug)]
 enum Change {
     Replace(Value),
-    /// By the nearest that is another one; which of several the number says.
+    /// Replaces a value with a similar one; the number selects which.
     Nudge(u8),
-    /// A key, or an entry at the end of a list.
+    /// Adds a key, or an entry at the end of a list.
     Add(String, Value),
     Remove(Index),
     Rename(Index, String),
@@ -68,7 +68,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A request's body: an object, as the contract of these tests wants.
+/// A request body: an object, as the contract of these tests requires.
 fn any_body() -> impl Strategy<Value = Value> {
     prop::collection::btree_map("[a-d]{1,2}", any_value(), 0..5).prop_map(Value::Map)
 }
@@ -86,7 +86,7 @@ fn any_change() -> impl Strategy<Value = Change> {
 }
 
 impl Value {
-    /// How many values it is made of, itself among them.
+    /// Number of values it consists of, including itself.
     fn count(&self) -> usize {
         1 + match self {
             Self::List(entries) => entries.iter().map(Self::count).sum(),
@@ -95,7 +95,7 @@ impl Value {
         }
     }
 
-    /// One of the values that it is made of, by its number.
+    /// The part with this number.
     fn part(&mut self, mut number: usize) -> Option<&mut Self> {
         if number == 0 {
             return Some(self);
@@ -137,7 +137,7 @@ impl Value {
         };
     }
 
-    /// Does what makes sense here of a change.
+    /// Applies a change, if it is applicable here.
     fn change(&mut self, change: Change) {
         match (self, change) {
             (here, Change::Replace(value)) => *here = value,
@@ -168,7 +168,7 @@ impl Value {
         }
     }
 
-    /// Writes it as JSON; the choices decide how, never what.
+    /// Serializes it as JSON; the choices affect the spelling, never the value.
     fn spell(&self, choices: &mut impl Iterator<Item = u8>) -> String {
         let choice = choices.next().unwrap_or_default();
         let space = ["", " ", "\r\n\t", "  "][usize::from(choice % 4)];
@@ -189,7 +189,7 @@ impl Value {
                         format!("{key}{space}:{}", member.spell(choices))
                     })
                     .collect();
-                // Any order of four is a rotation, or one turned around.
+                // Any order of four is a rotation, possibly reversed.
                 spelt.rotate_left(usize::from(choice / 16) % members.len().max(1));
                 if choice.is_multiple_of(2) {
                     spelt.reverse();
@@ -229,7 +229,7 @@ fn spell_text(text: &str, choice: u8) -> String {
     }
 }
 
-/// A contract that takes any object.
+/// A contract that accepts any object.
 fn open_contract() -> Contract {
     static TEXT: OnceLock<String> = OnceLock::new();
     let text = TEXT.get_or_init(|| {
@@ -241,7 +241,7 @@ fn open_contract() -> Contract {
     Contract::parse(text).unwrap()
 }
 
-/// A mock with one recording, of this request.
+/// A mock with one recording of this request.
 fn mock_of(recorded: &str) -> Router {
     let folder = Folder::with_add_bird();
     folder.write(REQUEST, recorded);
@@ -249,7 +249,7 @@ fn mock_of(recorded: &str) -> Router {
     builder.recordings(folder.path()).router().unwrap()
 }
 
-/// The answer's status, how the recording was found, and the body.
+/// The response status, how the recording matched, and the body.
 fn ask(router: &Router, target: &str, body: &str) -> (u16, String, String) {
     let request = Request::post(target)
         .header("authorization", "Bearer any")
@@ -275,9 +275,9 @@ fn choices() -> impl Strategy<Value = Vec<u8>> {
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        // Each starts a mock, and asks it many times.
+        // Each case starts a mock and sends it many requests.
         cases: 24,
-        // Nothing is written beside the sources.
+        // Write no files next to the sources.
         failure_persistence: None,
         ..ProptestConfig::default()
     }
@@ -315,7 +315,7 @@ proptest! {
             let mut other = body.clone();
             let place = place.index(other.count());
             other.part(place).unwrap().change(change);
-            // Some changes change nothing, and the contract wants an object.
+            // Some changes have no effect, and the contract requires an object.
             if other == body || !matches!(other, Value::Map(_)) {
                 continue;
             }
@@ -327,8 +327,7 @@ proptest! {
     }
 }
 
-/// Expects that each of these bodies is the first, or that none of the others
-/// is.
+/// Checks that all these bodies match the first, or that none of the others does.
 fn check(bodies: &[&str], expected: &str) {
     let router = mock_of(bodies[0]);
     assert_eq!(ask(&router, PATH, bodies[0]).1, "exact");
@@ -365,13 +364,13 @@ fn the_cases_that_one_would_think_of() {
         ],
         "miss",
     );
-    // The same letter in two ways of Unicode is not the same text.
+    // Two Unicode forms of the same letter are different texts.
     check(&[r#"{"a":"é"}"#, r#"{"a":"e\u0301"}"#], "miss");
 }
 
 #[test]
 fn a_body_that_no_contract_of_these_tests_takes_is_refused() {
-    // Otherwise the properties above could hold for want of a judge.
+    // Otherwise the properties above might hold because nothing is validated.
     let router = mock_of("{}");
     assert_eq!(ask(&router, PATH, "[]").0, 400);
     assert_eq!(ask(&router, PATH, "{").0, 400);

@@ -1,5 +1,5 @@
-//! The page at `/__mock/`, in a real headless browser that chromedriver drives by the
-//! WebDriver protocol.
+//! The page at `/__mock/`, in a real headless browser controlled through chromedriver
+//! and the WebDriver protocol.
 
 use std::{
     fs,
@@ -16,23 +16,23 @@ use tempfile::TempDir;
 
 use crate::http::{self, add_bird_with, post};
 
-/// The key that names an element in the WebDriver protocol.
+/// The key that identifies an element in the WebDriver protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 const ENTER: &str = "\u{E007}";
 
-/// A browser with one window; it ends with the value.
+/// A browser with one window. Dropping it closes the browser.
 struct Browser {
     driver: Child,
     address: SocketAddr,
     session: String,
     profile: TempDir,
-    /// What it writes goes nowhere, but the pipe must stay open.
+    /// Its output is discarded, but the pipe must stay open.
     _output: BufReader<ChildStdout>,
 }
 
 impl Browser {
-    /// Starts a browser; nothing, and a line that says why, where none is installed.
+    /// Starts a browser; if none is installed, prints a message and returns `None`.
     fn start() -> Option<Self> {
         let spawned = Command::new("chromedriver")
             .arg("--port=0")
@@ -40,7 +40,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut driver) = spawned else {
-            // `.ci/run` installs it, so that the test cannot be skipped there.
+            // `.ci/run` sets this, so that the test cannot be skipped there.
             assert!(
                 std::env::var_os("KONTEXT_TEST_BROWSER").is_none(),
                 "chromedriver is not installed"
@@ -94,7 +94,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// A command of the WebDriver protocol.
+    /// Sends a command of the WebDriver protocol.
     fn call(&self, method: &str, command: &str, body: &Value) -> Value {
         let body = if method == "GET" {
             String::new()
@@ -105,7 +105,7 @@ impl Browser {
         stream
             .write_all(self.request(method, command, &body).as_bytes())
             .unwrap();
-        // chromedriver keeps the connection open, whatever is asked of it.
+        // chromedriver always keeps the connection open.
         let mut answer = BufReader::new(stream);
         let (mut status, mut length) = (String::new(), 0);
         answer.read_line(&mut status).unwrap();
@@ -199,8 +199,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Closes the browser, whose processes would outlive chromedriver. Nothing may
-        // panic here: a failed test drops this as well.
+        // Close the browser, whose processes would outlive chromedriver. This must not
+        // panic: it also runs when a test fails.
         if let Ok(mut stream) = TcpStream::connect(self.address) {
             let _ = stream.write_all(self.request("DELETE", "", "").as_bytes());
             let _ = stream.read(&mut [0; 1024]);
@@ -228,7 +228,7 @@ async fn page_shows_requests_and_sets_faults() {
         format!("{url}__mock/")
     );
 
-    // Requests appear by themselves, and nothing in them is markup.
+    // Requests appear without a reload, and their contents are not markup.
     let markup = "<img src=x onerror=\"document.title='run'\"></pre>";
     post(address, add_bird_with(json!({})));
     post(address, add_bird_with(json!({"prompt": markup, "seed": 7})));
@@ -250,7 +250,7 @@ async fn page_shows_requests_and_sets_faults() {
         "3 requests, 0 unmatched, 2 images, $0.0910"
     );
 
-    // Details open by the keyboard, and the focus stays.
+    // Details open with the keyboard, and the focus stays.
     browser.press("#open-2", ENTER);
     browser.wait_until("document.activeElement.id === 'open-2'");
     let details = browser.text("td.detail");
@@ -262,7 +262,7 @@ async fn page_shows_requests_and_sets_faults() {
     assert!(details.contains("authorization: [redacted]"), "{details}");
     assert_eq!(browser.script("return document.title"), "kontext-mock");
 
-    // Every control has a name for a screen reader.
+    // Every control has an accessible name.
     for element in browser.elements("button, input") {
         let label = browser.call(
             "GET",
@@ -272,14 +272,14 @@ async fn page_shows_requests_and_sets_faults() {
         assert_ne!(label, "", "{element}");
     }
 
-    // The pictures of recordings are shown.
+    // Pictures of recordings are shown.
     browser.wait_until(
         "document.images.length > 0 && [...document.images].every(image => image.complete)",
     );
     let widths = browser.script("return [...document.images].map(image => image.naturalWidth)");
     assert!(!widths.as_array().unwrap().contains(&json!(0)), "{widths}");
 
-    // A fault is set by a click or typed, acts, and is removed.
+    // A fault can be set by a click or typed; it takes effect and can be removed.
     browser.click("#common-faults button");
     browser
         .wait_until("document.querySelector('#faults').textContent.includes('status=503,times=1')");
@@ -297,7 +297,7 @@ async fn page_shows_requests_and_sets_faults() {
     browser.press("#fault", &format!("bogus{ENTER}"));
     browser.wait_until("document.querySelector('#problem').textContent.includes('bogus')");
 
-    // Dark and light differ.
+    // The dark and the light scheme differ.
     let quiet = "return getComputedStyle(document.querySelector('#health')).color";
     let mut colours = ["light", "dark"].map(|scheme| {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
@@ -309,7 +309,7 @@ async fn page_shows_requests_and_sets_faults() {
     colours.sort();
     assert_ne!(colours[0], colours[1]);
 
-    // A reset forgets, and what another program resets disappears as well.
+    // A reset clears the list; a reset by another program does too.
     browser.click("#reset");
     browser.wait_until("document.querySelectorAll('#requests > tr').length === 0");
     assert_eq!(server.received().len(), 0);
@@ -320,7 +320,7 @@ async fn page_shows_requests_and_sets_faults() {
 
     let logged = browser.call("POST", "/se/log", &json!({"type": "browser"}));
     let logged: Vec<_> = logged.as_array().unwrap().iter().collect();
-    // The browser logs the 400 that the unknown fault got, and nothing else.
+    // The browser logs only the 400 for the unknown fault.
     assert_eq!(logged.len(), 1, "{logged:#?}");
     assert!(
         logged[0]["message"].as_str().unwrap().contains("400"),
@@ -328,7 +328,7 @@ async fn page_shows_requests_and_sets_faults() {
     );
 }
 
-/// Writes what the browser shows below `target/`; the README's picture is a copy of it.
+/// Saves a screenshot below `target/`; the README's picture is a copy of it.
 fn save_screenshot(browser: &Browser) {
     let picture = browser.call("GET", "/screenshot", &Value::Null);
     let picture = BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap();
@@ -351,7 +351,7 @@ async fn only_browsers_are_sent_to_the_page() {
         );
         assert_eq!(get(path, "*/*").status, 404);
     }
-    // What a browser asks for on its own is no request of the service.
+    // Requests that browsers send on their own are not journaled.
     assert_eq!(server.received().len(), 2);
     let page = get("/__mock/", "*/*");
     assert_eq!(

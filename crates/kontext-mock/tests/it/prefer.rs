@@ -1,4 +1,5 @@
-//! `Prefer`: a request that asks for an answer itself, and what faults make of it.
+//! `Prefer`: requests that ask for a particular response, also in combination with
+//! faults.
 
 use kontext_mock::{FAULT_HEADER, Fault, FaultKind, MockServer};
 use serde_json::json;
@@ -108,7 +109,7 @@ async fn a_preferred_answer_can_have_faults_and_is_charged_as_others() {
     assert_eq!((cut.status, cut.body.as_slice()), (503, &b"{\"req"[..]));
     assert_eq!(cut.header(FAULT_HEADER), Some("delay=30ms; cut-body=5"));
     assert_eq!(server.billed().generations, 1);
-    // What the contract refuses is refused whatever is preferred.
+    // A request that violates the contract is refused, whatever it prefers.
     let bad = add_bird_with(json!({"seed": 0}));
     let answer = post_with(server.address(), &[("Prefer", "code=429")], bad);
     assert_eq!(answer.status, 400);

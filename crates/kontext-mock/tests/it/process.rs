@@ -1,4 +1,4 @@
-//! The binary as a process that runs until it is told to stop.
+//! The binary as a process that runs until it is stopped.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -9,11 +9,10 @@ use std::{
     time::Duration,
 };
 
-/// How long a test waits for what must happen.
+/// Timeout for expected events.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary with these arguments, and nothing of the environment that changes
-/// what it does.
+/// The binary with these arguments, without environment variables that affect it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kontext-mock"));
     command.args(arguments);
@@ -28,7 +27,7 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Sends a signal, and says whether it could be.
+/// Sends a signal; returns whether it was delivered.
 pub(crate) fn signal(child: &Child, name: &str) -> bool {
     let sent = Command::new("kill")
         .args([format!("-{name}"), child.id().to_string()])
@@ -36,7 +35,7 @@ pub(crate) fn signal(child: &Child, name: &str) -> bool {
     sent.unwrap().success()
 }
 
-/// Runs the binary to its end: its exit code and what it wrote.
+/// Runs the binary to completion; returns its exit code and output.
 pub(crate) fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let Output {
         status,
@@ -50,13 +49,12 @@ pub(crate) fn run(command: &mut Command) -> (Option<i32>, String, String) {
     )
 }
 
-/// A binary that serves or records. It is killed when a test fails.
+/// A running `serve` or `record` process. It is killed when a test fails.
 pub(crate) struct Process {
     child: Child,
     output: BufReader<ChildStdout>,
     errors: Receiver<String>,
-    /// The lines of its standard error that have been waited for, and those
-    /// before them.
+    /// Lines of its standard error read so far.
     seen: Vec<String>,
     pub(crate) address: SocketAddr,
 }
@@ -67,7 +65,7 @@ impl Process {
         Self::start(command, "kontext-mock listening on")
     }
 
-    /// Starts it, and waits for the line that says it is up: `start` and the
+    /// Starts it, and waits for the line that says it is up: `start` followed by the
     /// address.
     pub(crate) fn start(command: &mut Command, start: &str) -> Self {
         let mut child = command
@@ -100,7 +98,7 @@ impl Process {
         }
     }
 
-    /// Waits for a line of its standard error that has this in it.
+    /// Waits for a line on its standard error that contains `part`.
     pub(crate) fn wait_for(&mut self, part: &str) -> String {
         loop {
             let line = self.errors.recv_timeout(PATIENCE);
@@ -112,13 +110,12 @@ impl Process {
         }
     }
 
-    /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
         assert!(signal(&self.child, name));
     }
 
-    /// Waits for its end: how it ended, and all that it wrote on its standard
-    /// error.
+    /// Waits for it to exit; returns its exit status and everything it wrote to
+    /// standard error.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
@@ -129,14 +126,14 @@ impl Process {
         (status, lines.collect())
     }
 
-    /// Sends a signal, and waits for its end as [`end`](Self::end) does.
+    /// Sends a signal, and waits for the exit like [`end`](Self::end).
     pub(crate) fn end_by(self, signal: &str) -> (ExitStatus, String) {
         self.signal(signal);
         self.end()
     }
 
-    /// Stops it in order, expects that it says that all is well, and returns
-    /// its standard error.
+    /// Stops it gracefully, checks that it exits with success, and returns its standard
+    /// error.
     pub(crate) fn stop(self) -> String {
         let (status, errors) = self.end_by("TERM");
         assert_eq!(status.code(), Some(0), "{errors}");

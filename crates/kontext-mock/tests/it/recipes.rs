@@ -1,6 +1,6 @@
-//! The recipes of `docs/recipes.md` and the commands of the README, each as a user would
-//! run it. Where its program is not installed, the test says so. The recipe for
-//! `cargo test` is a test of the workspace.
+//! Runs the recipes of `docs/recipes.md` and the commands of the README as a user
+//! would. If a program is not installed, the test is skipped with a message. The recipe
+//! for `cargo test` is a test of the workspace.
 
 use std::{
     env, fs,
@@ -16,7 +16,7 @@ use crate::process::{Process, command};
 const RECIPES: &str = include_str!("../../docs/recipes.md");
 const README: &str = include_str!("../../README.md");
 
-/// The texts of a page between fences of a language, in order.
+/// The code blocks of a language on a page, in order.
 fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("```{language}\n");
     let fences = page.split(&fence).skip(1);
@@ -25,8 +25,8 @@ fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// A program in a folder, with the mock among those that it finds; nothing where it is
-/// not installed.
+/// A command for a program in a folder, with the mock on its `PATH`; `None` if the
+/// program is not installed.
 fn program(name: &str, probe: &[&str], folder: &Path) -> Option<Command> {
     let probed = Command::new(name).args(probe).output();
     if !probed.is_ok_and(|output| output.status.success()) {
@@ -40,7 +40,7 @@ fn program(name: &str, probe: &[&str], folder: &Path) -> Option<Command> {
     let path = env::join_paths([mock.to_owned()].into_iter().chain(env::split_paths(&path)));
     let mut command = Command::new(name);
     command.current_dir(folder).env("PATH", path.unwrap());
-    // Nothing but this machine may be asked, whatever is set around us.
+    // Ignore http proxies and a mock's key in the environment.
     for proxy in ["http_proxy", "HTTP_PROXY", "KONTEXT_MOCK_KEY"] {
         command.env_remove(proxy);
     }
@@ -53,7 +53,7 @@ fn succeeds(command: &mut Command) -> Output {
     output
 }
 
-/// What stands for pytest where it is not installed.
+/// Replacement for pytest if it is not installed.
 const PYTEST: &str = r#"
 import sys, types
 sys.modules["pytest"] = types.SimpleNamespace(fixture=lambda **_: lambda function: function)
@@ -81,7 +81,7 @@ fn pytest_recipe_passes() {
         true => succeeds(python.args(["-m", "pytest"])),
         false => succeeds(python.args(["-c", PYTEST])),
     };
-    // A wrong expectation fails.
+    // The test fails if its expectation is wrong.
     let test = blocks[1].replace("== 1", "== 2");
     fs::write(folder.path().join("test_edit.py"), test).unwrap();
     assert!(!python.output().unwrap().status.success());
@@ -204,7 +204,7 @@ fn readme_lists_every_option_of_serve_with_default_and_variable() {
         let row = row.unwrap_or_else(|| panic!("--{name} is not in the README"));
         let variable = name.to_uppercase().replace('-', "_");
         assert!(row.contains(&format!("`KONTEXT_MOCK_{variable}`")), "{row}");
-        // Its help ends with the default.
+        // The help of an option ends with the default.
         let text = help.split_once(&format!("--{option}\n")).unwrap().1;
         let text = text.split("\n      --").next().unwrap();
         if let Some((_, default)) = text.split_once("[default: ") {

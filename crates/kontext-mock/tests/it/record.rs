@@ -1,4 +1,4 @@
-//! `kontext-mock record`: the answer that the client gets, and what is saved.
+//! `kontext-mock record`: the response to the client, and what is saved.
 
 use std::{fs, io::Write as _, net::TcpListener, process::Command};
 
@@ -12,10 +12,10 @@ use crate::{
     upstream::{Upstream, respond},
 };
 
-/// What the first line of a recorder starts with.
+/// Start of the first line that a recorder prints.
 pub(crate) const UP: &str = "kontext-mock recording on";
 
-/// A recorder of a server into a folder.
+/// A recorder for a server, into a folder.
 pub(crate) fn command(upstream: &str, folder: &TempDir) -> Command {
     let mut command = process::command(&["record", "--listen", "127.0.0.1:0"]);
     command.args(["--upstream", upstream]);
@@ -27,7 +27,7 @@ pub(crate) fn start(upstream: &Upstream, folder: &TempDir, more: &[&str]) -> Pro
     Process::start(command(&upstream.url(), folder).args(more), UP)
 }
 
-/// The recordings of a folder, which agree with the contract.
+/// Loads the recordings of a folder, and checks that they agree with the contract.
 pub(crate) fn recordings(folder: &TempDir) -> Recordings {
     let recordings = Recordings::load(folder.path()).unwrap();
     let report = check(&Contract::embedded().unwrap(), &recordings);
@@ -35,7 +35,7 @@ pub(crate) fn recordings(folder: &TempDir) -> Recordings {
     recordings
 }
 
-/// The one recording that was made of a request, by the start of its case.
+/// The only recording whose case starts with this text.
 pub(crate) fn one(folder: &TempDir, start: &str) -> kontext_mock::Recording {
     let recordings = recordings(folder);
     let mut found = recordings.iter().filter(|one| {
@@ -51,7 +51,7 @@ pub(crate) fn prompt(prompt: &str) -> String {
     add_bird_with(json!({"prompt": prompt}))
 }
 
-/// A mock of a folder that matches strictly.
+/// A mock of a folder, in strict mode.
 pub(crate) fn serve(folder: &TempDir) -> Process {
     let mut command = process::command(&["serve", "--listen", "127.0.0.1:0", "--match", "strict"]);
     command.arg("--recordings").arg(folder.path());
@@ -118,7 +118,7 @@ fn answer_passes_unchanged_and_is_saved() {
     ]
     .map(header);
     assert_eq!(headers, expected);
-    // What the real server got.
+    // The request that the upstream received.
     let [received] = &upstream.received()[..] else {
         panic!("{:?}", upstream.received());
     };
@@ -136,7 +136,7 @@ fn answer_passes_unchanged_and_is_saved() {
     for name in ["te", "x-kontext-session"] {
         assert_eq!(sent(name), None);
     }
-    // What was saved: whoever has the answer has the recording.
+    // What was saved: once the client has the response, it is recorded.
     let recording = one(&folder, "draw-a-blue-house-");
     assert_eq!(recording.response(), body);
     assert_eq!(recording.request(), Some(request.as_bytes()));
@@ -169,7 +169,7 @@ fn answer_passes_unchanged_and_is_saved() {
             recording.name()
         )
     );
-    // The mock serves it to the same request.
+    // The mock responds to the same request with it.
     let serving = serve(&folder);
     let replayed = post(serving.address, request);
     assert_eq!(
@@ -207,7 +207,7 @@ fn unreachable_upstream_is_502() {
     assert_eq!(answer.status, 502);
     assert_eq!(answer.header("x-kontext-error"), Some("upstream"));
     assert!(answer.message().contains("nothing was sent"), "{answer:?}");
-    // A server that ends the connection may have taken the request.
+    // A server that closes the connection may have received the request.
     let upstream = Upstream::start(|_, _| ());
     let recorder = start(&upstream, &folder, &[]);
     let answer = post(recorder.address, prompt("Nobody."));
@@ -276,7 +276,7 @@ fn upstream_base_path_is_not_recorded() {
     let recording = one(&folder, "base-");
     assert_eq!(recording.path(), PATH);
     assert_eq!(recording.source(), (&*upstream.url(), None));
-    // Nothing leads out of the base, which can be another service of the same host.
+    // No path escapes the base path, which may separate services on the same host.
     for path in ["/../other", "/%2e%2e/other", "/.%2E/.."] {
         let answer = send(recorder.address, "GET", path, &[], b"");
         assert_eq!(answer.status, 502, "{path}");

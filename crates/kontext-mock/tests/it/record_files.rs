@@ -1,4 +1,4 @@
-//! `record --files`: pictures behind the URLs of an answer.
+//! `record --files`: pictures that a response links to.
 
 use std::fs;
 
@@ -13,18 +13,18 @@ use crate::{
     upstream::{Upstream, respond},
 };
 
-/// The start of a PNG, and something behind it.
+/// A PNG signature, followed by a name.
 fn picture(name: &str) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n", name.as_bytes()].concat()
 }
 
-/// A server of pictures.
+/// A server for pictures.
 fn pictures() -> Upstream {
     Upstream::start(|request, stream| {
         let path = request.head.split(' ').nth(1).unwrap();
         match path.split('?').next().unwrap() {
             "/1" => respond(stream, 200, &[("content-type", "image/png")], &picture("1")),
-            // Many servers of files know no media types.
+            // Many file servers set no useful media type.
             "/2" => respond(
                 stream,
                 200,
@@ -47,7 +47,7 @@ fn pictures() -> Upstream {
     })
 }
 
-/// A server whose answers have these URLs.
+/// A server that responds with these URLs.
 fn upstream(urls: Vec<String>) -> Upstream {
     Upstream::start(move |_, stream| {
         let images: Vec<_> = urls.iter().map(|url| json!({"url": url})).collect();
@@ -65,7 +65,7 @@ fn pictures_are_kept_and_served() {
         signed.clone(),
         format!("{}/2", cdn.url()),
         format!("{}/moved", cdn.url()),
-        // The same picture is fetched once, and no picture is no URL.
+        // Equal pictures are fetched once, and data URIs are not fetched.
         signed,
         "data:image/png;base64,AAAA".to_owned(),
     ]);
@@ -129,7 +129,7 @@ fn pictures_are_kept_and_served() {
             .as_str()
             .unwrap()
             .to_owned();
-        // The client calls it so.
+        // The client's `Host` is `mock`.
         let path = url
             .strip_prefix("http://mock")
             .unwrap_or_else(|| panic!("{url}"));

@@ -1,4 +1,4 @@
-//! What `kontext-mock record` writes into its folder, and where it cannot.
+//! What `kontext-mock record` writes to its folder, and where it fails to.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ fn answer_outside_the_contract_goes_to_quarantine() {
     post(recorder.address, prompt("Even."));
     let answer = post(recorder.address, prompt("Odd."));
     assert_eq!(answer.json()["quality"], "high");
-    // It is paid for: it is kept, answers, and the folder can be served.
+    // It was paid for: it is kept and replayed, and the folder can still be served.
     let hidden = Recordings::load(folder.path().join(".quarantine")).unwrap();
     let odd = hidden.iter().next().unwrap();
     assert_eq!(odd.response(), answer.body);
@@ -51,7 +51,7 @@ fn answer_outside_the_contract_goes_to_quarantine() {
         assert!(errors.contains(part), "{part} in {errors}");
     }
     serve(&folder).stop();
-    // When the service answers by the contract, nothing is left of it.
+    // Once the service agrees with the contract, the quarantined recording is removed.
     let recorder = start(&upstream, &folder, &[]);
     post(recorder.address, prompt("Odd."));
     assert_eq!(one(&folder, "odd-").name(), odd.name());
@@ -121,7 +121,7 @@ fn unwritable_folder_fails_at_start() {
         let read_only = outer.path().join("read-only");
         fs::create_dir(&read_only).unwrap();
         fs::set_permissions(&read_only, fs::Permissions::from_mode(0o555)).unwrap();
-        // Root may write anywhere.
+        // Root can write anywhere.
         if fs::write(read_only.join("x"), "").is_err() {
             folders.push(read_only);
         }
@@ -140,7 +140,7 @@ fn unwritable_folder_fails_at_start() {
 fn two_recorders_share_a_folder() {
     const LANES: usize = 4;
     const ROUNDS: usize = 10;
-    // All answers of a round come at once.
+    // All responses of a round arrive at the same time.
     let together = std::sync::Barrier::new(2 * LANES);
     let upstream = Upstream::start(move |request, stream| {
         together.wait();
@@ -157,8 +157,8 @@ fn two_recorders_share_a_folder() {
             for lane in 0..LANES {
                 scope.spawn(move || {
                     for round in 0..ROUNDS {
-                        // Half of the lanes record a request of this round that
-                        // the other recorder has as well.
+                        // Half of the lanes record a request of this round that the
+                        // other recorder records too.
                         let who = match lane % 2 {
                             0 => "all".to_owned(),
                             _ => format!("{} {lane}", address.port()),

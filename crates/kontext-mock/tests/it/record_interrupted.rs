@@ -1,4 +1,4 @@
-//! `kontext-mock record` when a client, the server or the recorder itself stops midway.
+//! `kontext-mock record` when a client, the server or the recorder stops midway.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     upstream::{Upstream, image, respond},
 };
 
-/// Writes one part of a chunked body.
+/// Writes one chunk of a chunked body.
 fn chunk(stream: &mut impl std::io::Write, part: &str) {
     write!(stream, "{:x}\r\n{part}\r\n", part.len()).unwrap();
     stream.flush().unwrap();
@@ -48,7 +48,7 @@ fn answer_streams_and_its_end_waits_for_the_recording() {
         body.len()
     )
     .unwrap();
-    // The first part is here while the server has not sent the rest.
+    // The first part arrives before the server has sent the rest.
     let mut received = Vec::new();
     while !String::from_utf8_lossy(&received).contains("{\"images\":") {
         let mut some = [0; 1024];
@@ -169,7 +169,8 @@ fn truncated_answer_is_quarantined_and_never_replayed() {
             .iter()
             .any(|one| one.contains("broke off"))
     );
-    // It is no answer to the same request, and goes when there is one.
+    // An incomplete answer is not replayed, and is removed once there is a complete
+    // one.
     assert_eq!(post(recorder.address, prompt("Paid.")).status, 200);
     assert_eq!(upstream.received().len(), 2);
     assert_eq!(one(&folder, "paid-").status(), 200);
@@ -201,7 +202,7 @@ fn stop_waits_for_exchanges_in_flight() {
         std::thread::yield_now();
     }
     recorder.signal("TERM");
-    // The port is free as soon as the signal has arrived.
+    // The port file is removed when the recorder handles the signal.
     while port_file.exists() {
         std::thread::yield_now();
     }

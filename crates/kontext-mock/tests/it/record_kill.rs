@@ -1,4 +1,4 @@
-//! A recorder that is killed at any moment leaves whole recordings only.
+//! A recorder that is killed at any moment leaves only complete recordings.
 
 use std::{
     fs,
@@ -23,11 +23,10 @@ use crate::{
     upstream::{Upstream, image, respond},
 };
 
-/// How often a recorder is killed.
+/// Number of times that a recorder is killed.
 const KILLS: usize = 20;
 
-/// Sends requests until one fails. Every other one is of a request that others
-/// send as well.
+/// Sends requests until one fails. Other lanes also send every second one.
 fn send_until_killed(address: SocketAddr, lane: usize, answered: &mpsc::Sender<()>) {
     for number in 0.. {
         let who = if number % 2 == 0 { 0 } else { lane };
@@ -51,8 +50,8 @@ fn send_until_killed(address: SocketAddr, lane: usize, answered: &mpsc::Sender<(
 
 #[test]
 fn killed_in_a_loop_it_leaves_whole_recordings() {
-    // Bodies large enough to be written in several goes, and another one each
-    // time, so that every answer changes a recording.
+    // Large bodies that are written in several steps, and a different one each time, so
+    // that every response changes a recording.
     let count = Arc::new(AtomicUsize::new(0));
     let upstream = Upstream::start(move |request, stream| {
         let number = count.fetch_add(1, Ordering::Relaxed);
@@ -73,7 +72,7 @@ fn killed_in_a_loop_it_leaves_whole_recordings() {
             })
             .collect();
         drop(sender);
-        // Whatever it is at when that many have been answered.
+        // Kill it at an arbitrary moment after this many responses.
         for _ in 0..=kill % 8 {
             answered.recv_timeout(PATIENCE).unwrap();
         }
@@ -92,7 +91,7 @@ fn killed_in_a_loop_it_leaves_whole_recordings() {
         assert!(recordings.len() >= most, "what was recorded stays");
         most = recordings.len();
         for recording in &recordings {
-            // Of one exchange: the pieces are not mixed.
+            // Request and case belong to the same exchange.
             let request: serde_json::Value =
                 serde_json::from_slice(recording.request().unwrap()).unwrap();
             let prompt = request["prompt"].as_str().unwrap().replace(' ', "-");
@@ -104,7 +103,7 @@ fn killed_in_a_loop_it_leaves_whole_recordings() {
     let mut check = process::command(&["check", "--recordings"]);
     let (code, output, errors) = run(check.arg(folder.path()));
     assert_eq!(code, Some(0), "{output}{errors}");
-    // The next recorder clears away what is left of the dead ones.
+    // The next recorder cleans up the stale folders.
     start(&upstream, &folder, &[]).stop();
     let hidden: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
@@ -129,7 +128,7 @@ fn a_mock_serves_whole_recordings_while_they_are_replaced() {
             while !is_over.load(Ordering::Acquire) {
                 let place = folder.join("generate-image");
                 for entry in fs::read_dir(&place).unwrap() {
-                    // In its place there is always a recording.
+                    // A complete recording is always in place.
                     assert!(entry.unwrap().path().is_dir());
                     times += 1;
                 }

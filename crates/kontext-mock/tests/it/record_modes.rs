@@ -22,7 +22,7 @@ fn mode_all_appends_answers_of_equal_requests() {
     let recorder = start(&upstream, &folder, &[]);
     let body = prompt("Same.");
     post(recorder.address, &body);
-    // The same by value: another order of keys, another spelling.
+    // The same value, with another key order and spelling.
     let mut members: Vec<String> = serde_json::from_str::<Value>(&body)
         .unwrap()
         .as_object()
@@ -75,7 +75,7 @@ fn mode_missing_sends_only_unrecorded_requests() {
         post(recorder.address, prompt(text));
         assert_eq!(upstream.received().len(), asked, "{text}");
     }
-    // A query makes a request another one.
+    // A request with a query string is not recorded.
     let path = format!("{PATH}?a=1");
     send(
         recorder.address,

@@ -1,4 +1,4 @@
-//! What a recorder takes out before anything is written.
+//! What a recorder redacts before anything is written.
 
 use std::fs;
 
@@ -36,8 +36,8 @@ fn no_planted_secret_is_in_any_byte_that_is_written() {
         &pointed,
     ];
 
-    // The server repeats, in JSON and in a page that is as a form with several
-    // parts, what headers, the URL and the environment tell to be secret.
+    // The server repeats the secrets of headers, URL and environment, in JSON and in a
+    // page that looks like a multipart form.
     let all = [&key, &cookie, &set_cookie, &environment, &header]
         .map(mention)
         .join(" ");
@@ -84,7 +84,7 @@ fn no_planted_secret_is_in_any_byte_that_is_written() {
         "user": pointed.plain,
         "seed": 471_147_114_711_u64,
     }));
-    // What the client sends in escapes is as secret.
+    // A secret in JSON escapes is redacted too.
     let escaped = body.replace(&key.plain, &key.escaped());
     let answers = [
         send_with(recorder.address, PATH, &key, &cookie, body.as_bytes()),
@@ -98,7 +98,7 @@ fn no_planted_secret_is_in_any_byte_that_is_written() {
         ),
         send_with(
             recorder.address,
-            // What the query calls a secret is none to be logged elsewhere.
+            // A secret in the query must not be logged elsewhere either.
             &format!(
                 "/v1/{}/{}?token={}",
                 key.encoded(),
@@ -126,7 +126,8 @@ fn no_planted_secret_is_in_any_byte_that_is_written() {
             "{plain}"
         );
     }
-    // The search finds them where they are: the client and the server have them.
+    // The search finds the secrets where they do exist: in the messages of client and
+    // server.
     for secret in secrets {
         let live = answers.iter().any(|answer| secret.is_in(&answer.body));
         assert!(live || secret.is_in(body.as_bytes()), "{}", secret.plain);
@@ -134,7 +135,7 @@ fn no_planted_secret_is_in_any_byte_that_is_written() {
     let received = upstream.received();
     assert!(key.is_in(received[0].head.as_bytes()) && cookie.is_in(received[0].head.as_bytes()));
 
-    // What was taken out is said, place by place.
+    // Every redacted place is listed.
     let hidden = Recordings::load(folder.path().join(".quarantine")).unwrap();
     let recording = hidden.iter().next().unwrap();
     let said: Vec<String> = recording
@@ -237,7 +238,7 @@ fn the_same_secrets_find_the_recording_and_others_do_not() {
     recorder.stop();
     let rules = fs::read_to_string(folder.path().join("redaction.json")).unwrap();
     assert_eq!(rules.matches("\"key\"").count(), 1, "{rules}");
-    // The mock finds it with the same rules.
+    // The mock uses the same rules and finds it.
     let mut command = process::command(&["serve", "--listen", "127.0.0.1:0", "--match", "strict"]);
     command.arg("--recordings").arg(folder.path());
     let serving = Process::serve(&mut command);
@@ -259,7 +260,7 @@ fn the_same_secrets_find_the_recording_and_others_do_not() {
 fn rules_are_added_once_and_keep_their_key() {
     let upstream = Upstream::json(200, "{}");
     let folder = TempDir::new().unwrap();
-    // Written by hand, without a key.
+    // A handwritten file without a key.
     let file = folder.path().join("redaction.json");
     fs::write(&file, r#"{"format":1,"patterns":["by hand"]}"#).unwrap();
     let arguments = ["--redact-pattern", "a[bc]+", "--redact-pointer", "/prompt"];
@@ -292,7 +293,7 @@ fn a_prompt_that_is_taken_out_is_in_no_name() {
 
 #[tokio::test]
 async fn two_recorders_have_one_key() {
-    // Both answers come at once, and both have something to take out.
+    // Both responses arrive at the same time, and both contain a secret.
     let together = std::sync::Barrier::new(2);
     let upstream = Upstream::start(move |request, stream| {
         together.wait();

@@ -1,4 +1,4 @@
-//! `kontext-mock redact`: what it takes out of recordings that are there.
+//! `kontext-mock redact`: redacting existing recordings.
 
 use std::{fs, process::Command};
 
@@ -27,8 +27,8 @@ fn recordings(folder: &Folder) -> Recordings {
     recordings
 }
 
-/// A recording with secrets: those that redaction knows by their look, and one
-/// that only the environment tells.
+/// A recording with secrets: a signature that the built-in rules recognize, and a key
+/// that is known only from the environment.
 fn spoilt(signature: &Secret, key: &Secret) -> Folder {
     let folder = Folder::with_add_bird();
     let url = format!(
@@ -140,8 +140,8 @@ fn a_redacted_recording_answers_the_request_that_it_had() {
     assert_eq!(found(with("another")).as_deref(), Some("miss"));
 }
 
-/// A recording whose name is made of its prompt, as a recorder does it: the
-/// folder, and its name in there.
+/// A recording named after its prompt, as a recorder does; returns the folder and the
+/// recording's name.
 fn named_after(prompt: &str) -> (Folder, String) {
     let folder = Folder::with_add_bird();
     folder.edit(&format!("{CASE}/request.json"), |body| {
@@ -231,7 +231,7 @@ fn what_cannot_be_redacted_is_no_success() {
         ),
         "{output}"
     );
-    // Nor is a folder without recordings, or one that is not there.
+    // A folder that is empty or does not exist is an error as well.
     for folder in [
         Folder::empty().path().to_owned(),
         Folder::empty().path().join("gone"),
@@ -254,7 +254,7 @@ fn of_two_answers_to_one_request_neither_is_deleted() {
         body["seed"] = 1.into()
     });
     let (code, output, _) = run(&mut command(&folder, &[]));
-    // Which one counts is not ours to say.
+    // Which one to keep is up to the user.
     assert_eq!(code, Some(2), "{output}");
     assert!(
         output.contains("generate-image/copy: NOT REDACTED: "),
@@ -276,7 +276,7 @@ fn a_redaction_that_was_killed_is_finished_by_the_next() {
     let rules = ["--redact-pointer", "/prompt"];
     assert_eq!(run(&mut command(&folder, &rules)).0, Some(0));
     let after = everything(folder.path());
-    // It was killed when the new one was there, and the old one as well.
+    // It was killed when the new recording existed and the old one was not deleted yet.
     for (bytes, file) in old {
         folder.write(&file, bytes);
     }

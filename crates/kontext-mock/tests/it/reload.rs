@@ -1,5 +1,5 @@
-//! Recordings that change while they are served: all of them, or the earlier
-//! ones and why.
+//! Recordings that change while they are served: either all changes are served, or the
+//! previous recordings and an error.
 
 use std::{fs, net::SocketAddr};
 
@@ -23,7 +23,7 @@ fn health(address: SocketAddr) -> Value {
     admin_json(address, "health")
 }
 
-/// Gives the recorded answer another seed.
+/// Changes the seed in the recorded response.
 fn set_seed(folder: &Folder, seed: u64) {
     folder.edit(RESPONSE, |body| body["seed"] = seed.into());
 }
@@ -76,7 +76,7 @@ async fn a_change_is_served_when_it_is_read_again_and_not_before() {
     assert_eq!(server.reload().unwrap(), 1);
     let answer = post(address, add_bird_with(json!({"seed": 2})));
     assert_eq!(answer.found(), (Some("miss"), None));
-    // Those built in can be read again as well.
+    // The built-in recordings can be reloaded too.
     assert_eq!(MockServer::start().await.unwrap().reload().unwrap(), 2);
 }
 
@@ -121,7 +121,7 @@ async fn a_bad_file_keeps_the_old_set_and_is_named_until_it_is_repaired() {
             (json!(3_959_063_143_u64), json!(1))
         );
     }
-    // One that can be read but disagrees with the contract is as bad.
+    // The same for a recording that can be read, but disagrees with the contract.
     folder.write(STORY, &good);
     folder.edit(RESPONSE, |body| body["images"][0]["width"] = "wide".into());
     let error = server.reload().unwrap_err();
@@ -132,7 +132,7 @@ async fn a_bad_file_keeps_the_old_set_and_is_named_until_it_is_repaired() {
         "{told}"
     );
     assert_eq!(seed_of(address), 3_959_063_143_u64);
-    // Repaired, all of it is served.
+    // After the repair, everything is served.
     folder.edit(RESPONSE, |body| body["images"][0]["width"] = 10.into());
     assert_eq!(server.reload().unwrap(), 2);
     assert_eq!(
@@ -179,7 +179,7 @@ async fn what_was_used_stays_used() {
         server.unused(),
         ["generate-image/aaa", "generate-image/another"]
     );
-    // Faults, counters and the journal have nothing to do with it.
+    // Faults, counters and the journal are unaffected.
     assert_eq!((server.received().len(), server.counts().exact), (1, 1));
 }
 
@@ -221,7 +221,7 @@ async fn a_watched_folder_is_read_again_by_itself() {
     wait_for("the new recording", || {
         (health(address)["recordings"] == 2).then_some(())
     });
-    // A file that is replaced by another, as many editors save.
+    // A file replaced by a rename, as many editors save.
     let text = String::from_utf8(folder.read(RESPONSE))
         .unwrap()
         .replace("\"seed\": 5", "\"seed\": 6");
@@ -254,8 +254,8 @@ async fn a_watched_folder_is_read_again_by_itself() {
     });
 }
 
-/// The kernel stamps files with a clock that is some milliseconds behind, so a
-/// change right after the start can look older than the start.
+/// The kernel's clock for file timestamps is some milliseconds behind, so a change
+/// right after the start can look older than the start.
 #[tokio::test]
 async fn change_right_after_start_is_served() {
     for mode in [WatchMode::Auto, WatchMode::Poll] {
@@ -263,7 +263,7 @@ async fn change_right_after_start_is_served() {
             let folder = Folder::with_add_bird();
             set_seed(&folder, 4);
             let server = server(&folder, mode).await;
-            // Of the same length, in the same file.
+            // The same file with the same length.
             set_seed(&folder, 5);
             wait_for("the changed file", || {
                 (seed_of(server.address()) == 5).then_some(())
@@ -289,7 +289,7 @@ async fn polled_folder_is_reloaded() {
     });
 }
 
-/// Swaps a symbolic link as `ln -sfn` and deployments do: by a rename.
+/// Replaces a symbolic link by a rename, as `ln -sfn` and deployments do.
 #[cfg(unix)]
 fn link(target: &str, link: &std::path::Path) {
     let new = link.with_file_name(".new-link");
@@ -313,7 +313,7 @@ async fn swapped_link_is_noticed_wherever_it_is_on_the_path() {
                 );
             }
         }
-        // `served` leads to `current/recordings`, and `current` to a version.
+        // `served` links to `current/recordings`, and `current` to a version.
         link("v1", &path("current"));
         link("current/recordings", &path("served"));
         let server = MockServer::builder()
@@ -328,7 +328,7 @@ async fn swapped_link_is_noticed_wherever_it_is_on_the_path() {
         wait_for("the outer link", || (seed_of(address) == 2).then_some(()));
         link("v3/recordings", &path("served"));
         wait_for("the inner link", || (seed_of(address) == 3).then_some(()));
-        // What is behind the new link is watched, too.
+        // The target of the new link is watched too.
         set_seed_at(&path("v3/recordings"), 4);
         wait_for("a change behind it", || {
             (seed_of(address) == 4).then_some(())
@@ -336,7 +336,7 @@ async fn swapped_link_is_noticed_wherever_it_is_on_the_path() {
     }
 }
 
-/// A folder whose entries are links into a hidden one, as a mounted ConfigMap.
+/// A folder whose entries link into a hidden one, like a mounted ConfigMap.
 #[cfg(unix)]
 #[tokio::test]
 async fn swapped_link_inside_of_the_folder_is_noticed() {
@@ -387,7 +387,8 @@ async fn a_watched_folder_that_is_replaced_is_read_again() {
         .await
         .unwrap();
     let address = server.address();
-    // As when a branch is checked out that has none, and then the first again.
+    // As when checking out a branch without the folder, and then the first branch
+    // again.
     fs::remove_dir_all(&name).unwrap();
     let told = wait_for("the error", || {
         health(address)["reload_error"].as_str().map(str::to_owned)

@@ -1,4 +1,4 @@
-//! The checks of a request, each with the answer to its failure.
+//! The request checks, each with the response to its failure.
 
 use std::io::Write as _;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::http::{self, HEADERS, PATH, add_bird_with, post, send};
 
-/// Posts changes of the first recorded request and expects these lines below
-/// the heading.
+/// Posts the first recorded request with changes, and checks the lines below the
+/// heading.
 async fn check(changes: Value, expected: &[&str]) {
     let server = MockServer::start().await.unwrap();
     let answer = post(server.address(), add_bird_with(changes));
@@ -277,7 +277,7 @@ async fn a_body_over_the_limit_is_not_read() {
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer any\r\nconnection: close\r\n"
     );
-    // The length alone is enough: of this body nothing is ever sent.
+    // The declared length is enough: the body is never sent.
     let answer = http::raw(
         server.address(),
         format!("{head}content-length: 1001\r\n\r\n").as_bytes(),
@@ -287,7 +287,7 @@ async fn a_body_over_the_limit_is_not_read() {
         answer.message(),
         "Request body too large: at most 1000 bytes are read"
     );
-    // Without a length the limit is met on the way: the body never ends.
+    // Without a declared length, the limit applies while reading: the body never ends.
     let mut stream = http::connect(server.address());
     write!(stream, "{head}transfer-encoding: chunked\r\n\r\n").unwrap();
     write!(stream, "3e8\r\n{}\r\n", " ".repeat(1000)).unwrap();

@@ -1,4 +1,4 @@
-//! What a hostile review found; each of these was wrong once.
+//! Regression tests for findings of an adversarial review.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use crate::{
     wire,
 };
 
-/// A pipe is full after 64 KiB: 1,000 lines are more.
+/// A pipe is full after 64 KiB, which is less than 1,000 lines.
 #[test]
 fn a_log_that_nobody_reads_holds_nobody_up() {
     let mut child = process::command(&["serve", "--listen", "127.0.0.1:0"])
@@ -51,8 +51,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     assert!(errors.len() >= 60_000, "the pipe was not full");
 }
 
-/// Half of a head and half of a body, after an answer of which the last part comes
-/// late.
+/// Half a head, and half a body, after a response whose last part arrives late.
 #[test]
 fn half_a_request_after_an_answer_that_came_bit_by_bit_holds_up_no_stop() {
     let upstream = Upstream::json(200, "{}");
@@ -110,7 +109,7 @@ fn equal_requests_at_once_are_paid_once() {
         assert_eq!(client.join().unwrap(), 200);
     }
     assert_eq!(upstream.received().len(), 1);
-    // Another one is another one.
+    // A different request is sent.
     post(address, add_bird_with(json!({"prompt": "twice"})));
     assert_eq!(upstream.received().len(), 2);
     recorder.signal("TERM");
@@ -161,7 +160,7 @@ fn what_a_recorder_was_told_outlives_another_redaction_json() {
             "{request}"
         );
     }
-    // The mock goes by what is on the disk, and finds it.
+    // The mock uses the rules on disk, and finds the recording.
     let serving = process::Process::start(
         process::command(&["serve", "--listen", "127.0.0.1:0", "--match", "strict"])
             .arg("--recordings")
@@ -218,7 +217,7 @@ async fn pictures_are_found_however_their_urls_are_spelled() {
         ),
         ("https://a.example/x", "https:\\/\\/a.example\\/x"),
         ("no-slash", "no-slash"),
-        // A key of the same text stays.
+        // A key with the same text is kept.
         ("url", "url"),
     ] {
         let folder = folder_with_picture();
@@ -285,7 +284,7 @@ async fn requests_that_ask_for_the_same_rate_limit_share_it() {
     };
     assert_eq!([ask("rate-limit=1/m"), ask("rate-limit=1/m")], [200, 429]);
     assert_eq!(ask("rate-limit=2/m,burst=1"), 200);
-    // A session's is another one.
+    // The rate limit of a session is separate.
     server.set_faults([FaultKind::RateLimit {
         per_minute: 3,
         burst: 1,
@@ -318,7 +317,7 @@ async fn the_journal_is_bounded_whatever_it_is_sent() {
     assert!(serde_json::to_string(&received).unwrap().len() < 20_000);
 }
 
-/// Tests share a server among threads.
+/// Tests share a server between threads.
 #[test]
 fn a_server_can_be_shared() {
     fn shared<T: Send + Sync>() {}

@@ -1,10 +1,10 @@
-//! Secrets that are planted, and a search for them in every byte.
+//! Planted secrets, and a byte-level search for them.
 
 use std::{fs, path::Path};
 
 use crate::http;
 
-/// A text that nobody knows but its test.
+/// A distinctive text that tests plant as a secret.
 pub(crate) struct Secret {
     pub(crate) plain: String,
 }
@@ -16,13 +16,13 @@ impl Secret {
         }
     }
 
-    /// Every byte of it as `%XX`.
+    /// Percent-encodes every byte.
     pub(crate) fn percent(&self) -> String {
         let bytes = self.plain.bytes();
         bytes.map(|byte| format!("%{byte:02X}")).collect()
     }
 
-    /// As a query has it.
+    /// Encoded for a query string.
     pub(crate) fn encoded(&self) -> String {
         url::form_urlencoded::byte_serialize(self.plain.as_bytes()).collect()
     }
@@ -31,7 +31,7 @@ impl Secret {
         base64(self.plain.as_bytes())
     }
 
-    /// Every character as JSON can escape it.
+    /// Escapes every character as in JSON.
     pub(crate) fn escaped(&self) -> String {
         let characters = self.plain.chars();
         characters
@@ -39,7 +39,7 @@ impl Secret {
             .collect()
     }
 
-    /// All the spellings that it is looked for in.
+    /// The spellings to search for.
     fn spellings(&self) -> Vec<String> {
         let mut all = vec![
             self.plain.clone(),
@@ -47,10 +47,10 @@ impl Secret {
             self.percent().to_lowercase(),
             self.encoded(),
             self.escaped(),
-            // A slash is the one character that JSON may escape or not.
+            // JSON allows a slash to be escaped, but does not require it.
             self.plain.replace('/', "\\/"),
         ];
-        // What stands before it in a longer text shifts base64.
+        // In a longer text, the preceding bytes shift the base64 digits.
         for shift in 0..3 {
             let shifted = [vec![0; shift], self.plain.clone().into_bytes()].concat();
             let text = base64(&shifted);
@@ -61,7 +61,7 @@ impl Secret {
         all
     }
 
-    /// Whether it is in these bytes, however it is spelled.
+    /// Whether these bytes contain it in any spelling.
     pub(crate) fn is_in(&self, bytes: &[u8]) -> bool {
         self.spellings().iter().any(|spelling| {
             let spelling = spelling.as_bytes();
@@ -89,7 +89,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Everything below a folder: names and contents.
+/// The names and contents of everything in a folder.
 pub(crate) fn everything(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -106,7 +106,7 @@ pub(crate) fn everything(folder: &Path) -> Vec<u8> {
     all
 }
 
-/// A prompt that has a secret in it in every spelling.
+/// A prompt with the secret in several spellings.
 pub(crate) fn mention(secret: &Secret) -> String {
     format!(
         "{} {} {} {}",

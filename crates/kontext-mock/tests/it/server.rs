@@ -52,8 +52,8 @@ async fn the_url_is_an_origin_on_loopback() {
 
 #[tokio::test]
 async fn dropping_and_stopping_free_the_port() {
-    // An address of its own, where the system has more than one for loopback:
-    // on the common one another test could get the port that is free again.
+    // A separate loopback address, if the system has several: on the common one,
+    // another test could bind the freed port.
     let host = if cfg!(target_os = "linux") {
         Ipv4Addr::new(127, 9, 8, 7)
     } else {
@@ -85,7 +85,7 @@ async fn stopping_does_not_wait_for_a_client_that_never_finishes() {
     write!(stream, "POST {PATH} HTTP/1.1\r\nhost: mock\r\n").unwrap();
     server.stop().await;
     let mut rest = Vec::new();
-    // The connection is closed or reset, but not left open.
+    // The connection is closed or reset, not left open.
     let _ = stream.read_to_end(&mut rest);
     assert_eq!(rest, b"");
 }
@@ -154,7 +154,7 @@ async fn the_router_needs_no_socket() {
     let response = router.clone().oneshot(request(body)).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["x-kontext-match"], "exact");
-    // Large bodies are judged on another thread.
+    // Large bodies are validated on another thread.
     let body = Body::from(add_bird_with(json!({"prompt": "x".repeat(100_000)})));
     let response = router.oneshot(request(body)).await.unwrap();
     assert_eq!(response.status(), 400);

@@ -1,5 +1,5 @@
-//! What `serve` does beside answering: the port file, the exit code for CI, and
-//! what it writes.
+//! `serve` apart from its responses: the port file, the exit code for CI, and the files
+//! and lines that it writes.
 #![cfg(unix)]
 
 use std::{
@@ -36,10 +36,10 @@ fn miss(serving: &Process) {
 fn the_port_file_has_the_port_while_the_server_is_up() {
     let folder = Folder::empty();
     let file = folder.path().join("port");
-    // What an earlier run left behind is replaced.
+    // A port file left by an earlier run is replaced.
     folder.write("port", "1\n2\n3\n");
     let serving = serve(&["--port-file", file.to_str().unwrap()]);
-    // It is there before the first line is.
+    // It exists before the first line is printed.
     let port = fs::read_to_string(&file).unwrap();
     assert_eq!(port, format!("{}\n", serving.address.port()));
     let mode = fs::metadata(&file).unwrap().permissions().mode();
@@ -51,7 +51,7 @@ fn the_port_file_has_the_port_while_the_server_is_up() {
     assert!(!file.exists());
 }
 
-/// The bits that new files do not get, by making one.
+/// The umask, determined by creating a file.
 fn umask() -> u32 {
     let folder = Folder::empty();
     folder.write("file", "");
@@ -107,7 +107,7 @@ fn a_port_file_that_cannot_be_written_is_named() {
             && errors.ends_with("name a file in a folder that is there and can be written\n"),
         "{errors}"
     );
-    // Nor does one stay of a server that could not start.
+    // A server that fails to start leaves no port file either.
     let folder = Folder::empty();
     let file = folder.path().join("port");
     let name = file.to_str().unwrap();
@@ -234,14 +234,14 @@ fn a_folder_is_watched_unless_it_is_not_to_be() {
     change(&still);
     change(&watched);
     wait_for("the changed file", || (seed(&watching) == 5).then_some(()));
-    // The other one was changed before.
+    // This folder was changed before the other one.
     assert_eq!(seed(&not), 3_959_063_143_u64);
     assert_eq!(
         admin(not.address, "POST", "recordings/reload", "").status,
         200
     );
     assert_eq!(seed(&not), 5);
-    // What is wrong is said on standard error.
+    // Errors are logged to standard error.
     watched.write("generate-image/add-bird/recording.json", "{");
     wait_for("the error", || {
         admin_json(watching.address, "health")["reload_error"]
@@ -262,7 +262,7 @@ fn a_folder_is_watched_unless_it_is_not_to_be() {
     );
 }
 
-/// Takes the right to write from a folder and all in it, or gives it back.
+/// Removes or restores write permission for a folder and its contents.
 fn set_writable(folder: &Folder, writable: bool) {
     let path = folder.path().to_str().unwrap();
     let mode = if writable { "u+w" } else { "a-w" };
@@ -275,7 +275,7 @@ fn set_writable(folder: &Folder, writable: bool) {
     );
 }
 
-/// Everything in a folder and itself, with the time when it was changed.
+/// A folder and everything in it, with modification times.
 fn times(path: &Path) -> BTreeMap<PathBuf, SystemTime> {
     let metadata = fs::metadata(path).unwrap();
     let mut all = BTreeMap::from([(path.to_owned(), metadata.modified().unwrap())]);
@@ -289,8 +289,8 @@ fn times(path: &Path) -> BTreeMap<PathBuf, SystemTime> {
 
 #[test]
 fn a_folder_that_cannot_be_written_serves() {
-    // A superuser may write in spite of the mode, and so may the mock of one;
-    // what is compared in the end shows that it does not.
+    // A superuser, and a mock it runs, can write despite the mode; the final comparison
+    // shows that the mock does not.
     let folder = Folder::with_add_bird();
     set_writable(&folder, false);
     let mode = fs::metadata(folder.path()).unwrap().permissions().mode();

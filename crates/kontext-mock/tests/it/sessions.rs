@@ -1,4 +1,4 @@
-//! Sessions: tests that share a server share nothing else.
+//! Sessions isolate tests that share a server.
 
 use std::net::SocketAddr;
 
@@ -59,7 +59,7 @@ async fn faults_of_one_do_not_happen_to_others() {
             .collect::<Vec<_>>()
     };
     assert_eq!(all(), [503, 429, 200, 200]);
-    // The same over the admin API, by parameter and by header.
+    // The same through the admin API, by parameter and by header.
     assert_eq!(
         admin_json(address, "faults?session=one"),
         json!({"faults": ["status=503"]})
@@ -83,7 +83,7 @@ async fn faults_of_one_do_not_happen_to_others() {
         200
     );
     assert_eq!(all(), [200, 502, 500, 200]);
-    // Those of requests without a session are their own as well.
+    // Requests without a session have their own faults as well.
     server.set_faults([FaultKind::Html502]);
     assert_eq!(all(), [200, 200, 500, 502]);
     server.set_faults(Vec::<FaultKind>::new());
@@ -156,7 +156,7 @@ async fn counters_charges_and_the_journal_are_apart() {
         (4, 2, 0)
     );
 
-    // Forgetting one leaves the others.
+    // Resetting one session leaves the others unchanged.
     one.set_faults([FaultKind::Html502]);
     two.set_faults([FaultKind::Html502]);
     one.reset();
@@ -178,7 +178,7 @@ async fn counters_charges_and_the_journal_are_apart() {
         204
     );
     assert_eq!((two.received().len(), two.counts().requests), (0, 1));
-    // A reset of the server is one of all.
+    // Resetting the server resets all sessions.
     server.reset();
     assert_eq!(
         (
@@ -225,7 +225,7 @@ async fn bad_names_are_refused_everywhere() {
             );
         }
     }
-    // They were put down, with those that name none.
+    // They were recorded in the journal, with the requests without a session.
     assert_eq!((server.received().len(), server.counts().errors), (5, 5));
 }
 
@@ -240,7 +240,7 @@ async fn of_more_than_a_thousand_the_one_used_longest_ago_is_forgotten() {
         server.session(&format!("s{number}")).unwrap();
     }
     assert_eq!(billed(address, "first")["counts"]["requests"], 1);
-    // One more, and the second is the oldest.
+    // With one more session, the second is the oldest.
     server.session("last").unwrap();
     assert_eq!(billed(address, "first")["counts"]["requests"], 1);
     assert_eq!(server.billed().images, 2, "what was billed stays billed");

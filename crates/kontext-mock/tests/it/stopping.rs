@@ -1,4 +1,4 @@
-//! How the binary ends: what it finishes first, and what it does not wait for.
+//! Shutdown of the binary: what it finishes first, and what it does not wait for.
 #![cfg(unix)]
 
 use std::{
@@ -24,8 +24,8 @@ fn serve() -> Process {
     ]))
 }
 
-/// Waits until the mock has put so many requests down, which it does before it
-/// delays their answers.
+/// Waits until the mock has logged this many requests in its journal, which happens
+/// before it delays the responses.
 fn wait_for_requests(serving: &Process, count: usize) {
     wait_for("the requests", || {
         let requests = admin_json(serving.address, "requests");
@@ -90,7 +90,7 @@ fn a_second_signal_ends_at_once() {
             .unwrap();
         wait_for_requests(&serving, 1);
         serving.signal(signals[0]);
-        // The first one has been seen when the listener is closed.
+        // The first signal has been handled once the listener is closed.
         wait_for("the end of the listener", || {
             std::net::TcpStream::connect(serving.address).err()
         });
@@ -103,10 +103,10 @@ fn a_second_signal_ends_at_once() {
     }
 }
 
-/// How long it takes to end with connections that wait for nothing.
+/// Time to stop with idle connections.
 fn end_of_idle() -> Duration {
     let serving = serve();
-    // One that was used, one that sent nothing, one that has been closed.
+    // One that was used, one that sent nothing, one that was closed.
     let mut idle = connect(serving.address);
     idle.write_all(&request(&[], &add_bird_with(json!({}))))
         .unwrap();
@@ -124,7 +124,7 @@ fn end_of_idle() -> Duration {
 
 #[test]
 fn it_ends_soon_where_nothing_is_to_be_finished() {
-    // It is a few milliseconds; only a machine that is busy needs more.
+    // It takes a few milliseconds; more only on a busy machine.
     let all: Vec<_> = (0..5).map(|_| end_of_idle()).collect();
     let best = all.iter().min().unwrap();
     assert!(*best < Duration::from_millis(100), "{all:?}");
@@ -150,7 +150,7 @@ fn half_a_request_is_waited_for_a_second_and_no_more() {
         let serving = serve();
         let mut stream = connect(serving.address);
         stream.write_all(half).unwrap();
-        // This is answered after the half has been read.
+        // This response shows that the server has read the first half.
         assert_eq!(post(serving.address, add_bird_with(json!({}))).status, 200);
         (serving, stream)
     });
@@ -166,7 +166,7 @@ fn half_a_request_is_waited_for_a_second_and_no_more() {
         "{:?}",
         start.elapsed()
     );
-    // The rest may come within that second.
+    // The rest may arrive within that second.
     let serving = serve();
     let mut stream = connect(serving.address);
     stream.write_all(&whole[..whole.len() - 1]).unwrap();

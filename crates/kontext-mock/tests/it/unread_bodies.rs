@@ -1,5 +1,5 @@
-//! Requests that are refused before their body is read: the refusal reaches the
-//! client, and the client is told that the connection ends.
+//! Requests refused before their body is read: the client gets the refusal, with the
+//! announcement that the connection closes.
 
 use std::{
     io::Write as _,
@@ -17,7 +17,7 @@ use crate::{
 
 const MEGABYTE: usize = 1_000_000;
 
-/// The head of a request with these lines.
+/// The head of a request with these header lines.
 fn head(target: &str, lines: &[&str]) -> Vec<u8> {
     let mut head = format!("{target} HTTP/1.1\r\nhost: mock\r\n");
     for line in lines {
@@ -28,7 +28,7 @@ fn head(target: &str, lines: &[&str]) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// Writes all of a request before it reads anything, as many clients do.
+/// Writes the whole request before it reads anything, as many clients do.
 fn write_then_read(address: SocketAddr, head: &[u8], body: &[u8]) -> Seen {
     let mut stream = connect(address);
     stream.write_all(head).unwrap();
@@ -36,7 +36,7 @@ fn write_then_read(address: SocketAddr, head: &[u8], body: &[u8]) -> Seen {
     Seen::on(&mut stream)
 }
 
-/// Expects a refusal that came whole, and said that it is the last answer.
+/// Checks that a refusal arrived completely and announced that the connection closes.
 fn assert_refused(seen: &Seen, status: u16, what: &str) {
     assert_eq!(seen.ended, Ended::InOrder, "{what}");
     let answer = seen.answer();
@@ -162,7 +162,7 @@ async fn connection_goes_on_after_refusal_whose_body_was_read() {
     }
 }
 
-/// Sends a request that waits for `100 Continue`, and returns the first answer.
+/// Sends a request with `Expect: 100-continue`, and returns the first response.
 fn expect_continue(stream: &mut TcpStream, lines: &[&str]) -> http::Answer {
     let mut lines = lines.to_vec();
     lines.push("expect: 100-continue");

@@ -1,5 +1,5 @@
-//! A server that stands for the real one. It writes on its socket, byte for
-//! byte, what a test says.
+//! A server in place of the real one. It writes to its socket exactly the bytes that a
+//! test specifies.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// The request line and the headers.
@@ -35,7 +35,7 @@ impl Request {
     }
 }
 
-/// A server with one thread per connection, and one request per connection.
+/// A server with one thread and one request per connection.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     received: Arc<Mutex<Vec<Request>>>,
@@ -43,8 +43,8 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Starts a server that answers by this function. The connection ends when
-    /// it returns.
+    /// Starts a server that responds with this function. The connection closes when it
+    /// returns.
     pub(crate) fn start(answer: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -74,12 +74,12 @@ impl Upstream {
         }
     }
 
-    /// A server that answers every request with an image.
+    /// A server that responds to every request with an image.
     pub(crate) fn images() -> Self {
         Self::start(|request, stream| respond(stream, 200, &[], &image(request)))
     }
 
-    /// A server that answers every request with this status and JSON.
+    /// A server that responds to every request with this status and JSON.
     pub(crate) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         Self::start(move |_, stream| respond(stream, status, &[], &body))
@@ -90,7 +90,7 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    /// The requests so far.
+    /// Requests received so far.
     pub(crate) fn received(&self) -> Vec<Request> {
         self.received.lock().unwrap().clone()
     }
@@ -103,7 +103,7 @@ impl Drop for Upstream {
     }
 }
 
-/// Reads a request; nothing where the connection ends before one.
+/// Reads a request; `None` if the connection closes before.
 fn read(stream: TcpStream) -> Option<(Request, TcpStream)> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
@@ -127,7 +127,7 @@ fn read(stream: TcpStream) -> Option<(Request, TcpStream)> {
     Some((Request { head, body }, reader.into_inner()))
 }
 
-/// Writes an answer of JSON, with further headers.
+/// Writes a JSON response with additional headers.
 pub(crate) fn respond(stream: &mut TcpStream, status: u16, headers: &[(&str, &str)], body: &[u8]) {
     let mut answer = format!("HTTP/1.1 {status} Whatever\r\n");
     let length = body.len().to_string();
@@ -145,11 +145,11 @@ pub(crate) fn respond(stream: &mut TcpStream, status: u16, headers: &[(&str, &st
     answer.push_str("\r\n");
     let mut answer = answer.into_bytes();
     answer.extend_from_slice(body);
-    // Whether the other side still listens is the test's matter.
+    // The test decides whether the client still listens.
     let _ = stream.write_all(&answer);
 }
 
-/// An answer with one image, whose prompt is that of the request.
+/// A response with one image that repeats the prompt of the request.
 pub(crate) fn image(request: &Request) -> Vec<u8> {
     let prompt = &request.json()["prompt"];
     format!(
@@ -161,7 +161,7 @@ pub(crate) fn image(request: &Request) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The error that the provider documents, with this status.
+/// The provider's documented error with this status.
 pub(crate) fn error(status: u16, message: &str) -> Vec<u8> {
     serde_json::json!({
         "requestId": "1", "statusCode": status, "timestamp": "2026-01-01T00:00:00.000Z",

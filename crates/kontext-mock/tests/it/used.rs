@@ -1,4 +1,4 @@
-//! Which recordings a run used, and which were made under an older contract.
+//! Unused recordings, and recordings made under an older contract.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -23,7 +23,7 @@ async fn what_was_used_is_told_from_what_was_not() {
         ]
     );
     post(server.address(), add_bird_with(json!({})));
-    // A miss uses nothing, and names the nearest.
+    // A miss does not use a recording, although it names the nearest.
     post(server.address(), add_bird_with(json!({"prompt": "x"})));
     assert_eq!(names(), ["generate-image/combine-two-images"]);
     let panic = catch_unwind(AssertUnwindSafe(|| server.assert_all_used())).unwrap_err();
@@ -44,7 +44,7 @@ async fn what_was_used_is_told_from_what_was_not() {
     let combine = recordings.get("generate-image/combine-two-images").unwrap();
     post(server.address(), combine.request().unwrap());
     server.assert_all_used();
-    // A session that is forgotten leaves that, a server that is forgotten not.
+    // Resetting a session does not affect this; resetting the server does.
     server.session("one").unwrap().reset();
     server.assert_all_used();
     server.reset();

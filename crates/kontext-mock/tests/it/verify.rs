@@ -1,4 +1,4 @@
-//! `kontext-mock verify`: whether a server still answers as recorded.
+//! `kontext-mock verify`: whether a server still responds as recorded.
 
 use std::{net::TcpListener, process::Command};
 
@@ -164,7 +164,7 @@ fn status_and_media_type_are_compared() {
     );
 }
 
-/// Expects that nothing is decided, for a reason.
+/// Checks that the verdict is undecided, with this reason.
 fn check_undecided(upstream: &Upstream, folder: &Folder, reason: &str) {
     let (code, report) = verify(upstream, folder);
     assert_eq!(code, Some(2), "{report}");
@@ -315,8 +315,8 @@ fn a_dry_run_says_the_price_and_sends_nothing() {
     assert!(upstream.received().is_empty());
 }
 
-/// Runs a command on a terminal of its own, on which this is typed; returns its exit
-/// code and what it showed.
+/// Runs a command in a pseudoterminal with this input; returns its exit code and its
+/// output.
 #[cfg(target_os = "linux")]
 fn on_a_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
     use rustix::{
@@ -336,14 +336,14 @@ fn on_a_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
     command.stdin(program.try_clone().unwrap());
     command.stdout(program.try_clone().unwrap()).stderr(program);
     let mut child = command.spawn().unwrap();
-    // The other end is open in the child alone, so that it ends with it.
+    // Only the child keeps the other end open, so that it closes when the child exits.
     command.stdin(std::process::Stdio::null());
     command.stdout(std::process::Stdio::null());
     command.stderr(std::process::Stdio::null());
     let mut terminal = File::from(terminal);
     terminal.write_all(typed.as_bytes()).unwrap();
     let mut shown = Vec::new();
-    // The end of a terminal is an error.
+    // Reading a closed terminal is an error.
     let _ = terminal.read_to_end(&mut shown);
     let shown = String::from_utf8(shown).unwrap();
     (child.wait().unwrap().code(), shown)
@@ -381,6 +381,6 @@ fn an_upstream_can_have_a_base_path() {
         head.starts_with(&format!("POST /gateway/images{PATH} ")),
         "{head}"
     );
-    // A path can be a secret.
+    // The path may be secret.
     assert!(!output.contains("gateway") && !errors.contains("gateway"));
 }

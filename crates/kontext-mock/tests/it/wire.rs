@@ -1,5 +1,5 @@
-//! What happens on a connection: every byte, in how many pieces, and how it
-//! ended.
+//! A connection at the byte level: the bytes, the pieces they arrive in, and how it
+//! closes.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -11,28 +11,28 @@ use serde_json::Value;
 
 use crate::http::{self, Answer, HEADERS, PATH};
 
-/// How a connection ended.
+/// How a connection closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// In order (FIN).
+    /// Gracefully (FIN).
     InOrder,
     /// By a reset (RST).
     Reset,
 }
 
-/// All that came on a connection.
+/// Everything received on a connection.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) bytes: Vec<u8>,
     pub(crate) ended: Ended,
-    /// In how many pieces the bytes were read.
+    /// Number of reads that returned bytes.
     pub(crate) pieces: usize,
-    /// How long it took from the sent request to the end.
+    /// Time from the sent request to the end of the connection.
     pub(crate) took: Duration,
 }
 
 impl Seen {
-    /// Reads until the connection ends.
+    /// Reads until the connection closes.
     pub(crate) fn on(stream: &mut TcpStream) -> Self {
         let start = Instant::now();
         let mut seen = Self {
@@ -49,7 +49,7 @@ impl Seen {
                     seen.bytes.extend_from_slice(&buffer[..length]);
                     seen.pieces += 1;
                 }
-                // A signal for another thread of these tests.
+                // A signal for another thread of the test process.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                     seen.ended = Ended::Reset;
@@ -62,20 +62,20 @@ impl Seen {
         seen
     }
 
-    /// What a request brings about that is the last on its connection.
+    /// Sends a request that closes its connection, and reads the result.
     pub(crate) fn of(address: SocketAddr, request: &[u8]) -> Self {
         let mut stream = http::connect(address);
         stream.write_all(request).unwrap();
         Self::on(&mut stream)
     }
 
-    /// The bytes as a response, whatever its length says.
+    /// The bytes parsed as a response, whatever its content length.
     pub(crate) fn answer(&self) -> Answer {
         answer(&self.bytes)
     }
 }
 
-/// Reads bytes as a response, whatever its length says.
+/// Parses bytes as a response, whatever its content length.
 pub(crate) fn answer(bytes: &[u8]) -> Answer {
     let end = end_of_head(bytes).unwrap_or_else(|| panic!("no response: {bytes:?}"));
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
@@ -98,11 +98,11 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
     Some(blank + 4)
 }
 
-/// Reads one response of a connection that goes on, by its announced length.
+/// Reads one response by its content length, and keeps the connection open.
 pub(crate) fn next(stream: &mut TcpStream) -> Answer {
     let mut buffer = [0; 65536];
     let end = loop {
-        // What is behind the response stays where it is.
+        // Leave what follows the response unread.
         let length = stream.peek(&mut buffer).unwrap();
         assert_ne!(length, 0, "the connection ended");
         if let Some(end) = end_of_head(&buffer[..length]) {
@@ -117,8 +117,8 @@ pub(crate) fn next(stream: &mut TcpStream) -> Answer {
     answer
 }
 
-/// The bytes of a request that is in order, with more headers, on a connection
-/// that goes on.
+/// The bytes of a valid request with additional headers, on a connection that stays
+/// open.
 pub(crate) fn request(headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut text = format!("POST {PATH} HTTP/1.1\r\nhost: mock\r\n");
     for (name, value) in HEADERS.iter().chain(headers) {
@@ -128,14 +128,14 @@ pub(crate) fn request(headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The same for the last request of a connection.
+/// Like [`request`], but closes the connection.
 pub(crate) fn last_request(headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut headers = headers.to_vec();
     headers.push(("connection", "close"));
     request(&headers, body)
 }
 
-/// Posts a body with more headers.
+/// Posts a body with additional headers.
 pub(crate) fn post_with(
     address: SocketAddr,
     headers: &[(&str, &str)],
@@ -144,7 +144,7 @@ pub(crate) fn post_with(
     Seen::of(address, &last_request(headers, body.as_ref())).answer()
 }
 
-/// Asks one of the mock's own endpoints.
+/// Sends a request to the admin API.
 pub(crate) fn admin(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
     http::send(
         address,
@@ -155,21 +155,21 @@ pub(crate) fn admin(address: SocketAddr, method: &str, path: &str, body: &str) -
     )
 }
 
-/// Asks one of the mock's own endpoints for JSON, which it must have.
+/// Gets JSON from the admin API.
 pub(crate) fn admin_json(address: SocketAddr, path: &str) -> Value {
     let answer = admin(address, "GET", path, "");
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()
 }
 
-/// How many requests were charged, those of a session or those without one.
+/// Number of charged requests without a session.
 pub(crate) fn charged(address: SocketAddr) -> u64 {
     admin_json(address, "billed")["billed"]["generations"]
         .as_u64()
         .unwrap()
 }
 
-/// Asks again and again until there is an answer, for at most 20 seconds.
+/// Polls until there is a result, for at most 20 seconds.
 pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(20);
     loop {

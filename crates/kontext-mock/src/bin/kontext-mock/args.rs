@@ -1,4 +1,4 @@
-//! What the command line takes.
+//! The command-line arguments.
 
 use std::{
     env,
@@ -182,7 +182,7 @@ pub(crate) struct ListenArguments {
     port: Option<u16>,
 }
 
-/// One address, or both of the loopback.
+/// One address, or both loopback addresses.
 #[derive(Clone, Debug)]
 struct Listen(Vec<SocketAddr>);
 
@@ -327,7 +327,7 @@ pub(crate) enum Watch {
     Poll,
 }
 
-/// The key must not be printed by accident, so it is left out.
+/// Omits the key, so that it is not printed by accident.
 impl std::fmt::Debug for ServeArguments {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -341,7 +341,7 @@ impl std::fmt::Debug for ServeArguments {
     }
 }
 
-/// Reads an address, and says what one looks like.
+/// Parses a listen address; the error gives an example.
 fn listen(text: &str) -> Result<Listen, String> {
     if let Some(port) = text
         .strip_prefix("localhost:")
@@ -359,7 +359,8 @@ fn listen(text: &str) -> Result<Listen, String> {
     Ok(Listen(vec![address]))
 }
 
-/// Reads the command line and the environment, or ends the program with what is wrong.
+/// Parses the command line and the environment; exits with an error message if they are
+/// invalid.
 pub(crate) fn parse() -> Command {
     let names: Vec<_> = Arguments::command()
         .get_subcommands()
@@ -374,9 +375,10 @@ pub(crate) fn parse() -> Command {
     parsed.unwrap_or_else(|error| error.exit()).command
 }
 
-/// The values of an option that can be repeated, in its environment variable.
+/// Splits the environment variable of an option that can be repeated.
 fn values<'a>(name: &str, variable: &'a str) -> impl Iterator<Item = &'a str> {
-    // Faults and regular expressions have commas in them, and a space can matter in the latter.
+    // Faults and regular expressions contain commas, and spaces can matter in the
+    // latter.
     let (separator, blank): (_, &[char]) = match name {
         "FAULT" => (FAULT_SEPARATOR, &[' ', '\r']),
         "REDACT_PATTERN" => ('\n', &['\r']),
@@ -387,11 +389,11 @@ fn values<'a>(name: &str, variable: &'a str) -> impl Iterator<Item = &'a str> {
     values.filter(|value| !value.is_empty())
 }
 
-/// What separates several faults in one value.
+/// Separates several faults in one value.
 const FAULT_SEPARATOR: char = ';';
 
-/// Has every option of a command read its environment variable. One that is empty, as
-/// compose files leave those that nobody set, is left alone.
+/// Makes every option of a command read its environment variable. An empty one, as
+/// compose files pass for an unset variable, is ignored.
 fn with_variables(command: clap::Command) -> clap::Command {
     command.mut_args(|argument| {
         let Some(name) = argument.get_long() else {
@@ -404,12 +406,12 @@ fn with_variables(command: clap::Command) -> clap::Command {
             return argument;
         }
         if matches!(argument.get_action(), ArgAction::Append) && !value.is_empty() {
-            // They are needed until the program ends.
+            // Leaked, because clap needs them until the program ends.
             let values = values(&name, value.leak());
             return argument.default_values(values).hide_default_value(true);
         }
         let is_key = name == "KEY";
-        // It is needed until the program ends.
+        // Leaked, because clap needs it until the program ends.
         let variable: &'static str = variable.leak();
         argument
             .env(variable)

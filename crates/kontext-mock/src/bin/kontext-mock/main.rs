@@ -1,4 +1,4 @@
-//! The command line of the mock.
+//! The mock's command line.
 
 mod args;
 mod output;

@@ -1,4 +1,4 @@
-//! How the commands write what they have to say, and their exit codes.
+//! Output of the commands, and their exit codes.
 
 use std::{
     error::Error,
@@ -12,7 +12,7 @@ use std::{
 /// Recordings disagree with the contract.
 pub(crate) const DISAGREEMENT: u8 = 1;
 
-/// No recording answered a request.
+/// A request matched no recording.
 pub(crate) const MISSED: u8 = 1;
 
 /// The real server answers differently from the recording.
@@ -21,9 +21,9 @@ pub(crate) const DIFFERS: u8 = 1;
 /// Something could not be read, started or decided.
 pub(crate) const FAILED: u8 = 2;
 
-/// Writes a text to standard output at once.
+/// Writes a text to standard output and flushes it.
 ///
-/// That no one reads it any more, as behind `head`, is not an error of ours.
+/// A closed pipe, as with `head`, is not an error.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     let written = output
@@ -35,7 +35,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints a result and makes an exit code of it.
+/// Prints a result and returns the exit code.
 pub(crate) fn finish(text: &str, code: u8) -> ExitCode {
     match print(text) {
         Ok(()) => code.into(),
@@ -43,14 +43,13 @@ pub(crate) fn finish(text: &str, code: u8) -> ExitCode {
     }
 }
 
-/// Writes a line to standard error, and waits for at most a second until it is
-/// there: a pipe that nobody reads can be full, and must not keep a program that
-/// is to end.
+/// Writes a line to standard error, waiting at most a second: a full pipe that nobody
+/// reads must not keep the program from ending.
 pub(crate) fn note(text: &str) {
     let line = format!("{text}\n");
     let (done, is_done) = mpsc::sync_channel(1);
     let writing = thread::Builder::new().spawn(move || {
-        // Where standard error is closed, nobody wants to know.
+        // If standard error is closed, nobody is reading.
         let _ = io::stderr().lock().write_all(line.as_bytes());
         let _ = done.send(());
     });
@@ -59,7 +58,7 @@ pub(crate) fn note(text: &str) {
     }
 }
 
-/// Writes an error with its causes to standard error.
+/// Writes an error and its causes to standard error.
 pub(crate) fn fail(error: &dyn Error) -> ExitCode {
     note(&format!("error: {}", with_causes(error)));
     FAILED.into()

@@ -1,4 +1,5 @@
-//! `kontext-mock serve` and `kontext-mock record`: servers until they are told to stop.
+//! `kontext-mock serve` and `kontext-mock record`: servers that run until they are
+//! stopped.
 
 use crate::{
     args::{RecordArguments, ServeArguments, Watch},
@@ -11,7 +12,7 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// How long requests in flight are waited for; a second signal ends that.
+/// Timeout for requests in flight when stopping; a second signal ends the wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn serve_command(arguments: ServeArguments) -> ExitCode {
@@ -29,7 +30,7 @@ pub(crate) fn serve_command(arguments: ServeArguments) -> ExitCode {
     }
 }
 
-/// Runs a future on this thread.
+/// Runs a future on the current thread.
 pub(crate) fn block_on<T>(
     future: impl Future<Output = Result<T, Box<dyn Error>>>,
 ) -> Result<T, Box<dyn Error>> {
@@ -39,10 +40,10 @@ pub(crate) fn block_on<T>(
         .block_on(future)
 }
 
-/// Serves, and returns how many requests no recording answered.
+/// Serves recordings; returns the number of requests that matched no recording.
 async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
-    // Before the line that says the server is up, so that whoever waits for it
-    // may stop the server from then on.
+    // Before the line that says the server is up: whoever waits for it may send a
+    // signal from then on.
     let mut signals = Signals::catch()?;
     let port_file = arguments.port_file.clone();
     if arguments.fail_on_miss && arguments.match_mode != MatchMode::Strict {
@@ -121,7 +122,7 @@ fn builder(arguments: ServeArguments) -> Builder {
     builder
 }
 
-/// Says at the end what a person would look for.
+/// Reports unmatched requests and unused recordings at the end.
 fn report(misses: u64, unused: &[String]) {
     if misses > 0 {
         output::note(&format!("unmatched requests: {misses}"));
@@ -149,11 +150,11 @@ pub(crate) fn record_command(arguments: RecordArguments) -> ExitCode {
     }
 }
 
-/// How long exchanges in flight are waited for, which have been paid for; a
-/// second signal ends that.
+/// Timeout for exchanges in flight, which have been paid for; a second signal ends the
+/// wait.
 const RECORD_PATIENCE: Duration = Duration::from_secs(600);
 
-/// Records, and returns whether all was saved that should have been.
+/// Records; returns whether everything that should be saved was saved.
 async fn record(arguments: RecordArguments) -> Result<bool, Box<dyn Error>> {
     let mut signals = Signals::catch()?;
     let mut builder = Recorder::builder(arguments.upstream, arguments.recordings)
@@ -172,7 +173,7 @@ async fn record(arguments: RecordArguments) -> Result<bool, Box<dyn Error>> {
     for pointer in arguments.rules.redact_pointer {
         builder = builder.redact_pointer(pointer);
     }
-    // It may wait for another recorder; nothing has been sent by then.
+    // Starting may wait for another recorder; nothing has been sent by then.
     let mut recorder = tokio::select! {
         started = builder.start() => started?,
         () = signals.next() => {
@@ -202,7 +203,7 @@ async fn record(arguments: RecordArguments) -> Result<bool, Box<dyn Error>> {
     Ok(finished && recorder.lost() == 0)
 }
 
-/// SIGTERM and Ctrl-C, caught from the moment they are asked for.
+/// SIGTERM and Ctrl-C, caught from creation on.
 #[cfg(unix)]
 pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -220,7 +221,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -229,7 +230,7 @@ impl Signals {
     }
 }
 
-/// Ctrl-C, caught from the moment it is asked for.
+/// Ctrl-C, caught from creation on.
 #[cfg(windows)]
 pub(crate) struct Signals {
     interrupt: tokio::signal::windows::CtrlC,
@@ -242,18 +243,18 @@ impl Signals {
         Ok(Self { interrupt })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         self.interrupt.recv().await;
     }
 }
 
-/// A file with a port, which is deleted when this is dropped.
+/// A file that contains the port. Dropping it deletes the file.
 pub(crate) struct PortFile(PathBuf);
 
 impl PortFile {
-    /// Writes the port and a line break. Whoever sees the file sees all of it:
-    /// it is renamed into place.
+    /// Writes the port and a line break. The file is renamed into place, so readers
+    /// never see part of it.
     pub(crate) fn write(path: &Path, port: u16) -> Result<Self, String> {
         let problem = |error: io::Error| {
             format!(
@@ -273,8 +274,8 @@ impl PortFile {
     }
 }
 
-/// A file that others may read as they may any other: a temporary one is for
-/// its owner alone, but here another user may wait for the port.
+/// A temporary file with default permissions: by default only its owner could read it,
+/// but another user may be waiting for the port.
 #[cfg(unix)]
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;

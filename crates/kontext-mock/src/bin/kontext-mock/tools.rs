@@ -1,4 +1,4 @@
-//! The commands that do their work and end: check, list, redact, verify, health.
+//! The commands that run to completion: check, list, redact, verify, health.
 
 use crate::{
     args::{
@@ -48,7 +48,7 @@ fn report(folder: Option<&PathBuf>) -> Result<CheckReport, Box<dyn Error>> {
     Ok(kontext_mock::check(&Contract::embedded()?, &recordings))
 }
 
-/// Reads the recordings of a folder or, without one, those built in.
+/// Loads the recordings of a folder, or the built-in ones if there is none.
 pub(crate) fn read(folder: Option<&PathBuf>) -> Result<Recordings, kontext_mock::LoadError> {
     match folder {
         Some(folder) => Recordings::load(folder),
@@ -56,7 +56,7 @@ pub(crate) fn read(folder: Option<&PathBuf>) -> Result<Recordings, kontext_mock:
     }
 }
 
-/// How many characters of a request are shown.
+/// Maximum number of characters of a request to show.
 const REQUEST_CHARACTERS: usize = 100;
 
 pub(crate) fn list_command(arguments: &ListArguments) -> ExitCode {
@@ -80,14 +80,14 @@ pub(crate) fn list_command(arguments: &ListArguments) -> ExitCode {
     output::finish(&text, 0)
 }
 
-/// The statuses of the answers in their order.
+/// The statuses of the answers, in order.
 fn statuses(recording: &Recording) -> String {
     let answers = recording.answers().iter();
     let statuses: Vec<_> = answers.map(|answer| answer.status().to_string()).collect();
     statuses.join(", ")
 }
 
-/// The request's body in one line, shortened.
+/// The request body on one line, truncated.
 fn summary(recording: &Recording) -> String {
     let Some(body) = recording.request() else {
         return "(no body)".to_owned();
@@ -142,7 +142,7 @@ fn verified(format: Format, report: &VerifyReport) -> ExitCode {
             Err(error) => return output::fail(&error),
         },
     };
-    // What could not be decided is not the same.
+    // Undecided does not count as the same.
     let code = if report.count(Verdict::Differs) > 0 {
         output::DIFFERS
     } else if report.count(Verdict::Undecided) > 0 {
@@ -153,7 +153,7 @@ fn verified(format: Format, report: &VerifyReport) -> ExitCode {
     output::finish(&text, code)
 }
 
-/// Verifies recordings; of a dry run there is no report.
+/// Verifies recordings; returns `None` for a dry run.
 async fn ask(arguments: &VerifyArguments) -> Result<Option<VerifyReport>, Box<dyn Error>> {
     let recordings = read(arguments.recordings.as_ref())?;
     let chosen = chosen(&recordings, &arguments.cases)?;
@@ -198,7 +198,7 @@ async fn ask(arguments: &VerifyArguments) -> Result<Option<VerifyReport>, Box<dy
     Ok(Some(report.await?))
 }
 
-/// Asks whether to send what is paid for.
+/// Asks whether to send paid requests.
 fn is_confirmed() -> io::Result<bool> {
     output::note("The provider charges for this. Send the requests? [y/N]");
     let mut answer = String::new();
@@ -206,7 +206,7 @@ fn is_confirmed() -> io::Result<bool> {
     Ok(matches!(&*answer.trim().to_ascii_lowercase(), "y" | "yes"))
 }
 
-/// The recordings with these names, or all where there are none.
+/// The recordings with these names, or all if no names are given.
 fn chosen<'a>(
     recordings: &'a Recordings,
     names: &[String],
@@ -221,15 +221,15 @@ fn chosen<'a>(
     names.iter().map(of_name).collect()
 }
 
-/// The environment variable that holds it.
+/// The environment variable with the key.
 const VARIABLE: &str = "AIMLAPI_KEY";
 
-/// The key, where the environment has one: of none and of an empty one nothing.
+/// The key from the environment; `None` if it is unset or empty.
 pub(crate) fn key_of_environment() -> Option<String> {
     env::var(VARIABLE).ok().filter(|key| !key.is_empty())
 }
 
-/// How long a mock may take to say that it is up.
+/// Timeout for the health check.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Exits with 0 if a mock is up, otherwise with 1.
@@ -243,7 +243,7 @@ pub(crate) fn health_command(arguments: &HealthArguments) -> ExitCode {
     }
 }
 
-/// Asks by a request that is written by hand: no HTTP client is started for it.
+/// Sends a handwritten health request, without starting an HTTP client.
 fn ask_health(url: &str) -> Result<String, String> {
     let host = url
         .strip_prefix("http://")

@@ -1,8 +1,8 @@
-//! Texts that somebody made to break redaction, or that broke on their way.
+//! Malicious and truncated texts.
 
 use super::*;
 
-/// Redacts twice, and says what the first time left.
+/// Redacts twice, and checks that the second pass changes nothing.
 fn stable(redaction: &Redaction, text: &str, secrets: &[Secret]) -> String {
     let (redacted, _) = redaction.json(text, secrets);
     let (again, taken) = redaction.json(&redacted, secrets);
@@ -202,7 +202,7 @@ fn a_form_is_read_from_its_first_parameter_on() {
 
 #[test]
 fn pictures_keep_their_bytes_and_hide_no_secret() {
-    // It has what looks like keys and names in it.
+    // It contains what looks like keys and parameter names.
     let picture = "keyskABearer0sig+authtoken/".repeat(100);
     let redaction = Redaction::default().with_pattern("[0-9]").unwrap();
     let body = format!("{{\"image_url\":\"data:image/png;base64,{picture}==\"}}");
@@ -219,7 +219,7 @@ fn pictures_keep_their_bytes_and_hide_no_secret() {
             "{left}"
         );
     }
-    // As long as a picture, and yet a token.
+    // As long as a picture, but still a token.
     let form = format!("token={picture}");
     let (left, _) = redaction.text(&form, &[]);
     assert!(left.len() < 60, "{left}");

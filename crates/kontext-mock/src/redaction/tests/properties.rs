@@ -1,8 +1,8 @@
-//! What holds for every text.
+//! Properties that hold for every text.
 
 use super::*;
 
-/// How a secret can be spelled within a string.
+/// Embeds a secret in a string, in one of several encodings.
 fn spelled(spelling: u8, before: &str, secret: &str, after: &str) -> String {
     match spelling {
         0 => format!("{before}{secret}{after}"),
@@ -14,7 +14,7 @@ fn spelled(spelling: u8, before: &str, secret: &str, after: &str) -> String {
     }
 }
 
-/// Patterns that match within markers, across their ends, or what others leave.
+/// Patterns that match inside markers, across their ends, or what other rules leave.
 const PATTERNS: &[&str] = &[
     "[a-f0-9]{32}",
     "redacted",
@@ -29,7 +29,7 @@ const PATTERNS: &[&str] = &[
     "-",
 ];
 
-/// A piece of a text that may be JSON.
+/// A fragment of a text that may be JSON.
 fn part() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "{",
@@ -74,7 +74,7 @@ fn part() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-/// A JSON text, spelled one way or another, with the secret in it here and there.
+/// A JSON text in various spellings, with the secret in some places.
 fn document() -> impl Strategy<Value = String> {
     let string = prop::sample::select(vec![
         "\"\"",
@@ -98,7 +98,7 @@ fn document() -> impl Strategy<Value = String> {
         let list = (prop::collection::vec(inner, 0..5), blank.clone())
             .prop_map(|(entries, blank)| format!("[{blank}{}{blank}]", entries.join(",")));
         let members = prop::collection::vec(member, 0..5).prop_map(|members| {
-            // The number keeps each key from being another one's duplicate.
+            // The number keeps the keys unique.
             let members = members
                 .iter()
                 .enumerate()
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn no_spelling_of_a_secret_survives(
         secret in "[A-Za-z0-9+/_=.-]{12,40}",
-        // A backslash before an escape would escape that one.
+        // A backslash before an escape would escape it.
         before in "[a-zA-Z0-9 é\"/]{0,9}",
         after in "[a-zA-Z0-9 é\"\\\\/]{0,9}",
         spelling in 0_u8..6,
@@ -138,7 +138,7 @@ proptest! {
         prop_assert!(!left.contains(&secret), "{left}");
         prop_assert!(!left.contains(&percent(&secret)), "{left}");
         prop_assert!(!left.contains(&json_escaped(&secret)), "{left}");
-        // The digits of base64 that are the secret's alone are gone.
+        // The base64 digits that depend only on the secret are gone.
         if spelling == 2 {
             prop_assert!(left.contains("redacted"), "{left}");
         }
@@ -158,7 +158,7 @@ proptest! {
         prop_assert!(redaction.json(&redacted, &secrets()).1.is_empty());
     }
 
-    /// What asks quickly and what looks closely must not disagree.
+    /// The quick check must not miss what the full search finds.
     #[test]
     fn nothing_is_missed_by_the_quick_look(
         parts in prop::collection::vec(prop::sample::select(vec![
@@ -177,7 +177,7 @@ proptest! {
         }
     }
 
-    /// Whatever patterns and pointers match, what is redacted stays.
+    /// Redaction is idempotent, whatever the patterns and pointers match.
     #[test]
     fn redacting_again_changes_nothing(
         parts in prop::collection::vec(part(), 0..12),
@@ -201,8 +201,8 @@ proptest! {
         prop_assert_eq!(redaction.url(&once, &secrets()), ((&*once).into(), vec![]));
     }
 
-    /// What is no part of a redacted string is the same byte for byte, and in a
-    /// URL what is beside a secret.
+    /// Everything outside a redacted string is unchanged, byte for byte; in a URL,
+    /// everything except the secret.
     #[test]
     fn nothing_else_changes(document in document()) {
         let redaction = Redaction::default();
@@ -231,7 +231,7 @@ proptest! {
 
     #[test]
     fn every_named_place_is_one_of_the_document(document in document()) {
-        // A parsed document has no such strings and numbers.
+        // Parsed documents cannot contain such strings and numbers.
         let document = document.replace("\\ud800", "").replace("E400", "");
         let (redacted, taken) = Redaction::default().json(&document, &secrets());
         let read: Value = serde_json::from_str(&redacted).unwrap();
@@ -241,7 +241,7 @@ proptest! {
         }
     }
 
-    /// Markers are equal where what they stand for is, by the key.
+    /// Two markers are equal exactly if their values and keys are.
     #[test]
     fn markers_tell_secrets_apart(
         first in "[a-c\\PC]{1,3}",

@@ -1,5 +1,5 @@
-//! The table's form: how a request is spelled so that odd bytes, long
-//! repetitions and broken framing can be read and written.
+//! The format of the table, in which requests with odd bytes, long repetitions and
+//! broken framing can be read and written.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use crate::http::PATH;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Group {
-    /// How the server is set for those of its requests that do not say it.
+    /// Default server settings of its requests.
     #[serde(default)]
     on: On,
     pub(crate) requests: Vec<Entry>,
@@ -30,38 +30,38 @@ pub(crate) struct Group {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    /// Why it is hard, and why the expected answer is the right one.
+    /// Why it is hard, and why the expected response is right.
     pub(crate) why: String,
-    /// The answers in short, separated by commas: each its status and, where
-    /// it has one, its `x-kontext-error` or else its `x-kontext-match`. `none`
-    /// where the connection ends without an answer.
+    /// A summary of the responses, separated by commas: each with its status and, if
+    /// present, its `x-kontext-error` or else its `x-kontext-match`. `none` if the
+    /// connection closes without a response.
     pub(crate) expect: String,
     on: Option<On>,
     /// The request line.
     #[serde(default = "post")]
     start: Bytes,
-    /// Headers beside `host`, `authorization` and `content-type`, or in place
-    /// of them; null leaves one out.
+    /// Headers in addition to `host`, `authorization` and `content-type`, or replacing
+    /// them; null omits one.
     #[serde(default)]
     headers: BTreeMap<String, Option<Bytes>>,
-    /// Header lines as they are, after all others.
+    /// Raw header lines, after all others.
     #[serde(default)]
     lines: Vec<Bytes>,
-    /// Without it the first recorded request.
+    /// Defaults to the first recorded request.
     body: Option<Bytes>,
     #[serde(default)]
     framing: Framing,
-    /// The request as it is, in place of all of the above.
+    /// The raw request, instead of all of the above.
     raw: Option<Bytes>,
-    /// The body is sent only when `100 Continue` has come.
+    /// Whether the body is sent only after `100 Continue`.
     #[serde(default)]
     pub(crate) waits: bool,
-    /// The client ends its side after the request.
+    /// Whether the client closes its side after the request.
     #[serde(default)]
     pub(crate) half_closes: bool,
 }
 
-/// How the server is set.
+/// Server settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct On {
@@ -72,7 +72,7 @@ struct On {
     body_limit: Option<usize>,
 }
 
-/// How the end of the body is told.
+/// How the length of the body is declared.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Framing {
@@ -80,17 +80,17 @@ enum Framing {
     Length,
     /// In chunks of 100 bytes.
     Chunked,
-    /// By nothing that the entry does not write itself.
+    /// Not declared, except by the entry itself.
     None,
 }
 
-/// Some bytes.
+/// A sequence of bytes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub(crate) enum Bytes {
     /// UTF-8.
     Text(String),
-    /// One after the other.
+    /// Concatenated parts.
     Parts(Vec<Bytes>),
     Hex {
         hex: String,
@@ -102,7 +102,7 @@ pub(crate) enum Bytes {
     Gzip {
         gzip: Box<Bytes>,
     },
-    /// With zlib's header, as the RFC has it.
+    /// With the zlib header, as the RFC requires.
     Deflate {
         deflate: Box<Bytes>,
     },
@@ -110,13 +110,13 @@ pub(crate) enum Bytes {
     RawDeflate {
         raw_deflate: Box<Bytes>,
     },
-    /// All but the last bytes.
+    /// Without the last bytes.
     Cut {
         of: Box<Bytes>,
         cut: usize,
     },
-    /// The first recorded request with keys added, replaced or left out; keys
-    /// (without their quotes) and values are JSON text as it is.
+    /// The first recorded request with keys added, replaced or removed; keys (without
+    /// their quotes) and values are raw JSON text.
     Recorded {
         with: BTreeMap<String, Bytes>,
         #[serde(default)]
@@ -137,7 +137,7 @@ impl Group {
         self.on(entry).builder()
     }
 
-    /// The key that the server takes.
+    /// The key that the server accepts.
     pub(crate) fn key(&self, entry: &Entry) -> String {
         let key = self.on(entry).key.clone();
         key.unwrap_or_else(|| "any".to_owned())
@@ -150,7 +150,7 @@ impl Group {
 
 impl On {
     fn builder(&self) -> Builder {
-        // An answer then does not depend on where the server is.
+        // Makes responses independent of the server's address.
         let mut builder = MockServer::builder().keep_urls(true);
         if let Some(mode) = &self.match_mode {
             builder = builder.match_mode(mode.parse::<MatchMode>().unwrap());
@@ -169,8 +169,7 @@ impl On {
 }
 
 impl Entry {
-    /// The head, with the empty line after it, and the body. Of a request that
-    /// is written as it is, all is head.
+    /// The head, including the empty line, and the body. A raw request is all head.
     pub(crate) fn bytes(&self) -> (Vec<u8>, Vec<u8>) {
         if let Some(raw) = &self.raw {
             return (raw.get(), Vec::new());
@@ -198,7 +197,7 @@ impl Entry {
         (head, body)
     }
 
-    /// Whether the answer has a head alone.
+    /// Whether the response has no body, because the method is HEAD.
     pub(crate) fn is_head(&self) -> bool {
         self.raw.is_none() && self.start.get().starts_with(b"HEAD ")
     }

@@ -1,4 +1,4 @@
-//! Sends a hard request, and reads every byte that comes back.
+//! Sends a hard request, and reads every byte of the response.
 
 use std::{
     fmt::Write as _,
@@ -14,25 +14,25 @@ use super::entry::Entry;
 /// How much of a body a snapshot shows, in bytes.
 const SHOWN: usize = 1000;
 
-/// An answer as it came on the wire.
+/// A response as received.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     /// The status line and the header lines.
     pub(crate) head: Vec<String>,
-    /// The body as it came, with its chunks if it has any.
+    /// The raw body, including chunk framing if there is any.
     pub(crate) body: Vec<u8>,
 }
 
-/// All that came back of a request.
+/// Everything received for a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub(crate) answers: Vec<Answer>,
-    /// Whether the connection took one more request.
+    /// Whether the connection accepted another request.
     pub(crate) is_kept: bool,
 }
 
-/// Sends a request, and then one more on the same connection, to see whether it
-/// is kept and that nothing is left over on it.
+/// Sends a request, and then another one on the same connection, to check whether it
+/// stays open and whether bytes are left over.
 pub(crate) fn exchange(address: SocketAddr, entry: &Entry) -> Exchange {
     let mut stream = TcpStream::connect(address).unwrap();
     let patience = Some(Duration::from_secs(20));
@@ -66,7 +66,7 @@ pub(crate) fn exchange(address: SocketAddr, entry: &Entry) -> Exchange {
     let _ = stream.write_all(probe);
     let is_kept = match read(&mut reader, false) {
         Some(answer) if answer.is_health() => true,
-        // More was answered than was expected.
+        // More responses than expected.
         Some(answer) => {
             answers.push(answer);
             false
@@ -76,7 +76,7 @@ pub(crate) fn exchange(address: SocketAddr, entry: &Entry) -> Exchange {
     Exchange { answers, is_kept }
 }
 
-/// Reads an answer, or nothing where the connection has ended.
+/// Reads a response; `None` if the connection was closed.
 fn read(reader: &mut BufReader<TcpStream>, is_head: bool) -> Option<Answer> {
     let mut answer = Answer::default();
     loop {
@@ -138,7 +138,7 @@ impl Answer {
             .map(|(_, value)| value)
     }
 
-    /// As the table expects answers.
+    /// The summary, as in the table.
     fn short(&self) -> String {
         let says = self.header("x-kontext-error");
         let says = says.or_else(|| self.header("x-kontext-match"));
@@ -148,7 +148,7 @@ impl Answer {
         }
     }
 
-    /// Everything that matters, as text: all but the time.
+    /// The response as text, without the time.
     fn shown(&self) -> String {
         let mut text = String::new();
         for line in &self.head {
@@ -181,7 +181,7 @@ impl Answer {
 }
 
 impl Exchange {
-    /// As the table expects it.
+    /// The summary, as in the table.
     pub(crate) fn short(&self) -> String {
         if self.answers.is_empty() {
             return "none".to_owned();
@@ -190,7 +190,7 @@ impl Exchange {
         short.join(", ")
     }
 
-    /// As its snapshot has it.
+    /// The text for the snapshot.
     pub(crate) fn shown(&self) -> String {
         let mut text: String = self.answers.iter().map(|one| one.shown() + "\n").collect();
         let end = if self.is_kept { "kept" } else { "closed" };
