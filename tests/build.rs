@@ -1,7 +1,7 @@
 //! Generates the client that anybody would get from the published document. The only change
 //! is a response description, which progenitor requires.
 //!
-//! `it/trap.rs` proves with it that both recorded responses decode to nothing without an
+//! `it/published_client.rs` proves with it that both recorded responses decode to nothing without an
 //! error. Everything else here guards against that trap, so this client is actually
 //! generated and compiled.
 

@@ -94,7 +94,7 @@ const CHANGES: [(&str, Change); 14] = [
 ];
 
 #[test]
-fn each_change_is_noticed_by_name() {
+fn each_document_change_fails_a_named_check() {
     let inputs = frozen_inputs().unwrap();
     let before = Story::of(&inputs).unwrap();
     assert_eq!(

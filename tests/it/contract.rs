@@ -43,7 +43,7 @@ fn cases() -> Vec<(&'static str, Value, bool)> {
 }
 
 #[tokio::test]
-async fn client_and_mock_draw_every_limit_at_the_same_place() {
+async fn client_and_mock_enforce_the_same_limits() {
     let server = MockServer::builder()
         .match_mode(MatchMode::Nearest)
         .start()

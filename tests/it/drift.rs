@@ -12,7 +12,7 @@ use crate::support::snapshot;
 /// Our overlays are changes too: the snapshot shows reviewers what each one does to a
 /// client made from the published document.
 #[test]
-fn from_published_to_effective() {
+fn overlay_effects_match_snapshot() {
     let inputs = inputs().unwrap();
     let published = &inputs.published[0];
     let effective = generate(&inputs).unwrap().effective;
@@ -31,7 +31,7 @@ fn from_published_to_effective() {
 /// Each edit by itself. Of eleven edits, four mattered; only these change more than
 /// documentation.
 #[test]
-fn over_the_history_of_the_document() {
+fn drift_over_document_history_matches_snapshot() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/history");
     let mut files: Vec<_> = fs::read_dir(&folder)
         .unwrap()
@@ -77,7 +77,7 @@ fn over_the_history_of_the_document() {
 
 /// The last document of the history is the frozen published one.
 #[test]
-fn the_history_ends_with_the_published_document() {
+fn history_ends_with_published_document() {
     let inputs = frozen_inputs().unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/history");
     let last = fs::read_to_string(folder.join("11-as-published.json")).unwrap();

@@ -120,7 +120,7 @@ fn surfaces(documents: &BTreeSet<&String>) -> BTreeMap<String, Option<Surface>> 
 }
 
 #[test]
-fn each_change_asks_for_a_version_step_of_the_client() {
+fn version_steps_of_changes_match_snapshot() {
     let pairs = pairs();
     let documents = pairs.iter().flat_map(|pair| [&pair.old, &pair.new]);
     let surfaces = surfaces(&documents.collect());

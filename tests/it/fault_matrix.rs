@@ -46,7 +46,7 @@ fn place(name: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_matrix() {
+async fn every_fault_obeys_rules_and_matches_snapshot() {
     let log = Log::keep();
     // Rows that wait for a timeout run last, when no other row slows them down.
     let mut runs = run_all(ROWS.iter().filter(|row| !row.times_out)).await;
@@ -92,7 +92,7 @@ async fn the_matrix() {
 }
 
 #[test]
-fn the_rows_have_names_of_their_own() {
+fn row_names_are_unique() {
     let names: BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
     assert_eq!(names.len(), ROWS.len());
     for name in SENT_AGAIN {
@@ -101,7 +101,7 @@ fn the_rows_have_names_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_dropped_call_leaves_one_post() {
+async fn dropped_call_sends_one_request() {
     let log = Log::keep();
     let good = Exchange::post(String::new(), String::new()).good();
     let script = Script::Steps(vec![Step::nothing().hold(), good]);
@@ -132,7 +132,7 @@ async fn a_dropped_call_leaves_one_post() {
 /// The server closes each connection right after its response, while the next request may
 /// already be on its way. Which comes first is a race.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_closes_under_a_request_leaves_one_post() {
+async fn call_on_closing_connection_sends_one_request() {
     const CALLS: usize = 100;
     let good = Exchange::post(String::new(), String::new()).good();
     let server = FaultServer::start(Script::Steps(vec![good.close()])).unwrap();
@@ -169,7 +169,7 @@ fn careless() -> reqwest::ClientBuilder {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_again_is_caught() {
+async fn detects_client_that_resends() {
     let server = FaultServer::start(Script::Http2(Http2Fault::RefuseStream)).unwrap();
     let client = careless().http2_prior_knowledge().build().unwrap();
     let request = client.post(server.url()).body("{}");
@@ -185,7 +185,7 @@ async fn a_client_that_sends_again_is_caught() {
 }
 
 #[tokio::test]
-async fn a_client_that_follows_redirects_is_caught() {
+async fn detects_client_that_follows_redirects() {
     let elsewhere = Address::take().unwrap();
     let redirect = Response::new(307, "").header("location", elsewhere.url());
     let server = FaultServer::start(Script::Steps(vec![Step::answer(redirect)])).unwrap();
@@ -209,7 +209,7 @@ async fn a_client_that_follows_redirects_is_caught() {
 }
 
 #[tokio::test]
-async fn a_retry_that_may_pay_twice_is_caught() {
+async fn detects_retry_that_may_pay_twice() {
     let failed = Response::new(500, "");
     let server = FaultServer::start(Script::Steps(vec![Step::answer(failed)])).unwrap();
     let policy = RetryPolicy::default().base_delay(Duration::ZERO);
@@ -230,7 +230,7 @@ async fn a_retry_that_may_pay_twice_is_caught() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_is_noticed() {
+async fn detects_lost_answer() {
     let row = &ROWS[place("200, a wrong type")];
     let mut run = run::generate(row).await;
     assert_eq!(rules::lost(&run), Vec::<String>::new());
@@ -261,7 +261,7 @@ async fn an_answer_that_is_lost_is_noticed() {
 const KEY_IN_ANSWER: &str = r#"{"images": [], "prompt": "planted-key-5f2d"}"#;
 
 #[test]
-fn a_key_in_a_log_is_found() {
+fn detects_key_in_logs() {
     let log = Log::keep();
     // Keys that no other test uses, because all tests share the log.
     ::log::trace!("a line with logged-key-1");

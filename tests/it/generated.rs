@@ -16,14 +16,14 @@ fn generated_files_are_current() {
 }
 
 #[test]
-fn two_runs_give_identical_bytes() {
+fn codegen_is_deterministic() {
     let inputs = inputs().unwrap();
     let (one, two) = (generate(&inputs).unwrap(), generate(&inputs).unwrap());
     assert_eq!(one.files, two.files);
 }
 
 #[test]
-fn the_header_names_the_versions_that_are_locked() {
+fn header_names_locked_generator_versions() {
     let lock = read("Cargo.lock").unwrap();
     for generator in GENERATORS.split(", ") {
         let (name, version) = generator.split_once(' ').unwrap();

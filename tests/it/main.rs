@@ -9,6 +9,7 @@
 
 mod changes;
 mod contract;
+mod downstream_crates;
 mod drift;
 mod drift_rust;
 mod examples;
@@ -17,12 +18,11 @@ mod generated;
 mod mock_answers;
 mod mock_recipe;
 mod other_clients;
-mod outside;
 mod page;
 mod properties;
+mod published_client;
 mod readme;
 mod recordings;
 mod snapshots;
 mod support;
-mod trap;
 mod wire_request;

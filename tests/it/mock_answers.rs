@@ -28,7 +28,7 @@ impl Default for Bad {
 }
 
 #[tokio::test]
-async fn each_kind_of_bad_request() {
+async fn bad_request_answers_match_snapshot() {
     let server = MockServer::builder()
         .body_limit(64 * 1024)
         .start()
@@ -157,7 +157,7 @@ async fn each_kind_of_bad_request() {
 /// A refusal that leaves the request body unread closes the connection. The response must
 /// say so, or a keep-alive client sends its next request on it.
 #[tokio::test]
-async fn client_that_keeps_connections_is_answered_after_refusal() {
+async fn keep_alive_client_is_served_after_refusal() {
     let builder = MockServer::builder().body_limit(64 * 1024);
     let server = builder.start().await.unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();

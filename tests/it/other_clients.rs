@@ -83,7 +83,7 @@ async fn strict() -> MockServer {
 }
 
 #[tokio::test]
-async fn the_recipes_of_the_readme() {
+async fn readme_recipes_work_against_mock() {
     let server = strict().await;
     let here = |text: &str| text.replace("http://127.0.0.1:4010", &server.url());
     let python_recipe = &blocks(MOCK_README, "python")[0];
@@ -126,7 +126,7 @@ fn aimed(sample: &str, server: &MockServer) -> String {
 }
 
 #[tokio::test]
-async fn the_samples_of_the_page() {
+async fn page_samples_work_against_mock() {
     let server = strict().await;
     let recordings = Recordings::embedded().unwrap();
     let expected = |name: &str| {

@@ -4,7 +4,7 @@ use contract_tests::read;
 use serde_json::Value;
 
 #[test]
-fn the_readme_of_the_documents_lists_them_as_they_are() {
+fn openapi_readme_lists_all_documents() {
     let readme = read("openapi/README.md").unwrap();
     let effective: Value = serde_json::from_str(&read("openapi/effective.json").unwrap()).unwrap();
     for (file, hash) in effective["x-generated"]["inputs"].as_object().unwrap() {

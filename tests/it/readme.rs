@@ -7,7 +7,7 @@ use contract_tests::{path, read};
 use kontext_mock::MockServer;
 
 #[tokio::test]
-async fn first_call_prints_what_the_readme_shows() {
+async fn first_call_output_matches_readme() {
     let server = MockServer::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_first_call"))
@@ -54,7 +54,7 @@ fn every_command_of_the_readme_is_run_by_a_test() {
 }
 
 #[test]
-fn the_page_of_errors_names_every_variant() {
+fn error_page_names_every_variant() {
     let page = read("crates/kontext-api/docs/errors.md").unwrap();
     let mut checked = 0;
     for (file, name) in [

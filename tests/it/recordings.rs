@@ -16,7 +16,7 @@ async fn exchange(client: &Client, recording: &Recording) -> GeneratedImages {
 }
 
 #[tokio::test]
-async fn every_recording_comes_back_whole() {
+async fn recordings_round_trip_through_client() {
     let server = MockServer::builder().keep_urls(true).start().await.unwrap();
     let client = client(&server.url());
     for recording in Recordings::embedded().unwrap().iter() {
@@ -41,7 +41,7 @@ async fn every_recording_comes_back_whole() {
 /// By default the mock serves a recording's pictures itself: only their URLs change in the
 /// response, and downloads return the recorded pictures.
 #[tokio::test]
-async fn every_picture_can_be_downloaded_offline() {
+async fn recorded_images_can_be_downloaded_offline() {
     let server = MockServer::start().await.unwrap();
     let client = client(&server.url());
     let recordings = Recordings::embedded().unwrap();
@@ -71,7 +71,7 @@ async fn every_picture_can_be_downloaded_offline() {
 }
 
 #[test]
-fn each_recording_decoded() {
+fn decoded_recordings_match_snapshots() {
     for recording in Recordings::embedded().unwrap().iter() {
         let answer = GeneratedImages::from_json(recording.response()).unwrap();
         let images: Vec<Value> = answer
@@ -127,7 +127,7 @@ fn nulls(value: &Value, at: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_recordings_agree_with_the_contract() {
+fn recordings_satisfy_contract() {
     let report = check(
         &Contract::embedded().unwrap(),
         &Recordings::embedded().unwrap(),
@@ -143,7 +143,7 @@ fn the_recordings_agree_with_the_contract() {
 }
 
 #[test]
-fn without_our_overlays_no_recording_agrees() {
+fn recordings_violate_contract_without_overlays() {
     let inputs = Inputs {
         overlays: Vec::new(),
         ..inputs().unwrap()

@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use crate::support::snapshot;
 
 #[test]
-fn the_wire_contract() {
+fn wire_contract_matches_snapshot() {
     let outputs = generate(&inputs().unwrap()).unwrap();
     snapshot("wire_contract", wire_table(&outputs.effective));
 }
 
 #[test]
-fn the_public_surface() {
+fn public_surface_matches_snapshot() {
     snapshot(
         "public_surface",
         surface(&client_sources().unwrap()).unwrap(),
@@ -30,7 +30,7 @@ fn derived() -> Map<String, Value> {
 }
 
 #[test]
-fn the_schema_of_each_type() {
+fn schema_of_each_type_matches_snapshot() {
     let derived = derived();
     // The requests reach every public type, so none is missed.
     let surface = surface(&client_sources().unwrap()).unwrap();
@@ -77,7 +77,7 @@ fn remove_descriptions(value: &mut Value, are_names: bool) {
 }
 
 #[test]
-fn what_is_declared_but_not_enforced_by_the_types() {
+fn unenforced_constraints_match_snapshot() {
     let outputs = generate(&inputs().unwrap()).unwrap();
     let contract = &outputs.contract["operations"][0]["$defs"];
     // A page's request schema folds into the struct that `x-struct` names.

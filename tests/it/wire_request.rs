@@ -30,7 +30,7 @@ async fn sent(request: ImageToImageRequest) -> String {
 }
 
 #[tokio::test]
-async fn the_least_that_can_be_sent() {
+async fn minimal_request_matches_snapshot() {
     let request = ImageToImageRequest::builder()
         .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt("Add a bird to the foreground of the photo.")
@@ -41,7 +41,7 @@ async fn the_least_that_can_be_sent() {
 }
 
 #[tokio::test]
-async fn everything_that_can_be_sent() {
+async fn full_request_matches_snapshot() {
     let request = ImageToImageRequest::builder()
         .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt("Größer! 🦖")

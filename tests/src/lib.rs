@@ -5,18 +5,16 @@
 
 mod changes;
 pub mod faults;
-mod kept;
-mod lost;
-mod spell;
+mod json_variants;
+mod roundtrip_loss;
 mod surface;
 mod unenforced;
 mod wire;
 mod workspace;
 
 pub use changes::{Story, what_fails};
-pub use kept::kept;
-pub use lost::lost_paths;
-pub use spell::{Spelled, spell};
+pub use json_variants::{Spelled, spell};
+pub use roundtrip_loss::{kept, lost_paths};
 pub use surface::surface;
 pub use unenforced::unenforced;
 pub use wire::wire_table;

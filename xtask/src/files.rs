@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_rename_rolls_everything_back() {
+    fn failed_rename_rolls_everything_back() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         for file in ["existing", "unwanted"] {

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn newer_versions_are_found_behind_other_dependencies() {
+    fn finds_newer_rust_versions_of_indirect_dependencies() {
         let package = |name: &str, version: &str| {
             json!({"id": format!("{name} 1"), "name": name, "version": "1.0.0",
                 "rust_version": version})

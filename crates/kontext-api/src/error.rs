@@ -497,7 +497,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_cheap_to_return() {
+    fn error_is_small() {
         assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
     }
 }

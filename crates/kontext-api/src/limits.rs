@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_of_each_limit() {
+    fn enforces_both_sides_of_each_limit() {
         let length = |text: &str| {
             violations(|check| {
                 check.length(text).at_least(2).at_most(4);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_counted_and_each_item_is_named() {
+    fn counts_list_and_names_invalid_items() {
         let list = |urls: &[&str]| {
             let urls = urls.iter().map(|url| Uri::unchecked((*url).into()));
             let urls: Vec<Uri> = urls.collect();
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_field_is_named_with_its_parents() {
+    fn missing_field_is_named_with_parent_path() {
         let nested = violations(|check| {
             check.required("deep", None::<&str>, |text, check| {
                 check.length(text).at_least(1);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_shortened() {
+    fn long_value_is_truncated_in_violation() {
         let text = format!("data:\n{}", "ä".repeat(5_000_000));
         let uri = Uri::unchecked(text.into());
         let violations = violations(|check| check.uri(&uri));

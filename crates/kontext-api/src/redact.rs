@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_the_key_is_removed() {
+    fn redacts_every_encoding_of_key() {
         for (key, text) in [
             ("sk-a/b", "sk-a/b"),
             ("sk-a/b", "SK-A/B"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_removed_before_the_text_is_cut() {
+    fn redacts_before_truncating() {
         let text = format!("{}secret-key", "x".repeat(8));
         assert_eq!(redactor("secret-key").shown(&text, 12), "xxxxxxxx[api…");
         assert_eq!(redactor("secret-key").shown(&text, 17), "xxxxxxxx[api key]");
@@ -228,7 +228,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_key_in_json_and_in_json_in_json_is_removed(key in "[!-~]{6,12}", around in "[ä ]{0,3}") {
+        fn redacts_key_in_nested_json_strings(key in "[!-~]{6,12}", around in "[ä ]{0,3}") {
             let mut text = format!("{around}{key}{around}");
             for _ in 0..3 {
                 let shown = redactor(&key).redact(&text);
@@ -244,7 +244,7 @@ mod text_tests {
     use super::*;
 
     #[test]
-    fn cuts_on_a_character_boundary_and_escapes_what_could_forge_a_line() {
+    fn one_line_cuts_at_characters_and_escapes_controls() {
         assert_eq!(one_line("äöü", 2), "äö…");
         assert_eq!(one_line("äöü", 3), "äöü");
         assert_eq!(
@@ -255,7 +255,7 @@ mod text_tests {
     }
 
     #[test]
-    fn a_long_list_is_counted() {
+    fn long_list_is_truncated_with_count() {
         assert_eq!(format!("{:?}", First([1, 2].iter())), "[1, 2]");
         let print = format!("{:?}", First(0..1_000));
         assert!(print.ends_with("19, and 980 more]"), "{print}");

@@ -266,7 +266,7 @@ mod tests {
     use crate::types::ImageToImageModel;
 
     #[test]
-    fn a_request_that_changed_since_it_was_built_can_be_checked() {
+    fn check_reports_changes_after_build() {
         let builder = ImageToImageRequest::builder()
             .model(ImageToImageModel::FluxKontextProImageToImage)
             .prompt("p");
@@ -285,7 +285,7 @@ mod invalid_request_tests {
     use super::*;
 
     #[test]
-    fn a_message_names_every_violation_until_it_is_too_long() {
+    fn message_lists_violations_up_to_length_limit() {
         let incomplete = InvalidRequestError::incomplete().to_string();
         assert_eq!(
             incomplete,

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_are_told_by_their_first_bytes() {
+    fn detects_format_from_first_bytes() {
         for (head, media_type, extension) in [
             (&b"\x89PNG\r\n\x1a\n"[..], "image/png", "png"),
             (b"\xff\xd8\xff\xe0", "image/jpeg", "jpg"),

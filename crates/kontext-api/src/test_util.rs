@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_test_can_make_what_a_client_returns() {
+    fn builds_responses_and_errors_for_unit_tests() {
         let headers = HeaderMap::new;
         let body = r#"{"images": [{"url": "https://example.com/1.png"}]}"#;
         let answer = GeneratedImages::from_response(StatusCode::CREATED, headers(), body).unwrap();

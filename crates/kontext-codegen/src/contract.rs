@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn hash_covers_what_travels() {
+    fn hash_covers_everything_on_the_wire() {
         let tree = || json!({"$ref": "#/components/schemas/Tree"});
         let mut hashes = vec![
             hash_of(json!({"type": "string", "maxLength": 9})),
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn each_translation() {
+    fn translates_openapi_to_json_schema() {
         let cases = r##"
 {"type": "string", "nullable": true}
     {"type": ["string", "null"]}

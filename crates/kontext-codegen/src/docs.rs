@@ -55,7 +55,7 @@ mod tests {
     use super::{printable, text};
 
     #[test]
-    fn what_no_comment_may_hold_is_replaced() {
+    fn control_characters_are_replaced() {
         assert_eq!(
             printable("a\rb\r\nc\u{202e}d\u{0}e\tf\u{2069}"),
             "a\nb\nc d e f "
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_provider_is_markup_or_a_test() {
+    fn escapes_provider_markup_and_code_blocks() {
         assert_eq!(
             text("Use <model> as in [here].\n    curl\n```bash\ncurl <url>"),
             "Use &lt;model> as in \\[here].\ncurl\n```text\ncurl <url>\n```"

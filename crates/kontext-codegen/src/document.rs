@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_are_named() {
+    fn rejects_other_formats_by_name() {
         for (text, expected) in [
             (
                 "openapi: 3.0.0\ninfo:\n  title: x\n",
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_said_in_words() {
+    fn invalid_document_error_is_readable() {
         assert!(problem(" \n").starts_with("a.json: the file is empty"));
         assert!(
             problem("{\n  \"a\": 1,\n}")

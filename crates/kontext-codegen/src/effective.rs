@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_become_one_unless_they_disagree() {
+    fn merges_documents_unless_they_conflict() {
         let both = effective(&[input("a.json", "/a", ""), input("b.json", "/b", "")], &[]).unwrap();
         let paths: Vec<_> = both.document["paths"].as_object().unwrap().keys().collect();
         assert_eq!(paths, ["/a", "/b"]);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_of_all_overlays_and_documents_come_at_once() {
+    fn reports_problems_of_all_inputs_at_once() {
         let documents = [input("a-1.json", "/a", ""), input("b.json", "b", "")];
         let broken = Input {
             file: "o2.json".to_owned(),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_target_is_not_reported_while_an_overlay_is_unreadable() {
+    fn missing_target_is_not_reported_if_overlay_is_unreadable() {
         let documents = [input("a.json", "/a", "")];
         let second = || overlay("o2.json", &["a.json"], "$.info['x-by-the-first']");
         let broken = Input {
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn overlay_of_another_document_is_passed_over() {
+    fn overlay_for_another_document_is_skipped() {
         let documents = [input("a.json", "/a", ""), input("b.json", "/b", "")];
         let made = effective(&documents, &[overlay("o.json", &["a*"], "$.paths['/a']")]).unwrap();
         assert_eq!(made.document["paths"]["/a"]["x-new"], json!(1));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_document_is_a_problem() {
+    fn no_documents_is_an_error() {
         let error = effective(&[], &[]).unwrap_err().to_string();
         assert!(
             error.starts_with("openapi/published: no document"),

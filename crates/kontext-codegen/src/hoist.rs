@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_means_one_schema() {
+    fn component_name_must_mean_one_schema() {
         let two = |other: &str| {
             let mut document = document(json!({"properties": {
                 "a": {"x-component": "A", "type": "string"},
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn places_of_components_are_those_of_the_published_document() {
+    fn component_pointers_refer_to_published_document() {
         let mut document = document(json!({"properties": {
             "a": {"$ref": "#/components/schemas/chain-one"},
             "b": {"x-component": "B", "type": "object", "properties": {"c": {"x-component": "C"}}}
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn components_get_names_that_types_may_have() {
+    fn components_get_valid_type_names() {
         let mut document = document(json!({"$ref": "#/components/schemas/a~1image-file"}));
         document["components"] = json!({"schemas": {"a/image-file": {"type": "string"}}});
         hoist("p.json", &mut document).unwrap();

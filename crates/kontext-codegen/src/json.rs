@@ -291,14 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn spelling_of_numbers_is_no_difference() {
+    fn number_notation_is_no_difference() {
         assert!(same(&json!({"a": [1, 2]}), &json!({"a": [1.0, 2]})));
         assert!(!same(&json!({"a": 1}), &json!({"a": 2})));
         assert!(!same(&json!({"a": 1}), &json!({"a": 1, "b": 2})));
     }
 
     #[test]
-    fn every_schema_is_visited_with_its_pointer() {
+    fn visits_every_schema_with_its_pointer() {
         let mut document = json!({
             "components": {"schemas": {"A": {"properties": {"schema": {"items": {"not": {}}}}}}},
             "paths": {"/x": {"get": {

@@ -196,14 +196,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_are_kebab_case() {
+    fn operation_names_are_kebab_case() {
         assert_eq!(kebab("generateImage"), "generate-image");
         assert_eq!(kebab("_v1_images_generations"), "v1-images-generations");
         assert_eq!(kebab("HTTPGet2"), "httpget2");
     }
 
     #[test]
-    fn types_are_named_as_typify_writes_them() {
+    fn type_names_match_typify() {
         assert_eq!(type_name("image-file"), "ImageFile");
         assert_eq!(type_name("HTTPError"), "HttpError");
         assert!(is_type_name("AspectRatio"));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn enum_values_have_natural_camel_case_names() {
+    fn enum_variants_are_camel_case() {
         for (value, name) in [
             ("jpeg", "Jpeg"),
             ("JPEG", "Jpeg"),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_gives_a_name_that_a_variant_may_have() {
+    fn every_enum_value_gives_valid_variant_name() {
         // All texts of up to four characters over an alphabet with every kind of character
         // that the rules handle: about 50,000 values.
         let alphabet = [
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_named_as_typify_names_them() {
+    fn field_names_match_typify() {
         for (name, field) in [
             ("a'b", "ab"),
             ("+1", "plus1"),

@@ -233,7 +233,7 @@ mod tests {
     use crate::table::{self, pairs};
 
     #[test]
-    fn each_row_of_the_table() {
+    fn applies_each_normalization() {
         let mut document = json!({"paths": {"/x": {"get": {"responses": {"200": {"content": {"a/b": {"schema": {
             "properties": {
                 "a": {"type": ["string", "null"], "enum": ["x", "y", "x"], "required": true},
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_that_is_null_makes_the_schema_nullable() {
+    fn null_branch_makes_schema_nullable() {
         let cases = r##"
 {"oneOf": [{"type": "string", "maxLength": 4}, {"type": "null"}]}
     {"type": "string", "maxLength": 4, "nullable": true}

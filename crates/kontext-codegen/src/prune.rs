@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reached_stays_and_a_cycle_ends() {
+    fn keeps_reachable_components_despite_cycles() {
         let mut document = json!({
             "paths": {"/x": {"get": {"security": [{"key": []}], "responses": {"$ref": "#/components/responses/R"}}}},
             "components": {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn references_to_nothing_are_said_all_at_once() {
+    fn reports_all_dangling_references_at_once() {
         let mut document = json!({
             "security": [{"key": []}],
             "paths": {"/x": {"get": {"a": {"$ref": "#/components/schemas/A"}, "b": {"$ref": "b.json#/B"}}}}

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_becomes_a_message() {
+    fn quietly_turns_panic_into_message() {
         assert_eq!(quietly(|| 1), Ok(1));
         let panic = quietly(|| panic!("no {}", "way")).map(|(): ()| ());
         assert_eq!(panic, Err("no way".to_owned()));

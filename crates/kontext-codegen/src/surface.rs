@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn removed_and_changed_items_are_major_and_added_ones_minor() {
+    fn removals_and_changes_are_major_additions_minor() {
         let old = "pub struct A { pub a: u64, b: u8 } impl A { pub fn f(&self) {} fn g() {} } impl Clone for A {}";
         for (new, expected) in [
             (old.to_owned(), Step::None),
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_required_by_a_builder_are_changes() {
+    fn newly_required_builder_field_is_a_change() {
         let of = |required: &str| {
             format!(
                 "pub struct R {{ pub a: u64, pub b: u64 }}
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_name_items_and_not_what_is_inside_of_them() {
+    fn changes_list_items_without_their_contents() {
         let old = "pub struct A { pub a: ::std::option::Option<u64> } pub enum Gone { X { y: u8 } }
             impl Clone for Gone {} pub struct Gonelike;";
         let new = "pub struct A { pub a: u64, pub b: &'static str } pub struct Gonelike;

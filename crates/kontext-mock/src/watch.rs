@@ -402,7 +402,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folder_is_polled_where_no_watch_is_left() {
+    fn falls_back_to_polling_without_watches() {
         let folder = tempfile::TempDir::new().unwrap();
         let watched = Watched::with_source(folder.path(), WatchMode::Auto, |_| {
             Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch))
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprint_tells_files_apart() {
+    fn fingerprint_detects_file_changes() {
         let folder = tempfile::TempDir::new().unwrap();
         let case = folder.path().join("operation/case");
         fs::create_dir_all(&case).unwrap();
@@ -451,7 +451,7 @@ mod tests {
     /// Without this, polling would miss a change with the same timestamp as the file that
     /// was read.
     #[test]
-    fn files_that_were_just_written_are_recent() {
+    fn recently_written_files_are_marked_recent() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "one").unwrap();

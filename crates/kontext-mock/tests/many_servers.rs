@@ -109,7 +109,7 @@ fn drop_all(servers: Vec<MockServer>) {
 
 /// A single test, because the tests of a process run in parallel.
 #[test]
-fn a_hundred_servers_leave_nothing_behind() {
+fn hundred_servers_leak_no_threads_or_descriptors() {
     // The first runtime of a process opens a socket pair for signals, which tokio
     // keeps.
     drop(runtime());

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn other_requests_have_other_hashes() {
+    fn different_requests_have_different_hashes() {
         let bodies = [
             "{}",
             "[]",

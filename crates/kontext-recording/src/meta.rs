@@ -451,7 +451,7 @@ mod tests {
 "#;
 
     #[test]
-    fn format_1_is_read_and_written_as_it_is() {
+    fn format_1_round_trips() {
         let meta = RecordingMeta::parse(SINGLE.as_bytes()).unwrap();
         assert_eq!((meta.answers.len(), meta.all_redacted().count()), (1, 2));
         assert_eq!(meta.pointer(0, "/status"), "/status");
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_answer_makes_format_2_with_places_of_its_own() {
+    fn second_answer_upgrades_to_format_2() {
         let mut meta = RecordingMeta::parse(SINGLE.as_bytes()).unwrap();
         for status in [429, 200] {
             let mut answer = RecordingMeta::parse(SINGLE.as_bytes())
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_and_keys_are_refused() {
+    fn unsupported_formats_and_keys_are_rejected() {
         let parse = |text: &str| {
             RecordingMeta::parse(text.as_bytes())
                 .unwrap_err()
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_of_answers_are_known_by_their_names() {
+    fn answer_index_follows_from_file_name() {
         for (name, index) in [
             ("response.json", 0),
             ("response-2.json", 1),

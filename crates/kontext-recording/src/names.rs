@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prompts_become_names() {
+    fn slug_is_derived_from_prompt() {
         for (prompt, expected) in [
             ("Add a bird.", "add-a-bird"),
             ("  Don't -- stop!  ", "dont-stop"),
@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_prompt_has_a_name_in_kebab_case(prompt in ".{0,200}") {
+        fn slug_is_always_kebab_case(prompt in ".{0,200}") {
             let slug = slug(&prompt);
             prop_assert!(slug.len() <= SLUG_BYTES);
             prop_assert!(slug.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')));

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unreadable_is_said_with_its_place() {
+    fn unreadable_document_error_names_position() {
         let mut text = String::new();
         for document in [
             "",
@@ -169,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn a_description_is_not_needed_and_no_title_either() {
+    fn info_and_title_are_optional() {
         assert!(Document::parse("a", "{\"openapi\": \"3.0.0\", \"paths\": {}}").is_ok());
     }
 
     #[test]
-    fn references_are_followed_to_their_end() {
+    fn references_are_resolved_transitively() {
         let text = "{\"a\": {\"$ref\": \"#/b\"}, \"b\": {\"$ref\": \"#/c\"}, \"c\": {\"x\": 1},
             \"loop\": {\"$ref\": \"#/loop\"}, \"out\": {\"$ref\": \"a.json\"}, \"gone\": {\"$ref\": \"#/z\"}}";
         let tree = Tree::parse(text).unwrap();

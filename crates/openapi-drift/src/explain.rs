@@ -64,7 +64,7 @@ mod tests {
     use crate::rules::rule;
 
     #[test]
-    fn the_page_of_the_rules_is_current() {
+    fn rules_page_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("RULES.md");
         let page = fs::read_to_string(path).unwrap().replace("\r\n", "\n");
         assert!(
@@ -74,13 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_explained() {
+    fn explains_a_rule() {
         let text = explain(rule("response-property-removed").unwrap());
         insta::assert_snapshot!("explain", text);
     }
 
     #[test]
-    fn names_are_unique_and_every_rule_says_something() {
+    fn rule_names_are_unique_and_rules_documented() {
         let names: BTreeSet<&str> = rules().iter().map(|rule| rule.id).collect();
         assert_eq!(names.len(), rules().len());
         for rule in rules() {

@@ -166,6 +166,6 @@ fn interrupt_with(signal: &str) {
 }
 
 #[test]
-fn an_interrupted_batch_finishes_what_it_sent_and_the_next_run_sends_the_rest() {
+fn interrupted_batch_is_completed_by_next_run() {
     ["INT", "TERM"].into_iter().for_each(interrupt_with);
 }

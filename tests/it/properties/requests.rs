@@ -538,7 +538,7 @@ struct Tally {
 }
 
 #[test]
-fn client_and_contract_refuse_the_same_requests() {
+fn client_and_contract_reject_the_same_requests() {
     let (contract, loopback) = (Contract::new(&contract::operation()), Loopback::start());
     let config = Config {
         failure_persistence: None,
@@ -572,7 +572,7 @@ fn client_and_contract_refuse_the_same_requests() {
 }
 
 #[test]
-fn where_client_and_contract_disagree() {
+fn known_disagreements_with_contract_match_snapshot() {
     let (contract, loopback) = (Contract::new(&contract::operation()), Loopback::start());
     let mut text = String::from(
         "Requests on which the client and the contract disagree; they agree on all others.\n",
@@ -605,7 +605,7 @@ fn where_client_and_contract_disagree() {
 
 /// The comparison can fail: it does with limits that differ from the client's.
 #[test]
-fn a_contract_with_other_limits_is_noticed() {
+fn different_contract_limits_are_detected() {
     let loopback = Loopback::start();
     let draft = Draft {
         num_images: Some(4),

@@ -11,7 +11,7 @@ use proptest::{
 use serde_json::{Value, json};
 
 use super::{contract, schema};
-use crate::trap::Published;
+use crate::published_client::Published;
 
 /// The schema of a successful response.
 fn success(operation: &Value) -> &Value {
@@ -66,7 +66,7 @@ fn read(answer: &GeneratedImages) -> Value {
 }
 
 #[test]
-fn whatever_the_contract_allows_decodes_and_loses_nothing_however_it_is_written() {
+fn any_valid_body_decodes_without_loss() {
     let operation = contract::operation();
     let validator = contract::validator(&operation, success(&operation));
     let config = Config {
@@ -108,7 +108,7 @@ fn some_bodies(count: usize) -> Vec<Value> {
 }
 
 #[test]
-fn the_bodies_are_of_every_sort() {
+fn generated_bodies_cover_every_shape() {
     let operation = contract::operation();
     let bodies = some_bodies(600);
     let count = |is_one: &dyn Fn(&Value) -> bool| bodies.iter().filter(|body| is_one(body)).count();
@@ -207,7 +207,7 @@ fn leaves(value: &Value, at: &str, into: &mut Vec<String>) {
 }
 
 #[test]
-fn the_whole_body_has_everything_that_the_contract_names() {
+fn whole_body_has_every_contract_property() {
     let body = whole_body();
     let operation = contract::operation();
     assert!(contract::validator(&operation, success(&operation)).is_valid(&body));
@@ -234,7 +234,7 @@ fn the_whole_body_has_everything_that_the_contract_names() {
 
 /// Any value of a body that is lost or changed is noticed.
 #[test]
-fn a_value_that_is_lost_or_changed_is_noticed() {
+fn lost_or_changed_value_is_detected() {
     let sent = whole_body();
     let spelled = spell(&sent, &[]);
     let lost_of = |body: &Value| {
@@ -266,7 +266,7 @@ fn a_value_that_is_lost_or_changed_is_noticed() {
 }
 
 #[test]
-fn the_client_of_the_published_document_loses_nearly_all_of_them() {
+fn client_of_published_document_loses_values() {
     let (mut decoded, mut whole) = (0, 0);
     for body in some_bodies(200) {
         let spelled = spell(&body, &[]);
@@ -288,7 +288,7 @@ fn the_client_of_the_published_document_loses_nearly_all_of_them() {
 
 /// A value of the wrong type neither hides an image nor is lost.
 #[test]
-fn a_wrong_type_withholds_no_image_and_is_not_lost() {
+fn wrong_types_withhold_no_image_and_are_kept() {
     let operation = contract::operation();
     let validator = contract::validator(&operation, success(&operation));
     let sent = whole_body();
@@ -341,7 +341,7 @@ fn a_wrong_type_withholds_no_image_and_is_not_lost() {
 
 /// A value that the contract allows but no accessor can return doesn't fail decoding.
 #[test]
-fn what_fits_no_accessor_is_kept_as_it_came() {
+fn values_without_accessor_are_kept_verbatim() {
     let operation = contract::operation();
     let validator = contract::validator(&operation, success(&operation));
     for (body, place, kept) in [

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_whole_when_its_body_is() {
+    fn request_is_complete_when_its_body_is() {
         for (request, whole) in [
             ("POST / HTTP/1.1\r\ncontent-le", false),
             ("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{", false),

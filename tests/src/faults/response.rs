@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_framing_is_what_it_says() {
+    fn writes_each_framing() {
         for (framing, written) in [
             (Framing::Length, "a: b\r\ncontent-length: 2\r\n\r\n{}"),
             (

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tighter_limit_is_a_minor_step() {
+    fn tighter_limit_needs_minor_version() {
         let before = document(40, "one").to_string();
         let text = summary(&before, &document(20, "two"), ["", ""]).unwrap();
         assert!(text.contains("breaking on the wire"), "{text}");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_is_that_of_the_generated_client() {
+    fn version_step_follows_generated_client() {
         let before = document(40, "one").to_string();
         let after = document(40, "two");
         let of = |old, new| summary(&before, &after, [old, new]).unwrap();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_document_is_undecided() {
+    fn unreadable_document_needs_minor_version() {
         let text = summary("{", &document(20, "two"), ["", ""]).unwrap();
         assert!(text.contains("drift of openapi/effective.json"), "{text}");
         assert!(text.contains("needs a minor step"), "{text}");

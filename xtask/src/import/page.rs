@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_have_their_section_label_and_bytes() {
+    fn blocks_have_section_label_and_exact_text() {
         let text = "\u{feff}# A *page*\r\nvalid for the following models:\n* `a/b`\n  {% endhint %}\n* `no`\n\
             ## One\n{% tab title=\"JS\" %}\n```js title=\"x\"\n# not a heading\n```\n{% endtab %}\n\
             <details><summary>Response</summary>\n~~~~json5\n{\r\n```\r\n}\r\n~~~~\n</details>\n\
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_names_the_file_of_the_document() {
+    fn openapi_tag_names_document_file() {
         let of = |text: &str| {
             read(text)
                 .elsewhere

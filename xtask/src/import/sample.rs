@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_read_in_every_form() {
+    fn reads_request_from_every_sample_language() {
         use Language::{Curl, JavaScript, Json, Python};
         for (language, sample, expected) in [
             (
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_literal_is_refused_with_its_line() {
+    fn non_literal_is_rejected_with_line() {
         use Language::{Curl, JavaScript, Json, Python};
         for (language, sample, expected) in [
             (

@@ -11,7 +11,7 @@ const GENERATED: [&str; 3] = [
 ];
 
 #[test]
-fn codegen_writes_then_finds_everything_current() {
+fn codegen_is_idempotent() {
     let workspace = Workspace::new();
     let first = workspace.run(&["codegen"]);
     assert_eq!((first.code, first.stderr.as_str()), (0, ""));
@@ -34,7 +34,7 @@ fn codegen_writes_then_finds_everything_current() {
 }
 
 #[test]
-fn check_shows_what_is_stale_and_writes_nothing() {
+fn check_shows_stale_files_and_writes_nothing() {
     let workspace = Workspace::new();
     workspace.run(&["codegen"]);
     let generated = workspace.read(GENERATED[1]);
@@ -64,7 +64,7 @@ fn check_shows_what_is_stale_and_writes_nothing() {
 }
 
 #[test]
-fn line_ends_of_windows_are_not_stale() {
+fn crlf_line_endings_are_not_stale() {
     let workspace = Workspace::new();
     workspace.run(&["codegen"]);
     for file in GENERATED {
@@ -74,7 +74,7 @@ fn line_ends_of_windows_are_not_stale() {
 }
 
 #[test]
-fn the_workspace_is_found_from_any_folder() {
+fn finds_workspace_from_any_folder() {
     let workspace = Workspace::new();
     workspace.run(&["codegen"]);
     // As under cargo: `CARGO_MANIFEST_DIR` is the package, the current folder is another.

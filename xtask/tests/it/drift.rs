@@ -104,7 +104,7 @@ fn stopped(run: &Run) -> &str {
 }
 
 #[test]
-fn the_exit_code_says_what_gates() {
+fn exit_code_follows_verdict_and_fail_on() {
     for (pair, breaking, any, never) in [
         ("none", 0, 0, 0),
         ("docs", 0, 1, 0),
@@ -128,7 +128,7 @@ fn the_exit_code_says_what_gates() {
 }
 
 #[test]
-fn undecided_findings_pass_where_that_is_asked_for() {
+fn undecided_ok_lets_undecided_findings_pass() {
     for (pair, fail_on, code) in [
         ("undecided", "breaking", 0),
         ("undecided", "never", 0),
@@ -148,7 +148,7 @@ fn undecided_findings_pass_where_that_is_asked_for() {
 }
 
 #[test]
-fn levels_cut_what_people_read_and_not_what_gates() {
+fn level_affects_output_but_not_exit_code() {
     let folder = Folder::pair("all");
     let of = |arguments: &[&str]| {
         let run = folder.drift(arguments);
@@ -168,7 +168,7 @@ fn levels_cut_what_people_read_and_not_what_gates() {
 }
 
 #[test]
-fn the_verdict_is_the_worst() {
+fn verdict_is_the_worst_finding() {
     for (pair, verdict) in [
         ("none", "none"),
         ("docs", "docs-only"),
@@ -194,7 +194,7 @@ fn the_verdict_is_the_worst() {
 }
 
 #[test]
-fn the_formats_are_read_by_people() {
+fn formats_match_snapshots() {
     let folder = Folder::pair("all");
     for format in ["text", "json", "markdown", "github"] {
         let run = folder.drift(&["--format", format]);
@@ -208,12 +208,12 @@ fn the_formats_are_read_by_people() {
 }
 
 #[test]
-fn the_help_names_the_exit_codes() {
+fn help_lists_exit_codes() {
     insta::assert_snapshot!("drift_help", Folder::new().run(&["--help"]).stdout);
 }
 
 #[test]
-fn colors_are_for_terminals() {
+fn colors_appear_only_in_text_and_respect_no_color() {
     let folder = Folder::pair("all");
     let plain = folder.drift(&[]).stdout;
     assert!(!plain.contains('\u{1b}'));
@@ -229,7 +229,7 @@ fn colors_are_for_terminals() {
 }
 
 #[test]
-fn nobody_has_to_read_to_the_end() {
+fn closed_pipe_does_not_change_exit_code() {
     let folder = Folder::pair("all");
     for format in ["text", "json", "markdown", "github"] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -250,7 +250,7 @@ fn nobody_has_to_read_to_the_end() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_report_that_cannot_be_written_is_no_result() {
+fn unwritable_report_exits_with_2() {
     let folder = Folder::pair("none");
     let full = fs::OpenOptions::new()
         .write(true)
@@ -270,7 +270,7 @@ fn a_report_that_cannot_be_written_is_no_result() {
 }
 
 #[test]
-fn rules_are_explained() {
+fn explains_rules() {
     let folder = Folder::new();
     let run = folder.run(&["--explain", "request-enum-narrowed"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
@@ -304,7 +304,7 @@ fn rules_are_explained() {
 }
 
 #[test]
-fn every_rule_of_a_report_can_be_explained() {
+fn every_reported_rule_can_be_explained() {
     let folder = Folder::pair("all");
     for finding in folder.json()["findings"].as_array().unwrap() {
         let rule = finding["rule"].as_str().unwrap();

@@ -96,7 +96,7 @@ fn news(changes: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn the_projects_page_has_its_ten_contradictions_and_no_other() {
+fn committed_page_has_ten_known_contradictions() {
     let run = &OWN.1;
     let folder = root().join("openapi/pages").display().to_string();
     insta::assert_snapshot!("import_page", run.stdout.replace(&folder, ""));
@@ -105,7 +105,7 @@ fn the_projects_page_has_its_ten_contradictions_and_no_other() {
 }
 
 #[test]
-fn an_import_brings_page_document_row_and_recordings() {
+fn import_adds_page_document_row_and_recordings() {
     let workspace = workspace();
     assert_eq!(workspace.read(&format!("openapi/pages/{PAGE}")), page(&[]));
     let published = fs::read_to_string(root().join(PUBLISHED)).unwrap();
@@ -151,7 +151,7 @@ fn recordings(workspace: &Workspace, folder: &str) -> Vec<String> {
 
 /// Importing the committed page gives the committed files.
 #[test]
-fn the_committed_page_changes_nothing() {
+fn importing_committed_page_changes_nothing() {
     let workspace = Workspace::new();
     let folders = [
         "openapi",
@@ -173,7 +173,7 @@ fn the_committed_page_changes_nothing() {
 }
 
 #[test]
-fn an_update_says_first_what_the_provider_changed() {
+fn update_first_reports_what_provider_changed() {
     let workspace = workspace();
     let row = row(&workspace);
     let names = recordings(&workspace, RECORDINGS);
@@ -224,7 +224,7 @@ fn row(workspace: &Workspace) -> String {
 }
 
 #[test]
-fn answers_that_the_contract_does_not_allow_go_to_quarantine() {
+fn invalid_answers_are_quarantined() {
     let workspace = workspace();
     let served = recordings(&workspace, RECORDINGS);
     let wrong = page(&[(
@@ -259,7 +259,7 @@ fn answers_that_the_contract_does_not_allow_go_to_quarantine() {
 }
 
 #[test]
-fn a_real_page_replaces_what_was_described() {
+fn real_page_replaces_described_one() {
     let workspace = workspace();
     let described = "openapi/described/flux-kontext-pro-text-to-image.json";
     for folder in ["openapi/described", "openapi/overlays"] {
@@ -311,7 +311,7 @@ fn a_real_page_replaces_what_was_described() {
 }
 
 #[test]
-fn live_recordings_are_not_replaced_by_documented_ones() {
+fn documented_recordings_do_not_replace_live_ones() {
     let workspace = workspace();
     let name = &recordings(&workspace, RECORDINGS)[0];
     let file = format!("{RECORDINGS}/{name}/recording.json");
@@ -333,7 +333,7 @@ fn live_recordings_are_not_replaced_by_documented_ones() {
 }
 
 #[test]
-fn everything_that_contradicts_is_told() {
+fn reports_every_contradiction() {
     let image = "\"image_url\": \"https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/t-rex.png\",  # URL";
     let second_answer = "\"width\": 1184,\n      \"height\": 880,\n      \"content_type\"";
     let second_sample = "\"image_url\": [     #";
@@ -403,7 +403,7 @@ fn everything_that_contradicts_is_told() {
 }
 
 #[test]
-fn nothing_is_recorded_from_samples_that_are_not_allowed() {
+fn invalid_samples_are_not_recorded() {
     let workspace = workspace();
     fs::remove_dir_all(workspace.path(RECORDINGS)).unwrap();
     let text = page(&[
@@ -424,7 +424,7 @@ fn nothing_is_recorded_from_samples_that_are_not_allowed() {
 }
 
 #[test]
-fn requests_that_go_or_come_twice_are_told() {
+fn removed_and_repeated_requests_are_reported() {
     let workspace = workspace();
     let name = &recordings(&workspace, RECORDINGS)[0];
     let text = page(&[]);
@@ -440,7 +440,7 @@ fn requests_that_go_or_come_twice_are_told() {
 }
 
 #[test]
-fn an_entry_that_acknowledges_nothing_is_reported() {
+fn unused_acknowledgement_is_reported() {
     let workspace = workspace();
     let entry = |reason: &str| {
         json!([{"page": "flux-kontext-pro-image-to-image", "contradiction": "size: gone; for long", "reason": reason}]).to_string()
@@ -485,7 +485,7 @@ fn an_entry_that_acknowledges_nothing_is_reported() {
 }
 
 #[test]
-fn codegen_that_stops_does_not_stop_the_import() {
+fn failed_codegen_does_not_stop_import() {
     let workspace = workspace();
     let text = page(&[(
         "\"num_images\":{\"type\":\"number\"",
@@ -509,7 +509,7 @@ fn codegen_that_stops_does_not_stop_the_import() {
 }
 
 #[test]
-fn failures_change_nothing_and_name_the_place() {
+fn failures_change_nothing_and_name_place() {
     let workspace = workspace();
     let tag = "# P\n\n{% openapi-operation spec=\"p\" path=\"/v1/images/generations\" method=\"post\" %}\n[x](https://x.example/docs/other.json)\n";
     let model = "* `a/b`\n";
@@ -574,7 +574,7 @@ fn failures_change_nothing_and_name_the_place() {
 }
 
 #[test]
-fn a_write_that_fails_leaves_every_file_as_it_was() {
+fn failed_write_rolls_everything_back() {
     let workspace = workspace();
     // A file can't replace a non-empty folder.
     let page_file = workspace.path(&format!("openapi/pages/{PAGE}"));
@@ -590,7 +590,7 @@ fn a_write_that_fails_leaves_every_file_as_it_was() {
 }
 
 #[test]
-fn documents_of_their_own_keep_their_bytes() {
+fn bare_documents_are_imported_unchanged() {
     let workspace = Workspace::new();
     let text = format!(
         "{}\r\n\r\n",

@@ -163,7 +163,7 @@ const PROBLEMS: [(&str, Break); 26] = [
 ];
 
 #[test]
-fn each_problem_is_said_in_words_and_changes_no_file() {
+fn problems_match_snapshot_and_change_no_file() {
     let mut text = String::new();
     for (name, break_it) in PROBLEMS {
         let workspace = Workspace::new();
@@ -189,7 +189,7 @@ fn each_problem_is_said_in_words_and_changes_no_file() {
 
 /// Inputs that look wrong but are accepted or repaired, and reported.
 #[test]
-fn what_can_be_taken_is_taken() {
+fn repairable_documents_are_accepted() {
     let workspace = Workspace::new();
     workspace.publish(|document| {
         let properties = &mut request(document)["properties"];
@@ -230,7 +230,7 @@ fn what_can_be_taken_is_taken() {
 
 /// An operation that the client can't call is reported: its types are useless.
 #[test]
-fn operation_that_the_client_does_not_send_is_named() {
+fn operation_not_sent_by_client_is_reported() {
     let workspace = Workspace::new();
     workspace.publish(|document| {
         let mut operation = document.pointer(OPERATION).unwrap().clone();
@@ -250,7 +250,7 @@ fn operation_that_the_client_does_not_send_is_named() {
 
 /// A changed description changes documentation only.
 #[test]
-fn edit_of_a_description_keeps_the_hash_of_the_contract() {
+fn description_edit_keeps_contract_hash() {
     let hash = |text: &str| -> Value {
         let workspace = Workspace::new();
         workspace.publish(|document| {

@@ -112,7 +112,7 @@ fn page_file() -> String {
 }
 
 #[test]
-fn a_changed_page_becomes_a_pull_request_with_its_drift() {
+fn changed_page_opens_pull_request_with_drift() {
     let repository = Repository::new();
     let page = fs::read_to_string(page_file()).unwrap();
     let same = repository.update(&serve(page.clone()));
@@ -157,7 +157,7 @@ fn a_changed_page_becomes_a_pull_request_with_its_drift() {
 }
 
 #[test]
-fn a_page_that_is_gone_or_none_opens_no_pull_request() {
+fn missing_or_invalid_page_opens_no_pull_request() {
     let repository = Repository::new();
     let url = serve("no page".to_owned());
     for url in [&url.replace("page.md", "gone.md"), &url] {

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_goes_to_this_machine_only() {
+    fn plain_http_is_allowed_only_to_loopback() {
         for text in [
             "http://api.aimlapi.com",
             "http://10.0.0.1",
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_goes_to_named_hosts_with_private_addresses() {
+    fn plain_http_is_allowed_to_listed_private_hosts() {
         let new = |text, host: &str| BaseUrl::new(text, &["other".to_owned(), host.to_owned()]);
         for (text, host) in [
             ("http://kontext-mock:4010", "kontext-mock"),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn https_needs_a_feature() {
+    fn https_requires_tls_feature() {
         let outcome = BaseUrl::new(DEFAULT, &[]);
         if cfg!(any(feature = "rustls", feature = "native-tls")) {
             assert_eq!(outcome.unwrap().as_str(), DEFAULT);

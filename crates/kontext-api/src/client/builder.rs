@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_makes_a_client() {
+    fn builds_client_from_environment() {
         let client = from(Some("key-7"), Some("http://127.0.0.1:4010/")).unwrap();
         let debug = format!("{client:?}");
         assert!(
@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_hosts_for_plain_http() {
+    fn environment_lists_plain_http_hosts() {
         let with = |hosts: &str| {
             let look_up = |name: &str| match name {
                 "AIMLAPI_KEY" => Ok("key".to_owned()),
@@ -503,13 +503,13 @@ mod tests {
 
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[test]
-    fn an_empty_base_url_is_the_default() {
+    fn empty_base_url_means_default() {
         let client = from(Some("key-7"), Some("")).unwrap();
         assert!(format!("{client:?}").contains(base_url::DEFAULT));
     }
 
     #[test]
-    fn an_attempt_cannot_take_longer_than_all_of_them() {
+    fn attempt_timeout_must_not_exceed_total_timeout() {
         let builder = || {
             Client::builder()
                 .api_key("key")

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_costs_what_it_says_else_the_estimate() {
+    fn cost_is_reported_cost_or_estimate() {
         let cost = |body: &str| {
             let answer = GeneratedImages::from_json(body).unwrap();
             CreditBudget::new(None, 100, 1).cost(Ok(&answer), 200)
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_under_way_count_against_the_limit() {
+    fn in_flight_calls_count_against_limit() {
         let budget = Arc::new(CreditBudget::new(Some(300), 100, 1));
         let reserve = |estimate| budget.reserve(estimate);
         let mut first = reserve(200).unwrap();

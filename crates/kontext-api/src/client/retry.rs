@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_counts() {
+    fn every_setting_changes_retry_count() {
         let policy = RetryPolicy::default;
         assert_eq!(count(&RetryPolicy::never(), Cause::TransientDownload), 0);
         assert_eq!(count(&policy().max_attempts(0), Cause::NotSent), 0);
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_double_up_to_the_longest() {
+    fn backoff_doubles_up_to_maximum() {
         let policy = RetryPolicy::default();
         let longest: Vec<f64> = (2..9)
             .map(|number| policy.longest_delay(number).as_secs_f64())
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn clones_share_a_budget_that_successes_refill() {
+    fn clones_share_budget_and_successes_refill_it() {
         let policy = RetryPolicy::default().budget(2);
         let budget = Budget::new(&policy);
         let retries = || {

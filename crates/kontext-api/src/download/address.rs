@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_block_of_ipv4_ends_where_it_should() {
+    fn classifies_ipv4_block_boundaries() {
         // The last address before the block, its first and last addresses, and the first
         // address after it.
         for (block, kind) in [
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn every_block_of_ipv6_ends_where_it_should() {
+    fn classifies_ipv6_block_boundaries() {
         const PUBLIC: Kind = Kind::Public;
         const LOOPBACK: Kind = Kind::Loopback;
         const MAX: &str = "ffff:ffff:ffff:ffff";

@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_cheap_to_return() {
+    fn error_is_small() {
         assert!(size_of::<DownloadError>() <= 128);
     }
 }

@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_extension_is_that_of_the_content() {
+    fn extension_follows_content() {
         for (path, extension, expected) in [
             ("a", "png", "a.png"),
             ("a.png", "png", "a.png"),
@@ -323,7 +323,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_name_need_not_be_unicode() {
+    fn path_may_be_non_unicode() {
         use std::os::unix::ffi::OsStrExt as _;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"\xff.\xff"));
         let name = with_extension(path, "png");

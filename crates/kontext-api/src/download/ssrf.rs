@@ -295,7 +295,7 @@ mod tests {
 
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[test]
-    fn https_to_the_internet_is_allowed_and_little_else() {
+    fn https_is_allowed_to_public_hosts_and_local_api() {
         for allow_loopback in [false, true] {
             for url in [
                 "https://cdn.aimlapi.com/a.png?sig=1",
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_by_plain_http_serves_images_from_private_addresses_of_its_origin() {
+    fn plain_http_api_origin_may_resolve_to_private_address() {
         let api = Url::parse("http://kontext-mock:4010").unwrap();
         let policy = UrlPolicy::new(false, Some(api), Vec::new());
         let check = |url: &str| policy.check(&Url::parse(url).unwrap());
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn only_allowed_addresses_pass() {
+    fn keeps_only_allowed_resolved_addresses() {
         let of = |allow_loopback, list: &[&str]| {
             let list: Vec<SocketAddr> = list.iter().map(|text| text.parse().unwrap()).collect();
             let policy = UrlPolicy::new(allow_loopback, None, Vec::new());

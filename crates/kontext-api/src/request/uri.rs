@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_and_json_are_normalised_too() {
+    fn normalizes_url_type_and_json_input() {
         let expected: Uri = "https://example.com/%7C".parse().unwrap();
         let url = Url::parse("https://example.com/|").unwrap();
         assert_eq!(Uri::try_from(&url), Ok(expected.clone()));
@@ -383,7 +383,7 @@ mod tests {
 
     #[cfg(feature = "schemars")]
     #[test]
-    fn its_schema_is_that_of_a_uri() {
+    fn schema_has_uri_format() {
         let schema = schemars::schema_for!(Uri);
         assert_eq!(
             schema.get("format").and_then(|format| format.as_str()),
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_image_is_moved_and_printed_short() {
+    fn large_data_uri_is_moved_and_debug_is_short() {
         let text = format!("data:image/png;base64,{}", "A".repeat(1_000_000));
         let place = text.as_ptr();
         let uri = Uri::try_from(text).unwrap();

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_come_first_and_fractions_are_rounded_up() {
+    fn cost_prefers_headers_and_rounds_up() {
         let credits = Some(("x-aimlapi-credits-used", "300000.5"));
         assert_eq!(cost(credits, usage("credits", "7")), Some(300_001));
         let dollars = Some(("x-aimlapi-usd-spent", "1.0"));

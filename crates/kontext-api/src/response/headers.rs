@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_is_named_without_its_secrets() {
+    fn redirect_target_hides_secrets() {
         for (location, target) in [
             (
                 "https://me:secret@example.com/a?key=secret#secret",
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_read_in_seconds_and_as_a_date() {
+    fn retry_after_accepts_seconds_and_dates() {
         const DATE_OF_ANSWER: &str = "Sun, 06 Nov 1994 08:49:30 GMT";
         // The local clock is an hour fast.
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 09:49:30 GMT").unwrap();

@@ -97,7 +97,7 @@ mod tests {
     use super::Number;
 
     #[test]
-    fn whole_numbers_are_read_in_every_spelling() {
+    fn reads_integers_in_every_json_notation() {
         for (text, expected) in [
             ("0", Some(0)),
             ("-0", Some(0)),

@@ -56,7 +56,7 @@ fn base64_decodes_with_prefixes_spaces_and_missing_padding() {
 }
 
 #[test]
-fn a_data_url_may_be_percent_encoded() {
+fn data_uri_may_be_percent_encoded() {
     for url in [
         "data:image/png;base64,aGk%3D",
         "data:image/png;base64,%61Gk",
@@ -105,7 +105,7 @@ fn empty_base64_is_not_an_image() {
 }
 
 #[test]
-fn a_long_image_decodes_with_escapes_across_every_boundary() {
+fn decodes_long_base64_with_escapes_at_boundaries() {
     let bytes: Vec<u8> = (0..10_000u32)
         .flat_map(|number| [0xff, 0xf0 | (number % 16) as u8, 0xff])
         .collect();
@@ -127,7 +127,7 @@ fn a_long_image_decodes_with_escapes_across_every_boundary() {
 }
 
 #[test]
-fn base64_is_read_from_the_body_itself() {
+fn base64_borrows_from_response_body() {
     let answer = read(r#"{"data": [{"b64_json": "aGk="}]}"#);
     let base64 = answer.images()[0].base64().unwrap();
     let body = answer.raw().as_bytes().as_ptr_range();

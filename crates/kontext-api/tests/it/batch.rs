@@ -232,7 +232,7 @@ async fn limited(per_window: u32, headers: &'static str) -> (String, Arc<Mutex<(
 }
 
 #[tokio::test]
-async fn a_rate_limit_pauses_the_batch_and_fails_no_job() {
+async fn rate_limit_pauses_batch_without_failing_jobs() {
     let (base_url, counts) = limited(3, "").await;
     let policy = kontext_api::RetryPolicy::default().base_delay(Duration::from_millis(50));
     let client = plain_http(Client::builder())
@@ -324,7 +324,7 @@ async fn endless_rate_limit_ends_the_job_and_so_does_a_policy_without_retries() 
 }
 
 #[tokio::test]
-async fn a_pause_holds_jobs_back_until_the_batch_is_stopped() {
+async fn paused_batch_reserves_credits_until_stopped() {
     let busy = response("429 X", "connection: close\r\nretry-after: 60\r\n", b"{}");
     let server = Server::start(Answer::Bytes(busy)).await;
     let client = server.builder().retry(kontext_api::RetryPolicy::default());
@@ -433,7 +433,7 @@ async fn spend_limit_counts_requests_in_flight() {
 }
 
 #[tokio::test]
-async fn a_job_that_fits_is_sent_after_one_that_does_not() {
+async fn affordable_job_is_sent_after_unaffordable_one() {
     let server = Server::start(Answer::Bytes(ok())).await;
     let mut four = prompt("four");
     four.num_images = Some(4);
@@ -490,7 +490,7 @@ async fn failing_before_each_keeps_the_job_from_being_sent() {
 }
 
 #[tokio::test]
-async fn requests_are_taken_when_there_is_room() {
+async fn jobs_are_pulled_only_when_capacity_is_free() {
     let mut server = Manual::start().await;
     let taken = Arc::<Mutex<usize>>::default();
     let counter = Arc::clone(&taken);
@@ -513,7 +513,7 @@ async fn requests_are_taken_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_not_valid_costs_nothing() {
+async fn invalid_request_costs_nothing() {
     let server = Server::start(Answer::Bytes(ok())).await;
     let mut invalid = prompt("a");
     invalid.num_images = Some(u64::MAX);

@@ -54,7 +54,7 @@ pub fn unknown(answer: &GeneratedImages) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn both_examples_of_the_page() {
+fn decodes_both_documented_examples() {
     for (body, url_end, seed, prompt_begin) in [
         (ADD_BIRD, "489cf7d5a.jpg", 3_959_063_143, "Add a bird"),
         (
@@ -90,7 +90,7 @@ fn both_examples_of_the_page() {
 }
 
 #[test]
-fn data_with_usage() {
+fn decodes_data_list_with_usage() {
     let answer = read(
         r#"{"data": [{"url": null, "b64_json": "aGk="}, {"url": "https://a/1", "b64_json": null}],
             "meta": {"usage": {"credits_used": 91000.0, "tokens_used": 1e5, "usd_spent": 0.0455000000000000000000001}},
@@ -120,7 +120,7 @@ fn data_with_usage() {
 }
 
 #[test]
-fn the_same_url_in_both_lists_is_one_image() {
+fn same_url_in_both_lists_is_one_image() {
     let answer = read(
         r#"{"images": [{"url": "https://a/1", "width": 10.0, "height": 20}, {"url": "https://a/2"}],
             "data": [{"url": "https:\/\/a\/2", "b64_json": "aGk", "height": 5},
@@ -158,7 +158,7 @@ fn the_same_url_in_both_lists_is_one_image() {
 }
 
 #[test]
-fn the_same_base64_in_both_lists_is_one_image() {
+fn same_base64_in_both_lists_is_one_image() {
     let answer = read(
         r#"{"images": [{"b64_json": "aGk="}], "data": [{"b64_json": "aGk="}, {"b64_json": "aGo="}]}"#,
     );
@@ -173,7 +173,7 @@ fn the_same_base64_in_both_lists_is_one_image() {
 }
 
 #[test]
-fn a_print_of_long_lists_is_short() {
+fn debug_of_long_lists_is_short() {
     let list = |item: &str| format!("[{}]", vec![item; 5_000].join(", "));
     let names: Vec<_> = (0..5_000)
         .map(|index| format!("\"name {index}\": 1"))
@@ -190,7 +190,7 @@ fn a_print_of_long_lists_is_short() {
 }
 
 #[test]
-fn null_is_absent_everywhere() {
+fn null_means_absent_everywhere() {
     let answer = read(
         r#"{"images": null, "data": null, "timings": null, "seed": null, "has_nsfw_concepts": null, "prompt": null,
             "model": null, "meta": null, "new": null}"#,
@@ -254,7 +254,7 @@ fn last_of_duplicate_names_counts() {
 }
 
 #[test]
-fn whole_numbers_in_every_spelling() {
+fn reads_seed_in_every_integer_notation() {
     for (text, seed) in [
         ("1184.0", 1184),
         ("1.184e3", 1184),
@@ -320,7 +320,7 @@ fn images_compare_by_content_and_answers_by_body() {
 }
 
 #[test]
-fn a_print_shows_no_image_data() {
+fn debug_shows_no_image_data() {
     let image = "QUJD".repeat(100_000);
     let mut body = String::new();
     write!(

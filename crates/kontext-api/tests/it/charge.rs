@@ -28,7 +28,7 @@ async fn outcome(answer: Answer) -> Result<kontext_api::GeneratedImages, Error> 
 }
 
 #[tokio::test]
-async fn a_success_gives_back_ids_and_cost() {
+async fn success_exposes_ids_and_cost() {
     let answer = outcome(Answer::Bytes(response("200 OK", HEADERS, ONE_IMAGE)))
         .await
         .unwrap();
@@ -46,7 +46,7 @@ async fn a_success_gives_back_ids_and_cost() {
 }
 
 #[tokio::test]
-async fn another_success_status_is_a_success() {
+async fn accepts_other_2xx_status() {
     let answer = outcome(Answer::Bytes(response("201 Created", "", ONE_IMAGE)))
         .await
         .unwrap();
@@ -54,7 +54,7 @@ async fn another_success_status_is_a_success() {
 }
 
 #[tokio::test]
-async fn an_answer_without_images_is_an_error_with_all_of_it() {
+async fn no_images_error_keeps_whole_answer() {
     for body in [
         "{}",
         "{\"images\": []}",
@@ -76,7 +76,7 @@ async fn an_answer_without_images_is_an_error_with_all_of_it() {
 }
 
 #[tokio::test]
-async fn an_answer_without_images_says_what_the_provider_says() {
+async fn no_images_error_shows_provider_message() {
     let body = b"{\"statusCode\": 403, \"message\": \"You've run\\nout of credits.\"}";
     let error = outcome(Answer::Bytes(response("200 OK", HEADERS, body)))
         .await
@@ -92,7 +92,7 @@ async fn an_answer_without_images_says_what_the_provider_says() {
 }
 
 #[tokio::test]
-async fn an_answer_without_images_says_why() {
+async fn no_images_error_gives_reason() {
     for (body, reason) in [
         (
             r#"{"images": [], "has_nsfw_concepts": [false, true]}"#,
@@ -121,7 +121,7 @@ async fn an_answer_without_images_says_why() {
 }
 
 #[tokio::test]
-async fn the_cost_is_one_number_however_it_is_written() {
+async fn cost_is_read_in_every_notation() {
     let one = |usage: &str| {
         let image = "{\"url\": \"https://e.com/1\"}";
         format!("{{\"images\": [{image}], \"meta\": {{\"usage\": {{{usage}}}}}}}")
@@ -218,7 +218,7 @@ async fn place_of_invalid_json_is_named() {
 }
 
 #[tokio::test]
-async fn a_bad_header_loses_no_image() {
+async fn malformed_header_does_not_lose_images() {
     for header in ["x-note: a\u{1}b\r\n", "x note: a\r\n", "x-note : a\r\n"] {
         let headers = format!("{HEADERS}{header}");
         let answer = outcome(Answer::Bytes(response("200 OK", &headers, ONE_IMAGE)))
@@ -247,7 +247,7 @@ async fn huge_content_length_reserves_no_memory() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_decode_is_kept() {
+async fn decode_error_keeps_body_and_headers() {
     let deep = "[".repeat(900);
     let cases: [(&[u8], &str, &str); 6] = [
         (b"", "", "is empty"),

@@ -77,7 +77,7 @@ fn check(error: &DownloadError) {
 }
 
 #[test]
-fn a_download_can_cross_threads_and_prints_no_secret() {
+fn download_is_send_and_debug_hides_secrets() {
     fn assert_send<T: Send>(_: &T) {}
     fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
     let client = local().build().unwrap();

@@ -55,7 +55,7 @@ async fn iterator_is_not_polled_after_its_end() {
 }
 
 #[tokio::test]
-async fn an_iterator_that_panics_loses_no_answer() {
+async fn panicking_iterator_loses_no_answer() {
     let server = Server::start(Answer::Bytes(ok())).await;
     let jobs = (0..2).map(|index| match index {
         0 => request(),
@@ -73,7 +73,7 @@ async fn an_iterator_that_panics_loses_no_answer() {
 }
 
 #[tokio::test]
-async fn an_endless_row_of_refused_jobs_does_not_hide_an_answer() {
+async fn endless_rejected_jobs_do_not_starve_answers() {
     let server = Server::start(Answer::Bytes(ok())).await;
     let mut batch = server
         .client()
@@ -131,7 +131,7 @@ async fn dropped_batch_warns_of_paid_answers() {
 }
 
 #[test]
-fn outside_of_a_runtime_nothing_is_written_down_as_started() {
+fn without_runtime_no_job_is_started() {
     let started = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&started);
     let mut batch = local()
@@ -177,7 +177,7 @@ impl tracing::Subscriber for Panics {
 }
 
 #[test]
-fn a_subscriber_that_panics_loses_no_answer() {
+fn panicking_subscriber_loses_no_answer() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -194,7 +194,7 @@ fn a_subscriber_that_panics_loses_no_answer() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_names_its_cost_is_not_sent_again() {
+async fn refusal_with_cost_is_not_retried() {
     for status in ["503 X", "429 X"] {
         let headers = "connection: close\r\nx-aimlapi-credits-used: 91000\r\n";
         let server = Server::start(Answer::Bytes(response(status, headers, b"{}"))).await;
@@ -209,7 +209,7 @@ async fn a_refusal_that_names_its_cost_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_redirect_that_follows_on_what_was_done_may_have_been_charged() {
+async fn redirect_to_result_may_have_been_charged() {
     for (status, is_charged) in [
         ("301 X", true),
         ("302 X", true),
@@ -225,7 +225,7 @@ async fn a_redirect_that_follows_on_what_was_done_may_have_been_charged() {
 }
 
 #[tokio::test]
-async fn the_cost_that_an_answer_names_counts() {
+async fn reported_cost_counts_as_spent() {
     let one = |rest: &str| format!("{{\"images\": [{{\"url\": \"https://e.com/1\"}}]{rest}}}");
     for (status, headers, body, spent) in [
         ("200 OK", "x-aimlapi-usd-spent: 1.0\r\n", one(""), 2_000_000),
@@ -258,7 +258,7 @@ async fn the_cost_that_an_answer_names_counts() {
 }
 
 #[tokio::test]
-async fn the_spend_limit_counts_retries_that_may_be_charged() {
+async fn spend_limit_counts_retries_that_may_be_charged() {
     let server = Server::start(Answer::Bytes(response("502 X", "", b""))).await;
     let policy = quick().retry_502(true);
     let limited = |credits| {
@@ -309,7 +309,7 @@ fn png(length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_url_beside_base64_that_holds_no_image_is_used() {
+async fn url_is_used_when_base64_holds_no_image() {
     let server = Server::start(Answer::Bytes(response("200 OK", "", &png(600)))).await;
     let url = format!("http://{}/a.png", server.address);
     let folder = tempfile::tempdir().unwrap();
@@ -325,7 +325,7 @@ async fn a_url_beside_base64_that_holds_no_image_is_used() {
 }
 
 #[tokio::test]
-async fn a_path_that_names_a_folder_is_refused() {
+async fn path_naming_a_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
@@ -344,7 +344,7 @@ async fn a_path_that_names_a_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn a_url_with_the_key_in_it_is_not_fetched_however_it_is_written() {
+async fn url_containing_key_is_not_fetched() {
     let server = Server::start(Answer::Bytes(response("200 OK", "", &png(600)))).await;
     let once: String = KEY.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let twice: String = KEY.bytes().map(|byte| format!("%25{byte:02X}")).collect();

@@ -99,7 +99,7 @@ impl AsyncRead for Counted<'_> {
 }
 
 #[tokio::test]
-async fn files_bytes_and_streams_come_back_as_they_were() {
+async fn files_bytes_and_streams_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cat.txt");
     let third = PIECE / 3;
@@ -131,7 +131,7 @@ async fn files_bytes_and_streams_come_back_as_they_were() {
 }
 
 #[test]
-fn the_type_is_that_of_the_content() {
+fn media_type_follows_content() {
     for (bytes, media_type) in [
         (&b"\xff\xd8\xff\xe0"[..], "image/jpeg"),
         (b"RIFF\x24\0\0\0WEBPVP8 ", "image/webp"),
@@ -144,7 +144,7 @@ fn the_type_is_that_of_the_content() {
 }
 
 #[test]
-fn other_formats_are_taken_only_if_they_are_named() {
+fn other_formats_require_also_accept() {
     let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     for (bytes, media_type) in [
         (&heic[..], "image/heif"),
@@ -269,7 +269,7 @@ async fn oversized_input_is_refused_with_size_and_limit() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_not_read() {
+async fn oversized_file_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cat.png");
     let file = std::fs::File::create(&path).unwrap();
@@ -399,7 +399,7 @@ async fn stated_file_size_is_not_trusted() {
 }
 
 #[test]
-fn reading_can_move_between_threads() {
+fn reading_futures_are_send() {
     fn check<T: Send>(_: T) {}
     check(InputImage::from_file("cat.png"));
     check(InputImage::from_reader(tokio::io::empty()));

@@ -107,7 +107,7 @@ async fn answered_job_is_returned_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_failed_job_is_sent_again_only_if_it_was_not_charged() {
+async fn failed_job_is_resent_only_if_not_charged() {
     let server = Server::start_script(vec![
         Answer::Bytes(response("400 X", "", b"{}")),
         Answer::Close,
@@ -164,7 +164,7 @@ async fn a_failed_job_is_sent_again_only_if_it_was_not_charged() {
 }
 
 #[tokio::test]
-async fn a_tag_with_another_request_is_an_error() {
+async fn reused_tag_with_other_request_is_error() {
     let server = Server::start_script(vec![
         Answer::Bytes(response("200 OK", "", ONE_IMAGE)),
         Answer::Close,
@@ -192,7 +192,7 @@ async fn a_tag_with_another_request_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_job_needs_a_tag_of_its_own() {
+async fn tags_are_required_and_unique() {
     let server = Server::start(Answer::Stall(Vec::new())).await;
     let (_folder, path) = journal();
     let client = server.client();
@@ -208,7 +208,7 @@ async fn a_job_needs_a_tag_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_journal_in_use_is_refused() {
+async fn journal_in_use_is_refused() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let (_folder, path) = journal();
     let client = server.client();
@@ -227,7 +227,7 @@ async fn a_journal_in_use_is_refused() {
 }
 
 #[tokio::test]
-async fn a_dropped_batch_leaves_jobs_of_unknown_outcome() {
+async fn dropped_batch_leaves_outcome_unknown() {
     let server = Server::start_script(vec![
         Answer::Stall(Vec::new()),
         Answer::Bytes(response("200 OK", "", ONE_IMAGE)),
@@ -267,7 +267,7 @@ async fn stopped_batch_finishes_and_next_run_sends_the_rest() {
 
 /// The process may be killed after any byte that it writes.
 #[tokio::test]
-async fn a_journal_cut_off_anywhere_pays_for_no_started_job_again() {
+async fn truncated_journal_never_resends_started_job() {
     let server = Server::start_script(vec![
         Answer::Bytes(response("200 OK", "", ONE_IMAGE)),
         Answer::Bytes(response("400 X", "", b"{}")),
@@ -309,7 +309,7 @@ async fn a_journal_cut_off_anywhere_pays_for_no_started_job_again() {
 }
 
 #[tokio::test]
-async fn a_damaged_line_is_named() {
+async fn damaged_line_is_reported() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let (_folder, path) = journal();
     let client = server.client();
@@ -339,7 +339,7 @@ async fn a_damaged_line_is_named() {
 }
 
 #[tokio::test]
-async fn a_refused_request_and_the_spend_limit_leave_nothing_unknown() {
+async fn unsent_jobs_are_not_recorded_as_unknown() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let (_folder, path) = journal();
     let mut invalid = request();

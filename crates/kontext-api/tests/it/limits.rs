@@ -17,7 +17,7 @@ fn shown<T>(outcome: Result<T, InvalidRequestError>) -> Vec<String> {
 }
 
 #[test]
-fn both_sides_of_every_limit() {
+fn enforces_both_sides_of_every_limit() {
     let valid = || {
         ImageToImageRequest::builder()
             .model(ImageToImageModel::FluxKontextProImageToImage)
@@ -125,7 +125,7 @@ fn all_violations_and_missing_fields_are_reported_at_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_changed_since_is_checked_again_and_not_sent() {
+async fn modified_request_is_rechecked_before_sending() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let mut request = request();
     request.num_images = Some(7);
@@ -147,7 +147,7 @@ async fn a_request_that_changed_since_is_checked_again_and_not_sent() {
 }
 
 #[test]
-fn model_chooses_what_a_request_takes() {
+fn model_selects_request_type_and_its_fields() {
     let drawn = |text: &str| -> GenerateImageRequest {
         let request = format!(r#"{{"prompt":"p","model":"flux/kontext-max/text-to-image"{text}}}"#);
         serde_json::from_str(&request).unwrap()
@@ -191,7 +191,7 @@ fn model_chooses_what_a_request_takes() {
 }
 
 #[test]
-fn unknown_values_are_sent_as_they_are_and_extra_fields_by_name() {
+fn unknown_values_and_extra_fields_are_sent() {
     assert!("5:4".parse::<AspectRatio>().is_err());
     assert_eq!(AspectRatio::unknown("1:1"), AspectRatio::Square);
     let builder = || {

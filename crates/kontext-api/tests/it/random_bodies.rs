@@ -194,7 +194,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
 
     #[test]
-    fn no_value_is_lost(body in body(), pretty: bool) {
+    fn random_body_loses_no_value(body in body(), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&body) } else { serde_json::to_string(&body) }.unwrap();
         // Compare with a value parsed from the same text: a float may not survive the
         // round trip.
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn no_body_panics(body: Vec<u8>, value in any_value()) {
+    fn random_body_never_panics(body: Vec<u8>, value in any_value()) {
         let _ = GeneratedImages::from_json(body);
         let _ = GeneratedImages::from_json(value.to_string());
     }

@@ -33,7 +33,7 @@ fn name(error: &Error) -> String {
 }
 
 #[tokio::test]
-async fn each_status_has_its_error() {
+async fn each_status_maps_to_its_error() {
     let credits = "You've run out of credits. Please top up your balance or update your payment method to continue: https://aimlapi.com/app/billing/";
     let quota = "Free-tier limit: You've reached your free limit for the hour. Upgrade.";
     let maintenance = "The model is under maintenance, please contact us at help@aimlapi.com.";
@@ -87,7 +87,7 @@ async fn each_status_has_its_error() {
 }
 
 #[tokio::test]
-async fn a_status_code_may_be_a_string() {
+async fn status_code_may_be_a_string() {
     let error = error_of(
         "429 Too Many Requests",
         "retry-after: 7\r\n",
@@ -180,7 +180,7 @@ const NO_PROOF: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn a_503_that_the_provider_did_not_write_is_an_unknown_outcome() {
+async fn foreign_503_is_outcome_unknown() {
     for body in NO_PROOF {
         let body = body.replace("STATUS", "503");
         let error = error_of("503 X", "x-inference-id: inf-7\r\n", body.as_bytes()).await;
@@ -214,7 +214,7 @@ async fn a_503_that_the_provider_did_not_write_is_an_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn a_500_that_the_provider_did_not_write_may_have_been_charged() {
+async fn foreign_500_may_have_been_charged() {
     for body in NO_PROOF {
         let body = body.replace("STATUS", "500");
         let error = error_of("500 X", "", body.as_bytes()).await;
@@ -319,7 +319,7 @@ async fn cloudflare_challenge_is_named() {
 }
 
 #[tokio::test]
-async fn a_403_is_out_of_credits_only_if_it_says_so() {
+async fn forbidden_is_out_of_credits_only_if_message_says_so() {
     for message in [
         "You've run out of credits. Please top up your balance.",
         "Insufficient balance",
@@ -373,7 +373,7 @@ async fn partial_error_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_request_id_may_be_a_number_and_an_empty_one_hides_nothing() {
+async fn request_id_may_be_number_and_must_not_be_empty() {
     let headers = "x-inference-id: inf-7\r\n";
     for (body, id) in [
         ("{\"requestId\": 0770e1}", "inf-7"),
@@ -387,7 +387,7 @@ async fn a_request_id_may_be_a_number_and_an_empty_one_hides_nothing() {
 }
 
 #[tokio::test]
-async fn a_long_error_is_cut_and_says_so() {
+async fn long_error_body_is_cut_and_marked() {
     let body = vec![b'x'; 64 * 1024];
     let error = error_of("500 Internal Server Error", "", &body).await;
     assert_eq!(
@@ -414,7 +414,7 @@ async fn truncated_error_keeps_its_status() {
 }
 
 #[tokio::test]
-async fn a_hostile_message_forges_no_log_line_and_returns_no_key() {
+async fn hostile_message_cannot_forge_log_line_or_leak_key() {
     let message = format!("line one\nline two \u{1b}[31m {KEY} {}", "x".repeat(5_000));
     let headers = format!("set-cookie: session={KEY}\r\nx-echo: Bearer {KEY}\r\n");
     let error = error_of(
@@ -440,7 +440,7 @@ async fn a_hostile_message_forges_no_log_line_and_returns_no_key() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_named_and_not_followed() {
+async fn redirect_is_reported_and_not_followed() {
     let target = Server::answering("200 OK", "", ONE_IMAGE).await;
     for status in ["301 X", "302 X", "303 X", "307 X", "308 X"] {
         let headers = format!(

@@ -19,7 +19,7 @@ async fn sent(request: ImageToImageRequest) -> (String, String) {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_that_was_not_set() {
+async fn unset_fields_are_not_sent() {
     let (head, body) = sent(request()).await;
     let expected = r#"{"image_url":"https://example.com/cat.png","model":"flux/kontext-pro/image-to-image","prompt":"Add a bird."}"#;
     assert_eq!(body, expected);
@@ -46,7 +46,7 @@ async fn nothing_is_sent_that_was_not_set() {
 }
 
 #[tokio::test]
-async fn everything_that_was_set_is_sent() {
+async fn all_set_fields_are_sent() {
     let request = ImageToImageRequest::builder()
         .model(ImageToImageModel::FluxKontextProImageToImage)
         .prompt(String::from("Zwei Vögel"))
@@ -79,7 +79,7 @@ async fn everything_that_was_set_is_sent() {
 }
 
 #[test]
-fn image_urls_come_from_plain_values() {
+fn image_url_converts_from_common_types() {
     let text = "https://example.com/1";
     let owned = text.to_owned();
     let url = Url::parse(text).unwrap();

@@ -81,7 +81,7 @@ async fn attempts_are_limited() {
 }
 
 #[tokio::test]
-async fn an_error_is_not_waited_for_to_its_last_byte() {
+async fn retry_does_not_wait_for_full_error_body() {
     let slow = b"HTTP/1.1 429 X\r\ncontent-length: 99\r\n\r\n{\"message\": \"slow down\"";
     let server = Server::start_script(vec![Answer::Stall(slow.to_vec()), images()]).await;
     let client = server
@@ -294,7 +294,7 @@ async fn two_calls_have_two_ids() {
 }
 
 #[tokio::test]
-async fn clones_share_the_budget() {
+async fn clones_share_retry_budget() {
     let server = Server::start(answer("429 X", "")).await;
     let policy = quick().budget(3);
     let client = server.builder().retry(policy).build().unwrap();
@@ -329,7 +329,7 @@ async fn total_timeout_limits_all_attempts() {
 }
 
 #[tokio::test]
-async fn a_hook_sees_every_attempt_and_may_panic() {
+async fn hook_sees_every_attempt_and_may_panic() {
     let seen = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&seen);
     let server = Server::start_script(vec![answer("429 X", ""), images()]).await;

@@ -94,7 +94,7 @@ fn dropped_and_running_runtimes_are_not_waited_for() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_before_a_server_closes_it() {
+async fn idle_connection_is_closed_by_client() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let client = client(&format!("http://{}", listener.local_addr().unwrap()));
     let serve = async {

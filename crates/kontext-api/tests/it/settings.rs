@@ -21,7 +21,7 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 }
 
 #[tokio::test]
-async fn headers_of_the_client_and_of_a_call_are_sent_beside_our_own() {
+async fn custom_headers_cannot_replace_own_headers() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let own = [
         ("authorization", "Bearer other"),
@@ -66,7 +66,7 @@ async fn headers_of_the_client_and_of_a_call_are_sent_beside_our_own() {
 }
 
 #[tokio::test]
-async fn a_timeout_of_one_call_replaces_those_of_the_client() {
+async fn call_timeout_overrides_client_timeouts() {
     let server = Server::start(Answer::Stall(Vec::new())).await;
     let limit = Duration::from_millis(200);
     let options = || CallOptions::default().timeout(limit);
@@ -119,7 +119,7 @@ fn named(server: &Server) -> ClientBuilder {
 }
 
 #[tokio::test]
-async fn plain_http_needs_the_name_of_the_host_and_uses_no_proxy() {
+async fn plain_http_requires_listed_host_and_skips_proxy() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\0IEND";
     let server = Server::start_script(vec![
         Answer::Bytes(response("200 OK", "connection: close\r\n", ONE_IMAGE)),
@@ -164,7 +164,7 @@ async fn plain_http_needs_the_name_of_the_host_and_uses_no_proxy() {
 }
 
 #[tokio::test]
-async fn plain_http_to_a_name_without_a_private_address_is_not_sent() {
+async fn plain_http_without_private_address_is_not_sent() {
     // The system resolves it to a public address, or not at all.
     let client = plain_http(Client::builder())
         .api_key(KEY)

@@ -16,7 +16,7 @@ fn spent_and_reserved(client: &Client) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn a_call_over_the_limit_is_not_sent() {
+async fn call_over_spend_limit_is_not_sent() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let client = limited(&server);
     for _ in 0..2 {
@@ -68,7 +68,7 @@ async fn concurrent_calls_cannot_exceed_the_limit() {
 }
 
 #[tokio::test]
-async fn calls_that_were_not_charged_cost_nothing() {
+async fn uncharged_calls_cost_nothing() {
     let busy = response("429 X", "retry-after: 60\r\n", b"{}");
     let server = Server::start(Answer::Bytes(busy)).await;
     let (ended, mut end) = tokio::sync::mpsc::unbounded_channel();
@@ -94,7 +94,7 @@ async fn calls_that_were_not_charged_cost_nothing() {
 }
 
 #[tokio::test]
-async fn a_failed_call_that_may_have_been_charged_costs_its_estimate() {
+async fn possibly_charged_call_costs_its_estimate() {
     let server = Server::start(Answer::Close).await;
     let client = limited(&server);
     client.generate(request()).await.unwrap_err();
@@ -102,7 +102,7 @@ async fn a_failed_call_that_may_have_been_charged_costs_its_estimate() {
 }
 
 #[tokio::test]
-async fn a_dropped_batch_counts_with_its_estimates() {
+async fn dropped_batch_is_charged_its_estimates() {
     let server = Server::start(Answer::Stall(Vec::new())).await;
     let client = limited(&server);
     let mut batch = client.batch([request(), request()]).start();

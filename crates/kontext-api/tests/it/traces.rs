@@ -77,7 +77,7 @@ fn named(id: &str) -> CallOptions {
 }
 
 #[tokio::test]
-async fn a_call_and_its_attempts_are_spans() {
+async fn call_and_attempts_emit_spans_without_secrets() {
     let lines = Lines::keep();
     // A server that echoes the key in its headers and bodies.
     let headers = format!(

@@ -24,7 +24,7 @@ async fn error_of(client: &Client) -> Error {
 }
 
 #[tokio::test]
-async fn a_refused_connection_was_not_sent() {
+async fn refused_connection_is_not_sent() {
     // Bound to reserve the port, but not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -59,7 +59,7 @@ impl reqwest::dns::Resolve for NoAnswer {
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[tokio::test]
-async fn a_connection_that_takes_too_long_was_not_sent() {
+async fn connect_timeout_is_not_sent() {
     let client = Client::builder()
         .api_key(KEY)
         .connect_timeout(Duration::from_millis(20))
@@ -99,7 +99,7 @@ impl reqwest::dns::Resolve for NoName {
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_tried_again() {
+async fn unresolvable_name_is_retried() {
     let resolver = NoName::default();
     let asked = resolver.clone();
     let client = Client::builder()
@@ -166,7 +166,7 @@ async fn unknown(answer: Answer) -> (Error, usize) {
 }
 
 #[tokio::test]
-async fn after_sending_the_outcome_is_unknown_and_nothing_is_sent_again() {
+async fn failure_after_sending_is_unknown_and_not_retried() {
     for answer in [
         Answer::Stall(Vec::new()),
         Answer::Stall(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()),
@@ -239,7 +239,7 @@ async fn settings_cannot_override_the_rules() {
 }
 
 #[tokio::test]
-async fn localhost_is_this_machine_whatever_a_resolver_says() {
+async fn localhost_ignores_custom_resolver() {
     let server = Server::answering("200 OK", "", ONE_IMAGE).await;
     let elsewhere = "192.0.2.1:0".parse().unwrap();
     let client = Client::builder()
@@ -282,7 +282,7 @@ fn build_error_says_why() {
 }
 
 #[test]
-fn nothing_prints_the_key_and_everything_can_cross_threads() {
+fn debug_hides_key_and_types_are_send() {
     fn assert_send_and_sync<T: Send + Sync>(_: &T) {}
     fn assert_send<T: Send>(_: &T) {}
 

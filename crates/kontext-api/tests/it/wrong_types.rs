@@ -88,7 +88,7 @@ fn wrong_types_neither_hide_images_nor_get_lost() {
 }
 
 #[test]
-fn text_that_is_a_number_is_a_cost() {
+fn numeric_string_is_read_as_cost() {
     let usage = |value: &str| {
         let body = format!("{{\"meta\": {{\"usage\": {{\"credits_used\": {value}}}}}}}");
         let answer = GeneratedImages::from_json(body).unwrap();
@@ -118,7 +118,7 @@ fn text_that_is_a_number_is_a_cost() {
 }
 
 #[test]
-fn images_are_read_in_every_place_that_can_hold_one() {
+fn finds_images_in_every_known_place() {
     for (body, images) in [
         (r#"{"images": ["https://e.com/1", "https://e.com/2"]}"#, 2),
         (r#"{"data": ["https:\/\/e.com\/1"]}"#, 1),
@@ -165,7 +165,7 @@ fn images_are_read_in_every_place_that_can_hold_one() {
 }
 
 #[test]
-fn images_that_cannot_be_read_are_an_error_that_names_the_first() {
+fn unreadable_images_error_names_the_first() {
     for (body, pointer, message) in [
         ("7", "", "at its top level: expected an object, found 7"),
         ("[7]", "", "at its top level: expected an object, found [7]"),

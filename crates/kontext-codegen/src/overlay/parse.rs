@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_text() {
+    fn wildcard_matches_any_text() {
         for (pattern, file, expected) in [
             ("a.json", "x/a.json", true),
             ("a.json", "x/b.json", false),
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_with_a_file_is_said_at_once() {
+    fn parse_reports_all_problems_at_once() {
         let text = r#"{
             "overlay": "2.0.0", "info": {"title": ""}, "x-evidense": ["typo"],
             "actions": [

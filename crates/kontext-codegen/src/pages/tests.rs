@@ -98,7 +98,7 @@ fn problem(change: impl FnOnce(&mut Value)) -> String {
 }
 
 #[test]
-fn body_is_a_union_told_apart_by_model() {
+fn request_body_is_union_discriminated_by_model() {
     let outputs = made(&three()).unwrap();
     let body = outputs.effective.pointer(SCHEMA).unwrap();
     assert_eq!(
@@ -130,7 +130,7 @@ fn body_is_a_union_told_apart_by_model() {
 }
 
 #[test]
-fn effective_document_gives_the_same_types() {
+fn effective_document_generates_same_types() {
     let outputs = made(&three()).unwrap();
     let again = made(&[("effective", outputs.effective.clone())]).unwrap();
     let body = |text: &str| text.split_once("pub mod types").unwrap().1.to_owned();
@@ -139,7 +139,7 @@ fn effective_document_gives_the_same_types() {
 }
 
 #[test]
-fn fifth_page_adds_a_struct_and_a_variant_and_renames_nothing() {
+fn new_page_adds_struct_and_variant_without_renames() {
     let flux = page(
         "flux",
         "maker/flux-2",
@@ -203,7 +203,7 @@ fn fifth_page_adds_a_struct_and_a_variant_and_renames_nothing() {
 }
 
 #[test]
-fn page_that_folds_in_adds_its_model_alone() {
+fn folded_page_adds_only_its_model() {
     let mut four = three();
     four.push(("edit-three", edit_page("three", "maker/three/edit")));
     assert_eq!(
@@ -213,7 +213,7 @@ fn page_that_folds_in_adds_its_model_alone() {
 }
 
 #[test]
-fn limits_are_those_of_the_page_that_the_model_chooses() {
+fn limits_depend_on_model() {
     let mut pages = three();
     let schema = pages[1].1.pointer_mut(SCHEMA).unwrap();
     schema["properties"]["num_images"]["maximum"] = json!(2);
@@ -237,7 +237,7 @@ fn limits_are_those_of_the_page_that_the_model_chooses() {
 }
 
 #[test]
-fn property_of_other_pages_is_refused_by_the_contract() {
+fn contract_rejects_properties_of_other_pages() {
     let contract = made(&three()).unwrap().contract;
     let operation = &contract["operations"][0];
     let mut schema = operation["request"]["content"]["application/json"].clone();
@@ -262,7 +262,7 @@ fn property_of_other_pages_is_refused_by_the_contract() {
 }
 
 #[test]
-fn what_must_be_the_same_is_named_with_both_places() {
+fn conflicting_pages_are_reported_with_both_places() {
     let post = "/paths/~1images/post";
     let cases = r##"
 responses/200/content/application~1json/schema/properties/url/type "integer"
@@ -294,7 +294,7 @@ requestBody/required false
 }
 
 #[test]
-fn types_that_fold_must_be_equal() {
+fn folded_types_must_be_equal() {
     let properties = format!("{SCHEMA}/properties");
     let cases = r##"
 num_images {"type": "number"}
@@ -330,7 +330,7 @@ image_url {"type": "string"}
 }
 
 #[test]
-fn pages_that_nothing_tells_apart_are_refused() {
+fn pages_without_distinct_models_are_rejected() {
     let model = format!("{SCHEMA}/properties/model");
     let cases = r##"
 {"type": "string"}
@@ -367,7 +367,7 @@ fn pages_that_nothing_tells_apart_are_refused() {
 }
 
 #[test]
-fn components_of_one_name_must_be_equal_unless_a_page_alone_has_them() {
+fn shared_components_must_be_equal() {
     let with = |document: &mut Value, kind: &str| {
         document["components"] = json!({"schemas": {"Size": {"type": "string", "enum": [kind]}}});
         let properties = document

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_of_whole_numbers_are_whole_and_inclusive() {
+    fn integer_bounds_are_integral_and_inclusive() {
         for (schema, expected) in [
             (
                 json!({"minimum": 1, "maximum": 4}),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_of_numbers_say_whether_they_are_allowed_themselves() {
+    fn number_bounds_distinguish_exclusive_and_inclusive() {
         let schema = json!({"minimum": 0, "exclusiveMinimum": true, "maximum": 1.5});
         assert_eq!(
             bounds(schema.as_object().unwrap())

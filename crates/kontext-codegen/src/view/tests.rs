@@ -50,7 +50,7 @@ fn received(schema: Value) -> Value {
 }
 
 #[test]
-fn successes_are_bytes_and_errors_are_gone() {
+fn success_becomes_bytes_and_errors_are_dropped() {
     let view = of(object(json!({})), object(json!({})), json!({}));
     assert_eq!(
         view.document["paths"]["/x"]["post"],
@@ -75,7 +75,7 @@ fn successes_are_bytes_and_errors_are_gone() {
 }
 
 #[test]
-fn defaults_limits_titles_and_extensions_go() {
+fn drops_defaults_limits_titles_and_extensions() {
     assert_eq!(
         sent(json!({
             "type": "string", "default": "a", "minLength": 1, "maxLength": 2, "pattern": "a",
@@ -99,7 +99,7 @@ fn defaults_limits_titles_and_extensions_go() {
 }
 
 #[test]
-fn whole_numbers_are_wide() {
+fn integers_are_64_bit() {
     for (schema, format) in [
         (
             json!({"type": "integer", "minimum": 1, "maximum": 4}),
@@ -116,7 +116,7 @@ fn whole_numbers_are_wide() {
 }
 
 #[test]
-fn objects_keep_what_they_have_no_property_for() {
+fn objects_keep_unknown_properties() {
     let shared = json!({"Shared": object(json!({"a": {}})), "Unused": {}});
     let both = || object(json!({"s": {"$ref": "#/components/schemas/Shared"}}));
     let view = of(both(), both(), shared);
@@ -138,7 +138,7 @@ fn objects_keep_what_they_have_no_property_for() {
 }
 
 #[test]
-fn what_a_response_may_leave_out_may_be_null() {
+fn optional_response_fields_are_nullable() {
     let mut response = object(json!({
         "a": {"type": "string"}, "b": {"type": "string"}, "c": {"$ref": "#/components/schemas/C"}
     }));
@@ -162,7 +162,7 @@ fn what_a_response_may_leave_out_may_be_null() {
 }
 
 #[test]
-fn enums_are_ours_in_requests_and_open_in_responses() {
+fn enums_are_typed_in_requests_and_open_in_responses() {
     let values = json!({"type": "string", "enum": ["a", "b"], "default": "a", "x-enum-names": {"b": "Best"}});
     let view = of(
         object(json!({"look": values})),
@@ -186,7 +186,7 @@ fn enums_are_ours_in_requests_and_open_in_responses() {
 }
 
 #[test]
-fn what_stands_inline_is_named_after_its_place() {
+fn inline_schemas_are_named_after_their_place() {
     let request = object(json!({
         "a": object(json!({"b": {"type": "array", "items": object(json!({"c": {}}))}})),
         "u": {"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["x"]}]}
@@ -207,7 +207,7 @@ fn what_stands_inline_is_named_after_its_place() {
 }
 
 #[test]
-fn one_name_is_one_type() {
+fn duplicate_type_names_are_rejected() {
     let values = |value: &str| json!({"type": "string", "enum": [value]});
     let error = |request: Value, components: Value| {
         let document = document(request, object(json!({})), components);
@@ -228,7 +228,7 @@ fn one_name_is_one_type() {
 }
 
 #[test]
-fn no_property_has_the_name_of_the_field_that_keeps_the_rest() {
+fn extra_is_rejected_as_property_name() {
     let request = object(json!({"Extra": {}}));
     let response = object(json!({"extra": {}}));
     let document = document(request, response, json!({}));

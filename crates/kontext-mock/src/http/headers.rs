@@ -178,7 +178,7 @@ mod tests {
     use super::header_list;
 
     #[test]
-    fn quoted_separators_separate_nothing() {
+    fn ignores_separators_in_quoted_strings() {
         for (value, expected) in [
             ("", vec![""]),
             ("a;b,c", vec!["a", "b", "c"]),

@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connection_lingers_for_two_seconds() {
+    async fn lingering_ends_after_two_seconds() {
         let (service, _stop, _server, _client) = refused().await;
         let start = Instant::now();
         all_closed(&service).await;
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connection_ends_with_its_client() {
+    async fn lingering_ends_when_client_disconnects() {
         let (service, _stop, _server, client) = refused().await;
         drop(client);
         let start = Instant::now();
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stop_of_server_ends_lingering() {
+    async fn lingering_ends_when_server_stops() {
         let (_service, stop, server, _client) = refused().await;
         let start = Instant::now();
         stop.send(Order::Drain(Duration::from_secs(60))).unwrap();
@@ -491,7 +491,7 @@ mod tests {
 
     /// However fast it sends, a client cannot hold a connection forever.
     #[tokio::test(start_paused = true)]
-    async fn connection_lingers_for_64_mebibytes() {
+    async fn lingering_ends_after_64_mebibytes() {
         let (service, _stop, _server, mut client) = refused().await;
         let mut sent = 0;
         while let Ok(length) = client.write(&[0; 65536]).await {

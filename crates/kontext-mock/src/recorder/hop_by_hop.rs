@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_of_the_connection_stay_behind() {
+    fn hop_by_hop_headers_are_removed() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Hop"),

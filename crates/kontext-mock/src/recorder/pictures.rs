@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_answer_names_is_found_once() {
+    fn links_each_image_url_once() {
         let live = br#"{"images":[{"url":"https://a.example/1?sig=s"},{"url":null},{}],
             "data":[{"url":"https://a.example/1?sig=s"},{"url":"data:image/png;base64,AA"}]}"#;
         let kept = String::from_utf8(live.to_vec()).unwrap();
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_cannot_have_us_ask_this_machine() {
+    fn loopback_and_plain_http_images_are_not_fetched() {
         let may = |url: &str, loopback| may_be_asked(&Url::parse(url).unwrap(), loopback);
         assert!(may("https://cdn.example/1", false));
         assert!(may("http://127.0.0.1:1/1", true));

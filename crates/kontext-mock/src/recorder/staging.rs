@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_is_put_and_replaced_whole() {
+    fn recording_is_stored_and_replaced_atomically() {
         let root = TempDir::new().unwrap();
         let (staging, lock) = open(root.path());
         put(&staging, &lock, "one");
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn moving_aside_replaces_as_well() {
+    fn move_aside_replaces_or_rolls_back() {
         let root = TempDir::new().unwrap();
         let (staging, lock) = open(root.path());
         put(&staging, &lock, "one");
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_of_a_dead_recorder_goes_and_what_it_had_moved_comes_back() {
+    fn open_recovers_stale_staging_dir() {
         let root = TempDir::new().unwrap();
         let dead = root.path().join(".tmp-dead");
         fs::create_dir_all(dead.join("old/op/case")).unwrap();
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_of_a_living_recorder_stays() {
+    fn open_keeps_staging_dir_of_live_recorder() {
         let root = TempDir::new().unwrap();
         let (living, lock) = open(root.path());
         drop(lock);

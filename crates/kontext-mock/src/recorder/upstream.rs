@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_taken_with_a_base_path_and_nothing_else() {
+    fn upstream_must_be_origin_with_optional_base_path() {
         for (text, expected) in [
             ("https://a.example", ("https://a.example", "", false)),
             ("https://a.example/", ("https://a.example", "", false)),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorder_knows_itself() {
+    fn upstream_detects_its_own_address() {
         let upstream = Upstream::new("http://localhost:4010").unwrap();
         assert!(upstream.is_at("127.0.0.1:4010".parse().unwrap()));
         assert!(upstream.is_at("[::1]:4010".parse().unwrap()));

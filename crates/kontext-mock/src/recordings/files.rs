@@ -194,7 +194,7 @@ mod tests {
     use super::is_file;
 
     #[test]
-    fn names_of_kept_files() {
+    fn accepts_only_numbered_file_names() {
         for name in ["file-1.jpg", "file-12.png", "file-3.bin"] {
             assert!(is_file(name), "{name}");
         }

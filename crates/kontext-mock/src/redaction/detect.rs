@@ -394,7 +394,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_parameter_is_found_behind_every_separator_and_nowhere_else() {
+    fn detects_secret_parameter_after_every_separator() {
         let found = |text: &str| {
             PARAMETER
                 .captures(text)
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_resolved_once() {
+    fn unescapes_once() {
         for (text, decoded) in [
             (r"a\u0062\/\n", Some("ab/\n")),
             (r"\ud83d\ude00\ud800x", Some("😀\u{fffd}x")),

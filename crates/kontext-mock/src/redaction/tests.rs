@@ -45,7 +45,7 @@ fn json_escaped(text: &str) -> String {
 }
 
 #[test]
-fn each_sort_of_secret_is_taken_out_and_named() {
+fn redacts_and_names_each_kind_of_secret() {
     let redaction = Redaction::default().with_pattern("card [0-9]{4}").unwrap();
     for (text, left, what) in [
         (
@@ -94,7 +94,7 @@ fn each_sort_of_secret_is_taken_out_and_named() {
 }
 
 #[test]
-fn a_url_stays_a_url() {
+fn redacted_url_is_still_a_url() {
     let url = format!("https://a.example/{TOKEN}/b.png?token=abc&key=def#x");
     let redaction = Redaction::default();
     let (redacted, what) = redaction.url(&url, &secrets());
@@ -105,7 +105,7 @@ fn a_url_stays_a_url() {
 }
 
 #[test]
-fn what_is_no_secret_stays_byte_for_byte() {
+fn text_without_secrets_is_unchanged() {
     let redaction = Redaction::default();
     for text in [
         "{ \"a\" : [ 1.0 , 1e400 , \"\\u00e9\\/ x\" , null ] }\n",
@@ -122,7 +122,7 @@ fn what_is_no_secret_stays_byte_for_byte() {
 }
 
 #[test]
-fn only_the_strings_with_secrets_change() {
+fn changes_only_strings_with_secrets() {
     let body = format!("{{ \"a\" :\t\"\\u00e9\" , \"b\":[ \"{TOKEN}\" , 1.50 ] }}\n");
     let redaction = Redaction::default();
     let (redacted, _) = redaction.json(&body, &secrets());
@@ -131,7 +131,7 @@ fn only_the_strings_with_secrets_change() {
 }
 
 #[test]
-fn keys_and_broken_texts_are_redacted_too() {
+fn redacts_keys_and_invalid_json() {
     let redaction = Redaction::default();
     let body = json!({TOKEN: {"x": TOKEN}}).to_string();
     let (redacted, taken) = redaction.json(&body, &secrets());
@@ -151,7 +151,7 @@ fn keys_and_broken_texts_are_redacted_too() {
 }
 
 #[test]
-fn a_pointer_takes_out_a_value_of_any_type() {
+fn pointer_redacts_value_of_any_type() {
     let redaction = Redaction::default()
         .with_pointer("/a~1b/0")
         .unwrap()
@@ -183,7 +183,7 @@ fn a_pointer_takes_out_a_value_of_any_type() {
 }
 
 #[test]
-fn equal_secrets_have_equal_markers_by_their_key() {
+fn markers_depend_on_secret_and_key() {
     let other = Redaction::default().with_random_key().unwrap();
     let of = |redaction: &Redaction, token: &str| {
         let body = format!("[\"Bearer {token}\"]");
@@ -202,7 +202,7 @@ fn equal_secrets_have_equal_markers_by_their_key() {
 }
 
 #[test]
-fn headers_carry_secrets() {
+fn collects_secrets_from_headers() {
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("authorization", "Bearer the-token"),
@@ -229,7 +229,7 @@ fn headers_carry_secrets() {
 }
 
 #[test]
-fn rules_that_are_wrong_say_where() {
+fn invalid_rules_error_names_place() {
     for (text, problem) in [
         ("{", "R, line 1 column 1: is not of the form of this file"),
         (

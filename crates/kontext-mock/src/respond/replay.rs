@@ -223,7 +223,7 @@ mod tests {
     use axum::http::Request;
 
     #[test]
-    fn a_string_is_found_however_it_is_spelled_and_a_key_is_none() {
+    fn finds_json_strings_in_any_notation_but_not_keys() {
         let json = br#"{"https://a/b" : ["https:\/\/a\u002fb", "https://a/b"], "a":"a\"b", "":""}"#;
         let values = string_values(json).into_iter();
         let values: Vec<_> = values.map(|range| decoded(&json[range]).unwrap()).collect();

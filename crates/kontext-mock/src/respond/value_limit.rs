@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_strings_is_not_counted() {
+    fn values_inside_strings_are_not_counted() {
         assert!(!is_too_much(&format!(
             "[\"{}\"]",
             "[,:{\\\"".repeat(VALUES)
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_of_the_limit() {
+    fn enforces_limit_exactly() {
         // The list itself is a value, and the last entry has no comma after it.
         let list = |entries: usize| format!("[{}0]", "0,".repeat(entries - 1));
         assert!(!is_too_much(&list(VALUES - 1)));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_deep_to_be_read_is_left_to_the_parser() {
+    fn deep_nesting_is_left_to_the_parser() {
         assert!(!is_too_much(&"[".repeat(VALUES * 2)));
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_are_counted_once_in_whichever_list() {
+    fn images_in_both_lists_are_billed_once() {
         let charge = |body: &str, header| Billed::of_answer(body.as_bytes(), header);
         assert_eq!(charge(r#"{"images":[{},{}]}"#, None), Billed::images(2));
         assert_eq!(charge(r#"{"data":[{}]}"#, None), Billed::images(1));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stated_cost_counts() {
+    fn stated_cost_is_billed() {
         let stated = r#"{"data":[{}],"meta":{"usage":{"credits_used":5}}}"#;
         assert_eq!(Billed::of_answer(stated.as_bytes(), Some("7")).credits, 5);
         let header = Billed::of_answer(br#"{"data":[{}]}"#, Some("7"));

@@ -387,7 +387,7 @@ mod active_tests {
     use super::*;
 
     #[test]
-    fn a_share_follows_from_the_seed_and_the_fault_alone() {
+    fn shares_depend_only_on_seed_and_fault() {
         let drawn = |status: u16, seed: u64| {
             let fault = Fault::from(FaultKind::Status { status }).share(0.1);
             let mut active = ActiveFault::new(fault);
@@ -413,7 +413,7 @@ mod active_tests {
     }
 
     #[test]
-    fn a_bucket_lets_through_what_it_holds_and_fills_again() {
+    fn rate_limit_bucket_empties_and_refills() {
         let start = Instant::now();
         let mut faults = [ActiveFault::new(
             FaultKind::RateLimit {
@@ -444,7 +444,7 @@ mod active_tests {
     }
 
     #[test]
-    fn delays_add_up_and_of_others_the_first_acts() {
+    fn delays_add_up_and_first_other_fault_wins() {
         let delay = FaultKind::Delay {
             shortest: Duration::from_secs(1),
             longest: Duration::from_secs(3),
@@ -466,7 +466,7 @@ mod active_tests {
     }
 
     #[test]
-    fn what_comes_after_an_early_fault_is_not_used_up() {
+    fn faults_after_an_early_one_are_not_used_up() {
         let mut faults = [
             ActiveFault::new(Fault::from(FaultKind::Html502).times(1)),
             ActiveFault::new(Fault::from(FaultKind::Status { status: 503 }).times(1)),
@@ -482,7 +482,7 @@ mod active_tests {
     }
 
     #[test]
-    fn what_needs_a_connection_is_not_used_up_without_one() {
+    fn connection_faults_need_a_connection() {
         let fault = Fault::from(FaultKind::Garbage).times(1);
         let mut active = ActiveFault::new(fault);
         let mut without = Plan::new(false);
@@ -495,7 +495,7 @@ mod active_tests {
     }
 
     #[test]
-    fn credits_run_out_as_often_as_they_are_to() {
+    fn out_of_credits_respects_times() {
         let fault = |after_images| Fault::from(FaultKind::OutOfCredits { after_images });
         let mut session = [ActiveFault::new(fault(2).times(1))];
         let mut plan = Plan::new(true);

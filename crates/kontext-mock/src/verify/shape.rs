@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_no_drift() {
+    fn different_values_are_no_drift() {
         for (recorded, live) in [
             (
                 json!({"a": 1, "b": ["x"]}),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_types_and_nulls_are() {
+    fn different_keys_and_types_are_drift() {
         for (recorded, live, expected) in [
             (json!({"a": 1}), json!({}), "/a: a number -> nothing"),
             (json!({}), json!({"a~": 1}), "/a~0: nothing -> a number"),

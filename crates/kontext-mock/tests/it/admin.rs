@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn other_methods_and_paths_say_what_there_is() {
+async fn unknown_methods_and_paths_list_alternatives() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     for (path, allow) in [
@@ -54,7 +54,7 @@ async fn other_methods_and_paths_say_what_there_is() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_are_refused_and_change_nothing() {
+async fn cross_origin_requests_are_rejected() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     post(address, add_bird_with(json!({})));
@@ -98,7 +98,7 @@ async fn pages_of_other_origins_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn head_has_the_length_and_no_body() {
+async fn head_returns_length_without_body() {
     let server = MockServer::start().await.unwrap();
     for path in ["health", ""] {
         let get = admin(server.address(), "GET", path, "");

@@ -61,7 +61,7 @@ async fn serve(folder: &Folder) -> MockServer {
 }
 
 #[tokio::test]
-async fn answers_are_served_in_order_and_the_last_repeats() {
+async fn answers_are_served_in_order_and_last_repeats() {
     let folder = folder();
     let server = serve(&folder).await;
     let recordings = Recordings::load(folder.path()).unwrap();
@@ -97,7 +97,7 @@ async fn each_session_has_its_own_position() {
 }
 
 #[tokio::test]
-async fn requests_at_once_get_each_answer_once() {
+async fn concurrent_requests_get_each_answer_once() {
     let folder = folder();
     let server = serve(&folder).await;
     let address = server.address();
@@ -118,7 +118,7 @@ async fn requests_at_once_get_each_answer_once() {
 }
 
 #[tokio::test]
-async fn what_refuses_a_request_takes_no_answer() {
+async fn rejected_requests_consume_no_answer() {
     let folder = folder();
     let builder = MockServer::builder().recordings(folder.path());
     let builder = builder.match_mode(MatchMode::Nearest);
@@ -142,7 +142,7 @@ async fn what_refuses_a_request_takes_no_answer() {
 }
 
 #[tokio::test]
-async fn a_preferred_status_takes_no_turn() {
+async fn preferred_status_consumes_no_answer() {
     let folder = folder();
     let server = serve(&folder).await;
     let prefer = |text: &str| post_with(server.address(), &[("prefer", text)], body());
@@ -161,7 +161,7 @@ async fn a_preferred_status_takes_no_turn() {
 }
 
 #[test]
-fn check_names_each_answer_that_disagrees() {
+fn check_reports_each_invalid_answer() {
     let folder = folder();
     folder.edit(META, |meta| {
         meta["answers"][1]["contract_sha256"] = "0".repeat(64).into();
@@ -194,7 +194,7 @@ fn check_names_each_answer_that_disagrees() {
 }
 
 #[test]
-fn what_is_wrong_with_an_answer_is_named() {
+fn invalid_answers_are_reported_with_pointer() {
     for (edit, defect) in [
         (
             (|meta| meta["answers"][1]["date"] = "today".into()) as fn(&mut Value),
@@ -252,7 +252,7 @@ fn upstream(statuses: &'static [u16]) -> Upstream {
 }
 
 #[tokio::test]
-async fn a_recorder_appends_what_is_worth_as_much_as_the_last() {
+async fn recorder_appends_answers_as_good_as_the_last() {
     let upstream = upstream(&[429, 503, 200, 400, 429, 200]);
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &[]);
@@ -282,7 +282,7 @@ async fn a_recorder_appends_what_is_worth_as_much_as_the_last() {
 }
 
 #[test]
-fn missing_asks_again_only_if_no_answer_is_good() {
+fn missing_mode_records_again_only_without_success() {
     let upstream = upstream(&[429, 429, 200]);
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &[]);
@@ -329,7 +329,7 @@ fn missing_asks_again_only_if_no_answer_is_good() {
 }
 
 #[test]
-fn an_answer_that_broke_off_is_never_served_in_place_of_one_that_did_not() {
+fn incomplete_answer_never_replaces_complete_one() {
     let count = std::sync::atomic::AtomicUsize::new(0);
     let upstream = Upstream::start(move |_, stream| {
         if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
@@ -355,7 +355,7 @@ fn an_answer_that_broke_off_is_never_served_in_place_of_one_that_did_not() {
 }
 
 #[test]
-fn update_replaces_all_answers_of_a_recording() {
+fn update_mode_replaces_all_answers() {
     let upstream = upstream(&[200]);
     let folder = TempDir::new().unwrap();
     for (arguments, answers) in [(&[][..], 1), (&[], 2), (&["--mode", "update"], 1)] {
@@ -372,7 +372,7 @@ fn update_replaces_all_answers_of_a_recording() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_overwritten() {
+fn recorder_does_not_overwrite_unreadable_recording() {
     let upstream = upstream(&[200]);
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &[]);
@@ -388,7 +388,7 @@ fn what_cannot_be_read_is_not_overwritten() {
 }
 
 #[test]
-fn redact_takes_secrets_out_of_every_answer() {
+fn redact_removes_secrets_from_every_answer() {
     let folder = folder();
     let secret = "sk-abcdefghijklmnopqrstuvwxyz0123456789";
     folder.edit(&format!("{CASE}/response-3.json"), |body| {
@@ -428,7 +428,7 @@ fn redact_takes_secrets_out_of_every_answer() {
 }
 
 #[test]
-fn verify_sends_each_request_once_and_takes_any_good_answer() {
+fn verify_sends_each_request_once_and_accepts_any_success() {
     let folder = folder();
     let verify = |upstream: &Upstream| {
         let mut command: Command = process::command(&["verify", "--upstream", &upstream.url()]);
@@ -454,7 +454,7 @@ fn verify_sends_each_request_once_and_takes_any_good_answer() {
 }
 
 #[test]
-fn list_shows_the_statuses_in_order() {
+fn list_shows_statuses_in_order() {
     let folder = folder();
     let mut list = process::command(&["list", "--recordings"]);
     let (_, output, _) = run(list.arg(folder.path()));

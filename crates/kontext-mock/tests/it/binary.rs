@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 
 #[cfg(unix)]
 #[test]
-fn it_serves_until_a_signal_and_logs_without_secrets() {
+fn serves_until_signal_and_logs_no_secrets() {
     for signal in ["TERM", "INT"] {
         let serving = Process::serve(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
         let headers = [
@@ -61,7 +61,7 @@ fn it_serves_until_a_signal_and_logs_without_secrets() {
 
 #[cfg(unix)]
 #[test]
-fn a_half_sent_request_does_not_hold_up_the_end() {
+fn half_sent_request_does_not_delay_shutdown() {
     let serving = Process::serve(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
     let mut stream = http::connect(serving.address);
     write!(
@@ -74,7 +74,7 @@ fn a_half_sent_request_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn options_reach_the_server() {
+fn options_reach_server() {
     let folder = Folder::with_add_bird();
     let serving = Process::serve(&mut command(&[
         "serve",
@@ -93,7 +93,7 @@ fn options_reach_the_server() {
 }
 
 #[test]
-fn a_key_is_required_by_option_or_environment_and_never_printed() {
+fn key_is_required_when_set_and_never_printed() {
     let listen = ["serve", "--listen", "127.0.0.1:0"];
     let servings = [
         Process::serve(command(&listen).args(["--key", "s3cret"])),
@@ -126,7 +126,7 @@ fn a_key_is_required_by_option_or_environment_and_never_printed() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn port_in_use_is_reported() {
     let serving = Process::serve(&mut command(&["serve", "--listen", "127.0.0.1:0"]));
     let address = serving.address.to_string();
     let (code, output, errors) = run(&["serve", "--listen", &address]);
@@ -140,7 +140,7 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn wrong_arguments_are_2_and_help_is_0() {
+fn wrong_arguments_exit_with_2_and_help_with_0() {
     for arguments in [
         &[][..],
         &["nothing"],
@@ -160,7 +160,7 @@ fn wrong_arguments_are_2_and_help_is_0() {
 }
 
 #[test]
-fn check_says_where_and_exits_with_1() {
+fn check_lists_violations_and_exits_with_1() {
     let (code, output, errors) = run(&["check"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     assert!(
@@ -208,7 +208,7 @@ fn check_says_where_and_exits_with_1() {
 }
 
 #[test]
-fn recordings_that_cannot_be_read_are_2_for_every_command() {
+fn unreadable_recordings_exit_with_2() {
     let folder = Folder::with_add_bird();
     folder.write("generate-image/add-bird/recording.json", "{");
     let name = folder.path().to_str().unwrap();
@@ -225,7 +225,7 @@ fn recordings_that_cannot_be_read_are_2_for_every_command() {
 }
 
 #[test]
-fn list_names_what_there_is() {
+fn list_shows_recordings() {
     let (code, output, _) = run(&["list"]);
     assert_eq!(code, Some(0));
     let lines: Vec<_> = output.lines().collect();
@@ -242,7 +242,7 @@ fn list_names_what_there_is() {
 }
 
 #[test]
-fn standard_output_that_no_one_reads_is_no_panic() {
+fn closed_stdout_does_not_panic() {
     for arguments in [&["list"][..], &["check"], &["check", "--format", "json"]] {
         let mut child = command(arguments)
             .stdout(Stdio::piped())
@@ -257,7 +257,7 @@ fn standard_output_that_no_one_reads_is_no_panic() {
 }
 
 #[test]
-fn an_empty_variable_is_unset_and_others_set_options() {
+fn empty_variables_are_unset_and_others_set_options() {
     let listen = ["serve", "--listen", "127.0.0.1:0"];
     let mut empty = command(&listen);
     for name in [
@@ -346,7 +346,7 @@ fn missing_folder_is_the_only_thing_said() {
 }
 
 #[test]
-fn localhost_is_both_loopbacks() {
+fn localhost_listens_on_ipv4_and_ipv6() {
     let serving = Process::serve(&mut command(&[
         "serve",
         "--listen",
@@ -369,7 +369,7 @@ fn localhost_is_both_loopbacks() {
 }
 
 #[test]
-fn fail_on_miss_that_cannot_fail_is_said_at_the_start() {
+fn ineffective_fail_on_miss_warns_at_start() {
     for (mode, is_said) in [("nearest", true), ("generate", true), ("strict", false)] {
         let arguments = ["serve", "--port", "0", "--fail-on-miss", "--match", mode];
         let serving = Process::serve(&mut command(&arguments));
@@ -381,7 +381,7 @@ fn fail_on_miss_that_cannot_fail_is_said_at_the_start() {
 }
 
 #[test]
-fn generated_answers_need_no_recordings() {
+fn generate_mode_needs_no_recordings() {
     let folder = Folder::empty();
     let name = folder.path().to_str().unwrap();
     let arguments = [
@@ -409,7 +409,7 @@ fn generated_answers_need_no_recordings() {
 }
 
 #[test]
-fn health_says_whether_a_mock_is_up() {
+fn health_command_checks_whether_mock_is_up() {
     let serving = Process::serve(&mut command(&["serve", "--port", "0"]));
     let url = format!("http://{}", serving.address);
     let (code, output, _) = run(&["health", &url]);
@@ -429,7 +429,7 @@ fn health_says_whether_a_mock_is_up() {
 /// Runs the container's command and health check with its variables, but without a
 /// container.
 #[test]
-fn the_container_recipe_serves_and_is_healthy() {
+fn container_recipe_serves_and_is_healthy() {
     let recipe = include_str!("../../Dockerfile");
     let after = |start: &str| {
         let mut lines = recipe.lines().filter_map(|line| line.split_once(start));

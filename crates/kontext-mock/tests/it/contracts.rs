@@ -28,7 +28,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn a_contract_that_cannot_be_used_says_why() {
+fn unusable_contract_error_gives_reason() {
     let again = "write it again with `cargo xtask codegen`";
     assert_eq!(
         refused("{"),
@@ -75,7 +75,7 @@ fn a_contract_that_cannot_be_used_says_why() {
 }
 
 #[tokio::test]
-async fn an_operation_without_security_needs_no_key() {
+async fn operation_without_security_needs_no_key() {
     let contract = changed(|contract| contract["operations"][0]["security"] = json!([]));
     assert!(
         !contract
@@ -94,7 +94,7 @@ async fn an_operation_without_security_needs_no_key() {
 }
 
 #[tokio::test]
-async fn a_second_operation_without_a_body_has_its_own_recordings() {
+async fn bodyless_operation_has_its_own_recordings() {
     let contract = || {
         changed(|contract| {
             contract["operations"].as_array_mut().unwrap().push(json!({
@@ -143,7 +143,7 @@ async fn a_second_operation_without_a_body_has_its_own_recordings() {
 }
 
 #[tokio::test]
-async fn an_operation_without_a_recording_is_a_miss() {
+async fn operation_without_recordings_is_a_miss() {
     let folder = Folder::with_add_bird();
     let contract = changed(|contract| {
         let mut other = contract["operations"][0].clone();
@@ -179,7 +179,7 @@ async fn an_operation_without_a_recording_is_a_miss() {
 }
 
 #[tokio::test]
-async fn of_a_union_of_objects_the_one_whose_fixed_values_fit_is_explained() {
+async fn union_error_explains_branch_with_matching_constants() {
     let contract = changed(|contract| {
         let schema = json!({"oneOf": [
             {"type": "object", "required": ["kind", "one"], "properties": {"kind": {"const": "a"}, "one": {"type": "integer"}}},

@@ -25,7 +25,7 @@ fn body() -> String {
 }
 
 #[tokio::test]
-async fn reset_before_does_not_wait_for_the_body_and_reset_after_does() {
+async fn only_reset_after_waits_for_body() {
     let server = MockServer::start().await.unwrap();
     let head = |fault| {
         let request = last_request(&[(FAULT_HEADER, fault)], &body());
@@ -48,7 +48,7 @@ async fn reset_before_does_not_wait_for_the_body_and_reset_after_does() {
 }
 
 #[tokio::test]
-async fn without_a_socket_nothing_breaks_and_nothing_is_used_up() {
+async fn connection_faults_need_a_socket() {
     let breaking = [
         "reset-before",
         "reset-after",
@@ -89,7 +89,7 @@ async fn without_a_socket_nothing_breaks_and_nothing_is_used_up() {
 }
 
 #[tokio::test]
-async fn a_connection_goes_on_after_what_does_not_break_it() {
+async fn connection_survives_non_breaking_faults() {
     let server = MockServer::start().await.unwrap();
     let mut stream = connect(server.address());
     for (fault, status) in [
@@ -111,7 +111,7 @@ async fn a_connection_goes_on_after_what_does_not_break_it() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_used_before_is_broken_as_well() {
+async fn breaking_faults_act_on_reused_connections() {
     let server = MockServer::start().await.unwrap();
     for (fault, ended) in [
         ("reset-before", Ended::Reset),
@@ -133,7 +133,7 @@ async fn a_connection_that_was_used_before_is_broken_as_well() {
 }
 
 #[tokio::test]
-async fn a_fault_that_happens_once_breaks_one_connection() {
+async fn one_time_fault_breaks_one_connection() {
     let server = MockServer::start().await.unwrap();
     for (fault, ended, charges) in [
         ("reset-before", Ended::Reset, 0),
@@ -155,7 +155,7 @@ async fn a_fault_that_happens_once_breaks_one_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_has_been_charged_and_disturbs_no_one() {
+async fn disconnecting_client_is_charged_and_disturbs_nobody() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     let start = Instant::now();

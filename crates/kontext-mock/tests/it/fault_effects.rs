@@ -24,7 +24,7 @@ async fn server_with(faults: &[&str]) -> MockServer {
 }
 
 #[tokio::test]
-async fn delays_add_up_and_are_at_least_as_long_as_asked() {
+async fn delays_add_up_and_last_at_least_as_long_as_asked() {
     let server = server_with(&["delay=40ms", "delay=30ms..50ms,times=1"]).await;
     let post = || {
         let header = [(FAULT_HEADER, "delay=30ms; delay=20ms")];
@@ -45,7 +45,7 @@ async fn delays_add_up_and_are_at_least_as_long_as_asked() {
 }
 
 #[tokio::test]
-async fn a_delay_comes_before_another_fault() {
+async fn delay_precedes_other_fault() {
     let server = MockServer::start().await.unwrap();
     for (fault, ended, charges) in [
         ("delay=40ms; reset-before", Ended::Reset, 0),
@@ -63,7 +63,7 @@ async fn a_delay_comes_before_another_fault() {
 }
 
 #[tokio::test]
-async fn several_headers_are_read_and_a_bad_one_is_named() {
+async fn fault_headers_combine_and_invalid_one_is_named() {
     let server = server_with(&["status=503,times=1"]).await;
     let headers = [
         (FAULT_HEADER, "delay=1ms; ; 429=3"),
@@ -90,7 +90,7 @@ async fn several_headers_are_read_and_a_bad_one_is_named() {
 }
 
 #[tokio::test]
-async fn faults_are_for_operations_with_a_good_key() {
+async fn faults_apply_only_to_authorized_operations() {
     let server = server_with(&["reset-before,times=1"]).await;
     let address = server.address();
     assert_eq!(
@@ -111,7 +111,7 @@ async fn faults_are_for_operations_with_a_good_key() {
 }
 
 #[tokio::test]
-async fn a_token_bucket_says_when_to_come_again() {
+async fn rate_limit_sends_retry_after() {
     let server = server_with(&["rate-limit=1/m,burst=2"]).await;
     let answers: Vec<_> = (0..4).map(|_| post(server.address(), body())).collect();
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
@@ -159,7 +159,7 @@ async fn credits_run_out_and_come_back() {
 }
 
 #[tokio::test]
-async fn requests_at_once_never_get_more_than_the_credits() {
+async fn concurrent_requests_cannot_exceed_credits() {
     let server = server_with(&["out-of-credits=5"]).await;
     let address = server.address();
     let ok = |answer: &Answer| answer.status == 200;
@@ -186,7 +186,7 @@ fn post_until_answered(address: SocketAddr) -> u64 {
 }
 
 #[tokio::test]
-async fn a_client_that_tries_again_pays_twice_where_it_was_charged_before() {
+async fn retry_pays_twice_if_first_attempt_was_charged() {
     let server = MockServer::start().await.unwrap();
     for (fault, attempts, charges) in [
         ("delay=1ms", 1, 1),
@@ -217,7 +217,7 @@ async fn a_client_that_tries_again_pays_twice_where_it_was_charged_before() {
 }
 
 #[test]
-fn faults_of_the_command_line_act_together() {
+fn command_line_faults_combine() {
     let serving = Process::serve(&mut command(&[
         "serve",
         "--listen",

@@ -220,7 +220,7 @@ fn check(address: SocketAddr, fault: &str, headers: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn by_the_header_of_a_request() {
+async fn request_header_injects_fault() {
     let server = MockServer::start().await.unwrap();
     for fault in EARLY.iter().chain(LATE) {
         check(server.address(), fault, &[(FAULT_HEADER, fault)]);
@@ -228,7 +228,7 @@ async fn by_the_header_of_a_request() {
 }
 
 #[tokio::test]
-async fn by_the_admin_api() {
+async fn admin_api_injects_fault() {
     let server = MockServer::start().await.unwrap();
     for fault in EARLY.iter().chain(LATE) {
         let faults = json!({ "faults": [format!("{fault},times=1")] });
@@ -270,7 +270,7 @@ fn seen_status(seen: &Seen) -> Option<(u16, String)> {
 }
 
 #[tokio::test]
-async fn by_the_builder() {
+async fn builder_injects_fault() {
     let mut builder = MockServer::builder();
     for fault in EARLY.iter().chain(LATE) {
         builder = builder.fault(fault.parse::<Fault>().unwrap().times(1));
@@ -280,7 +280,7 @@ async fn by_the_builder() {
 }
 
 #[test]
-fn by_the_command_line() {
+fn command_line_injects_fault() {
     let mut command = command(&["serve", "--listen", "127.0.0.1:0", "--quiet"]);
     for fault in EARLY.iter().chain(LATE) {
         command.args(["--fault", &format!("{fault},times=1")]);
@@ -290,7 +290,7 @@ fn by_the_command_line() {
 }
 
 #[test]
-fn a_misspelt_fault_is_named_with_those_that_there_are() {
+fn unknown_fault_error_lists_known_faults() {
     let output = command(&["serve", "--fault", "dealy=1s"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -301,7 +301,7 @@ fn a_misspelt_fault_is_named_with_those_that_there_are() {
 }
 
 #[tokio::test]
-async fn these_tests_tell_one_fault_from_every_other() {
+async fn expected_effects_of_faults_are_distinct() {
     let server = MockServer::start().await.unwrap();
     let body = add_bird_with(json!({}));
     let healthy = post(server.address(), &body);
@@ -317,7 +317,7 @@ async fn these_tests_tell_one_fault_from_every_other() {
 }
 
 #[tokio::test]
-async fn faults_that_happen_a_few_times_act_one_after_the_other_and_start_again() {
+async fn limited_faults_act_in_turn_and_reset() {
     let faults = ["status=503,times=1", "status=429,times=2"].map(|one| one.parse::<Fault>());
     let mut builder = MockServer::builder();
     for fault in faults {
@@ -335,7 +335,7 @@ async fn faults_that_happen_a_few_times_act_one_after_the_other_and_start_again(
 }
 
 #[tokio::test]
-async fn a_share_of_requests_fails_and_the_seed_says_which() {
+async fn failing_share_is_chosen_by_seed() {
     let failing = async |seed: u64| {
         let fault: Fault = "503,p=0.2".parse().unwrap();
         let settings = kontext_mock::Generate::default().with_seed(seed);
@@ -360,7 +360,7 @@ async fn a_share_of_requests_fails_and_the_seed_says_which() {
 }
 
 #[tokio::test]
-async fn requests_can_ask_for_a_share_by_their_header() {
+async fn fault_header_can_ask_for_a_share() {
     let server = MockServer::start().await.unwrap();
     let headers = [(FAULT_HEADER, "503,p=0.5")];
     let asked =

@@ -65,7 +65,7 @@ fn url_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn the_answer_leads_to_the_picture_and_is_otherwise_as_recorded() {
+async fn image_url_is_rewritten_to_served_file() {
     let folder = folder_with_picture();
     let server = server(&folder).await;
     let host = server.address().to_string();
@@ -98,7 +98,7 @@ async fn the_answer_leads_to_the_picture_and_is_otherwise_as_recorded() {
 }
 
 #[tokio::test]
-async fn every_spelling_and_place_of_the_url_is_rewritten() {
+async fn every_notation_and_place_of_url_is_rewritten() {
     let folder = folder_with_picture();
     let text = String::from_utf8(folder.read("generate-image/add-bird/response.json")).unwrap();
     // With escaped slashes as PHP writes them, twice, and as part of another string.
@@ -123,7 +123,7 @@ async fn every_spelling_and_place_of_the_url_is_rewritten() {
 }
 
 #[tokio::test]
-async fn it_leads_to_where_the_client_found_the_mock() {
+async fn rewritten_url_uses_host_of_request() {
     let folder = folder_with_picture();
     let server = server(&folder).await;
     for host in [
@@ -147,7 +147,7 @@ async fn it_leads_to_where_the_client_found_the_mock() {
 }
 
 #[tokio::test]
-async fn a_client_that_names_no_host_is_led_to_the_address_it_used() {
+async fn rewritten_url_falls_back_to_socket_address() {
     let folder = folder_with_picture();
     let server = server(&folder).await;
     let to = format!("{}{AT}", server.url());
@@ -169,7 +169,7 @@ async fn a_client_that_names_no_host_is_led_to_the_address_it_used() {
 }
 
 #[tokio::test]
-async fn kept_urls_are_served_as_recorded() {
+async fn keep_urls_serves_urls_as_recorded() {
     let folder = folder_with_picture();
     let server = MockServer::builder()
         .recordings(folder.path())
@@ -192,7 +192,7 @@ async fn kept_urls_are_served_as_recorded() {
 
 #[cfg(unix)]
 #[test]
-fn the_binary_has_an_option_for_it() {
+fn serve_accepts_keep_urls_option() {
     let folder = folder_with_picture();
     for (option, url) in [
         ("--quiet", format!("http://mock{AT}")),
@@ -214,7 +214,7 @@ fn the_binary_has_an_option_for_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_kept_is_not_found() {
+async fn unknown_file_paths_return_404() {
     let folder = folder_with_picture();
     let server = server(&folder).await;
     for path in [
@@ -251,7 +251,7 @@ async fn what_is_not_kept_is_not_found() {
 }
 
 #[tokio::test]
-async fn pages_of_any_origin_may_show_them() {
+async fn files_allow_any_origin() {
     let folder = folder_with_picture();
     let server = server(&folder).await;
     for path in [AT, "/__mock/files/generate-image/none/file-1.jpg"] {
@@ -264,7 +264,7 @@ async fn pages_of_any_origin_may_show_them() {
 }
 
 #[tokio::test]
-async fn a_picture_that_was_changed_or_is_not_there_stops_the_start() {
+async fn changed_or_missing_file_fails_loading() {
     let folder = folder_with_picture();
     folder.write("generate-image/add-bird/file-1.jpg", "other");
     let error = Recordings::load(folder.path()).unwrap_err();
@@ -294,7 +294,7 @@ async fn a_picture_that_was_changed_or_is_not_there_stops_the_start() {
 }
 
 #[tokio::test]
-async fn pictures_can_be_found_at_a_public_url() {
+async fn public_url_is_used_in_image_urls() {
     for (url, expected) in [
         ("https://mock.example", "https://mock.example/__mock/files/"),
         (

@@ -85,7 +85,7 @@ fn check(change: impl FnOnce(&mut Value), expected: &str) {
 }
 
 #[test]
-fn a_folder_in_order_loads() {
+fn valid_folder_loads() {
     let folder = Folder::with_add_bird();
     folder.write(".DS_Store", "hidden files are not looked at");
     folder.write("generate-image/.gitkeep", "");
@@ -93,7 +93,7 @@ fn a_folder_in_order_loads() {
 }
 
 #[test]
-fn the_rules_of_redaction_are_no_recording() {
+fn redaction_rules_are_not_a_recording() {
     let folder = Folder::with_add_bird();
     folder.write("redaction.json", "{}");
     assert_eq!(Recordings::load(folder.path()).unwrap().len(), 1);
@@ -130,7 +130,7 @@ fn check_text(from: &str, to: &str, expected: &str) {
 }
 
 #[test]
-fn an_unknown_key_is_named() {
+fn unknown_key_is_reported() {
     check_text(
         "\"status\": 200",
         "\"status\": 200,\n  \"statsu\": 200",
@@ -141,7 +141,7 @@ fn an_unknown_key_is_named() {
 }
 
 #[test]
-fn an_unknown_key_inside_is_named() {
+fn unknown_nested_key_is_reported() {
     check_text(
         "\"document\": \"a test\"",
         "\"document\": \"a test\",\n    \"page\": 1",
@@ -150,7 +150,7 @@ fn an_unknown_key_inside_is_named() {
 }
 
 #[test]
-fn a_missing_key_is_named() {
+fn missing_key_is_reported() {
     check_text(
         "  \"title\": \"Add a bird.\",\n",
         "",
@@ -159,7 +159,7 @@ fn a_missing_key_is_named() {
 }
 
 #[test]
-fn a_wrong_type_is_named() {
+fn wrong_type_is_reported() {
     check_text(
         "\"status\": 200",
         "\"status\": \"200\"",
@@ -173,7 +173,7 @@ fn a_wrong_type_is_named() {
 }
 
 #[test]
-fn another_format_is_said_before_anything_else() {
+fn unsupported_format_is_reported_first() {
     check(
         |story| {
             story["format"] = 3.into();
@@ -185,7 +185,7 @@ fn another_format_is_said_before_anything_else() {
 }
 
 #[test]
-fn wrong_values_are_named_by_their_place() {
+fn invalid_values_are_reported_with_pointer() {
     check(
         |story| story["status"] = 100.into(),
         ", /status: expected a status from 200 to 599, found 100; \
@@ -246,7 +246,7 @@ fn wrong_values_are_named_by_their_place() {
 }
 
 #[test]
-fn json_that_is_none_is_said_with_line_and_column() {
+fn invalid_json_is_reported_with_line_and_column() {
     let folder = Folder::with_add_bird();
     folder.write(STORY, "{\n  \"format\": 1,\n}");
     folder.write("generate-image/add-bird/request.json", "{\"a\": }");
@@ -265,7 +265,7 @@ fn json_that_is_none_is_said_with_line_and_column() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_said() {
+fn invalid_utf8_is_reported() {
     let folder = Folder::with_add_bird();
     folder.write("generate-image/add-bird/request.json", b"{\"a\":\"\xff\"}");
     assert_eq!(
@@ -278,7 +278,7 @@ fn bytes_that_are_no_text_are_said() {
 }
 
 #[test]
-fn files_that_are_missing_are_named_all_at_once() {
+fn missing_files_are_reported_at_once() {
     let folder = Folder::with_add_bird();
     folder.remove(STORY);
     folder.remove("generate-image/add-bird/response.json");
@@ -325,7 +325,7 @@ fn with_strays() -> (Folder, Vec<String>) {
 }
 
 #[test]
-fn stray_files_are_skipped_with_one_warning_each() {
+fn stray_files_are_skipped_with_warning() {
     let (folder, expected) = with_strays();
     let recordings = Recordings::load(folder.path()).unwrap();
     assert_eq!(recordings.len(), 1);
@@ -345,7 +345,7 @@ fn stray_files_are_skipped_with_one_warning_each() {
 
 #[cfg(unix)]
 #[test]
-fn stray_files_stop_neither_start_nor_reload() {
+fn stray_files_do_not_prevent_start_or_reload() {
     use crate::{
         http::{add_bird_with, post},
         process::{Process, command},
@@ -376,7 +376,7 @@ fn stray_files_stop_neither_start_nor_reload() {
 }
 
 #[test]
-fn two_response_bodies_are_one_too_many() {
+fn two_response_bodies_are_rejected() {
     let folder = Folder::with_add_bird();
     folder.write("generate-image/add-bird/response.png", "x");
     assert_eq!(
@@ -389,7 +389,7 @@ fn two_response_bodies_are_one_too_many() {
 }
 
 #[test]
-fn a_folder_with_nothing_in_it_is_no_folder_of_recordings() {
+fn empty_folder_is_rejected() {
     assert_eq!(
         Folder::empty().defects(),
         [
@@ -406,7 +406,7 @@ fn a_folder_with_nothing_in_it_is_no_folder_of_recordings() {
 }
 
 #[tokio::test]
-async fn a_server_does_not_start_with_what_cannot_be_read() {
+async fn server_does_not_start_with_unreadable_recordings() {
     let folder = Folder::empty();
     let error = MockServer::builder()
         .recordings(folder.path())
@@ -442,7 +442,7 @@ fn with_file(change: impl FnOnce(&mut Value)) -> Folder {
 }
 
 #[test]
-fn a_kept_picture_is_part_of_a_recording() {
+fn saved_file_is_part_of_recording() {
     let folder = with_file(|_| ());
     let recordings = Recordings::load(folder.path()).unwrap();
     let [file] = recordings.iter().next().unwrap().files() else {
@@ -456,7 +456,7 @@ fn a_kept_picture_is_part_of_a_recording() {
 }
 
 #[test]
-fn a_kept_picture_that_is_not_as_told_is_named() {
+fn mismatched_saved_file_is_reported() {
     let check = |change: fn(&mut Value), expected: &str| {
         let folder = with_file(change);
         assert_eq!(folder.defects(), [format!("DIR/{STORY}{expected}")]);
@@ -489,7 +489,7 @@ fn a_kept_picture_that_is_not_as_told_is_named() {
 }
 
 #[test]
-fn kept_pictures_and_the_list_of_them_are_the_same() {
+fn saved_files_must_match_their_list() {
     let folder = with_file(|story| story["files"] = json!([kept("file-2.jpg")]));
     assert_eq!(
         folder.defects(),

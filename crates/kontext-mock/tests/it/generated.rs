@@ -95,7 +95,7 @@ fn size(file: &Answer) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn four_images_are_four_pictures_of_the_size_that_is_told() {
+async fn generates_four_distinct_images_of_stated_size() {
     let server = server().await;
     for (format, extension) in [("jpeg", ".jpg"), ("png", ".png")] {
         let asked = json!({"num_images": 4, "output_format": format, "aspect_ratio": "21:9"});
@@ -133,7 +133,7 @@ async fn four_images_are_four_pictures_of_the_size_that_is_told() {
 }
 
 #[tokio::test]
-async fn every_aspect_ratio_of_the_contract_has_its_size() {
+async fn every_aspect_ratio_has_its_size() {
     let server = server().await;
     let text = include_str!("../../contract.json");
     let contract: Value = serde_json::from_str(text).unwrap();
@@ -171,7 +171,7 @@ fn differing(one: &[u8], other: &[u8]) -> usize {
 }
 
 #[tokio::test]
-async fn another_request_is_another_picture_and_the_same_is_the_same() {
+async fn equal_requests_get_equal_pictures() {
     let (server, second) = (server().await, server().await);
     let small = json!({"aspect_ratio": "1:1"});
     let picture = |server: &MockServer, changes: Value| {
@@ -215,7 +215,7 @@ async fn another_request_is_another_picture_and_the_same_is_the_same() {
 }
 
 #[tokio::test]
-async fn sessions_share_the_answers_and_not_the_charges() {
+async fn sessions_share_answers_but_not_charges() {
     let server = server().await;
     let body = add_bird_with(json!({"prompt": "x", "num_images": 3}));
     let of = |session| post_with(server.address(), &[("x-kontext-session", session)], &body);
@@ -228,7 +228,7 @@ async fn sessions_share_the_answers_and_not_the_charges() {
 }
 
 #[tokio::test]
-async fn a_recording_goes_before_what_is_made_up() {
+async fn recording_takes_precedence_over_generated_answer() {
     let server = server().await;
     let answer = post(server.address(), add_bird_with(json!({})));
     assert_eq!(
@@ -243,7 +243,7 @@ async fn a_recording_goes_before_what_is_made_up() {
 }
 
 #[tokio::test]
-async fn the_seed_of_the_settings_chooses_other_answers() {
+async fn seed_setting_changes_answers() {
     let body = json!({"prompt": "x"});
     let zero = urls(&ask(server().await.address(), body.clone()));
     let one = urls(&ask(
@@ -256,7 +256,7 @@ async fn the_seed_of_the_settings_chooses_other_answers() {
 }
 
 #[tokio::test]
-async fn every_shape_leads_to_the_same_pictures() {
+async fn every_shape_yields_same_pictures() {
     let asked = json!({"num_images": 2});
     let mut all = BTreeSet::new();
     for shape in Shape::ALL {
@@ -300,7 +300,7 @@ async fn every_shape_leads_to_the_same_pictures() {
 }
 
 #[test]
-fn the_binary_takes_seed_and_shape() {
+fn serve_accepts_seed_and_shape() {
     let start = |options: &[&str]| {
         let mut arguments = vec![
             "serve",

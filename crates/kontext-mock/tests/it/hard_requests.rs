@@ -140,18 +140,18 @@ macro_rules! groups {
 }
 
 groups! {
-    both_sides_of_every_limit: "limits",
-    json_that_parsers_disagree_about: "json",
-    bodies_however_they_are_framed: "bodies",
+    limit_boundaries: "limits",
+    ambiguous_json: "json",
+    body_framing: "bodies",
     content_encodings: "encodings",
     content_types: "types",
     authorization: "keys",
     methods_and_targets: "targets",
-    what_browsers_ask: "browsers",
-    odd_heads: "heads",
+    browser_requests: "browsers",
+    unusual_heads: "heads",
     connections_and_smuggling: "connections",
-    headers_of_the_provider_and_the_mock: "own-headers",
-    ways_of_validation: "validation",
+    provider_and_mock_headers: "own-headers",
+    body_validation: "validation",
 }
 
 fn groups() -> Vec<Group> {
@@ -159,7 +159,7 @@ fn groups() -> Vec<Group> {
 }
 
 #[test]
-fn the_table_is_whole_and_its_names_are_unique() {
+fn tables_are_complete_with_unique_names() {
     let files: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
     assert_eq!(files, TESTED);
     let mut names = BTreeSet::new();
@@ -189,7 +189,7 @@ async fn changed(change: impl FnOnce(&mut Exchange)) -> (Result<(), String>, boo
 }
 
 #[tokio::test]
-async fn an_answer_that_is_wrong_is_noticed() {
+async fn wrong_answer_is_detected() {
     let status = changed(|other| {
         let line = &mut other.answers[0].head[0];
         *line = line.replace("200", "500");
@@ -213,7 +213,7 @@ async fn an_answer_that_is_wrong_is_noticed() {
 }
 
 #[tokio::test]
-async fn every_part_of_an_answer_is_in_its_snapshot() {
+async fn snapshot_covers_every_part_of_answer() {
     let changes: [fn(&mut Exchange); 4] = [
         |other| drop(other.answers[0].head.pop()),
         |other| other.answers[0].head.swap(1, 2),

@@ -19,7 +19,7 @@ async fn check(body: &[u8], expected: &str) {
 }
 
 #[tokio::test]
-async fn what_is_no_json() {
+async fn rejects_invalid_json() {
     check(
         b"{\n  \"model\": nonsense }",
         "invalid JSON: expected ident at line 2 column 13",
@@ -44,7 +44,7 @@ async fn what_is_no_json() {
 }
 
 #[tokio::test]
-async fn nesting_of_100_000_arrays() {
+async fn rejects_100_000_nested_arrays() {
     let expected = "invalid JSON: it is nested deeper than 127 levels \
                     at line 1 column 128";
     check("[".repeat(100_000).as_bytes(), expected).await;
@@ -65,7 +65,7 @@ async fn nesting_of_100_000_arrays() {
 }
 
 #[tokio::test]
-async fn numbers_beyond_a_double() {
+async fn rejects_numbers_out_of_range() {
     let out = "invalid JSON: number out of range";
     check(b"{\"seed\":1e400}", &format!("{out} at line 1 column 13")).await;
     check(
@@ -78,7 +78,7 @@ async fn numbers_beyond_a_double() {
 }
 
 #[tokio::test]
-async fn surrogates_without_their_other_half() {
+async fn rejects_lone_surrogates() {
     check(
         br#"{"prompt":"\ud83e"}"#,
         "invalid JSON: unexpected end of hex escape at line 1 column 18",
@@ -92,7 +92,7 @@ async fn surrogates_without_their_other_half() {
 }
 
 #[tokio::test]
-async fn of_duplicate_keys_the_last_wins() {
+async fn last_duplicate_key_wins() {
     let server = MockServer::start().await.unwrap();
     let wrong_first = add_bird_with(json!({})).replacen('{', "{\"prompt\":5,", 1);
     let answer = post(server.address(), wrong_first);
@@ -106,7 +106,7 @@ async fn of_duplicate_keys_the_last_wins() {
 }
 
 #[tokio::test]
-async fn a_prompt_of_10_megabytes() {
+async fn rejects_10_megabyte_prompt() {
     let long = add_bird_with(json!({"prompt": "x".repeat(10_000_000)}));
     let expected = format!(
         "prompt: expected at most 4000 characters, received 10000000 characters: \"{}…",
@@ -116,7 +116,7 @@ async fn a_prompt_of_10_megabytes() {
 }
 
 #[tokio::test]
-async fn a_list_of_thousands_of_wrong_entries() {
+async fn judges_only_first_1000_entries_of_a_list() {
     let server = MockServer::start().await.unwrap();
     let list = format!("[{}0]", "0,".repeat(9_999));
     let message = post(
@@ -143,7 +143,7 @@ async fn a_list_of_thousands_of_wrong_entries() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_recorded_shorter_is_compared_in_bounds() {
+async fn comparison_with_longer_list_is_bounded() {
     let server = MockServer::start().await.unwrap();
     let body = add_bird_with(json!({"unknown": vec![0; 19_000]}));
     let answer = post(server.address(), body);
@@ -152,7 +152,7 @@ async fn a_list_that_is_recorded_shorter_is_compared_in_bounds() {
 }
 
 #[tokio::test]
-async fn millions_of_values_are_not_even_judged() {
+async fn rejects_millions_of_values_before_validation() {
     let server = MockServer::start().await.unwrap();
     for many in [
         format!("[{}0]", "0,".repeat(1_000_000)),
@@ -170,7 +170,7 @@ async fn millions_of_values_are_not_even_judged() {
 }
 
 #[tokio::test]
-async fn keys_that_are_no_names_are_quoted_and_cut() {
+async fn odd_keys_are_quoted_and_truncated() {
     let server = MockServer::start().await.unwrap();
     let body =
         add_bird_with(json!({})).replace('}', &format!(",\"{}\":1}}", "k\\n".repeat(100_000)));
@@ -180,7 +180,7 @@ async fn keys_that_are_no_names_are_quoted_and_cut() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_http_and_bodies_that_end_early() {
+async fn survives_non_http_bytes_and_truncated_bodies() {
     let server = MockServer::start().await.unwrap();
     let answer = raw(server.address(), b"\x16\x03\x01 nonsense\r\n\r\n");
     assert_eq!(answer.status, 400);

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_request_is_put_down_as_it_came() {
+async fn journal_keeps_request_as_received() {
     let server = MockServer::start().await.unwrap();
     let before = SystemTime::now();
     let headers = [
@@ -84,7 +84,7 @@ async fn a_request_is_put_down_as_it_came() {
 }
 
 #[tokio::test]
-async fn the_last_thousand_are_kept() {
+async fn journal_keeps_last_1000_requests() {
     let server = MockServer::start().await.unwrap();
     let mut stream = connect(server.address());
     let bodies = [
@@ -131,7 +131,7 @@ async fn the_last_thousand_are_kept() {
 }
 
 #[tokio::test]
-async fn four_kibibytes_of_a_body_are_kept() {
+async fn journal_keeps_first_four_kib_of_body() {
     let server = MockServer::start().await.unwrap();
     let empty = add_bird_with(json!({"prompt": ""})).len();
     for length in [JOURNAL_BODY, JOURNAL_BODY + 1, 100_000] {
@@ -220,7 +220,7 @@ async fn secrets_in_headers_and_queries_are_hidden() {
 }
 
 #[tokio::test]
-async fn misses_say_what_differs() {
+async fn misses_list_differences() {
     let server = MockServer::start().await.unwrap();
     post(server.address(), add_bird_with(json!({})));
     post(
@@ -269,7 +269,7 @@ async fn misses_say_what_differs() {
 }
 
 #[tokio::test]
-async fn how_requests_ended_is_counted() {
+async fn counts_requests_by_outcome() {
     let near = add_bird_with(json!({"prompt": "x"}));
     for (mode, count) in [
         (MatchMode::Strict, "misses"),
@@ -299,7 +299,7 @@ async fn how_requests_ended_is_counted() {
 }
 
 #[tokio::test]
-async fn forgetting_starts_again_but_for_what_was_missed_in_the_run() {
+async fn reset_clears_all_but_misses_of_the_run() {
     let server = MockServer::start().await.unwrap();
     post(server.address(), add_bird_with(json!({"prompt": "x"})));
     post(server.address(), add_bird_with(json!({})));
@@ -325,7 +325,7 @@ async fn forgetting_starts_again_but_for_what_was_missed_in_the_run() {
 }
 
 #[tokio::test]
-async fn what_is_asked_of_the_mock_itself_is_not_put_down() {
+async fn admin_requests_are_not_in_journal() {
     let server = MockServer::start().await.unwrap();
     admin_json(server.address(), "health");
     let mut stream = connect(server.address());
@@ -339,7 +339,7 @@ async fn what_is_asked_of_the_mock_itself_is_not_put_down() {
 }
 
 #[tokio::test]
-async fn whole_bodies_and_the_facts_of_data_uris_are_kept() {
+async fn journal_keeps_longer_bodies_and_data_uri_facts() {
     let server = MockServer::builder()
         .match_mode(kontext_mock::MatchMode::Nearest)
         .journal_body(6000)

@@ -46,7 +46,7 @@ fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_has_time_duration_session_and_what_is_wrong() {
+fn request_line_has_duration_session_and_invalid_fields() {
     let mut server = serve(&[]);
     let wrong = add_bird_with(json!({"num_images": 9, "prompt": 1}));
     post_with(server.address, &[("x-kontext-session", "one")], wrong);
@@ -68,7 +68,7 @@ fn a_line_has_time_duration_session_and_what_is_wrong() {
 }
 
 #[test]
-fn what_never_becomes_a_request_is_logged() {
+fn connection_errors_are_logged() {
     let mut server = serve(&[]);
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and more of it\r\n\r\n";
     exchange(server.address, hello);
@@ -91,7 +91,7 @@ fn what_never_becomes_a_request_is_logged() {
 
 #[cfg(unix)]
 #[test]
-fn a_server_without_file_descriptors_says_so_once_and_recovers() {
+fn descriptor_exhaustion_is_logged_once_and_recovers() {
     let program = env!("CARGO_BIN_EXE_kontext-mock");
     let mut shell = std::process::Command::new("sh");
     shell.args([

@@ -18,7 +18,7 @@ async fn ask(mode: MatchMode, body: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_exact_request_is_exact_in_every_mode_and_spelling() {
+async fn exact_match_wins_in_every_mode() {
     let mug = json!({
         "image_url": [
             "https://zovi0.github.io/public_misc/flux-dev-t-rex.png",
@@ -39,7 +39,7 @@ async fn an_exact_request_is_exact_in_every_mode_and_spelling() {
 }
 
 #[tokio::test]
-async fn strict_explains_a_miss() {
+async fn strict_miss_lists_differences() {
     let answer = ask(
         MatchMode::Strict,
         &add_bird_with(json!({"prompt": "Add a cat.", "num_images": 2.0, "image_url": ["https://a.example/1"]})),
@@ -62,7 +62,7 @@ async fn strict_explains_a_miss() {
 }
 
 #[tokio::test]
-async fn nothing_is_ignored() {
+async fn strict_ignores_no_difference() {
     for changes in [
         json!({"num_images": 1}),
         json!({"seed": 1}),
@@ -96,7 +96,7 @@ async fn nothing_is_ignored() {
 }
 
 #[tokio::test]
-async fn nearest_answers_with_the_fewest_differences() {
+async fn nearest_picks_fewest_differences() {
     let answer = ask(
         MatchMode::Nearest,
         &add_bird_with(json!({"prompt": "Add a cat."})),
@@ -123,7 +123,7 @@ async fn nearest_answers_with_the_fewest_differences() {
 }
 
 #[tokio::test]
-async fn equally_near_recordings_are_told_apart_by_name() {
+async fn ties_are_resolved_by_name() {
     let folder = Folder::with_add_bird();
     for (case, prompt) in [("a-case", "a"), ("z-case", "z")] {
         folder.copy_add_bird_to(&format!("generate-image/{case}"));
@@ -152,7 +152,7 @@ async fn equally_near_recordings_are_told_apart_by_name() {
 }
 
 #[tokio::test]
-async fn fallback_takes_the_first_however_far_it_is() {
+async fn fallback_picks_first_recording() {
     let two = json!([
         "https://zovi0.github.io/public_misc/flux-dev-t-rex.png",
         "https://zovi0.github.io/public_misc/blue-mug.jpg"
@@ -169,7 +169,7 @@ async fn fallback_takes_the_first_however_far_it_is() {
 }
 
 #[test]
-fn modes_have_names() {
+fn mode_name_round_trips() {
     for mode in MatchMode::ALL {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
@@ -177,7 +177,7 @@ fn modes_have_names() {
 }
 
 #[tokio::test]
-async fn what_is_ignored_is_named_and_an_exact_recording_goes_first() {
+async fn ignored_fields_are_named_and_exact_match_wins() {
     let folder = Folder::with_add_bird();
     folder.copy_add_bird_to("generate-image/seeded");
     folder.edit("generate-image/seeded/request.json", |request| {
@@ -237,7 +237,7 @@ async fn what_is_ignored_is_named_and_an_exact_recording_goes_first() {
 }
 
 #[tokio::test]
-async fn recordings_of_another_model_answer_nothing() {
+async fn recordings_of_another_model_never_match() {
     for mode in [MatchMode::Nearest, MatchMode::Fallback] {
         let server = MockServer::builder()
             .match_mode(mode)
@@ -260,7 +260,7 @@ async fn recordings_of_another_model_answer_nothing() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_asked_for_is_not_that_of_another_model() {
+async fn preferred_status_skips_recordings_of_another_model() {
     let server = MockServer::start().await.unwrap();
     let other = add_bird_with(json!({"model": "flux/kontext-max/image-to-image"}));
     let headers = [HEADERS, &[("prefer", "code=200")]].concat();

@@ -287,7 +287,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn any_spelling_of_a_recorded_request_is_that_request(
+    fn any_notation_of_recorded_request_matches_exactly(
         body in any_body(),
         recorded in choices(),
         sent in prop::collection::vec(choices(), 10),
@@ -304,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn any_other_change_of_it_is_another_request(
+    fn any_changed_request_misses(
         body in any_body(),
         changes in prop::collection::vec((any::<Index>(), any_change(), choices()), 20),
         recorded in choices(),
@@ -337,7 +337,7 @@ fn check(bodies: &[&str], expected: &str) {
 }
 
 #[test]
-fn the_cases_that_one_would_think_of() {
+fn handpicked_requests_match_or_miss() {
     check(
         &[
             r#"{"a":1,"b":["x",{"c":null}]}"#,
@@ -369,7 +369,7 @@ fn the_cases_that_one_would_think_of() {
 }
 
 #[test]
-fn a_body_that_no_contract_of_these_tests_takes_is_refused() {
+fn invalid_bodies_are_rejected() {
     // Otherwise the properties above might hold because nothing is validated.
     let router = mock_of("{}");
     assert_eq!(ask(&router, PATH, "[]").0, 400);

@@ -340,7 +340,7 @@ fn save_screenshot(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn only_browsers_are_sent_to_the_page() {
+async fn only_browsers_are_redirected_to_page() {
     let server = MockServer::start().await.unwrap();
     let get = |path, accept| http::send(server.address(), "GET", path, &[("accept", accept)], b"");
     for path in ["/", "/__mock"] {

@@ -18,7 +18,7 @@ fn body() -> String {
 }
 
 #[tokio::test]
-async fn prefer_asks_for_a_status_or_a_recording() {
+async fn prefer_selects_status_or_recording() {
     let server = MockServer::start().await.unwrap();
     let told = |prefer: &str| {
         let answer = post_with(server.address(), &[("Prefer", prefer)], body());
@@ -86,7 +86,7 @@ async fn prefer_asks_for_a_status_or_a_recording() {
 }
 
 #[tokio::test]
-async fn a_fault_acts_before_prefer_and_is_used_up() {
+async fn fault_precedes_prefer_and_is_used_up() {
     let server = MockServer::start().await.unwrap();
     server.set_faults([Fault::from(FaultKind::Status { status: 500 }).times(1)]);
     let prefer = || post_with(server.address(), &[("Prefer", "code=429")], body()).status;
@@ -95,7 +95,7 @@ async fn a_fault_acts_before_prefer_and_is_used_up() {
 }
 
 #[tokio::test]
-async fn a_preferred_answer_can_have_faults_and_is_charged_as_others() {
+async fn preferred_answer_can_have_faults_and_is_billed() {
     let server = MockServer::start().await.unwrap();
     let ask = |prefer: &str, faults: &str| {
         let headers = [("Prefer", prefer), (FAULT_HEADER, faults)];
@@ -116,7 +116,7 @@ async fn a_preferred_answer_can_have_faults_and_is_charged_as_others() {
 }
 
 #[tokio::test]
-async fn the_documented_error_of_a_status_is_generated_and_another_recording_differs() {
+async fn preferred_status_without_recording_is_generated() {
     let server = MockServer::start().await.unwrap();
     let answer = post_with(server.address(), &[("Prefer", "code=404")], body());
     assert_eq!(answer.found(), (Some("generated"), None));
@@ -132,7 +132,7 @@ async fn the_documented_error_of_a_status_is_generated_and_another_recording_dif
 }
 
 #[tokio::test]
-async fn a_recorded_error_goes_before_the_documented_one() {
+async fn recorded_error_takes_precedence_over_generated_one() {
     let folder = Folder::with_add_bird();
     folder.copy_add_bird_to("generate-image/too-many");
     folder.edit("generate-image/too-many/recording.json", |story| {

@@ -57,7 +57,7 @@ fn upstream(urls: Vec<String>) -> Upstream {
 }
 
 #[test]
-fn pictures_are_kept_and_served() {
+fn images_are_saved_and_served() {
     let cdn = pictures();
     let signature = Secret::new("signature");
     let signed = format!("{}/1?X-Amz-Signature={}", cdn.url(), signature.encoded());
@@ -139,7 +139,7 @@ fn pictures_are_kept_and_served() {
 }
 
 #[test]
-fn what_is_not_fetched_is_said_and_noted() {
+fn unfetched_images_are_reported_and_noted() {
     let cdn = pictures();
     let upstream = upstream(vec![
         format!("{}/1", cdn.url()),
@@ -173,7 +173,7 @@ fn what_is_not_fetched_is_said_and_noted() {
 }
 
 #[test]
-fn pictures_stay_where_the_answer_is_the_same_again() {
+fn saved_images_are_kept_when_answer_repeats() {
     let cdn = pictures();
     let upstream = upstream(vec![format!("{}/1", cdn.url())]);
     let folder = TempDir::new().unwrap();

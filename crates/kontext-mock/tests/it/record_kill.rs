@@ -49,7 +49,7 @@ fn send_until_killed(address: SocketAddr, lane: usize, answered: &mpsc::Sender<(
 }
 
 #[test]
-fn killed_in_a_loop_it_leaves_whole_recordings() {
+fn killed_recorder_leaves_only_complete_recordings() {
     // Large bodies that are written in several steps, and a different one each time, so
     // that every response changes a recording.
     let count = Arc::new(AtomicUsize::new(0));
@@ -114,7 +114,7 @@ fn killed_in_a_loop_it_leaves_whole_recordings() {
 }
 
 #[test]
-fn a_mock_serves_whole_recordings_while_they_are_replaced() {
+fn recordings_stay_loadable_while_replaced() {
     let upstream = Upstream::images();
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &[]);

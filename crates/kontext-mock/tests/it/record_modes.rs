@@ -151,7 +151,7 @@ fn failure_neither_follows_nor_replaces_a_success() {
 }
 
 #[test]
-fn equal_json_in_another_order_is_paid_once() {
+fn concurrent_equal_json_is_paid_once() {
     let both = std::sync::Arc::new(std::sync::Barrier::new(2));
     let upstream = Upstream::start(move |request, stream| {
         respond(stream, 200, &[], &image(request));

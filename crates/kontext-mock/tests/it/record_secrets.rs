@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[test]
-fn no_planted_secret_is_in_any_byte_that_is_written() {
+fn planted_secrets_are_never_written() {
     let key = Secret::new("key");
     let cookie = Secret::new("cookie");
     let set_cookie = Secret::new("set-cookie");
@@ -159,7 +159,7 @@ fn no_planted_secret_is_in_any_byte_that_is_written() {
 }
 
 #[test]
-fn a_page_and_an_error_have_no_secret_either() {
+fn html_errors_hold_no_secret() {
     let key = Secret::new("key");
     let cookie = Secret::new("cookie");
     let text = format!(
@@ -189,7 +189,7 @@ fn a_page_and_an_error_have_no_secret_either() {
 }
 
 #[test]
-fn a_binary_answer_with_a_secret_is_not_saved() {
+fn binary_answer_with_secret_is_not_saved() {
     let key = Secret::new("key");
     let mut body = vec![0xff, 0xd8, 0xff, 0x00];
     body.extend_from_slice(key.plain.as_bytes());
@@ -213,7 +213,7 @@ fn a_binary_answer_with_a_secret_is_not_saved() {
 }
 
 #[test]
-fn the_same_secrets_find_the_recording_and_others_do_not() {
+fn only_same_secrets_match_recording() {
     let upstream = Upstream::images();
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &["--mode", "missing"]);
@@ -277,7 +277,7 @@ fn rules_are_added_once_and_keep_their_key() {
 }
 
 #[test]
-fn a_prompt_that_is_taken_out_is_in_no_name() {
+fn redacted_prompt_appears_in_no_name() {
     let upstream = Upstream::images();
     let folder = TempDir::new().unwrap();
     let recorder = start(&upstream, &folder, &["--redact-pointer", "/prompt"]);
@@ -292,7 +292,7 @@ fn a_prompt_that_is_taken_out_is_in_no_name() {
 }
 
 #[tokio::test]
-async fn two_recorders_have_one_key() {
+async fn concurrent_recorders_share_one_key() {
     // Both responses arrive at the same time, and both contain a secret.
     let together = std::sync::Barrier::new(2);
     let upstream = Upstream::start(move |request, stream| {

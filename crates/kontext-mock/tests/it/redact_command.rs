@@ -62,7 +62,7 @@ fn spoilt(signature: &Secret, key: &Secret) -> Folder {
 }
 
 #[test]
-fn secrets_are_taken_out_once_and_named() {
+fn redact_removes_secrets_once_and_lists_them() {
     let (signature, key) = (Secret::new("signature"), Secret::new("key"));
     let folder = spoilt(&signature, &key);
     let before = everything(folder.path());
@@ -117,7 +117,7 @@ fn secrets_are_taken_out_once_and_named() {
 }
 
 #[test]
-fn a_redacted_recording_answers_the_request_that_it_had() {
+fn redacted_recording_still_matches_its_request() {
     let signature = Secret::new("signature");
     let folder = Folder::with_add_bird();
     let with = |signature: &str| {
@@ -167,7 +167,7 @@ fn named_after(prompt: &str) -> (Folder, String) {
 }
 
 #[test]
-fn rules_are_added_and_names_that_were_made_of_a_prompt_go() {
+fn redact_adds_rules_and_renames_revealing_folders() {
     let (folder, name) = named_after("Unicorns in private");
     assert!(name.starts_with("generate-image/unicorns-in-private-"));
 
@@ -198,7 +198,7 @@ fn rules_are_added_and_names_that_were_made_of_a_prompt_go() {
 }
 
 #[test]
-fn recordings_that_disagree_are_redacted_as_well() {
+fn redacts_quarantined_recordings() {
     let signature = Secret::new("signature");
     let folder = Folder::with_add_bird();
     folder.copy_add_bird_to(".quarantine/generate-image/odd");
@@ -215,7 +215,7 @@ fn recordings_that_disagree_are_redacted_as_well() {
 }
 
 #[test]
-fn what_cannot_be_redacted_is_no_success() {
+fn unredactable_recording_fails_the_command() {
     let key = Secret::new("key");
     let folder = Folder::with_add_bird();
     folder.remove(&format!("{CASE}/response.json"));
@@ -244,7 +244,7 @@ fn what_cannot_be_redacted_is_no_success() {
 }
 
 #[test]
-fn of_two_answers_to_one_request_neither_is_deleted() {
+fn conflicting_recordings_are_not_deleted() {
     let folder = Folder::with_add_bird();
     folder.edit(&format!("{CASE}/request.json"), |body| {
         body["image_url"] = "https://a.example/?sig=0123456789abcdef".into();
@@ -267,7 +267,7 @@ fn of_two_answers_to_one_request_neither_is_deleted() {
 }
 
 #[test]
-fn a_redaction_that_was_killed_is_finished_by_the_next() {
+fn next_run_finishes_killed_redaction() {
     let (folder, name) = named_after("Unicorns in private");
     let old: Vec<_> = ["recording.json", "request.json", "response.json"]
         .map(|file| format!("{name}/{file}"))

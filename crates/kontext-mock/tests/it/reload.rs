@@ -46,7 +46,7 @@ async fn server(folder: &Folder, watch: impl Into<WatchMode>) -> MockServer {
 }
 
 #[tokio::test]
-async fn a_change_is_served_when_it_is_read_again_and_not_before() {
+async fn changes_are_served_only_after_reload() {
     let folder = Folder::with_add_bird();
     let server = server(&folder, false).await;
     let address = server.address();
@@ -81,7 +81,7 @@ async fn a_change_is_served_when_it_is_read_again_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_bad_file_keeps_the_old_set_and_is_named_until_it_is_repaired() {
+async fn invalid_file_keeps_old_set_and_is_reported() {
     let folder = Folder::with_add_bird();
     let server = server(&folder, false).await;
     let address = server.address();
@@ -142,7 +142,7 @@ async fn a_bad_file_keeps_the_old_set_and_is_named_until_it_is_repaired() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_gone_keeps_the_old_set() {
+async fn missing_folder_keeps_old_set() {
     let folder = Folder::with_add_bird();
     let server = server(&folder, false).await;
     let here = folder.path().join("generate-image");
@@ -163,7 +163,7 @@ async fn a_folder_that_is_gone_keeps_the_old_set() {
 }
 
 #[tokio::test]
-async fn what_was_used_stays_used() {
+async fn reload_keeps_usage() {
     let folder = Folder::with_add_bird();
     add_another(&folder);
     let server = server(&folder, false).await;
@@ -184,7 +184,7 @@ async fn what_was_used_stays_used() {
 }
 
 #[tokio::test]
-async fn requests_at_the_same_time_get_one_set_or_the_other() {
+async fn concurrent_requests_see_old_or_new_set() {
     let folder = Folder::with_add_bird();
     let server = server(&folder, false).await;
     let address = server.address();
@@ -211,7 +211,7 @@ async fn requests_at_the_same_time_get_one_set_or_the_other() {
 }
 
 #[tokio::test]
-async fn a_watched_folder_is_read_again_by_itself() {
+async fn watched_folder_reloads() {
     let folder = Folder::with_add_bird();
     let server = server(&folder, true).await;
     let address = server.address();
@@ -299,7 +299,7 @@ fn link(target: &str, link: &std::path::Path) {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn swapped_link_is_noticed_wherever_it_is_on_the_path() {
+async fn replaced_symlink_anywhere_on_path_triggers_reload() {
     for mode in [WatchMode::Auto, WatchMode::Poll] {
         let outer = Folder::empty();
         let path = |name: &str| outer.path().join(name);
@@ -339,7 +339,7 @@ async fn swapped_link_is_noticed_wherever_it_is_on_the_path() {
 /// A folder whose entries link into a hidden one, like a mounted ConfigMap.
 #[cfg(unix)]
 #[tokio::test]
-async fn swapped_link_inside_of_the_folder_is_noticed() {
+async fn replaced_symlink_inside_folder_triggers_reload() {
     let outer = Folder::empty();
     for (version, seed) in [(".v1", 1), (".v2", 2)] {
         let folder = Folder::with_add_bird();
@@ -364,7 +364,7 @@ async fn swapped_link_inside_of_the_folder_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_watched_folder_that_is_replaced_is_read_again() {
+async fn replaced_folder_is_reloaded() {
     let outer = Folder::empty();
     let name = outer.path().join("recordings");
     let copy = |seed: u64| {

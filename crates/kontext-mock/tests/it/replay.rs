@@ -5,7 +5,7 @@ use kontext_mock::{MockServer, Recordings};
 use crate::{folders::Folder, http::post};
 
 #[tokio::test]
-async fn every_embedded_recording_is_served_as_recorded() {
+async fn embedded_recordings_are_served_as_recorded() {
     let server = MockServer::builder().keep_urls(true).start().await.unwrap();
     let recordings = Recordings::embedded().unwrap();
     assert_eq!(recordings.len(), 2);
@@ -23,7 +23,7 @@ async fn every_embedded_recording_is_served_as_recorded() {
 }
 
 #[tokio::test]
-async fn embedded_recordings_are_the_files_of_the_folder() {
+async fn embedded_recordings_match_their_folder() {
     let folder = Recordings::load(concat!(env!("CARGO_MANIFEST_DIR"), "/recordings")).unwrap();
     let embedded = Recordings::embedded().unwrap();
     assert_eq!(folder.len(), embedded.len());
@@ -36,7 +36,7 @@ async fn embedded_recordings_are_the_files_of_the_folder() {
 }
 
 #[tokio::test]
-async fn odd_bytes_status_and_headers_are_kept() {
+async fn bytes_status_and_headers_are_preserved() {
     let folder = Folder::with_add_bird();
     let response = "{ \"message\":\"sl\\u006fw \\u00e9\", \"statusCode\":429.0 }\r\n\r\n ";
     folder.write("generate-image/add-bird/response.json", response);
@@ -64,7 +64,7 @@ async fn odd_bytes_status_and_headers_are_kept() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_served_under_its_own_extension() {
+async fn non_json_body_is_served_from_its_own_file() {
     let folder = Folder::with_add_bird();
     folder.remove("generate-image/add-bird/response.json");
     folder.write(

@@ -22,7 +22,7 @@ async fn check(changes: Value, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn every_offending_field_is_named() {
+async fn names_every_invalid_field() {
     check(
         json!({
             "model": "x", "prompt": null, "num_images": 1.5, "seed": 0,
@@ -44,7 +44,7 @@ async fn every_offending_field_is_named() {
 }
 
 #[tokio::test]
-async fn of_a_union_the_branch_that_fits_by_type_is_explained() {
+async fn union_error_explains_branch_with_matching_type() {
     check(
         json!({"image_url": ["https://a.example/1", "not a url", 17]}),
         &[
@@ -77,7 +77,7 @@ async fn of_a_union_the_branch_that_fits_by_type_is_explained() {
 }
 
 #[tokio::test]
-async fn a_missing_key_is_named_itself() {
+async fn missing_field_is_named() {
     let server = MockServer::start().await.unwrap();
     let message = post(server.address(), r#"{"prompt":"x"}"#).message();
     assert_eq!(
@@ -96,7 +96,7 @@ async fn a_missing_key_is_named_itself() {
 }
 
 #[tokio::test]
-async fn what_was_received_is_cut_between_characters() {
+async fn received_value_is_cut_at_character_boundary() {
     let long = "é".repeat(4001);
     check(
         json!({"prompt": long}),
@@ -109,7 +109,7 @@ async fn what_was_received_is_cut_between_characters() {
 }
 
 #[tokio::test]
-async fn characters_are_counted_and_whole_numbers_are_integers() {
+async fn lengths_count_characters_and_integral_floats_pass() {
     let server = MockServer::builder()
         .match_mode(kontext_mock::MatchMode::Nearest)
         .start()
@@ -124,7 +124,7 @@ async fn characters_are_counted_and_whole_numbers_are_integers() {
 }
 
 #[tokio::test]
-async fn long_lists_of_problems_are_cut() {
+async fn long_violation_list_is_truncated() {
     let server = MockServer::start().await.unwrap();
     let message = post(
         server.address(),
@@ -140,7 +140,7 @@ async fn long_lists_of_problems_are_cut() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_not_found() {
+async fn unknown_paths_and_methods_return_404() {
     let server = MockServer::start().await.unwrap();
     let paths = [
         "/",
@@ -173,7 +173,7 @@ async fn other_paths_and_methods_are_not_found() {
 }
 
 #[tokio::test]
-async fn the_mock_says_that_it_is_up() {
+async fn health_reports_status_and_match_mode() {
     let server = MockServer::start().await.unwrap();
     let answer = send(server.address(), "GET", "/__mock/health", &[], b"");
     assert_eq!(answer.status, 200);
@@ -189,7 +189,7 @@ async fn the_mock_says_that_it_is_up() {
 }
 
 #[tokio::test]
-async fn a_bearer_key_is_needed() {
+async fn bearer_key_is_required() {
     let any = MockServer::start().await.unwrap();
     let fixed = MockServer::builder().key("right").start().await.unwrap();
     let status = |server: &MockServer, authorization: Option<&str>| {
@@ -237,7 +237,7 @@ async fn a_bearer_key_is_needed() {
 }
 
 #[tokio::test]
-async fn only_json_in_utf_8_is_taken() {
+async fn accepts_only_json_in_utf_8() {
     let server = MockServer::start().await.unwrap();
     let body = add_bird_with(json!({}));
     for (content_type, status) in [
@@ -268,7 +268,7 @@ async fn only_json_in_utf_8_is_taken() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_not_read() {
+async fn oversized_body_is_not_read() {
     let server = MockServer::builder()
         .body_limit(1000)
         .start()
@@ -296,7 +296,7 @@ async fn a_body_over_the_limit_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_body_of_the_limit_is_read_however_it_is_sent() {
+async fn body_of_exactly_the_limit_is_accepted() {
     let body = add_bird_with(json!({}));
     let server = MockServer::builder()
         .body_limit(body.len())
@@ -317,7 +317,7 @@ async fn a_body_of_the_limit_is_read_however_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_refusal_reaches_a_client_that_sends_much_first() {
+async fn refusal_reaches_client_sending_large_body() {
     let server = MockServer::start().await.unwrap();
     let body = vec![b' '; 20_000_000];
     let answer = send(server.address(), "POST", PATH, &[], &body);
@@ -327,7 +327,7 @@ async fn a_refusal_reaches_a_client_that_sends_much_first() {
 }
 
 #[tokio::test]
-async fn the_checks_have_an_order() {
+async fn checks_run_in_fixed_order() {
     let server = MockServer::builder().body_limit(5).start().await.unwrap();
     let key = ("authorization", "Bearer any");
     let text = ("content-type", "text/plain");
@@ -343,7 +343,7 @@ async fn the_checks_have_an_order() {
 }
 
 #[tokio::test]
-async fn made_up_errors_are_the_same_in_every_run() {
+async fn synthetic_errors_are_deterministic() {
     let server = MockServer::start().await.unwrap();
     for number in 1..=2 {
         let error = post(server.address(), "").json();
@@ -361,7 +361,7 @@ async fn made_up_errors_are_the_same_in_every_run() {
 }
 
 #[tokio::test]
-async fn a_key_in_a_body_is_shown_to_nobody() {
+async fn key_in_body_is_never_shown() {
     let server = MockServer::start().await.unwrap();
     let key = "s3cret-of-the-client";
     let authorization = format!("Bearer {key}");
@@ -388,7 +388,7 @@ async fn a_key_in_a_body_is_shown_to_nobody() {
 }
 
 #[tokio::test]
-async fn members_that_the_contract_does_not_know_are_named() {
+async fn unknown_fields_are_named_in_header() {
     let server = MockServer::builder()
         .match_mode(kontext_mock::MatchMode::Nearest)
         .start()

@@ -134,7 +134,7 @@ pub(crate) fn send_with(
 }
 
 #[test]
-fn every_spelling_is_found() {
+fn is_in_finds_every_encoding_of_secret() {
     let secret = Secret::new("find");
     for text in [
         secret.plain.clone(),

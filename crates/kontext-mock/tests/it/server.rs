@@ -35,14 +35,14 @@ async fn many_servers_run_in_one_process() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_runs_beside_a_runtime_of_many_threads() {
+async fn runs_beside_multi_threaded_runtime() {
     let server = MockServer::start().await.unwrap();
     assert_eq!(post(server.address(), add_bird_with(json!({}))).status, 200);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_url_is_an_origin_on_loopback() {
+async fn url_is_a_loopback_origin() {
     let server = MockServer::start().await.unwrap();
     assert_eq!(
         server.url(),
@@ -51,7 +51,7 @@ async fn the_url_is_an_origin_on_loopback() {
 }
 
 #[tokio::test]
-async fn dropping_and_stopping_free_the_port() {
+async fn drop_and_stop_free_the_port() {
     // A separate loopback address, if the system has several: on the common one,
     // another test could bind the freed port.
     let host = if cfg!(target_os = "linux") {
@@ -79,7 +79,7 @@ async fn dropping_and_stopping_free_the_port() {
 }
 
 #[tokio::test]
-async fn stopping_does_not_wait_for_a_client_that_never_finishes() {
+async fn stop_does_not_wait_for_stalled_client() {
     let server = MockServer::start().await.unwrap();
     let mut stream = http::connect(server.address());
     write!(stream, "POST {PATH} HTTP/1.1\r\nhost: mock\r\n").unwrap();
@@ -91,7 +91,7 @@ async fn stopping_does_not_wait_for_a_client_that_never_finishes() {
 }
 
 #[tokio::test]
-async fn a_listener_that_is_already_bound_is_used() {
+async fn uses_listener_that_is_already_bound() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let server = MockServer::builder()
@@ -104,7 +104,7 @@ async fn a_listener_that_is_already_bound_is_used() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_named() {
+async fn address_in_use_is_reported() {
     let server = MockServer::start().await.unwrap();
     let error = MockServer::builder()
         .listen(server.address())
@@ -122,7 +122,7 @@ async fn an_address_in_use_is_named() {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_for_the_next_request() {
+async fn connection_is_kept_alive() {
     let server = MockServer::start().await.unwrap();
     let mut stream = http::connect(server.address());
     let body = add_bird_with(json!({}));
@@ -141,7 +141,7 @@ async fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn the_router_needs_no_socket() {
+async fn router_needs_no_socket() {
     let request = |body: Body| {
         Request::post(PATH)
             .header("authorization", "Bearer any")

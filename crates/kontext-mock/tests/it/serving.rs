@@ -33,7 +33,7 @@ fn miss(serving: &Process) {
 }
 
 #[test]
-fn the_port_file_has_the_port_while_the_server_is_up() {
+fn port_file_exists_while_server_runs() {
     let folder = Folder::empty();
     let file = folder.path().join("port");
     // A port file left by an earlier run is replaced.
@@ -63,7 +63,7 @@ fn umask() -> u32 {
 }
 
 #[test]
-fn whoever_sees_the_port_file_sees_all_of_it() {
+fn port_file_appears_complete() {
     let folder = Folder::empty();
     let file = folder.path().join("port");
     for _ in 0..3 {
@@ -93,7 +93,7 @@ fn whoever_sees_the_port_file_sees_all_of_it() {
 }
 
 #[test]
-fn a_port_file_that_cannot_be_written_is_named() {
+fn unwritable_port_file_is_reported() {
     let (code, output, errors) = run(&[
         "serve",
         "--listen",
@@ -116,7 +116,7 @@ fn a_port_file_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_miss_fails_the_run_where_it_is_to() {
+fn fail_on_miss_sets_exit_code() {
     let strict = ["--match", "strict"];
     let failing = ["--match", "strict", "--fail-on-miss"];
     for (options, misses, code) in [(&strict[..], 2, 0), (&failing, 2, 1), (&failing, 0, 0)] {
@@ -133,7 +133,7 @@ fn a_miss_fails_the_run_where_it_is_to() {
 }
 
 #[test]
-fn a_reset_hides_no_miss_from_the_exit_code() {
+fn reset_does_not_hide_misses_from_exit_code() {
     let serving = serve(&["--match", "strict", "--fail-on-miss", "--quiet"]);
     miss(&serving);
     assert_eq!(admin(serving.address, "POST", "reset", "").status, 204);
@@ -142,7 +142,7 @@ fn a_reset_hides_no_miss_from_the_exit_code() {
 }
 
 #[test]
-fn misses_of_sessions_and_a_second_signal_fail_the_run_as_well() {
+fn session_misses_fail_the_run_even_after_second_signal() {
     let serving = serve(&["--match", "strict", "--fail-on-miss", "--quiet"]);
     let body = add_bird_with(json!({"prompt": "x"}));
     let session = [("x-kontext-session", "one")];
@@ -168,7 +168,7 @@ fn misses_of_sessions_and_a_second_signal_fail_the_run_as_well() {
 }
 
 #[test]
-fn the_log_of_a_miss_says_how_to_record_it() {
+fn miss_log_line_shows_record_command() {
     let folder = Folder::with_add_bird();
     let name = folder.path().to_str().unwrap();
     let serving = serve(&["--match", "strict", "--recordings", name]);
@@ -190,7 +190,7 @@ fn the_log_of_a_miss_says_how_to_record_it() {
 }
 
 #[test]
-fn quiet_leaves_the_lines_of_requests_out() {
+fn quiet_omits_request_lines() {
     let serving = serve(&["--match", "strict", "--quiet"]);
     miss(&serving);
     let (_, errors) = serving.end_by("TERM");
@@ -203,7 +203,7 @@ fn quiet_leaves_the_lines_of_requests_out() {
 }
 
 #[test]
-fn stale_recordings_are_named_at_the_start() {
+fn stale_recordings_are_reported_at_start() {
     let folder = Folder::with_add_bird();
     folder.edit("generate-image/add-bird/recording.json", |story| {
         story["contract_sha256"] = "0".repeat(64).into();
@@ -219,7 +219,7 @@ fn stale_recordings_are_named_at_the_start() {
 }
 
 #[test]
-fn a_folder_is_watched_unless_it_is_not_to_be() {
+fn folder_is_watched_unless_disabled() {
     let change = |folder: &Folder| {
         folder.edit("generate-image/add-bird/response.json", |body| {
             body["seed"] = 5.into()
@@ -288,7 +288,7 @@ fn times(path: &Path) -> BTreeMap<PathBuf, SystemTime> {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_serves() {
+fn read_only_folder_is_served() {
     // A superuser, and a mock it runs, can write despite the mode; the final comparison
     // shows that the mock does not.
     let folder = Folder::with_add_bird();

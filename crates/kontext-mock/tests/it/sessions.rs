@@ -23,7 +23,7 @@ fn billed(address: SocketAddr, session: &str) -> Value {
 }
 
 #[tokio::test]
-async fn each_session_starts_with_the_faults_of_the_server() {
+async fn sessions_start_with_server_faults() {
     let server = MockServer::builder()
         .fault(Fault::from(FaultKind::Status { status: 503 }).times(1))
         .fault(Fault::from(FaultKind::Status { status: 429 }).times(1))
@@ -40,7 +40,7 @@ async fn each_session_starts_with_the_faults_of_the_server() {
 }
 
 #[tokio::test]
-async fn faults_of_one_do_not_happen_to_others() {
+async fn session_faults_are_isolated() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     let (one, two) = (
@@ -91,7 +91,7 @@ async fn faults_of_one_do_not_happen_to_others() {
 }
 
 #[tokio::test]
-async fn counters_charges_and_the_journal_are_apart() {
+async fn counters_charges_and_journal_are_per_session() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     let (one, two) = (
@@ -191,7 +191,7 @@ async fn counters_charges_and_the_journal_are_apart() {
 }
 
 #[tokio::test]
-async fn bad_names_are_refused_everywhere() {
+async fn invalid_session_names_are_rejected() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     let long = "x".repeat(65);
@@ -230,7 +230,7 @@ async fn bad_names_are_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn of_more_than_a_thousand_the_one_used_longest_ago_is_forgotten() {
+async fn least_recently_used_session_is_evicted() {
     let server = MockServer::start().await.unwrap();
     let address = server.address();
     for name in ["first", "second"] {

@@ -55,7 +55,7 @@ async fn small_limit() -> MockServer {
 }
 
 #[tokio::test]
-async fn refusal_reaches_client_that_writes_before_it_reads() {
+async fn refusal_reaches_client_still_writing() {
     let server = small_limit().await;
     let body = vec![b'a'; 40 * MEGABYTE];
     let length = format!("content-length: {}", body.len());
@@ -105,7 +105,7 @@ async fn refusal_reaches_client_that_writes_before_it_reads() {
 }
 
 #[tokio::test]
-async fn refusal_of_chunked_body_reaches_client_that_writes_before_it_reads() {
+async fn chunked_refusal_reaches_client_still_writing() {
     let server = small_limit().await;
     let mut body = Vec::new();
     for _ in 0..40 {
@@ -127,7 +127,7 @@ async fn refusal_of_chunked_body_reaches_client_that_writes_before_it_reads() {
 }
 
 #[tokio::test]
-async fn recorder_refusal_reaches_client_that_writes_before_it_reads() {
+async fn recorder_refusal_reaches_client_still_writing() {
     let upstream = Upstream::json(200, "{}");
     let folder = tempfile::TempDir::new().unwrap();
     let recorder = Recorder::builder(upstream.url(), folder.path())
@@ -143,7 +143,7 @@ async fn recorder_refusal_reaches_client_that_writes_before_it_reads() {
 }
 
 #[tokio::test]
-async fn connection_goes_on_after_refusal_whose_body_was_read() {
+async fn connection_survives_refusal_of_a_read_body() {
     let server = small_limit().await;
     let mut stream = connect(server.address());
     let valid = add_bird_with(json!({}));
@@ -172,7 +172,7 @@ fn expect_continue(stream: &mut TcpStream, lines: &[&str]) -> http::Answer {
 }
 
 #[tokio::test]
-async fn client_that_waits_for_100_continue_is_told_that_the_connection_ends() {
+async fn refusal_instead_of_100_continue_closes_connection() {
     let server = small_limit().await;
     for (lines, status) in [
         (

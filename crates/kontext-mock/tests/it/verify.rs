@@ -42,7 +42,7 @@ fn recorded(folder: &Folder) -> Value {
 }
 
 #[test]
-fn a_mock_answers_as_its_own_recordings() {
+fn mock_verifies_against_its_own_recordings() {
     let mut serve = process::command(&["serve", "--listen", "127.0.0.1:0", "--quiet"]);
     let serving = Process::serve(&mut serve);
     let url = format!("http://{}", serving.address);
@@ -72,7 +72,7 @@ fn a_mock_answers_as_its_own_recordings() {
 }
 
 #[test]
-fn requests_are_sent_as_recorded_and_values_may_differ() {
+fn sends_recorded_request_and_ignores_value_changes() {
     let folder = Folder::with_add_bird();
     let mut live = recorded(&folder);
     live["seed"] = 2.into();
@@ -102,7 +102,7 @@ fn requests_are_sent_as_recorded_and_values_may_differ() {
 }
 
 #[test]
-fn what_has_drifted_is_named() {
+fn names_drift_in_shape() {
     let folder = Folder::with_add_bird();
     let mut live = recorded(&folder);
     let image = &mut live["images"][0];
@@ -142,7 +142,7 @@ fn what_has_drifted_is_named() {
 }
 
 #[test]
-fn status_and_media_type_are_compared() {
+fn compares_status_and_media_type() {
     let folder = Folder::with_add_bird();
     let upstream = Upstream::start(|_, stream| {
         respond(
@@ -175,7 +175,7 @@ fn check_undecided(upstream: &Upstream, folder: &Folder, reason: &str) {
 }
 
 #[test]
-fn what_cannot_be_decided_is_not_the_same() {
+fn undecidable_answers_are_not_same() {
     let folder = Folder::with_add_bird();
     for (status, message) in [
         (401, "This request requires a valid API key."),
@@ -206,7 +206,7 @@ fn what_cannot_be_decided_is_not_the_same() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_not_sent() {
+fn unsendable_requests_are_undecided_and_not_sent() {
     let upstream = Upstream::json(200, "{}");
     let folder = Folder::with_add_bird();
     folder.edit(&format!("{CASE}/request.json"), |body| {
@@ -233,7 +233,7 @@ fn what_cannot_be_sent_is_not_sent() {
 }
 
 #[test]
-fn a_key_that_is_refused_is_not_sent_again() {
+fn rejected_key_stops_sending() {
     let upstream = Upstream::json(401, error(401, "no"));
     let mut verify = process::command(&["verify", "--upstream", &upstream.url()]);
     let (code, output, _) = run(verify.env("AIMLAPI_KEY", KEY));
@@ -246,7 +246,7 @@ fn a_key_that_is_refused_is_not_sent_again() {
 }
 
 #[test]
-fn what_was_taken_out_of_an_answer_is_no_drift() {
+fn redacted_values_are_no_drift() {
     let folder = Folder::with_add_bird();
     let live = recorded(&folder);
     let mut redact = process::command(&["redact", "--redact-pointer", "/images/0/width"]);
@@ -262,7 +262,7 @@ fn what_was_taken_out_of_an_answer_is_no_drift() {
 }
 
 #[test]
-fn it_does_not_start_without_a_key_an_origin_or_the_recording() {
+fn does_not_start_without_key_origin_or_recording() {
     let folder = Folder::with_add_bird();
     let upstream = Upstream::json(200, "{}");
     let mut without = command(&upstream.url(), &folder, &[]);
@@ -291,7 +291,7 @@ fn it_does_not_start_without_a_key_an_origin_or_the_recording() {
 }
 
 #[test]
-fn a_dry_run_says_the_price_and_sends_nothing() {
+fn dry_run_shows_price_and_sends_nothing() {
     let folder = Folder::with_add_bird();
     let upstream = Upstream::json(200, recorded(&folder).to_string());
     let mut dry = command(&upstream.url(), &folder, &["--dry-run"]);
@@ -351,7 +351,7 @@ fn on_a_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn on_a_terminal_paid_requests_are_sent_after_a_yes_alone() {
+fn terminal_asks_before_paid_requests() {
     let folder = Folder::with_add_bird();
     let upstream = Upstream::json(200, recorded(&folder).to_string());
     for (typed, more, code, sent) in [
@@ -370,7 +370,7 @@ fn on_a_terminal_paid_requests_are_sent_after_a_yes_alone() {
 }
 
 #[test]
-fn an_upstream_can_have_a_base_path() {
+fn upstream_may_have_base_path() {
     let folder = Folder::with_add_bird();
     let upstream = Upstream::json(200, recorded(&folder).to_string());
     let url = format!("{}/gateway/images/", upstream.url());

@@ -26,7 +26,7 @@ fn shown(json: &str) -> String {
 }
 
 #[test]
-fn equal_numbers_are_equal_however_they_are_spelled() {
+fn number_notations_are_equal() {
     for (one, other) in [
         ("1", "1.0"),
         ("1", "1e0"),
@@ -42,7 +42,7 @@ fn equal_numbers_are_equal_however_they_are_spelled() {
 }
 
 #[test]
-fn other_values_are_other_however_near() {
+fn close_but_different_values_differ() {
     for (one, other) in [
         ("18446744073709551616", "18446744073709551617"),
         ("0.1", "0.10000000000000000001"),
@@ -64,7 +64,7 @@ fn other_values_are_other_however_near() {
 }
 
 #[test]
-fn keys_have_no_order_and_the_last_of_two_wins() {
+fn key_order_is_irrelevant_and_last_duplicate_wins() {
     assert_eq!(
         canonical(r#"{"a":1,"b":{"c":2,"d":3}}"#),
         canonical(r#" { "b" : {"d":3.0,"c":2}, "\u0061" : 10e-1 } "#)
@@ -73,7 +73,7 @@ fn keys_have_no_order_and_the_last_of_two_wins() {
 }
 
 #[test]
-fn strings_may_hold_anything_that_looks_like_json() {
+fn strings_may_contain_json_syntax() {
     let tricky = r#"{"a\"1":"\\","b":"\\\" 1.0 \u0022,[2]","é":"ünï 🦜 -1"}"#;
     assert_eq!(
         shown(tricky),
@@ -82,7 +82,7 @@ fn strings_may_hold_anything_that_looks_like_json() {
 }
 
 #[test]
-fn a_huge_exponent_costs_nothing_and_is_refused_beyond_64_bits() {
+fn huge_exponents_are_cheap_and_bounded() {
     assert_eq!(normalised("1e999999999"), Ok("1e999999999".to_owned()));
     assert_eq!(normalised("1e-99999999999999999999"), Err(OutOfRange));
     assert_eq!(normalised("0.1e-9223372036854775808"), Err(OutOfRange));
@@ -91,7 +91,7 @@ fn a_huge_exponent_costs_nothing_and_is_refused_beyond_64_bits() {
 }
 
 #[test]
-fn what_pointers_name_can_be_left_out() {
+fn pointers_select_and_exclude_values() {
     let pointer = |text| crate::Pointer::parse(text).unwrap();
     let body = canonical(r#"{"a":{"b~/":1,"c":[1,2]},"seed":7.0}"#);
     assert_eq!(
@@ -117,7 +117,7 @@ fn what_pointers_name_can_be_left_out() {
 }
 
 #[test]
-fn numbers_are_shown_as_people_write_them() {
+fn numbers_display_in_plain_notation() {
     for (json, expected) in [
         ("3959063143", "3959063143"),
         ("1000", "1000"),
@@ -247,7 +247,7 @@ fn spell_text(text: &str, choice: u8) -> String {
 
 proptest! {
     #[test]
-    fn spelling_never_matters(
+    fn notation_never_matters(
         value in any_value(),
         one in prop::collection::vec(any::<u8>(), 30),
         other in prop::collection::vec(any::<u8>(), 30),
@@ -258,7 +258,7 @@ proptest! {
     }
 
     #[test]
-    fn equal_is_what_means_the_same_and_nothing_else(
+    fn equality_is_semantic(
         one in few(),
         other in few(),
         choices in prop::collection::vec(any::<u8>(), 60),
@@ -274,7 +274,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_shown_means_the_same(
+    fn display_preserves_meaning(
         value in any_value(),
         choices in prop::collection::vec(any::<u8>(), 30),
     ) {
@@ -285,7 +285,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn a_start_is_the_start_of_the_whole(model in any_value(), bytes in 0_usize..60) {
+    fn truncated_display_is_a_prefix(model in any_value(), bytes in 0_usize..60) {
         let canonical = canonical(&spell(&model, &mut std::iter::empty()));
         let whole = readable(canonical.marked());
         let start = readable_start(canonical.marked(), bytes);

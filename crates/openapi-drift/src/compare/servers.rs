@@ -212,7 +212,7 @@ mod tests {
     use super::normalised;
 
     #[test]
-    fn equal_addresses_have_one_spelling() {
+    fn equivalent_urls_normalize_alike() {
         for (url, expected) in [
             ("HTTPS://API.Example:443/V1/", "https://api.example/V1"),
             ("http://a:8080", "http://a:8080"),

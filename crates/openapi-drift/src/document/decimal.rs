@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_value_are_equal() {
+    fn notations_of_one_value_are_equal() {
         for spellings in [
             &["1", "1.0", "10e-1", "0.1e1", "1E+0", "1.000"][..],
             &["0", "-0", "0.0", "0e5", "-0.00"],
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_ordered() {
+    fn decimals_are_ordered() {
         let ordered = [
             "-1e300", "-20", "-3", "-2.5", "-0.1", "0", "1e-300", "0.09", "0.1", "1", "1.5", "2",
             "10", "99", "100", "1e300",
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_known() {
+    fn integers_are_recognized() {
         for (text, whole) in [
             ("4000", Some(4000)),
             ("4e3", Some(4000)),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn floors_and_multiples() {
+    fn computes_floor_and_multiples() {
         for (text, floor) in [("1.5", 1), ("-1.5", -2), ("0.2", 0), ("-0.2", -1), ("7", 7)] {
             assert_eq!(decimal(text).floor(), Some(floor), "{text}");
         }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_none() {
+    fn non_numbers_are_rejected() {
         for text in ["", "-", "1e", "1e99999999999999999999", "x", "+", "."] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }

@@ -554,7 +554,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_knows_its_pointer_and_position() {
+    fn node_knows_its_pointer_and_position() {
         let tree = Tree::parse("{\n  \"ä/b\": [1, {\"~\": null}]\n}").unwrap();
         let id = tree.at("/ä~1b/1/~0").unwrap();
         assert_eq!(tree.pointer(id), "/ä~1b/1/~0");
@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn no_json_is_said_with_its_place() {
+    fn invalid_json_is_reported_with_position() {
         for (text, line, column) in [
             ("", 1, 1),
             ("{\n\"a\": 1,\n}", 2, 7),
@@ -595,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_is_one_value() {
+    fn notation_does_not_affect_equality() {
         let left = Tree::parse("{\"a\": [1.0, \"\\u0041\"], \"b\": null}").unwrap();
         let right = Tree::parse("{\"b\":null,\"a\":[1,\"A\"]}").unwrap();
         assert!(same(&left, ROOT, &right, ROOT));

@@ -83,7 +83,7 @@ mod tests {
     use crate::format::samples;
 
     #[test]
-    fn the_annotations_are_as_github_reads_them() {
+    fn annotations_follow_github_format() {
         let text = github(
             &samples::report(),
             &View::new("old.json", "openapi/new.json"),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn only_breaking_and_undecided_findings_are_annotations() {
+    fn only_breaking_and_undecided_findings_are_annotated() {
         let report = samples::of(samples::every_rule());
         let text = github(&report, &View::new("a", "b"));
         let gating = report
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_path_and_no_property() {
+    fn file_name_is_escaped() {
         let text = github(
             &samples::report(),
             &View::new("a", "b,line=9::c%0A\n::error::d"),
@@ -123,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_document_gives_no_commands(
+        fn document_cannot_inject_commands(
             reason in "(?s)(.|\n::error::x|%0A|\r){0,40}",
             value in any::<String>(),
         ) {

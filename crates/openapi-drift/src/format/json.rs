@@ -62,12 +62,12 @@ mod tests {
     }
 
     #[test]
-    fn the_json_is_as_documented() {
+    fn json_matches_documented_format() {
         insta::assert_snapshot!("json", json(&samples::report()).unwrap());
     }
 
     #[test]
-    fn every_report_is_as_the_schema_says() {
+    fn every_report_satisfies_schema() {
         for report in [
             samples::of(Vec::new()),
             samples::report(),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_comparison_finds_is_as_the_schema_says() {
+    fn comparison_report_satisfies_schema() {
         let old = r#"{"openapi": "3.0.0", "paths": {"/a~": {"get": {"responses": {"200": {}}}},
             "/b": {"post": {"requestBody": {"content": {"application/json": {"schema": {
                 "type": "object", "properties": {"a": {"enum": ["x", "y"], "format": "f"}}
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_refuses_what_is_no_report() {
+    fn schema_rejects_invalid_reports() {
         let good = written(&samples::report());
         let changes: [fn(&mut Value); 10] = [
             |report| report["format"] = value!(1),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_hidden_and_nothing_is_lost() {
+    fn hidden_characters_are_escaped_without_loss() {
         let report = samples::hostile();
         let text = json(&report).unwrap();
         assert!(

@@ -189,21 +189,21 @@ mod tests {
     use crate::format::samples;
 
     #[test]
-    fn the_comment_is_read_by_reviewers() {
+    fn comment_matches_snapshot() {
         let view = View::new("old.json", "new.json");
         let text = markdown(&samples::report(), &view, COMMENT_LIMIT);
         insta::assert_snapshot!("markdown", text);
     }
 
     #[test]
-    fn a_hostile_document_writes_no_markdown() {
+    fn hostile_document_injects_no_markdown() {
         let view = View::new("o|`.json", "@n</code>.json");
         let text = markdown(&samples::hostile(), &view, COMMENT_LIMIT);
         insta::assert_snapshot!("markdown_hostile", text);
     }
 
     #[test]
-    fn what_is_cut_is_counted_and_never_half() {
+    fn truncation_drops_whole_rows_and_counts_them() {
         let report = samples::of(samples::every_rule());
         let all = report.findings.len();
         let mut view = View::new("o", "n");
@@ -236,7 +236,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_document_breaks_the_table(
+        fn document_cannot_break_table(
             reason in "(?s)(.|[|`<>@\\\\\n]){0,60}",
             value in "(?s)(.|[|`<>@\\\\\n]){0,60}",
         ) {

@@ -171,7 +171,7 @@ mod tests {
     use crate::format::samples;
 
     #[test]
-    fn what_is_cut_says_how_long_it_was() {
+    fn truncation_shows_original_length() {
         assert_eq!(shorten("äöü", 3), "äöü");
         assert_eq!(shorten("äöüß", 3), "äöü… (4 characters)");
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_shown_from_where_they_differ() {
+    fn long_values_are_shown_around_their_difference() {
         let names: Vec<String> = (0..1000).map(|number| format!("value-{number}")).collect();
         let finding = samples::valued(json!(names), json!(names[..999]));
         assert_eq!(
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_null_are_two_things() {
+    fn missing_and_null_are_shown_differently() {
         let mut finding = samples::valued(json!(null), json!(1));
         finding.new = None;
         assert_eq!(change(&finding, 9), "null -> nothing");
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_witness_is_one_line() {
+    fn witness_fits_one_line() {
         let mut finding = samples::report().findings.remove(0);
         let shown = |finding: &Finding| witness(finding.witness.as_ref().unwrap(), 60);
         assert_eq!(
@@ -241,12 +241,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn printable_text_hides_nothing(text in any::<String>()) {
+        fn printable_text_has_no_hidden_characters(text in any::<String>()) {
             prop_assert!(!printable(&text).chars().any(is_hidden));
         }
 
         #[test]
-        fn a_change_is_short(old in ".{0,300}", new in ".{0,300}", limit in 1_usize..100) {
+        fn change_is_short(old in ".{0,300}", new in ".{0,300}", limit in 1_usize..100) {
             let text = change(&samples::valued(json!(old), json!(new)), limit);
             prop_assert!(text.chars().count() <= 2 * (limit + 30), "{}", text);
         }

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_one_line_per_finding() {
+    fn text_has_one_line_per_finding() {
         let summary = ["Rust client: none".to_owned()];
         let view = View {
             summary: &summary,
@@ -261,12 +261,12 @@ mod tests {
     }
 
     #[test]
-    fn verbose_text_has_everything() {
+    fn verbose_text_is_complete() {
         insta::assert_snapshot!("text_verbose", text(&samples::report(), &verbose(), false));
     }
 
     #[test]
-    fn colors_change_no_text() {
+    fn colors_do_not_change_text() {
         let report = samples::report();
         let colored = text(&report, &verbose(), true);
         assert!(
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_report_is_one_line() {
+    fn empty_report_is_one_line() {
         assert_eq!(
             text(&samples::of(Vec::new()), &view(), false),
             "none: no changes\n"
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_cuts_what_is_listed_and_counts_the_rest() {
+    fn level_limits_listed_findings_and_counts_the_rest() {
         let report = samples::report();
         let view = View {
             level: Wire::Breaking,
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_findings_fit_two_screens() {
+    fn hundred_findings_fit_two_screens() {
         let findings = (0..100).map(|number| Finding {
             operations: vec![format!("POST /{}", number / 10)],
             reason: format!("`{}` can no longer be \"s\"", "property".repeat(40)),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_document_moves_no_cursor() {
+    fn hostile_document_cannot_move_cursor() {
         let report = samples::hostile();
         let view = View {
             old_name: "o\u{1b}[2J.json",

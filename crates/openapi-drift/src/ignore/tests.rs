@@ -69,7 +69,7 @@ fn errors_name_place_and_next_step() {
 }
 
 #[test]
-fn an_acknowledged_finding_counts_no_more() {
+fn acknowledged_finding_no_longer_counts() {
     let report = samples::report();
     let before = report.findings.len();
     let file = IgnoreFile::parse("ignore.json", FILE).unwrap();
@@ -100,7 +100,7 @@ fn an_acknowledged_finding_counts_no_more() {
 }
 
 #[test]
-fn an_entry_that_is_over_stops_everything() {
+fn expired_entry_is_an_error() {
     let file = IgnoreFile::parse("ignore.json", FILE).unwrap();
     // On the day after, even if no finding needs the entry.
     for report in [samples::report(), samples::of(Vec::new())] {
@@ -116,7 +116,7 @@ fn an_entry_that_is_over_stops_everything() {
 }
 
 #[test]
-fn an_empty_file_ignores_nothing() {
+fn empty_file_ignores_nothing() {
     let file = IgnoreFile::parse("ignore.json", r#"{"format": 1.0, "ignore": []}"#).unwrap();
     let report = samples::report();
     assert_eq!(
@@ -126,7 +126,7 @@ fn an_empty_file_ignores_nothing() {
 }
 
 #[test]
-fn an_entry_without_expiry_holds_forever() {
+fn entry_without_expiry_never_expires() {
     let entry = r#"{"fingerprint": "1111111111111111", "reason": "r"}"#;
     let text = format!("{{\"format\": 1, \"ignore\": [{entry}]}}");
     let file = IgnoreFile::parse("a", &text).unwrap();
@@ -136,7 +136,7 @@ fn an_entry_without_expiry_holds_forever() {
 }
 
 #[test]
-fn rule_and_path_cover_operations_and_pointers() {
+fn rule_and_path_match_operations_and_pointers() {
     for (path, is_covered) in [
         ("POST /a", true),
         ("/a", true),
@@ -161,7 +161,7 @@ fn rule_and_path_cover_operations_and_pointers() {
 }
 
 #[test]
-fn a_started_file_ignores_its_findings_for_ninety_days() {
+fn generated_file_ignores_findings_for_ninety_days() {
     let report = samples::hostile();
     let text = IgnoreFile::start(&report.findings, noon("2026-01-01"));
     assert!(!text.contains('\u{1b}'), "{text}");
@@ -174,7 +174,7 @@ fn a_started_file_ignores_its_findings_for_ninety_days() {
 }
 
 #[test]
-fn what_is_ignored_is_all_that_has_the_fingerprint() {
+fn entry_covers_all_findings_with_its_fingerprint() {
     let twice = || Finding {
         fingerprint: "gone".to_owned(),
         ..samples::finding("path-removed")
@@ -190,12 +190,12 @@ fn what_is_ignored_is_all_that_has_the_fingerprint() {
 
 proptest! {
     #[test]
-    fn any_text_is_a_file_or_an_error(text in any::<String>()) {
+    fn parse_never_panics(text in any::<String>()) {
         let _ = IgnoreFile::parse("a", &text);
     }
 
     #[test]
-    fn nothing_is_lost(ignored in prop::collection::btree_set(0_usize..60, 0..60)) {
+    fn every_finding_is_kept_or_ignored(ignored in prop::collection::btree_set(0_usize..60, 0..60)) {
         let findings = samples::every_rule();
         let entries: Vec<String> = ignored
             .iter()

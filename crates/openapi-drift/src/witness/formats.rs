@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_known() {
+    fn recognizes_base64() {
         for (text, is) in [
             ("", true),
             ("YWJj", true),

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_match() {
+    fn generated_texts_match_pattern() {
         for pattern in [
             "^[A-Za-z ]+$",
             "^[a-z]{2,4}-[0-9]{3}$",
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_matches_all_is_known() {
+    fn recognizes_patterns_that_match_everything() {
         for (pattern, all) in [
             ("", true),
             (".*", true),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_patterns_end() {
+    fn hostile_patterns_terminate() {
         for pattern in [
             "(a{1000}){1000}",
             "((a{100}){100}){100}",

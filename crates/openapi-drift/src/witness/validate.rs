@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_objects_name_what_they_have() {
+    fn closed_objects_allow_only_named_properties() {
         let object = r#"{"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}"#;
         for (value, open, closed) in [
             (json!({"a": 1, "b": 2}), true, true),
@@ -541,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn references_that_fork_end() {
+    fn branching_references_terminate() {
         let mut schema = json!({"0": {"type": "integer"}});
         for index in 1..60 {
             let below = json!({"$ref": format!("#/{}", index - 1)});

@@ -173,7 +173,7 @@ pub(crate) fn settle(disputed: &[(&str, &str)], differences: &[(String, Option<S
 }
 
 #[test]
-fn the_given_cases() {
+fn given_cases_have_expected_verdicts() {
     let given = read_json("drift-cases/cases.json");
     let base = read("drift-cases/base.json");
     let cases = given["cases"].as_array().unwrap();
@@ -212,7 +212,7 @@ fn the_given_cases() {
 }
 
 #[test]
-fn the_given_cases_backwards() {
+fn reversed_cases_have_expected_verdicts() {
     let base = read_json("drift-cases/base.json");
     let mut results = Vec::new();
     for case in read_json("cases/reversed.json").as_array().unwrap() {
@@ -236,7 +236,7 @@ const DISPUTED_DOCUMENTS: &[(&str, &str)] = &[(
 )];
 
 #[test]
-fn other_documents() {
+fn document_cases_have_expected_verdicts() {
     let mut results = Vec::new();
     for case in document_cases() {
         let (old, new) = case.documents();
@@ -293,7 +293,7 @@ fn document_cases() -> Vec<DocumentCase> {
 
 /// Pairs from public bug reports about other tools, each with the correct verdicts.
 #[test]
-fn public_reports() {
+fn public_reports_have_correct_verdicts() {
     let cases = read("cases/public.json");
     let cases: Vec<PublicCase> = serde_json::from_str(&cases).unwrap();
     assert_eq!(cases.len(), 106);
@@ -355,7 +355,7 @@ fn every_rule_has_a_case() {
 
 /// Verifies that the checks above can fail.
 #[test]
-fn an_expectation_that_is_not_met_is_a_difference() {
+fn unmet_expectation_is_reported() {
     let old = read_json("drift-cases/base.json");
     let report = compare_values(&old, &old);
     let expected = json!({"verdict": "breaking", "rules": ["path-added"], "docs": "title-changed", "says": "x"});

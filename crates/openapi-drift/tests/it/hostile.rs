@@ -151,7 +151,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 /// Compares every file of the corpus with itself, and with a harmless document both
 /// ways. A snapshot keeps the results for review.
 #[test]
-fn the_corpus() {
+fn corpus_outcomes_match_snapshot() {
     let harmless = document(
         &json!({"type": "boolean"}),
         &json!({"type": "boolean"}),
@@ -190,7 +190,7 @@ fn the_corpus() {
 
 /// Invalid UTF-8 never reaches the library, which takes a `&str`.
 #[test]
-fn a_document_cut_anywhere_is_unreadable() {
+fn truncated_document_is_unreadable() {
     let whole = read("drift-cases/base.json");
     let end = whole.trim_end().len();
     for at in (0..end).step_by(50) {
@@ -208,7 +208,7 @@ fn a_document_cut_anywhere_is_unreadable() {
 }
 
 #[test]
-fn unreadable_says_which_document() {
+fn unreadable_error_names_the_document() {
     let good = read("drift-cases/base.json");
     for (old, new, file) in [("{", good.as_str(), "old.json"), (&good, "{", "new.json")] {
         match compared("half", old, new) {
@@ -226,7 +226,7 @@ proptest! {
 
     /// Replaces, deletes or inserts characters.
     #[test]
-    fn damaged_documents_end_in_an_answer(
+    fn damaged_documents_never_panic(
         damage in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4_u8), 1..4)
     ) {
         let whole = read("cases/small.json");

@@ -148,7 +148,7 @@ proptest! {
     /// and in the breaking direction at least as undecided. A witness proves every
     /// break.
     #[test]
-    fn no_change_of_a_schema_is_missed((old, new) in pair()) {
+    fn no_schema_change_is_missed((old, new) in pair()) {
         let values = values_of(&old, &new);
         for way in WAYS {
             for (old, new) in [(&old, &new), (&new, &old)] {
@@ -312,7 +312,7 @@ proptest! {
     #![proptest_config(config(64))]
 
     #[test]
-    fn a_document_against_itself_is_none(root in root()) {
+    fn identical_documents_have_no_findings(root in root()) {
         for way in WAYS {
             let document = way.document(&root);
             let report = compare_values(&document, &document);
@@ -322,7 +322,7 @@ proptest! {
     }
 
     #[test]
-    fn another_spelling_is_no_change(root in root(), seed: u64) {
+    fn json_notation_is_no_change(root in root(), seed: u64) {
         let mut dice = Dice(seed);
         let documents = WAYS.iter().map(|way| way.document(&root)).chain(bases());
         for document in documents {
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn another_order_is_no_change_on_the_wire(root in root(), seed: u64) {
+    fn reordering_is_no_wire_change(root in root(), seed: u64) {
         let mut dice = Dice(seed);
         let documents = WAYS.iter().map(|way| way.document(&root)).chain(bases());
         for document in documents {
@@ -347,7 +347,7 @@ proptest! {
 
     /// Moves a schema to the components and refers to it, in both directions.
     #[test]
-    fn a_reference_is_no_change_on_the_wire(root in root(), at in proptest::collection::vec(any::<Index>(), 1..3)) {
+    fn extracting_component_is_no_wire_change(root in root(), at in proptest::collection::vec(any::<Index>(), 1..3)) {
         let mut other = root.clone();
         for (number, at) in at.iter().enumerate() {
             let all = positions(&other);
@@ -366,7 +366,7 @@ proptest! {
     /// A nested pair of schemas of which one allows less: what breaks in one direction
     /// does not break in the other.
     #[test]
-    fn a_narrowing_and_its_inverse_are_opposites(
+    fn narrowing_breaks_and_its_inverse_does_not(
         case in any::<Index>(),
         around in proptest::collection::vec(any::<Index>(), 0..4),
         there in any::<bool>(),
@@ -417,7 +417,7 @@ proptest! {
 
     /// Regardless of number and order.
     #[test]
-    fn edits_of_documentation_are_never_more(edits in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4_u8), 1..8)) {
+    fn documentation_edits_are_docs_only(edits in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4_u8), 1..8)) {
         for base in bases() {
             let mut edited = base.clone();
             for (at, member, how) in &edits {
@@ -592,7 +592,7 @@ fn schemas(found: &mut Vec<(String, Vec<&'static str>)>, schema: &Value, pointer
 
 /// Verifies that the checks above can fail: sampled values reveal a missed break.
 #[test]
-fn a_break_that_is_not_said_would_be_found() {
+fn sampled_values_detect_breaking_changes() {
     let old = json!({"schema": {"type": "string", "maxLength": 5}, "components": {}});
     let new = json!({"schema": {"type": "string", "maxLength": 4}, "components": {}});
     let document = Way::Request.document(&old);

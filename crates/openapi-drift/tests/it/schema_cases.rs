@@ -274,7 +274,7 @@ fn in_a_document(way: Way, body: &Value, components: &Value) -> Value {
 }
 
 #[test]
-fn pairs_of_schemas_at_every_place() {
+fn schema_cases_have_expected_verdicts_at_every_place() {
     let mut results = Vec::new();
     for case in all() {
         for place in Place::ALL {
@@ -327,7 +327,7 @@ fn pairs_of_schemas_at_every_place() {
 }
 
 #[test]
-fn pairs_of_schemas_of_both_ways_at_once() {
+fn schema_cases_have_expected_verdicts_in_shared_schemas() {
     let mut results = Vec::new();
     for case in all() {
         let reference = json!({"$ref": "#/components/schemas/It"});
@@ -366,7 +366,7 @@ fn worse(left: &str, right: &str) -> String {
 
 /// Values that are serialized as text in a request line or a header.
 #[test]
-fn pairs_of_schemas_in_parameters_and_headers() {
+fn schema_cases_have_expected_verdicts_in_parameters() {
     let mut results = Vec::new();
     for case in all().into_iter().filter(SchemaCase::is_scalar) {
         for (kind, way) in [
@@ -420,7 +420,7 @@ fn pairs_of_schemas_in_parameters_and_headers() {
 
 /// Sanity checks of the data.
 #[test]
-fn the_pairs_are_many_and_differ() {
+fn schema_cases_are_many_and_differ() {
     let all = all();
     assert!(all.len() > 100);
     for case in &all {

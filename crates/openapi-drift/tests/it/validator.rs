@@ -287,7 +287,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> Option<&'a Value> {
 }
 
 #[test]
-fn the_translation_is_what_the_design_says() {
+fn openapi_schemas_translate_to_json_schema() {
     let document = json!({"components": {"schemas": {
         "Node": {"type": "object", "properties": {
             "value": {"type": "string", "nullable": true},

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_are_only_what_can_be_compared() {
+    fn finds_only_comparable_defaults() {
         let values = ["1:1".to_owned(), "auto".to_owned(), "low".to_owned()];
         for (description, expected) in [
             ("Defaults to `low`.", Some("low")),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_and_values_are_those_of_the_description() {
+    fn finds_contradicting_ranges_and_values() {
         let numbers: Vec<String> = (1..=6).map(|number: u8| number.to_string()).collect();
         let range = |description| range_named(description, &numbers);
         assert_eq!(
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_compared_with_what_was_asked_for() {
+    fn compares_sizes_with_requested_ones() {
         let is_wrong =
             |asked: &str, width, height| wrong_size(asked, Some(width), Some(height)).is_some();
         let object = json!({"width": 1472, "height": 512}).to_string();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_have_no_fractions() {
+    fn recognizes_counts_typed_as_number() {
         let is = |name, description, schema| is_count(name, description, &schema);
         assert!(is(
             "num_images",

@@ -29,7 +29,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Run {
 }
 
 #[test]
-fn pages_are_generated_with_their_overlays() {
+fn client_changes_include_overlays() {
     let none = rust(&changed(|document| {
         document.pointer_mut(PROPERTIES).unwrap()["seed"]["description"] = json!("Other words.");
     }));
@@ -56,7 +56,7 @@ fn pages_are_generated_with_their_overlays() {
 }
 
 #[test]
-fn a_document_that_the_generator_refuses_gates_nothing() {
+fn document_rejected_by_generator_does_not_gate() {
     // An overlay corrects this property and expects its original value.
     let run = changed(|document| {
         let properties = document.pointer_mut(PROPERTIES).unwrap();
@@ -125,7 +125,7 @@ fn drift_in(workspace: &Workspace, folder: &str, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn a_revision_is_read_from_git_with_its_overlays() {
+fn reads_revision_and_its_overlays_from_git() {
     let workspace = repository();
     // `HEAD` has this overlay; the working tree no longer does.
     let overlay = "openapi/overlays/08-no-default-aspect-ratio.json";
@@ -156,7 +156,7 @@ fn a_revision_is_read_from_git_with_its_overlays() {
 }
 
 #[test]
-fn a_revision_that_is_not_there_is_an_error() {
+fn missing_revision_is_an_error() {
     let workspace = repository();
     for (old, problem) in [
         (
@@ -181,7 +181,7 @@ fn a_revision_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn a_file_with_a_colon_in_its_name_is_a_file() {
+fn existing_file_with_colon_is_not_a_revision() {
     let folder = Folder::pair("breaking");
     let text = std::fs::read_to_string(folder.path().join("new.json")).unwrap();
     folder.write("HEAD:new.json", &text);

@@ -25,7 +25,7 @@ fn ignore(folder: &Folder, rules: &[&str], expires: &str) {
 }
 
 #[test]
-fn what_is_acknowledged_does_not_gate() {
+fn acknowledged_findings_do_not_gate() {
     let folder = Folder::pair("breaking and undecided");
     let unused = "note: ignore.json:9:5: no finding has the fingerprint \"0000000000000000\" (reason: \
                   we know)\n  help: delete the entry\n";
@@ -65,7 +65,7 @@ fn what_is_acknowledged_does_not_gate() {
 }
 
 #[test]
-fn what_is_over_fails_loudly() {
+fn expired_entry_is_an_error() {
     for pair in ["breaking", "none"] {
         let folder = Folder::pair(pair);
         let rules: &[&str] = if pair == "none" {
@@ -89,7 +89,7 @@ fn what_is_over_fails_loudly() {
 }
 
 #[test]
-fn a_file_that_is_none_ignores_nothing() {
+fn invalid_ignore_file_is_an_error() {
     let folder = Folder::pair("breaking");
     let run = folder.drift(&["--ignore", "missing.json", "--fail-on", "never"]);
     assert!(
@@ -117,7 +117,7 @@ fn rule_and_path_ignore_findings_without_expiry() {
 }
 
 #[test]
-fn a_written_ignore_file_covers_what_gates_today() {
+fn written_ignore_file_covers_current_findings() {
     let folder = Folder::pair("breaking and undecided");
     let run = folder.drift(&["--write-ignore", "ignore.json"]);
     // The file applies from the next run on.

@@ -10,7 +10,7 @@ use super::{Folder, stopped};
 use crate::support::Run;
 
 #[test]
-fn what_cannot_be_read_stops_everything() {
+fn unreadable_inputs_exit_with_2() {
     let folder = Folder::pair("none");
     folder.write("empty.json", "");
     folder.write("yaml.json", "openapi: 3.0.0\n");
@@ -50,7 +50,7 @@ fn what_cannot_be_read_stops_everything() {
 }
 
 #[test]
-fn a_command_line_that_is_none_is_refused() {
+fn invalid_command_line_is_rejected() {
     let folder = Folder::pair("breaking");
     for arguments in [
         &[][..],
@@ -80,7 +80,7 @@ fn a_command_line_that_is_none_is_refused() {
 }
 
 #[test]
-fn paths_begin_at_the_current_folder() {
+fn paths_are_relative_to_current_folder() {
     let folder = Folder::pair("breaking");
     let inside = folder.path().join("a/b");
     fs::create_dir_all(&inside).unwrap();
@@ -116,7 +116,7 @@ fn fed(command: &mut Command, text: &str) -> Run {
 }
 
 #[test]
-fn one_file_may_be_standard_input() {
+fn one_file_may_be_stdin() {
     let folder = Folder::pair("breaking");
     let read = |file: &str| fs::read_to_string(folder.path().join(file)).unwrap();
     let files = folder.drift(&[]);
@@ -145,7 +145,7 @@ fn one_file_may_be_standard_input() {
 }
 
 #[test]
-fn a_hostile_document_is_only_text() {
+fn hostile_document_cannot_inject_output() {
     let folder = Folder::pair("hostile");
     for format in ["text", "json", "markdown", "github"] {
         let run = folder.drift(&["--format", format]);
@@ -172,7 +172,7 @@ fn a_hostile_document_is_only_text() {
 
 #[cfg(unix)]
 #[test]
-fn a_hostile_name_is_only_a_name() {
+fn hostile_file_name_cannot_inject_output() {
     let folder = Folder::pair("breaking");
     let name = "a b,c:d%0A|`<@me>\n::error::e\u{1b}[31m.json";
     fs::copy(folder.path().join("new.json"), folder.path().join(name)).unwrap();

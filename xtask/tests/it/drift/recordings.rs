@@ -60,7 +60,7 @@ fn outcome(folder: &Folder, code: i32) -> Value {
 }
 
 #[test]
-fn recordings_that_disagree_with_the_new_document_only_are_broken() {
+fn newly_invalid_recordings_are_broken() {
     let folder = folder("breaking");
     let outcome = outcome(&folder, 1);
     assert_eq!(outcome["checked"], 4);
@@ -76,7 +76,7 @@ fn recordings_that_disagree_with_the_new_document_only_are_broken() {
 }
 
 #[test]
-fn no_recording_is_broken_by_an_addition() {
+fn addition_breaks_no_recording() {
     assert_eq!(outcome(&folder("non-breaking"), 0)["broken"], json!([]));
 }
 
@@ -93,7 +93,7 @@ fn every_answer_of_a_recording_is_validated() {
 }
 
 #[test]
-fn answers_of_format_2_have_their_own_status_and_redactions() {
+fn format_2_answers_have_own_status_and_redactions() {
     let folder = folder("none");
     let at = "recordings/make-image/several";
     let meta = |second: u16| {
@@ -121,7 +121,7 @@ fn answers_of_format_2_have_their_own_status_and_redactions() {
 }
 
 #[test]
-fn recordings_that_cannot_be_validated_are_undecided() {
+fn unvalidatable_recordings_are_undecided() {
     let folder = folder("none");
     for file in ["old.json", "new.json"] {
         let text = fs::read_to_string(folder.path().join(file)).unwrap();
@@ -140,7 +140,7 @@ fn recordings_that_cannot_be_validated_are_undecided() {
 
 /// A folder that can't be read is an error, not an empty set of recordings.
 #[test]
-fn unreadable_recordings_stop_the_command() {
+fn unreadable_recordings_are_an_error() {
     let folder = folder("breaking");
     let said = |start: &str| {
         let run = folder.drift(&["--recordings", "recordings"]);

@@ -42,7 +42,7 @@ fn images(bytes: &[u8]) -> Vec<Image> {
 }
 
 #[tokio::test]
-async fn base64_and_data_uris_are_downloaded_like_any_other() {
+async fn downloads_base64_and_data_uris() {
     let client = local().build().unwrap();
     for length in [10, 3_000, 3_001, 500_000] {
         let bytes = png(length);
@@ -71,7 +71,7 @@ async fn base64_and_data_uris_are_downloaded_like_any_other() {
 }
 
 #[tokio::test]
-async fn base64_is_preferred_to_a_url() {
+async fn base64_is_preferred_over_url() {
     let host = Host::answering("200 OK", "", &png(100)).await;
     let image = described(json!({ "url": host.url("/a"), "b64_json": encode(&png(200)) }));
     let downloaded = local()
@@ -86,7 +86,7 @@ async fn base64_is_preferred_to_a_url() {
 }
 
 #[tokio::test]
-async fn the_limit_is_that_of_the_decoded_image() {
+async fn size_limit_applies_to_decoded_image() {
     let client = local().download_max_size(3_000).build().unwrap();
     for image in images(&png(3_000)) {
         client.download(&image).bytes().await.unwrap();

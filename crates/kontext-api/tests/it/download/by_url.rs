@@ -113,14 +113,17 @@ async fn settings_cannot_override_the_rules() {
 }
 
 #[test]
-fn the_proxy_of_the_environment_is_not_used() {
+fn environment_proxy_is_ignored_for_local_downloads() {
     // Bound to reserve the port, but not listening.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let proxy = format!("http://{}", socket.local_addr().unwrap());
     // All tests share the environment of this process, so use a child process.
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "download::by_url::localhost_is_this_machine"])
+        .args([
+            "--exact",
+            "download::by_url::localhost_resolves_to_loopback",
+        ])
         .env("http_proxy", &proxy)
         .env("ALL_PROXY", &proxy)
         .env_remove("NO_PROXY")
@@ -135,7 +138,7 @@ fn the_proxy_of_the_environment_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_used_where_the_caller_sets_one_for_downloads() {
+async fn download_proxy_set_by_caller_is_used() {
     let proxy = Host::answering("200 OK", "", &png(100)).await;
     let url = proxy.url("");
     let client = local()
@@ -151,7 +154,7 @@ async fn a_proxy_is_used_where_the_caller_sets_one_for_downloads() {
 }
 
 #[tokio::test]
-async fn localhost_is_this_machine() {
+async fn localhost_resolves_to_loopback() {
     let host = Host::answering("200 OK", "", &png(100)).await;
     let elsewhere = "192.0.2.1:0".parse().unwrap();
     let client = local()
@@ -164,7 +167,7 @@ async fn localhost_is_this_machine() {
 }
 
 #[tokio::test]
-async fn a_writer_gets_the_image_while_it_comes() {
+async fn writer_receives_image_while_downloading() {
     let bytes = png(200_000);
     let gate = Arc::new(Semaphore::new(0));
     let response = whole("200 OK", "", &bytes);
@@ -309,7 +312,7 @@ async fn unrequested_partial_content_is_refused() {
 }
 
 #[tokio::test]
-async fn the_size_has_a_limit() {
+async fn enforces_size_limit() {
     let bytes = png(10_000);
     let chunked = [chunk(&bytes), chunk(b"")].concat();
     for response in [
@@ -338,7 +341,7 @@ async fn the_size_has_a_limit() {
 }
 
 #[tokio::test]
-async fn an_announced_size_over_the_limit_is_refused_at_once() {
+async fn oversized_content_length_is_rejected_at_once() {
     const ANNOUNCED: usize = 33 * 1024 * 1024;
     // The body never arrives: waiting for it would give another error.
     let head = raw("200 OK", &format!("content-length: {ANNOUNCED}\r\n"), b"");

@@ -25,7 +25,7 @@ async fn save(client: &Client, image: &Image, path: PathBuf) -> Result<SavedImag
 }
 
 #[tokio::test]
-async fn a_file_is_named_by_its_content() {
+async fn file_extension_follows_content() {
     let host = Host::start(|_, path| {
         let body = if path == "/jpeg" { jpeg() } else { png(3_000) };
         Answer::Bytes(whole("200 OK", "", &body))
@@ -57,7 +57,7 @@ async fn a_file_is_named_by_its_content() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_has_the_permissions_of_any_other() {
+async fn file_has_default_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
     let host = Host::answering("200 OK", "", &png(3_000)).await;
     let client = local().build().unwrap();
@@ -72,7 +72,7 @@ async fn a_file_has_the_permissions_of_any_other() {
 }
 
 #[tokio::test]
-async fn a_file_that_exists_is_refused_before_the_rest_is_downloaded() {
+async fn existing_file_is_rejected_before_full_download() {
     let response = whole("200 OK", "", &png(100_000));
     // The rest never arrives.
     let host = Host::always(Answer::Stall(response[..2_000].to_vec())).await;
@@ -99,7 +99,7 @@ async fn a_file_that_exists_is_refused_before_the_rest_is_downloaded() {
 }
 
 #[tokio::test]
-async fn a_file_is_overwritten_when_asked_and_only_by_a_whole_one() {
+async fn overwrite_replaces_only_with_complete_image() {
     let host = Host::start(|_, path| {
         let response = whole("200 OK", "", &png(100_000));
         let end = if path == "/cut" {
@@ -130,7 +130,7 @@ async fn a_file_is_overwritten_when_asked_and_only_by_a_whole_one() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_missing_is_named_before_anything_is_sent() {
+async fn missing_folder_is_reported_before_any_request() {
     let host = Host::answering("200 OK", "", &png(3_000)).await;
     let client = local().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -208,7 +208,7 @@ fn has_begun(folder: &Path, count: usize) -> bool {
 }
 
 #[tokio::test]
-async fn a_future_that_is_dropped_leaves_nothing() {
+async fn dropped_download_leaves_no_file() {
     let (host, _gate) = gated().await;
     let client = local().build().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ async fn late(answer: Answer) -> Host {
 }
 
 #[tokio::test]
-async fn a_fresh_image_that_is_not_there_yet_is_waited_for() {
+async fn fresh_image_not_yet_available_is_retried() {
     let mut tests = tokio::task::JoinSet::new();
     for (status, body) in [
         ("404 X", ""),
@@ -52,7 +52,7 @@ async fn a_fresh_image_that_is_not_there_yet_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_fresh_image_that_never_comes_is_not_said_to_have_expired() {
+async fn missing_fresh_image_is_not_called_expired() {
     let host = Host::answering("404 X", "", b"").await;
     let (_server, client) = answering(&host.url("/a")).await;
     let answer = client.generate(request()).await.unwrap();
@@ -88,7 +88,7 @@ async fn image_with_status_202_is_accepted() {
 }
 
 #[tokio::test]
-async fn every_error_has_the_url_of_the_image_and_no_print_has() {
+async fn errors_expose_url_but_never_print_it() {
     let client = local().download_max_size(1_000).build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken.png");

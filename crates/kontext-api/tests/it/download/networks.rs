@@ -42,7 +42,7 @@ async fn proxy(answer: &'static str) -> (u16, tokio::sync::mpsc::UnboundedReceiv
 const REFUSES: &str = "HTTP/1.1 502 X\r\ncontent-length: 0\r\n\r\n";
 
 #[tokio::test]
-async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
+async fn proxy_is_exempt_from_ssrf_rules_and_used_for_all() {
     let image = image_at("https://cdn.example.com/a.png");
     // The proxy's host is this machine, which image URLs must not point to.
     let (port, mut asked) = proxy(REFUSES).await;
@@ -101,7 +101,7 @@ async fn a_proxy_is_not_judged_and_serves_api_and_downloads() {
 }
 
 #[tokio::test]
-async fn the_proxy_of_the_environment_serves_downloads_too() {
+async fn environment_proxy_serves_downloads() {
     // Also run as a child process, by itself and by the test of unsupported schemes below.
     let client = remote().retry(RetryPolicy::default()).build().unwrap();
     if std::env::var_os("KONTEXT_TEST_ODD_PROXY").is_some() {
@@ -133,7 +133,7 @@ async fn child(proxy: &str, variable: &str) -> bool {
     command
         .args([
             "--exact",
-            "download::networks::the_proxy_of_the_environment_serves_downloads_too",
+            "download::networks::environment_proxy_serves_downloads",
         ])
         .env("HTTPS_PROXY", proxy)
         .env(variable, "1")
@@ -216,7 +216,7 @@ async fn untrusted_certificate_is_not_retried() {
 }
 
 #[tokio::test]
-async fn a_root_certificate_of_the_caller_is_trusted_by_calls_and_downloads() {
+async fn custom_root_certificate_is_trusted() {
     let (port, connections) = untrusted().await;
     let root = include_bytes!("../fixtures/untrusted.crt.der");
     let root = kontext_api::reqwest::Certificate::from_der(root).unwrap();

@@ -16,7 +16,7 @@ async fn countdown() -> Host {
 }
 
 #[tokio::test]
-async fn three_redirects_are_followed_and_a_fourth_is_not() {
+async fn follows_at_most_three_redirects() {
     let host = countdown().await;
     let client = local().build().unwrap();
     let image = image_at(host.url("/3"));
@@ -39,7 +39,7 @@ async fn three_redirects_are_followed_and_a_fourth_is_not() {
 }
 
 #[tokio::test]
-async fn a_loop_ends() {
+async fn redirect_loop_ends() {
     let host = Host::always(redirect("?again")).await;
     let error = error_of(&local().build().unwrap(), &host.image()).await;
     assert!(
@@ -79,7 +79,7 @@ async fn all_redirect_statuses_are_followed() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_refused_like_a_url() {
+async fn redirect_targets_follow_url_rules() {
     let escaped_key = KEY.replace('-', "%2d");
     for (location, part) in [
         ("http://10.0.0.1/a", "http://10.0.0.1/a: it is plain http"),

@@ -70,7 +70,7 @@ mod with_tls {
     }
 
     #[tokio::test]
-    async fn this_machine_is_refused_with_an_api_elsewhere() {
+    async fn loopback_is_refused_unless_api_is_local() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = remote();
@@ -126,7 +126,7 @@ mod with_tls {
     }
 
     #[tokio::test]
-    async fn private_networks_are_refused_always() {
+    async fn private_networks_are_always_refused() {
         for client in [remote(), local().build().unwrap()] {
             for (url, part) in [
                 ("https://10.0.0.1/", "a private address"),
@@ -153,7 +153,7 @@ mod with_tls {
 
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
 #[tokio::test]
-async fn https_needs_a_feature() {
+async fn https_requires_tls_feature() {
     let client = local().build().unwrap();
     let error = error_of(&client, &image_at("https://cdn.example.com/")).await;
     assert!(error.to_string().contains("`rustls`"), "{error}");

@@ -160,7 +160,7 @@ async fn image_is_complete_after_every_transient_failure() {
 }
 
 #[tokio::test]
-async fn a_writer_is_not_given_the_beginning_twice() {
+async fn writer_never_receives_the_start_twice() {
     each_failure(|client, answer, message| async move {
         let image = png(4_000);
         let host = failing_once(answer, image.clone()).await;
@@ -222,7 +222,7 @@ async fn refused_connection_is_transient() {
 }
 
 #[tokio::test]
-async fn a_delay_that_is_too_long_is_not_waited_for() {
+async fn retry_after_beyond_limit_is_not_waited_for() {
     let host = Host::answering("429 X", "retry-after: 61\r\n", b"").await;
     let error = error_of(&patient().build().unwrap(), &host.image()).await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(61)));
@@ -231,7 +231,7 @@ async fn a_delay_that_is_too_long_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn the_budget_and_the_time_end_the_attempts() {
+async fn budget_and_total_timeout_end_attempts() {
     let host = Host::answering("503 X", "", b"").await;
     let policy = RetryPolicy::default().base_delay(Duration::from_millis(1));
     let client = local().retry(policy.clone().budget(1)).build().unwrap();
@@ -257,7 +257,7 @@ async fn the_budget_and_the_time_end_the_attempts() {
 }
 
 #[tokio::test]
-async fn a_stall_is_measured_between_bytes_and_can_be_set_for_one_image() {
+async fn stall_timeout_applies_per_download() {
     let host = Host::always(Answer::Stall(Vec::new())).await;
     let client = local().build().unwrap();
     let image = host.image();
@@ -270,7 +270,7 @@ async fn a_stall_is_measured_between_bytes_and_can_be_set_for_one_image() {
 }
 
 #[tokio::test]
-async fn an_error_shows_the_message_of_the_server_unless_it_can_hold_a_signature() {
+async fn server_message_is_hidden_for_signed_urls() {
     let body = format!(
         "{{\"message\": \"bad {KEY} {}\"}}",
         "in /a?sig=signature-3b1f"
@@ -286,7 +286,7 @@ async fn an_error_shows_the_message_of_the_server_unless_it_can_hold_a_signature
 }
 
 #[tokio::test]
-async fn the_body_of_an_error_is_kept_up_to_a_limit() {
+async fn error_body_is_kept_up_to_limit() {
     let host = Host::answering("500 X", "", &[b'x'; 100_000]).await;
     let error = error_of(&local().build().unwrap(), &host.image()).await;
     let reply = error.reply().unwrap();
@@ -299,7 +299,7 @@ async fn the_body_of_an_error_is_kept_up_to_a_limit() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_with_its_connection_has_to_end_as_an_image() {
+async fn close_delimited_body_must_end_as_image() {
     let image = png(4_000);
     for (length, message) in [
         (4_000, None),

@@ -273,7 +273,7 @@ fn kill_at(moment: Moment, number: usize) {
 }
 
 #[test]
-fn a_process_killed_at_any_moment_pays_for_no_job_twice() {
+fn killed_process_pays_for_no_job_twice() {
     let moments = [
         Moment::PostArrived,
         Moment::PostAnswered,
@@ -288,7 +288,7 @@ fn a_process_killed_at_any_moment_pays_for_no_job_twice() {
 }
 
 #[test]
-fn a_journal_of_another_process_is_refused() {
+fn journal_of_another_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(Some((Moment::PostArrived, 1)));
     let first = command(folder.path(), &server).spawn().unwrap();
@@ -304,7 +304,7 @@ fn a_journal_of_another_process_is_refused() {
 /// Limits the file size to simulate a full disk.
 #[cfg(target_os = "linux")]
 #[test]
-fn nothing_is_sent_once_the_journal_cannot_be_written() {
+fn nothing_is_sent_once_journal_is_unwritable() {
     for blocks in 0..2 {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(None);

@@ -33,7 +33,7 @@ fn update(target: &str, expect: Value, update: Value) -> Value {
 }
 
 #[test]
-fn updates_merge_and_removals_remove() {
+fn update_merges_and_remove_deletes() {
     let document = json!({"a": {"b": 1, "c": [1]}, "d": "x", "list": [1, 2, 1]});
     let actions = json!([
         {"target": "$.a", "x-expect": {"b": 1.0}, "update": {"b": 2, "e": {"f": 1}}},
@@ -48,7 +48,7 @@ fn updates_merge_and_removals_remove() {
 }
 
 #[test]
-fn what_cannot_be_applied_names_file_action_and_place() {
+fn inapplicable_action_names_file_action_and_place() {
     let cases = r##"
 {"m": 1} <- {"x-expect": {"type": "number"}, "update": {"type": "integer"}}
     nothing at $.n of p.json, look at what the provider changed in p.json, then adapt the target; delete o.json only if the defect is gone
@@ -83,7 +83,7 @@ fn what_cannot_be_applied_names_file_action_and_place() {
 }
 
 #[test]
-fn two_files_that_disagree_are_found_before_anything_else() {
+fn contradicting_overlays_are_reported_first() {
     let write = |file: &str, value: Value| {
         let actions = json!([{"target": "$", "x-expect-absent": ["z"], "update": value}]);
         overlay(file, actions)
@@ -113,7 +113,7 @@ fn advice_on_default(document: Value) -> String {
 }
 
 #[test]
-fn missing_target_is_corrected_only_if_its_parent_stands() {
+fn missing_target_is_corrected_only_if_parent_exists() {
     const DELETE: &str = "the provider has corrected this: delete o.json";
     let corrected = json!({"properties": {"ratio": {"type": "string"}}});
     assert!(advice_on_default(corrected).contains(DELETE));
@@ -155,7 +155,7 @@ fn missing_target_is_corrected_only_if_its_parent_stands() {
 }
 
 #[test]
-fn item_that_moved_in_its_list_is_not_corrected() {
+fn item_moved_within_list_is_not_corrected() {
     let remove = || {
         let action = json!([{"target": "$.enum[2]", "x-expect-exact": "c", "remove": true}]);
         overlay("o.json", action)
@@ -167,7 +167,7 @@ fn item_that_moved_in_its_list_is_not_corrected() {
 }
 
 #[test]
-fn action_that_is_corrected_in_part_is_still_needed() {
+fn partly_corrected_action_is_still_needed() {
     let actions = || {
         let change = json!({"type": "integer", "minimum": 1});
         overlay("o.json", update("$.n", json!({"format": "x"}), change))
@@ -216,7 +216,7 @@ fn correction_in_one_of_several_documents_keeps_the_overlay() {
 }
 
 #[test]
-fn what_another_overlay_did_is_not_put_down_to_the_provider() {
+fn other_overlays_changes_are_not_provider_corrections() {
     let integer = |file: &str| {
         let change = json!({"type": "integer"});
         overlay(file, update("$.n", json!({"type": "number"}), change))
@@ -248,7 +248,7 @@ fn what_another_overlay_did_is_not_put_down_to_the_provider() {
 }
 
 #[test]
-fn all_problems_come_at_once_and_cause_no_others() {
+fn reports_all_problems_without_follow_ups() {
     // The first action fails but is still applied, because the second builds on it.
     let first = json!([
         {"target": "$.n", "x-expect": {"type": "number"}, "update": {"inner": {"a": 1}}},
@@ -275,7 +275,7 @@ fn all_problems_come_at_once_and_cause_no_others() {
 }
 
 #[test]
-fn last_segment_of_a_path_is_split_off() {
+fn splits_last_segment_off_json_path() {
     for (path, expected) in [
         ("$.a.b", Some(("$.a", "b"))),
         ("$['a']['b/c']", Some(("$['a']", "b/c"))),

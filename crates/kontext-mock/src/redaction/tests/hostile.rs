@@ -11,7 +11,7 @@ fn stable(redaction: &Redaction, text: &str, secrets: &[Secret]) -> String {
 }
 
 #[test]
-fn depth_costs_no_stack() {
+fn deep_nesting_does_not_overflow_stack() {
     let redaction = Redaction::default()
         .with_pointer("/0/0")
         .and_then(|redaction| redaction.with_pointer("/n/n/x"))
@@ -36,7 +36,7 @@ fn depth_costs_no_stack() {
 }
 
 #[test]
-fn what_comes_many_times_costs_so_many_times_as_much() {
+fn thousands_of_repetitions_are_redacted() {
     let marker = "&sig=redacted-0123456789abcdef0123456789abcdef";
     for part in [
         marker, "&sig=a", "x://a@", "Bearer ", "?sig=?", "sk-", "%25", "\\\\", "%5C\\\\", TOKEN,
@@ -50,7 +50,7 @@ fn what_comes_many_times_costs_so_many_times_as_much() {
 }
 
 #[test]
-fn what_was_taken_is_listed_up_to_a_thousand_times() {
+fn lists_at_most_1000_entries() {
     let body = json!(vec!["?sig=a"; 1234]).to_string();
     let (_, taken) = Redaction::default().json(&body, &[]);
     assert_eq!(taken.len(), 1001);
@@ -59,7 +59,7 @@ fn what_was_taken_is_listed_up_to_a_thousand_times() {
 }
 
 #[test]
-fn a_text_that_was_cut_keeps_no_start_of_a_secret() {
+fn truncated_text_keeps_no_start_of_secret() {
     let redaction = Redaction::default()
         .with_pointer("/b/1/prompt")
         .and_then(|redaction| redaction.with_pattern("card [0-9]{4}"))
@@ -77,7 +77,7 @@ fn a_text_that_was_cut_keeps_no_start_of_a_secret() {
 }
 
 #[test]
-fn a_spelling_that_was_cut_tells_no_more_than_five_characters() {
+fn truncated_encoding_reveals_at_most_five_characters() {
     let redaction = Redaction::default();
     for (spelled, start) in [
         (json_escaped(TOKEN), json_escaped(&TOKEN[..6])),
@@ -96,7 +96,7 @@ fn a_spelling_that_was_cut_tells_no_more_than_five_characters() {
 }
 
 #[test]
-fn pointers_are_followed_in_what_is_no_json() {
+fn pointers_apply_to_invalid_json() {
     let redaction = Redaction::default().with_pointer("/n/0").unwrap();
     for text in [
         "{\"n\":[\"hidden\"",
@@ -118,7 +118,7 @@ fn pointers_are_followed_in_what_is_no_json() {
 }
 
 #[test]
-fn halves_of_surrogate_pairs_hide_nothing_and_are_not_equal() {
+fn lone_surrogates_hide_no_secret() {
     let redaction = Redaction::default()
         .with_pointer("/p")
         .and_then(|redaction| redaction.with_pattern("card .{1,9};"))
@@ -136,7 +136,7 @@ fn halves_of_surrogate_pairs_hide_nothing_and_are_not_equal() {
 }
 
 #[test]
-fn a_number_can_be_a_secret() {
+fn redacts_secret_numbers() {
     let redaction = Redaction::default().with_pattern("[0-9]{16}").unwrap();
     let secrets = [Secret::new("12345678").unwrap()];
     let body = "{\"a\": [12345678, 1234567, true], \"b\":\t4111111111111111 }";
@@ -151,7 +151,7 @@ fn a_number_can_be_a_secret() {
 }
 
 #[test]
-fn keys_are_treated_one_by_one_and_shown_without_their_secrets() {
+fn keys_are_redacted_and_paths_show_no_secret() {
     let other = "another-secret-token";
     let secrets = [Secret::new(TOKEN).unwrap(), Secret::new(other).unwrap()];
     let body = json!({TOKEN: {other: "?key=abc", "x/y~": "?key=abc"}, other: 1}).to_string();
@@ -174,7 +174,7 @@ fn keys_are_treated_one_by_one_and_shown_without_their_secrets() {
 }
 
 #[test]
-fn a_url_in_a_url_in_a_text_of_json_in_a_string_is_seen() {
+fn finds_secret_in_nested_urls_and_json() {
     let inner = "https://b.example/?sig=abcdef";
     let outer = format!("https://a.example/?next={}", percent(inner));
     let text = json!({ "url": outer }).to_string();
@@ -191,7 +191,7 @@ fn a_url_in_a_url_in_a_text_of_json_in_a_string_is_seen() {
 }
 
 #[test]
-fn a_form_is_read_from_its_first_parameter_on() {
+fn redacts_parameters_of_urlencoded_form() {
     let redaction = Redaction::default();
     let (left, taken) = redaction.text("token=abc&x=1&api_key=def", &[]);
     assert!(left.starts_with("token=redacted-") && left.contains("&x=1&api_key=redacted-"));
@@ -201,7 +201,7 @@ fn a_form_is_read_from_its_first_parameter_on() {
 }
 
 #[test]
-fn pictures_keep_their_bytes_and_hide_no_secret() {
+fn image_data_is_kept_but_hides_no_secret() {
     // It contains what looks like keys and parameter names.
     let picture = "keyskABearer0sig+authtoken/".repeat(100);
     let redaction = Redaction::default().with_pattern("[0-9]").unwrap();
@@ -226,7 +226,7 @@ fn pictures_keep_their_bytes_and_hide_no_secret() {
 }
 
 #[test]
-fn pointers_lead_into_no_string() {
+fn pointers_do_not_reach_into_strings() {
     let redaction = Redaction::default().with_pointer("/prompt").unwrap();
     let nested = json!({"prompt": "hidden", "x": "a=b"}).to_string();
     let body = json!({"log": nested}).to_string();

@@ -114,7 +114,7 @@ fn document() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_spelling_of_a_secret_survives(
+    fn no_encoding_of_a_secret_survives(
         secret in "[A-Za-z0-9+/_=.-]{12,40}",
         // A backslash before an escape would escape it.
         before in "[a-zA-Z0-9 é\"/]{0,9}",
@@ -148,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_redacted_without_a_panic(text: String, at in 0_usize..40) {
+    fn redacting_any_text_never_panics(text: String, at in 0_usize..40) {
         let at = (0..=at).rfind(|at| text.is_char_boundary(*at)).unwrap();
         let (before, after) = text.split_at(at);
         let text = format!("{before}{TOKEN}{after}");
@@ -160,7 +160,7 @@ proptest! {
 
     /// The quick check must not miss what the full search finds.
     #[test]
-    fn nothing_is_missed_by_the_quick_look(
+    fn quick_check_misses_nothing(
         parts in prop::collection::vec(prop::sample::select(vec![
             "https:", "\\/\\/", "//", "a.example", "?sig=", "\\u003fsig=", "%3Fsig%3D", "\\\\u003fsig=",
             "abc123def", "&", "@", "user:pass", "Bearer ", "sk-0123456789abcdefghij", " ", "\\\"", "\\\\",
@@ -179,7 +179,7 @@ proptest! {
 
     /// Redaction is idempotent, whatever the patterns and pointers match.
     #[test]
-    fn redacting_again_changes_nothing(
+    fn redaction_is_idempotent(
         parts in prop::collection::vec(part(), 0..12),
         patterns in prop::collection::vec(prop::sample::select(PATTERNS), 0..3),
         pointers in prop::collection::vec(prop::sample::select(&["/0", "/a", "/a/0", "/a/a", "/0/a"][..]), 0..3),
@@ -204,7 +204,7 @@ proptest! {
     /// Everything outside a redacted string is unchanged, byte for byte; in a URL,
     /// everything except the secret.
     #[test]
-    fn nothing_else_changes(document in document()) {
+    fn everything_but_secrets_is_unchanged(document in document()) {
         let redaction = Redaction::default();
         let (redacted, taken) = redaction.json(&document, &secrets());
         let string = Regex::new(r#""(?:[^"\\]|\\.)*""#).unwrap();
@@ -230,7 +230,7 @@ proptest! {
     }
 
     #[test]
-    fn every_named_place_is_one_of_the_document(document in document()) {
+    fn every_reported_pointer_exists(document in document()) {
         // Parsed documents cannot contain such strings and numbers.
         let document = document.replace("\\ud800", "").replace("E400", "");
         let (redacted, taken) = Redaction::default().json(&document, &secrets());
@@ -243,7 +243,7 @@ proptest! {
 
     /// Two markers are equal exactly if their values and keys are.
     #[test]
-    fn markers_tell_secrets_apart(
+    fn markers_distinguish_secrets(
         first in "[a-c\\PC]{1,3}",
         second in "[a-c\\PC]{1,3}",
         sort in 0_usize..3,

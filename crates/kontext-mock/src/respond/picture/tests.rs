@@ -60,7 +60,7 @@ fn decoded(file: &[u8], format: Format) -> (usize, usize, Vec<u8>) {
 }
 
 #[test]
-fn every_ratio_has_its_size_and_both_formats_decode_to_it() {
+fn pictures_have_the_size_of_their_ratio() {
     for (ratio, width, height) in RATIOS {
         assert_eq!(Size::of_ratio(ratio), Size::new(width, height), "{ratio}");
     }
@@ -85,7 +85,7 @@ fn every_ratio_has_its_size_and_both_formats_decode_to_it() {
 }
 
 #[test]
-fn the_ratios_are_those_of_the_contract() {
+fn ratios_match_contract() {
     let contract: serde_json::Value =
         serde_json::from_str(include_str!("../../../contract.json")).unwrap();
     let ratios = &contract["operations"][0]["$defs"]["AspectRatio"]["enum"];
@@ -94,7 +94,7 @@ fn the_ratios_are_those_of_the_contract() {
 }
 
 #[test]
-fn what_is_no_ratio_has_no_size() {
+fn invalid_ratio_has_no_size() {
     for text in [
         "",
         ":",
@@ -122,7 +122,7 @@ fn what_is_no_ratio_has_no_size() {
 }
 
 #[test]
-fn odd_sizes_decode_too_and_both_formats_show_the_same() {
+fn odd_sizes_decode_alike_in_both_formats() {
     for (width, height) in [(1, 1), (1, 257), (300, 2), (17, 33), (296, 220), (4096, 3)] {
         let [jpeg, png] = [Format::Jpeg, Format::Png].map(|format| {
             let file = picture(9, width, height, format).render().unwrap();
@@ -160,7 +160,7 @@ fn visibly_different(one: u64, other: u64) -> usize {
 }
 
 #[test]
-fn different_seeds_show_different_pictures() {
+fn different_seeds_look_different() {
     assert_eq!(visibly_different(5, 5), 0);
     // Adjacent seeds, as in one response, and seeds that differ in one bit.
     let near = (0..20).map(|seed| (seed, seed + 1));
@@ -175,7 +175,7 @@ fn different_seeds_show_different_pictures() {
 /// look the same, and update the hashes here. If it fails only on some machines,
 /// rendering has become platform-dependent.
 #[test]
-fn the_bytes_are_the_same_on_every_run_and_machine() {
+fn rendered_bytes_are_reproducible() {
     for (format, sha256) in [
         (
             Format::Jpeg,
@@ -194,7 +194,7 @@ fn the_bytes_are_the_same_on_every_run_and_machine() {
 }
 
 #[test]
-fn a_name_that_is_not_ours_is_no_picture() {
+fn foreign_file_names_are_rejected() {
     let name = "00c0ffee00c0ffee-1024x768.jpg";
     assert_eq!(
         Picture::from_file_name(name),
@@ -236,7 +236,7 @@ fn a_name_that_is_not_ours_is_no_picture() {
 
 proptest! {
     #[test]
-    fn a_name_says_all_of_a_picture(
+    fn file_name_round_trips(
         seed: u64,
         width in 1..=LONGEST_SIDE,
         height in 1..=LONGEST_SIDE,
@@ -247,14 +247,14 @@ proptest! {
     }
 
     #[test]
-    fn a_picture_has_one_name(name in "[0-9a-fA-F]{15,17}-[0-9+]{1,5}x[0-9]{1,5}\\.(jpg|png|PNG)") {
+    fn file_name_is_unique_per_picture(name in "[0-9a-fA-F]{15,17}-[0-9+]{1,5}x[0-9]{1,5}\\.(jpg|png|PNG)") {
         if let Some(picture) = Picture::from_file_name(&name) {
             prop_assert_eq!(picture.file_name(), name);
         }
     }
 
     #[test]
-    fn no_name_is_too_odd_to_read(name: String) {
+    fn arbitrary_file_names_are_rejected(name: String) {
         prop_assert_eq!(Picture::from_file_name(&name), None);
     }
 }

@@ -153,7 +153,7 @@ prop_compose! {
 }
 
 #[test]
-fn every_valid_request_gets_an_answer_that_agrees_with_the_contract() {
+fn synthetic_answers_satisfy_contract() {
     let contract = Contract::embedded().unwrap();
     let operation = operation(&contract);
     let (request, closed) = (operation.request().unwrap(), success(operation));
@@ -203,7 +203,7 @@ fn spelled_canonically(number: &str) -> String {
 }
 
 #[test]
-fn the_check_of_answers_finds_what_is_wrong() {
+fn answer_validation_detects_errors() {
     let contract = Contract::embedded().unwrap();
     let closed = success(operation(&contract));
     let answer = generated_json(&request(&json!({})), Generate::default());
@@ -221,7 +221,7 @@ fn the_check_of_answers_finds_what_is_wrong() {
 }
 
 #[test]
-fn the_answers_have_the_shapes_that_the_provider_documents() {
+fn answers_have_documented_shapes() {
     let request = request(&json!({"num_images": 3, "seed": 7, "aspect_ratio": "21:9"}));
     let answer = |shape| generated(&request, Generate::default().with_shape(shape));
     let [images, data, both, _] = Shape::ALL.map(answer);
@@ -256,7 +256,7 @@ fn the_answers_have_the_shapes_that_the_provider_documents() {
 }
 
 #[test]
-fn another_prompt_seed_or_setting_gets_other_pictures() {
+fn prompt_seed_and_settings_change_pictures() {
     let first = |change: Value, settings: Generate| {
         pictures(&generated_json(&request(&change), settings))[0].seed
     };
@@ -285,7 +285,7 @@ fn another_prompt_seed_or_setting_gets_other_pictures() {
 }
 
 #[test]
-fn equal_requests_get_equal_answers_however_they_are_spelled() {
+fn equal_requests_get_equal_answers() {
     let settings = Generate::default().with_shape(Shape::Both);
     assert_eq!(
         generated(r#"{"prompt":"a\u0062","num_images":2,"seed":70}"#, settings),
@@ -297,7 +297,7 @@ fn equal_requests_get_equal_answers_however_they_are_spelled() {
 }
 
 #[test]
-fn the_shape_changes_neither_seed_nor_pictures() {
+fn shape_changes_neither_seed_nor_pictures() {
     let [images, data, both, b64] = Shape::ALL.map(|shape| {
         generated_json(
             &request(&json!({"num_images": 2})),
@@ -317,7 +317,7 @@ fn the_shape_changes_neither_seed_nor_pictures() {
 }
 
 #[test]
-fn seeds_that_are_no_integers_are_derived() {
+fn non_integer_seeds_are_replaced() {
     for (seed, stated) in [
         ("7", Some("7")),
         ("7.0", Some("7")),
@@ -351,7 +351,7 @@ fn seeds_that_are_no_integers_are_derived() {
 }
 
 #[test]
-fn a_request_that_nobody_has_checked_gets_an_answer_all_the_same() {
+fn unvalidated_request_still_gets_valid_answer() {
     let contract = Contract::embedded().unwrap();
     let closed = success(operation(&contract));
     let odd = [
@@ -387,7 +387,7 @@ fn a_request_that_nobody_has_checked_gets_an_answer_all_the_same() {
 }
 
 #[test]
-fn images_are_counted_as_they_are_made() {
+fn invalid_image_count_means_one() {
     for (asked, count) in [
         (json!(1), 1),
         (json!(4), 4),
@@ -404,7 +404,7 @@ fn images_are_counted_as_they_are_made() {
 }
 
 #[test]
-fn the_base_url_may_end_with_a_slash() {
+fn base_url_may_end_with_slash() {
     let body = answer(
         &json!({}),
         true,
@@ -422,7 +422,7 @@ fn the_base_url_may_end_with_a_slash() {
 }
 
 #[test]
-fn shapes_are_read_as_they_are_written() {
+fn shape_name_round_trips() {
     for shape in Shape::ALL {
         assert_eq!(shape.to_string().parse(), Ok(shape));
     }

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_is_read_and_written_again() {
+    fn fault_round_trips_through_text() {
         for text in [
             "delay=200ms",
             "delay=50ms..2s",
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_fault_error_gives_reason() {
         for (text, problem) in [
             ("", "expected one of: delay=200ms"),
             ("dealy=1s", "expected one of: delay=200ms"),

@@ -26,7 +26,7 @@ fn nested(before: &str, inner: &str, after: &str, depth: usize) -> String {
 const DEPTHS: [usize; 7] = [10, 60, 70, 240, 511, 600, 100_000];
 
 #[test]
-fn deep_json() {
+fn changes_in_deep_json_are_noticed() {
     for depth in DEPTHS {
         for (before, inner, after) in [("[", "1", "]"), ("{\"a\":", "1", "}")] {
             let old = nested(before, inner, after, depth);
@@ -41,7 +41,7 @@ fn deep_json() {
 }
 
 #[test]
-fn deep_schemas() {
+fn changes_in_deep_schemas_are_noticed() {
     for depth in DEPTHS {
         for (before, after) in [
             ("{\"type\":\"array\",\"items\":", "}"),
@@ -78,7 +78,7 @@ fn chain(length: usize, link: impl Fn(Value) -> Value, end: &Value) -> (Value, V
 }
 
 #[test]
-fn chains_of_references() {
+fn changes_behind_long_reference_chains_are_noticed() {
     for length in [10, 60, 70, 3_000] {
         let links: [Made<Value>; 8] = [
             ("alone", |next| next),
@@ -123,7 +123,7 @@ fn chains_of_references() {
 
 /// 2^40 paths through 40 schemas.
 #[test]
-fn references_that_fork() {
+fn changes_behind_branching_references_are_noticed() {
     let forks: [Made<Value>; 6] = [
         (
             "properties",
@@ -159,7 +159,7 @@ fn references_that_fork() {
 
 /// Cycles with coprime lengths only align after all pairs.
 #[test]
-fn cycles_of_different_lengths() {
+fn changes_in_cycles_of_different_lengths_are_noticed() {
     let cycle = |length: usize, limit: usize| {
         let components: Map<String, Value> = (0..length)
             .map(|index| {
@@ -196,7 +196,7 @@ fn cycles_of_different_lengths() {
 }
 
 #[test]
-fn many_values_and_properties() {
+fn changes_in_huge_enums_are_noticed() {
     let many = 100_000;
     let values = |from: usize| -> Vec<String> {
         (from..many).map(|index| format!("value {index}")).collect()
@@ -231,7 +231,7 @@ fn many_values_and_properties() {
 }
 
 #[test]
-fn many_properties() {
+fn changes_among_many_properties_are_noticed() {
     let many = 100_000;
     let object = |from: usize, last: &str| {
         let properties: Map<String, Value> = (from..many)
@@ -253,7 +253,7 @@ fn many_properties() {
 }
 
 #[test]
-fn many_required() {
+fn changes_among_many_required_names_are_noticed() {
     let names =
         |from: usize| -> Vec<String> { (from..100_000).map(|index| format!("p{index}")).collect() };
     let text = |names: Vec<String>| of(&json!({"type": "object", "required": names}), &json!({}));
@@ -266,7 +266,7 @@ fn many_required() {
 
 /// Enough findings to expose anything quadratic.
 #[test]
-fn many_changes() {
+fn thousands_of_changes_are_noticed() {
     let object = |prefix: &str, kind: &str| {
         let properties: Map<String, Value> = (0..3_000)
             .map(|index| (format!("{prefix}{index}"), json!({"type": kind})))
@@ -307,7 +307,7 @@ fn many_changes() {
 }
 
 #[test]
-fn many_branches() {
+fn changes_among_many_branches_are_noticed() {
     let kinds: [Made<usize>; 4] = [
         (
             "of one value",
@@ -349,7 +349,7 @@ fn many_branches() {
 
 /// Ten unions of ten forms that must all hold: 10^10 combinations.
 #[test]
-fn unions_that_multiply() {
+fn changes_in_multiplying_unions_are_noticed() {
     for name in ["anyOf", "oneOf"] {
         let text = |limit: usize, width: usize| {
             let unions: Vec<Value> = (0..10)
@@ -386,7 +386,7 @@ fn unions_that_multiply() {
 
 /// Huge numbers as limits that a witness would have to reach.
 #[test]
-fn limits_that_no_witness_can_reach() {
+fn changes_of_unreachable_limits_are_noticed() {
     let numbers = [
         "0",
         "1",
@@ -442,7 +442,7 @@ fn limits_that_no_witness_can_reach() {
 /// Replaces patterns with each other, including invalid ones and ones with
 /// catastrophic backtracking.
 #[test]
-fn patterns() {
+fn changes_of_hostile_patterns_are_noticed() {
     let patterns = [
         "^[a-z]+$",
         "(a+)+$",
@@ -490,7 +490,7 @@ fn patterns() {
 }
 
 #[test]
-fn long_texts() {
+fn changes_in_very_long_strings_are_noticed() {
     let text = |last: &str| {
         let long = format!("{}{last}", "wörter ".repeat(1_000_000));
         of(
@@ -511,7 +511,7 @@ fn long_texts() {
 
 /// Bounds that are equal as doubles.
 #[test]
-fn numbers_beyond_doubles_differ() {
+fn differences_beyond_double_precision_are_noticed() {
     for (old, new) in [
         ("18446744073709551616", "18446744073709551617"),
         ("9007199254740992", "9007199254740993"),

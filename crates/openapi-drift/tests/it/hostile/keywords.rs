@@ -111,7 +111,7 @@ fn kind_of(text: &str) -> &'static str {
 
 /// An invalid keyword value makes the change undecided or breaking, never less.
 #[test]
-fn values_that_keywords_of_schemas_cannot_have() {
+fn invalid_schema_keyword_values_are_never_ignored() {
     let mut wrong = Vec::new();
     for (keyword, good, beside, kinds) in KEYWORDS {
         for value in KINDS {
@@ -283,7 +283,7 @@ fn settle(disputed: &[&str], wrong: &[(String, String)]) {
 /// Any value anywhere ends in a report or an error, and is never reported as
 /// unchanged.
 #[test]
-fn values_that_the_rest_of_a_document_cannot_have() {
+fn invalid_document_values_are_never_ignored() {
     let whole = everything();
     let old = whole.to_string();
     let mut all = Vec::new();
@@ -340,7 +340,7 @@ fn values_that_the_rest_of_a_document_cannot_have() {
 
 /// Removed members matter too.
 #[test]
-fn every_member_is_missed() {
+fn every_removed_member_is_noticed() {
     let whole = everything();
     let old = whole.to_string();
     let mut all = Vec::new();

@@ -24,7 +24,7 @@ use crate::{
 
 /// A pipe is full after 64 KiB, which is less than 1,000 lines.
 #[test]
-fn a_log_that_nobody_reads_holds_nobody_up() {
+fn unread_log_does_not_block_server() {
     let mut child = process::command(&["serve", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -53,7 +53,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
 
 /// Half a head, and half a body, after a response whose last part arrives late.
 #[test]
-fn half_a_request_after_an_answer_that_came_bit_by_bit_holds_up_no_stop() {
+fn half_request_after_streamed_answer_does_not_delay_stop() {
     let upstream = Upstream::json(200, "{}");
     let folder = TempDir::new().unwrap();
     let body = add_bird_with(json!({}));
@@ -83,7 +83,7 @@ fn half_a_request_after_an_answer_that_came_bit_by_bit_holds_up_no_stop() {
 }
 
 #[test]
-fn equal_requests_at_once_are_paid_once() {
+fn concurrent_equal_requests_are_paid_once() {
     let upstream = Upstream::start(|request, stream| {
         respond(
             stream,
@@ -117,7 +117,7 @@ fn equal_requests_at_once_are_paid_once() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_is_lost_and_said() {
+fn truncated_answer_is_reported_as_lost() {
     let upstream = Upstream::start(|_, stream| {
         let _ = stream.write_all(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"images\":",
@@ -138,7 +138,7 @@ fn an_answer_that_breaks_off_is_lost_and_said() {
 }
 
 #[test]
-fn what_a_recorder_was_told_outlives_another_redaction_json() {
+fn running_recorder_keeps_rules_when_file_is_replaced() {
     let upstream = Upstream::json(200, r#"{"images":[{"url":"https://a.example/1.png"}]}"#);
     let folder = TempDir::new().unwrap();
     let recorder = record::start(&upstream, &folder, &["--redact-pattern", "PLANTED[0-9]+"]);
@@ -171,7 +171,7 @@ fn what_a_recorder_was_told_outlives_another_redaction_json() {
 }
 
 #[test]
-fn verify_shows_no_key_that_a_server_repeats() {
+fn verify_hides_key_echoed_by_server() {
     let key = "a-key-that-nobody-may-see";
     let folder = Folder::with_add_bird();
     let answers = [
@@ -196,7 +196,7 @@ fn verify_shows_no_key_that_a_server_repeats() {
 }
 
 #[test]
-fn a_count_of_images_beyond_all_reason_is_no_panic() {
+fn huge_image_count_does_not_panic() {
     let folder = Folder::with_add_bird();
     folder.edit("generate-image/add-bird/request.json", |body| {
         body["num_images"] = json!(999_999_999_999_999_999_u64);
@@ -209,7 +209,7 @@ fn a_count_of_images_beyond_all_reason_is_no_panic() {
 }
 
 #[tokio::test]
-async fn pictures_are_found_however_their_urls_are_spelled() {
+async fn urls_are_rewritten_in_any_json_notation() {
     for (url, spelled) in [
         (
             "https://a.example/x?a=1&b=2",
@@ -239,7 +239,7 @@ async fn pictures_are_found_however_their_urls_are_spelled() {
 }
 
 #[tokio::test]
-async fn recordings_are_told_apart_by_decimals_and_by_what_is_redacted() {
+async fn recordings_are_distinguished_by_decimals_and_secrets() {
     let folder = Folder::with_add_bird();
     let record = |case: &str, status: u16, change: &dyn Fn(&str) -> String| {
         let case = format!("generate-image/{case}");
@@ -271,7 +271,7 @@ async fn recordings_are_told_apart_by_decimals_and_by_what_is_redacted() {
 }
 
 #[tokio::test]
-async fn requests_that_ask_for_the_same_rate_limit_share_it() {
+async fn equal_rate_limit_headers_share_a_bucket() {
     let server = MockServer::start().await.unwrap();
     let ask = |fault: &str| {
         let headers = [
@@ -294,7 +294,7 @@ async fn requests_that_ask_for_the_same_rate_limit_share_it() {
 }
 
 #[tokio::test]
-async fn the_journal_is_bounded_whatever_it_is_sent() {
+async fn journal_entries_are_bounded() {
     let server = MockServer::start().await.unwrap();
     let long = "x".repeat(50_000);
     let headers = [
@@ -319,7 +319,7 @@ async fn the_journal_is_bounded_whatever_it_is_sent() {
 
 /// Tests share a server between threads.
 #[test]
-fn a_server_can_be_shared() {
+fn server_and_recorder_are_send_and_sync() {
     fn shared<T: Send + Sync>() {}
     shared::<MockServer>();
     shared::<kontext_mock::Recorder>();

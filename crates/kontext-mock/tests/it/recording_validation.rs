@@ -43,7 +43,7 @@ fn disagrees(file: &str, change: impl FnOnce(&mut Value), expected: (&str, &str,
 }
 
 #[test]
-fn the_recordings_built_in_agree() {
+fn embedded_recordings_are_valid() {
     let report = check(
         &Contract::embedded().unwrap(),
         &Recordings::embedded().unwrap(),
@@ -57,7 +57,7 @@ fn the_recordings_built_in_agree() {
 }
 
 #[test]
-fn both_recordings_fail_a_contract_without_the_corrections() {
+fn recordings_violate_uncorrected_contract() {
     let contract = changed(|contract| {
         let operation = &mut contract["operations"][0];
         operation["name"] = "v1-images-generations".into();
@@ -110,7 +110,7 @@ fn both_recordings_fail_a_contract_without_the_corrections() {
 }
 
 #[test]
-fn method_and_path_must_be_in_the_contract() {
+fn method_and_path_must_be_in_contract() {
     let has = "it has POST /v1/images/generations";
     disagrees(
         STORY,
@@ -133,7 +133,7 @@ fn method_and_path_must_be_in_the_contract() {
 }
 
 #[test]
-fn the_folder_has_the_name_of_the_operation() {
+fn folder_must_be_named_after_operation() {
     let folder = Folder::with_add_bird();
     folder.copy_add_bird_to("generate-picture/add-bird");
     let report = judge(&folder);
@@ -150,7 +150,7 @@ fn the_folder_has_the_name_of_the_operation() {
 }
 
 #[test]
-fn the_request_is_judged_closed() {
+fn unknown_request_keys_are_violations() {
     disagrees(
         REQUEST,
         |body| body["sede"] = 7.into(),
@@ -179,7 +179,7 @@ fn the_request_is_judged_closed() {
 }
 
 #[test]
-fn the_status_and_the_media_type_must_be_declared() {
+fn status_and_media_type_must_be_declared() {
     disagrees(
         STORY,
         |story| story["status"] = 201.into(),
@@ -213,7 +213,7 @@ fn the_status_and_the_media_type_must_be_declared() {
 }
 
 #[test]
-fn the_response_is_judged_closed_down_to_the_last_key() {
+fn unknown_response_keys_are_violations_at_any_depth() {
     let says = "the contract of the response 200 of generate-image expects";
     let unnamed = format!("{says} no such key (it is unknown to the contract); recorded is 1");
     for (pointer, expected) in [
@@ -261,7 +261,7 @@ fn the_response_is_judged_closed_down_to_the_last_key() {
 }
 
 #[test]
-fn a_map_is_open_because_it_is_marked() {
+fn only_marked_maps_are_open() {
     let folder = Folder::with_add_bird();
     folder.edit(RESPONSE, |body| {
         body["timings"] = json!({"inference": {"a": 1.5}})
@@ -278,7 +278,7 @@ fn a_map_is_open_because_it_is_marked() {
 }
 
 #[test]
-fn keys_that_parts_of_a_schema_name_together_are_named() {
+fn keys_from_combined_schemas_are_known() {
     let contract = changed(|contract| {
         contract["operations"][0]["$defs"]["GenerateImageResponse"] = json!({
             "properties": {"seed": {}, "prompt": {}, "has_nsfw_concepts": {}},
@@ -313,7 +313,7 @@ fn keys_that_parts_of_a_schema_name_together_are_named() {
 }
 
 #[test]
-fn a_response_that_is_no_json_is_said() {
+fn non_json_response_is_reported() {
     let folder = Folder::with_add_bird();
     folder.write(RESPONSE, "<html>");
     assert_eq!(
@@ -324,7 +324,7 @@ fn a_response_that_is_no_json_is_said() {
 }
 
 #[test]
-fn one_request_cannot_have_two_answers() {
+fn duplicate_requests_are_rejected() {
     let folder = Folder::with_add_bird();
     folder.copy_add_bird_to("generate-image/same");
     folder.edit("generate-image/same/request.json", |body| {
@@ -344,7 +344,7 @@ fn one_request_cannot_have_two_answers() {
 }
 
 #[test]
-fn an_older_contract_is_a_note() {
+fn older_contract_is_only_a_note() {
     let folder = Folder::with_add_bird();
     folder.edit(STORY, |story| {
         story["contract_sha256"] = "0".repeat(64).into()
@@ -365,7 +365,7 @@ fn an_older_contract_is_a_note() {
 }
 
 #[tokio::test]
-async fn a_server_does_not_start_with_what_disagrees() {
+async fn server_does_not_start_with_invalid_recordings() {
     let folder = Folder::with_add_bird();
     folder.edit(RESPONSE, |body| body["new"] = 1.into());
     let error = MockServer::builder()
@@ -402,7 +402,7 @@ fn disagree_with(redacted: &[&str], change: impl FnOnce(&mut Value)) -> Vec<Stri
 }
 
 #[test]
-fn a_marker_in_the_place_of_a_value_does_not_disagree() {
+fn redaction_marker_satisfies_any_schema() {
     let marker = "[redacted:00000000000000000000000000000000]";
     let spoil = |request: &mut Value| {
         request["seed"] = marker.into();
@@ -421,7 +421,7 @@ fn a_marker_in_the_place_of_a_value_does_not_disagree() {
 }
 
 #[test]
-fn a_redacted_value_does_not_excuse_an_unknown_key() {
+fn redaction_does_not_excuse_unknown_key() {
     let spoil = |request: &mut Value| request["token"] = "[redacted:00]".into();
     assert_eq!(disagree_with(&["/token"], spoil), ["/token"]);
 }

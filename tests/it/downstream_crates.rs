@@ -101,7 +101,7 @@ fn main() {
 "#;
 
 #[test]
-fn a_client_of_a_changed_document_compiles_without_a_hand() {
+fn client_of_changed_document_compiles() {
     let folder = TempDir::new().unwrap();
     let root = folder.path();
     let manifest = fs::read_to_string(path("Cargo.toml")).unwrap();

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_choices_it_is_what_everybody_writes() {
+    fn default_choices_give_compact_json() {
         let value = json!({ "a": [1, -2.5, null, "é\"\n"], "b/c": {} });
         let spelled = spell(&value, &[]);
         assert_eq!(spelled.text, serde_json::to_string(&value).unwrap());
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn every_choice_is_the_same_value() {
+    fn every_choice_gives_the_same_value() {
         let value = json!({
             "numbers": [0, 7, -7, 120, 1.5, -1e-7, 9_007_199_254_740_991_u64],
             "text": "aé\"\\/\u{8}\u{c}\n\r\t\u{1}\u{7f}\u{2028}🦖",

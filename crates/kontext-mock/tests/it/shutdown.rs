@@ -34,7 +34,7 @@ fn wait_for_requests(serving: &Process, count: usize) {
 }
 
 #[test]
-fn a_request_in_flight_is_answered_first() {
+fn request_in_flight_is_answered_before_exit() {
     let serving = serve();
     let mut streams = Vec::new();
     for fault in ["delay=1500ms", "slow-body=1500ms"] {
@@ -63,7 +63,7 @@ fn a_request_in_flight_is_answered_first() {
 }
 
 #[test]
-fn nobody_is_let_in_meanwhile() {
+fn stopping_server_accepts_no_connections() {
     let serving = serve();
     let mut stream = connect(serving.address);
     let fault = [(FAULT_HEADER, "delay=400ms")];
@@ -80,7 +80,7 @@ fn nobody_is_let_in_meanwhile() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_exits_at_once() {
     for signals in [["TERM", "TERM"], ["INT", "TERM"], ["TERM", "INT"]] {
         let serving = serve();
         let mut stream = connect(serving.address);
@@ -123,7 +123,7 @@ fn end_of_idle() -> Duration {
 }
 
 #[test]
-fn it_ends_soon_where_nothing_is_to_be_finished() {
+fn idle_server_stops_at_once() {
     // It takes a few milliseconds; more only on a busy machine.
     let all: Vec<_> = (0..5).map(|_| end_of_idle()).collect();
     let best = all.iter().min().unwrap();
@@ -131,7 +131,7 @@ fn it_ends_soon_where_nothing_is_to_be_finished() {
 }
 
 #[test]
-fn half_a_request_is_waited_for_a_second_and_no_more() {
+fn stop_waits_briefly_for_half_sent_request() {
     let whole = last_request(&[], &add_bird_with(json!({})));
     let head = format!("POST {PATH} HTTP/1.1\r\nhost: mock\r\n");
     let refused = format!("{head}content-length: 5\r\n\r\n1");

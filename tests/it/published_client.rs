@@ -22,7 +22,7 @@ mod as_published {
 pub(crate) use as_published::types::V1ImagesGenerationsResponse as Published;
 
 #[test]
-fn both_recordings_decode_to_nothing_without_an_error() {
+fn recordings_decode_to_nothing_without_error() {
     let recordings = Recordings::embedded().unwrap();
     assert_eq!(recordings.len(), 2);
     for recording in recordings.iter() {
@@ -46,7 +46,7 @@ fn both_recordings_decode_to_nothing_without_an_error() {
 }
 
 #[tokio::test]
-async fn a_client_generated_from_it_is_paid_for_nothing() {
+async fn client_of_published_document_gets_no_images() {
     // Its requests match no recording exactly: it sends every default in the document, with
     // `num_images` as 1.0.
     let server = MockServer::builder()

@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn what_was_used_is_told_from_what_was_not() {
+async fn unused_recordings_are_listed() {
     let server = MockServer::start().await.unwrap();
     let names = || -> Vec<_> { server.unused() };
     assert_eq!(
@@ -52,7 +52,7 @@ async fn what_was_used_is_told_from_what_was_not() {
 }
 
 #[tokio::test]
-async fn stale_recordings_are_named() {
+async fn stale_recordings_are_listed() {
     let folder = Folder::with_add_bird();
     folder.copy_add_bird_to("generate-image/old");
     folder.edit("generate-image/old/request.json", |request| {
