@@ -39,63 +39,63 @@ const STACK: usize = 32 << 20;
        cargo xtask drift --explain <RULE>
        cargo xtask drift --rules")]
 pub(crate) struct Arguments {
-    /// The old document: a file, `-` for standard input, or REVISION:PATH of git.
+    /// Old document: a file, `-` for standard input, or a git REVISION:PATH.
     #[arg(value_name = "OLD", required_unless_present_any = ["explain", "rules"])]
     old: Option<PathBuf>,
 
-    /// The new document, likewise.
+    /// New document, likewise.
     #[arg(value_name = "NEW", required_unless_present_any = ["explain", "rules"])]
     new: Option<PathBuf>,
 
-    /// How the report is written.
+    /// Format of the report.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 
-    /// Which findings make the exit code 1.
+    /// Findings that make the exit code 1.
     #[arg(long, value_enum, default_value = "breaking")]
     fail_on: FailOn,
 
-    /// Exit with 0 if the worst is undecided; it is listed all the same.
+    /// Exit with 0 if nothing is worse than undecided; such findings are still listed.
     #[arg(long)]
     undecided_ok: bool,
 
-    /// The least severe level that is listed; the rest is counted. JSON has all.
+    /// Least severe level to list; the rest is counted. JSON always has all findings.
     ///
-    /// By default everything but docs.
+    /// By default everything but docs is listed.
     #[arg(long, value_enum)]
     level: Option<Level>,
 
-    /// Show places, values, witness and fingerprint of each finding, and list docs.
+    /// Show location, values, witness and fingerprint of each finding, and list docs.
     #[arg(long)]
     verbose: bool,
 
-    /// A file of findings that are acknowledged.
+    /// File of acknowledged findings.
     ///
     /// {"format": 1, "ignore": [{"fingerprint": "…", "reason": "…", "expires":
     /// "2026-12-31"}, {"rule": "…", "path": "POST /images", "reason": "…"}]}. A path is
-    /// an operation, its path, or a JSON pointer. Once an entry has expired, the
-    /// command fails until somebody has reviewed it.
+    /// an operation, its path, or a JSON pointer. An expired entry makes the command
+    /// fail until somebody reviews it.
     #[arg(long, value_name = "FILE")]
     ignore: Option<PathBuf>,
 
-    /// Start an ignore file with the findings that gate or are undecided.
+    /// Write an ignore file with the findings that affect the exit code.
     ///
     /// The file must not exist yet. Its entries expire in 90 days.
     #[arg(long, value_name = "FILE")]
     write_ignore: Option<PathBuf>,
 
-    /// Recordings to validate against both documents.
+    /// Folder of recordings to validate against both documents.
     ///
-    /// The folder is one of kontext-mock: FOLDER/OPERATION/CASE/recording.json,
-    /// with request.json and response.json beside it.
+    /// It has the form of kontext-mock: FOLDER/OPERATION/CASE/recording.json, next to
+    /// request.json and response.json.
     #[arg(long, value_name = "FOLDER")]
     recordings: Option<PathBuf>,
 
-    /// Explain a rule, instead of comparing.
+    /// Explain a rule instead of comparing.
     #[arg(long, value_name = "RULE", conflicts_with_all = ["old", "new", "rules"])]
     explain: Option<String>,
 
-    /// Print the table of all rules, instead of comparing.
+    /// Print the table of all rules instead of comparing.
     #[arg(long, conflicts_with_all = ["old", "new"])]
     rules: bool,
 }
@@ -104,11 +104,11 @@ pub(crate) struct Arguments {
 enum Format {
     /// For people.
     Text,
-    /// For programs: the report of crates/openapi-drift, with `rust` and `recordings`.
+    /// For programs: the report of openapi-drift, plus `rust` and `recordings`.
     Json,
-    /// For a comment on a pull request.
+    /// For pull request comments.
     Markdown,
-    /// Annotations of a GitHub workflow, for what is breaking or undecided.
+    /// GitHub workflow annotations for breaking and undecided findings.
     Github,
 }
 
@@ -116,9 +116,9 @@ enum Format {
 enum FailOn {
     /// Findings that break existing clients.
     Breaking,
-    /// All findings, down to a description.
+    /// All findings, including docs.
     Any,
-    /// None; what is undecided makes the exit code 2 all the same.
+    /// None; undecided findings still make the exit code 2.
     Never,
 }
 

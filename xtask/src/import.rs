@@ -42,12 +42,12 @@ const TABLE: &str = "| published document | from | taken on | SHA-256 |\n|---|--
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The page as Markdown: a file, or `-` for standard input. An OpenAPI document
-    /// is taken as well, without samples.
+    /// Page as Markdown: a file, or `-` for standard input. An OpenAPI document without
+    /// samples works too.
     #[arg(value_name = "PAGE.md")]
     page: PathBuf,
 
-    /// The OpenAPI document of a page that only names it.
+    /// OpenAPI document of a page that does not contain it.
     #[arg(value_name = "SPEC.json")]
     document: Option<PathBuf>,
 }

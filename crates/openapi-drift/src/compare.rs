@@ -115,7 +115,7 @@ impl<'a> Comparison<'a> {
         if let ([old], [new]) = (&task.old[..], &task.new[..])
             && same_here(self.old.tree, *old, self.new.tree, *new, self.equal)
         {
-            return; // Most of two documents.
+            return; // The usual case.
         }
         self.waiting.push_back((self.current, task));
     }

@@ -283,7 +283,7 @@ impl Application<'_> {
     }
 
     /// Rejects overwriting a value that is not expected: it would mask what the provider
-    /// added. A value that is already there counts as corrected.
+    /// added. An update that is already there in full counts as corrected.
     fn overwrites(&self, pointer: &str, target: &Value) -> Option<Obstacle> {
         let Change::Update(update) = &self.action.change else {
             return None;

@@ -16,16 +16,15 @@ use crate::{
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MatchMode {
-    /// The answer is 404, with the nearest recording and what differs.
+    /// Answer 404 with the nearest recording and the differences.
     #[default]
     Strict,
-    /// Of the recordings of the request's model, the one that differs in the fewest values
-    /// answers; of several, the first by name.
+    /// Answer with the recording of the request's model that differs in the fewest values;
+    /// of several, the first by name.
     Nearest,
-    /// The first recording of the request's model, by name, answers.
+    /// Answer with the first recording of the request's model, by name.
     Fallback,
-    /// An answer is made up from the request, with pictures that the mock
-    /// serves.
+    /// Generate a response from the request, with pictures that the mock serves.
     Generate,
 }
 

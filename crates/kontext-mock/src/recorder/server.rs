@@ -31,16 +31,16 @@ use crate::{
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RecordMode {
-    /// Every one. Of a request that has a recording it is the next answer, unless it
-    /// is worth less than the last one: a failure never follows a success.
+    /// All. If the request has a recording, the response becomes its next answer, unless
+    /// that would make a failure follow a success.
     #[default]
     All,
-    /// Only those whose request has no recording yet. A request that has one is
-    /// answered by it and not sent on, which costs nothing; unless it recorded a
-    /// transient failure (401, 403, 429, or 500 and above).
+    /// Only those whose request has no recording yet. Other requests are answered from
+    /// their recording and cost nothing, unless it holds a transient failure (401, 403,
+    /// 429, or 500 and above).
     Missing,
-    /// Only those whose request has a recording, all of whose answers they replace. A
-    /// failure never replaces a success.
+    /// Only those whose request has a recording. The response replaces all of its answers,
+    /// but a failure never replaces a success.
     Update,
 }
 

@@ -44,16 +44,15 @@ pub struct Generate {
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Shape {
-    /// The one of the provider's examples: `images`, `timings`, `seed`,
-    /// `has_nsfw_concepts` and `prompt`.
+    /// As in the provider's examples: `images`, `timings`, `seed`, `has_nsfw_concepts` and
+    /// `prompt`.
     #[default]
     Images,
-    /// The one of the provider's published specification: `data`, `meta` and
-    /// `model`.
+    /// As in the provider's OpenAPI document: `data`, `meta` and `model`.
     Data,
-    /// Both together in one body, every image in `images` and in `data`.
+    /// Both in one body: every image is in `images` and in `data`.
     Both,
-    /// As `data`, with the images themselves in base64 and no URL.
+    /// Like `data`, with base64 instead of URLs.
     B64,
 }
 

@@ -26,13 +26,13 @@ const HEADING: &str = "Body validation error";
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Validation {
-    /// It is refused with 400, as the provider would.
+    /// Answer 400, as the provider would.
     #[default]
     Error,
-    /// It is answered as if it were right; the header `x-kontext-validation`
-    /// and the log say what is wrong.
+    /// Answer as if the request were valid; the header `x-kontext-validation` and the log
+    /// list the violations.
     Warn,
-    /// It is answered as if it were right.
+    /// Answer as if the request were valid.
     Off,
 }
 

@@ -150,12 +150,12 @@ impl Comparison<'_> {
                 continue;
             }
             let Some(other) = self.counterpart(*target, new) else {
-                is_said = true; // As a form that went.
+                is_said = true; // Reported as a removed form.
                 continue;
             };
             if lists_none(self.old, old, *target, value) || lists_none(self.new, new, other, value)
             {
-                continue; // The list of values counts.
+                continue; // Reported by the enum of the property.
             }
             let renamed = came.iter().position(|(_, target, _)| *target == other);
             let is_kept = new
@@ -185,7 +185,7 @@ impl Comparison<'_> {
                 .into_iter()
                 .find(|one| self.counterpart(*one, new) == Some(target));
             let Some(known) = known else {
-                is_said = true; // As a form that came.
+                is_said = true; // Reported as an added form.
                 continue;
             };
             if lists_none(self.new, new, target, value) || lists_none(self.old, old, known, value) {

@@ -18,7 +18,7 @@ impl Comparison<'_> {
             return;
         }
         let Some(is_clear) = self.unclear(&old, &new, task) else {
-            return; // What stood there, or stands there, is not known.
+            return; // Old or new schema is unknown.
         };
         let is_inexact = !is_clear || old.is_inexact || new.is_inexact;
         let inner = Task {

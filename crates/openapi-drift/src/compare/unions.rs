@@ -36,7 +36,7 @@ impl Comparison<'_> {
     ) {
         match (old, new) {
             ([old], [new]) => self.alternatives(old, new, task),
-            ([], _) | (_, []) => {} // A type that came or went, which is said already.
+            ([], _) | (_, []) => {} // Already reported as an added or removed type.
             _ if self.are_lists(old, new) => self.lists(old, new, task),
             _ => self.pair_many(old, new, tags, task),
         }
@@ -204,7 +204,7 @@ impl Comparison<'_> {
                 continue;
             };
             if !old_left.contains(one) && !new_left.contains(other) {
-                continue; // Equal to others.
+                continue; // Both have equal counterparts.
             }
             taken.insert((from, to));
             let is_single =

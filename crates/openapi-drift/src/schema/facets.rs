@@ -195,7 +195,7 @@ pub(crate) fn properties(tree: &Tree, parts: &Schema) -> BTreeMap<Arc<str>, Sche
         .filter_map(|node| tree.object(node))
         .flatten()
         .collect();
-    named.sort(); // In order already, where one part names them all.
+    named.sort(); // Already sorted if a single part names them all.
     let same_name = named.chunk_by(|left, right| left.0 == right.0);
     let schemas = same_name.filter_map(|same| {
         let (name, _) = same.first()?;

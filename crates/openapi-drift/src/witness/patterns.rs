@@ -78,7 +78,7 @@ fn write(hir: &Hir, repeat: usize, text: &mut String) -> bool {
                     return false;
                 }
                 if text.len() == before {
-                    break; // Nothing, as often as you like.
+                    break; // It matches the empty string.
                 }
             }
             true

@@ -189,7 +189,7 @@ impl Sampler<'_, '_> {
         let items = self.items(of);
         let first = self.any(&items, depth + 1)?;
         if size(&first).saturating_mul(length) > LARGEST {
-            return None; // Each level may hold the one below many times.
+            return None; // Nested arrays multiply.
         }
         if !self.is_unique(of) {
             return Some(Value::Array(vec![first; length]));

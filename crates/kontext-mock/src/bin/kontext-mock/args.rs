@@ -25,11 +25,10 @@ use kontext_mock::{
     after_help = "Exit codes: 0 stopped or clean; 1 recordings disagree with the contract, \
                   requests missed with --fail-on-miss, the real server answers differently, or no \
                   mock is up; 2 could not start or decide, bad arguments or unreadable files.\n\n\
-                  Every option can be set by an environment variable, too: KONTEXT_MOCK_ and \
-                  its name, such as KONTEXT_MOCK_LISTEN for --listen. An empty one is unset. \
-                  The variable of an option that can be repeated takes several values, each on \
-                  a line of its own; or separated by commas, those of KONTEXT_MOCK_FAULT by \
-                  semicolons, and those of KONTEXT_MOCK_REDACT_PATTERN by lines alone."
+                  Every option has an environment variable, such as KONTEXT_MOCK_LISTEN for \
+                  --listen; an empty variable is ignored. For a repeatable option, separate \
+                  values by commas or newlines (KONTEXT_MOCK_FAULT: semicolons or newlines, \
+                  KONTEXT_MOCK_REDACT_PATTERN: newlines only)."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -40,32 +39,31 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve recordings until SIGTERM or Ctrl-C.
     ///
-    /// The first line on standard output is `kontext-mock listening on
-    /// http://ADDR`; everything else, a line per request among it, goes to
-    /// standard error.
+    /// The first line on standard output is `kontext-mock listening on http://ADDR`.
+    /// Everything else, including a line per request, goes to standard error.
     Serve(ServeArguments),
-    /// Say where recordings disagree with the contract.
+    /// Check recordings against the contract.
     Check(CheckArguments),
     /// List the recordings: name, status, title and request.
     List(ListArguments),
-    /// Pass requests on to the real server and save what it answers, without
-    /// secrets, until SIGTERM or Ctrl-C.
+    /// Forward requests to the real server and save its responses, without secrets,
+    /// until SIGTERM or Ctrl-C.
     ///
-    /// The first line on standard output is `kontext-mock recording on
-    /// http://ADDR`; everything else, a line per exchange among it, goes to
-    /// standard error. Clients send their own key. It is passed on and never
-    /// written; the same goes for cookies, tokens and signatures in URLs.
+    /// The first line on standard output is `kontext-mock recording on http://ADDR`.
+    /// Everything else, including a line per exchange, goes to standard error. Clients
+    /// send their own key. Keys, cookies, tokens and signatures in URLs are forwarded and
+    /// never saved.
     Record(RecordArguments),
-    /// Take secrets out of recordings that are there already.
+    /// Remove secrets from existing recordings.
     Redact(RedactArguments),
-    /// Send the recorded requests to a real server, and report where it answers
-    /// differently from the recording: in status, media type or shape.
+    /// Send the recorded requests to a real server and report responses whose status,
+    /// media type or shape differs from the recording.
     ///
-    /// Each request is sent once, and the provider charges for the images: on a
-    /// terminal it asks first, and --dry-run says the price and sends nothing. The key
-    /// is read from the environment variable AIMLAPI_KEY.
+    /// Each request is sent once, and the provider charges for the images. On a terminal,
+    /// the command asks for confirmation first; --dry-run prints the price and sends
+    /// nothing. The key is read from AIMLAPI_KEY.
     Verify(VerifyArguments),
-    /// Ask a running mock whether it is up, for container health checks.
+    /// Check that a mock is running, for container health checks.
     Health(HealthArguments),
 }
 
@@ -74,26 +72,23 @@ pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) listen: ListenArguments,
 
-    /// A folder of recordings to serve instead of those built in.
+    /// Folder of recordings to serve instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: Option<PathBuf>,
 
-    /// What to do when no recording has exactly the request: answer 404 with
-    /// the differences, answer with the nearest, with the first one, or with one
-    /// that is made up from the request, its pictures too.
+    /// How to answer a request that no recording matches exactly.
     #[arg(long = "match", value_name = "MODE", value_enum, default_value_t = MatchMode::Nearest)]
     pub(crate) match_mode: MatchMode,
 
-    /// Ignore the value at a JSON pointer, such as /seed, where no recording has
-    /// exactly the request; can be given several times. The answer's header
-    /// x-kontext-ignored says what differed.
+    /// Ignore the value at a JSON pointer, such as /seed, if no recording matches the
+    /// request exactly. The header x-kontext-ignored lists what differed. Repeatable.
     #[arg(long, value_name = "POINTER")]
     pub(crate) ignore: Vec<String>,
 
-    /// The only key to take; without it any key that is not empty is taken.
+    /// The only accepted API key. By default any non-empty key is accepted.
     ///
-    /// Prefer the environment variable: other users of the machine can read
-    /// command lines.
+    /// Prefer the environment variable: other users of the machine can read command
+    /// lines.
     #[arg(
         long,
         value_name = "KEY",
@@ -101,53 +96,49 @@ pub(crate) struct ServeArguments {
     )]
     pub(crate) key: Option<String>,
 
-    /// The longest request body to take, in bytes.
+    /// Maximum size of a request body, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_BODY_LIMIT)]
     pub(crate) body_limit: usize,
 
-    /// How long a request body may be that the journal keeps whole, in bytes; of longer
-    /// ones it has the start and the SHA-256.
+    /// Maximum size of a request body that the journal keeps whole, in bytes. Of a longer
+    /// one it keeps the start and the SHA-256.
     #[arg(long, value_name = "BYTES", default_value_t = JOURNAL_BODY)]
     pub(crate) journal_body: usize,
 
-    /// What to do with requests that the contract does not allow: refuse them
-    /// as the provider would, say so in a header and in the log, or nothing.
+    /// How to treat requests that violate the contract.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Validation::Error)]
     pub(crate) validation: Validation,
 
-    /// Something that goes wrong on purpose; can be given several times.
+    /// Inject a fault. Repeatable.
     ///
     /// delay=200ms, delay=50ms..2s, slow-body=2s, reset-before, reset-after,
     /// empty-reply, garbage, malformed-chunk, cut-body[=BYTES],
     /// wrong-content-length[=BYTES], html-502, status=503, 429[=SECONDS],
-    /// rate-limit=5/s[,burst=N], out-of-credits=IMAGES; each with ,times=N for
-    /// the first N requests only, and most with ,p=0.1 for a share of the requests that
-    /// follows from --seed. 503 is short for status=503.
-    ///
-    /// Several in one value are separated by `;`.
+    /// rate-limit=5/s[,burst=N], out-of-credits=IMAGES. Append ,times=N for the first N
+    /// requests only, or (most faults) ,p=0.1 for a share of the requests, chosen by
+    /// --seed. 503 is short for status=503. Separate several faults by `;`.
     #[arg(long = "fault", value_name = "FAULT", value_delimiter = FAULT_SEPARATOR)]
     pub(crate) faults: Vec<Fault>,
 
-    /// Where --match generate lists the images: images, data, or both; b64 is data with
-    /// the images themselves.
+    /// Shape of the responses of --match generate.
     #[arg(long, value_name = "SHAPE", value_enum, default_value_t = Shape::Images)]
     pub(crate) shape: Shape,
 
-    /// Seed for generated answers, and for faults with a share.
+    /// Seed for generated responses and for faults with p=.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// Serve answers byte for byte, also those whose pictures were kept: their
-    /// URLs then lead to the provider and not to this server.
+    /// Do not rewrite the URLs of recorded pictures: they lead to the provider instead of
+    /// this server, and responses are served byte for byte.
     #[arg(long)]
     pub(crate) keep_urls: bool,
 
-    /// Where clients find this server, such as https://mock.example.com behind a proxy:
-    /// the URLs of pictures start with it, and not with the Host of the request.
+    /// URL at which clients reach this server, such as https://mock.example.com behind a
+    /// proxy. URLs of pictures start with it instead of the request's Host.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
 
-    /// How to notice that files of --recordings have changed.
+    /// How to detect changes of files in --recordings.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Watch::Auto)]
     pub(crate) watch: Watch,
 
@@ -155,29 +146,28 @@ pub(crate) struct ServeArguments {
     #[arg(long, conflicts_with = "watch")]
     pub(crate) no_watch: bool,
 
-    /// Exit with 1 at the end if a valid request found no recording. Use it with --match
-    /// strict: the other modes answer every request for a model that has a recording.
+    /// Exit with 1 if a valid request matched no recording. Use it with --match strict:
+    /// the other modes answer every request for a model that has a recording.
     #[arg(long)]
     pub(crate) fail_on_miss: bool,
 
-    /// A file to write the port to when the server is up; it is deleted at the
-    /// end.
+    /// File to write the port to once the server is ready; deleted on exit.
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
 
-    /// Do not write a line per request.
+    /// Do not log requests.
     #[arg(long)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListenArguments {
-    /// The address to listen on; port 0 picks a free one, and localhost is both
-    /// loopback addresses.
+    /// Address to listen on. Port 0 picks a free port; localhost means both loopback
+    /// addresses.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010", value_parser = listen)]
     listen: Listen,
 
-    /// The port to listen on, in place of that of --listen.
+    /// Port to listen on; overrides the port of --listen.
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
 }
@@ -198,115 +188,110 @@ impl ListenArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct HealthArguments {
-    /// The origin of the mock.
+    /// Origin of the mock.
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:4010")]
     pub(crate) url: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// A folder of recordings to check instead of those built in.
+    /// Folder of recordings to check instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: Option<PathBuf>,
 
-    /// How to write the report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// A folder of recordings to list instead of those built in.
+    /// Folder of recordings to list instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordArguments {
-    /// The real server: an origin, https or http on this machine, and maybe a path that
-    /// comes before that of each request.
+    /// The real server: an origin (https, or http on this machine), optionally with a base
+    /// path.
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: String,
 
-    /// The folder to save into; it is made where it is missing.
+    /// Folder to save recordings in; created if missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: PathBuf,
 
     #[command(flatten)]
     pub(crate) listen: ListenArguments,
 
-    /// What to save: everything, as the next answer where the request has a recording;
-    /// only what is missing, where requests that have
-    /// a recording are answered by it and cost nothing; or only what is there
-    /// already.
+    /// Which exchanges to save.
     #[arg(long, value_name = "MODE", value_enum, default_value_t = RecordMode::All)]
     pub(crate) mode: RecordMode,
 
-    /// Fetch the pictures behind the URLs of answers, and keep them.
+    /// Also download and save the pictures of responses.
     #[arg(long)]
     pub(crate) files: bool,
 
     #[command(flatten)]
     pub(crate) rules: RuleArguments,
 
-    /// A file to write the port to when the recorder is up; it is deleted at
-    /// the end.
+    /// File to write the port to once the recorder is ready; deleted on exit.
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RuleArguments {
-    /// Take out what a regular expression matches, too; it is added to the
-    /// folder's redaction.json. Can be given several times.
+    /// Also redact what matches a regular expression; it is added to the folder's
+    /// redaction.json. Repeatable.
     #[arg(long, value_name = "REGEX")]
     pub(crate) redact_pattern: Vec<String>,
 
-    /// Take out the value at a JSON pointer, too, as in /prompt; it is added to
-    /// the folder's redaction.json. Can be given several times.
+    /// Also redact the value at a JSON pointer, such as /prompt; it is added to the
+    /// folder's redaction.json. Repeatable.
     #[arg(long, value_name = "POINTER")]
     pub(crate) redact_pointer: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RedactArguments {
-    /// The folder of recordings.
+    /// Folder of recordings.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: PathBuf,
 
     #[command(flatten)]
     pub(crate) rules: RuleArguments,
 
-    /// Only say what would be taken out.
+    /// Only list what would be redacted.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// The real server: an origin, https or http on this machine, and maybe a path that
-    /// comes before that of each request.
+    /// The real server: an origin (https, or http on this machine), optionally with a base
+    /// path.
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: String,
 
-    /// A folder of recordings to verify instead of those built in.
+    /// Folder of recordings to verify instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: Option<PathBuf>,
 
-    /// A recording to verify, as generate-image/add-bird, instead of all; can be
-    /// given several times.
+    /// Verify only this recording, such as generate-image/add-bird. Repeatable.
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,
 
-    /// Send nothing, and say how many requests would be sent and what they cost.
+    /// Only print the number of requests and their price.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Send paid requests without a question, which is only asked on a terminal.
+    /// Send paid requests without confirmation, which is asked for on terminals only.
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// How to write the report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
@@ -321,9 +306,9 @@ pub(crate) enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Watch {
-    /// By events of the file system, or by polling where there are none left.
+    /// By file system events, or by polling if the system has none left.
     Auto,
-    /// By looking at every file once a second, as network file systems need it.
+    /// Poll every file once a second, as network file systems need.
     Poll,
 }
 
