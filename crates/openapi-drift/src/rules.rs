@@ -121,169 +121,169 @@ macro_rules! document_rules {
 document_rules! {
     PATH_ADDED "path-added" None NonBreaking
         "a path was added"
-        "Clients made from the old document do not call it.";
+        "Old clients don't call it, so nothing breaks.";
     PATH_REMOVED "path-removed" None Breaking
         "a path was removed"
-        "Clients made from the old document still call it and get whatever the server says to an unknown path. Look for its successor.";
+        "Old clients still call it and get an error, usually 404. Look for its replacement in the new document.";
     PATH_CHANGED "path-changed" None Breaking
         "a path was renamed"
-        "An operation with the same body stands under another path. Old clients call the old one.";
+        "Old clients still call the old path and get an error. Switch to the new one.";
     PATH_PARAMETER_RENAMED "path-parameter-renamed" None Notice
-        "a name in a path template changed"
-        "The name between braces is not sent, so the wire is the same; a generated method's argument is renamed.";
+        "a path parameter was renamed"
+        "The name is not sent, so requests stay the same. In a generated method, the argument is renamed.";
     METHOD_ADDED "method-added" None NonBreaking
         "a method was added to a path"
-        "Clients made from the old document do not use it.";
+        "Old clients don't use it, so nothing breaks.";
     METHOD_REMOVED "method-removed" None Breaking
         "a method of a path was removed"
-        "Clients made from the old document still use it.";
+        "Old clients still use it and get an error.";
     METHOD_CHANGED "method-changed" None Breaking
         "the method of an operation changed"
-        "The same operation is asked for with another method; old clients use the old one.";
+        "Old clients still use the old method and get an error. Switch to the new one.";
     OPERATION_ID_CHANGED "operation-id-changed" None Notice
-        "the name of an operation changed"
-        "Nothing of it is sent. Generators name methods and types after it, so a client made from the new document has other names.";
+        "an operationId changed"
+        "It is never sent. Generators name methods and types after it, so regenerated code uses new names.";
     OPERATION_DEPRECATED "operation-deprecated" None Notice
-        "an operation is deprecated now"
-        "It works as before; the provider announces that it will not always.";
+        "an operation was deprecated"
+        "It still works, but may be removed. Plan to stop using it.";
     OPERATION_UNDEPRECATED "operation-undeprecated" None Notice
         "an operation is no longer deprecated"
         "It works as before.";
     ADDRESS_REWRITTEN "address-rewritten" None Notice
-        "the same addresses are written in another way"
-        "A part of the path moved between server and path, a variable was replaced by its value, or a spelling changed that means the same. Requests go where they went.";
+        "the same URLs are written differently"
+        "Requests go to the same URLs. For example, part of the path moved to the server URL, or a variable was replaced by its value.";
     SERVER_ADDED "server-added" None NonBreaking
         "a server was added"
-        "Old clients use the ones that they know.";
+        "Old clients use the servers they know.";
     SERVER_CHANGED "server-changed" None Breaking
-        "a server has another address"
-        "Old clients send to an address that the document no longer names. If the old address answers as well, say so with an entry in the ignore file.";
+        "the URL of a server changed"
+        "Old clients use a URL that the document no longer lists. If it still works, add an entry to the ignore file.";
     SERVER_REMOVED "server-removed" None Breaking
         "a server was removed"
-        "Old clients send to an address that the document no longer names. If the new address answers for both, say so with an entry in the ignore file.";
+        "Old clients use a URL that the document no longer lists. If it still works, add an entry to the ignore file.";
     SECURITY_ADDED "security-added" Request Breaking
-        "credentials are needed that were not"
-        "An old client does not send what every way in asks for now, and is refused.";
+        "new credentials are required"
+        "Old clients don't send them, so the server rejects their requests.";
     SECURITY_REMOVED "security-removed" Request NonBreaking
-        "fewer credentials are needed, or there is another way in"
-        "What old clients send is still enough.";
+        "fewer credentials are needed, or alternatives were added"
+        "Old clients' credentials still work.";
     SECURITY_UNDEFINED "security-undefined" Request Undecided
-        "credentials that no security scheme describes"
-        "A requirement names a scheme that the document does not define, so it can't be compared. The provider's mistake; what it means is to be read elsewhere.";
+        "a security scheme is not defined"
+        "A security requirement names a scheme that the document doesn't define, so it can't be compared. Check the provider's documentation.";
     PARAMETER_ADDED "parameter-added" Request NonBreaking
         "an optional parameter was added"
-        "Old clients do not send it.";
+        "Old clients don't send it.";
     REQUIRED_PARAMETER_ADDED "required-parameter-added" Request Breaking
         "a required parameter was added"
-        "Old clients do not send it and are refused.";
+        "Old clients don't send it and are rejected.";
     PARAMETER_REMOVED "parameter-removed" Request Breaking
         "a parameter was removed"
-        "Old clients still send it; it is refused, or ignored without a word.";
+        "Old clients still send it; it is rejected or silently ignored.";
     PARAMETER_RENAMED "parameter-renamed" Request Breaking
         "a parameter was renamed"
-        "Old clients send the old name; it is refused, or ignored without a word.";
+        "Old clients send the old name, which is rejected or silently ignored.";
     PARAMETER_BECAME_REQUIRED "parameter-became-required" Request Breaking
-        "a parameter is required now"
-        "Old clients that leave it out are refused.";
+        "a parameter became required"
+        "Old clients that omit it are rejected.";
     PARAMETER_BECAME_OPTIONAL "parameter-became-optional" Request NonBreaking
-        "a parameter is optional now"
-        "Old clients send it as before.";
+        "a parameter became optional"
+        "Sending it still works.";
     PARAMETER_SERIALISATION_CHANGED "parameter-serialisation-changed" Request Breaking
-        "a parameter is written in another way"
-        "style, explode, allowReserved or content say how a value becomes text. Old clients write it in the old way.";
+        "a parameter is serialised differently"
+        "style, explode, allowReserved or content changed. The server may misread or reject what old clients send.";
     REQUEST_BODY_ADDED "request-body-added" Request NonBreaking
         "an optional request body was added"
         "Old clients send none.";
     REQUIRED_REQUEST_BODY_ADDED "required-request-body-added" Request Breaking
         "a required request body was added"
-        "Old clients send none and are refused.";
+        "Old clients send no body and fail.";
     REQUEST_BODY_REMOVED "request-body-removed" Request Breaking
         "the request body was removed"
-        "Old clients still send one; it is refused, or ignored without a word.";
+        "Old clients still send one; it is rejected or silently ignored.";
     REQUEST_BODY_BECAME_REQUIRED "request-body-became-required" Request Breaking
-        "the request body is required now"
-        "Old clients that send none are refused.";
+        "the request body became required"
+        "Old clients that omit it are rejected.";
     REQUEST_BODY_BECAME_OPTIONAL "request-body-became-optional" Request NonBreaking
-        "the request body is optional now"
-        "Old clients send it as before.";
+        "the request body became optional"
+        "Sending it still works.";
     REQUEST_MEDIA_TYPE_ADDED "request-media-type-added" Request NonBreaking
-        "a request body may have another media type"
-        "Old clients send the one that they know.";
+        "a request body media type was added"
+        "Old clients use the types they know.";
     REQUEST_MEDIA_TYPE_REMOVED "request-media-type-removed" Request Breaking
-        "a media type of the request body was removed"
-        "Old clients that send it are refused.";
+        "a request body media type was removed"
+        "Old clients that use it are rejected.";
     RESPONSE_MEDIA_TYPE_ADDED "response-media-type-added" Response Breaking
-        "a response may come in another media type"
-        "An old client may get what it cannot read, even where it does not ask for it.";
+        "a response media type was added"
+        "Old clients may get a response they can't parse, even without asking for it.";
     ERROR_MEDIA_TYPE_ADDED "error-media-type-added" Response NonBreaking
-        "an error may come in another media type"
-        "An old client meets errors in forms that no document names anyway.";
+        "an error media type was added"
+        "Clients already have to handle undocumented error formats.";
     RESPONSE_MEDIA_TYPE_REMOVED "response-media-type-removed" Response NonBreaking
-        "a media type of a response was removed"
-        "Clients that read the others are as before. A client that can read this one alone reads nothing: then another media type was added, which is a finding of its own.";
+        "a response media type was removed"
+        "Clients that accept the remaining types still work. If a new type replaced this one, a separate finding reports it.";
     RESPONSE_BODY_ADDED "response-body-added" Response NonBreaking
-        "a success has a body where none was"
-        "Responses are open: a client ignores a body that was not promised. A new client can read it.";
+        "a success body was added"
+        "Old clients ignore a body they don't expect.";
     RESPONSE_BODY_REMOVED "response-body-removed" Response Breaking
-        "a success has no body any more"
-        "An old client waits for a body and finds none.";
+        "a success body was removed"
+        "Old clients expect a body and find none.";
     ERROR_BODY_ADDED "error-body-added" Response NonBreaking
-        "an error has a body where none was"
-        "Old clients do not read it.";
+        "an error body was added"
+        "Old clients don't read it.";
     ERROR_BODY_REMOVED "error-body-removed" Response Breaking
-        "an error has no body any more"
-        "An old client reads the reason from it, and fails to.";
+        "an error body was removed"
+        "Old clients no longer get the error details.";
     SUCCESS_STATUS_ADDED "success-status-added" Response Breaking
-        "there is another success"
-        "An old client takes a status that it does not know for an error, or reads the body in the wrong form: what was paid for is lost.";
+        "success status added"
+        "Old clients may treat it as an error or misread the body, and lose a response that was paid for.";
     SUCCESS_STATUS_CHANGED "success-status-changed" Response Breaking
-        "the status of the success changed"
-        "An old client takes the new status for an error: what was paid for is lost.";
+        "the success status changed"
+        "Old clients treat it as an error and lose a response that was paid for.";
     SUCCESS_STATUS_REMOVED "success-status-removed" Response NonBreaking
-        "one of several successes was removed"
-        "Old clients know the others.";
+        "one success status was removed"
+        "Old clients handle the rest.";
     ONLY_SUCCESS_REMOVED "only-success-removed" Response Breaking
-        "no success is left"
-        "The document does not say any more what an answer looks like that is not an error.";
+        "no success status"
+        "The document no longer describes a successful response. Check with the provider.";
     ERROR_STATUS_ADDED "error-status-added" Response NonBreaking
-        "an error was added"
-        "An old client meets errors that no document names anyway.";
+        "error status added"
+        "Clients already have to handle undocumented errors.";
     ERROR_STATUS_REMOVED "error-status-removed" Response NonBreaking
-        "an error was removed"
-        "An old client handles an error that does not come any more.";
+        "error status removed"
+        "Old clients handle an error that no longer occurs.";
     HEADER_ADDED "response-header-added" Response NonBreaking
         "a response header was added"
-        "Old clients do not read it.";
+        "Old clients don't read it.";
     HEADER_REMOVED "response-header-removed" Response Breaking
         "a response header was removed"
-        "An old client that reads it finds nothing.";
+        "Old clients that rely on it may fail.";
     HEADER_BECAME_REQUIRED "response-header-became-required" Response NonBreaking
-        "a response header always comes now"
+        "a response header became required"
         "Old clients read it as before.";
     HEADER_BECAME_OPTIONAL "response-header-became-optional" Response Breaking
-        "a response header does not always come now"
-        "An old client that relies on it finds nothing.";
+        "a response header became optional"
+        "Old clients that rely on it may fail.";
     CALLBACKS_CHANGED "callbacks-changed" None Undecided
-        "the callbacks of an operation changed"
-        "Callbacks are calls in the other direction; their contents are not compared, only whether they are the same.";
+        "an operation's callbacks changed"
+        "Callbacks are requests from the server to the client. Their contents are not compared: review the change.";
     NOT_COMPARED "not-compared" None Undecided
-        "a part of the document changed that can't be compared"
-        "What stands there is no OpenAPI 3.0, leads nowhere, or is beyond the limits of the comparison. It gates, because it may break anybody: read it, repair the document, or acknowledge it in the ignore file.";
+        "an unsupported part of the document changed"
+        "It is not valid OpenAPI 3.0, has a broken reference, or is beyond what the comparison supports. It may break any client, so review it, then fix the document or add an ignore entry.";
     DOCUMENTATION_CHANGED "documentation-changed" None Docs
         "a description, summary, tag or the document's information changed"
-        "For people; nothing of it is sent.";
+        "Documentation only; never sent.";
     TITLE_CHANGED "title-changed" None Docs
         "a title changed"
-        "Nothing of it is sent. Some generators name types after titles.";
+        "It is never sent. Some generators name types after titles.";
     EXAMPLE_CHANGED "example-changed" None Docs
         "an example changed"
-        "For people; nothing of it is sent.";
+        "Documentation only; never sent.";
     EXTENSION_CHANGED "extension-changed" None Docs
         "a vendor extension changed"
-        "Extensions (x-…) have no meaning in OpenAPI; tools that know one may act on it.";
+        "OpenAPI gives extensions (x-…) no meaning, but tools may act on them.";
     LINKS_CHANGED "links-changed" None Notice
         "the links of a response changed"
-        "Links describe which operation may follow; nothing of it is sent.";
+        "Links describe possible follow-up operations. They are not sent.";
 }
 
 schema_rules! {
@@ -292,142 +292,142 @@ schema_rules! {
         "Old clients neither send nor read it.";
     REQUIRED_PROPERTY_ADDED "required-property-added" Narrowed
         "a required property was added"
-        "In a request, old clients do not send it and are refused. In a response they ignore it.";
+        "In requests, old clients don't send it and are rejected. In responses, they ignore it.";
     PROPERTY_REMOVED "property-removed" Removed
         "a property was removed"
-        "In a request, old clients still send it: it is refused, or ignored without a word. In a response, old clients read nothing from it, and mostly without an error.";
+        "In requests, old clients still send it, and the server rejects or silently ignores it. In responses, they don't get it, usually without an error.";
     PROPERTY_RENAMED "property-renamed" Removed
         "a property was renamed"
-        "Old clients send, or read, the old name. In a response they mostly find nothing without an error.";
+        "Old clients use the old name. In responses, they find nothing, usually without an error.";
     REQUIRED_ADDED "required-added" Narrowed
-        "a property is required now"
-        "In a request, old clients that leave it out are refused. In a response it always comes.";
+        "a property became required"
+        "In requests, old clients that omit it are rejected. In responses, it is always sent.";
     REQUIRED_REMOVED "required-removed" Widened
-        "a property is optional now"
-        "In a request, old clients send it as before. In a response, an old client relies on it and fails when it does not come.";
+        "a property became optional"
+        "In requests, old clients can keep sending it. In responses, old clients that rely on it fail when it is missing.";
     NULLABLE_ADDED "nullable-added" Widened
-        "null is allowed now"
-        "In a response, an old client meets null where it reads a value.";
+        "null is now allowed"
+        "In responses, old clients may get null and fail to parse it.";
     NULLABLE_REMOVED "nullable-removed" Narrowed
         "null is no longer allowed"
-        "In a request, old clients that send null are refused.";
+        "In requests, old clients that send null are rejected.";
     TYPE_NARROWED "type-narrowed" Narrowed
-        "fewer types of value are allowed"
-        "In a request, old clients may send what is refused now, such as 1.5 for an integer.";
+        "fewer types are allowed"
+        "In requests, old clients may send rejected values, such as 1.5 for an integer.";
     TYPE_WIDENED "type-widened" Widened
-        "more types of value are allowed"
-        "In a response, an old client may get a value of a type that it does not read.";
+        "more types are allowed"
+        "In responses, old clients may get a type that they can't parse.";
     TYPE_CHANGED "type-changed" Changed
         "the type changed"
-        "No value of the old type is one of the new.";
+        "Values of the old type may now be invalid.";
     ENUM_NARROWED "enum-narrowed" Narrowed
-        "values are no longer allowed"
-        "In a request, old clients that send one of them are refused.";
+        "fewer values are allowed"
+        "In requests, clients that send other values are rejected.";
     ENUM_WIDENED "enum-widened" Widened
         "more values are allowed"
-        "In a response, an old client may get a value that it does not know; one with a closed enum fails.";
+        "In responses, old clients may get an unknown value. Clients with a closed enum fail to parse it.";
     BOUND_NARROWED "bound-narrowed" Narrowed
         "a limit is tighter"
-        "In a request, old clients may send what is beyond it now.";
+        "In requests, old clients may send values outside it.";
     BOUND_WIDENED "bound-widened" Widened
         "a limit is wider"
-        "In a response, an old client may get what was beyond it.";
+        "In responses, old clients may get unexpected values.";
     BOUND_CHANGED "bound-changed" Changed
-        "a limit changed in both ways"
-        "Some values that were allowed are not, and the other way round.";
+        "the allowed range moved"
+        "Some old values are now invalid, and some new ones are valid.";
     PATTERN_ADDED "pattern-added" Narrowed
         "a pattern was added"
-        "In a request, old clients may send what does not match.";
+        "In requests, values from old clients may not match it.";
     PATTERN_REMOVED "pattern-removed" Widened
         "a pattern was removed"
-        "In a response, an old client may get what did not match.";
+        "In responses, values may no longer match it.";
     PATTERN_CHANGED "pattern-changed" Changed
         "a pattern changed"
-        "Which texts match is not compared as a set: a text that the one side allows and the other does not is looked for, and where none is found the finding is undecided.";
+        "The comparison looks for a string that matches only one of the patterns. If it finds none, the finding is undecided: compare the patterns by hand.";
     FORMAT_ADDED "format-added" Narrowed
         "a format was added"
-        "In a request, old clients may send what is not of the format.";
+        "In requests, values from old clients may not conform to it.";
     FORMAT_REMOVED "format-removed" Widened
         "a format was removed"
-        "In a response, an old client may get what is not of the format.";
+        "In responses, old clients may get values in other formats.";
     FORMAT_CHANGED "format-changed" Changed
         "the format changed"
-        "What was of the old format need not be of the new.";
+        "Values in the old format may not fit the new one.";
     FORMAT_NOTED "format-noted" Notice
-        "a format that allows every value changed"
-        "password, binary, float and double say how a value is shown or held, not which values there are. Generators may make another type of it.";
+        "a format that restricts nothing changed"
+        "password, binary, float and double don't restrict the values, so the same ones are valid. Generated types may change.";
     FORMAT_UNKNOWN "format-unknown" Unknown
-        "a format changed that is not known here"
-        "Which values are of the format is not known, so whom the change breaks is not either.";
+        "an unknown format changed"
+        "It is unclear which values are valid. Check the provider's documentation.";
     ADDITIONAL_NARROWED "additional-properties-narrowed" Narrowed
-        "fewer values are allowed under names that are not given"
-        "In a request, old clients may send members that are refused now.";
+        "additional properties allow fewer values"
+        "In requests, old clients may send values that are now rejected.";
     ADDITIONAL_WIDENED "additional-properties-widened" Widened
-        "more values are allowed under names that are not given"
-        "In a response, an old client that reads the object as a map may get values that it does not read.";
+        "additional properties allow more values"
+        "In responses, old clients that read the object as a map may get values they can't parse.";
     ADDITIONAL_REMOVED "additional-properties-removed" Removed
-        "names that are not given are no longer allowed"
-        "In a request, old clients still send them. In a response, an old client that reads the object as a map finds nothing.";
+        "additional properties are no longer declared"
+        "In requests, old clients still send them. In responses, old clients that read the object as a map find nothing.";
     ADDITIONAL_ADDED "additional-properties-added" Added
-        "names that are not given are allowed now"
+        "additional properties are now declared"
         "Old clients neither send nor read them.";
     ADDITIONAL_FORBIDDEN "additional-properties-forbidden" Narrowed
-        "other properties are forbidden now"
-        "In a request, old clients may send properties that the document did not name, and are refused. In a response, clients ignore such properties.";
+        "other properties are now forbidden"
+        "In requests, old clients that send undocumented properties are rejected. In responses, old clients ignore such properties.";
     ADDITIONAL_NOTED "additional-properties-noted" Notice
         "other properties are no longer forbidden"
         "Old clients neither send nor read them.";
     OBJECT_LISTED "object-listed" Narrowed
-        "a free-form object lists its properties now"
-        "In a request, old clients may send any properties, with any values. In a response, what comes is one of the objects that could come before.";
+        "a free-form object now lists its properties"
+        "In requests, old clients may send other properties or values and be rejected. In responses, every valid object was valid before.";
     OBJECT_UNLISTED "object-unlisted" Widened
         "an object no longer lists its properties"
-        "In a response, an old client may get values that it does not read, or miss properties that it needs.";
+        "In responses, old clients may miss properties that they need or get values that they can't parse.";
     UNSENT_CHANGED "unsent-property-changed" Notice
-        "a property that never travels this way was added or removed"
-        "Read-only properties are not sent in requests, write-only ones not in responses. A generated type gains or loses a field.";
+        "a property not sent in this direction was added or removed"
+        "Requests omit read-only properties; responses omit write-only ones. A generated type gains or loses a field.";
     UNION_NARROWED "union-narrowed" Narrowed
-        "a form is no longer allowed"
-        "In a request, old clients that send this form are refused.";
+        "fewer forms are allowed"
+        "In requests, clients that send other forms are rejected.";
     UNION_WIDENED "union-widened" Widened
-        "another form is allowed"
-        "In a response, an old client may get a form that it does not read.";
+        "more forms are allowed"
+        "In responses, old clients may get a form that they can't parse.";
     UNION_REWRITTEN "union-rewritten" Notice
-        "a union is written in another way"
-        "The same values are allowed as before. Generators may make another type of it.";
+        "a union is written differently"
+        "The same values are allowed. Generators may produce a different type.";
     UNION_OVERLAPPING "union-overlapping" Changed
-        "a union changed whose forms overlap"
-        "With oneOf, a value that two forms allow is refused, so one more form, or one that allows more, can refuse what was allowed.";
+        "a union's overlapping forms changed"
+        "oneOf rejects a value that matches two forms, so adding or widening a form can make valid values invalid.";
     DISCRIMINATOR_CHANGED "discriminator-changed" Changed
-        "the property of a discriminator changed, or what one of its values means"
-        "The side that reads it takes a value for another form, or for none. JSON Schema does not see it, so there is no example of a body.";
+        "a discriminator's property or the meaning of a value changed"
+        "Readers may decode a value as the wrong form or fail. JSON Schema can't express this, so the finding has no example.";
     DISCRIMINATOR_NARROWED "discriminator-value-removed" Narrowed
-        "a value of a discriminator was removed, and its form stays"
-        "In a request, old clients that send it are refused.";
+        "a discriminator value was removed but its form remains"
+        "In requests, old clients that send it are rejected.";
     DISCRIMINATOR_WIDENED "discriminator-value-added" Widened
-        "a value of a discriminator was added for a form that was there"
-        "In a response, an old client may get a value that it does not know.";
+        "a discriminator value was added for an existing form"
+        "In responses, old clients may get a value that they don't know.";
     DISCRIMINATOR_NOTED "discriminator-noted" Notice
-        "a discriminator is written in another way, or came, or went"
-        "The same values are allowed. Generators may decode the union in another way.";
+        "a discriminator was added, removed or rewritten"
+        "The same values are allowed. Generators may decode the union differently.";
     DEFAULT_CHANGED "default-changed" Notice
         "a default changed"
-        "The same values are allowed. What the server does where nothing is sent may be something else now.";
+        "The same values are allowed, but the server may behave differently when the value is omitted.";
     ACCESS_CHANGED "access-changed" Notice
-        "whether a property is only read or only written is said in another way"
-        "In this direction it travels as before. In the other one it may have come or gone, which is a finding of its own.";
+        "readOnly or writeOnly of a property changed"
+        "Nothing changes in this direction. If the property was added or removed in the other, a separate finding says so.";
     DEPRECATED "deprecated" Notice
-        "deprecated now"
-        "It works as before; the provider announces that it will not always.";
+        "now deprecated"
+        "It still works, but may be removed. Plan to stop using it.";
     UNDEPRECATED "undeprecated" Notice
         "no longer deprecated"
         "It works as before.";
     NOT_UNDERSTOOD "schema-not-understood" Unknown
-        "a part of a schema changed that is not understood"
-        "A keyword that OpenAPI 3.0 does not have, a value that a keyword can't hold, a reference that leads nowhere, or more than is compared.";
+        "an unsupported part of a schema changed"
+        "It is not valid OpenAPI 3.0, has a broken reference, or is beyond what the comparison supports. Review the change by hand.";
     WITHOUT_EFFECT "limit-without-effect" Notice
-        "a limit changed that no value feels"
-        "The keyword is about another type than the values have, or about values that something else excludes already.";
+        "a limit without effect changed"
+        "The same values are allowed. For example, the keyword applies to another type, or only to excluded values.";
 }
 
 /// All rules, sorted by id.

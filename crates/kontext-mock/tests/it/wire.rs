@@ -27,7 +27,7 @@ pub(crate) struct Seen {
     pub(crate) ended: Ended,
     /// Number of reads that returned bytes.
     pub(crate) pieces: usize,
-    /// Time from the sent request to the end of the connection.
+    /// Time to the end of the connection, in [`of`](Self::of) from before the request.
     pub(crate) took: Duration,
 }
 
@@ -65,8 +65,12 @@ impl Seen {
     /// Sends a request that closes its connection, and reads the result.
     pub(crate) fn of(address: SocketAddr, request: &[u8]) -> Self {
         let mut stream = http::connect(address);
+        // Not after writing: on a busy machine the server can be well into a delay by then.
+        let start = Instant::now();
         stream.write_all(request).unwrap();
-        Self::on(&mut stream)
+        let mut seen = Self::on(&mut stream);
+        seen.took = start.elapsed();
+        seen
     }
 
     /// The bytes parsed as a response, whatever its content length.
