@@ -244,7 +244,7 @@ async fn serve_file(mock: &Arc<Mock>, parts: &Parts, name: &str) -> Reply {
 fn unknown_file() -> Failure {
     Failure::new(
         StatusCode::NOT_FOUND,
-        "no recording keeps such a file; the answers of the mock name those that there are",
+        "no recording has this file; URLs in the mock's responses name the existing ones",
     )
 }
 

@@ -355,7 +355,7 @@ pub enum RecordError {
     #[error("the server cannot run")]
     Run(#[source] io::Error),
     /// There is no recording with the requested name.
-    #[error("no recording is called {name}; `kontext-mock list` names those there are")]
+    #[error("no recording is called {name}; `kontext-mock list` lists them all")]
     NoSuchRecording {
         /// The requested name.
         name: String,

@@ -142,7 +142,7 @@ async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
         let frame = frame.map_err(|error| {
             Refusal::new(
                 Reason::Cut,
-                format!("the body cannot be read to its end: {}", root(&error)),
+                format!("the body cannot be read completely: {}", root(&error)),
             )
         })?;
         if let Ok(part) = frame.into_data() {

@@ -93,14 +93,14 @@ pub(crate) fn recorded_body<'a>(
     }
     let text = std::str::from_utf8(body).map_err(|error| {
         format!(
-            "the request's body is not UTF-8 from byte {} on",
+            "the request body is not UTF-8 from byte {} on",
             error.valid_up_to()
         )
     })?;
     let (text, taken) = redaction.json(text, secrets);
     // Don't quote the body: if it is not JSON, redaction may have missed a secret in
     // it.
-    let no_json = |error: &dyn std::fmt::Display| format!("the request's body is no JSON: {error}");
+    let no_json = |error: &dyn std::fmt::Display| format!("the request body is not JSON: {error}");
     let value: Value = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
     let canonical = Canonical::of(&text).map_err(|error| no_json(&error))?;
     Ok(RecordedBody {

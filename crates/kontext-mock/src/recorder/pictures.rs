@@ -116,7 +116,8 @@ impl Fetcher {
 
     /// Fetches a picture. The error does not contain the URL, which may be signed.
     async fn fetch(&self, link: &Link) -> Result<Picture, String> {
-        let url = Url::parse(&link.live).map_err(|error| format!("its URL is none: {error}"))?;
+        let url =
+            Url::parse(&link.live).map_err(|error| format!("its URL is not valid: {error}"))?;
         if !may_be_asked(&url, self.upstream_is_loopback) {
             return Err("its URL is not one of https".to_owned());
         }

@@ -115,7 +115,7 @@ impl TeeBody {
                 return;
             }
         }
-        let error = io::Error::other("the answer of the server broke off");
+        let error = io::Error::other("the server's response was truncated");
         let _ = self.client.send(Err(error)).await;
     }
 }

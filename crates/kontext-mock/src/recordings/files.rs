@@ -124,9 +124,9 @@ pub(crate) fn read(
         }
         let Some(bytes) = files.get(&kept.file).filter(|_| is_file(&kept.file)) else {
             let problem = if is_file(&kept.file) {
-                format!("the file {} is not there", kept.file)
+                format!("the file {} does not exist", kept.file)
             } else {
-                format!("{:?} is no name as file-1.jpg", kept.file)
+                format!("{:?} is not a name such as file-1.jpg", kept.file)
             };
             wrong(
                 "file",
@@ -140,7 +140,7 @@ pub(crate) fn read(
             wrong(
                 "sha256",
                 format!("the file {} has the SHA-256 {sha256}", kept.file),
-                "put back the file that was recorded, or write this SHA-256",
+                "restore the recorded file, or write this SHA-256",
             );
         }
         read.push(RecordedFile {

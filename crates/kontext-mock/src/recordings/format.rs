@@ -19,7 +19,7 @@ pub(crate) const OWN_HEADERS: &[&str] = &[
 
 /// Parses a `recording.json`; `file` is its name in defects.
 pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<RecordingMeta, Defect> {
-    const NEXT: &str = "correct it by the form that the README of kontext-mock shows";
+    const NEXT: &str = "correct it; the README of kontext-mock shows the format";
     let meta = RecordingMeta::parse(bytes).map_err(|error| match error {
         MetaError::Json(error) => json_defect(&error, file, NEXT),
         MetaError::Format(_) => Defect::of_file(
@@ -57,7 +57,7 @@ pub(crate) fn settings(bytes: &[u8], file: &str) -> Result<Vec<Pointer>, Defect>
     pointers
         .map(|(index, text)| {
             Pointer::parse(text).ok_or_else(|| {
-                Defect::of_file(file, format!("{text:?} is no JSON pointer"), next)
+                Defect::of_file(file, format!("{text:?} is not a JSON pointer"), next)
                     .at(format!("/ignore/{index}"))
             })
         })

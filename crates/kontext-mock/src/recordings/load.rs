@@ -215,7 +215,7 @@ pub(crate) fn recording(
         None => Err(Defect::of_file(
             file.clone(),
             "is missing",
-            "add it by the form that the README of kontext-mock shows",
+            "add it; the README of kontext-mock shows the format",
         )),
     };
     let meta = kept(meta, &mut defects);
@@ -327,7 +327,7 @@ fn redacted(meta: &RecordingMeta, files: &Case, file: &str) -> Vec<Defect> {
         .map(|(redacted, place)| {
             Defect::of_file(
                 file,
-                format!("names the file {:?}, which is not there", redacted.file),
+                format!("names the file {:?}, which does not exist", redacted.file),
                 "name a file of this recording, or delete the entry",
             )
             .at(format!("{place}/file"))

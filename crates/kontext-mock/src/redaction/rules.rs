@@ -47,7 +47,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
     };
     let pattern = Regex::new(text).map_err(|error| {
         wrong(
-            format!("is no regular expression: {error}"),
+            format!("is not a regular expression: {error}"),
             "write it in the syntax of the crate regex",
         )
     })?;
@@ -66,7 +66,7 @@ pub(super) fn pointer(text: &str) -> Result<Pointer, RedactionError> {
     Pointer::parse(text).ok_or_else(|| RedactionError {
         file: format!("the pointer {text:?}"),
         place: None,
-        problem: "is no JSON pointer (RFC 6901) to a part of a document".to_owned(),
+        problem: "is not a JSON pointer (RFC 6901) to a part of a document".to_owned(),
         next: "write it as in /prompt or /images/0/url, with ~0 for ~ and ~1 for / in a key"
             .to_owned(),
     })
@@ -100,7 +100,7 @@ impl Redaction {
                 file: path.display().to_string(),
                 place: None,
                 problem: format!("cannot be read: {error}"),
-                next: "see that it can, or remove it to have the built-in rules alone".to_owned(),
+                next: "make it readable, or delete it to use only the built-in rules".to_owned(),
             }),
         }
     }
@@ -120,7 +120,7 @@ impl Redaction {
         let read: File = serde_json::from_slice(bytes).map_err(|error| {
             wrong(
                 format!("line {} column {}", error.line(), error.column()),
-                format!("is not of the form of this file: {error}"),
+                format!("does not match the file format: {error}"),
                 "write {\"format\": 1, \"key\": \"…\", \"patterns\": [], \"pointers\": []}",
             )
         })?;

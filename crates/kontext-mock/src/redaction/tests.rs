@@ -231,10 +231,10 @@ fn collects_secrets_from_headers() {
 #[test]
 fn invalid_rules_error_names_place() {
     for (text, problem) in [
-        ("{", "R, line 1 column 1: is not of the form of this file"),
+        ("{", "R, line 1 column 1: does not match the file format"),
         (
             "{\"format\":1,\n\"pattern\":[]}",
-            "R, line 2 column 9: is not of the form of this file: unknown field `pattern`",
+            "R, line 2 column 9: does not match the file format: unknown field `pattern`",
         ),
         ("{\"format\":2}", "R, /format: expected 1, found 2; "),
         (
@@ -243,7 +243,7 @@ fn invalid_rules_error_names_place() {
         ),
         (
             "{\"format\":1,\"patterns\":[\"a\",\"(\"]}",
-            "R, /patterns/1: the pattern \"(\" is no regular expression",
+            "R, /patterns/1: the pattern \"(\" is not a regular expression",
         ),
         (
             "{\"format\":1,\"patterns\":[\"a*\"]}",
@@ -251,15 +251,15 @@ fn invalid_rules_error_names_place() {
         ),
         (
             "{\"format\":1,\"pointers\":[\"prompt\"]}",
-            "R, /pointers/0: the pointer \"prompt\" is no JSON pointer",
+            "R, /pointers/0: the pointer \"prompt\" is not a JSON pointer",
         ),
         (
             "{\"format\":1,\"pointers\":[\"/a~2\"]}",
-            "R, /pointers/0: the pointer \"/a~2\" is no JSON pointer",
+            "R, /pointers/0: the pointer \"/a~2\" is not a JSON pointer",
         ),
         (
             "{\"format\":1,\"pointers\":[\"\"]}",
-            "R, /pointers/0: the pointer \"\" is no JSON pointer",
+            "R, /pointers/0: the pointer \"\" is not a JSON pointer",
         ),
     ] {
         let error = Redaction::from_slice(text.as_bytes(), "R").unwrap_err();

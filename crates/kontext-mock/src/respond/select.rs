@@ -130,7 +130,7 @@ impl<'a> Choice<'a> {
         let Ok(code) = StatusCode::from_u16(status) else {
             return Err(Refusal::new(
                 Reason::Prefer,
-                format!("{status} is no status"),
+                format!("{status} is not a status"),
             ));
         };
         if code == StatusCode::OK {

@@ -197,7 +197,7 @@ async fn ask(
     let method = operation
         .method()
         .parse()
-        .map_err(|_| "its method is none".to_owned())?;
+        .map_err(|_| "its method is not valid".to_owned())?;
     let body = recording.request().unwrap_or_default().to_vec();
     let sent = upstream.send(method, recording.path(), headers, body.into());
     let mut response = sent.await.map_err(|error| {
@@ -263,7 +263,7 @@ fn sendable<'a, 'r>(
 ) -> Result<(&'a Operation, Vec<&'r RecordedAnswer>), String> {
     let redacted = recording.redacted();
     if redacted.iter().any(|one| one.file() == "request.json") {
-        return Err("a secret was taken out of its request, which cannot be sent so".to_owned());
+        return Err("its request was redacted and cannot be sent".to_owned());
     }
     let all = recording.answers().iter();
     let good: Vec<_> = all

@@ -237,7 +237,7 @@ async fn unknown_file_paths_return_404() {
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(
             answer.json()["error"],
-            "no recording keeps such a file; the answers of the mock name those that there are"
+            "no recording has this file; URLs in the mock's responses name the existing ones"
         );
     }
     // A query string is ignored.
@@ -276,7 +276,7 @@ async fn changed_or_missing_file_fails_loading() {
     folder.remove("generate-image/add-bird/file-1.jpg");
     let defect = Recordings::load(folder.path()).unwrap_err().defects()[0].to_string();
     assert!(
-        defect.contains("/files/0/file: the file file-1.jpg is not there"),
+        defect.contains("/files/0/file: the file file-1.jpg does not exist"),
         "{defect}"
     );
     let folder = folder_with_picture();

@@ -124,7 +124,7 @@ fn check_text(from: &str, to: &str, expected: &str) {
     assert_eq!(
         folder.defects(),
         [format!(
-            "DIR/{STORY}{expected}; correct it by the form that the README of kontext-mock shows"
+            "DIR/{STORY}{expected}; correct it; the README of kontext-mock shows the format"
         )]
     );
 }
@@ -235,7 +235,7 @@ fn invalid_values_are_reported_with_pointer() {
         |story| {
             story["redacted"] = json!([{"file": "request.html", "pointer": "", "what": "x"}]);
         },
-        ", /redacted/0/file: names the file \"request.html\", which is not there; \
+        ", /redacted/0/file: names the file \"request.html\", which does not exist; \
          name a file of this recording, or delete the entry",
     );
     check(
@@ -255,7 +255,7 @@ fn invalid_json_is_reported_with_line_and_column() {
         [
             format!(
                 "DIR/{STORY}, line 3, column 1: trailing comma; \
-                 correct it by the form that the README of kontext-mock shows"
+                 correct it; the README of kontext-mock shows the format"
             ),
             "DIR/generate-image/add-bird/request.json, line 1, column 7: expected value; \
              write the JSON that is sent"
@@ -289,11 +289,11 @@ fn missing_files_are_reported_at_once() {
             "DIR/Generate Image/case: the name \"Generate Image\" is not in kebab case \
              (a-z, 0-9 and -); rename the folder",
             "DIR/Generate Image/case/recording.json: is missing; \
-             add it by the form that the README of kontext-mock shows",
+             add it; the README of kontext-mock shows the format",
             "DIR/generate-image/add-bird: expected one response body, found 0; \
              keep one file response.json, or response with the extension of its kind",
             "DIR/generate-image/add-bird/recording.json: is missing; \
-             add it by the form that the README of kontext-mock shows",
+             add it; the README of kontext-mock shows the format",
         ]
     );
 }
@@ -465,7 +465,7 @@ fn mismatched_saved_file_is_reported() {
         |story| story["files"][0]["sha256"] = "0".repeat(64).into(),
         ", /files/0/sha256: the file file-1.jpg has the SHA-256 \
          ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad; \
-         put back the file that was recorded, or write this SHA-256",
+         restore the recorded file, or write this SHA-256",
     );
     check(
         |story| story["files"][0]["url"] = "https://cdn.aimlapi.com/other.jpg".into(),
@@ -484,7 +484,7 @@ fn mismatched_saved_file_is_reported() {
         |story| story["files"][0]["other"] = 1.into(),
         ", line 9, column 13: unknown field `other`, expected one of `url`, `file`, \
          `content_type`, `sha256`, `origin`; \
-         correct it by the form that the README of kontext-mock shows",
+         correct it; the README of kontext-mock shows the format",
     );
 }
 
@@ -498,14 +498,15 @@ fn saved_files_must_match_their_list() {
              list it in /files with its URL and SHA-256, or delete it"
                 .to_owned(),
             format!(
-                "DIR/{STORY}, /files/0/file: the file file-2.jpg is not there; \
+                "DIR/{STORY}, /files/0/file: the file file-2.jpg does not exist; \
                  name a file of this recording, or delete the entry"
             ),
         ]
     );
     let folder = with_file(|story| story["files"][0]["file"] = "request.json".into());
     assert!(
-        folder.defects()[1].contains("/files/0/file: \"request.json\" is no name as file-1.jpg"),
+        folder.defects()[1]
+            .contains("/files/0/file: \"request.json\" is not a name such as file-1.jpg"),
         "{:?}",
         folder.defects()
     );

@@ -222,7 +222,7 @@ async fn ignored_fields_are_named_and_exact_match_wins() {
     );
     let error = strict().start().await.unwrap_err().to_string();
     assert!(
-        error.contains("matching.json, /ignore/1: \"seed\" is no JSON pointer; write {"),
+        error.contains("matching.json, /ignore/1: \"seed\" is not a JSON pointer; write {"),
         "{error}"
     );
     let error = MockServer::builder()

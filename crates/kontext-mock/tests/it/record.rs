@@ -300,7 +300,7 @@ fn invalid_arguments_are_named() {
     let upstream = Upstream::json(200, "{}");
     for (arguments, part) in [
         (&["--mode", "some"][..], "some"),
-        (&["--redact-pattern", "("], "is no regular expression"),
+        (&["--redact-pattern", "("], "is not a regular expression"),
         (&["--redact-pattern", "x*"], "matches the empty string"),
         (&["--redact-pointer", "prompt"], "prompt"),
     ] {

@@ -88,7 +88,7 @@ fn request_outside_the_contract_passes_and_is_not_saved() {
         2
     );
     assert!(
-        errors.contains("not saved: the request's body is no JSON"),
+        errors.contains("not saved: the request body is not JSON"),
         "{errors}"
     );
 }

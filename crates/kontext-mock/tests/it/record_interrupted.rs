@@ -246,7 +246,7 @@ fn second_signal_stops_at_once_and_reports_lost_exchanges() {
     let (status, errors) = recorder.end();
     assert_eq!(status.code(), Some(2), "{errors}");
     assert!(
-        errors.contains("exchanges were under way, and are not saved"),
+        errors.contains("in-flight exchanges were not saved"),
         "{errors}"
     );
 }

@@ -74,7 +74,7 @@ fn redact_removes_secrets_once_and_lists_them() {
 
     let (code, would, errors) = redact(&["--dry-run"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    assert!(would.ends_with(" would be taken out\n"), "{would}");
+    assert!(would.ends_with(" would be redacted\n"), "{would}");
     assert_eq!(everything(folder.path()), before, "nothing is written");
 
     let (code, output, errors) = redact(&[]);

@@ -93,7 +93,7 @@ async fn invalid_file_keeps_old_set_and_is_reported() {
         (
             "{",
             format!(
-                "the recordings cannot be read:\n  {name}/{STORY}, line 1, column 1: EOF while parsing an object; correct it by the form that the README of kontext-mock shows"
+                "the recordings cannot be read:\n  {name}/{STORY}, line 1, column 1: EOF while parsing an object; correct it; the README of kontext-mock shows the format"
             ),
         ),
         (

@@ -252,8 +252,8 @@ fn folder_is_watched_unless_disabled() {
     assert_eq!(status.code(), Some(0));
     let expected = format!(
         "reload failed, still serving the previous set: the recordings cannot be read:\n  {}/generate-image/add-bird/recording.json, line 1, \
-         column 1: EOF while parsing an object; correct it by the form that the README of \
-         kontext-mock shows\n",
+         column 1: EOF while parsing an object; correct it; the README of kontext-mock shows \
+         the format\n",
         name(&watched)
     );
     assert!(

@@ -214,7 +214,7 @@ fn unsendable_requests_are_undecided_and_not_sent() {
     });
     let mut redact = process::command(&["redact", "--recordings"]);
     assert_eq!(run(redact.arg(folder.path())).0, Some(0));
-    check_undecided(&upstream, &folder, "a secret was taken out of its request");
+    check_undecided(&upstream, &folder, "its request was redacted");
     let folder = Folder::with_add_bird();
     folder.edit(&format!("{CASE}/recording.json"), |story| {
         story["status"] = 429.into()

@@ -198,7 +198,7 @@ async fn record(arguments: RecordArguments) -> Result<bool, Box<dyn Error>> {
         output::note(&format!("problems, which are named above: {problems}"));
     }
     if !finished {
-        output::note("error: exchanges were under way, and are not saved");
+        output::note("error: in-flight exchanges were not saved");
     }
     Ok(finished && recorder.lost() == 0)
 }

@@ -114,7 +114,7 @@ pub(crate) fn redact_command(arguments: &RedactArguments) -> ExitCode {
         Err(error) => return output::fail(&error),
     };
     let done = if arguments.dry_run {
-        "would be taken out"
+        "would be redacted"
     } else {
         "taken out"
     };

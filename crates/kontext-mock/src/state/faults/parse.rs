@@ -167,7 +167,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text.trim())
         .map_err(|_| "expected a time with its unit, as in 200ms or 2s".to_owned())?;
     if duration > LONGEST {
-        return Err("at most 1h is waited".to_owned());
+        return Err("the longest delay is 1h".to_owned());
     }
     Ok(duration)
 }
@@ -294,7 +294,7 @@ mod tests {
             ("delay", "expected a value, as in delay=200ms"),
             ("delay=5", "expected a time with its unit"),
             ("delay=2s..1s", "the shortest delay comes first"),
-            ("delay=2h", "at most 1h is waited"),
+            ("delay=2h", "the longest delay is 1h"),
             ("garbage=1", "garbage takes no value"),
             ("status=200", "the status of an error is from 400 to 599"),
             ("429=soon", "expected a whole number, as in 429=7"),
