@@ -104,8 +104,7 @@ fn surfaces(documents: &BTreeSet<&String>) -> BTreeMap<String, Option<Surface>> 
             overlays,
         };
         let outputs = generate(&inputs).ok();
-        let surface = outputs.map(|outputs| Surface::of(&outputs).unwrap());
-        ((*text).clone(), surface)
+        ((*text).clone(), outputs.map(|outputs| outputs.surface))
     };
     thread::scope(|scope| {
         let workers: Vec<_> = documents

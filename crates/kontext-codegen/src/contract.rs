@@ -40,6 +40,7 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
         "responses": responses(effective, operation),
         "$defs": definitions(effective, operation, at),
     });
+    let bodies = Bodies::new(&entry["$defs"]);
     if let Some(body) = resolved(effective, &operation["requestBody"], "")
         .0
         .as_object()
@@ -50,11 +51,11 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
         });
         let schema = operation_schema(body);
         if let Some((property, pages)) = schema.and_then(|body| pages::pages(effective, body)) {
-            add_pages(&mut entry, property, &pages);
+            add_pages(&mut entry, &bodies, property, &pages);
         }
     }
     entry.sort_all_objects();
-    entry["sha256"] = json!(hash(&entry, &entry["request"]["content"]));
+    entry["sha256"] = json!(hash(&entry, &bodies, &entry["request"]["content"]));
     entry
 }
 
@@ -64,7 +65,7 @@ fn operation_schema(body: &Map<String, Value>) -> Option<&Value> {
 
 /// Adds the pages of a request, each with the hash of the wire format for its models alone,
 /// excluding properties that only other pages have.
-fn add_pages(entry: &mut Value, property: &str, pages: &[Page<'_>]) {
+fn add_pages(entry: &mut Value, bodies: &Bodies, property: &str, pages: &[Page<'_>]) {
     let names = |page: &Page<'_>| {
         let properties = page.schema["properties"].as_object().into_iter().flatten();
         properties
@@ -78,7 +79,11 @@ fn add_pages(entry: &mut Value, property: &str, pages: &[Page<'_>]) {
             entry["$defs"][page.component]["properties"][name] = json!(false);
         }
         let reference = child("#/$defs", page.component);
-        let sha256 = hash(entry, &json!({"application/json": {"$ref": reference}}));
+        let sha256 = hash(
+            entry,
+            bodies,
+            &json!({"application/json": {"$ref": reference}}),
+        );
         for model in &page.models {
             mapping.insert((*model).to_owned(), json!(reference));
             hashes.insert((*model).to_owned(), json!(sha256));
@@ -92,22 +97,7 @@ fn add_pages(entry: &mut Value, property: &str, pages: &[Page<'_>]) {
 /// Hashes the wire format: method, path, security and the schemas of the bodies;
 /// `request_content` is that of the request. Documentation, our own names, other pages, and
 /// whether a schema is inline or a component don't affect the hash.
-fn hash(entry: &Value, request_content: &Value) -> String {
-    let mut bodies = Bodies::default();
-    let none = Map::new();
-    let definitions = entry["$defs"].as_object().unwrap_or(&none);
-    // Each round resolves one more level of references. Without cycles, this reaches a
-    // fixed point.
-    for _ in 0..definitions.len() {
-        let next: BTreeMap<String, String> = definitions
-            .iter()
-            .map(|(name, schema)| (child("#/$defs", name), bodies.of(schema)))
-            .collect();
-        if next == bodies.definitions {
-            break;
-        }
-        bodies.definitions = next;
-    }
+fn hash(entry: &Value, bodies: &Bodies, request_content: &Value) -> String {
     let content = |content: &Value| -> Value {
         let content = content.as_object().into_iter().flatten();
         content
@@ -142,6 +132,25 @@ struct Bodies {
 }
 
 impl Bodies {
+    fn new(definitions: &Value) -> Self {
+        let mut bodies = Self::default();
+        let none = Map::new();
+        let definitions = definitions.as_object().unwrap_or(&none);
+        // Each round resolves one more level of references. Without cycles, this reaches a
+        // fixed point.
+        for _ in 0..definitions.len() {
+            let next: BTreeMap<String, String> = definitions
+                .iter()
+                .map(|(name, schema)| (child("#/$defs", name), bodies.of(schema)))
+                .collect();
+            if next == bodies.definitions {
+                break;
+            }
+            bodies.definitions = next;
+        }
+        bodies
+    }
+
     fn of(&self, schema: &Value) -> String {
         let Some(members) = schema.as_object() else {
             return digest(schema.clone());

@@ -11,6 +11,7 @@ use crate::{
     json::{canonical_text, each_operation},
     problem::{Problem, Problems},
     rust::{self, quietly},
+    surface::Surface,
     view,
 };
 
@@ -22,7 +23,7 @@ pub const GENERATORS: &str =
 const COMMAND: &str = "cargo xtask codegen";
 
 /// The generated client.
-pub(crate) const RUST_FILE: &str = "crates/kontext-api/src/generated.rs";
+const RUST_FILE: &str = "crates/kontext-api/src/generated.rs";
 
 /// One input file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Output {
 pub struct Outputs {
     /// The generated files.
     pub files: Vec<Output>,
+    /// The public surface of the generated client.
+    pub surface: Surface,
     /// The effective document, without its header.
     pub effective: Value,
     /// The contract, without its header.
@@ -132,6 +135,7 @@ fn run(inputs: &Inputs) -> Result<Outputs, Problems> {
     });
     Ok(Outputs {
         files,
+        surface: rust.surface,
         effective: effective.document,
         contract,
         steps: effective.steps,

@@ -30,6 +30,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     effective::Effective,
     problem::{Problem, Problems},
+    surface::Surface,
     view::{View, reach},
 };
 
@@ -38,6 +39,8 @@ use crate::{
 pub(crate) struct Rust {
     /// The text of the file.
     pub(crate) text: String,
+    /// Its public items.
+    pub(crate) surface: Surface,
     /// Limits in the spec that the client does not check, described with the JSON pointer
     /// inside the request.
     pub(crate) unchecked: Vec<String>,
@@ -88,6 +91,7 @@ pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Probl
     let problems = verify::problems(&file);
     Problems::none_or(problems.into_iter().map(|one| refused(view, one)).collect())?;
     Ok(Rust {
+        surface: Surface::of(&file),
         text: prettyplease::unparse(&file),
         unchecked,
     })

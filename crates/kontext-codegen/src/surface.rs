@@ -17,12 +17,6 @@ use syn::{
     visit::{self, Visit},
 };
 
-use crate::{
-    Outputs,
-    generate::RUST_FILE,
-    problem::{Problem, Problems},
-};
-
 /// The version bump that a change of the surface needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,29 +102,19 @@ impl fmt::Display for Changes {
 }
 
 impl Surface {
-    /// The surface of the generated client in the outputs.
-    ///
-    /// # Errors
-    ///
-    /// The client is not valid Rust, which is a bug in this crate.
-    pub fn of(outputs: &Outputs) -> Result<Self, Problems> {
-        let rust = outputs.files.iter().find(|one| one.file == RUST_FILE);
-        Self::parse(rust.map_or("", |one| &one.text)).map_err(|error| {
-            let help = "this is a defect of kontext-codegen; report it with the document";
-            Problem::new(RUST_FILE, "", format!("not Rust: {error}"), help).into()
-        })
-    }
-
     /// Parses a generated file.
     ///
     /// # Errors
     ///
     /// The text is not valid Rust; the error is syn's.
     pub fn parse(text: &str) -> Result<Self, syn::Error> {
-        let file = syn::parse_file(text)?;
+        Ok(Self::of(&syn::parse_file(text)?))
+    }
+
+    pub(crate) fn of(file: &syn::File) -> Self {
         let mut surface = Self::default();
         surface.module("", &file.items);
-        Ok(surface)
+        surface
     }
 
     /// The changes from this surface to `new`.
@@ -194,9 +178,8 @@ impl Surface {
                     self.add(format!("{at}{}", item.ident), text(&item.ty));
                 }
                 Item::Mod(item) if is_public(&item.vis) => {
-                    let inner = item.content.iter().flat_map(|(_, items)| items);
-                    let inner: Vec<Item> = inner.cloned().collect();
-                    self.module(&format!("{at}{}::", item.ident), &inner);
+                    let inner = item.content.as_ref().map_or(&[][..], |(_, items)| items);
+                    self.module(&format!("{at}{}::", item.ident), inner);
                 }
                 Item::Impl(block) => self.implementation(at, block),
                 _ => {}

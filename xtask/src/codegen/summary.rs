@@ -43,12 +43,10 @@ impl Before {
 
     /// The changes in the new files, as readable lines. `None` if there are none.
     pub(crate) fn summary(&self, outputs: &Outputs) -> Option<String> {
-        let client = outputs.files.iter().find(|output| output.file == CLIENT);
-        let client = client.map_or("", |output| &output.text);
-        self.lines(&outputs.effective, client)
+        self.lines(&outputs.effective, &outputs.surface)
     }
 
-    fn lines(&self, effective: &Value, client: &str) -> Option<String> {
+    fn lines(&self, effective: &Value, client: &Surface) -> Option<String> {
         let mut lines = Vec::new();
         let verdict = match self.compared(effective) {
             Ok(report) => {
@@ -92,13 +90,12 @@ impl Before {
     }
 
     /// The version bump of the client, and the changes behind it.
-    fn step(&self, client: &str) -> Result<Option<(Step, Vec<String>)>, String> {
+    fn step(&self, client: &Surface) -> Result<Option<(Step, Vec<String>)>, String> {
         let Some(old) = &self.client else {
             return Ok(None);
         };
-        let parsed =
-            |text: &str| Surface::parse(text).map_err(|error| format!("not Rust: {error}"));
-        let changes = parsed(old)?.changes(&parsed(client)?);
+        let old = Surface::parse(old).map_err(|error| format!("not Rust: {error}"))?;
+        let changes = old.changes(client);
         let lines = changes.to_string();
         let lines = lines.lines().map(|line| format!("  {line}")).collect();
         Ok(Some((changes.step(), lines)))
@@ -205,7 +202,7 @@ mod tests {
             client: Some(clients[0].to_owned()),
             from: "git's HEAD",
         };
-        before.lines(&after, clients[1])
+        before.lines(&after, &Surface::parse(clients[1]).unwrap())
     }
 
     #[test]

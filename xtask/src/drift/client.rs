@@ -65,7 +65,7 @@ pub(super) fn generated(source: &Source, page: Option<&Page>) -> Generated {
     };
     match generate(&inputs) {
         Ok(outputs) => Generated {
-            surface: Surface::of(&outputs).map_err(|problems| reason(&problems)),
+            surface: Ok(outputs.surface),
             contract: Ok(outputs.contract),
         },
         Err(problems) => {

@@ -86,7 +86,12 @@ fn dense(outputs: &Outputs) -> String {
 }
 
 fn changes(old: &[(&str, Value)], new: &[(&str, Value)]) -> Changes {
-    let surface = |pages| Surface::of(&made(pages).unwrap()).unwrap();
+    let surface = |pages| {
+        let outputs = made(pages).unwrap();
+        // It is taken before printing; codegen parses the surface of the file on disk.
+        assert_eq!(outputs.surface, Surface::parse(rust(&outputs)).unwrap());
+        outputs.surface
+    };
     surface(old).changes(&surface(new))
 }
 
