@@ -304,6 +304,9 @@ fn text(tokens: &impl ToTokens) -> String {
         ("( ", "("),
         (" )", ")"),
         ("->(", "-> ("),
+        // Trailing commas depend on the line length.
+        (",)", ")"),
+        (",>", ">"),
         ("::std::option::Option", "Option"),
         ("::std::string::String", "String"),
         ("::std::vec::Vec", "Vec"),

@@ -70,6 +70,56 @@ fn operations(bencher: divan::Bencher<'_, '_>, count: usize) {
     run(bencher, &old.to_string(), &new.to_string());
 }
 
+/// Two documents of 4 MB: 2,250 operations, of which every fifth has a tighter limit.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn large(bencher: divan::Bencher<'_, '_>) {
+    let old = document(2_250, 4000);
+    let mut new = old.clone();
+    for index in (0..2_250).step_by(5) {
+        let operation = &mut new["paths"][format!("/v1/operation-{index}")]["post"];
+        let schema = &mut operation["requestBody"]["content"]["application/json"]["schema"];
+        schema["properties"]["prompt"]["maxLength"] = json!(3000);
+    }
+    let (old, new) = (format!("{old:#}"), format!("{new:#}"));
+    assert!(old.len() > 4_000_000, "{} bytes", old.len());
+    run(bencher, &old, &new);
+}
+
+/// One change in an object or enum of 100,000 members, or in a text of 8 MB.
+#[divan::bench(args = ["properties", "required", "strings", "numbers", "text"], sample_count = 3, sample_size = 1)]
+fn hostile(bencher: divan::Bencher<'_, '_>, kind: &str) {
+    let schema = |from: usize| {
+        let members = from..100_000;
+        match kind {
+            "properties" => {
+                let properties =
+                    members.map(|index| (format!("p{index}"), json!({"type": "string"})));
+                json!({"type": "object", "properties": properties.collect::<Value>()})
+            }
+            "required" => {
+                let required = members.map(|index| format!("p{index}"));
+                json!({"type": "object", "required": required.collect::<Vec<_>>()})
+            }
+            "strings" => {
+                json!({"enum": members.map(|index| format!("v{index}")).collect::<Vec<_>>()})
+            }
+            "numbers" => {
+                json!({"enum": members.map(|index| index as f64 / 8.0).collect::<Vec<_>>()})
+            }
+            _ => {
+                json!({"type": "string", "enum": [format!("{}{from}", "wörter ".repeat(1_000_000))]})
+            }
+        }
+    };
+    let text = |from: usize| {
+        let mut document = document(1, 4000);
+        let operation = &mut document["paths"]["/v1/operation-0"]["post"];
+        operation["requestBody"]["content"]["application/json"]["schema"] = schema(from);
+        document.to_string()
+    };
+    run(bencher, &text(0), &text(1));
+}
+
 fn run(bencher: divan::Bencher<'_, '_>, old: &str, new: &str) {
     if compared(old, new).is_none() {
         // Don't measure failures.

@@ -21,8 +21,9 @@ const DEPTH: usize = 24;
 /// The maximum length of a generated string, array or object.
 pub(crate) const LONGEST: usize = 2_000_000;
 
-/// The maximum number of values inside one value.
-const LARGEST: usize = 100_000;
+/// The maximum number of values in the nested members or items of one value. Nested lists
+/// multiply, and nobody reads such a witness.
+const LARGEST: usize = 10_000;
 
 /// Generates values for the schemas of one document.
 pub(crate) struct Sampler<'a, 'b> {
@@ -188,8 +189,8 @@ impl Sampler<'_, '_> {
         }
         let items = self.items(of);
         let first = self.any(&items, depth + 1)?;
-        if size(&first).saturating_mul(length) > LARGEST {
-            return None; // Nested arrays multiply.
+        if nested_size(&first).saturating_mul(length) > LARGEST {
+            return None;
         }
         if !self.is_unique(of) {
             return Some(Value::Array(vec![first; length]));
@@ -266,7 +267,7 @@ impl Sampler<'_, '_> {
             }
             let nodes = named.get(name).cloned().unwrap_or_else(|| schema([]));
             let value = self.any(&nodes, depth + 1)?;
-            left = left.checked_sub(size(&value))?;
+            left = left.checked_sub(nested_size(&value))?;
             object.insert(name.to_owned(), value);
         }
         for (name, nodes) in named {
@@ -275,7 +276,7 @@ impl Sampler<'_, '_> {
             }
             if !is_out(name) && !object.contains_key(&**name) && !self.is_one_way(Some(nodes)) {
                 let value = self.any(nodes, depth + 1)?;
-                left = left.checked_sub(size(&value))?;
+                left = left.checked_sub(nested_size(&value))?;
                 object.insert(name.to_string(), value);
             }
         }
@@ -328,12 +329,16 @@ impl Sampler<'_, '_> {
     }
 }
 
-/// The number of values inside a value, including itself.
-fn size(value: &Value) -> usize {
+/// The number of values inside an array or object, including itself; 0 for any other value,
+/// of which a document can require many.
+fn nested_size(value: &Value) -> usize {
+    fn size(value: &Value) -> usize {
+        nested_size(value).max(1)
+    }
     match value {
         Value::Array(items) => items.iter().map(size).sum::<usize>() + 1,
         Value::Object(members) => members.values().map(size).sum::<usize>() + 1,
-        _ => 1,
+        _ => 0,
     }
 }
 

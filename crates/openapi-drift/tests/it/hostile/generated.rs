@@ -23,6 +23,9 @@ fn nested(before: &str, inner: &str, after: &str, depth: usize) -> String {
     format!("{}{inner}{}", before.repeat(depth), after.repeat(depth))
 }
 
+/// Enough for anything quadratic to miss the deadline. The benchmarks have more.
+const MANY: usize = 20_000;
+
 const DEPTHS: [usize; 7] = [10, 60, 70, 240, 511, 600, 100_000];
 
 #[test]
@@ -176,7 +179,7 @@ fn changes_in_cycles_of_different_lengths_are_noticed() {
             &components.into(),
         )
     };
-    for (left, right) in [(1, 2), (2, 3), (97, 101)] {
+    for (left, right) in [(1, 2), (2, 3), (41, 43)] {
         let (old, new) = (cycle(left, 5), cycle(right, 5));
         // The same values, written differently.
         for (old, new) in [(&old, &new), (&new, &old)] {
@@ -197,23 +200,18 @@ fn changes_in_cycles_of_different_lengths_are_noticed() {
 
 #[test]
 fn changes_in_huge_enums_are_noticed() {
-    let many = 100_000;
     let values = |from: usize| -> Vec<String> {
-        (from..many).map(|index| format!("value {index}")).collect()
+        (from..MANY).map(|index| format!("value {index}")).collect()
     };
     let text = |values: Vec<String>| of(&json!({"type": "string", "enum": values}), &json!({}));
     both_ways(
-        "100,000 values, one removed",
+        "many values, one removed",
         &text(values(0)),
         &text(values(1)),
     );
     let mut reversed = values(0);
     reversed.reverse();
-    let outcome = compared(
-        "100,000 values backwards",
-        &text(values(0)),
-        &text(reversed),
-    );
+    let outcome = compared("many values backwards", &text(values(0)), &text(reversed));
     assert_eq!(
         outcome.verdict(),
         Some(Verdict::None),
@@ -221,10 +219,10 @@ fn changes_in_huge_enums_are_noticed() {
         outcome.shown()
     );
 
-    let numbers: Vec<f64> = (0..many).map(|index| index as f64 / 8.0).collect();
+    let numbers: Vec<f64> = (0..MANY).map(|index| index as f64 / 8.0).collect();
     let text = |numbers: &[f64]| of(&json!({"enum": numbers}), &json!({}));
     both_ways(
-        "100,000 numbers, one removed",
+        "many numbers, one removed",
         &text(&numbers),
         &text(&numbers[1..]),
     );
@@ -232,11 +230,10 @@ fn changes_in_huge_enums_are_noticed() {
 
 #[test]
 fn changes_among_many_properties_are_noticed() {
-    let many = 100_000;
     let object = |from: usize, last: &str| {
-        let properties: Map<String, Value> = (from..many)
+        let properties: Map<String, Value> = (from..MANY)
             .map(|index| {
-                let kind = if index + 1 == many { last } else { "string" };
+                let kind = if index + 1 == MANY { last } else { "string" };
                 (format!("property {index}"), json!({"type": kind}))
             })
             .collect();
@@ -246,7 +243,7 @@ fn changes_among_many_properties_are_noticed() {
         )
     };
     both_ways(
-        "100,000 properties, one removed and one of another type",
+        "many properties, one removed and one of another type",
         &object(0, "string"),
         &object(1, "integer"),
     );
@@ -255,13 +252,9 @@ fn changes_among_many_properties_are_noticed() {
 #[test]
 fn changes_among_many_required_names_are_noticed() {
     let names =
-        |from: usize| -> Vec<String> { (from..100_000).map(|index| format!("p{index}")).collect() };
+        |from: usize| -> Vec<String> { (from..MANY).map(|index| format!("p{index}")).collect() };
     let text = |names: Vec<String>| of(&json!({"type": "object", "required": names}), &json!({}));
-    both_ways(
-        "100,000 required, one not",
-        &text(names(0)),
-        &text(names(1)),
-    );
+    both_ways("many required, one not", &text(names(0)), &text(names(1)));
 }
 
 /// Enough findings to expose anything quadratic.
@@ -327,21 +320,20 @@ fn changes_among_many_branches_are_noticed() {
             |index| json!({"type": "string", "minLength": index, "maxLength": index}),
         ),
     ];
-    for count in [200, 1_000] {
-        for name in ["anyOf", "oneOf", "allOf"] {
-            for (kind, branch) in kinds {
-                let text = |from: usize| {
-                    let branches: Vec<Value> = (from..count).map(branch).collect();
-                    of(&json!({name: branches}), &json!({}))
-                };
-                let title = format!("{count} branches of {name} {kind}");
-                if name == "allOf" && kind != "of objects alike" {
-                    // No value is allowed, before or after.
-                    compared(&title, &text(0), &text(1));
-                    compared(&title, &text(1), &text(0));
-                } else {
-                    both_ways(&title, &text(0), &text(1));
-                }
+    let count = 600;
+    for name in ["anyOf", "oneOf", "allOf"] {
+        for (kind, branch) in kinds {
+            let text = |from: usize| {
+                let branches: Vec<Value> = (from..count).map(branch).collect();
+                of(&json!({name: branches}), &json!({}))
+            };
+            let title = format!("{count} branches of {name} {kind}");
+            if name == "allOf" && kind != "of objects alike" {
+                // No value is allowed, before or after.
+                compared(&title, &text(0), &text(1));
+                compared(&title, &text(1), &text(0));
+            } else {
+                both_ways(&title, &text(0), &text(1));
             }
         }
     }
@@ -492,13 +484,13 @@ fn changes_of_hostile_patterns_are_noticed() {
 #[test]
 fn changes_in_very_long_strings_are_noticed() {
     let text = |last: &str| {
-        let long = format!("{}{last}", "wörter ".repeat(1_000_000));
+        let long = format!("{}{last}", "wörter ".repeat(200_000));
         of(
             &json!({"type": "string", "description": long, "enum": [long]}),
             &json!({}),
         )
     };
-    both_ways("texts of 8 MB", &text("a"), &text("b"));
+    both_ways("texts of 1.6 MB", &text("a"), &text("b"));
     let name = "n".repeat(1_000_000);
     let text = |kind: &str| {
         of(
