@@ -54,17 +54,7 @@ pub(crate) struct Rust {
 /// The message is theirs.
 pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Problems> {
     // Taken instead of cloned: it is large and no longer needed.
-    let mut document = view.document.take();
-    // The client decodes responses itself, so their types would be unused.
-    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
-        let is_sent = |name: &String| {
-            view.sent.contains_key(name)
-                || view.enums.contains_key(name)
-                || view.unions.contains_key(name)
-        };
-        schemas.retain(|name, _| is_sent(name));
-    }
-    let mut file = progenitor(document, view)?;
+    let mut file = progenitor(view.document.take(), view)?;
     let view = &*view;
     tidy::tidy(&mut file);
     let (ours, unchecked) = {
