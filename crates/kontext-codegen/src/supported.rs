@@ -7,7 +7,6 @@
 mod cycles;
 mod dialect;
 mod operations;
-mod parts;
 mod requests;
 mod schemas;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Found, parts};
+use super::Found;
 use crate::{
     contract,
     json::{array, child, each_schema, short},
@@ -12,7 +12,7 @@ use crate::{
     names,
 };
 
-pub(super) const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
+const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
 
 /// Checks the schemas of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
@@ -33,7 +33,6 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         enumeration(members, at, found);
         enum_names(schema, at, found);
         empty_range(members, at, found);
-        parts::check(document, schema, at, found);
         values(document, schema, members, at, found);
     });
 }
