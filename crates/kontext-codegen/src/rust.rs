@@ -57,17 +57,15 @@ pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Probl
     let mut file = progenitor(view.document.take(), view)?;
     let view = &*view;
     tidy::tidy(&mut file);
-    let (ours, unchecked) = {
-        let types = tidy::types_of(&file)?;
-        let checks = Checks::new(&effective.document, view, types);
-        let mut ours = builder::builders(types, view, &checks);
-        ours.checks.extend(checks.of_other_types());
-        ours.checks.extend(unions::unions(&view.unions, types));
-        (ours, checks.into_unchecked())
-    };
-    let (builders, checks) = (ours.builders, ours.checks);
+    let types = tidy::types_of(&mut file)
+        .ok_or_else(|| gap("the generated code has no module of types".to_owned()))?;
+    let checks = Checks::new(&effective.document, view, types);
+    let (builders, mut methods) = builder::builders(types, view, &checks);
+    methods.extend(checks.of_other_types());
+    methods.extend(unions::unions(&view.unions, types));
+    let unchecked = checks.into_unchecked();
     let enums = enums::enums(&view.enums);
-    tidy::add_to_types(&mut file, quote!(#enums #checks))?;
+    types.extend(parsed(quote!(#enums #methods))?.items);
     let ours = quote! {
         /// Builders of the requests.
         pub mod builder {

@@ -12,9 +12,8 @@ use std::{
 use quote::ToTokens;
 use serde::Serialize;
 use syn::{
-    Attribute, Block, Expr, Fields, ImplItem, Item, ItemImpl, Member, Visibility,
+    Attribute, Block, Expr, Fields, ImplItem, Item, ItemImpl, Member, Stmt, Visibility,
     punctuated::Punctuated,
-    visit::{self, Visit},
 };
 
 /// The version bump that a change of the surface needs.
@@ -230,11 +229,22 @@ impl Surface {
         }
     }
 
-    /// Adds the required fields, which are those that `build` matches on.
+    /// Adds the required fields, which are those that `build` matches on at its end:
+    /// `match (self.a, self.b)`.
     fn required(&mut self, builder: &str, block: &Block) {
         let owner = builder.trim_end_matches("Builder");
-        for field in Matched::of(block).0 {
-            self.required.insert(format!("{owner}.{field}"));
+        let Some(Stmt::Expr(Expr::Match(last), None)) = block.stmts.last() else {
+            return;
+        };
+        let Expr::Tuple(tuple) = &*last.expr else {
+            return;
+        };
+        for element in &tuple.elems {
+            if let Expr::Field(field) = element
+                && let Member::Named(field) = &field.member
+            {
+                self.required.insert(format!("{owner}.{field}"));
+            }
         }
     }
 }
@@ -254,34 +264,6 @@ fn missing(of: &BTreeMap<String, String>, from: &BTreeMap<String, String>) -> Ve
         }
     }
     missing
-}
-
-/// The fields of expressions such as `match (self.a, self.b)`.
-#[derive(Default)]
-struct Matched(Vec<String>);
-
-impl Matched {
-    fn of(block: &Block) -> Self {
-        let mut matched = Self::default();
-        matched.visit_block(block);
-        matched
-    }
-}
-
-impl<'ast> Visit<'ast> for Matched {
-    fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
-        if let Expr::Tuple(tuple) = &*expression.expr {
-            self.0
-                .extend(tuple.elems.iter().filter_map(|element| match element {
-                    Expr::Field(field) => match &field.member {
-                        Member::Named(name) => Some(name.to_string()),
-                        Member::Unnamed(_) => None,
-                    },
-                    _ => None,
-                }));
-        }
-        visit::visit_expr_match(self, expression);
-    }
 }
 
 fn is_public(visibility: &Visibility) -> bool {

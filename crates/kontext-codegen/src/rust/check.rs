@@ -30,14 +30,6 @@ pub(super) struct Checks<'a> {
     unchecked: RefCell<BTreeSet<String>>,
 }
 
-/// The check of one struct used in requests.
-pub(super) struct StructCheck {
-    /// The fields that are required or limited.
-    pub(super) fields: Vec<syn::Ident>,
-    /// `check`, and the function that the builder calls.
-    pub(super) methods: TokenStream,
-}
-
 impl<'a> Checks<'a> {
     /// Prepares the checks for the types of a generated file.
     pub(super) fn new(effective: &'a Value, view: &'a View, types: &'a [Item]) -> Self {
@@ -93,14 +85,15 @@ impl<'a> Checks<'a> {
     }
 
     /// The check of a struct. `fields` are its fields, each with its serialized name, its
-    /// type in the builder and whether it is required.
+    /// type in the builder and whether it is required. Returns the fields that are required
+    /// or limited, and the methods: `check`, and the function that the builder calls.
     pub(super) fn of_struct(
         &self,
         name: &str,
         schema: &Value,
         fields: &[(&syn::Field, &str, &Type, bool)],
         has_extra: bool,
-    ) -> StructCheck {
+    ) -> (Vec<syn::Ident>, TokenStream) {
         self.note_unchecked(schema, name);
         let variant = self.view.variant(name);
         let pages = variant.map_or(&[][..], |(_, variant)| &variant.pages);
@@ -247,10 +240,7 @@ impl<'a> Checks<'a> {
                 #check_fields
             }
         };
-        StructCheck {
-            fields: checked,
-            methods,
-        }
+        (checked, methods)
     }
 
     /// The rule of one page for a field; none if the page does not have the field.
