@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::Found;
 use crate::{
     json::{array, child, component_name, each_operation, each_schema},
+    problem::Found,
     prune::references,
 };
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Found;
 use crate::{
     json::{METHODS, child, each_operation, resolved, short},
     names,
+    problem::Found,
 };
 
 /// Names that the generated client and its hooks already use.

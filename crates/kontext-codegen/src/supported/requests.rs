@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::Found;
 use crate::{
     json::{array, child, each_child, each_operation, referenced, resolved, same, short},
     names, pages,
+    problem::Found,
 };
 
 /// Checks the requests of a document.

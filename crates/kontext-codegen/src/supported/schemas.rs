@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::Found;
 use crate::{
     contract,
     json::{array, child, each_schema, short},
     limits::contradiction,
     names,
+    problem::Found,
 };
 
 const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
