@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     contract,
     effective::{self, Steps},
-    json::{canonical_text, each_operation},
+    json::each_operation,
     problem::{Problem, Problems},
     rust::{self, quietly},
     surface::Surface,
@@ -157,6 +157,8 @@ fn hashes(inputs: &Inputs) -> impl Iterator<Item = (&str, String)> {
         })
 }
 
+/// The text of a generated JSON file, with a header as its `member`: sorted keys, two-space
+/// indentation, a final newline.
 fn with_header(value: &Value, member: &str, inputs: &Inputs) -> String {
     let mut value = value.clone();
     value[member] = json!({
@@ -164,7 +166,8 @@ fn with_header(value: &Value, member: &str, inputs: &Inputs) -> String {
         "generators": GENERATORS,
         "inputs": hashes(inputs).collect::<Value>(),
     });
-    canonical_text(&value)
+    value.sort_all_objects();
+    format!("{value:#}\n")
 }
 
 fn rust_header(inputs: &Inputs) -> String {

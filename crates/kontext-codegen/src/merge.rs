@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     difference::{Compare, Side, difference, is_documentation},
-    json::{child, each_operation},
+    json::{child, each_operation, members},
     origins::{FILE, Origins, Part},
     pages::{MODEL, pages},
     problem::{Problem, Problems},
@@ -212,8 +212,4 @@ impl Merged {
             ));
         }
     }
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
 }

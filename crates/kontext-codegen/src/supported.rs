@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    json::{child, each_operation},
+    json::{child, each_operation, members},
     problem::{Found, Problems},
 };
 
@@ -54,13 +54,12 @@ fn dialect(document: &Value, found: &mut Found<'_>) {
     if let Some(servers) = document.get("servers") {
         read::<Vec<openapiv3::Server>>(servers, "/servers", found);
     }
-    let schemas = document["components"]["schemas"].as_object();
-    for (name, schema) in schemas.into_iter().flatten() {
+    for (name, schema) in members(&document["components"]["schemas"]) {
         read::<openapiv3::Schema>(schema, &child("/components/schemas", name), found);
     }
     each_operation(document, &mut |_, _, operation, at| {
         let mut rest = operation.clone();
-        for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+        for (status, response) in members(&operation["responses"]) {
             let at = child(&child(&at, "responses"), status);
             read::<ReferenceOr<openapiv3::Response>>(response, &at, found);
         }

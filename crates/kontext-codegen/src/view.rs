@@ -29,8 +29,8 @@ use crate::{
     effective::Effective,
     fold::{self, Union, Variant},
     json::{
-        LIMITS, child, component_name, each_child_mut, each_operation, has_properties, reference,
-        referenced, same,
+        LIMITS, child, component_name, each_child_mut, each_operation, has_properties, members,
+        reference, referenced, same,
     },
     names,
     origins::Origins,
@@ -313,9 +313,8 @@ impl Types {
     /// Transforms the schemas inside a schema, and moves those that are types of their own
     /// to the components.
     fn parts(&mut self, owner: &str, schema: &mut Value, at: &str) {
-        let properties = schema["properties"].as_object().into_iter().flatten();
         // Fields are in snake case, so `Extra` would be `extra`, too.
-        let extra = properties
+        let extra = members(&schema["properties"])
             .map(|(name, _)| name)
             .find(|name| names::snake(name) == "extra");
         if let Some(extra) = extra {

@@ -15,7 +15,7 @@ use syn::{Fields, GenericArgument, Item, PathArguments, Type, TypePath};
 
 use super::bounds::{bounds, lengths, whole_bounds};
 use crate::{
-    json::{array, child, follow, has_properties},
+    json::{array, child, follow, has_properties, items},
     view::View,
 };
 
@@ -438,7 +438,7 @@ impl<'a> Checks<'a> {
             }
         }
         for union in ["anyOf", "oneOf"] {
-            for branch in schema[union].as_array().into_iter().flatten() {
+            for branch in items(&schema[union]) {
                 words.extend(self.in_words(branch));
             }
         }

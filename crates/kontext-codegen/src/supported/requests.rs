@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    json::{array, child, each_child, each_operation, referenced, resolved, same, short},
+    json::{array, child, each_child, each_operation, members, referenced, resolved, same, short},
     names, pages,
     problem::Found,
 };
@@ -46,7 +46,7 @@ struct Requests<'a, 'f, 'p> {
 impl<'a> Requests<'a, '_, '_> {
     fn body(&mut self, body: &'a Value, at: &str) {
         let (body, at) = resolved(self.document, body, at);
-        for (media_type, content) in body["content"].as_object().into_iter().flatten() {
+        for (media_type, content) in members(&body["content"]) {
             let at = child(&child(&child(&at, "content"), media_type), "schema");
             let schema = &content["schema"];
             if schema.is_null() {
@@ -168,7 +168,7 @@ impl<'a> Requests<'a, '_, '_> {
     fn union(&mut self, branches: &'a [Value], at: &str) {
         let mut seen: Vec<&Value> = Vec::new();
         for (index, branch) in branches.iter().enumerate() {
-            let kind = self.kind(branch);
+            let kind = &self.meant(branch)["type"];
             if kind.is_null() || seen.iter().any(|other| same(other, kind)) {
                 self.found.add(
                     &child(at, &index.to_string()),
@@ -178,10 +178,6 @@ impl<'a> Requests<'a, '_, '_> {
             }
             seen.push(kind);
         }
-    }
-
-    fn kind(&self, schema: &'a Value) -> &'a Value {
-        &self.meant(schema)["type"]
     }
 
     /// Follows references. This terminates: cycles were rejected earlier.

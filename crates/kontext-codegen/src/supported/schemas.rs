@@ -32,7 +32,13 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         properties(members, at, found);
         enumeration(members, at, found);
         enum_names(schema, at, found);
-        empty_range(members, at, found);
+        if let Some((keyword, message)) = contradiction(members) {
+            found.add(
+                &child(at, keyword),
+                format!("{message}, so no value is allowed"),
+                "correct the limits with an overlay",
+            );
+        }
         values(document, schema, members, at, found);
     });
 }
@@ -204,17 +210,6 @@ fn enum_names(schema: &Value, at: &str, found: &mut Found<'_>) {
                 "write an upper camel case name such as Landscape16x9",
             );
         }
-    }
-}
-
-/// Rejects limits that no value satisfies.
-fn empty_range(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
-    if let Some((keyword, message)) = contradiction(members) {
-        found.add(
-            &child(at, keyword),
-            format!("{message}, so no value is allowed"),
-            "correct the limits with an overlay",
-        );
     }
 }
 
