@@ -103,8 +103,31 @@ impl<'a> Requests<'a, '_, '_> {
                 "write the values as minimum and maximum, or name their type, with an overlay",
             );
         }
+        self.fields(schema, at);
         self.variants(schema, at);
         each_child(schema, at, &mut |inner, at| self.schema(inner, &at));
+    }
+
+    /// Rejects two properties that would become the same Rust field.
+    fn fields(&mut self, schema: &Value, at: &str) {
+        let mut fields: BTreeMap<String, &str> = BTreeMap::new();
+        for (name, _) in members(&schema["properties"]) {
+            let at = child(&child(at, "properties"), name);
+            let field = names::snake(name);
+            if field == "x" && name != "x" && name != "X" {
+                self.found.add(
+                    &at,
+                    format!("{name:?} has nothing to name a Rust field after"),
+                    "remove the property with an overlay, if it is optional",
+                );
+            } else if let Some(other) = fields.insert(field.clone(), name) {
+                self.found.add(
+                    &at,
+                    format!("{name:?} and {other:?} both give the Rust field {field}"),
+                    "remove one of them with an overlay",
+                );
+            }
+        }
     }
 
     /// Rejects two enum values with the same variant name.
@@ -134,10 +157,8 @@ impl<'a> Requests<'a, '_, '_> {
             })
         };
         if members.contains_key("allOf") {
-            let is_reference = match array(members, "allOf") {
-                [only] => only.get("$ref").is_some(),
-                _ => false,
-            };
+            let is_reference =
+                matches!(array(members, "allOf"), [only] if only.get("$ref").is_some());
             if !is_reference || says_more(&["allOf", "nullable"]) {
                 self.found.add(
                     &child(at, "allOf"),

@@ -1,7 +1,5 @@
 //! Schemas that the generators don't support.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -29,7 +27,6 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             return;
         };
         keywords(members, at, found);
-        properties(members, at, found);
         enumeration(members, at, found);
         enum_names(schema, at, found);
         if let Some((keyword, message)) = contradiction(members) {
@@ -128,28 +125,6 @@ fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
             "a list without items, so there is no type for its items",
             "add items with an overlay",
         );
-    }
-}
-
-/// Rejects two properties that would become the same Rust field.
-fn properties(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
-    let properties = members.get("properties").and_then(Value::as_object);
-    let mut fields: BTreeMap<String, &str> = BTreeMap::new();
-    for name in properties.into_iter().flatten().map(|(name, _)| name) {
-        let field = names::snake(name);
-        if field == "x" && name != "x" && name != "X" {
-            found.add(
-                &child(&child(at, "properties"), name),
-                format!("{name:?} has nothing to name a Rust field after"),
-                "remove the property with an overlay, if it is optional",
-            );
-        } else if let Some(other) = fields.insert(field.clone(), name) {
-            found.add(
-                &child(&child(at, "properties"), name),
-                format!("{name:?} and {other:?} both give the Rust field {field}"),
-                "remove one of them with an overlay",
-            );
-        }
     }
 }
 
