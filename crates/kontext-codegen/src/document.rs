@@ -5,10 +5,19 @@ use serde_json::Value;
 use self::strict::Strict;
 use crate::{
     json,
-    problem::{Problem, Problems},
+    problem::{Found, Problem, Problems},
 };
 
 mod strict;
+
+/// One input file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The path, relative to the workspace, with forward slashes.
+    pub file: String,
+    /// The unmodified text of the file.
+    pub text: String,
+}
 
 /// Parses the text of a published document.
 ///
@@ -67,7 +76,7 @@ fn version(file: &str, value: &Value) -> Result<(), Problems> {
 
 /// Requires title, version, paths and at least one operation: overlays need targets.
 fn outline(file: &str, document: &Value) -> Result<(), Problems> {
-    let mut problems = Vec::new();
+    let mut found = Found::new(file);
     for (name, is_right, expected) in [
         (
             "info",
@@ -77,18 +86,17 @@ fn outline(file: &str, document: &Value) -> Result<(), Problems> {
         ("paths", document["paths"].is_object(), "an object"),
     ] {
         if !is_right {
-            problems.push(Problem::new(
-                file,
-                format!("/{name}"),
+            found.add(
+                &format!("/{name}"),
                 format!(
                     "expected {expected}, found {}",
                     json::short(&document[name])
                 ),
                 "check that the file is an OpenAPI document",
-            ));
+            );
         }
     }
-    Problems::none_or(problems)?;
+    Problems::none_or(found.problems)?;
     let mut operations = 0;
     json::each_operation(document, &mut |_, _, _, _| operations += 1);
     if operations == 0 {
@@ -111,21 +119,20 @@ fn outline(file: &str, document: &Value) -> Result<(), Problems> {
 /// Everything that is missing.
 pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     outline(file, document)?;
-    let mut problems = Vec::new();
+    let mut found = Found::new(file);
     json::each_operation(document, &mut |_, _, operation, at| {
         if !operation["responses"].is_object() {
-            problems.push(Problem::new(
-                file,
-                json::child(&at, "responses"),
+            found.add(
+                &json::child(&at, "responses"),
                 format!(
                     "expected an object with the responses by status, found {}",
                     json::short(&operation["responses"])
                 ),
                 "add the responses with an overlay",
-            ));
+            );
         }
     });
-    Problems::none_or(problems)
+    Problems::none_or(found.problems)
 }
 
 /// Parses a JSON object. `help` says how to fix a broken file of this kind.

@@ -128,7 +128,8 @@ impl Folded {
                         false => Compare::Types,
                     };
                     if let Some(found) = difference(first, this, compare, &mut BTreeSet::new()) {
-                        let ((file, at), other) = found.places(&made.origins);
+                        let (file, at) = made.origins.of(&found.second.0);
+                        let other = made.origins.of(&found.first.0);
                         problems.push(Problem::new(
                             file,
                             at,

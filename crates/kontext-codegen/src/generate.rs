@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     contract,
+    document::Input,
     effective::{self, Steps},
     json::each_operation,
     problem::{Problem, Problems},
@@ -24,15 +25,6 @@ const COMMAND: &str = "cargo xtask codegen";
 
 /// The generated client.
 const RUST_FILE: &str = "crates/kontext-api/src/generated.rs";
-
-/// One input file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
-    /// The path, relative to the workspace, with forward slashes.
-    pub file: String,
-    /// The unmodified text of the file.
-    pub text: String,
-}
 
 /// All inputs of codegen, each list sorted by file name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

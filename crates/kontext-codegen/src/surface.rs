@@ -203,10 +203,9 @@ impl Surface {
         let is_client = at.is_empty();
         let owner = text(&block.self_ty);
         if let Some((_, path, _)) = &block.trait_ {
-            if is_client {
-                return;
+            if !is_client {
+                self.add(format!("{at}{owner} as {}", text(path)), String::new());
             }
-            self.add(format!("{at}{owner} as {}", text(path)), String::new());
             return;
         }
         for item in &block.items {
@@ -251,19 +250,14 @@ impl Surface {
 
 /// The paths in `of` that are not in `from`, without those inside another such path.
 fn missing(of: &BTreeMap<String, String>, from: &BTreeMap<String, String>) -> Vec<String> {
-    let mut missing: Vec<String> = Vec::new();
-    let paths: BTreeSet<&String> = of.keys().filter(|path| !from.contains_key(*path)).collect();
-    for path in &paths {
-        let ends = path.match_indices(['.', ':', ' ']).map(|(end, _)| end);
-        let is_inside = ends.into_iter().any(|end| {
-            let around = path.get(..end).map(str::to_owned);
-            around.is_some_and(|around| paths.contains(&around))
-        });
-        if !is_inside {
-            missing.push((*path).clone());
-        }
-    }
-    missing
+    let keys = of.keys().map(String::as_str);
+    let paths: BTreeSet<&str> = keys.filter(|path| !from.contains_key(*path)).collect();
+    let is_inside = |path: &str| {
+        let mut ends = path.match_indices(['.', ':', ' ']);
+        ends.any(|(end, _)| paths.contains(&path[..end]))
+    };
+    let outermost = paths.iter().filter(|path| !is_inside(path));
+    outermost.map(ToString::to_string).collect()
 }
 
 fn is_public(visibility: &Visibility) -> bool {

@@ -15,7 +15,7 @@ use syn::{Fields, GenericArgument, Item, PathArguments, Type, TypePath};
 
 use super::bounds::{bounds, lengths, whole_bounds};
 use crate::{
-    json::{array, child, follow, has_properties, items},
+    json::{array, child, follow, has_properties, items, members},
     view::View,
 };
 
@@ -176,21 +176,16 @@ impl<'a> Checks<'a> {
             let own = fields.iter().map(|(_, wire_name, ..)| *wire_name);
             lines.push(quote!(check.extra(extra, &[#(#own),*]);));
             let is_own = |name: &&String| fields.iter().any(|(_, own, ..)| own == *name);
-            let others = variant
-                .into_iter()
-                .flat_map(|(union, _)| union.variants.iter());
-            let others = others.flat_map(|variant| variant.pages.iter());
-            let others = others.filter_map(|(_, page)| page["properties"].as_object());
+            let others = variant.into_iter().flat_map(|(union, _)| &union.variants);
             let others: BTreeSet<_> = others
-                .flatten()
+                .flat_map(|variant| &variant.pages)
+                .flat_map(|(_, page)| members(&page["properties"]))
                 .map(|(name, _)| name)
                 .filter(|name| !is_own(name))
                 .collect();
-            lines.extend(
-                others
-                    .into_iter()
-                    .map(|name| quote!(check.not_taken(#name, extra.get(#name), #model);)),
-            );
+            for name in others {
+                lines.push(quote!(check.not_taken(#name, extra.get(#name), #model);));
+            }
             arguments.insert(
                 0,
                 quote!(
@@ -417,25 +412,19 @@ impl<'a> Checks<'a> {
             ("minimum", "at least {}"),
             ("maximum", "at most {}"),
         ] {
-            if let Some(limit) = schema.get(keyword) {
-                let is_exclusive = match keyword {
-                    "minimum" => schema["exclusiveMinimum"] == json!(true),
-                    "maximum" => schema["exclusiveMaximum"] == json!(true),
-                    _ => false,
-                };
-                let text = match (keyword, is_exclusive) {
-                    ("minimum", true) => "more than {}",
-                    ("maximum", true) => "less than {}",
-                    _ => text,
-                };
-                let text = text.replace("{}", &limit.to_string());
-                let is_one = limit == &json!(1);
-                words.push(if is_one {
-                    text.trim_end_matches('s').to_owned()
-                } else {
-                    text
-                });
+            let Some(limit) = schema.get(keyword) else {
+                continue;
+            };
+            let text = match keyword {
+                "minimum" if schema["exclusiveMinimum"] == json!(true) => "more than {}",
+                "maximum" if schema["exclusiveMaximum"] == json!(true) => "less than {}",
+                _ => text,
+            };
+            let mut text = text.replace("{}", &limit.to_string());
+            if limit == &json!(1) {
+                text = text.trim_end_matches('s').to_owned();
             }
+            words.push(text);
         }
         for union in ["anyOf", "oneOf"] {
             for branch in items(&schema[union]) {

@@ -18,7 +18,8 @@ pub(super) fn tidy(file: &mut syn::File) {
                 |item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"),
             ),
             Item::Mod(types) if types.ident == "types" => {
-                Marks.visit_item_mod_mut(types);
+                let items = types.content.iter_mut().flat_map(|(_, items)| items);
+                items.for_each(mark);
                 types.attrs.retain(|attribute| doc(attribute).is_none());
                 types
                     .attrs
@@ -43,33 +44,23 @@ pub(super) fn types_of(file: &mut syn::File) -> Option<&mut Vec<Item>> {
     })
 }
 
-/// Marks types as `non_exhaustive`, so that a property added by the provider is not a
+/// Marks a type as `non_exhaustive`, so that a property added by the provider is not a
 /// breaking change, and derives `JsonSchema` behind a feature.
-struct Marks;
-
-impl Marks {
-    fn mark(attributes: &mut Vec<Attribute>) {
-        // typify's own error type is not serializable.
-        let travels = attributes.iter().any(|attribute| {
-            attribute.path().is_ident("derive")
-                && quote!(#attribute).to_string().contains("Serialize")
-        });
-        if travels {
-            attributes.push(parse_quote!(
-                #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-            ));
-            attributes.push(parse_quote!(#[non_exhaustive]));
-        }
-    }
-}
-
-impl VisitMut for Marks {
-    fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
-        Self::mark(&mut item.attrs);
-    }
-
-    fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
-        Self::mark(&mut item.attrs);
+fn mark(item: &mut Item) {
+    let attributes = match item {
+        Item::Struct(item) => &mut item.attrs,
+        Item::Enum(item) => &mut item.attrs,
+        _ => return,
+    };
+    // typify's own error type is not serializable.
+    let travels = attributes.iter().any(|attribute| {
+        attribute.path().is_ident("derive") && quote!(#attribute).to_string().contains("Serialize")
+    });
+    if travels {
+        attributes.push(parse_quote!(
+            #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+        ));
+        attributes.push(parse_quote!(#[non_exhaustive]));
     }
 }
 
