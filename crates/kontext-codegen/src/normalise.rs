@@ -12,6 +12,8 @@
 //! | `type: ["string"]`, `type: ["string", "null"]` | `type: string`, with `nullable: true` |
 //! | `anyOf` or `oneOf` with a branch that is null | the other branches, with `nullable: true` |
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::json::{array, child, each_operation, each_schema_mut, members};
@@ -99,14 +101,8 @@ fn status_name(status: &str) -> &'static str {
 fn enumeration(schema: &mut Value, at: &str) -> Option<Normalised> {
     let values = schema.get_mut("enum")?.as_array_mut()?;
     let before = values.len();
-    let mut seen = Vec::with_capacity(before);
-    let mut known = std::collections::HashSet::with_capacity(before);
-    for value in values.drain(..) {
-        if known.insert(value.to_string()) {
-            seen.push(value);
-        }
-    }
-    *values = seen;
+    let mut known = HashSet::with_capacity(before);
+    values.retain(|value| known.insert(value.to_string()));
     (values.len() < before).then(|| Normalised {
         pointer: child(at, "enum"),
         what: match before - values.len() {

@@ -53,7 +53,11 @@ pub(crate) fn pages<'a>(document: &'a Value, body: &'a Value) -> Option<(&'a str
 }
 
 /// The allowed values of a required property of an object, if they are fixed.
-fn models<'a>(document: &'a Value, schema: &'a Value, property: &str) -> Option<Vec<&'a str>> {
+pub(crate) fn models<'a>(
+    document: &'a Value,
+    schema: &'a Value,
+    property: &str,
+) -> Option<Vec<&'a str>> {
     let members = schema.as_object()?;
     let part = follow(document, members.get("properties")?.get(property)?);
     let is_fixed = members.get("type") == Some(&json!("object"))

@@ -80,7 +80,11 @@ fn builder(
         .filter(|property| !property.is_required)
         .map(|property| (&property.ident, &property.value))
         .unzip();
-    let has_extra = extra(item).is_some();
+    // The field for unknown members.
+    let has_extra = item.fields.iter().any(|field| {
+        field.ident.as_ref().is_some_and(|ident| ident == "extra")
+            && last_ident(&field.ty).as_deref() == Some("Map")
+    });
     // A field for the values of a map has no setter; it is public.
     let others = item.fields.iter().filter_map(|field| field.ident.as_ref());
     let others = others.filter(|ident| !(idents.contains(ident) || has_extra && *ident == "extra"));
@@ -257,13 +261,6 @@ fn per_page(
         .filter_map(|(models, words)| Some(format!("{} ({models})", words?)));
     let said: Vec<String> = said.collect();
     (!said.is_empty()).then(|| said.join("; "))
-}
-
-/// The field for unknown members.
-fn extra(item: &ItemStruct) -> Option<&Field> {
-    let is_map = |field: &&Field| last_ident(&field.ty).as_deref() == Some("Map");
-    let mut fields = item.fields.iter().filter(is_map);
-    fields.find(|field| field.ident.as_ref().is_some_and(|ident| ident == "extra"))
 }
 
 /// The serialized name: from serde's `rename`, or the field's own name.
