@@ -37,33 +37,30 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Value, Problems> {
 }
 
 fn version(file: &str, value: &Value) -> Result<(), Problems> {
-    let problem = |place: &str, message: String, help: &str| -> Result<(), Problems> {
-        Err(Problem::new(file, place, message, help).into())
-    };
     let convert = "convert the document to OpenAPI 3.0 before importing it";
-    match &value["openapi"] {
-        Value::String(version) if version == "3.0" || version.starts_with("3.0.") => Ok(()),
-        Value::String(version) => problem(
+    let (place, message, help) = match (&value["openapi"], &value["swagger"]) {
+        (Value::String(version), _) if version == "3.0" || version.starts_with("3.0.") => {
+            return Ok(());
+        }
+        (Value::String(version), _) => (
             "/openapi",
             format!("OpenAPI {version} is not supported, expected 3.0.x"),
             convert,
         ),
-        Value::Null => match &value["swagger"] {
-            Value::Null => problem(
-                "/openapi",
-                "expected a version such as \"3.0.0\", found nothing".to_owned(),
-                "check that the file is an OpenAPI document",
-            ),
-            version => {
-                let version = version.as_str().map_or(version.to_string(), str::to_owned);
-                problem(
-                    "/swagger",
-                    format!("Swagger {version} is not supported, expected OpenAPI 3.0.x"),
-                    convert,
-                )
-            }
-        },
-        other => problem(
+        (Value::Null, Value::Null) => (
+            "/openapi",
+            "expected a version such as \"3.0.0\", found nothing".to_owned(),
+            "check that the file is an OpenAPI document",
+        ),
+        (Value::Null, version) => {
+            let version = version.as_str().map_or(version.to_string(), str::to_owned);
+            (
+                "/swagger",
+                format!("Swagger {version} is not supported, expected OpenAPI 3.0.x"),
+                convert,
+            )
+        }
+        (other, _) => (
             "/openapi",
             format!(
                 "expected a string such as \"3.0.0\", found {}",
@@ -71,7 +68,8 @@ fn version(file: &str, value: &Value) -> Result<(), Problems> {
             ),
             "tell the provider; to go on, put the version in quotes in a copy of the document",
         ),
-    }
+    };
+    Err(Problem::new(file, place, message, help).into())
 }
 
 /// Requires title, version, paths and at least one operation: overlays need targets.

@@ -1,12 +1,12 @@
 //! Parses overlay documents strictly: a misspelt key would silently disable part of a
 //! correction.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
 use crate::{
     document,
-    json::{child, short},
+    json::{child, items, members, short},
     problem::{Found, Problems},
 };
 
@@ -94,8 +94,8 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Overlay, Problems> {
     Ok(overlay)
 }
 
-fn known_keys(object: &Map<String, Value>, at: &str, known: &[&str], found: &mut Found<'_>) {
-    for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
+fn known_keys(object: &Value, at: &str, known: &[&str], found: &mut Found<'_>) {
+    for (key, _) in members(object).filter(|(key, _)| !known.contains(&key.as_str())) {
         found.add(
             &child(at, key),
             format!("unknown key, expected one of {}", known.join(", ")),
@@ -104,8 +104,8 @@ fn known_keys(object: &Map<String, Value>, at: &str, known: &[&str], found: &mut
     }
 }
 
-fn text(object: &Map<String, Value>, at: &str, key: &str, found: &mut Found<'_>) -> String {
-    match object.get(key).and_then(Value::as_str) {
+fn text(object: &Value, at: &str, key: &str, found: &mut Found<'_>) -> String {
+    match object[key].as_str() {
         Some(text) if !text.trim().is_empty() => text.to_owned(),
         _ => {
             found.add(
@@ -119,17 +119,11 @@ fn text(object: &Map<String, Value>, at: &str, key: &str, found: &mut Found<'_>)
 }
 
 fn texts(value: &Value, at: &str, found: &mut Found<'_>) -> Vec<String> {
-    let texts: Option<Vec<String>> =
-        value
-            .as_array()
-            .filter(|items| !items.is_empty())
-            .and_then(|items| {
-                items
-                    .iter()
-                    .map(|item| item.as_str().map(str::to_owned))
-                    .collect()
-            });
-    texts.unwrap_or_else(|| {
+    let texts = items(value)
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned));
+    let texts: Option<Vec<String>> = texts.collect();
+    texts.filter(|all| !all.is_empty()).unwrap_or_else(|| {
         found.add(
             at,
             "expected a list of strings that is not empty",
@@ -140,10 +134,8 @@ fn texts(value: &Value, at: &str, found: &mut Found<'_>) -> Vec<String> {
 }
 
 fn read(value: &Value, found: &mut Found<'_>) -> Overlay {
-    let empty = Map::new();
-    let root = value.as_object().unwrap_or(&empty);
     known_keys(
-        root,
+        value,
         "",
         &[
             "overlay",
@@ -155,44 +147,32 @@ fn read(value: &Value, found: &mut Found<'_>) -> Overlay {
         ],
         found,
     );
-    if !root
-        .get("overlay")
-        .and_then(Value::as_str)
-        .is_some_and(|version| version.starts_with("1.0."))
-    {
+    let version = value["overlay"].as_str();
+    if !version.is_some_and(|version| version.starts_with("1.0.")) {
         found.add(
             "/overlay",
             "expected the version \"1.0.0\"",
             "write \"overlay\": \"1.0.0\"",
         );
     }
-    let info = root
-        .get("info")
-        .and_then(Value::as_object)
-        .unwrap_or(&empty);
+    let info = &value["info"];
     let title = text(info, "/info", "title", found);
     text(info, "/info", "version", found);
-    text(root, "", "x-reason", found);
-    texts(
-        root.get("x-evidence").unwrap_or(&Value::Null),
-        "/x-evidence",
-        found,
-    );
-    let applies_to = root
+    text(value, "", "x-reason", found);
+    texts(&value["x-evidence"], "/x-evidence", found);
+    let applies_to = value
         .get("x-applies-to")
         .map(|names| texts(names, "/x-applies-to", found));
     let mut actions = Vec::new();
-    match root.get("actions").and_then(Value::as_array) {
-        Some(items) if !items.is_empty() => {
-            for (index, item) in items.iter().enumerate() {
-                actions.extend(action(item, &format!("/actions/{index}"), found));
-            }
-        }
-        _ => found.add(
+    for (index, item) in items(&value["actions"]).iter().enumerate() {
+        actions.extend(action(item, &format!("/actions/{index}"), found));
+    }
+    if items(&value["actions"]).is_empty() {
+        found.add(
             "/actions",
             "expected a list of actions that is not empty",
             "add an action, or delete the file",
-        ),
+        );
     }
     Overlay {
         file: found.file.to_owned(),
@@ -202,15 +182,15 @@ fn read(value: &Value, found: &mut Found<'_>) -> Overlay {
     }
 }
 
-fn action(value: &Value, at: &str, found: &mut Found<'_>) -> Option<Action> {
-    let Some(action) = value.as_object() else {
+fn action(action: &Value, at: &str, found: &mut Found<'_>) -> Option<Action> {
+    if !action.is_object() {
         found.add(
             at,
-            format!("expected an object, found {}", short(value)),
+            format!("expected an object, found {}", short(action)),
             "write the action as an object with target and update or remove",
         );
         return None;
-    };
+    }
     known_keys(
         action,
         at,
