@@ -158,13 +158,12 @@ impl Folded {
                 Some(all) => all.into_iter().filter(|name| own.contains(name)).collect(),
             });
         }
+        let models_at = property_at(pages[0], &self.union.property);
         let values = names::variants(&models);
         let mut known = BTreeMap::new();
         for (value, name) in &values {
             if let Some(other) = known.insert(name, value) {
-                let (file, at) = made
-                    .origins
-                    .of(&property_at(pages[0], &self.union.property));
+                let (file, at) = made.origins.of(&models_at);
                 problems.push(Problem::new(
                     file,
                     at,
@@ -188,7 +187,6 @@ impl Folded {
             schema["description"] = description.clone();
         }
         models["description"] = json!(format!("The models of [`{}`].", variant.of));
-        let models_at = property_at(pages[0], &self.union.property);
         self.types
             .push((variant.of.clone(), schema, place(pages[0])));
         self.types.push((variant.models(), models, models_at));

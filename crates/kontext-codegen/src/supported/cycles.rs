@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// The longest supported chain of components. The compiler recurses through the types made
-/// from them, and gives up after a few hundred steps, several per type.
+/// from them, and gives up after a few hundred steps, several per type; validators of the
+/// contract recurse through the schemas.
 const DEEPEST: usize = 32;
 
 /// The longest chain of references that is followed, including plain aliases.
@@ -138,7 +139,7 @@ fn part_references<'a>(
 }
 
 /// The length of the longest chain of components from here; none if it is too long. A cycle
-/// ends the chain: response types may be recursive.
+/// ends the chain: responses may be recursive.
 fn depth<'a>(
     name: &'a str,
     edges: &Edges<'a>,
