@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    json::{child, component_name, each_operation, resolved},
+    json::{child, component_name, each_operation, items, members, resolved},
     names,
     pages::{self, Page},
     prune,
@@ -41,16 +41,14 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
         "$defs": definitions(effective, operation, at),
     });
     let bodies = Bodies::new(&entry["$defs"]);
-    if let Some(body) = resolved(effective, &operation["requestBody"], "")
-        .0
-        .as_object()
-    {
+    let (body, _) = resolved(effective, &operation["requestBody"], "");
+    if body.is_object() {
         entry["request"] = json!({
-            "required": body.get("required") == Some(&json!(true)),
-            "content": content(body.get("content")),
+            "required": body["required"] == json!(true),
+            "content": content(&body["content"]),
         });
-        let schema = operation_schema(body);
-        if let Some((property, pages)) = schema.and_then(|body| pages::pages(effective, body)) {
+        let schema = &body["content"]["application/json"]["schema"];
+        if let Some((property, pages)) = pages::pages(effective, schema) {
             add_pages(&mut entry, &bodies, property, &pages);
         }
     }
@@ -59,18 +57,13 @@ fn one(effective: &Value, path: &str, method: &str, operation: &Value, at: &str)
     entry
 }
 
-fn operation_schema(body: &Map<String, Value>) -> Option<&Value> {
-    body.get("content")?.get("application/json")?.get("schema")
-}
-
 /// Adds the pages of a request, each with the hash of the wire format for its models alone,
 /// excluding properties that only other pages have.
 fn add_pages(entry: &mut Value, bodies: &Bodies, property: &str, pages: &[Page<'_>]) {
-    let names = |page: &Page<'_>| {
-        let properties = page.schema["properties"].as_object().into_iter().flatten();
-        properties
+    let names = |page: &Page<'_>| -> BTreeSet<String> {
+        members(&page.schema["properties"])
             .map(|(name, _)| name.clone())
-            .collect::<BTreeSet<_>>()
+            .collect()
     };
     let all: BTreeSet<String> = pages.iter().flat_map(names).collect();
     let (mut mapping, mut hashes) = (Map::new(), Map::new());
@@ -99,21 +92,18 @@ fn add_pages(entry: &mut Value, bodies: &Bodies, property: &str, pages: &[Page<'
 /// whether a schema is inline or a component don't affect the hash.
 fn hash(entry: &Value, bodies: &Bodies, request_content: &Value) -> String {
     let content = |content: &Value| -> Value {
-        let content = content.as_object().into_iter().flatten();
-        content
+        members(content)
             .map(|(media_type, schema)| (media_type.clone(), json!(bodies.of(schema))))
             .collect()
     };
+    let responses: Value = members(&entry["responses"])
+        .map(|(status, response)| (status.clone(), content(&response["content"])))
+        .collect();
     let mut travels = json!({
         "method": entry["method"],
         "path": entry["path"],
         "security": schemes(&entry["security"]),
-        "responses": entry["responses"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(status, response)| (status.clone(), content(&response["content"])))
-            .collect::<Value>(),
+        "responses": responses,
     });
     if let Some(request) = entry.get("request") {
         travels["request"] = json!({
@@ -134,13 +124,10 @@ struct Bodies {
 impl Bodies {
     fn new(definitions: &Value) -> Self {
         let mut bodies = Self::default();
-        let none = Map::new();
-        let definitions = definitions.as_object().unwrap_or(&none);
         // Each round resolves one more level of references. Without cycles, this reaches a
         // fixed point.
-        for _ in 0..definitions.len() {
-            let next: BTreeMap<String, String> = definitions
-                .iter()
+        for _ in members(definitions) {
+            let next: BTreeMap<String, String> = members(definitions)
                 .map(|(name, schema)| (child("#/$defs", name), bodies.of(schema)))
                 .collect();
             if next == bodies.definitions {
@@ -152,15 +139,15 @@ impl Bodies {
     }
 
     fn of(&self, schema: &Value) -> String {
-        let Some(members) = schema.as_object() else {
+        if !schema.is_object() {
             return digest(schema.clone());
-        };
-        if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+        }
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
             return self.definitions.get(reference).cloned().unwrap_or_default();
         }
         let mut travels = Map::new();
         let mut is_nullable = false;
-        for (name, value) in members {
+        for (name, value) in members(schema) {
             let value = match name.as_str() {
                 "title" | "description" | "default" | "example" | "examples" | "deprecated"
                 | "readOnly" | "writeOnly" | "discriminator" => continue,
@@ -171,7 +158,7 @@ impl Bodies {
                 "required" if value == &json!([]) => continue,
                 "items" | "not" | "additionalProperties" => json!(self.of(value)),
                 "allOf" | "anyOf" | "oneOf" => {
-                    let mut branches = value.as_array().cloned().unwrap_or_default();
+                    let mut branches = items(value).to_vec();
                     if name == "anyOf" {
                         let before = branches.len();
                         branches.retain(|branch| *branch != json!({"type": "null"}));
@@ -179,14 +166,11 @@ impl Bodies {
                     }
                     sorted(branches.iter().map(|branch| json!(self.of(branch))))
                 }
-                "properties" => {
-                    let properties = value.as_object().into_iter().flatten();
-                    // `false` marks a property that only other pages have.
-                    properties
-                        .filter(|(_, inner)| **inner != json!(false))
-                        .map(|(name, inner)| (name.clone(), json!(self.of(inner))))
-                        .collect()
-                }
+                // `false` marks a property that only other pages have.
+                "properties" => members(value)
+                    .filter(|(_, inner)| **inner != json!(false))
+                    .map(|(name, inner)| (name.clone(), json!(self.of(inner))))
+                    .collect(),
                 "type" => match value.as_array() {
                     Some(types) => {
                         is_nullable |= types.contains(&json!("null"));
@@ -195,9 +179,7 @@ impl Bodies {
                     }
                     None => value.clone(),
                 },
-                "enum" | "required" => {
-                    sorted(value.as_array().into_iter().flatten().map(one_spelling))
-                }
+                "enum" | "required" => sorted(items(value).iter().map(one_spelling)),
                 _ => one_spelling(value),
             };
             travels.insert(name.clone(), value);
@@ -221,29 +203,14 @@ impl Bodies {
 
 /// Security as it affects requests: each alternative is a set of schemes.
 fn schemes(security: &Value) -> Value {
-    sorted(
-        security
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|requirement| {
-                sorted(
-                    requirement
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(_, scheme)| {
-                            let members = scheme.as_object().into_iter().flatten();
-                            members
-                                .filter(|(name, _)| {
-                                    ["type", "scheme", "in", "name"].contains(&name.as_str())
-                                })
-                                .map(|(name, value)| (name.clone(), value.clone()))
-                                .collect()
-                        }),
-                )
-            }),
-    )
+    sorted(items(security).iter().map(|requirement| {
+        sorted(members(requirement).map(|(_, scheme)| {
+            members(scheme)
+                .filter(|(name, _)| ["type", "scheme", "in", "name"].contains(&name.as_str()))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        }))
+    }))
 }
 
 /// Sorts a list whose order has no meaning.
@@ -278,13 +245,10 @@ fn security(effective: &Value, operation: &Value) -> Value {
         own => own,
     };
     let schemes = &effective["components"]["securitySchemes"];
-    requirements
-        .as_array()
-        .into_iter()
-        .flatten()
+    items(requirements)
+        .iter()
         .map(|requirement| {
-            let names = requirement.as_object().into_iter().flatten();
-            names
+            members(requirement)
                 .map(|(name, _)| (name.clone(), schemes[name].clone()))
                 .collect::<Value>()
         })
@@ -292,25 +256,17 @@ fn security(effective: &Value, operation: &Value) -> Value {
 }
 
 fn responses(effective: &Value, operation: &Value) -> Value {
-    operation["responses"]
-        .as_object()
-        .into_iter()
-        .flatten()
+    members(&operation["responses"])
         .map(|(status, response)| {
             let (response, _) = resolved(effective, response, "");
-            (
-                status.clone(),
-                json!({"content": content(response.get("content"))}),
-            )
+            let content = content(&response["content"]);
+            (status.clone(), json!({"content": content}))
         })
         .collect()
 }
 
-fn content(content: Option<&Value>) -> Value {
-    content
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
+fn content(content: &Value) -> Value {
+    members(content)
         .map(|(media_type, body)| (media_type.clone(), schema(&body["schema"])))
         .collect()
 }
@@ -321,13 +277,10 @@ pub(crate) fn definitions(effective: &Value, operation: &Value, at: &str) -> Val
     let mut waiting = vec![(operation, at.to_owned())];
     while let Some((value, at)) = waiting.pop() {
         prune::references(value, &at, &mut |_, reference| {
-            let Some(pointer) = reference.strip_prefix('#') else {
-                return;
-            };
-            let Some(target) = effective.pointer(pointer) else {
-                return;
-            };
-            if found.insert(reference.to_owned(), target).is_none() {
+            if let Some(pointer) = reference.strip_prefix('#')
+                && let Some(target) = effective.pointer(pointer)
+                && found.insert(reference.to_owned(), target).is_none()
+            {
                 waiting.push((target, pointer.to_owned()));
             }
         });
@@ -343,12 +296,9 @@ pub(crate) fn definitions(effective: &Value, operation: &Value, at: &str) -> Val
 /// Translates an OpenAPI 3.0 schema to JSON Schema 2020-12.
 #[must_use]
 pub(crate) fn schema(openapi: &Value) -> Value {
-    let Some(members) = openapi.as_object() else {
-        // A missing schema allows any value.
-        return json!({});
-    };
+    // A missing schema has no members and allows any value.
     let mut translated = Map::new();
-    for (name, value) in members {
+    for (name, value) in members(openapi) {
         let value = match name.as_str() {
             "$ref" => {
                 let name = value.as_str().and_then(component_name).unwrap_or_default();
@@ -356,14 +306,10 @@ pub(crate) fn schema(openapi: &Value) -> Value {
             }
             "items" | "not" => schema(value),
             "additionalProperties" if value.is_object() => schema(value),
-            "allOf" | "anyOf" | "oneOf" => {
-                value.as_array().into_iter().flatten().map(schema).collect()
-            }
-            "properties" => {
-                let properties = value.as_object().into_iter().flatten();
-                let properties = properties.map(|(name, inner)| (name.clone(), schema(inner)));
-                properties.collect()
-            }
+            "allOf" | "anyOf" | "oneOf" => items(value).iter().map(schema).collect(),
+            "properties" => members(value)
+                .map(|(name, inner)| (name.clone(), schema(inner)))
+                .collect(),
             "x-open-map" => value.clone(),
             "nullable" | "exclusiveMinimum" | "exclusiveMaximum" | "discriminator" | "xml"
             | "externalDocs" | "example" => continue,
@@ -376,13 +322,13 @@ pub(crate) fn schema(openapi: &Value) -> Value {
         ("exclusiveMinimum", "minimum"),
         ("exclusiveMaximum", "maximum"),
     ] {
-        if members.get(flag) == Some(&json!(true))
+        if openapi[flag] == json!(true)
             && let Some(value) = translated.remove(bound)
         {
             translated.insert(flag.to_owned(), value);
         }
     }
-    if members.get("nullable") == Some(&json!(true)) {
+    if openapi["nullable"] == json!(true) {
         return nullable(translated);
     }
     Value::Object(translated)

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    json::{LIMITS, array, child, same, short},
-    origins::Origins,
-};
+use crate::json::{LIMITS, array, child, same, short};
 
 /// Which aspects of two schemas are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +95,6 @@ impl Difference {
             "{} differs from {} at {at} of {file}",
             self.second.1, self.first.1
         )
-    }
-
-    /// The origins of the second and the first place, both in one effective document.
-    pub(crate) fn places(&self, origins: &Origins) -> ((String, String), (String, String)) {
-        (origins.of(&self.second.0), origins.of(&self.first.0))
     }
 }
 

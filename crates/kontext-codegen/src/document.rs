@@ -1,14 +1,23 @@
 //! The first step: parses a published document and checks that it is OpenAPI 3.0.
 
-use serde_json::Value;
+use std::fmt;
 
-use self::strict::Strict;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
 use crate::{
     json,
-    problem::{Problem, Problems},
+    problem::{Found, Problem, Problems},
 };
 
-mod strict;
+/// One input file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The path, relative to the workspace, with forward slashes.
+    pub file: String,
+    /// The unmodified text of the file.
+    pub text: String,
+}
 
 /// Parses the text of a published document.
 ///
@@ -28,33 +37,30 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Value, Problems> {
 }
 
 fn version(file: &str, value: &Value) -> Result<(), Problems> {
-    let problem = |place: &str, message: String, help: &str| -> Result<(), Problems> {
-        Err(Problem::new(file, place, message, help).into())
-    };
     let convert = "convert the document to OpenAPI 3.0 before importing it";
-    match &value["openapi"] {
-        Value::String(version) if version == "3.0" || version.starts_with("3.0.") => Ok(()),
-        Value::String(version) => problem(
+    let (place, message, help) = match (&value["openapi"], &value["swagger"]) {
+        (Value::String(version), _) if version == "3.0" || version.starts_with("3.0.") => {
+            return Ok(());
+        }
+        (Value::String(version), _) => (
             "/openapi",
             format!("OpenAPI {version} is not supported, expected 3.0.x"),
             convert,
         ),
-        Value::Null => match &value["swagger"] {
-            Value::Null => problem(
-                "/openapi",
-                "expected a version such as \"3.0.0\", found nothing".to_owned(),
-                "check that the file is an OpenAPI document",
-            ),
-            version => {
-                let version = version.as_str().map_or(version.to_string(), str::to_owned);
-                problem(
-                    "/swagger",
-                    format!("Swagger {version} is not supported, expected OpenAPI 3.0.x"),
-                    convert,
-                )
-            }
-        },
-        other => problem(
+        (Value::Null, Value::Null) => (
+            "/openapi",
+            "expected a version such as \"3.0.0\", found nothing".to_owned(),
+            "check that the file is an OpenAPI document",
+        ),
+        (Value::Null, version) => {
+            let version = version.as_str().map_or(version.to_string(), str::to_owned);
+            (
+                "/swagger",
+                format!("Swagger {version} is not supported, expected OpenAPI 3.0.x"),
+                convert,
+            )
+        }
+        (other, _) => (
             "/openapi",
             format!(
                 "expected a string such as \"3.0.0\", found {}",
@@ -62,12 +68,13 @@ fn version(file: &str, value: &Value) -> Result<(), Problems> {
             ),
             "tell the provider; to go on, put the version in quotes in a copy of the document",
         ),
-    }
+    };
+    Err(Problem::new(file, place, message, help).into())
 }
 
 /// Requires title, version, paths and at least one operation: overlays need targets.
 fn outline(file: &str, document: &Value) -> Result<(), Problems> {
-    let mut problems = Vec::new();
+    let mut found = Found::new(file);
     for (name, is_right, expected) in [
         (
             "info",
@@ -77,18 +84,17 @@ fn outline(file: &str, document: &Value) -> Result<(), Problems> {
         ("paths", document["paths"].is_object(), "an object"),
     ] {
         if !is_right {
-            problems.push(Problem::new(
-                file,
-                format!("/{name}"),
+            found.add(
+                &format!("/{name}"),
                 format!(
                     "expected {expected}, found {}",
                     json::short(&document[name])
                 ),
                 "check that the file is an OpenAPI document",
-            ));
+            );
         }
     }
-    Problems::none_or(problems)?;
+    Problems::none_or(found.problems)?;
     let mut operations = 0;
     json::each_operation(document, &mut |_, _, _, _| operations += 1);
     if operations == 0 {
@@ -111,21 +117,20 @@ fn outline(file: &str, document: &Value) -> Result<(), Problems> {
 /// Everything that is missing.
 pub(crate) fn check(file: &str, document: &Value) -> Result<(), Problems> {
     outline(file, document)?;
-    let mut problems = Vec::new();
+    let mut found = Found::new(file);
     json::each_operation(document, &mut |_, _, operation, at| {
         if !operation["responses"].is_object() {
-            problems.push(Problem::new(
-                file,
-                json::child(&at, "responses"),
+            found.add(
+                &json::child(&at, "responses"),
                 format!(
                     "expected an object with the responses by status, found {}",
                     json::short(&operation["responses"])
                 ),
                 "add the responses with an overlay",
-            ));
+            );
         }
     });
-    Problems::none_or(problems)
+    Problems::none_or(found.problems)
 }
 
 /// Parses a JSON object. `help` says how to fix a broken file of this kind.
@@ -204,6 +209,70 @@ fn language(text: &str) -> Option<(&'static str, &'static str)> {
         Some(("YAML", "convert the document to JSON before importing it"))
     } else {
         None
+    }
+}
+
+/// A JSON value without duplicate keys: serde_json silently keeps only the last one.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Strict;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Strict, E> {
+        Ok(Strict(Value::Null))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Strict, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Strict(item)) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Strict(array.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Strict, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = members.next_key::<String>()? {
+            if object.contains_key(&key) {
+                let message = format!("duplicate key {key:?}");
+                return Err(A::Error::custom(message));
+            }
+            let Strict(value) = members.next_value()?;
+            object.insert(key, value);
+        }
+        Ok(Strict(object.into()))
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    Input, document, hoist, merge,
+    document::{self, Input},
+    hoist, merge,
     normalise::{self, Normalised},
     origins::{Origins, Part},
     overlay::{self, Overlay},

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     difference::{Compare, Side, difference},
     effective::Effective,
-    json::{array, child, each_child, follow, reference},
+    json::{child, each_child, follow, items, members, reference},
     names,
     pages::{Page, STRUCT},
     problem::{Problem, Problems},
@@ -115,8 +115,7 @@ impl Folded {
         let mut required: Option<Vec<Value>> = None;
         let mut models = json!({"type": "string", "enum": []});
         for page in pages {
-            let members = page.schema["properties"].as_object().into_iter().flatten();
-            for (name, schema) in members {
+            for (name, schema) in members(&page.schema["properties"]) {
                 let at = property_at(page, name);
                 if name == &self.union.property {
                     add_models(&mut models, follow(document, schema));
@@ -129,7 +128,8 @@ impl Folded {
                         false => Compare::Types,
                     };
                     if let Some(found) = difference(first, this, compare, &mut BTreeSet::new()) {
-                        let ((file, at), other) = found.places(&made.origins);
+                        let (file, at) = made.origins.of(&found.second.0);
+                        let other = made.origins.of(&found.first.0);
                         problems.push(Problem::new(
                             file,
                             at,
@@ -152,22 +152,18 @@ impl Folded {
                 }
                 first_at.entry(name.clone()).or_insert(at);
             }
-            let own = page
-                .schema
-                .as_object()
-                .map_or(&[][..], |members| array(members, "required"));
+            let own = items(&page.schema["required"]);
             required = Some(match required {
                 None => own.to_vec(),
                 Some(all) => all.into_iter().filter(|name| own.contains(name)).collect(),
             });
         }
+        let models_at = property_at(pages[0], &self.union.property);
         let values = names::variants(&models);
         let mut known = BTreeMap::new();
         for (value, name) in &values {
             if let Some(other) = known.insert(name, value) {
-                let (file, at) = made
-                    .origins
-                    .of(&property_at(pages[0], &self.union.property));
+                let (file, at) = made.origins.of(&models_at);
                 problems.push(Problem::new(
                     file,
                     at,
@@ -191,7 +187,6 @@ impl Folded {
             schema["description"] = description.clone();
         }
         models["description"] = json!(format!("The models of [`{}`].", variant.of));
-        let models_at = property_at(pages[0], &self.union.property);
         self.types
             .push((variant.of.clone(), schema, place(pages[0])));
         self.types.push((variant.models(), models, models_at));
@@ -203,7 +198,7 @@ fn add_models(models: &mut Value, page: &Value) {
     if let (Some(all), Some(own)) = (models["enum"].as_array_mut(), page["enum"].as_array()) {
         all.extend(own.iter().cloned());
     }
-    for (value, name) in page[names::ENUM_NAMES].as_object().into_iter().flatten() {
+    for (value, name) in members(&page[names::ENUM_NAMES]) {
         models[names::ENUM_NAMES][value] = name.clone();
     }
 }

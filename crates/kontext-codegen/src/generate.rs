@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     contract,
+    document::Input,
     effective::{self, Steps},
-    json::{canonical_text, each_operation},
+    json::each_operation,
     problem::{Problem, Problems},
     rust::{self, quietly},
     surface::Surface,
@@ -24,15 +25,6 @@ const COMMAND: &str = "cargo xtask codegen";
 
 /// The generated client.
 const RUST_FILE: &str = "crates/kontext-api/src/generated.rs";
-
-/// One input file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
-    /// The path, relative to the workspace, with forward slashes.
-    pub file: String,
-    /// The unmodified text of the file.
-    pub text: String,
-}
 
 /// All inputs of codegen, each list sorted by file name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,6 +149,8 @@ fn hashes(inputs: &Inputs) -> impl Iterator<Item = (&str, String)> {
         })
 }
 
+/// The text of a generated JSON file, with a header as its `member`: sorted keys, two-space
+/// indentation, a final newline.
 fn with_header(value: &Value, member: &str, inputs: &Inputs) -> String {
     let mut value = value.clone();
     value[member] = json!({
@@ -164,7 +158,8 @@ fn with_header(value: &Value, member: &str, inputs: &Inputs) -> String {
         "generators": GENERATORS,
         "inputs": hashes(inputs).collect::<Value>(),
     });
-    canonical_text(&value)
+    value.sort_all_objects();
+    format!("{value:#}\n")
 }
 
 fn rust_header(inputs: &Inputs) -> String {

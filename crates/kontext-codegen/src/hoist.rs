@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     json::{child, each_child_mut, each_root_schema_mut, reference, same},
     names,
-    problem::{Problem, Problems},
+    problem::{Found, Problems},
 };
 
 /// The extension that names an inline schema.
@@ -29,19 +29,17 @@ pub(crate) fn hoist(
 ) -> Result<BTreeMap<String, String>, Problems> {
     let original = rename(file, document)?;
     let mut hoisted = Hoisted {
-        file,
+        found: Found::new(file),
         original,
         places: BTreeMap::new(),
         components: Map::new(),
-        problems: Vec::new(),
     };
     each_root_schema_mut(document, "", &mut |schema, at| hoisted.visit(schema, &at));
     let Hoisted {
+        mut found,
         original,
         mut places,
         components,
-        mut problems,
-        ..
     } = hoisted;
     places.extend(original);
     for (name, schema) in components {
@@ -63,11 +61,11 @@ pub(crate) fn hoist(
             .get(&name)
             .is_some_and(|other| !same(other, &schema))
         {
-            problems.push(taken(file, &child("/components/schemas", &name), &name));
+            taken(&mut found, &child("/components/schemas", &name), &name);
         }
         schemas.insert(name, schema);
     }
-    Problems::none_or(problems)?;
+    Problems::none_or(found.problems)?;
     Ok(places)
 }
 
@@ -79,7 +77,7 @@ fn rename(file: &str, document: &mut Value) -> Result<BTreeMap<String, String>, 
     let Some(schemas) = document.pointer_mut("/components/schemas") else {
         return Ok(BTreeMap::new());
     };
-    let mut problems = Vec::new();
+    let mut found = Found::new(file);
     let mut renamed = Map::new();
     let mut places = BTreeMap::new();
     let mut names = BTreeMap::new();
@@ -93,14 +91,13 @@ fn rename(file: &str, document: &mut Value) -> Result<BTreeMap<String, String>, 
         let at = child("/components/schemas", &name);
         places.insert(new.clone(), at.clone());
         if !names::is_type_name(&new) {
-            problems.push(Problem::new(
-                file,
+            found.add(
                 &at,
                 format!("{name:?} gives the type name {new:?}, which no type may have"),
                 "rename the component in an overlay: add it under another name and refer to that",
-            ));
+            );
         } else if renamed.insert(new.clone(), schema).is_some() {
-            problems.push(taken(file, &at, &new));
+            taken(&mut found, &at, &new);
         }
         names.insert(reference_to(&name), reference_to(&new));
     }
@@ -116,7 +113,7 @@ fn rename(file: &str, document: &mut Value) -> Result<BTreeMap<String, String>, 
         }
     }
     refer(document, &names);
-    Problems::none_or(problems)?;
+    Problems::none_or(found.problems)?;
     Ok(places)
 }
 
@@ -145,23 +142,21 @@ fn refer(value: &mut Value, names: &BTreeMap<String, String>) {
     }
 }
 
-fn taken(file: &str, at: &str, name: &str) -> Problem {
-    Problem::new(
-        file,
+fn taken(found: &mut Found<'_>, at: &str, name: &str) {
+    found.add(
         at,
         format!("another schema is already named {name}"),
-        format!("choose another {MARK} in the overlay"),
-    )
+        &format!("choose another {MARK} in the overlay"),
+    );
 }
 
 struct Hoisted<'a> {
-    file: &'a str,
+    found: Found<'a>,
     /// The original places of the published components, by current name.
     original: BTreeMap<String, String>,
     /// The original places of the marked schemas, by component name.
     places: BTreeMap<String, String>,
     components: Map<String, Value>,
-    problems: Vec<Problem>,
 }
 
 impl Hoisted<'_> {
@@ -175,26 +170,24 @@ impl Hoisted<'_> {
             return;
         };
         let Some(name) = mark.as_str().filter(|name| names::is_type_name(name)) else {
-            self.problems.push(Problem::new(
-                self.file,
-                child(&self.original(at), MARK),
+            let at = child(&self.original(at), MARK);
+            self.found.add(
+                &at,
                 format!("{mark} is not a name that a type may have"),
                 "write an upper camel case name such as AspectRatio",
-            ));
+            );
             return;
         };
         let name = name.to_owned();
         // `nullable` belongs to the place of use, not to the type.
         let nullable = members.remove("nullable") == Some(json!(true));
-        let component = schema.take();
-        *schema = reference(&name, nullable);
+        let component = std::mem::replace(schema, reference(&name, nullable));
+        let original = self.original(at);
         if let Some(other) = self.components.get(&name)
             && !same(other, &component)
         {
-            let at = self.original(at);
-            self.problems.push(taken(self.file, &at, &name));
+            taken(&mut self.found, &original, &name);
         }
-        let original = self.original(at);
         self.places.entry(name.clone()).or_insert(original);
         self.components.insert(name, component);
     }

@@ -8,15 +8,6 @@ pub fn child(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The canonical text of a generated JSON file: sorted keys, two-space indentation, a final
-/// newline.
-#[must_use]
-pub(crate) fn canonical_text(value: &Value) -> String {
-    let mut sorted = value.clone();
-    sorted.sort_all_objects();
-    format!("{sorted:#}\n")
-}
-
 /// The value as one line for messages, truncated.
 #[must_use]
 pub(crate) fn short(value: &Value) -> String {
@@ -58,12 +49,9 @@ pub fn each_operation<'a>(
     document: &'a Value,
     visit: &mut dyn FnMut(&'a str, &'a str, &'a Value, String),
 ) {
-    let Some(paths) = document.get("paths").and_then(Value::as_object) else {
-        return;
-    };
-    for (path, item) in paths {
+    for (path, item) in members(&document["paths"]) {
         let at = child("/paths", path);
-        for (method, operation) in item.as_object().into_iter().flatten() {
+        for (method, operation) in members(item) {
             let is_operation = METHODS.contains(&method.as_str());
             // Extensions hold no operations, even if a member is named after a method.
             if is_operation && !path.starts_with("x-") {
@@ -186,10 +174,17 @@ walks!(each_child_mut, each_root_schema_mut, each_schema_mut, mut);
 /// The array at a member, or an empty slice.
 #[must_use]
 pub fn array<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
-    object
-        .get(name)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    object.get(name).map_or(&[], items)
+}
+
+/// The items of an array; none for any other value.
+pub(crate) fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The members of an object; none for any other value.
+pub(crate) fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
 }
 
 /// The target of a local reference.
@@ -228,12 +223,8 @@ pub(crate) fn reference(name: &str, nullable: bool) -> Value {
 
 /// The component that a schema refers to, directly or by a nullable reference.
 pub(crate) fn component_of(schema: &Value) -> Option<&str> {
-    let reference = match schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-    {
-        Some([only]) => only.get("$ref"),
+    let reference = match items(&schema["allOf"]) {
+        [only] => only.get("$ref"),
         _ => schema.get("$ref"),
     };
     component_name(reference?.as_str()?)
@@ -242,15 +233,11 @@ pub(crate) fn component_of(schema: &Value) -> Option<&str> {
 /// Follows references, including nullable ones, to the schema they point to.
 #[must_use]
 pub fn follow<'a>(effective: &'a Value, schema: &'a Value) -> &'a Value {
-    let mut schema = schema;
-    while let Some(name) = component_of(schema) {
-        let target = effective.pointer(&child("/components/schemas", name));
-        match target {
-            Some(target) => schema = target,
-            None => break,
-        }
+    let target = |name| effective.pointer(&child("/components/schemas", name));
+    match component_of(schema).and_then(target) {
+        Some(target) => follow(effective, target),
+        None => schema,
     }
-    schema
 }
 
 /// Keywords that a Rust type does not express.

@@ -52,8 +52,9 @@ mod table;
 mod view;
 
 pub use contract::contract;
+pub use document::Input;
 pub use effective::Steps;
-pub use generate::{GENERATORS, Input, Inputs, Output, Outputs, generate};
+pub use generate::{GENERATORS, Inputs, Output, Outputs, generate};
 pub use json::{array, child, each_operation, follow, same};
 pub use normalise::Normalised;
 pub use overlay::matches as applies_to;

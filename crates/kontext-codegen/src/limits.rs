@@ -20,9 +20,7 @@ fn whole_bound(
 ) -> Option<i128> {
     let value = members.get(name)?;
     let is_exclusive = members.get(exclusive) == Some(&json!(true));
-    let whole = value.as_i64().map(i128::from);
-    let whole = whole.or_else(|| value.as_u64().map(i128::from));
-    let (bound, is_exact) = match whole {
+    let (bound, is_exact) = match value.as_number()?.as_i128() {
         Some(whole) => (whole, true),
         None => {
             let value = value.as_f64()?;

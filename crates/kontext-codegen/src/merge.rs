@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{
     difference::{Compare, Side, difference, is_documentation},
-    json::{child, each_operation},
+    json::{child, each_operation, members, referenced},
     origins::{FILE, Origins, Part},
-    pages::{MODEL, pages},
+    pages::{MODEL, models},
     problem::{Problem, Problems},
     prune,
 };
@@ -70,34 +70,31 @@ fn unite(
     origins: &Origins,
     problems: &mut Vec<Problem>,
 ) {
-    let mut body = json!({"oneOf": components, "discriminator": {"propertyName": MODEL}});
-    let mut mapping: BTreeMap<String, String> = BTreeMap::new();
+    let place = |target: &str| {
+        let at = child(&child(target.trim_start_matches('#'), "properties"), MODEL);
+        origins.of(&at)
+    };
+    let mut mapping: BTreeMap<String, &str> = BTreeMap::new();
     for component in components {
-        let one = json!({"oneOf": [component], "discriminator": {"propertyName": MODEL}});
-        for page in pages(document, &one)
-            .into_iter()
-            .flat_map(|(_, pages)| pages)
-        {
-            let target = component["$ref"].as_str().unwrap_or_default().to_owned();
-            for model in page.models {
-                let place = |target: &str| {
-                    let at = child(&child(target.trim_start_matches('#'), "properties"), MODEL);
-                    origins.of(&at)
-                };
-                if let Some(other) = mapping.insert(model.to_owned(), target.clone()) {
-                    let ((file, at), (other_file, other_at)) = (place(&target), place(&other));
-                    problems.push(Problem::new(
-                        file,
-                        at,
-                        format!("{model:?} is a model of {other_at} of {other_file}, too"),
-                        "one page per model: delete one of the documents, or correct its model \
-                         with an overlay",
-                    ));
-                }
+        let target = component["$ref"].as_str().unwrap_or_default();
+        let schema = referenced(document, component);
+        let models = schema.and_then(|schema| models(document, schema, MODEL));
+        for model in models.into_iter().flatten() {
+            if let Some(other) = mapping.insert(model.to_owned(), target) {
+                let ((file, at), (other_file, other_at)) = (place(target), place(other));
+                problems.push(Problem::new(
+                    file,
+                    at,
+                    format!("{model:?} is a model of {other_at} of {other_file}, too"),
+                    "one page per model: delete one of the documents, or correct its model \
+                     with an overlay",
+                ));
             }
         }
     }
-    body["discriminator"]["mapping"] = json!(mapping);
+    let body = json!({
+        "oneOf": components, "discriminator": {"propertyName": MODEL, "mapping": mapping}
+    });
     if let Some(operation) = document.pointer_mut(at) {
         operation["requestBody"]["content"]["application/json"]["schema"] = body;
     }
@@ -212,8 +209,4 @@ impl Merged {
             ));
         }
     }
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
 }

@@ -3,6 +3,8 @@
 use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use serde_json::Value;
 
+use crate::json::items;
+
 /// The name of an operation in kebab case, as used for the folders of recordings:
 /// `generateImage` becomes `generate-image`.
 #[must_use]
@@ -125,8 +127,8 @@ pub(crate) fn is_variant_name(name: &str) -> bool {
 /// The variant name of each value of a schema's enum: from the overlay, or else derived.
 pub(crate) fn variants(schema: &Value) -> Vec<(String, String)> {
     let ours = &schema[ENUM_NAMES];
-    let values = schema["enum"].as_array().into_iter().flatten();
-    values
+    items(&schema["enum"])
+        .iter()
         .filter_map(Value::as_str)
         .map(|value| {
             let name = match ours[value].as_str() {

@@ -12,9 +12,11 @@
 //! | `type: ["string"]`, `type: ["string", "null"]` | `type: string`, with `nullable: true` |
 //! | `anyOf` or `oneOf` with a branch that is null | the other branches, with `nullable: true` |
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
-use crate::json::{array, child, each_operation, each_schema_mut};
+use crate::json::{array, child, each_operation, each_schema_mut, members};
 
 /// One change made by normalisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub(crate) fn normalise(document: &mut Value) -> Vec<Normalised> {
 fn descriptions(document: &mut Value) -> Vec<Normalised> {
     let mut missing = Vec::new();
     each_operation(document, &mut |_, _, operation, at| {
-        for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+        for (status, response) in members(&operation["responses"]) {
             if response.is_object()
                 && response.get("description").is_none()
                 && response.get("$ref").is_none()
@@ -51,8 +53,7 @@ fn descriptions(document: &mut Value) -> Vec<Normalised> {
             }
         }
     });
-    let components = document["components"]["responses"].as_object();
-    for (name, response) in components.into_iter().flatten() {
+    for (name, response) in members(&document["components"]["responses"]) {
         if response.is_object() && response.get("description").is_none() {
             missing.push((child("/components/responses", name), name.clone()));
         }
@@ -100,14 +101,8 @@ fn status_name(status: &str) -> &'static str {
 fn enumeration(schema: &mut Value, at: &str) -> Option<Normalised> {
     let values = schema.get_mut("enum")?.as_array_mut()?;
     let before = values.len();
-    let mut seen = Vec::with_capacity(before);
-    let mut known = std::collections::HashSet::with_capacity(before);
-    for value in values.drain(..) {
-        if known.insert(value.to_string()) {
-            seen.push(value);
-        }
-    }
-    *values = seen;
+    let mut known = HashSet::with_capacity(before);
+    values.retain(|value| known.insert(value.to_string()));
     (values.len() < before).then(|| Normalised {
         pointer: child(at, "enum"),
         what: match before - values.len() {
@@ -178,8 +173,7 @@ fn null_branch(schema: &mut Value, at: &str) -> Option<Normalised> {
     // Annotations don't restrict values; a schema and its branches may both have them.
     const ANNOTATIONS: [&str; 4] = ["title", "description", "default", "example"];
     let is_null = |branch: &Value| {
-        let members = branch.as_object().into_iter().flatten();
-        let limits: Vec<_> = members
+        let limits: Vec<_> = members(branch)
             .filter(|(name, _)| !ANNOTATIONS.contains(&name.as_str()))
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();

@@ -15,4 +15,4 @@ mod parse;
 
 pub(crate) use apply::apply;
 pub use parse::matches;
-pub(crate) use parse::{Action, Change, Overlay, parse};
+pub(crate) use parse::{Overlay, parse};

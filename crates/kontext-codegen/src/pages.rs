@@ -13,7 +13,7 @@ use crate::{
     json::{array, child, component_name, follow, referenced, short},
     names,
     origins::Part,
-    problem::{Problem, Problems},
+    problem::{Found, Problems},
     prune,
 };
 
@@ -53,7 +53,11 @@ pub(crate) fn pages<'a>(document: &'a Value, body: &'a Value) -> Option<(&'a str
 }
 
 /// The allowed values of a required property of an object, if they are fixed.
-fn models<'a>(document: &'a Value, schema: &'a Value, property: &str) -> Option<Vec<&'a str>> {
+pub(crate) fn models<'a>(
+    document: &'a Value,
+    schema: &'a Value,
+    property: &str,
+) -> Option<Vec<&'a str>> {
     let members = schema.as_object()?;
     let part = follow(document, members.get("properties")?.get(property)?);
     let is_fixed = members.get("type") == Some(&json!("object"))
@@ -74,10 +78,7 @@ pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Pro
     let file = part.file.rsplit('/').next().unwrap_or_default();
     let stem = file.strip_suffix(".json").unwrap_or(file);
     let page = names::type_name(&format!("{stem}-request"));
-    let mut problems = Vec::new();
-    let mut problem = |at: &str, message: String, help: &str| {
-        problems.push(Problem::new(&part.file, at, message, help));
-    };
+    let mut found = Found::new(&part.file);
     for operation in shared {
         let at = child(operation, "requestBody");
         let Some(body) = part.document.pointer(&at) else {
@@ -89,7 +90,7 @@ pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Pro
         let schema = &body["content"]["application/json"]["schema"];
         let mut schema = referenced(&part.document, schema).unwrap_or(schema).clone();
         if models(&part.document, &schema, MODEL).is_none() {
-            problem(
+            found.add(
                 &at,
                 format!(
                     "other documents describe this operation, too, and nothing tells its requests \
@@ -100,20 +101,16 @@ pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Pro
             continue;
         }
         if !names::is_type_name(&page) {
-            let message = format!("the page gives the type name {page:?}, which no type may have");
-            problem(
+            found.add(
                 &at,
-                message,
+                format!("the page gives the type name {page:?}, which no type may have"),
                 "name the file after the model, a letter first",
             );
         }
-        let is_named = schema["properties"][MODEL]
-            .get(MARK)
-            .is_some_and(|mark| !mark.is_null());
-        if is_named {
-            problem(
+        if !schema["properties"][MODEL][MARK].is_null() {
+            found.add(
                 &child(&child(&child(&at, "properties"), MODEL), MARK),
-                "the enum of models is named after the struct of the page".to_owned(),
+                "the enum of models is named after the struct of the page",
                 "remove the mark from the overlay",
             );
         }
@@ -123,7 +120,7 @@ pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Pro
                     members.insert(STRUCT.to_owned(), json!(name));
                 }
                 None => {}
-                Some(mark) => problem(
+                Some(mark) => found.add(
                     &child(&at, MARK),
                     format!("{} is not a name that a type may have", short(&mark)),
                     "write an upper camel case name such as ImageToImageRequest",
@@ -136,7 +133,7 @@ pub(crate) fn name(part: &mut Part, shared: &BTreeSet<String>) -> Result<(), Pro
             operation["requestBody"] = body;
         }
     }
-    Problems::none_or(problems)?;
+    Problems::none_or(found.problems)?;
     // A body that was a component is inline in the operation now.
     prune::prune(&part.file, &mut part.document).map(drop)
 }

@@ -66,6 +66,24 @@ impl Problems {
     }
 }
 
+/// Collects the problems of one file, so that one run reports them all.
+pub(crate) struct Found<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl<'a> Found<'a> {
+    pub(crate) fn new(file: &'a str) -> Self {
+        let problems = Vec::new();
+        Self { file, problems }
+    }
+
+    pub(crate) fn add(&mut self, place: &str, message: impl Into<String>, help: &str) {
+        self.problems
+            .push(Problem::new(self.file, place, message, help));
+    }
+}
+
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
         Self(vec![problem])

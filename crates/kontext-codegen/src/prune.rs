@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    json::child,
-    problem::{Problem, Problems},
+    json::{child, each_operation, items, members},
+    problem::{Found, Problems},
 };
 
 /// Removes the components that no operation reaches, and returns their number.
@@ -19,7 +19,7 @@ use crate::{
 /// A reachable reference is dangling, or points outside the document.
 pub(crate) fn prune(file: &str, document: &mut Value) -> Result<usize, Problems> {
     let mut reached = BTreeSet::new();
-    let mut problems = Vec::new();
+    let mut found = Found::new(file);
     let mut waiting = vec!["/paths".to_owned()];
     while let Some(pointer) = waiting.pop() {
         let Some(value) = document.pointer(&pointer) else {
@@ -27,23 +27,21 @@ pub(crate) fn prune(file: &str, document: &mut Value) -> Result<usize, Problems>
         };
         references(value, &pointer, &mut |at, reference| {
             let Some(target) = reference.strip_prefix('#') else {
-                problems.push(Problem::new(
-                    file,
+                found.add(
                     at,
                     format!("$ref {reference:?} points out of the document"),
                     "bundle the documents into one before importing them",
-                ));
+                );
                 return;
             };
             let is_component =
                 target.starts_with("/components/") && target.matches('/').count() == 3;
             if document.pointer(target).is_none() || !is_component {
-                problems.push(Problem::new(
-                    file,
+                found.add(
                     at,
                     format!("$ref {reference:?} points to no component"),
                     "correct the reference or add the component with an overlay",
-                ));
+                );
             } else if reached.insert(target.to_owned()) {
                 waiting.push(target.to_owned());
             }
@@ -52,16 +50,15 @@ pub(crate) fn prune(file: &str, document: &mut Value) -> Result<usize, Problems>
     for (at, name) in security_schemes(document) {
         let component = child("/components/securitySchemes", &name);
         if document.pointer(&component).is_none() {
-            problems.push(Problem::new(
-                file,
-                at,
+            found.add(
+                &at,
                 format!("security scheme {name:?} is not defined"),
                 "add it to /components/securitySchemes with an overlay",
-            ));
+            );
         }
         reached.insert(component);
     }
-    Problems::none_or(problems)?;
+    Problems::none_or(found.problems)?;
     Ok(keep(document, &reached))
 }
 
@@ -99,16 +96,13 @@ pub(crate) fn references(value: &Value, pointer: &str, visit: &mut dyn FnMut(&st
 /// with the pointer to its requirement.
 fn security_schemes(document: &Value) -> Vec<(String, String)> {
     let mut places = vec!["/security".to_owned()];
-    crate::json::each_operation(document, &mut |_, _, _, at| {
+    each_operation(document, &mut |_, _, _, at| {
         places.push(child(&at, "security"));
     });
     let mut names = Vec::new();
     for at in places {
-        let requirements = document.pointer(&at).and_then(Value::as_array);
-        for requirement in requirements.into_iter().flatten() {
-            for name in requirement.as_object().into_iter().flatten() {
-                names.push((at.clone(), name.0.clone()));
-            }
+        for requirement in document.pointer(&at).map_or(&[][..], items) {
+            names.extend(members(requirement).map(|(name, _)| (at.clone(), name.clone())));
         }
     }
     names

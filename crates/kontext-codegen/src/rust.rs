@@ -54,30 +54,18 @@ pub(crate) struct Rust {
 /// The message is theirs.
 pub(crate) fn rust(effective: &Effective, view: &mut View) -> Result<Rust, Problems> {
     // Taken instead of cloned: it is large and no longer needed.
-    let mut document = view.document.take();
-    // The client decodes responses itself, so their types would be unused.
-    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
-        let is_sent = |name: &String| {
-            view.sent.contains_key(name)
-                || view.enums.contains_key(name)
-                || view.unions.contains_key(name)
-        };
-        schemas.retain(|name, _| is_sent(name));
-    }
-    let mut file = progenitor(document, view)?;
+    let mut file = progenitor(view.document.take(), view)?;
     let view = &*view;
     tidy::tidy(&mut file);
-    let (ours, unchecked) = {
-        let types = tidy::types_of(&file)?;
-        let checks = Checks::new(&effective.document, view, types);
-        let mut ours = builder::builders(types, view, &checks);
-        ours.checks.extend(checks.of_other_types());
-        ours.checks.extend(unions::unions(&view.unions, types));
-        (ours, checks.into_unchecked())
-    };
-    let (builders, checks) = (ours.builders, ours.checks);
+    let types = tidy::types_of(&mut file)
+        .ok_or_else(|| gap("the generated code has no module of types".to_owned()))?;
+    let checks = Checks::new(&effective.document, view, types);
+    let (builders, mut methods) = builder::builders(types, view, &checks);
+    methods.extend(checks.of_other_types());
+    methods.extend(unions::unions(&view.unions, types));
+    let unchecked = checks.into_unchecked();
     let enums = enums::enums(&view.enums);
-    tidy::add_to_types(&mut file, quote!(#enums #checks))?;
+    types.extend(parsed(quote!(#enums #methods))?.items);
     let ours = quote! {
         /// Builders of the requests.
         pub mod builder {

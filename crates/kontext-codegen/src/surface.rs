@@ -12,9 +12,8 @@ use std::{
 use quote::ToTokens;
 use serde::Serialize;
 use syn::{
-    Attribute, Block, Expr, Fields, ImplItem, Item, ItemImpl, Member, Visibility,
+    Attribute, Block, Expr, Fields, ImplItem, Item, ItemImpl, Member, Stmt, Visibility,
     punctuated::Punctuated,
-    visit::{self, Visit},
 };
 
 /// The version bump that a change of the surface needs.
@@ -204,10 +203,9 @@ impl Surface {
         let is_client = at.is_empty();
         let owner = text(&block.self_ty);
         if let Some((_, path, _)) = &block.trait_ {
-            if is_client {
-                return;
+            if !is_client {
+                self.add(format!("{at}{owner} as {}", text(path)), String::new());
             }
-            self.add(format!("{at}{owner} as {}", text(path)), String::new());
             return;
         }
         for item in &block.items {
@@ -230,58 +228,36 @@ impl Surface {
         }
     }
 
-    /// Adds the required fields, which are those that `build` matches on.
+    /// Adds the required fields, which are those that `build` matches on at its end:
+    /// `match (self.a, self.b)`.
     fn required(&mut self, builder: &str, block: &Block) {
         let owner = builder.trim_end_matches("Builder");
-        for field in Matched::of(block).0 {
-            self.required.insert(format!("{owner}.{field}"));
+        let Some(Stmt::Expr(Expr::Match(last), None)) = block.stmts.last() else {
+            return;
+        };
+        let Expr::Tuple(tuple) = &*last.expr else {
+            return;
+        };
+        for element in &tuple.elems {
+            if let Expr::Field(field) = element
+                && let Member::Named(field) = &field.member
+            {
+                self.required.insert(format!("{owner}.{field}"));
+            }
         }
     }
 }
 
 /// The paths in `of` that are not in `from`, without those inside another such path.
 fn missing(of: &BTreeMap<String, String>, from: &BTreeMap<String, String>) -> Vec<String> {
-    let mut missing: Vec<String> = Vec::new();
-    let paths: BTreeSet<&String> = of.keys().filter(|path| !from.contains_key(*path)).collect();
-    for path in &paths {
-        let ends = path.match_indices(['.', ':', ' ']).map(|(end, _)| end);
-        let is_inside = ends.into_iter().any(|end| {
-            let around = path.get(..end).map(str::to_owned);
-            around.is_some_and(|around| paths.contains(&around))
-        });
-        if !is_inside {
-            missing.push((*path).clone());
-        }
-    }
-    missing
-}
-
-/// The fields of expressions such as `match (self.a, self.b)`.
-#[derive(Default)]
-struct Matched(Vec<String>);
-
-impl Matched {
-    fn of(block: &Block) -> Self {
-        let mut matched = Self::default();
-        matched.visit_block(block);
-        matched
-    }
-}
-
-impl<'ast> Visit<'ast> for Matched {
-    fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
-        if let Expr::Tuple(tuple) = &*expression.expr {
-            self.0
-                .extend(tuple.elems.iter().filter_map(|element| match element {
-                    Expr::Field(field) => match &field.member {
-                        Member::Named(name) => Some(name.to_string()),
-                        Member::Unnamed(_) => None,
-                    },
-                    _ => None,
-                }));
-        }
-        visit::visit_expr_match(self, expression);
-    }
+    let keys = of.keys().map(String::as_str);
+    let paths: BTreeSet<&str> = keys.filter(|path| !from.contains_key(*path)).collect();
+    let is_inside = |path: &str| {
+        let mut ends = path.match_indices(['.', ':', ' ']);
+        ends.any(|(end, _)| paths.contains(&path[..end]))
+    };
+    let outermost = paths.iter().filter(|path| !is_inside(path));
+    outermost.map(ToString::to_string).collect()
 }
 
 fn is_public(visibility: &Visibility) -> bool {

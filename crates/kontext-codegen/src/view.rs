@@ -5,8 +5,7 @@
 //! 1. Error responses are removed: errors are decoded by hand, because a gateway's HTML
 //!    must not become a decode error without a status.
 //! 2. A success response is declared as bytes, so that the client can stream it and keep it
-//!    unmodified. Its schema stays in the components, but [`crate::rust`] generates no type
-//!    for it.
+//!    unmodified. It is decoded by hand, so what only responses use gets no type.
 //! 3. Inline bodies are named after their operation. A body with several pages is left to
 //!    [`crate::rust`]: an enum of the structs that its pages fold into.
 //! 4. String enums become components that typify leaves to [`crate::rust`]: typify's
@@ -16,26 +15,22 @@
 //!    from the effective document checks them all in one place.
 //! 7. Integers are 64 bits wide, unsigned if no value is negative.
 //! 8. Objects keep unknown members.
-//! 9. Enums used only in responses are plain strings: a new value is not an error.
-//! 10. Inline objects and unions become components named after their place, so that no two
-//!     types silently share a name.
-//! 11. Titles, examples and vendor extensions are removed: editing the documentation must
+//! 9. Inline objects and unions become components named after their place, so that no two
+//!    types silently share a name.
+//! 10. Titles, examples and vendor extensions are removed: editing the documentation must
 //!     not rename a type. The remaining documentation is kept as it is.
-
-mod bodies;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use self::bodies::Bodies;
 use crate::{
     docs,
     effective::Effective,
     fold::{self, Union, Variant},
     json::{
-        LIMITS, array, child, component_name, each_child_mut, each_operation, has_properties,
-        reference, same,
+        LIMITS, child, component_name, each_child_mut, each_operation, has_properties, members,
+        reference, referenced, same,
     },
     names,
     origins::Origins,
@@ -52,8 +47,7 @@ pub(crate) struct View {
     pub enums: BTreeMap<String, StringEnum>,
     /// The bodies with several pages, by type name; typify skips them, too.
     pub unions: BTreeMap<String, Union>,
-    /// The other types used in requests, by name, with their schemas from the effective
-    /// document.
+    /// The other types, by name, with their schemas from the effective document.
     pub sent: BTreeMap<String, Value>,
     /// The origin of each type's schema: the published file, and the pointer in it.
     pub places: BTreeMap<String, (String, String)>,
@@ -81,14 +75,6 @@ pub(crate) struct StringEnum {
     pub values: Vec<(String, String)>,
 }
 
-/// Whether a component is used in requests, responses or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Request,
-    Response,
-    Both,
-}
-
 /// Derives the view.
 ///
 /// # Errors
@@ -101,12 +87,10 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     let mut document = effective.clone();
     let mut bodies = Bodies::default();
     let mut operations = Vec::new();
-    each_operation(effective, &mut |_, _, operation, at| {
-        operations.push((at, operation["operationId"].as_str().unwrap_or_default()));
-    });
-    for (at, id) in operations {
-        if let Some(operation) = document.pointer_mut(&at) {
-            bodies.of_operation(effective, operation, &at, id);
+    each_operation(effective, &mut |_, _, _, at| operations.push(at));
+    for at in operations {
+        if let Some(operation) = document.pointer_mut(&at).and_then(Value::as_object_mut) {
+            bodies.of_operation(effective, operation, &at);
         }
     }
     if let Some(document) = document.as_object_mut() {
@@ -122,14 +106,12 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
         .unwrap_or_default();
     let mut types = Types {
         origins: made.origins.clone(),
-        directions: BTreeMap::new(),
         enums: BTreeMap::new(),
         sent: BTreeMap::new(),
         hoisted: Map::new(),
         names: BTreeMap::new(),
         problems: Vec::new(),
     };
-    let mut places = BTreeMap::new();
     let mut unions = BTreeMap::new();
     let mut named: BTreeSet<String> = components.keys().cloned().collect();
     for (name, (body, at)) in bodies.unions {
@@ -153,20 +135,21 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
         unions.insert(name, folded.union);
     }
     for (name, schema) in &components {
-        let at = child("/components/schemas", name);
-        types.claim(name, schema, &at);
-        places.insert(name.clone(), at);
+        types.claim(name, schema, &child("/components/schemas", name));
     }
     for (name, (schema, at)) in bodies.named {
         types.claim(&name, &schema, &at);
-        places.insert(name.clone(), at);
+        let now = child("/components/schemas", &name);
+        types.origins.alias(&now, &at);
         components.insert(name, schema);
     }
-    types.directions = directions(&components, &bodies.requests, &bodies.responses);
-    components.retain(|name, _| types.directions.contains_key(name));
+    let sent = reach(&components, &bodies.requests);
+    components.retain(|name, _| sent.contains(name));
     null_at_references(&mut components);
     for (name, schema) in &mut components {
-        types.component(name, schema, &places[name]);
+        let original = schema.clone();
+        types.parts(name, schema, &child("/components/schemas", name));
+        types.take(name, schema, original);
     }
     Problems::none_or(types.problems)?;
     components.extend(types.hoisted);
@@ -197,6 +180,63 @@ pub(crate) fn view(made: &Effective) -> Result<View, Problems> {
     })
 }
 
+/// The request bodies of all operations.
+#[derive(Default)]
+struct Bodies {
+    /// Inline schemas by their new name, with their places.
+    named: BTreeMap<String, (Value, String)>,
+    /// Bodies with several pages by name, with their places.
+    unions: BTreeMap<String, (Value, String)>,
+    /// The types of all bodies but those in `unions`.
+    requests: Vec<String>,
+}
+
+impl Bodies {
+    /// Transformations 1, 2 and 3 of one operation.
+    fn of_operation(&mut self, effective: &Value, operation: &mut Map<String, Value>, at: &str) {
+        const SCHEMA: &str = "/content/application~1json/schema";
+        operation.remove("security");
+        let responses = operation.get_mut("responses");
+        if let Some(responses) = responses.and_then(Value::as_object_mut) {
+            responses.retain(|status, _| status.starts_with('2'));
+            for response in responses.values_mut() {
+                let meant = referenced(effective, response).unwrap_or(response);
+                let bytes = json!({"type": "string", "format": "binary"});
+                *response = json!({
+                    "description": meant["description"],
+                    "content": {"application/octet-stream": {"schema": bytes}}
+                });
+            }
+        }
+        let id = operation.get("operationId").and_then(Value::as_str);
+        let id = names::type_name(id.unwrap_or_default());
+        let name = names::type_name(&format!("{id}Request"));
+        let Some(body) = operation.get_mut("requestBody") else {
+            return;
+        };
+        if let Some(target) = referenced(effective, body) {
+            *body = target.clone();
+        }
+        body["required"] = json!(true);
+        let Some(schema) = body.pointer_mut(SCHEMA) else {
+            return;
+        };
+        if let Some(component) = schema["$ref"].as_str().and_then(component_name) {
+            self.requests.push(component.to_owned());
+            return;
+        }
+        let is_union = pages::pages(effective, schema).is_some();
+        let inline = std::mem::replace(schema, reference(&name, false));
+        let inline = (inline, format!("{at}/requestBody{SCHEMA}"));
+        if is_union {
+            self.unions.insert(name, inline);
+        } else {
+            self.named.insert(name.clone(), inline);
+            self.requests.push(name);
+        }
+    }
+}
+
 /// The components reachable from `start`, including those.
 pub(crate) fn reach(components: &Map<String, Value>, start: &[String]) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
@@ -211,22 +251,6 @@ pub(crate) fn reach(components: &Map<String, Value>, start: &[String]) -> BTreeS
         }
     }
     reached
-}
-
-/// The direction of each component that a request or response reaches.
-fn directions(
-    components: &Map<String, Value>,
-    requests: &[String],
-    responses: &[String],
-) -> BTreeMap<String, Direction> {
-    let (sent, received) = (reach(components, requests), reach(components, responses));
-    let direction = |name: &String| match (sent.contains(name), received.contains(name)) {
-        (true, false) => Direction::Request,
-        (false, _) => Direction::Response,
-        (true, true) => Direction::Both,
-    };
-    let all = sent.union(&received);
-    all.map(|name| (name.clone(), direction(name))).collect()
 }
 
 /// Moves `nullable` from components to the references to them: typify would wrap the type.
@@ -254,7 +278,6 @@ fn null_at_references(components: &mut Map<String, Value>) {
 /// The components while the view is being built.
 struct Types {
     origins: Origins,
-    directions: BTreeMap<String, Direction>,
     enums: BTreeMap<String, StringEnum>,
     sent: BTreeMap<String, Value>,
     hoisted: Map<String, Value>,
@@ -287,20 +310,11 @@ impl Types {
         ));
     }
 
-    fn component(&mut self, name: &str, schema: &mut Value, at: &str) {
-        let direction = self.directions.get(name).copied();
-        let direction = direction.unwrap_or(Direction::Response);
-        let original = schema.clone();
-        self.parts(name, schema, direction, at);
-        self.take(name, schema, original, direction);
-    }
-
     /// Transforms the schemas inside a schema, and moves those that are types of their own
     /// to the components.
-    fn parts(&mut self, owner: &str, schema: &mut Value, direction: Direction, at: &str) {
-        let properties = schema["properties"].as_object().into_iter().flatten();
+    fn parts(&mut self, owner: &str, schema: &mut Value, at: &str) {
         // Fields are in snake case, so `Extra` would be `extra`, too.
-        let extra = properties
+        let extra = members(&schema["properties"])
             .map(|(name, _)| name)
             .find(|name| names::snake(name) == "extra");
         if let Some(extra) = extra {
@@ -315,9 +329,9 @@ impl Types {
         each_child_mut(schema, at, &mut |inner, at| {
             let name = names::type_name(&format!("{owner}{}", suffix(&at, inner)));
             let original = inner.clone();
-            self.parts(&name, inner, direction, &at);
-            if !is_type(inner, direction) {
-                transform(inner, direction);
+            self.parts(&name, inner, &at);
+            if !is_type(inner) {
+                transform(inner);
                 return;
             }
             let is_nullable = inner.get("nullable") == Some(&json!(true));
@@ -326,22 +340,19 @@ impl Types {
                 component.remove("nullable");
             }
             self.claim(&name, &original, &at);
-            self.take(&name, &mut component, original, direction);
+            self.take(&name, &mut component, original);
             self.hoisted.insert(name, component);
         });
     }
 
     /// Registers a schema whose parts are transformed as a type, and transforms it.
-    fn take(&mut self, name: &str, schema: &mut Value, original: Value, direction: Direction) {
-        let is_sent = direction != Direction::Response;
-        if is_sent && let Some(values) = string_enum(schema) {
+    fn take(&mut self, name: &str, schema: &mut Value, original: Value) {
+        if let Some(values) = string_enum(schema) {
             self.enums.insert(name.to_owned(), values);
-            return;
-        }
-        if is_sent {
+        } else {
             self.sent.insert(name.to_owned(), original);
+            transform(schema);
         }
-        transform(schema, direction);
     }
 }
 
@@ -363,15 +374,11 @@ fn suffix(at: &str, part: &Value) -> String {
 }
 
 /// Whether an inline schema becomes a type of its own.
-fn is_type(schema: &Value, direction: Direction) -> bool {
+fn is_type(schema: &Value) -> bool {
     let is_union = ["anyOf", "oneOf"]
         .iter()
-        .any(|union| schema.get(union).is_some())
-        || schema["allOf"]
-            .as_array()
-            .is_some_and(|parts| parts.len() > 1);
-    let is_enum = direction != Direction::Response && string_enum(schema).is_some();
-    is_enum || is_union || has_properties(schema)
+        .any(|union| schema.get(union).is_some());
+    is_union || string_enum(schema).is_some() || has_properties(schema)
 }
 
 fn string_enum(schema: &Value) -> Option<StringEnum> {
@@ -388,32 +395,8 @@ fn string_enum(schema: &Value) -> Option<StringEnum> {
     })
 }
 
-/// Transformation 8, and those of [`plain`] and of responses.
-fn transform(schema: &mut Value, direction: Direction) {
-    plain(schema, direction);
-    let Some(members) = schema.as_object_mut() else {
-        return;
-    };
-    if members.get("properties") == Some(&json!({})) {
-        members.remove("properties");
-    }
-    let is_open = match members.get("additionalProperties") {
-        None => !members.contains_key("properties"),
-        Some(rest) => rest.is_object(),
-    };
-    if !is_open {
-        members.insert("additionalProperties".to_owned(), json!({}));
-    }
-    if direction == Direction::Response {
-        optional_is_nullable(members);
-        for union in ["anyOf", "oneOf"] {
-            only_required(members, union);
-        }
-    }
-}
-
-/// Transformations 5, 6, 7, 9 and 11 of one schema.
-fn plain(schema: &mut Value, direction: Direction) {
+/// Transformations 5 to 8 of one schema.
+fn transform(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else {
         return;
     };
@@ -424,57 +407,31 @@ fn plain(schema: &mut Value, direction: Direction) {
     for name in LIMITS {
         members.remove(name);
     }
-    if direction == Direction::Response {
-        members.remove("enum");
-    }
+    let format = members.get("format").and_then(Value::as_str);
     match members.get("type").and_then(Value::as_str) {
         Some("integer") => {
             let format = if unsigned { "uint64" } else { "int64" };
             members.insert("format".to_owned(), json!(format));
         }
-        // Only binary strings and, in requests, URIs have types of their own.
-        Some("string") if members.get("format") == Some(&json!("binary")) => {}
-        Some("string")
-            if members.get("format") == Some(&json!("uri")) && direction != Direction::Response => {
-        }
+        // Only binary strings and URIs have types of their own.
+        Some("string") if matches!(format, Some("binary" | "uri")) => {}
         _ => {
             members.remove("format");
         }
     }
-}
-
-/// Makes optional members of a response nullable: readers treat null and absent alike.
-fn optional_is_nullable(members: &mut Map<String, Value>) {
-    let required: Vec<Value> = array(members, "required").to_vec();
-    let properties = members.get_mut("properties").and_then(Value::as_object_mut);
-    for (name, property) in properties.into_iter().flatten() {
-        if required.contains(&json!(name)) {
-            continue;
-        }
-        if let Some(component) = property["$ref"].as_str().and_then(component_name) {
-            *property = reference(component, true);
-        } else {
-            property["nullable"] = json!(true);
-        }
+    if members.get("properties") == Some(&json!({})) {
+        members.remove("properties");
+    }
+    let is_open = match members.get("additionalProperties") {
+        None => !members.contains_key("properties"),
+        Some(rest) => rest.is_object(),
+    };
+    if !is_open {
+        members.insert("additionalProperties".to_owned(), json!({}));
     }
 }
 
-/// Removes a union that only says which members are required: it has no Rust type. The
-/// contract keeps it.
-fn only_required(members: &mut Map<String, Value>, union: &str) {
-    let branches = array(members, union);
-    let is_only_required = !branches.is_empty()
-        && branches.iter().all(|branch| {
-            branch
-                .as_object()
-                .is_some_and(|branch| branch.keys().all(|key| key == "required"))
-        });
-    if is_only_required {
-        members.remove(union);
-    }
-}
-
-/// The part of transformation 11 that removes extensions; property names are kept.
+/// The part of transformation 10 that removes extensions; property names are kept.
 fn remove_extensions(value: &mut Value) {
     fn walk(value: &mut Value, is_names: bool) {
         match value {

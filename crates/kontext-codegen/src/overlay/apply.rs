@@ -9,7 +9,7 @@ use serde_json_path::JsonPath;
 
 use crate::{
     json::{child, same, short},
-    overlay::{Action, Change, Overlay},
+    overlay::parse::{Action, Change, Overlay},
     problem::Problem,
 };
 

@@ -1,13 +1,13 @@
 //! Parses overlay documents strictly: a misspelt key would silently disable part of a
 //! correction.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
 use crate::{
     document,
-    json::{child, short},
-    problem::{Problem, Problems},
+    json::{child, items, members, short},
+    problem::{Found, Problems},
 };
 
 /// One overlay document: the correction of one defect.
@@ -88,224 +88,192 @@ pub(crate) enum Change {
 /// once.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Overlay, Problems> {
     let value = document::parse_json(file, text, "correct the overlay")?;
-    let mut reader = Reader {
-        file,
-        problems: Vec::new(),
-    };
-    let overlay = reader.overlay(&value);
-    Problems::none_or(reader.problems)?;
+    let mut found = Found::new(file);
+    let overlay = read(&value, &mut found);
+    Problems::none_or(found.problems)?;
     Ok(overlay)
 }
 
-/// Collects problems while parsing, so that one run reports them all.
-struct Reader<'a> {
-    file: &'a str,
-    problems: Vec<Problem>,
+fn known_keys(object: &Value, at: &str, known: &[&str], found: &mut Found<'_>) {
+    for (key, _) in members(object).filter(|(key, _)| !known.contains(&key.as_str())) {
+        found.add(
+            &child(at, key),
+            format!("unknown key, expected one of {}", known.join(", ")),
+            "correct the spelling or remove the key",
+        );
+    }
 }
 
-impl Reader<'_> {
-    fn problem(&mut self, place: &str, message: String, help: &str) {
-        self.problems
-            .push(Problem::new(self.file, place, message, help));
-    }
-
-    fn known_keys(&mut self, object: &Map<String, Value>, at: &str, known: &[&str]) {
-        for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
-            self.problem(
+fn text(object: &Value, at: &str, key: &str, found: &mut Found<'_>) -> String {
+    match object[key].as_str() {
+        Some(text) if !text.trim().is_empty() => text.to_owned(),
+        _ => {
+            found.add(
                 &child(at, key),
-                format!("unknown key, expected one of {}", known.join(", ")),
-                "correct the spelling or remove the key",
-            );
-        }
-    }
-
-    fn text(&mut self, object: &Map<String, Value>, at: &str, key: &str) -> String {
-        match object.get(key).and_then(Value::as_str) {
-            Some(text) if !text.trim().is_empty() => text.to_owned(),
-            _ => {
-                self.problem(
-                    &child(at, key),
-                    "expected a string that is not empty".to_owned(),
-                    "add it; the overlays beside this one show the form",
-                );
-                String::new()
-            }
-        }
-    }
-
-    fn texts(&mut self, value: &Value, at: &str) -> Vec<String> {
-        let texts: Option<Vec<String>> = value
-            .as_array()
-            .filter(|items| !items.is_empty())
-            .and_then(|items| {
-                items
-                    .iter()
-                    .map(|item| item.as_str().map(str::to_owned))
-                    .collect()
-            });
-        texts.unwrap_or_else(|| {
-            self.problem(
-                at,
-                "expected a list of strings that is not empty".to_owned(),
+                "expected a string that is not empty",
                 "add it; the overlays beside this one show the form",
             );
-            Vec::new()
-        })
-    }
-
-    fn overlay(&mut self, value: &Value) -> Overlay {
-        let empty = Map::new();
-        let root = value.as_object().unwrap_or(&empty);
-        self.known_keys(
-            root,
-            "",
-            &[
-                "overlay",
-                "info",
-                "x-reason",
-                "x-evidence",
-                "x-applies-to",
-                "actions",
-            ],
-        );
-        if !root
-            .get("overlay")
-            .and_then(Value::as_str)
-            .is_some_and(|version| version.starts_with("1.0."))
-        {
-            self.problem(
-                "/overlay",
-                "expected the version \"1.0.0\"".to_owned(),
-                "write \"overlay\": \"1.0.0\"",
-            );
-        }
-        let info = root
-            .get("info")
-            .and_then(Value::as_object)
-            .unwrap_or(&empty);
-        let title = self.text(info, "/info", "title");
-        self.text(info, "/info", "version");
-        self.text(root, "", "x-reason");
-        self.texts(
-            root.get("x-evidence").unwrap_or(&Value::Null),
-            "/x-evidence",
-        );
-        let applies_to = root
-            .get("x-applies-to")
-            .map(|names| self.texts(names, "/x-applies-to"));
-        let mut actions = Vec::new();
-        match root.get("actions").and_then(Value::as_array) {
-            Some(items) if !items.is_empty() => {
-                for (index, item) in items.iter().enumerate() {
-                    actions.extend(self.action(item, &format!("/actions/{index}")));
-                }
-            }
-            _ => self.problem(
-                "/actions",
-                "expected a list of actions that is not empty".to_owned(),
-                "add an action, or delete the file",
-            ),
-        }
-        Overlay {
-            file: self.file.to_owned(),
-            title,
-            applies_to,
-            actions,
+            String::new()
         }
     }
+}
 
-    fn action(&mut self, value: &Value, at: &str) -> Option<Action> {
-        let Some(action) = value.as_object() else {
-            self.problem(
-                at,
-                format!("expected an object, found {}", short(value)),
-                "write the action as an object with target and update or remove",
-            );
-            return None;
-        };
-        self.known_keys(
-            action,
+fn texts(value: &Value, at: &str, found: &mut Found<'_>) -> Vec<String> {
+    let texts = items(value)
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned));
+    let texts: Option<Vec<String>> = texts.collect();
+    texts.filter(|all| !all.is_empty()).unwrap_or_else(|| {
+        found.add(
             at,
-            &[
-                "target",
-                "description",
-                "x-expect",
-                "x-expect-exact",
-                "x-expect-absent",
-                "update",
-                "remove",
-            ],
+            "expected a list of strings that is not empty",
+            "add it; the overlays beside this one show the form",
         );
-        let target = self.text(action, at, "target");
-        let path = match JsonPath::parse(&target) {
-            Ok(path) => Some(path),
-            Err(error) if !target.is_empty() => {
-                self.problem(
-                    &child(at, "target"),
-                    format!(
-                        "{target} is not a JSONPath: unexpected {:?}",
-                        target.get(error.position()..).unwrap_or(&target)
-                    ),
-                    "see RFC 9535; names with slashes are written ['/v1/images']",
-                );
-                None
-            }
-            Err(_) => None,
-        };
-        let expect = action.get("x-expect").cloned();
-        let expect_exact = action.get("x-expect-exact").cloned();
-        let expect_absent = match action.get("x-expect-absent") {
-            Some(names) => self.texts(names, &child(at, "x-expect-absent")),
-            None => Vec::new(),
-        };
-        let change = match (action.get("update"), action.get("remove")) {
-            (Some(update), None) => {
-                if *update == json!({}) || *update == json!([]) {
-                    self.problem(
-                        &child(at, "update"),
-                        "the update is empty, so it changes nothing".to_owned(),
-                        "write what it changes, or delete the action",
-                    );
-                }
-                // Every object contains the empty object.
-                let is_vacuous = expect.as_ref().is_none_or(|value| *value == json!({}));
-                if is_vacuous && expect_exact.is_none() && expect_absent.is_empty() {
-                    self.problem(
-                        at,
-                        "expects nothing, so it could outlive its defect".to_owned(),
-                        "say with x-expect or x-expect-absent what the provider publishes today",
-                    );
-                }
-                Some(Change::Update(update.clone()))
-            }
-            (None, Some(Value::Bool(true))) => {
-                if expect_exact.is_none() {
-                    self.problem(
-                        &child(at, "remove"),
-                        "needs x-expect-exact, all of what it removes".to_owned(),
-                        "add x-expect-exact with the value that the provider publishes today",
-                    );
-                }
-                Some(Change::Remove)
-            }
-            _ => {
-                self.problem(
-                    at,
-                    "expected either update or \"remove\": true".to_owned(),
-                    "keep one of the two",
-                );
-                None
-            }
-        };
-        Some(Action {
-            target,
-            path: path?,
-            expect,
-            expect_exact,
-            expect_absent,
-            change: change?,
-        })
+        Vec::new()
+    })
+}
+
+fn read(value: &Value, found: &mut Found<'_>) -> Overlay {
+    known_keys(
+        value,
+        "",
+        &[
+            "overlay",
+            "info",
+            "x-reason",
+            "x-evidence",
+            "x-applies-to",
+            "actions",
+        ],
+        found,
+    );
+    let version = value["overlay"].as_str();
+    if !version.is_some_and(|version| version.starts_with("1.0.")) {
+        found.add(
+            "/overlay",
+            "expected the version \"1.0.0\"",
+            "write \"overlay\": \"1.0.0\"",
+        );
     }
+    let info = &value["info"];
+    let title = text(info, "/info", "title", found);
+    text(info, "/info", "version", found);
+    text(value, "", "x-reason", found);
+    texts(&value["x-evidence"], "/x-evidence", found);
+    let applies_to = value
+        .get("x-applies-to")
+        .map(|names| texts(names, "/x-applies-to", found));
+    let mut actions = Vec::new();
+    for (index, item) in items(&value["actions"]).iter().enumerate() {
+        actions.extend(action(item, &format!("/actions/{index}"), found));
+    }
+    if items(&value["actions"]).is_empty() {
+        found.add(
+            "/actions",
+            "expected a list of actions that is not empty",
+            "add an action, or delete the file",
+        );
+    }
+    Overlay {
+        file: found.file.to_owned(),
+        title,
+        applies_to,
+        actions,
+    }
+}
+
+fn action(action: &Value, at: &str, found: &mut Found<'_>) -> Option<Action> {
+    if !action.is_object() {
+        found.add(
+            at,
+            format!("expected an object, found {}", short(action)),
+            "write the action as an object with target and update or remove",
+        );
+        return None;
+    }
+    known_keys(
+        action,
+        at,
+        &[
+            "target",
+            "description",
+            "x-expect",
+            "x-expect-exact",
+            "x-expect-absent",
+            "update",
+            "remove",
+        ],
+        found,
+    );
+    let target = text(action, at, "target", found);
+    let path = match JsonPath::parse(&target) {
+        Ok(path) => Some(path),
+        Err(error) if !target.is_empty() => {
+            found.add(
+                &child(at, "target"),
+                format!(
+                    "{target} is not a JSONPath: unexpected {:?}",
+                    target.get(error.position()..).unwrap_or(&target)
+                ),
+                "see RFC 9535; names with slashes are written ['/v1/images']",
+            );
+            None
+        }
+        Err(_) => None,
+    };
+    let expect = action.get("x-expect").cloned();
+    let expect_exact = action.get("x-expect-exact").cloned();
+    let expect_absent = match action.get("x-expect-absent") {
+        Some(names) => texts(names, &child(at, "x-expect-absent"), found),
+        None => Vec::new(),
+    };
+    let change = match (action.get("update"), action.get("remove")) {
+        (Some(update), None) => {
+            if *update == json!({}) || *update == json!([]) {
+                found.add(
+                    &child(at, "update"),
+                    "the update is empty, so it changes nothing",
+                    "write what it changes, or delete the action",
+                );
+            }
+            // Every object contains the empty object.
+            let is_vacuous = expect.as_ref().is_none_or(|value| *value == json!({}));
+            if is_vacuous && expect_exact.is_none() && expect_absent.is_empty() {
+                found.add(
+                    at,
+                    "expects nothing, so it could outlive its defect",
+                    "say with x-expect or x-expect-absent what the provider publishes today",
+                );
+            }
+            Some(Change::Update(update.clone()))
+        }
+        (None, Some(Value::Bool(true))) => {
+            if expect_exact.is_none() {
+                found.add(
+                    &child(at, "remove"),
+                    "needs x-expect-exact, all of what it removes",
+                    "add x-expect-exact with the value that the provider publishes today",
+                );
+            }
+            Some(Change::Remove)
+        }
+        _ => {
+            found.add(
+                at,
+                "expected either update or \"remove\": true",
+                "keep one of the two",
+            );
+            None
+        }
+    };
+    Some(Action {
+        target,
+        path: path?,
+        expect,
+        expect_exact,
+        expect_absent,
+        change: change?,
+    })
 }
 
 #[cfg(test)]

@@ -6,33 +6,25 @@ use quote::{format_ident, quote};
 use serde_json::{Value, json};
 use syn::{Field, Fields, Item, ItemStruct, Type};
 
-use super::check::{Checks, StructCheck, argument_of, is_object, last_ident};
+use super::check::{Checks, argument_of, is_object, last_ident};
 use crate::{json::array, view::View};
 
-/// The code generated for structs used in requests.
-#[derive(Default)]
-pub(super) struct Builders {
-    /// The builders.
-    pub(super) builders: TokenStream,
-    /// The checks, which go into the module of the types.
-    pub(super) checks: TokenStream,
-}
-
 /// Generates a builder for each struct used in requests: users can't write these as
-/// literals, because fields may be added.
-pub(super) fn builders(types: &[Item], view: &View, checks: &Checks<'_>) -> Builders {
-    let mut all = Builders::default();
-    for item in types {
-        if let Item::Struct(item) = item
-            && let Some(schema) = view.sent.get(&item.ident.to_string())
-            && is_object(schema)
-        {
-            let (builder, check) = builder(item, schema, view, checks);
-            all.builders.extend(builder);
-            all.checks.extend(check);
+/// literals, because fields may be added. Returns the builders, and the checks, which go
+/// into the module of the types.
+pub(super) fn builders(
+    types: &[Item],
+    view: &View,
+    checks: &Checks<'_>,
+) -> (TokenStream, TokenStream) {
+    let structs = types.iter().filter_map(|item| match item {
+        Item::Struct(item) => {
+            let schema = view.sent.get(&item.ident.to_string())?;
+            is_object(schema).then(|| builder(item, schema, view, checks))
         }
-    }
-    all
+        _ => None,
+    });
+    structs.unzip()
 }
 
 /// The parts of a builder for one field.
@@ -88,7 +80,11 @@ fn builder(
         .filter(|property| !property.is_required)
         .map(|property| (&property.ident, &property.value))
         .unzip();
-    let has_extra = extra(item).is_some();
+    // The field for unknown members.
+    let has_extra = item.fields.iter().any(|field| {
+        field.ident.as_ref().is_some_and(|ident| ident == "extra")
+            && last_ident(&field.ty).as_deref() == Some("Map")
+    });
     // A field for the values of a map has no setter; it is public.
     let others = item.fields.iter().filter_map(|field| field.ident.as_ref());
     let others = others.filter(|ident| !(idents.contains(ident) || has_extra && *ident == "extra"));
@@ -135,10 +131,8 @@ fn builder(
         .iter()
         .map(|one| (one.field, one.name.as_str(), &one.inner, one.is_required))
         .collect();
-    let StructCheck {
-        fields: checked,
-        methods,
-    } = checks.of_struct(&request.to_string(), schema, &fields_to_check, has_extra);
+    let (checked, methods) =
+        checks.of_struct(&request.to_string(), schema, &fields_to_check, has_extra);
     let check = (has_extra || !checked.is_empty()).then(|| {
         quote! {
             crate::limits::check(|check| {
@@ -267,13 +261,6 @@ fn per_page(
         .filter_map(|(models, words)| Some(format!("{} ({models})", words?)));
     let said: Vec<String> = said.collect();
     (!said.is_empty()).then(|| said.join("; "))
-}
-
-/// The field for unknown members.
-fn extra(item: &ItemStruct) -> Option<&Field> {
-    let is_map = |field: &&Field| last_ident(&field.ty).as_deref() == Some("Map");
-    let mut fields = item.fields.iter().filter(is_map);
-    fields.find(|field| field.ident.as_ref().is_some_and(|ident| ident == "extra"))
 }
 
 /// The serialized name: from serde's `rename`, or the field's own name.

@@ -15,7 +15,7 @@ use syn::{Fields, GenericArgument, Item, PathArguments, Type, TypePath};
 
 use super::bounds::{bounds, lengths, whole_bounds};
 use crate::{
-    json::{array, child, follow, has_properties},
+    json::{array, child, follow, has_properties, items, members},
     view::View,
 };
 
@@ -28,14 +28,6 @@ pub(super) struct Checks<'a> {
     bodies: RefCell<BTreeMap<String, Option<TokenStream>>>,
     /// Descriptions with the pointer inside the request.
     unchecked: RefCell<BTreeSet<String>>,
-}
-
-/// The check of one struct used in requests.
-pub(super) struct StructCheck {
-    /// The fields that are required or limited.
-    pub(super) fields: Vec<syn::Ident>,
-    /// `check`, and the function that the builder calls.
-    pub(super) methods: TokenStream,
 }
 
 impl<'a> Checks<'a> {
@@ -93,14 +85,15 @@ impl<'a> Checks<'a> {
     }
 
     /// The check of a struct. `fields` are its fields, each with its serialized name, its
-    /// type in the builder and whether it is required.
+    /// type in the builder and whether it is required. Returns the fields that are required
+    /// or limited, and the methods: `check`, and the function that the builder calls.
     pub(super) fn of_struct(
         &self,
         name: &str,
         schema: &Value,
         fields: &[(&syn::Field, &str, &Type, bool)],
         has_extra: bool,
-    ) -> StructCheck {
+    ) -> (Vec<syn::Ident>, TokenStream) {
         self.note_unchecked(schema, name);
         let variant = self.view.variant(name);
         let pages = variant.map_or(&[][..], |(_, variant)| &variant.pages);
@@ -183,21 +176,16 @@ impl<'a> Checks<'a> {
             let own = fields.iter().map(|(_, wire_name, ..)| *wire_name);
             lines.push(quote!(check.extra(extra, &[#(#own),*]);));
             let is_own = |name: &&String| fields.iter().any(|(_, own, ..)| own == *name);
-            let others = variant
-                .into_iter()
-                .flat_map(|(union, _)| union.variants.iter());
-            let others = others.flat_map(|variant| variant.pages.iter());
-            let others = others.filter_map(|(_, page)| page["properties"].as_object());
+            let others = variant.into_iter().flat_map(|(union, _)| &union.variants);
             let others: BTreeSet<_> = others
-                .flatten()
+                .flat_map(|variant| &variant.pages)
+                .flat_map(|(_, page)| members(&page["properties"]))
                 .map(|(name, _)| name)
                 .filter(|name| !is_own(name))
                 .collect();
-            lines.extend(
-                others
-                    .into_iter()
-                    .map(|name| quote!(check.not_taken(#name, extra.get(#name), #model);)),
-            );
+            for name in others {
+                lines.push(quote!(check.not_taken(#name, extra.get(#name), #model);));
+            }
             arguments.insert(
                 0,
                 quote!(
@@ -247,10 +235,7 @@ impl<'a> Checks<'a> {
                 #check_fields
             }
         };
-        StructCheck {
-            fields: checked,
-            methods,
-        }
+        (checked, methods)
     }
 
     /// The rule of one page for a field; none if the page does not have the field.
@@ -427,28 +412,22 @@ impl<'a> Checks<'a> {
             ("minimum", "at least {}"),
             ("maximum", "at most {}"),
         ] {
-            if let Some(limit) = schema.get(keyword) {
-                let is_exclusive = match keyword {
-                    "minimum" => schema["exclusiveMinimum"] == json!(true),
-                    "maximum" => schema["exclusiveMaximum"] == json!(true),
-                    _ => false,
-                };
-                let text = match (keyword, is_exclusive) {
-                    ("minimum", true) => "more than {}",
-                    ("maximum", true) => "less than {}",
-                    _ => text,
-                };
-                let text = text.replace("{}", &limit.to_string());
-                let is_one = limit == &json!(1);
-                words.push(if is_one {
-                    text.trim_end_matches('s').to_owned()
-                } else {
-                    text
-                });
+            let Some(limit) = schema.get(keyword) else {
+                continue;
+            };
+            let text = match keyword {
+                "minimum" if schema["exclusiveMinimum"] == json!(true) => "more than {}",
+                "maximum" if schema["exclusiveMaximum"] == json!(true) => "less than {}",
+                _ => text,
+            };
+            let mut text = text.replace("{}", &limit.to_string());
+            if limit == &json!(1) {
+                text = text.trim_end_matches('s').to_owned();
             }
+            words.push(text);
         }
         for union in ["anyOf", "oneOf"] {
-            for branch in schema[union].as_array().into_iter().flatten() {
+            for branch in items(&schema[union]) {
                 words.extend(self.in_words(branch));
             }
         }

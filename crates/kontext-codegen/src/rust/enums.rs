@@ -21,21 +21,14 @@ fn one(name: &str, string_enum: &StringEnum) -> TokenStream {
         .description
         .clone()
         .unwrap_or_else(|| format!("The values of {name}."));
-    let (values, names): (Vec<&String>, Vec<&String>) = string_enum
+    let (values, variants): (Vec<_>, Vec<_>) = string_enum
         .values
         .iter()
-        .map(|(value, name)| (value, name))
+        .map(|(value, name)| (value, format_ident!("{name}")))
         .unzip();
-    let variants: Vec<_> = names.iter().map(|name| format_ident!("{name}")).collect();
     let docs = values.iter().map(|value| format!(" `{value}`."));
-    let unknown = format!(
-        "expected one of {}",
-        values
-            .iter()
-            .map(|value| format!("{value:?}"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    );
+    let quoted: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+    let unknown = format!("expected one of {}", quoted.join(", "));
     let description = format!(" {description}");
     let unknown_variant = format_ident!("{UNKNOWN}");
     quote! {

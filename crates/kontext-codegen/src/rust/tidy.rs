@@ -2,31 +2,31 @@
 
 use quote::quote;
 use syn::{
-    Attribute, Expr, ImplItem, Item, ItemMod, Lit, Local, Meta, Pat, Stmt, parse_quote,
+    Attribute, Expr, ImplItem, Item, Lit, Local, Meta, Pat, Stmt, parse_quote,
     visit_mut::{self, VisitMut},
 };
-
-use super::gap;
-use crate::problem::Problems;
 
 /// Tidies a whole generated file.
 pub(super) fn tidy(file: &mut syn::File) {
     // The constructor unwraps and sets timeouts that are too short; ours passes in the
     // reqwest client. The prelude only re-exports the client.
-    file.items.retain(|item| !is_module(item, "prelude"));
+    file.items
+        .retain(|item| !matches!(item, Item::Mod(module) if module.ident == "prelude"));
     for item in &mut file.items {
-        if let Item::Impl(block) = item {
-            block.items.retain(
+        match item {
+            Item::Impl(block) => block.items.retain(
                 |item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"),
-            );
+            ),
+            Item::Mod(types) if types.ident == "types" => {
+                let items = types.content.iter_mut().flat_map(|(_, items)| items);
+                items.for_each(mark);
+                types.attrs.retain(|attribute| doc(attribute).is_none());
+                types
+                    .attrs
+                    .push(doc_attribute(" The types of requests and their fields."));
+            }
+            _ => {}
         }
-    }
-    if let Some(types) = types_module(file) {
-        Marks.visit_item_mod_mut(types);
-        types.attrs.retain(|attribute| doc(attribute).is_none());
-        types
-            .attrs
-            .push(doc_attribute(" The types of requests and their fields."));
     }
     NoVersionHeader.visit_file_mut(file);
 }
@@ -36,70 +36,31 @@ pub(super) fn docs(file: &mut syn::File) {
     Docs.visit_file_mut(file);
 }
 
-/// Adds items to the `types` module.
-pub(super) fn add_to_types(
-    file: &mut syn::File,
-    items: proc_macro2::TokenStream,
-) -> Result<(), Problems> {
-    let more: syn::File = super::parsed(items)?;
-    let content = types_module(file).and_then(|module| module.content.as_mut());
-    let Some((_, all)) = content else {
-        return Err(gap("the generated code has no module of types".to_owned()));
-    };
-    all.extend(more.items);
-    Ok(())
-}
-
 /// The items of the `types` module.
-pub(super) fn types_of(file: &syn::File) -> Result<&[Item], Problems> {
-    let module = file.items.iter().find_map(|item| match item {
-        Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
-        _ => None,
-    });
-    let (_, items) =
-        module.ok_or_else(|| gap("the generated code has no module of types".to_owned()))?;
-    Ok(items)
-}
-
-/// The `types` module.
-fn types_module(file: &mut syn::File) -> Option<&mut ItemMod> {
+pub(super) fn types_of(file: &mut syn::File) -> Option<&mut Vec<Item>> {
     file.items.iter_mut().find_map(|item| match item {
-        Item::Mod(module) if module.ident == "types" => Some(module),
+        Item::Mod(module) if module.ident == "types" => Some(&mut module.content.as_mut()?.1),
         _ => None,
     })
 }
 
-fn is_module(item: &Item, name: &str) -> bool {
-    matches!(item, Item::Mod(module) if module.ident == name)
-}
-
-/// Marks types as `non_exhaustive`, so that a property added by the provider is not a
+/// Marks a type as `non_exhaustive`, so that a property added by the provider is not a
 /// breaking change, and derives `JsonSchema` behind a feature.
-struct Marks;
-
-impl Marks {
-    fn mark(attributes: &mut Vec<Attribute>) {
-        // typify's own error type is not serializable.
-        let travels = attributes.iter().any(|attribute| {
-            attribute.path().is_ident("derive")
-                && quote!(#attribute).to_string().contains("Serialize")
-        });
-        if travels {
-            attributes.push(parse_quote!(
-                #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
-            ));
-            attributes.push(parse_quote!(#[non_exhaustive]));
-        }
-    }
-}
-
-impl VisitMut for Marks {
-    fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
-        Self::mark(&mut item.attrs);
-    }
-
-    fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
-        Self::mark(&mut item.attrs);
+fn mark(item: &mut Item) {
+    let attributes = match item {
+        Item::Struct(item) => &mut item.attrs,
+        Item::Enum(item) => &mut item.attrs,
+        _ => return,
+    };
+    // typify's own error type is not serializable.
+    let travels = attributes.iter().any(|attribute| {
+        attribute.path().is_ident("derive") && quote!(#attribute).to_string().contains("Serialize")
+    });
+    if travels {
+        attributes.push(parse_quote!(
+            #[cfg_attr(feature = "schemars", derive(::schemars::JsonSchema))]
+        ));
+        attributes.push(parse_quote!(#[non_exhaustive]));
     }
 }
 
@@ -190,17 +151,16 @@ fn doc_attribute(text: &str) -> Attribute {
 
 /// The text of a doc attribute.
 fn doc(attribute: &Attribute) -> Option<String> {
-    if !attribute.path().is_ident("doc") {
-        return None;
-    }
     match &attribute.meta {
-        Meta::NameValue(pair) => match &pair.value {
-            Expr::Lit(literal) => match &literal.lit {
-                Lit::Str(text) => Some(text.value()),
-                _ => None,
-            },
-            _ => None,
-        },
+        Meta::NameValue(syn::MetaNameValue {
+            path,
+            value:
+                Expr::Lit(syn::ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                }),
+            ..
+        }) if path.is_ident("doc") => Some(text.value()),
         _ => None,
     }
 }

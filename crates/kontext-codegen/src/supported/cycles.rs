@@ -2,30 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Found;
 use crate::{
     json::{array, child, component_name, each_operation, each_schema},
+    problem::Found,
     prune::references,
 };
 
 /// The longest supported chain of components. The compiler recurses through the types made
-/// from them, and gives up after a few hundred steps, several per type.
+/// from them, and gives up after a few hundred steps, several per type; validators of the
+/// contract recurse through the schemas.
 const DEEPEST: usize = 32;
 
 /// The longest chain of references that is followed, including plain aliases.
 const LONGEST: usize = 1_000;
 
 /// The most schemas that the parts (allOf, anyOf, oneOf) of a schema may expand to with
-/// references followed, and the most combinations. The generator merges them one by one.
+/// references followed. A validator of the contract evaluates them one by one.
 const MOST_PARTS: u64 = 10_000;
-const MOST_COMBINATIONS: u64 = 1_000;
 
 /// Finds references that never reach a schema, recursive requests, and schemas that nest
 /// too deep or expand too far.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
-    let none = serde_json::Map::new();
+    let none = Map::new();
     let schemas = document["components"]["schemas"].as_object();
     let schemas = schemas.unwrap_or(&none);
     let mut all: Edges<'_> = BTreeMap::new();
@@ -40,7 +40,6 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
         part_references(schemas, schema, &mut targets);
         parts.insert(name, targets);
     }
-    let problems = found.problems.len();
     let mut done = BTreeSet::new();
     for name in parts.keys().copied() {
         if let Some(cycle) = first_cycle(name, &parts, &mut Vec::new(), &mut done) {
@@ -72,59 +71,22 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             break;
         }
     }
-    if found.problems.len() > problems {
+    if !found.problems.is_empty() {
         // The following checks might not terminate, or take too long.
         return;
     }
     let mut sizes = BTreeMap::new();
-    let mut counts = BTreeMap::new();
-    let mut done = BTreeSet::new();
     each_schema(document, &mut |schema, at| {
-        let Size {
-            parts,
-            combinations,
-        } = Size::of(schema, schemas, &mut sizes);
-        let too_many = if parts > MOST_PARTS {
-            format!(
-                "is made of {parts} schemas, references followed; at most {MOST_PARTS} are supported"
-            )
-        } else {
-            format!(
-                "its parts have {combinations} combinations; at most {MOST_COMBINATIONS} are supported"
-            )
-        };
-        if parts > MOST_PARTS || combinations > MOST_COMBINATIONS {
-            // Report only the first: schemas that contain this one are also too large.
-            if found.problems.len() == problems {
-                found.add(at, too_many, "remove parts that repeat with an overlay");
-            }
-        } else if is_merged(schema) {
-            let mut merged = 1u64;
-            references(schema, at, &mut |at, reference| {
-                let Some(name) = component(schemas, reference) else {
-                    return;
-                };
-                if let Some(cycle) = first_cycle(name, &all, &mut Vec::new(), &mut done) {
-                    let cycle = cycle.join(" → ");
-                    found.add(
-                        at,
-                        format!("is merged with other parts, and contains itself: {cycle}"),
-                        "write the parts as one schema with an overlay",
-                    );
-                } else if found.problems.len() == problems {
-                    merged = merged.saturating_add(count(name, &all, &mut counts));
-                }
-            });
-            if merged > MOST_COMBINATIONS && found.problems.len() == problems {
-                found.add(
-                    at,
-                    format!(
-                        "is merged with all that it refers to, {merged} schemas; at most \
-                         {MOST_COMBINATIONS} are supported"
-                    ),
-                    "write the parts as one schema with an overlay",
-                );
-            }
+        let parts = count_parts(schema, schemas, &mut sizes);
+        // Report only the first: schemas that contain this one are also too large.
+        if parts > MOST_PARTS && found.problems.is_empty() {
+            found.add(
+                at,
+                format!(
+                    "is made of {parts} schemas, references followed; at most {MOST_PARTS} are supported"
+                ),
+                "remove parts that repeat with an overlay",
+            );
         }
     });
     each_operation(document, &mut |_, _, operation, at| {
@@ -149,7 +111,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
 type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
 /// The component that a reference points to, by its name in the document.
-fn component<'a>(schemas: &'a serde_json::Map<String, Value>, reference: &str) -> Option<&'a str> {
+fn component<'a>(schemas: &'a Map<String, Value>, reference: &str) -> Option<&'a str> {
     let name = component_name(reference)?
         .replace("~1", "/")
         .replace("~0", "~");
@@ -158,7 +120,7 @@ fn component<'a>(schemas: &'a serde_json::Map<String, Value>, reference: &str) -
 
 /// The components that describe the same value as this schema: by reference, or as a part.
 fn part_references<'a>(
-    schemas: &'a serde_json::Map<String, Value>,
+    schemas: &'a Map<String, Value>,
     schema: &Value,
     targets: &mut Vec<&'a str>,
 ) {
@@ -177,7 +139,7 @@ fn part_references<'a>(
 }
 
 /// The length of the longest chain of components from here; none if it is too long. A cycle
-/// ends the chain: response types may be recursive.
+/// ends the chain: responses may be recursive.
 fn depth<'a>(
     name: &'a str,
     edges: &Edges<'a>,
@@ -205,80 +167,30 @@ fn depth<'a>(
     (depth <= DEEPEST).then_some(depth)
 }
 
-/// The number of schemas in a component with every reference written out. It must reach no
-/// cycle.
-fn count<'a>(name: &'a str, edges: &Edges<'a>, counts: &mut BTreeMap<&'a str, u64>) -> u64 {
-    if let Some(count) = counts.get(name) {
-        return *count;
-    }
-    let targets = edges.get(name).into_iter().flatten();
-    let count = targets.fold(1, |sum: u64, one| {
-        sum.saturating_add(count(one, edges, counts))
-    });
-    counts.insert(name, count);
-    count
-}
-
-/// Whether the generator merges the parts of this schema, and what they refer to, into one.
-fn is_merged(schema: &Value) -> bool {
+/// The number of schemas that a schema's parts expand to. They contain no cycles.
+fn count_parts<'a>(
+    schema: &Value,
+    schemas: &'a Map<String, Value>,
+    known: &mut BTreeMap<&'a str, u64>,
+) -> u64 {
     let Some(members) = schema.as_object() else {
-        return false;
+        return 1;
     };
-    let unions = ["allOf", "anyOf", "oneOf"].map(|name| array(members, name).len());
-    let several = unions.iter().filter(|parts| **parts > 0).count();
-    let has_members = ["properties", "additionalProperties"]
-        .iter()
-        .any(|name| members.contains_key(*name));
-    unions[0] > 1 || several > 1 || (several > 0 && has_members)
-}
-
-/// The size of a schema's expanded parts.
-#[derive(Clone, Copy)]
-struct Size {
-    parts: u64,
-    combinations: u64,
-}
-
-impl Size {
-    /// Follows references. Parts contain no cycles.
-    fn of<'a>(
-        schema: &Value,
-        schemas: &'a serde_json::Map<String, Value>,
-        known: &mut BTreeMap<&'a str, Self>,
-    ) -> Self {
-        let mut size = Self {
-            parts: 1,
-            combinations: 1,
-        };
-        let Some(members) = schema.as_object() else {
-            return size;
-        };
-        let reference = members.get("$ref").and_then(Value::as_str);
-        if let Some(name) = reference.and_then(|one| component(schemas, one)) {
-            if let Some(size) = known.get(name) {
-                return *size;
-            }
-            let size = Self::of(&schemas[name], schemas, known);
-            known.insert(name, size);
-            return size;
+    let reference = members.get("$ref").and_then(Value::as_str);
+    if let Some(name) = reference.and_then(|one| component(schemas, one)) {
+        if let Some(count) = known.get(name) {
+            return *count;
         }
-        for union in ["allOf", "anyOf", "oneOf"] {
-            let sizes = array(members, union)
-                .iter()
-                .map(|part| Self::of(part, schemas, known));
-            let sizes: Vec<Self> = sizes.collect();
-            let parts = sizes.iter().map(|one| one.parts);
-            size.parts = parts.fold(size.parts, u64::saturating_add);
-            let combinations = sizes.iter().map(|one| one.combinations);
-            let combinations = match union {
-                "allOf" => combinations.fold(1, u64::saturating_mul),
-                _ if sizes.is_empty() => 1,
-                _ => combinations.fold(0, u64::saturating_add),
-            };
-            size.combinations = size.combinations.saturating_mul(combinations);
-        }
-        size
+        let count = count_parts(&schemas[name], schemas, known);
+        known.insert(name, count);
+        return count;
     }
+    let parts = ["allOf", "anyOf", "oneOf"]
+        .into_iter()
+        .flat_map(|union| array(members, union));
+    parts.fold(1, |sum: u64, part| {
+        sum.saturating_add(count_parts(part, schemas, known))
+    })
 }
 
 /// The first cycle reachable from a component, if any: the path from its first component

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Found;
 use crate::{
-    json::{METHODS, child, each_operation, resolved, short},
+    json::{METHODS, child, each_operation, items, members, resolved, short},
     names,
+    problem::Found,
 };
 
 /// Names that the generated client and its hooks already use.
@@ -32,12 +32,9 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     each_operation(document, &mut |_, _, operation, at| {
         identifier(operation, &at, &mut names, found);
         if !operation["requestBody"].is_null() {
-            body(
-                document,
-                &operation["requestBody"],
-                &child(&at, "requestBody"),
-                found,
-            );
+            let at = child(&at, "requestBody");
+            let (body, at) = resolved(document, &operation["requestBody"], &at);
+            json_only(body, &at, found);
         }
         responses(document, operation, &at, found);
         for name in ["parameters", "servers", "callbacks"] {
@@ -60,12 +57,7 @@ fn not_passed_on(at: &str, value: &Value, found: &mut Found<'_>) {
 
 /// Rejects server URLs with variables or a path: the client sends to a fixed origin only.
 fn servers(document: &Value, found: &mut Found<'_>) {
-    for (index, server) in document["servers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
+    for (index, server) in items(&document["servers"]).iter().enumerate() {
         let at = format!("/servers/{index}/url");
         let Some(url) = server["url"].as_str() else {
             // The dialect check reports the wrong type.
@@ -97,7 +89,7 @@ fn servers(document: &Value, found: &mut Found<'_>) {
 
 /// Checks paths and their items. Settings shared by all operations of a path would be ignored.
 fn path_items(document: &Value, found: &mut Found<'_>) {
-    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+    for (path, item) in members(&document["paths"]) {
         let at = child("/paths", path);
         if path.starts_with("x-") {
             continue;
@@ -171,41 +163,30 @@ fn identifier(
     };
     let name = names::snake(id);
     let kebab = names::kebab(id);
-    if !kebab.starts_with(|first: char| first.is_ascii_lowercase()) {
-        found.add(
-            &at,
-            format!("{id:?} gives the name {kebab:?}; it must begin with a letter of a to z"),
-            "give it another operationId with an overlay",
-        );
+    let message = if !kebab.starts_with(|first: char| first.is_ascii_lowercase()) {
+        format!("{id:?} gives the name {kebab:?}; it must begin with a letter of a to z")
     } else if syn::parse_str::<syn::Ident>(&name).is_err() {
-        found.add(
-            &at,
-            format!("{id:?} gives the method name {name:?}, which is not a Rust identifier"),
-            "give it another operationId with an overlay",
-        );
+        format!("{id:?} gives the method name {name:?}, which is not a Rust identifier")
     } else if RESERVED.contains(&name.as_str()) {
-        found.add(
-            &at,
-            format!("{id:?} gives the method name {name}, which the client has already"),
-            "give it another operationId with an overlay",
-        );
-    } else if let Some(other) = names.insert(name.clone(), at.clone()) {
-        found.add(
-            &at,
-            format!("{id:?} gives the method name {name}, as {other} does"),
-            "give one of them another operationId with an overlay",
-        );
-    }
+        format!("{id:?} gives the method name {name}, which the client has already")
+    } else {
+        if let Some(other) = names.insert(name.clone(), at.clone()) {
+            found.add(
+                &at,
+                format!("{id:?} gives the method name {name}, as {other} does"),
+                "give one of them another operationId with an overlay",
+            );
+        }
+        return;
+    };
+    found.add(&at, message, "give it another operationId with an overlay");
 }
 
 /// Requires exactly one media type, JSON, with a schema: the generator panics on more than
 /// one, and has no type for others.
 fn json_only(body: &Value, at: &str, found: &mut Found<'_>) {
     let at = child(at, "content");
-    let content = body["content"].as_object();
-    let types: Vec<&str> = content
-        .into_iter()
-        .flatten()
+    let types: Vec<&str> = members(&body["content"])
         .map(|(name, _)| name.as_str())
         .collect();
     match types[..] {
@@ -240,15 +221,10 @@ fn json_only(body: &Value, at: &str, found: &mut Found<'_>) {
     }
 }
 
-fn body(document: &Value, body: &Value, at: &str, found: &mut Found<'_>) {
-    let (body, at) = resolved(document, body, at);
-    json_only(body, &at, found);
-}
-
 fn responses(document: &Value, operation: &Value, at: &str, found: &mut Found<'_>) {
     let at = child(at, "responses");
     let mut successes = Vec::new();
-    for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+    for (status, response) in members(&operation["responses"]) {
         let at = child(&at, status);
         let is_success = status.starts_with('2');
         let is_code = status.len() == 3 && status.parse::<u16>().is_ok_and(|s| s >= 100);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::Found;
 use crate::{
-    json::{array, child, each_child, each_operation, referenced, resolved, same, short},
+    json::{array, child, each_child, each_operation, members, referenced, resolved, same, short},
     names, pages,
+    problem::Found,
 };
 
 /// Checks the requests of a document.
@@ -46,7 +46,7 @@ struct Requests<'a, 'f, 'p> {
 impl<'a> Requests<'a, '_, '_> {
     fn body(&mut self, body: &'a Value, at: &str) {
         let (body, at) = resolved(self.document, body, at);
-        for (media_type, content) in body["content"].as_object().into_iter().flatten() {
+        for (media_type, content) in members(&body["content"]) {
             let at = child(&child(&child(&at, "content"), media_type), "schema");
             let schema = &content["schema"];
             if schema.is_null() {
@@ -103,8 +103,31 @@ impl<'a> Requests<'a, '_, '_> {
                 "write the values as minimum and maximum, or name their type, with an overlay",
             );
         }
+        self.fields(schema, at);
         self.variants(schema, at);
         each_child(schema, at, &mut |inner, at| self.schema(inner, &at));
+    }
+
+    /// Rejects two properties that would become the same Rust field.
+    fn fields(&mut self, schema: &Value, at: &str) {
+        let mut fields: BTreeMap<String, &str> = BTreeMap::new();
+        for (name, _) in members(&schema["properties"]) {
+            let at = child(&child(at, "properties"), name);
+            let field = names::snake(name);
+            if field == "x" && name != "x" && name != "X" {
+                self.found.add(
+                    &at,
+                    format!("{name:?} has nothing to name a Rust field after"),
+                    "remove the property with an overlay, if it is optional",
+                );
+            } else if let Some(other) = fields.insert(field.clone(), name) {
+                self.found.add(
+                    &at,
+                    format!("{name:?} and {other:?} both give the Rust field {field}"),
+                    "remove one of them with an overlay",
+                );
+            }
+        }
     }
 
     /// Rejects two enum values with the same variant name.
@@ -134,10 +157,8 @@ impl<'a> Requests<'a, '_, '_> {
             })
         };
         if members.contains_key("allOf") {
-            let is_reference = match array(members, "allOf") {
-                [only] => only.get("$ref").is_some(),
-                _ => false,
-            };
+            let is_reference =
+                matches!(array(members, "allOf"), [only] if only.get("$ref").is_some());
             if !is_reference || says_more(&["allOf", "nullable"]) {
                 self.found.add(
                     &child(at, "allOf"),
@@ -168,7 +189,7 @@ impl<'a> Requests<'a, '_, '_> {
     fn union(&mut self, branches: &'a [Value], at: &str) {
         let mut seen: Vec<&Value> = Vec::new();
         for (index, branch) in branches.iter().enumerate() {
-            let kind = self.kind(branch);
+            let kind = &self.meant(branch)["type"];
             if kind.is_null() || seen.iter().any(|other| same(other, kind)) {
                 self.found.add(
                     &child(at, &index.to_string()),
@@ -178,10 +199,6 @@ impl<'a> Requests<'a, '_, '_> {
             }
             seen.push(kind);
         }
-    }
-
-    fn kind(&self, schema: &'a Value) -> &'a Value {
-        &self.meant(schema)["type"]
     }
 
     /// Follows references. This terminates: cycles were rejected earlier.

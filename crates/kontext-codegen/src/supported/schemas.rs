@@ -1,18 +1,16 @@
 //! Schemas that the generators don't support.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
-use super::{Found, parts};
 use crate::{
     contract,
     json::{array, child, each_schema, short},
     limits::contradiction,
     names,
+    problem::Found,
 };
 
-pub(super) const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
+const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
 
 /// Checks the schemas of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
@@ -29,11 +27,15 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
             return;
         };
         keywords(members, at, found);
-        properties(members, at, found);
         enumeration(members, at, found);
         enum_names(schema, at, found);
-        empty_range(members, at, found);
-        parts::check(document, schema, at, found);
+        if let Some((keyword, message)) = contradiction(members) {
+            found.add(
+                &child(at, keyword),
+                format!("{message}, so no value is allowed"),
+                "correct the limits with an overlay",
+            );
+        }
         values(document, schema, members, at, found);
     });
 }
@@ -126,28 +128,6 @@ fn keywords(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     }
 }
 
-/// Rejects two properties that would become the same Rust field.
-fn properties(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
-    let properties = members.get("properties").and_then(Value::as_object);
-    let mut fields: BTreeMap<String, &str> = BTreeMap::new();
-    for name in properties.into_iter().flatten().map(|(name, _)| name) {
-        let field = names::snake(name);
-        if field == "x" && name != "x" && name != "X" {
-            found.add(
-                &child(&child(at, "properties"), name),
-                format!("{name:?} has nothing to name a Rust field after"),
-                "remove the property with an overlay, if it is optional",
-            );
-        } else if let Some(other) = fields.insert(field.clone(), name) {
-            found.add(
-                &child(&child(at, "properties"), name),
-                format!("{name:?} and {other:?} both give the Rust field {field}"),
-                "remove one of them with an overlay",
-            );
-        }
-    }
-}
-
 fn enumeration(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
     let Some(kind) = members.get("type").and_then(Value::as_str) else {
         return;
@@ -205,17 +185,6 @@ fn enum_names(schema: &Value, at: &str, found: &mut Found<'_>) {
                 "write an upper camel case name such as Landscape16x9",
             );
         }
-    }
-}
-
-/// Rejects limits that no value satisfies.
-fn empty_range(members: &Map<String, Value>, at: &str, found: &mut Found<'_>) {
-    if let Some((keyword, message)) = contradiction(members) {
-        found.add(
-            &child(at, keyword),
-            format!("{message}, so no value is allowed"),
-            "correct the limits with an overlay",
-        );
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json_path::JsonPath;
 use super::{Application, Written, located};
 use crate::{
     json::{child, same},
-    overlay::Change,
+    overlay::parse::Change,
     problem::Problem,
 };
 
