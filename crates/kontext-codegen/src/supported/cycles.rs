@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::{
-    json::{array, child, component_name, each_operation, each_schema},
+    json::{array, child, component_name, each_operation, each_schema, resolved},
     problem::Found,
     prune::references,
 };
@@ -91,8 +91,9 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
     });
     each_operation(document, &mut |_, _, operation, at| {
         let at = child(&at, "requestBody");
+        let (body, at) = resolved(document, &operation["requestBody"], &at);
         let mut done = BTreeSet::new();
-        references(&operation["requestBody"], &at, &mut |at, reference| {
+        references(body, &at, &mut |at, reference| {
             if let Some(name) = component(schemas, reference)
                 && let Some(cycle) = first_cycle(name, &all, &mut Vec::new(), &mut done)
             {

@@ -199,6 +199,15 @@ fn rejects_alias_cycles_and_recursive_requests() {
         first_problem(&recursive),
         format!("{REQUEST}: the request contains itself: A → A")
     );
+    let body = recursive["paths"]["/x"]["post"]["requestBody"].take();
+    recursive["components"]["requestBodies"] = json!({"Body": body});
+    recursive["paths"]["/x"]["post"]["requestBody"] =
+        json!({"$ref": "#/components/requestBodies/Body"});
+    assert_eq!(
+        first_problem(&recursive),
+        "/components/requestBodies/Body/content/application~1json/schema: the request contains \
+         itself: A → A"
+    );
     // Responses have no types and may be recursive, also in one of several parts.
     let own = json!({"type": "object", "properties": {"a": reference("A")}});
     for schema in [own.clone(), json!({"allOf": [own, {"type": "object"}]})] {
