@@ -2,7 +2,7 @@
 //!
 //! The modules work from the outside in: [`paths`] pairs paths and operations,
 //! [`operation`] compares the parts of an operation that are not schemas, and
-//! [`schemas`] compares two schemas as sets of allowed values. [`crate::findings`]
+//! [`schemas`] compares two schemas as sets of allowed values. [`crate::severity`]
 //! turns each [`Difference`] into a finding.
 
 mod annotations;
@@ -31,13 +31,13 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use difference::{Difference, NodeRef, SampleHint, ValueContext};
+pub(crate) use difference::{Difference, NodeRef, Places, SampleHint, ValueContext};
 pub(crate) use place::{Body, Key, Operation, Part, Place, wire_text};
 
 use crate::{
-    document::{Document, same_here},
+    document::same_here,
     findings::Side,
-    rules::Direction,
+    rules::{self, Direction},
     schema::{Schema, Schemas},
     witness::Validators,
 };
@@ -50,9 +50,8 @@ const BUDGET: usize = 200_000;
 pub(crate) struct Task {
     pub(crate) old: Schema,
     pub(crate) new: Schema,
-    /// The node to report if there is no more specific one.
-    pub(crate) old_at: NodeRef,
-    pub(crate) new_at: NodeRef,
+    /// The nodes to report if there are no more specific ones.
+    pub(crate) at: Places,
     pub(crate) place: Place,
 }
 
@@ -89,20 +88,8 @@ pub(crate) fn differences<'a>(
     values: &'a Validators<'a>,
     equal: &'a HashSet<Arc<str>>,
 ) -> Vec<Difference> {
-    let mut comparison = Comparison {
-        old,
-        new,
-        values,
-        equal,
-        differences: Vec::new(),
-        waiting: VecDeque::new(),
-        seen: HashMap::new(),
-        origins: Vec::new(),
-        current: None,
-        is_covered: false,
-        budget: Rc::new(Cell::new(BUDGET)),
-        depth: 0,
-    };
+    let budget = Rc::new(Cell::new(BUDGET));
+    let mut comparison = Comparison::new(old, new, values, equal, budget, 0);
     comparison.documents();
     comparison.drain();
     comparison.name_operations();
@@ -110,6 +97,30 @@ pub(crate) fn differences<'a>(
 }
 
 impl<'a> Comparison<'a> {
+    fn new(
+        old: &'a Schemas<'a>,
+        new: &'a Schemas<'a>,
+        values: &'a Validators<'a>,
+        equal: &'a HashSet<Arc<str>>,
+        budget: Rc<Cell<usize>>,
+        depth: usize,
+    ) -> Self {
+        Self {
+            old,
+            new,
+            values,
+            equal,
+            differences: Vec::new(),
+            waiting: VecDeque::new(),
+            seen: HashMap::new(),
+            origins: Vec::new(),
+            current: None,
+            is_covered: false,
+            budget,
+            depth,
+        }
+    }
+
     /// Queues a comparison of two schemas: recursion could overflow the stack.
     pub(crate) fn later(&mut self, task: Task) {
         if let ([old], [new]) = (&task.old[..], &task.new[..])
@@ -146,7 +157,9 @@ impl<'a> Comparison<'a> {
             self.current = Some(index);
             let left = self.budget.get();
             if left == 0 {
-                self.beyond(&task);
+                let reason =
+                    "the documents have more schemas than are compared; the rest is undecided";
+                self.note(&rules::NOT_UNDERSTOOD, &task, task.at, reason);
                 self.waiting.clear();
                 break;
             }
@@ -199,33 +212,17 @@ impl<'a> Comparison<'a> {
         if self.depth >= 4 {
             return None;
         }
-        let mut inner = Comparison {
-            differences: Vec::new(),
-            waiting: VecDeque::new(),
-            seen: HashMap::new(),
-            origins: Vec::new(),
-            current: None,
-            is_covered: false,
-            budget: Rc::clone(&self.budget),
-            depth: self.depth + 1,
-            ..*self
-        };
+        let (values, equal, budget) = (self.values, self.equal, Rc::clone(&self.budget));
+        let mut inner = Self::new(self.old, self.new, values, equal, budget, self.depth + 1);
         compare(&mut inner);
         inner.drain();
         Some(inner.differences)
     }
-}
 
-impl<'a> Comparison<'a> {
     pub(crate) fn schemas_of(&self, side: Side) -> &'a Schemas<'a> {
         match side {
             Side::Old => self.old,
             Side::New => self.new,
         }
     }
-}
-
-/// The schemas of a document.
-pub(crate) fn schemas_of(document: &Document) -> Schemas<'_> {
-    Schemas::new(document.tree())
 }

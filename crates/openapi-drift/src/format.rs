@@ -19,7 +19,10 @@ pub use markdown::{COMMENT_LIMIT, markdown};
 pub(crate) use shown::printable;
 pub use text::text;
 
-use crate::findings::{Report, Verdict, Wire};
+use crate::{
+    findings::{Report, Verdict},
+    rules::Wire,
+};
 
 /// How [`text()`], [`markdown()`] and [`github()`] show a report.
 #[derive(Clone, Copy, Debug)]

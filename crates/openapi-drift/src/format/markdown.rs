@@ -4,7 +4,10 @@ use super::{
     LEVELS, View, counts,
     shown::{self, Change},
 };
-use crate::findings::{Finding, Ignored, Report, Wire};
+use crate::{
+    findings::{Finding, Ignored, Report},
+    rules::Wire,
+};
 
 /// A limit for [`markdown()`] that fits a GitHub comment (65,536 characters) with
 /// room for some text around it.

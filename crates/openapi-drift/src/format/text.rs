@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     document::Position,
-    findings::{Finding, Ignored, Report, Verdict, Wire},
+    findings::{Finding, Ignored, Report, Verdict},
+    rules::Wire,
 };
 
 /// The maximum length of a value, in characters.
