@@ -7,7 +7,7 @@ mod tree;
 pub(crate) use decimal::{Decimal, value_of};
 pub(crate) use equality::{equal_references, same, same_here};
 pub use tree::Position;
-pub(crate) use tree::{Id, Kind, Members, NoTree, ROOT, Tree};
+pub(crate) use tree::{Id, Kind, Members, NoTree, ROOT, Tree, resolve};
 
 /// An OpenAPI 3.0 document in JSON.
 ///
@@ -21,7 +21,7 @@ pub struct Document {
 
 /// Why a text can't be compared: invalid JSON, or not an OpenAPI 3.0 document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{}:{}: {message}{}\n  help: {help}", position.line, position.column, at(pointer))]
+#[error("{file}:{position}: {message}{}\n  help: {help}", at(pointer))]
 #[non_exhaustive]
 pub struct Unreadable {
     /// The name passed to [`Document::parse`].
@@ -124,15 +124,6 @@ impl Document {
     pub(crate) fn tree(&self) -> &Tree {
         &self.tree
     }
-}
-
-/// The target of an object with `$ref`, or the object itself.
-///
-/// # Errors
-///
-/// Why the reference can't be resolved, in words.
-pub(crate) fn resolve(tree: &Tree, id: Id) -> Result<Id, String> {
-    tree.reference(id).cloned().unwrap_or(Ok(id))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Equality of nodes in two trees.
+//! Equality of nodes: of two trees, and by canonical text.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,6 +6,67 @@ use std::{
 };
 
 use super::tree::{Id, Kind, Tree};
+
+impl Tree {
+    /// Appends the canonical text of the value.
+    pub(crate) fn canonical(&self, id: Id, text: &mut String) {
+        use std::fmt::Write as _;
+        match self.kind(id) {
+            Kind::Null => text.push_str("null"),
+            Kind::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
+            Kind::Number(number) => {
+                // Writing to a string does not fail.
+                let _ = write!(text, "{number}");
+            }
+            Kind::String(string) => push_quoted(string, text),
+            Kind::Array(items) => {
+                text.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        text.push(',');
+                    }
+                    self.canonical(*item, text);
+                }
+                text.push(']');
+            }
+            Kind::Object(members) => {
+                text.push('{');
+                for (index, (name, member)) in members.iter().enumerate() {
+                    if index > 0 {
+                        text.push(',');
+                    }
+                    push_quoted(name, text);
+                    text.push(':');
+                    self.canonical(*member, text);
+                }
+                text.push('}');
+            }
+        }
+    }
+
+    /// The canonical text of the value: equal for equal values.
+    pub(crate) fn canonical_text(&self, id: Id) -> String {
+        let mut text = String::new();
+        self.canonical(id, &mut text);
+        text
+    }
+}
+
+fn push_quoted(string: &str, text: &mut String) {
+    text.push('"');
+    let mut rest = string;
+    while let Some(at) = rest.find(|one: char| one == '"' || one == '\\' || one.is_control()) {
+        let (plain, special) = rest.split_at(at);
+        text.push_str(plain);
+        let mut characters = special.chars();
+        if let Some(special) = characters.next() {
+            text.extend(special.escape_default());
+        }
+        rest = characters.as_str();
+    }
+    text.push_str(rest);
+    text.push('"');
+}
 
 /// Whether two nodes are equal JSON: members in any order, numbers by value.
 pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {

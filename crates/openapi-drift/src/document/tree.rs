@@ -110,13 +110,20 @@ pub(crate) struct Tree {
     names: HashSet<Arc<str>>,
 }
 
-/// A position in a text. Both numbers are 1-based; columns count characters.
+/// A position in a text, displayed as `line:column`. Both numbers are 1-based; columns
+/// count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Position {
     /// The line.
     pub line: usize,
     /// The character in the line.
     pub column: usize,
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}", self.line, self.column)
+    }
 }
 
 /// Why a text can't be parsed.
@@ -161,14 +168,11 @@ impl Tree {
             names: HashSet::new(),
         };
         let parsed = jsonc_parser::parse_to_ast(&text, &Default::default(), &strict());
-        let value = match parsed {
-            Ok(parsed) => parsed.value,
-            Err(error) => {
-                let at = jsonc_parser::common::Ranged::start(&error.range());
-                return Err(tree.error(at, format!("no JSON: {}", error.kind())));
-            }
-        };
-        let Some(value) = value else {
+        let parsed = parsed.map_err(|error| {
+            let at = jsonc_parser::common::Ranged::start(&error.range());
+            tree.error(at, format!("no JSON: {}", error.kind()))
+        })?;
+        let Some(value) = parsed.value else {
             return Err(tree.error(0, "no JSON: the text is empty".to_owned()));
         };
         tree.add(&value, ROOT, Key::Root, None)?;
@@ -213,11 +217,6 @@ impl Tree {
         let pointer = pointer.ok_or_else(|| format!("{text:?} is outside of the document"))?;
         let target = self.at(pointer);
         target.ok_or_else(|| format!("{text:?} does not exist"))
-    }
-
-    /// The target of an object with `$ref`; `None` for other nodes.
-    pub(crate) fn reference(&self, id: Id) -> Option<&Result<Id, String>> {
-        self.references.get(&id)
     }
 
     fn error(&self, at: usize, message: String) -> NoTree {
@@ -477,65 +476,15 @@ impl Tree {
                 .collect(),
         }
     }
-
-    /// Appends the canonical text of the value.
-    pub(crate) fn canonical(&self, id: Id, text: &mut String) {
-        use std::fmt::Write as _;
-        match self.kind(id) {
-            Kind::Null => text.push_str("null"),
-            Kind::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
-            Kind::Number(number) => {
-                // Writing to a string does not fail.
-                let _ = write!(text, "{number}");
-            }
-            Kind::String(string) => push_quoted(string, text),
-            Kind::Array(items) => {
-                text.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        text.push(',');
-                    }
-                    self.canonical(*item, text);
-                }
-                text.push(']');
-            }
-            Kind::Object(members) => {
-                text.push('{');
-                for (index, (name, member)) in members.iter().enumerate() {
-                    if index > 0 {
-                        text.push(',');
-                    }
-                    push_quoted(name, text);
-                    text.push(':');
-                    self.canonical(*member, text);
-                }
-                text.push('}');
-            }
-        }
-    }
-
-    /// The canonical text of the value: equal for equal values.
-    pub(crate) fn canonical_text(&self, id: Id) -> String {
-        let mut text = String::new();
-        self.canonical(id, &mut text);
-        text
-    }
 }
 
-fn push_quoted(string: &str, text: &mut String) {
-    text.push('"');
-    let mut rest = string;
-    while let Some(at) = rest.find(|one: char| one == '"' || one == '\\' || one.is_control()) {
-        let (plain, special) = rest.split_at(at);
-        text.push_str(plain);
-        let mut characters = special.chars();
-        if let Some(special) = characters.next() {
-            text.extend(special.escape_default());
-        }
-        rest = characters.as_str();
-    }
-    text.push_str(rest);
-    text.push('"');
+/// The target of an object with `$ref`, or the object itself.
+///
+/// # Errors
+///
+/// Why the reference can't be resolved, in words.
+pub(crate) fn resolve(tree: &Tree, id: Id) -> Result<Id, String> {
+    tree.references.get(&id).cloned().unwrap_or(Ok(id))
 }
 
 impl Id {

@@ -88,8 +88,7 @@ pub(crate) fn is_well_formed(tree: &Tree, keyword: &str, value: Id) -> bool {
             tree.number(value)
                 .is_some_and(|number| number.to_i128().is_some_and(|whole| whole >= 0))
         }
-        "items" => matches!(kind, Kind::Object(_)),
-        "properties" => matches!(kind, Kind::Object(_)),
+        "items" | "properties" => matches!(kind, Kind::Object(_)),
         "additionalProperties" => matches!(kind, Kind::Boolean(_) | Kind::Object(_)),
         "required" => matches!(kind, Kind::Array(items)
             if items.iter().all(|item| tree.string(*item).is_some())),
