@@ -88,8 +88,20 @@ pub(crate) fn differences<'a>(
     values: &'a Validators<'a>,
     equal: &'a HashSet<Arc<str>>,
 ) -> Vec<Difference> {
-    let budget = Rc::new(Cell::new(BUDGET));
-    let mut comparison = Comparison::new(old, new, values, equal, budget, 0);
+    let mut comparison = Comparison {
+        old,
+        new,
+        values,
+        equal,
+        differences: Vec::new(),
+        waiting: VecDeque::new(),
+        seen: HashMap::new(),
+        origins: Vec::new(),
+        current: None,
+        is_covered: false,
+        budget: Rc::new(Cell::new(BUDGET)),
+        depth: 0,
+    };
     comparison.documents();
     comparison.drain();
     comparison.name_operations();
@@ -97,30 +109,6 @@ pub(crate) fn differences<'a>(
 }
 
 impl<'a> Comparison<'a> {
-    fn new(
-        old: &'a Schemas<'a>,
-        new: &'a Schemas<'a>,
-        values: &'a Validators<'a>,
-        equal: &'a HashSet<Arc<str>>,
-        budget: Rc<Cell<usize>>,
-        depth: usize,
-    ) -> Self {
-        Self {
-            old,
-            new,
-            values,
-            equal,
-            differences: Vec::new(),
-            waiting: VecDeque::new(),
-            seen: HashMap::new(),
-            origins: Vec::new(),
-            current: None,
-            is_covered: false,
-            budget,
-            depth,
-        }
-    }
-
     /// Queues a comparison of two schemas: recursion could overflow the stack.
     pub(crate) fn later(&mut self, task: Task) {
         if let ([old], [new]) = (&task.old[..], &task.new[..])
@@ -212,8 +200,17 @@ impl<'a> Comparison<'a> {
         if self.depth >= 4 {
             return None;
         }
-        let (values, equal, budget) = (self.values, self.equal, Rc::clone(&self.budget));
-        let mut inner = Self::new(self.old, self.new, values, equal, budget, self.depth + 1);
+        let mut inner = Comparison {
+            differences: Vec::new(),
+            waiting: VecDeque::new(),
+            seen: HashMap::new(),
+            origins: Vec::new(),
+            current: None,
+            is_covered: false,
+            budget: Rc::clone(&self.budget),
+            depth: self.depth + 1,
+            ..*self
+        };
         compare(&mut inner);
         inner.drain();
         Some(inner.differences)

@@ -1,6 +1,6 @@
 //! The result of a comparison: findings with severity, positions and fingerprint.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -69,10 +69,8 @@ pub struct Finding {
     /// The position of the new pointer in the text.
     pub new_position: Position,
     /// The old value; null if there was none.
-    #[serde(serialize_with = "or_null")]
     pub old: Option<Value>,
     /// The new value; null if there is none.
-    #[serde(serialize_with = "or_null")]
     pub new: Option<Value>,
     /// What changed and what it breaks, in one line.
     pub reason: String,
@@ -81,10 +79,6 @@ pub struct Finding {
     /// The affected operations, each as `POST /path`; empty if it concerns the whole
     /// document.
     pub operations: Vec<String>,
-}
-
-fn or_null<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    value.as_ref().unwrap_or(&Value::Null).serialize(serializer)
 }
 
 /// A finding that an ignore file acknowledges.

@@ -86,10 +86,8 @@ fn count(report: &Report, level: Wire) -> Option<String> {
 
 /// The number of findings per level, such as `1 breaking, 2 docs`.
 fn counts(report: &Report) -> String {
-    let mut parts: Vec<String> = LEVELS
-        .into_iter()
-        .filter_map(|level| count(report, level))
-        .collect();
+    let parts = LEVELS.into_iter().filter_map(|level| count(report, level));
+    let mut parts: Vec<String> = parts.collect();
     if report.verdict == Verdict::None && report.ignored.is_empty() {
         parts.push("no changes".to_owned());
     }

@@ -65,9 +65,9 @@ fn finding(difference: &Difference, old: &Tree, new: &Tree, values: &Validators<
     let (rule, wire, witness, reason) = severity(difference, values);
     let nodes = (difference.old, difference.new);
     let (old_pointer, new_pointer) = (old.pointer(nodes.0.id), new.pointer(nodes.1.id));
-    let canonical = |tree: &Tree, node: NodeRef| match node.exists {
-        true => tree.canonical_text(node.id),
-        false => "nothing".to_owned(),
+    let canonical = |tree: &Tree, node: NodeRef| {
+        let text = node.exists.then(|| tree.canonical_text(node.id));
+        text.unwrap_or_else(|| "nothing".to_owned())
     };
     let fingerprint = fingerprint(&[
         rule.id,

@@ -109,9 +109,10 @@ impl Body {
                 name,
                 is_json,
             } => {
-                let value = match is_json {
-                    true => Value::String(value.to_string()),
-                    false => value,
+                let value = if *is_json {
+                    Value::String(value.to_string())
+                } else {
+                    value
                 };
                 let parameter = with(json!({"in": location, "name": name}), "value", value);
                 ("request", with(json!({}), "parameter", parameter))

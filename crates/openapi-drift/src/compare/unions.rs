@@ -376,17 +376,11 @@ impl Comparison<'_> {
         let is_covered = others.len() <= 64
             && others.iter().any(|other| {
                 let (old, new) = if is_old { (one, other) } else { (other, one) };
-                self.includes(old, new, task, is_old)
+                let found = self.asked(|inner| inner.alternatives(old, new, task));
+                found.is_some_and(|found| !found.iter().any(|one| one.is_outside(is_old)))
             });
         self.is_covered |= is_covered;
         is_covered
-    }
-
-    /// Whether the new alternative allows everything that the old one does or, if
-    /// `is_old` is false, the other way round.
-    fn includes(&self, old: &Alternative, new: &Alternative, task: &Task, is_old: bool) -> bool {
-        let found = self.asked(|inner| inner.alternatives(old, new, task));
-        found.is_some_and(|found| !found.iter().any(|one| one.is_outside(is_old)))
     }
 
     /// Reports a union that is written differently: it may be equivalent, or its forms
