@@ -133,11 +133,10 @@ impl<'a> Comparison<'a> {
             if index == next {
                 self.origins.push((Vec::new(), Vec::new()));
             }
-            if let Some((operations, parents)) = self.origins.get_mut(index) {
-                match parent {
-                    Some(parent) => parents.push(parent),
-                    None => operations.push(Rc::clone(&task.place.body.operation)),
-                }
+            let (operations, parents) = &mut self.origins[index];
+            match parent {
+                Some(parent) => parents.push(parent),
+                None => operations.push(Rc::clone(&task.place.body.operation)),
             }
             if index != next {
                 continue;
@@ -167,25 +166,22 @@ impl<'a> Comparison<'a> {
                 starts.entry(operation).or_default().push(index);
             }
             for parent in parents {
-                if let Some(inner) = inner.get_mut(*parent) {
-                    inner.push(index);
-                }
+                inner[*parent].push(index);
             }
         }
         let tasks = self.differences.iter().filter_map(|one| one.task);
-        let mut found: HashMap<usize, Vec<Rc<Operation>>> =
-            tasks.map(|task| (task, Vec::new())).collect();
+        let found = tasks.map(|task| (task, Vec::new()));
+        let mut found: HashMap<usize, Vec<Rc<Operation>>> = found.collect();
         let mut reached = vec![usize::MAX; self.origins.len()];
         for (number, (operation, mut waiting)) in starts.into_iter().enumerate() {
             while let Some(index) = waiting.pop() {
-                match reached.get_mut(index) {
-                    Some(last) if *last != number => *last = number,
-                    _ => continue,
+                if std::mem::replace(&mut reached[index], number) == number {
+                    continue;
                 }
                 if let Some(operations) = found.get_mut(&index) {
                     operations.push(Rc::clone(operation));
                 }
-                waiting.extend(inner.get(index).into_iter().flatten());
+                waiting.extend(&inner[index]);
             }
         }
         for difference in &mut self.differences {

@@ -318,6 +318,8 @@ impl Comparison<'_> {
         let at = two.at(node(&before.additional), node(&after.additional));
         let name = two.name();
         let is_request = two.task.place.body.direction == Direction::Request;
+        let has_schema =
+            format!("the other properties of {name} could be anything and have a schema now");
         let (pair, hint, reason): (&'static Pair, _, String) =
             match (&before.additional, &after.additional) {
                 (Unsaid, Unsaid) | (Nothing(_), Nothing(_)) | (Any(_), Any(_)) => return,
@@ -340,9 +342,7 @@ impl Comparison<'_> {
                 (Unsaid, Values(nodes, _)) if is_request && !allows_all(after.tree, nodes) => (
                     &rules::ADDITIONAL_NARROWED,
                     SampleHint::Undocumented,
-                    format!(
-                        "the other properties of {name} could be anything and have a schema now"
-                    ),
+                    has_schema,
                 ),
                 (Nothing(_) | Unsaid, Any(_) | Values(..)) => (
                     &rules::ADDITIONAL_ADDED,
@@ -366,13 +366,9 @@ impl Comparison<'_> {
                     SampleHint::Unnamed,
                     format!("the other properties of {name} can be anything now"),
                 ),
-                (Any(_), Values(..)) => (
-                    &rules::ADDITIONAL_NARROWED,
-                    SampleHint::Unnamed,
-                    format!(
-                        "the other properties of {name} could be anything and have a schema now"
-                    ),
-                ),
+                (Any(_), Values(..)) => {
+                    (&rules::ADDITIONAL_NARROWED, SampleHint::Unnamed, has_schema)
+                }
             };
         self.differ_in(two, pair, at, hint, reason);
     }

@@ -122,16 +122,9 @@ impl Decimal {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
-    fn cmp_magnitude(&self, other: &Self) -> Ordering {
-        match (self.digits.is_empty(), other.digits.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => self
-                .exponent
-                .cmp(&other.exponent)
-                .then_with(|| self.digits.cmp(&other.digits)),
-        }
+    /// What orders absolute values.
+    fn magnitude(&self) -> (bool, i64, &[u8]) {
+        (!self.digits.is_empty(), self.exponent, &self.digits)
     }
 }
 
@@ -144,8 +137,8 @@ fn small_integer(text: &str) -> Option<i64> {
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.negative, other.negative) {
-            (false, false) => self.cmp_magnitude(other),
-            (true, true) => other.cmp_magnitude(self),
+            (false, false) => self.magnitude().cmp(&other.magnitude()),
+            (true, true) => other.magnitude().cmp(&self.magnitude()),
             (true, false) => Ordering::Less,
             (false, true) => Ordering::Greater,
         }

@@ -2,64 +2,56 @@
 
 use crate::document::{Id, Kind, Tree};
 
+/// Whether a keyword constrains values; `None` if it is not supported.
+fn constrains(keyword: &str) -> Option<bool> {
+    Some(match keyword {
+        "title" | "description" | "default" | "example" | "deprecated" | "externalDocs"
+        | "discriminator" | "xml" => false,
+        // JSON Schema keywords that have no effect here.
+        "$schema" | "$id" | "$comment" | "$defs" | "definitions" | "examples"
+        | "contentEncoding" | "contentMediaType" => false,
+        "$ref"
+        | "type"
+        | "nullable"
+        | "enum"
+        | "format"
+        | "pattern"
+        | "minLength"
+        | "maxLength"
+        | "minimum"
+        | "maximum"
+        | "exclusiveMinimum"
+        | "exclusiveMaximum"
+        | "multipleOf"
+        | "minItems"
+        | "maxItems"
+        | "uniqueItems"
+        | "items"
+        | "minProperties"
+        | "maxProperties"
+        | "properties"
+        | "required"
+        | "additionalProperties"
+        | "allOf"
+        | "anyOf"
+        | "oneOf"
+        | "readOnly"
+        | "writeOnly" => true,
+        // Not a keyword of 3.0, but universally read as an enum of one value.
+        "const" => true,
+        _ if keyword.starts_with("x-") => false,
+        _ => return None,
+    })
+}
+
 /// Whether a keyword does not constrain values.
 pub(crate) fn is_annotation(keyword: &str) -> bool {
-    matches!(
-        keyword,
-        "title"
-            | "description"
-            | "default"
-            | "example"
-            | "deprecated"
-            | "externalDocs"
-            | "discriminator"
-            | "xml"
-            // JSON Schema keywords that have no effect here.
-            | "$schema"
-            | "$id"
-            | "$comment"
-            | "$defs"
-            | "definitions"
-            | "examples"
-            | "contentEncoding"
-            | "contentMediaType"
-    ) || keyword.starts_with("x-")
+    constrains(keyword) == Some(false)
 }
 
 /// Whether a keyword constrains values and is supported.
 pub(crate) fn is_known(keyword: &str) -> bool {
-    matches!(
-        keyword,
-        "$ref"
-            | "type"
-            | "nullable"
-            | "enum"
-            // Not a keyword of 3.0, but universally read as an enum of one value.
-            | "const"
-            | "format"
-            | "pattern"
-            | "minLength"
-            | "maxLength"
-            | "minimum"
-            | "maximum"
-            | "exclusiveMinimum"
-            | "exclusiveMaximum"
-            | "multipleOf"
-            | "minItems"
-            | "maxItems"
-            | "uniqueItems"
-            | "items"
-            | "minProperties"
-            | "maxProperties"
-            | "properties"
-            | "required"
-            | "additionalProperties"
-            | "allOf"
-            | "anyOf"
-            | "oneOf"
-            | "readOnly"
-            | "writeOnly"
-    )
+    constrains(keyword) == Some(true)
 }
 
 /// Whether the value of a known keyword is valid. Invalid ones are ignored, and
