@@ -92,14 +92,7 @@ impl Comparison<'_> {
     }
 
     /// Compares discriminators whose values are not already listed in the forms.
-    pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
-        // An added or removed discriminator is reported as an annotation.
-        for (old, new) in old.iter().zip(new) {
-            self.discriminator(old, new, task);
-        }
-    }
-
-    fn discriminator(&mut self, old: &Tags, new: &Tags, task: &Task) {
+    pub(crate) fn discriminator(&mut self, old: &Tags, new: &Tags, task: &Task) {
         let at = (NodeRef::at(old.node), NodeRef::at(new.node));
         let name = task.place.name();
         let mut found: Vec<(&'static Pair, (Id, Id), String)> = Vec::new();

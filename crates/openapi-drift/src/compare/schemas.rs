@@ -37,7 +37,10 @@ impl Comparison<'_> {
                 self.pair(&of(&old), &of(&new), (&old.tags, &new.tags), &inner);
             }
         }
-        self.discriminators(&old.tags, &new.tags, task);
+        // An added or removed discriminator is reported as an annotation.
+        for (old, new) in old.tags.iter().zip(&new.tags) {
+            self.discriminator(old, new, task);
+        }
         self.rewritten((&old, &new), (task, &inner), found);
         self.forget(found, &odd);
     }

@@ -31,7 +31,7 @@ impl Tree {
             }
             Kind::Object(members) => {
                 text.push('{');
-                for (index, (name, member)) in members.iter().enumerate() {
+                for (index, (name, member)) in members.into_iter().enumerate() {
                     if index > 0 {
                         text.push(',');
                     }
@@ -108,7 +108,7 @@ fn same_where(
             left.len() == right.len() && pairs.all(|(left, right)| are_same(*left, *right))
         }
         (Kind::Object(left), Kind::Object(right)) => {
-            let mut pairs = left.iter().zip(right);
+            let mut pairs = left.into_iter().zip(right);
             left.len() == right.len()
                 && pairs.all(|((name, left), (other, right))| {
                     name == other && is_asked(name, *left) && are_same(*left, *right)
@@ -162,7 +162,7 @@ pub(crate) fn equal_references(old: &Tree, new: &Tree) -> HashSet<Arc<str>> {
 fn inside(tree: &Tree, id: Id, found: &mut HashSet<Arc<str>>) -> bool {
     match tree.kind(id) {
         Kind::Array(items) => items.iter().all(|item| inside(tree, *item, found)),
-        Kind::Object(members) => members.iter().all(|(name, member)| {
+        Kind::Object(members) => members.into_iter().all(|(name, member)| {
             if let ("$ref", Kind::String(text)) = (&**name, tree.kind(*member)) {
                 found.insert(Arc::clone(text));
             }

@@ -58,10 +58,6 @@ impl Members {
         self.0.is_empty()
     }
 
-    pub(crate) fn iter(&self) -> MembersIter<'_> {
-        self.into_iter()
-    }
-
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.iter().map(|(name, _)| name)
     }
@@ -284,9 +280,7 @@ impl Tree {
                 Kind::Object(Members(members.into()))
             }
         };
-        if let Some(node) = self.nodes.get_mut(id.index()) {
-            node.kind = kind;
-        }
+        self.nodes[id.0 as usize].kind = kind;
         Ok(id)
     }
 
@@ -307,7 +301,7 @@ impl Tree {
     }
 
     fn node(&self, id: Id) -> Option<&Node> {
-        self.nodes.get(id.index())
+        self.nodes.get(id.0 as usize)
     }
 
     /// The type and value of a node. Ids are only used with their own tree; an unknown
@@ -471,7 +465,7 @@ impl Tree {
             Kind::String(text) => Value::String(text.to_string()),
             Kind::Array(items) => items.iter().map(|item| self.value(*item)).collect(),
             Kind::Object(members) => members
-                .iter()
+                .into_iter()
                 .map(|(name, member)| (name.to_string(), self.value(*member)))
                 .collect(),
         }
@@ -485,12 +479,6 @@ impl Tree {
 /// Why the reference can't be resolved, in words.
 pub(crate) fn resolve(tree: &Tree, id: Id) -> Result<Id, String> {
     tree.references.get(&id).cloned().unwrap_or(Ok(id))
-}
-
-impl Id {
-    fn index(self) -> usize {
-        self.0 as usize
-    }
 }
 
 /// Strict JSON, without any JSONC extension.

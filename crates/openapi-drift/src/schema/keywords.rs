@@ -10,33 +10,12 @@ fn constrains(keyword: &str) -> Option<bool> {
         // JSON Schema keywords that have no effect here.
         "$schema" | "$id" | "$comment" | "$defs" | "definitions" | "examples"
         | "contentEncoding" | "contentMediaType" => false,
-        "$ref"
-        | "type"
-        | "nullable"
-        | "enum"
-        | "format"
-        | "pattern"
-        | "minLength"
-        | "maxLength"
-        | "minimum"
-        | "maximum"
-        | "exclusiveMinimum"
-        | "exclusiveMaximum"
-        | "multipleOf"
-        | "minItems"
-        | "maxItems"
-        | "uniqueItems"
-        | "items"
-        | "minProperties"
-        | "maxProperties"
-        | "properties"
-        | "required"
-        | "additionalProperties"
-        | "allOf"
-        | "anyOf"
-        | "oneOf"
-        | "readOnly"
-        | "writeOnly" => true,
+        "$ref" | "type" | "nullable" | "enum" | "format" | "pattern" | "minLength"
+        | "maxLength" | "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum"
+        | "multipleOf" | "minItems" | "maxItems" | "uniqueItems" | "items" | "minProperties"
+        | "maxProperties" | "properties" | "required" | "allOf" | "anyOf" | "oneOf"
+        | "readOnly" | "writeOnly" => true,
+        "additionalProperties" => true,
         // Not a keyword of 3.0, but universally read as an enum of one value.
         "const" => true,
         _ if keyword.starts_with("x-") => false,
