@@ -46,7 +46,7 @@ use crate::{
 const BUDGET: usize = 200_000;
 
 /// A pair of schemas to compare, and where they are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Task {
     pub(crate) old: Schema,
     pub(crate) new: Schema,

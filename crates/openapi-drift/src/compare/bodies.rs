@@ -223,6 +223,6 @@ fn covering(types: &BTreeMap<String, Id>, name: &str) -> Option<Id> {
     let essence = name.split(';').next().unwrap_or(name);
     let range = essence.split('/').next().map(|first| format!("{first}/*"));
     let names = [Some(name), Some(essence), range.as_deref(), Some("*/*")];
-    let mut found = names.into_iter().flatten().map(|name| types.get(name));
-    found.find_map(|id| id.copied())
+    let mut names = names.into_iter().flatten();
+    names.find_map(|name| types.get(name).copied())
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A location in one of the documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct NodeRef {
     pub(crate) id: Id,
     /// False if the node does not exist; `id` is then the node that would contain it.
@@ -48,7 +48,7 @@ impl NodeRef {
 pub(crate) type Places = (NodeRef, NodeRef);
 
 /// Which values show a difference between two schemas.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum SampleHint {
     /// One of these.
     Values(Vec<Value>),
@@ -70,7 +70,7 @@ pub(crate) enum SampleHint {
 }
 
 /// Where in an exchange a difference is visible.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ValueContext {
     pub(crate) place: Place,
     /// The schemas at this place, old and new.
@@ -81,7 +81,6 @@ pub(crate) struct ValueContext {
 }
 
 /// One difference.
-#[derive(Clone, Debug)]
 pub(crate) struct Difference {
     pub(crate) rule: &'static Rule,
     pub(crate) old: NodeRef,

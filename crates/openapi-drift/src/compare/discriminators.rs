@@ -57,8 +57,8 @@ impl Comparison<'_> {
             let is_listing = |nodes: &Schema| nodes.iter().any(|node| lists(schemas.tree, *node));
             let listing = named.properties.iter();
             let listing = listing.filter(|(_, nodes)| is_listing(nodes));
-            let listing: Vec<Arc<str>> = listing.map(|(name, _)| Arc::clone(name)).collect();
-            listing
+            let names = listing.map(|(name, _)| Arc::clone(name));
+            names.collect::<Vec<_>>()
         });
         let mut candidates: Vec<Arc<str>> = Vec::new();
         for name in said.chain(of_first) {

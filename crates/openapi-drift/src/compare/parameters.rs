@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// One parameter, or one property of an object that is serialized as parameters.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Parameter {
     location: String,
     name: String,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{findings::Side, rules::Direction, schema::Schema};
 
 /// An operation, for display.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Operation {
     pub(crate) path: String,
     pub(crate) method: String,
@@ -29,7 +29,7 @@ impl Operation {
 }
 
 /// A status or media type as written in each document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Names {
     pub(crate) old: String,
     pub(crate) new: String,
@@ -55,7 +55,6 @@ impl std::fmt::Display for Names {
 }
 
 /// The part of an exchange that contains a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     RequestBody {
         media_type: Names,
@@ -77,7 +76,6 @@ pub(crate) enum Part {
 }
 
 /// The root value, and its schemas on both sides.
-#[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) operation: Rc<Operation>,
     pub(crate) direction: Direction,
@@ -195,7 +193,7 @@ fn wire_texts(value: Value, is_multipart: bool, depth: usize) -> Value {
 }
 
 /// One step into a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Key {
     Property(Arc<str>),
     Item,
@@ -211,7 +209,6 @@ pub(crate) enum Key {
 }
 
 /// The steps from the root value, the last one first.
-#[derive(Debug)]
 struct Step {
     key: Key,
     before: Path,
@@ -224,7 +221,7 @@ type Path = Option<Rc<Step>>;
 const LONGEST: usize = 100;
 
 /// Where a value is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) body: Rc<Body>,
     path: Path,

@@ -246,6 +246,6 @@ fn covering(statuses: &Responses, status: &str) -> Option<Id> {
     let is_default = is_error(status) || statuses.keys().all(|name| is_error(name));
     let default = is_default.then(|| "DEFAULT".to_owned());
     let names = [Some(status.to_owned()), range, default];
-    let mut found = names.iter().flatten().map(|name| statuses.get(name));
-    found.find_map(|id| id.copied())
+    let mut names = names.iter().flatten();
+    names.find_map(|name| statuses.get(name).copied())
 }

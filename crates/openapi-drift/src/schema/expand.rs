@@ -16,7 +16,7 @@ use super::{
 use crate::document::{Id, ROOT, Tree, resolve};
 
 /// A schema as the union of its alternatives.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Expanded {
     pub(crate) alternatives: Vec<Alternative>,
     /// The schema objects that apply to every alternative.
@@ -33,7 +33,6 @@ pub(crate) struct Expanded {
 }
 
 /// A discriminator: which value of a property selects which schema.
-#[derive(Debug)]
 pub(crate) struct Tags {
     /// The discriminator node.
     pub(crate) node: Id,
@@ -62,7 +61,6 @@ type List = Option<Rc<Enumerated>>;
 type Component = (Arc<str>, Id);
 
 /// The schemas of one document.
-#[derive(Debug)]
 pub(crate) struct Schemas<'a> {
     pub(crate) tree: &'a Tree,
     expanded: RefCell<HashMap<Schema, Rc<Expanded>>>,
@@ -76,7 +74,6 @@ pub(crate) struct Schemas<'a> {
 }
 
 /// The properties of an object, and which are required.
-#[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) properties: BTreeMap<Arc<str>, Schema>,
     pub(crate) required: BTreeMap<Arc<str>, Id>,
@@ -95,7 +92,7 @@ const NESTING: usize = 4;
 const PAIRS: usize = 32;
 
 /// One choice of branches: constraints that must all hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Choice {
     parts: Vec<Id>,
     branches: Vec<Id>,
