@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Comparison, NodeRef, Part, operation::Pair, text::resolved_text};
 use crate::{
-    document::{Id, Tree, resolve},
+    document::{Id, Tree, resolve, same},
     rules,
     schema::{Additional, Alternative, Schema, Schemas, Type, additional, schema},
 };
@@ -36,10 +36,8 @@ impl Comparison<'_> {
         let (mut before, old_odd) =
             parameters(old_tree, pair.items.0, pair.nodes.0, &pair.operation.path);
         let (mut after, new_odd) = parameters(new_tree, pair.items.1, pair.nodes.1, &pair.new_path);
-        let texts = |tree: &Tree, odd: &[Id]| -> Vec<String> {
-            odd.iter().map(|id| tree.canonical_text(*id)).collect()
-        };
-        if texts(old_tree, &old_odd) != texts(new_tree, &new_odd) {
+        let is_same = |(old, new): (&Id, &Id)| same(old_tree, *old, new_tree, *new);
+        if old_odd.len() != new_odd.len() || !old_odd.iter().zip(&new_odd).all(is_same) {
             let at = (
                 NodeRef::of(old_odd.first().copied(), pair.nodes.0),
                 NodeRef::of(new_odd.first().copied(), pair.nodes.1),

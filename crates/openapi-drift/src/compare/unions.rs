@@ -180,9 +180,7 @@ impl Comparison<'_> {
         let mut taken = HashSet::new();
         let pairs = partners.iter().enumerate();
         for (from, to) in pairs.flat_map(|(from, to)| to.iter().map(move |to| (from, *to))) {
-            let (Some(one), Some(other)) = (old.get(from), new.get(to)) else {
-                continue;
-            };
+            let (one, other) = (&old[from], &new[to]);
             if !old_left.contains(one) && !new_left.contains(other) {
                 continue; // Both have equal counterparts.
             }
@@ -205,8 +203,8 @@ impl Comparison<'_> {
             };
             self.objects(&two, Some(&tag.property));
         }
-        old_left.retain(|one| !taken.iter().any(|(from, _)| old.get(*from) == Some(one)));
-        new_left.retain(|one| !taken.iter().any(|(_, to)| new.get(*to) == Some(one)));
+        old_left.retain(|one| !taken.iter().any(|(from, _)| old[*from] == *one));
+        new_left.retain(|one| !taken.iter().any(|(_, to)| new[*to] == *one));
     }
 
     /// A display name for a form: its tag, title or component.
@@ -237,7 +235,7 @@ impl Comparison<'_> {
 
     /// Separates the forms with equal text from the rest.
     fn unequal(
-        &mut self,
+        &self,
         old: &[Alternative],
         new: &[Alternative],
     ) -> (Equal, Vec<Alternative>, Vec<Alternative>) {
