@@ -2,7 +2,7 @@
 //!
 //! The modules work from the outside in: [`paths`] pairs paths and operations,
 //! [`operation`] compares the parts of an operation that are not schemas, and
-//! [`schemas`] compares two schemas as sets of allowed values. [`crate::findings`]
+//! [`schemas`] compares two schemas as sets of allowed values. [`crate::severity`]
 //! turns each [`Difference`] into a finding.
 
 mod annotations;
@@ -31,13 +31,13 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use difference::{Difference, NodeRef, SampleHint, ValueContext};
+pub(crate) use difference::{Difference, NodeRef, Places, SampleHint, ValueContext};
 pub(crate) use place::{Body, Key, Operation, Part, Place, wire_text};
 
 use crate::{
-    document::{Document, same_here},
+    document::same_here,
     findings::Side,
-    rules::Direction,
+    rules::{self, Direction},
     schema::{Schema, Schemas},
     witness::Validators,
 };
@@ -46,13 +46,12 @@ use crate::{
 const BUDGET: usize = 200_000;
 
 /// A pair of schemas to compare, and where they are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Task {
     pub(crate) old: Schema,
     pub(crate) new: Schema,
-    /// The node to report if there is no more specific one.
-    pub(crate) old_at: NodeRef,
-    pub(crate) new_at: NodeRef,
+    /// The nodes to report if there are no more specific ones.
+    pub(crate) at: Places,
     pub(crate) place: Place,
 }
 
@@ -134,11 +133,10 @@ impl<'a> Comparison<'a> {
             if index == next {
                 self.origins.push((Vec::new(), Vec::new()));
             }
-            if let Some((operations, parents)) = self.origins.get_mut(index) {
-                match parent {
-                    Some(parent) => parents.push(parent),
-                    None => operations.push(Rc::clone(&task.place.body.operation)),
-                }
+            let (operations, parents) = &mut self.origins[index];
+            match parent {
+                Some(parent) => parents.push(parent),
+                None => operations.push(Rc::clone(&task.place.body.operation)),
             }
             if index != next {
                 continue;
@@ -146,7 +144,9 @@ impl<'a> Comparison<'a> {
             self.current = Some(index);
             let left = self.budget.get();
             if left == 0 {
-                self.beyond(&task);
+                let reason =
+                    "the documents have more schemas than are compared; the rest is undecided";
+                self.note(&rules::NOT_UNDERSTOOD, &task, task.at, reason);
                 self.waiting.clear();
                 break;
             }
@@ -166,25 +166,22 @@ impl<'a> Comparison<'a> {
                 starts.entry(operation).or_default().push(index);
             }
             for parent in parents {
-                if let Some(inner) = inner.get_mut(*parent) {
-                    inner.push(index);
-                }
+                inner[*parent].push(index);
             }
         }
         let tasks = self.differences.iter().filter_map(|one| one.task);
-        let mut found: HashMap<usize, Vec<Rc<Operation>>> =
-            tasks.map(|task| (task, Vec::new())).collect();
+        let found = tasks.map(|task| (task, Vec::new()));
+        let mut found: HashMap<usize, Vec<Rc<Operation>>> = found.collect();
         let mut reached = vec![usize::MAX; self.origins.len()];
         for (number, (operation, mut waiting)) in starts.into_iter().enumerate() {
             while let Some(index) = waiting.pop() {
-                match reached.get_mut(index) {
-                    Some(last) if *last != number => *last = number,
-                    _ => continue,
+                if std::mem::replace(&mut reached[index], number) == number {
+                    continue;
                 }
                 if let Some(operations) = found.get_mut(&index) {
                     operations.push(Rc::clone(operation));
                 }
-                waiting.extend(inner.get(index).into_iter().flatten());
+                waiting.extend(&inner[index]);
             }
         }
         for difference in &mut self.differences {
@@ -214,18 +211,11 @@ impl<'a> Comparison<'a> {
         inner.drain();
         Some(inner.differences)
     }
-}
 
-impl<'a> Comparison<'a> {
     pub(crate) fn schemas_of(&self, side: Side) -> &'a Schemas<'a> {
         match side {
             Side::Old => self.old,
             Side::New => self.new,
         }
     }
-}
-
-/// The schemas of a document.
-pub(crate) fn schemas_of(document: &Document) -> Schemas<'_> {
-    Schemas::new(document.tree())
 }

@@ -1,13 +1,13 @@
 //! An OpenAPI document as published, defects included.
 
 mod decimal;
-mod references;
+mod equality;
 mod tree;
 
 pub(crate) use decimal::{Decimal, value_of};
-pub(crate) use references::equal as equal_references;
+pub(crate) use equality::{equal_references, same, same_here};
 pub use tree::Position;
-pub(crate) use tree::{Id, Kind, Members, NoTree, ROOT, Tree, same, same_here};
+pub(crate) use tree::{Id, Kind, Members, NoTree, ROOT, Tree, resolve};
 
 /// An OpenAPI 3.0 document in JSON.
 ///
@@ -21,7 +21,7 @@ pub struct Document {
 
 /// Why a text can't be compared: invalid JSON, or not an OpenAPI 3.0 document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{}:{}: {message}{}\n  help: {help}", position.line, position.column, at(pointer))]
+#[error("{file}:{position}: {message}{}\n  help: {help}", at(pointer))]
 #[non_exhaustive]
 pub struct Unreadable {
     /// The name passed to [`Document::parse`].
@@ -53,24 +53,21 @@ impl Document {
     /// most 512 levels deep), or not an OpenAPI 3.0 document with paths.
     pub fn parse(name: impl Into<String>, text: &str) -> Result<Self, Unreadable> {
         let name = name.into();
-        let tree = match Tree::parse(text) {
-            Ok(tree) => tree,
-            Err(NoTree { position, message }) => {
-                let is_yaml = text.trim_start().starts_with(|first| first != '{');
-                let help = if is_yaml {
-                    "documents are read as JSON; convert YAML first, and take the JSON out of a page"
-                } else {
-                    "repair the text there, or fetch it again: it may have been cut"
-                };
-                return Err(Unreadable {
-                    file: name,
-                    pointer: String::new(),
-                    position,
-                    message,
-                    help: help.to_owned(),
-                });
+        let tree = Tree::parse(text).map_err(|NoTree { position, message }| {
+            let is_yaml = text.trim_start().starts_with(|first| first != '{');
+            let help = if is_yaml {
+                "documents are read as JSON; convert YAML first, and take the JSON out of a page"
+            } else {
+                "repair the text there, or fetch it again: it may have been cut"
+            };
+            Unreadable {
+                file: name.clone(),
+                pointer: String::new(),
+                position,
+                message,
+                help: help.to_owned(),
             }
-        };
+        })?;
         let document = Self { name, tree };
         document.check()?;
         Ok(document)
@@ -78,48 +75,44 @@ impl Document {
 
     fn check(&self) -> Result<(), Unreadable> {
         let tree = &self.tree;
-        if tree.object(ROOT).is_none() {
-            return Err(self.unreadable(
-                ROOT,
-                "no OpenAPI document: not an object",
-                "give the whole document",
-            ));
-        }
-        let Some(version) = tree.get(ROOT, "openapi") else {
-            let message = if tree.get(ROOT, "swagger").is_some() {
-                "a Swagger 2.0 document"
-            } else {
-                "no OpenAPI document: it has no member \"openapi\""
-            };
-            return Err(self.unreadable(ROOT, message, "OpenAPI 3.0 documents are compared"));
-        };
-        let text = tree.string(version).unwrap_or_default();
-        if text != "3.0" && !text.starts_with("3.0.") {
-            return Err(self.unreadable(
-                version,
-                &format!("OpenAPI {} is not compared", tree.canonical_text(version)),
-                "give a document of OpenAPI 3.0; 3.1 has other schemas",
-            ));
-        }
+        let is_3_0 = |text: &str| text == "3.0" || text.starts_with("3.0.");
         let paths = tree.get(ROOT, "paths");
-        if paths.and_then(|paths| tree.object(paths)).is_none() {
-            return Err(self.unreadable(
-                paths.unwrap_or(ROOT),
-                "no paths: \"paths\" has to be an object",
+        let (at, message, help) = match tree.get(ROOT, "openapi") {
+            _ if tree.object(ROOT).is_none() => (
+                ROOT,
+                "no OpenAPI document: not an object".to_owned(),
                 "give the whole document",
-            ));
-        }
-        Ok(())
-    }
-
-    fn unreadable(&self, at: Id, message: &str, help: &str) -> Unreadable {
-        Unreadable {
+            ),
+            None => {
+                let message = match tree.get(ROOT, "swagger") {
+                    Some(_) => "a Swagger 2.0 document",
+                    None => "no OpenAPI document: it has no member \"openapi\"",
+                };
+                (
+                    ROOT,
+                    message.to_owned(),
+                    "OpenAPI 3.0 documents are compared",
+                )
+            }
+            Some(version) if !tree.string(version).is_some_and(is_3_0) => (
+                version,
+                format!("OpenAPI {} is not compared", tree.canonical_text(version)),
+                "give a document of OpenAPI 3.0; 3.1 has other schemas",
+            ),
+            _ if paths.and_then(|paths| tree.object(paths)).is_none() => (
+                paths.unwrap_or(ROOT),
+                "no paths: \"paths\" has to be an object".to_owned(),
+                "give the whole document",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Unreadable {
             file: self.name.clone(),
-            pointer: self.tree.pointer(at),
-            position: self.tree.position(at),
-            message: message.to_owned(),
+            pointer: tree.pointer(at),
+            position: tree.position(at),
+            message,
             help: help.to_owned(),
-        }
+        })
     }
 
     /// The name that messages refer to it by.
@@ -131,15 +124,6 @@ impl Document {
     pub(crate) fn tree(&self) -> &Tree {
         &self.tree
     }
-}
-
-/// The target of an object with `$ref`, or the object itself.
-///
-/// # Errors
-///
-/// Why the reference can't be resolved, in words.
-pub(crate) fn resolve(tree: &Tree, id: Id) -> Result<Id, String> {
-    tree.reference(id).cloned().unwrap_or(Ok(id))
 }
 
 #[cfg(test)]

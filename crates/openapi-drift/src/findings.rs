@@ -1,36 +1,12 @@
 //! The result of a comparison: findings with severity, positions and fingerprint.
 
-use std::collections::BTreeMap;
-
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
-    compare::{self, Difference, NodeRef},
-    document::{self, Document, Id, Position},
-    rules::{self, Rule},
-    schema::Schemas,
-    severity::{Severity, severity},
-    witness::Validators,
+    document::Position,
+    rules::{Rule, Wire},
 };
-
-/// The effect of a change on an exchange between a client built from the old
-/// document and a server that follows the new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Wire {
-    /// It breaks.
-    Breaking,
-    /// It may break; treat it as breaking.
-    Undecided,
-    /// It works, but may be worth knowing.
-    Notice,
-    /// It works.
-    NonBreaking,
-    /// Only documentation changed; nothing on the wire.
-    Docs,
-}
 
 /// The worst effect of all findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -93,25 +69,16 @@ pub struct Finding {
     /// The position of the new pointer in the text.
     pub new_position: Position,
     /// The old value; null if there was none.
-    #[serde(serialize_with = "or_null")]
     pub old: Option<Value>,
     /// The new value; null if there is none.
-    #[serde(serialize_with = "or_null")]
     pub new: Option<Value>,
     /// What changed and what it breaks, in one line.
     pub reason: String,
     /// An exchange that demonstrates the break; missing if none could be built.
     pub witness: Option<Witness>,
-    /// Whether the node exists in the old and in the new document.
-    #[serde(skip)]
-    pub(crate) exists: (bool, bool),
     /// The affected operations, each as `POST /path`; empty if it concerns the whole
     /// document.
     pub operations: Vec<String>,
-}
-
-fn or_null<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    value.as_ref().unwrap_or(&Value::Null).serialize(serializer)
 }
 
 /// A finding that an ignore file acknowledges.
@@ -158,15 +125,9 @@ impl Report {
     /// Sorts the findings and updates the verdict.
     pub(crate) fn judge(&mut self) {
         fn key(one: &Finding) -> impl Ord {
-            let operation = one.operations.first();
             let positions = (one.old_position, one.new_position);
-            (
-                one.wire,
-                operation,
-                positions,
-                one.rule.id,
-                &one.fingerprint,
-            )
+            let identity = (one.rule.id, &one.fingerprint);
+            (one.wire, one.operations.first(), positions, identity)
         }
         self.findings
             .sort_by(|left, right| key(left).cmp(&key(right)));
@@ -180,152 +141,15 @@ impl Report {
     }
 }
 
-/// The names of the values in JSON.
-macro_rules! spelled {
-    ($($type:ty: $($variant:ident $text:literal),*;)*) => {$(
-        impl std::fmt::Display for $type {
-            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.pad(match self { $(Self::$variant => $text),* })
-            }
-        }
-    )*};
-}
-
-spelled! {
-    Wire: Breaking "breaking", Undecided "undecided", Notice "notice", NonBreaking "non-breaking", Docs "docs";
-    Verdict: Breaking "breaking", Undecided "undecided", NonBreaking "non-breaking", DocsOnly "docs-only", None "none";
-}
-
-/// Compares two documents.
-///
-/// Clients are built from the old one, the server follows the new one.
-/// Components that no operation reaches are not compared.
-#[must_use]
-pub fn compare(old: &Document, new: &Document) -> Report {
-    if document::same(old.tree(), document::ROOT, new.tree(), document::ROOT) {
-        // Nothing changed, even if the documents contain something unsupported.
-        return Report::of(Vec::new());
+/// The name in JSON.
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Breaking => "breaking",
+            Self::Undecided => "undecided",
+            Self::NonBreaking => "non-breaking",
+            Self::DocsOnly => "docs-only",
+            Self::None => "none",
+        })
     }
-    let old_schemas = compare::schemas_of(old);
-    let new_schemas = compare::schemas_of(new);
-    let values = Validators::new(&old_schemas, &new_schemas);
-    let equal = document::equal_references(old.tree(), new.tree());
-    let differences = compare::differences(&old_schemas, &new_schemas, &values, &equal);
-    let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
-    for difference in &differences {
-        let key = (difference.rule.id, difference.old.id, difference.new.id);
-        if let Some(known) = found.get_mut(&key)
-            && known.wire <= Wire::Undecided
-        {
-            // A difference in a shared component is reported once.
-            add(&mut known.operations, operations(difference));
-            continue;
-        }
-        let mut finding = finding(difference, &old_schemas, &new_schemas, &values);
-        if let Some(known) = found.get_mut(&key) {
-            if known.wire <= finding.wire {
-                add(&mut known.operations, finding.operations);
-                continue;
-            }
-            let mut operations = std::mem::take(&mut known.operations);
-            add(&mut operations, finding.operations);
-            finding.operations = operations;
-        }
-        found.insert(key, finding);
-    }
-    // A finding about unsent properties is dropped if another one has the same place.
-    let places: Vec<(Id, Id)> = found.keys().map(|(_, old, new)| (*old, *new)).collect();
-    let is_unsent = |rule: &str| rules::UNSENT_CHANGED.iter().any(|unsent| unsent.id == rule);
-    found.retain(|(rule, old, new), _| {
-        !is_unsent(rule)
-            || places
-                .iter()
-                .filter(|place| **place == (*old, *new))
-                .count()
-                == 1
-    });
-    Report::of(found.into_values().collect())
-}
-
-/// The operations of a difference.
-fn operations(difference: &Difference) -> Vec<String> {
-    let operations = difference.operations.iter();
-    operations.map(ToString::to_string).collect()
-}
-
-/// Adds the operations that are missing.
-fn add(operations: &mut Vec<String>, more: Vec<String>) {
-    for operation in more {
-        if !operations.contains(&operation) {
-            operations.push(operation);
-        }
-    }
-}
-
-/// Differences with the same key are one finding.
-type Key = (&'static str, Id, Id);
-
-fn finding(
-    difference: &Difference,
-    old: &Schemas<'_>,
-    new: &Schemas<'_>,
-    values: &Validators<'_>,
-) -> Finding {
-    let Severity {
-        rule,
-        wire,
-        witness,
-        reason,
-    } = severity(difference, values);
-    let stood = (
-        difference.old.value(old.tree),
-        difference.new.value(new.tree),
-    );
-    let pointer = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.pointer(spot.id);
-    let position = |schemas: &Schemas<'_>, spot: NodeRef| schemas.tree.position(spot.id);
-    let (old_pointer, new_pointer) = (pointer(old, difference.old), pointer(new, difference.new));
-    let canonical = |schemas: &Schemas<'_>, spot: NodeRef| {
-        if spot.exists {
-            schemas.tree.canonical_text(spot.id)
-        } else {
-            "nothing".to_owned()
-        }
-    };
-    let fingerprint = fingerprint(&[
-        rule.id,
-        &old_pointer,
-        &new_pointer,
-        &canonical(old, difference.old),
-        &canonical(new, difference.new),
-    ]);
-    Finding {
-        rule,
-        fingerprint,
-        wire,
-        old_pointer,
-        new_pointer,
-        old_position: position(old, difference.old),
-        new_position: position(new, difference.new),
-        old: stood.0,
-        new: stood.1,
-        reason,
-        witness,
-        exists: (difference.old.exists, difference.new.exists),
-        operations: operations(difference),
-    }
-}
-
-/// A short hash of some texts.
-fn fingerprint(texts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for text in texts {
-        hash.update(text.len().to_le_bytes());
-        hash.update(text.as_bytes());
-    }
-    let digest = hash.finalize();
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -19,7 +19,10 @@ pub use markdown::{COMMENT_LIMIT, markdown};
 pub(crate) use shown::printable;
 pub use text::text;
 
-use crate::findings::{Report, Verdict, Wire};
+use crate::{
+    findings::{Report, Verdict},
+    rules::Wire,
+};
 
 /// How [`text()`], [`markdown()`] and [`github()`] show a report.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +86,8 @@ fn count(report: &Report, level: Wire) -> Option<String> {
 
 /// The number of findings per level, such as `1 breaking, 2 docs`.
 fn counts(report: &Report) -> String {
-    let mut parts: Vec<String> = LEVELS
-        .into_iter()
-        .filter_map(|level| count(report, level))
-        .collect();
+    let parts = LEVELS.into_iter().filter_map(|level| count(report, level));
+    let mut parts: Vec<String> = parts.collect();
     if report.verdict == Verdict::None && report.ignored.is_empty() {
         parts.push("no changes".to_owned());
     }

@@ -83,7 +83,11 @@ impl fmt::Display for Target {
 
 /// Why a text is not a valid ignore file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}:{}:{}: {message}{}\n  help: {help}", printable(file), position.line, position.column, at(pointer))]
+#[error(
+    "{}:{position}: {message}{}\n  help: {help}",
+    printable(file),
+    at(pointer)
+)]
 #[non_exhaustive]
 pub struct IgnoreError {
     /// The name passed to [`IgnoreFile::parse`].
@@ -113,7 +117,8 @@ pub struct Unused(String);
 
 /// The expired entries of an ignore file. Its [`Display`](fmt::Display) lists each with
 /// its position and says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Expired(String);
 
 impl IgnoreFile {
@@ -195,19 +200,16 @@ impl IgnoreFile {
     }
 
     fn check_expiry(&self, today: Date) -> Result<(), Expired> {
-        let lines: Vec<String> = self
-            .entries
-            .iter()
-            .filter_map(|entry| {
-                let expires = entry.expires.filter(|expires| *expires < today)?;
-                Some(format!(
-                    "{}: the entry for the {} expired on {expires}; today is {today} (reason: {})",
-                    self.place(entry),
-                    entry.target,
-                    printable(&entry.reason)
-                ))
-            })
-            .collect();
+        let lines = self.entries.iter().filter_map(|entry| {
+            let expires = entry.expires.filter(|expires| *expires < today)?;
+            Some(format!(
+                "{}: the entry for the {} expired on {expires}; today is {today} (reason: {})",
+                self.place(entry),
+                entry.target,
+                printable(&entry.reason)
+            ))
+        });
+        let lines: Vec<String> = lines.collect();
         if lines.is_empty() {
             return Ok(());
         }
@@ -219,8 +221,7 @@ impl IgnoreFile {
     }
 
     fn place(&self, entry: &Entry) -> String {
-        let Position { line, column } = entry.position;
-        format!("{}:{line}:{column}", printable(&self.name))
+        format!("{}:{}", printable(&self.name), entry.position)
     }
 }
 
@@ -239,14 +240,6 @@ impl fmt::Display for Unused {
         formatter.write_str(&self.0)
     }
 }
-
-impl fmt::Display for Expired {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Expired {}
 
 #[cfg(test)]
 mod tests;

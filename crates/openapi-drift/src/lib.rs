@@ -22,6 +22,7 @@ mod witness;
 
 pub use document::{Document, Position, Unreadable};
 pub use explain::{explain, rules_table};
-pub use findings::{Finding, Ignored, Report, Side, Verdict, Wire, Witness, compare};
+pub use findings::{Finding, Ignored, Report, Side, Verdict, Witness};
 pub use ignore::{Expired, IgnoreError, IgnoreFile, Unused};
-pub use rules::{Direction, Rule, rule, rules};
+pub use rules::{Direction, Rule, Wire, rule, rules};
+pub use severity::compare;

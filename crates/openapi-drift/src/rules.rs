@@ -2,7 +2,35 @@
 
 use serde::Serialize;
 
-use crate::findings::Wire;
+/// The effect of a change on an exchange between a client built from the old
+/// document and a server that follows the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wire {
+    /// It breaks.
+    Breaking,
+    /// It may break; treat it as breaking.
+    Undecided,
+    /// It works, but may be worth knowing.
+    Notice,
+    /// It works.
+    NonBreaking,
+    /// Only documentation changed; nothing on the wire.
+    Docs,
+}
+
+/// The name in JSON.
+impl std::fmt::Display for Wire {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Breaking => "breaking",
+            Self::Undecided => "undecided",
+            Self::Notice => "notice",
+            Self::NonBreaking => "non-breaking",
+            Self::Docs => "docs",
+        })
+    }
+}
 
 /// The direction in which a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -4,19 +4,19 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::json;
 
-use super::{Body, Comparison, NodeRef, Part, operation::Pair, operation::flag, place::Names};
+use super::{Body, Comparison, NodeRef, Part, Place, Places, Task, operation::Pair, place::Names};
 use crate::{
-    document::{Id, Tree, resolve},
+    document::{Id, Tree, resolve, same},
+    findings::Side,
     rules::{self, Direction, Rule},
-    schema::schema,
+    schema::{Schema, schema},
 };
 
 /// Two `content` maps to compare.
 pub(crate) struct Contents<'a> {
     pub(crate) pair: &'a Pair,
     /// The body or response in the old and the new document.
-    pub(crate) old: Id,
-    pub(crate) new: Id,
+    pub(crate) nodes: (Id, Id),
     /// The status, for a response.
     pub(crate) status: Option<&'a Names>,
     pub(crate) added: &'static Rule,
@@ -26,199 +26,178 @@ pub(crate) struct Contents<'a> {
 impl Comparison<'_> {
     pub(crate) fn request_body(&mut self, pair: &Pair) {
         let operation = Some(&pair.operation);
-        let of = |tree: &Tree, at: Id| {
-            let body = tree.get(at, "requestBody");
-            body.map(|body| (body, resolve(tree, body)))
-        };
-        let before = of(self.old.tree, pair.old);
-        let after = of(self.new.tree, pair.new);
-        let (method, path) = (&pair.operation.method, &pair.operation.path);
-        let without = json!({"method": method, "path": path, "request": {}});
-        match (before, after) {
-            (None, None) => {}
-            (None, Some((at, body))) => {
-                let at = (NodeRef::missing_in(pair.old), NodeRef::at(at));
-                if body.is_ok_and(|body| flag(self.new.tree, body, "required").0) {
+        let at = self.member_at(pair.nodes, "requestBody");
+        let request = |part| Some(pair.operation.exchange("request", part));
+        match (at.0.exists, at.1.exists) {
+            (false, false) => {}
+            (false, true) => {
+                let body = resolve(self.new.tree, at.1.id);
+                if body.is_ok_and(|body| self.new.tree.has_flag(body, "required")) {
                     let reason = "a request body was added, and is required";
                     let rule = &rules::REQUIRED_REQUEST_BODY_ADDED;
-                    self.found(rule, at, operation, reason, Some(without));
+                    self.found(rule, at, operation, reason, request(json!({})));
                 } else {
                     let reason = "an optional request body was added";
                     self.found(&rules::REQUEST_BODY_ADDED, at, operation, reason, None);
                 }
             }
-            (Some((at, _)), None) => {
-                let exchange = json!({"method": method, "path": path, "request": {"body": "…"}});
-                let at = (NodeRef::at(at), NodeRef::missing_in(pair.new));
+            (true, false) => {
+                let exchange = request(json!({"body": "…"}));
                 let reason = "the request body was removed";
                 let rule = &rules::REQUEST_BODY_REMOVED;
-                self.found(rule, at, operation, reason, Some(exchange));
+                self.found(rule, at, operation, reason, exchange);
             }
-            (Some((_, Ok(old))), Some((_, Ok(new)))) => {
-                self.members(old, new, &["required", "content"], operation);
-                let (was, before) = flag(self.old.tree, old, "required");
-                let (is, after) = flag(self.new.tree, new, "required");
-                let at = (before, after);
-                match (was, is) {
-                    (false, true) => {
+            (true, true) => {
+                let Some(nodes) = self.resolved((at.0.id, at.1.id), pair) else {
+                    return;
+                };
+                self.members(nodes, &["required", "content"], operation);
+                if let Some((is_required, at)) = self.flag_change(nodes, "required") {
+                    let (rule, reason, exchange) = if is_required {
                         let reason = "the request body became required";
-                        let rule = &rules::REQUEST_BODY_BECAME_REQUIRED;
-                        self.found(rule, at, operation, reason, Some(without));
-                    }
-                    (true, false) => {
+                        let exchange = request(json!({}));
+                        (&rules::REQUEST_BODY_BECAME_REQUIRED, reason, exchange)
+                    } else {
                         let reason = "the request body became optional";
-                        let rule = &rules::REQUEST_BODY_BECAME_OPTIONAL;
-                        self.found(rule, at, operation, reason, None);
-                    }
-                    _ => {}
+                        (&rules::REQUEST_BODY_BECAME_OPTIONAL, reason, None)
+                    };
+                    self.found(rule, at, operation, reason, exchange);
                 }
                 self.contents(&Contents {
                     pair,
-                    old,
-                    new,
+                    nodes,
                     status: None,
                     added: &rules::REQUEST_MEDIA_TYPE_ADDED,
                     removed: &rules::REQUEST_MEDIA_TYPE_REMOVED,
                 });
             }
-            (Some((old, _)), Some((new, _))) => self.unresolved(old, new, pair),
         }
     }
 
-    /// Compares unresolvable references as text.
-    pub(crate) fn unresolved(&mut self, old: Id, new: Id, pair: &Pair) {
-        if self.is_same(Some(old), Some(new)) {
-            return;
+    /// The targets of two references. If one can't be resolved, they are compared as text.
+    pub(crate) fn resolved(&mut self, (old, new): (Id, Id), pair: &Pair) -> Option<(Id, Id)> {
+        if let (Ok(old), Ok(new)) = (resolve(self.old.tree, old), resolve(self.new.tree, new)) {
+            return Some((old, new));
         }
-        let reason = "a reference leads nowhere in at least one of the documents";
-        let at = (NodeRef::at(old), NodeRef::at(new));
-        self.found(
-            &rules::NOT_COMPARED,
-            at,
-            Some(&pair.operation),
-            reason,
-            None,
-        );
+        if !same(self.old.tree, old, self.new.tree, new) {
+            let reason = "a reference leads nowhere in at least one of the documents";
+            let at = (NodeRef::at(old), NodeRef::at(new));
+            let operation = Some(&pair.operation);
+            self.found(&rules::NOT_COMPARED, at, operation, reason, None);
+        }
+        None
     }
 
     pub(crate) fn contents(&mut self, contents: &Contents<'_>) {
-        let operation = Some(&contents.pair.operation);
-        let before = media_types(self.old.tree, contents.old);
-        let after = media_types(self.new.tree, contents.new);
-        let around = |tree: &Tree, owner: Id| {
-            NodeRef::missing_in(tree.get(owner, "content").unwrap_or(owner))
-        };
+        let operation = &contents.pair.operation;
+        let (old_tree, new_tree) = (self.old.tree, self.new.tree);
+        let (old, new) = contents.nodes;
+        let (before, after) = (media_types(old_tree, old), media_types(new_tree, new));
         let of_what = contents.status.map_or_else(
             || "the request body".to_owned(),
             |status| format!("the {} response", status.old),
         );
-        let exchange = |name: &str, status: fn(&Names) -> &str| {
-            let (side, part) = match contents.status {
-                None => ("request", json!({"media_type": name})),
-                Some(names) => (
-                    "response",
-                    json!({"status": status(names), "media_type": name}),
-                ),
-            };
-            let operation = &contents.pair.operation;
-            let mut exchange = json!({"method": operation.method, "path": operation.path});
-            exchange[side] = part;
-            Some(exchange)
-        };
-        for (key, media_type) in &before {
-            match covering(&after, key) {
-                Some(other) => self.media_type(contents, media_type, other),
-                None => {
-                    let name = &media_type.name;
-                    let at = (
-                        NodeRef::at(media_type.id),
-                        around(self.new.tree, contents.new),
-                    );
-                    let reason = format!("{name} of {of_what} was removed");
-                    let exchange = exchange(name, |status| &status.old);
-                    self.found(contents.removed, at, operation, reason, exchange);
-                }
+        let exchange = |name: &str, side: Side| match contents.status {
+            None => operation.exchange("request", json!({"media_type": name})),
+            Some(status) => {
+                let part = json!({"status": status.of(side), "media_type": name});
+                operation.exchange("response", part)
             }
-        }
-        for (key, media_type) in &after {
-            if before.contains_key(key) {
+        };
+        for (key, id) in &before {
+            if let Some(other) = covering(&after, key) {
+                self.media_type(contents, (*id, other));
                 continue;
             }
-            match covering(&before, key) {
-                Some(other) => self.media_type(contents, other, media_type),
-                None => {
-                    let name = &media_type.name;
-                    let at = (
-                        around(self.old.tree, contents.old),
-                        NodeRef::at(media_type.id),
-                    );
-                    let reason = format!("{name} was added to {of_what}");
-                    let exchange = exchange(name, |status| &status.new);
-                    self.found(contents.added, at, operation, reason, exchange);
-                }
+            let name = old_tree.key(*id);
+            let at = (
+                NodeRef::at(*id),
+                NodeRef::missing_from(new_tree, new, "content"),
+            );
+            let reason = format!("{name} of {of_what} was removed");
+            let exchange = Some(exchange(&name, Side::Old));
+            self.found(contents.removed, at, Some(operation), reason, exchange);
+        }
+        for (key, id) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
+            if let Some(other) = covering(&before, key) {
+                self.media_type(contents, (other, *id));
+                continue;
             }
+            let name = new_tree.key(*id);
+            let at = (
+                NodeRef::missing_from(old_tree, old, "content"),
+                NodeRef::at(*id),
+            );
+            let reason = format!("{name} was added to {of_what}");
+            let exchange = Some(exchange(&name, Side::New));
+            self.found(contents.added, at, Some(operation), reason, exchange);
         }
     }
 
-    fn media_type(&mut self, contents: &Contents<'_>, old: &MediaType, new: &MediaType) {
+    fn media_type(&mut self, contents: &Contents<'_>, nodes: (Id, Id)) {
         let pair = contents.pair;
-        self.members(old.id, new.id, &["schema"], Some(&pair.operation));
-        let schemas = (
-            self.old.tree.get(old.id, "schema"),
-            self.new.tree.get(new.id, "schema"),
-        );
-        let media_type = Names {
-            old: old.name.clone(),
-            new: new.name.clone(),
+        self.members(nodes, &["schema"], Some(&pair.operation));
+        let media_type = self.names(nodes);
+        let part = match contents.status.cloned() {
+            None => Part::RequestBody { media_type },
+            Some(status) => Part::ResponseBody { status, media_type },
         };
-        let (direction, part) = match contents.status {
-            None => (Direction::Request, Part::RequestBody { media_type }),
-            Some(status) => {
-                let status = status.clone();
-                (
-                    Direction::Response,
-                    Part::ResponseBody { status, media_type },
-                )
-            }
+        self.member_schemas(pair, part, nodes);
+    }
+
+    /// The names of two members.
+    pub(crate) fn names(&self, (old, new): (Id, Id)) -> Names {
+        Names {
+            old: self.old.tree.key(old),
+            new: self.new.tree.key(new),
+        }
+    }
+
+    /// Queues a comparison of the `schema` members of two objects.
+    pub(crate) fn member_schemas(&mut self, pair: &Pair, part: Part, nodes: (Id, Id)) {
+        let at = self.member_at(nodes, "schema");
+        let of = |at: NodeRef| schema(at.exists.then_some(at.id));
+        self.root(pair, part, (of(at.0), of(at.1)), at);
+    }
+
+    /// Queues a comparison of two root schemas.
+    pub(crate) fn root(
+        &mut self,
+        pair: &Pair,
+        part: Part,
+        (old, new): (Schema, Schema),
+        at: Places,
+    ) {
+        let direction = match part {
+            Part::RequestBody { .. } | Part::Parameter { .. } => Direction::Request,
+            Part::ResponseBody { .. } | Part::Header { .. } => Direction::Response,
         };
         let body = Body {
             operation: Rc::clone(&pair.operation),
             direction,
             part,
-            old: schema(schemas.0),
-            new: schema(schemas.1),
+            old: Rc::clone(&old),
+            new: Rc::clone(&new),
         };
-        self.root(
-            body,
-            NodeRef::of(schemas.0, old.id),
-            NodeRef::of(schemas.1, new.id),
-        );
+        let place = Place::root(Rc::new(body));
+        self.later(Task {
+            old,
+            new,
+            at,
+            place,
+        });
     }
 }
 
-/// An entry of `content`.
-pub(crate) struct MediaType {
-    /// As written in the document.
-    name: String,
-    id: Id,
-}
-
-/// The media types of a body, by normalized name.
-pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, MediaType> {
-    let content = tree
-        .get(owner, "content")
-        .and_then(|content| tree.object(content));
+/// The entries of `content`, by normalized media type.
+pub(crate) fn media_types(tree: &Tree, owner: Id) -> BTreeMap<String, Id> {
     let mut types = BTreeMap::new();
-    for (name, id) in content.into_iter().flatten() {
-        let media_type = MediaType {
-            name: name.to_string(),
-            id: *id,
-        };
+    for (name, id) in tree.members_of(owner, "content") {
         let mut key = normalised(name);
         if types.contains_key(&key) {
             key = name.to_ascii_lowercase();
         }
-        types.insert(key, media_type);
+        types.insert(key, *id);
     }
     types
 }
@@ -229,25 +208,21 @@ fn normalised(name: &str) -> String {
     let lower: String = name.chars().filter(|one| !one.is_whitespace()).collect();
     let lower = lower.to_ascii_lowercase();
     let (essence, parameters) = lower.split_once(';').unwrap_or((&lower, ""));
-    let mut parameters: Vec<String> = parameters
-        .split(';')
-        .map(|parameter| parameter.replace('"', ""))
-        .filter(|parameter| !parameter.is_empty() && parameter != "charset=utf-8")
+    let parameters = parameters.split(';').map(|one| one.replace('"', ""));
+    let mut parts: Vec<String> = parameters
+        .filter(|one| !one.is_empty() && one != "charset=utf-8")
         .collect();
-    parameters.sort();
-    std::iter::once(essence.to_owned())
-        .chain(parameters)
-        .collect::<Vec<_>>()
-        .join(";")
+    parts.sort();
+    parts.insert(0, essence.to_owned());
+    parts.join(";")
 }
 
 /// The entry that matches a media type: the exact one, the one without parameters,
 /// or a range.
-fn covering<'a>(types: &'a BTreeMap<String, MediaType>, name: &str) -> Option<&'a MediaType> {
+fn covering(types: &BTreeMap<String, Id>, name: &str) -> Option<Id> {
     let essence = name.split(';').next().unwrap_or(name);
     let range = essence.split('/').next().map(|first| format!("{first}/*"));
-    [Some(name), Some(essence), range.as_deref(), Some("*/*")]
-        .into_iter()
-        .flatten()
-        .find_map(|name| types.get(name))
+    let names = [Some(name), Some(essence), range.as_deref(), Some("*/*")];
+    let mut names = names.into_iter().flatten();
+    names.find_map(|name| types.get(name).copied())
 }

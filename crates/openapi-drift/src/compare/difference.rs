@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A location in one of the documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct NodeRef {
     pub(crate) id: Id,
     /// False if the node does not exist; `id` is then the node that would contain it.
@@ -33,6 +33,11 @@ impl NodeRef {
         node.map_or_else(|| Self::missing_in(around), Self::at)
     }
 
+    /// The absence of a new entry from a member of `owner`, or from `owner` itself.
+    pub(crate) fn missing_from(tree: &Tree, owner: Id, name: &str) -> Self {
+        Self::missing_in(tree.get(owner, name).unwrap_or(owner))
+    }
+
     /// The value of the node, if it exists.
     pub(crate) fn value(self, tree: &Tree) -> Option<Value> {
         self.exists.then(|| tree.value(self.id))
@@ -43,7 +48,7 @@ impl NodeRef {
 pub(crate) type Places = (NodeRef, NodeRef);
 
 /// Which values show a difference between two schemas.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum SampleHint {
     /// One of these.
     Values(Vec<Value>),
@@ -65,7 +70,7 @@ pub(crate) enum SampleHint {
 }
 
 /// Where in an exchange a difference is visible.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ValueContext {
     pub(crate) place: Place,
     /// The schemas at this place, old and new.
@@ -76,7 +81,6 @@ pub(crate) struct ValueContext {
 }
 
 /// One difference.
-#[derive(Clone, Debug)]
 pub(crate) struct Difference {
     pub(crate) rule: &'static Rule,
     pub(crate) old: NodeRef,
@@ -109,6 +113,22 @@ impl Difference {
 }
 
 impl Comparison<'_> {
+    /// A member of two objects, or where it would be.
+    pub(crate) fn member_at(&self, (old, new): (Id, Id), name: &str) -> Places {
+        (
+            NodeRef::of(self.old.tree.get(old, name), old),
+            NodeRef::of(self.new.tree.get(new, name), new),
+        )
+    }
+
+    /// Whether a flag of two objects is set now, and where it is. `None` if it did not
+    /// change; flags default to false.
+    pub(crate) fn flag_change(&self, nodes: (Id, Id), name: &str) -> Option<(bool, Places)> {
+        let was = self.old.tree.has_flag(nodes.0, name);
+        let is = self.new.tree.has_flag(nodes.1, name);
+        (was != is).then(|| (is, self.member_at(nodes, name)))
+    }
+
     /// Adds a difference that is not about allowed values.
     pub(crate) fn found(
         &mut self,
@@ -173,16 +193,28 @@ impl Comparison<'_> {
         (of(self.old.tree, old), of(self.new.tree, new))
     }
 
-    /// Reports that the remaining schemas are not compared.
-    pub(crate) fn beyond(&mut self, task: &Task) {
-        self.differ(
-            &rules::NOT_UNDERSTOOD,
-            task,
-            (task.old_at, task.new_at),
-            (&[], &[]),
-            SampleHint::Any,
-            "the documents have more schemas than are compared; the rest is undecided",
-        );
+    /// Adds a difference between two schemas that no value in particular shows.
+    pub(crate) fn note(
+        &mut self,
+        pair: &'static Pair,
+        task: &Task,
+        at: Places,
+        reason: impl Into<String>,
+    ) -> &mut Difference {
+        self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason)
+    }
+
+    /// Adds a difference between two alternatives.
+    pub(crate) fn differ_in(
+        &mut self,
+        two: &Two<'_>,
+        pair: &'static Pair,
+        at: Places,
+        hint: SampleHint,
+        reason: impl Into<String>,
+    ) -> &mut Difference {
+        let sides = (std::slice::from_ref(two.old), std::slice::from_ref(two.new));
+        self.differ(pair, two.task, at, sides, hint, reason)
     }
 }
 
@@ -206,31 +238,16 @@ impl Two<'_> {
     /// The node to report for something that the old alternative lacks.
     pub(crate) fn old_around(&self) -> Id {
         let branch = self.old.branches.last();
-        branch.copied().unwrap_or(self.task.old_at.id)
+        branch.copied().unwrap_or(self.task.at.0.id)
     }
 
     /// The same for the new alternative.
     pub(crate) fn new_around(&self) -> Id {
         let branch = self.new.branches.last();
-        branch.copied().unwrap_or(self.task.new_at.id)
+        branch.copied().unwrap_or(self.task.at.1.id)
     }
 
     pub(crate) fn name(&self) -> String {
         self.task.place.name()
-    }
-}
-
-impl Comparison<'_> {
-    /// Adds a difference between two alternatives.
-    pub(crate) fn differ_in(
-        &mut self,
-        two: &Two<'_>,
-        pair: &'static Pair,
-        at: Places,
-        hint: SampleHint,
-        reason: impl Into<String>,
-    ) -> &mut Difference {
-        let sides = (std::slice::from_ref(two.old), std::slice::from_ref(two.new));
-        self.differ(pair, two.task, at, sides, hint, reason)
     }
 }

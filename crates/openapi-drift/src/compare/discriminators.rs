@@ -7,11 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{Comparison, NodeRef, SampleHint, Task, text::resolved_text};
+use super::{Comparison, NodeRef, Task, text::resolved_text};
 use crate::{
     document::{Id, Tree, resolve, same},
     rules::{self, Direction, Pair},
-    schema::{Alternative, Listed, Schemas, Tags, Type, schema},
+    schema::{Alternative, Listed, Schema, Schemas, Tags, Type, schema},
 };
 
 /// The discriminators of both sides.
@@ -28,11 +28,8 @@ pub(super) struct Tag {
 impl Tag {
     /// A label for the form that some values select.
     pub(super) fn label<'v>(&self, values: impl IntoIterator<Item = &'v Listed>) -> String {
-        let said: Vec<String> = values
-            .into_iter()
-            .take(3)
-            .map(ToString::to_string)
-            .collect();
+        let values = values.into_iter().take(3);
+        let said: Vec<String> = values.map(ToString::to_string).collect();
         format!("{}: {}", self.property, said.join(", "))
     }
 }
@@ -45,29 +42,23 @@ impl Comparison<'_> {
         new: &[Alternative],
         tags: BothTags<'_>,
     ) -> Option<Tag> {
-        let is_objects = |all: &[Alternative]| all.iter().all(|one| one.kind == Type::Object);
-        if !is_objects(old) || !is_objects(new) {
+        if old.iter().chain(new).any(|one| one.kind != Type::Object) {
             return None;
         }
-        let said = tags
-            .0
-            .iter()
-            .chain(tags.1)
-            .map(|tags| Arc::clone(&tags.property));
-        let larger = if old.len() >= new.len() {
+        let said = tags.0.iter().chain(tags.1);
+        let said = said.map(|tags| Arc::clone(&tags.property));
+        let (schemas, larger) = if old.len() >= new.len() {
             (self.old, old)
         } else {
             (self.new, new)
         };
-        let of_first = larger.1.iter().take(4).flat_map(|one| {
-            let named = larger.0.named(&one.parts);
-            let listing = named
-                .properties
-                .iter()
-                .filter(|(_, nodes)| nodes.iter().any(|node| lists(larger.0.tree, *node)));
-            listing
-                .map(|(name, _)| Arc::clone(name))
-                .collect::<Vec<_>>()
+        let of_first = larger.iter().take(4).flat_map(|one| {
+            let named = schemas.named(&one.parts);
+            let is_listing = |nodes: &Schema| nodes.iter().any(|node| lists(schemas.tree, *node));
+            let listing = named.properties.iter();
+            let listing = listing.filter(|(_, nodes)| is_listing(nodes));
+            let names = listing.map(|(name, _)| Arc::clone(name));
+            names.collect::<Vec<_>>()
         });
         let mut candidates: Vec<Arc<str>> = Vec::new();
         for name in said.chain(of_first) {
@@ -78,9 +69,8 @@ impl Comparison<'_> {
         let mut best: Option<(usize, Tag)> = None;
         for property in candidates.into_iter().take(8) {
             let of = |schemas: &Schemas<'_>, all: &[Alternative], tags: &[Rc<Tags>]| {
-                let values = all
-                    .iter()
-                    .map(|one| tag_values(schemas, one, &property, tags));
+                let all = all.iter();
+                let values = all.map(|one| tag_values(schemas, one, &property, tags));
                 values.collect::<Vec<_>>()
             };
             let (before, after) = (of(self.old, old, tags.0), of(self.new, new, tags.1));
@@ -94,26 +84,15 @@ impl Comparison<'_> {
             }
             let count = counts.0 + counts.1;
             if best.as_ref().is_none_or(|(known, _)| count > *known) {
-                let tag = Tag {
-                    property,
-                    old: before,
-                    new: after,
-                };
-                best = Some((count, tag));
+                let (old, new) = (before, after);
+                best = Some((count, Tag { property, old, new }));
             }
         }
         best.map(|(_, tag)| tag)
     }
 
     /// Compares discriminators whose values are not already listed in the forms.
-    pub(crate) fn discriminators(&mut self, old: &[Rc<Tags>], new: &[Rc<Tags>], task: &Task) {
-        // An added or removed discriminator is reported as an annotation.
-        for (old, new) in old.iter().zip(new) {
-            self.discriminator(old, new, task);
-        }
-    }
-
-    fn discriminator(&mut self, old: &Tags, new: &Tags, task: &Task) {
+    pub(crate) fn discriminator(&mut self, old: &Tags, new: &Tags, task: &Task) {
         let at = (NodeRef::at(old.node), NodeRef::at(new.node));
         let name = task.place.name();
         let mut found: Vec<(&'static Pair, (Id, Id), String)> = Vec::new();
@@ -127,14 +106,13 @@ impl Comparison<'_> {
         }
         let lists_none = |schemas: &Schemas<'_>, tags: &Tags, target: Id, value: &Arc<str>| {
             let listed = listed_tags(schemas, target, &tags.property);
-            listed.is_some_and(|listed| !listed.contains(&Listed::Text(Arc::clone(value))))
+            !listed.is_empty() && !listed.contains(&Listed::Text(Arc::clone(value)))
         };
-        let mut came: Vec<(&Arc<str>, Id, Option<Id>)> = Vec::new();
-        for (value, (target, at)) in &new.targets {
-            if !old.targets.contains_key(value) {
-                came.push((value, *target, *at));
-            }
-        }
+        let came = new.targets.iter();
+        let came = came.filter(|(value, _)| !old.targets.contains_key(*value));
+        let mut came: Vec<(&Arc<str>, Id, Option<Id>)> = came
+            .map(|(value, (target, at))| (value, *target, *at))
+            .collect();
         for (value, (target, at)) in &old.targets {
             if let Some((other, other_at)) = new.targets.get(value) {
                 if self.is_other(*target, *other, (old, new), task) {
@@ -162,28 +140,22 @@ impl Comparison<'_> {
                 .targets
                 .iter()
                 .any(|(value, (target, _))| *target == other && old.targets.contains_key(value));
-            match renamed.filter(|_| !is_kept) {
-                Some(index) => {
-                    let (to, _, to_at) = came.remove(index);
-                    let reason = format!(
-                        "`{}` of {name} must be {to:?} in place of {value:?} now",
-                        old.property
-                    );
-                    let at = (at.unwrap_or(old.node), to_at.unwrap_or(new.node));
-                    found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
-                }
-                None => {
-                    let reason = format!("`{}: {value:?}` of {name} was removed", old.property);
-                    let at = (at.unwrap_or(old.node), new.node);
-                    found.push((&rules::DISCRIMINATOR_NARROWED, at, reason));
-                }
+            let property = &old.property;
+            let at = at.unwrap_or(old.node);
+            if let Some(index) = renamed.filter(|_| !is_kept) {
+                let (to, _, to_at) = came.remove(index);
+                let reason =
+                    format!("`{property}` of {name} must be {to:?} in place of {value:?} now");
+                let at = (at, to_at.unwrap_or(new.node));
+                found.push((&rules::DISCRIMINATOR_CHANGED, at, reason));
+            } else {
+                let reason = format!("`{property}: {value:?}` of {name} was removed");
+                found.push((&rules::DISCRIMINATOR_NARROWED, (at, new.node), reason));
             }
         }
         for (value, target, at) in came {
-            let before = old.targets.values().map(|(target, _)| *target);
-            let known = before
-                .into_iter()
-                .find(|one| self.counterpart(*one, new) == Some(target));
+            let mut before = old.targets.values().map(|(target, _)| *target);
+            let known = before.find(|one| self.counterpart(*one, new) == Some(target));
             let Some(known) = known else {
                 is_said = true; // Reported as an added form.
                 continue;
@@ -197,9 +169,8 @@ impl Comparison<'_> {
         }
         let (old_tree, new_tree) = (self.old.tree, self.new.tree);
         if found.is_empty() && !is_said && !same(old_tree, old.node, new_tree, new.node) {
-            let pair = &rules::DISCRIMINATOR_NOTED;
             let reason = format!("the discriminator of {name} is written in another way");
-            self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
+            self.note(&rules::DISCRIMINATOR_NOTED, task, at, reason);
         }
         for (pair, at, reason) in found {
             // Implicit mappings by name have no node in the discriminator.
@@ -208,8 +179,7 @@ impl Comparison<'_> {
                 exists: id != node,
             };
             let at = (of(at.0, old.node), of(at.1, new.node));
-            let difference = self.differ(pair, task, at, (&[], &[]), SampleHint::Any, reason);
-            difference.is_certain = true;
+            self.note(pair, task, at, reason).is_certain = true;
         }
     }
 
@@ -234,14 +204,11 @@ impl Comparison<'_> {
         }
         // It breaks if the old schema has another value now, or the new one replaces
         // another old schema.
-        let is_moved = self
-            .counterpart(old, after)
-            .is_some_and(|moved| moved != new);
-        let is_taken = before
-            .targets
-            .values()
-            .any(|(target, _)| *target != old && self.counterpart(*target, after) == Some(new));
-        if is_moved || is_taken {
+        let moved = self.counterpart(old, after);
+        let mut others = before.targets.values().map(|(target, _)| *target);
+        if moved.is_some_and(|moved| moved != new)
+            || others.any(|one| one != old && self.counterpart(one, after) == Some(new))
+        {
             return true;
         }
         let inner = Task {
@@ -268,21 +235,14 @@ fn tag_values(
         && nodes.iter().any(|node| lists(schemas.tree, *node))
     {
         let expanded = schemas.expand(nodes);
-        let lists = expanded.alternatives.iter().map(|one| {
-            let list = schemas.enumerated(one)?;
-            Some(
-                list.values
-                    .iter()
-                    .map(|(value, _)| value.clone())
-                    .collect::<Vec<_>>(),
-            )
-        });
-        let lists: Option<Vec<Vec<Listed>>> = lists.collect();
-        return lists.unwrap_or_default().into_iter().flatten().collect();
+        let lists = expanded.alternatives.iter();
+        let lists: Option<Vec<_>> = lists.map(|one| schemas.enumerated(one)).collect();
+        let lists = lists.unwrap_or_default();
+        let values = lists.iter().flat_map(|list| &list.values);
+        return values.map(|(value, _)| value.clone()).collect();
     }
-    let targets: Vec<Id> = one
-        .branches
-        .iter()
+    let targets = one.branches.iter();
+    let targets: Vec<Id> = targets
         .filter_map(|branch| resolve(schemas.tree, *branch).ok())
         .collect();
     let said = tags.iter().filter(|tags| tags.property == *property);
@@ -292,15 +252,13 @@ fn tag_values(
         .collect()
 }
 
-/// The values that a schema lists for a property, if any.
-fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> Option<HashSet<Listed>> {
+/// The values that a schema lists for a property.
+fn listed_tags(schemas: &Schemas<'_>, target: Id, property: &Arc<str>) -> BTreeSet<Listed> {
     let expanded = schemas.expand(&schema([target]));
-    let object = expanded
-        .alternatives
-        .iter()
-        .find(|one| one.kind == Type::Object)?;
-    let values = tag_values(schemas, object, property, &[]);
-    (!values.is_empty()).then(|| values.into_iter().collect())
+    let mut alternatives = expanded.alternatives.iter();
+    let object = alternatives.find(|one| one.kind == Type::Object);
+    let values = object.map(|object| tag_values(schemas, object, property, &[]));
+    values.unwrap_or_default()
 }
 
 /// Whether a schema itself lists its values.

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde_json::json;
+
 use super::{
-    Comparison, Key, NodeRef, SampleHint, Task,
-    difference::{Places, Two},
-    schemas::allows_all,
+    Comparison, Key, NodeRef, Places, SampleHint, difference::Two, schemas::allows_all,
     text::resolved_text,
 };
 use crate::{
@@ -22,10 +22,19 @@ struct Side<'a> {
     /// The properties that are only sent in the other direction.
     unsent: BTreeMap<Arc<str>, Id>,
     additional: Additional,
+    /// Where another member would be.
+    around: NodeRef,
+    /// Where another property would be.
+    missing: NodeRef,
 }
 
 impl<'a> Side<'a> {
-    fn of(schemas: &Schemas<'a>, alternative: &Alternative, direction: Direction) -> Self {
+    fn of(
+        schemas: &Schemas<'a>,
+        alternative: &Alternative,
+        around: Id,
+        direction: Direction,
+    ) -> Self {
         let tree = schemas.tree;
         let named = schemas.named(&alternative.parts);
         let mut properties = named.properties.clone();
@@ -35,8 +44,9 @@ impl<'a> Side<'a> {
             Direction::Request => "readOnly",
             Direction::Response => "writeOnly",
         };
+        let is_one_way = |node: Id| tree.has_flag(resolve(tree, node).unwrap_or(node), one_way);
         properties.retain(|name, nodes| {
-            let flagged = nodes.iter().find(|node| has_flag(tree, **node, one_way));
+            let flagged = nodes.iter().find(|node| is_one_way(**node));
             if let Some(node) = flagged {
                 required.remove(name);
                 unsent.insert(Arc::clone(name), *node);
@@ -49,12 +59,15 @@ impl<'a> Side<'a> {
             let described = properties.entry(Arc::clone(name));
             described.or_insert_with(|| Schema::clone(&anything));
         }
+        let listed = tightest(tree, &alternative.parts, "properties").next();
         Self {
             tree,
             properties,
             required,
             unsent,
             additional: additional(tree, &alternative.parts),
+            around: NodeRef::missing_in(around),
+            missing: NodeRef::missing_in(listed.unwrap_or(around)),
         }
     }
 
@@ -65,11 +78,11 @@ impl<'a> Side<'a> {
     }
 
     /// The schema of additional members, if they are allowed.
-    fn other_members(&self, around: Id) -> Option<(Schema, NodeRef)> {
+    fn other_members(&self) -> Option<(Schema, NodeRef)> {
         match &self.additional {
             Additional::Schema(nodes, id) => Some((Schema::clone(nodes), NodeRef::at(*id))),
             Additional::Any(Some(id)) => Some((schema([]), NodeRef::at(*id))),
-            Additional::Any(None) => Some((schema([]), NodeRef::missing_in(around))),
+            Additional::Any(None) => Some((schema([]), self.around)),
             Additional::Unsaid | Additional::Nothing(_) => None,
         }
     }
@@ -82,28 +95,21 @@ impl<'a> Side<'a> {
     /// The text of a property's schema, and whether it is required.
     fn text(&self, name: &Arc<str>) -> Likeness {
         let nodes = self.properties.get(name)?;
-        let texts = nodes
-            .iter()
-            .map(|node| resolved_text(self.tree, *node, true));
-        let mut texts: Vec<String> = texts.collect();
+        let nodes = nodes.iter();
+        let mut texts: Vec<String> = nodes
+            .map(|node| resolved_text(self.tree, *node, true))
+            .collect();
         texts.sort();
         Some((texts, self.required.contains_key(name)))
     }
 
     /// The description of a property, and whether it is required.
     fn description(&self, name: &Arc<str>) -> Likeness {
-        let node = self.properties.get(name)?.first().copied()?;
-        let target = resolve(self.tree, node).ok()?;
-        let text = self.tree.string(self.tree.get(target, "description")?)?;
+        let target = resolve(self.tree, *self.properties.get(name)?.first()?).ok()?;
+        let text = self.tree.text(target, "description")?;
         let is_said = !text.is_empty();
         is_said.then(|| (vec![text.to_owned()], self.required.contains_key(name)))
     }
-}
-
-fn has_flag(tree: &Tree, node: Id, name: &str) -> bool {
-    let target = resolve(tree, node).unwrap_or(node);
-    let flag = tree.get(target, name);
-    flag.is_some_and(|flag| tree.boolean(flag) == Some(true))
 }
 
 /// Both sides of an object comparison.
@@ -114,8 +120,8 @@ impl Comparison<'_> {
     pub(crate) fn objects(&mut self, two: &Two<'_>, tag: Option<&Arc<str>>) {
         self.limit(two, "minProperties", "maxProperties");
         let direction = two.task.place.body.direction;
-        let before = Side::of(self.old, two.old, direction);
-        let after = Side::of(self.new, two.new, direction);
+        let before = Side::of(self.old, two.old, two.old_around(), direction);
+        let after = Side::of(self.new, two.new, two.new_around(), direction);
         let sides = (&before, &after);
         if self.free(sides, two) {
             return;
@@ -124,12 +130,8 @@ impl Comparison<'_> {
         for (name, nodes) in common.filter(|(name, _)| tag != Some(*name)) {
             if let Some(other) = after.properties.get(name) {
                 self.required(name, sides, two);
-                self.member(
-                    (nodes, other),
-                    two.at(before.node(name), after.node(name)),
-                    name,
-                    two,
-                );
+                let at = two.at(before.node(name), after.node(name));
+                self.inner((nodes, other), at, two.task.place.property(name));
             }
         }
         let names = |these: &Side<'_>, those: &Side<'_>| -> Vec<Arc<str>> {
@@ -177,41 +179,16 @@ impl Comparison<'_> {
         if is_listed(before) && after.is_free() {
             let at = two.at(listed(before.tree, two.old), None);
             let reason = format!("{name} listed its properties and is a free-form object now");
-            let wrong = before.properties.keys().take(8).flat_map(|name| {
-                let values = [
-                    serde_json::json!(null),
-                    serde_json::json!({}),
-                    serde_json::json!("text"),
-                    serde_json::json!(0.5),
-                ];
-                values.map(|value| serde_json::json!({ &**name: value }))
-            });
-            let hint = SampleHint::Values(
-                std::iter::once(serde_json::json!({}))
-                    .chain(wrong)
-                    .collect(),
-            );
+            let mut wrong = vec![json!({})];
+            for name in before.properties.keys().take(8) {
+                let values = [json!(null), json!({}), json!("text"), json!(0.5)];
+                wrong.extend(values.map(|value| json!({ &**name: value })));
+            }
+            let hint = SampleHint::Values(wrong);
             self.differ_in(two, &rules::OBJECT_UNLISTED, at, hint, reason);
             return true;
         }
         false
-    }
-
-    /// Queues a comparison of two property schemas.
-    fn member(
-        &mut self,
-        (old, new): (&Schema, &Schema),
-        (old_at, new_at): Places,
-        name: &Arc<str>,
-        two: &Two<'_>,
-    ) {
-        self.later(Task {
-            old: Schema::clone(old),
-            new: Schema::clone(new),
-            old_at,
-            new_at,
-            place: two.task.place.property(name),
-        });
     }
 
     /// Compares whether a property of both sides is required.
@@ -224,77 +201,60 @@ impl Comparison<'_> {
             let any = tightest(tree, &one.parts, "required").next();
             node.copied().or(any)
         };
-        let at = two.at(
-            list(before.tree, two.old, was),
-            list(after.tree, two.new, is),
-        );
+        let old = list(before.tree, two.old, was);
+        let at = two.at(old, list(after.tree, two.new, is));
         let member = two.task.place.property(name).name();
-        let (pair, reason): (&'static Pair, _) = if is.is_some() {
+        let (pair, reason) = if is.is_some() {
             (&rules::REQUIRED_ADDED, format!("{member} became required"))
         } else {
-            (
-                &rules::REQUIRED_REMOVED,
-                format!("{member} became optional"),
-            )
+            let reason = format!("{member} became optional");
+            (&rules::REQUIRED_REMOVED, reason)
         };
         self.differ_in(two, pair, at, without(name), reason);
     }
 
-    fn renamed(
-        &mut self,
-        from: &Arc<str>,
-        to: &Arc<str>,
-        (before, after): Sides<'_, '_>,
-        two: &Two<'_>,
-    ) {
+    fn renamed(&mut self, from: &Arc<str>, to: &Arc<str>, sides: Sides<'_, '_>, two: &Two<'_>) {
+        let (before, after) = sides;
         let at = two.at(before.node(from), after.node(to));
+        let place = &two.task.place;
         let hint = SampleHint::Object {
             with: vec![Arc::clone(from)],
             without: vec![Arc::clone(to)],
         };
-        let member = two.task.place.property(from).name();
-        let reason = format!("{member} was renamed to `{to}`");
-        let is_certain = before.required.contains_key(from) && !two.task.place.is_inexact;
+        let reason = format!("{} was renamed to `{to}`", place.property(from).name());
+        let is_certain = before.required.contains_key(from) && !place.is_inexact;
         let difference = self.differ_in(two, &rules::PROPERTY_RENAMED, at, hint, reason);
         difference.is_certain |= is_certain;
-        self.not_needed(from, (before, after), two);
+        self.not_needed(from, sides, two);
         // Other changes to the property.
-        if let (Some(nodes), Some(other)) = (before.properties.get(from), after.properties.get(to))
-        {
-            self.later(Task {
-                old: Schema::clone(nodes),
-                new: Schema::clone(other),
-                old_at: at.0,
-                new_at: at.1,
-                place: two.task.place.inexact(true).property(from),
-            });
+        let schemas = (before.properties.get(from), after.properties.get(to));
+        if let (Some(nodes), Some(other)) = schemas {
+            self.inner((nodes, other), at, place.inexact(true).property(from));
         }
     }
 
-    fn gone(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
-        let places = two.at(before.node(name), None);
-        if let Some((others, new_at)) = after.other_members(two.new_around()) {
+    fn gone(&mut self, name: &Arc<str>, sides: Sides<'_, '_>, two: &Two<'_>) {
+        let (before, after) = sides;
+        let (old_at, _) = two.at(before.node(name), None);
+        let place = two.task.place.property(name);
+        if let Some((others, new_at)) = after.other_members() {
             // It may still be present as an additional member.
-            self.required(name, (before, after), two);
+            self.required(name, sides, two);
             if let Some(nodes) = before.properties.get(name) {
-                self.member((nodes, &others), (places.0, new_at), name, two);
+                self.inner((nodes, &others), (old_at, new_at), place);
             }
             return;
         }
-        let at = (
-            places.0,
-            around_properties(after.tree, two.new, two.new_around()),
-        );
-        let member = two.task.place.property(name).name();
-        let reason = format!("{member} was removed");
+        let reason = format!("{} was removed", place.name());
         let hint = SampleHint::Object {
             with: vec![Arc::clone(name)],
             without: Vec::new(),
         };
-        let is_certain = before.required.contains_key(name) && !two.task.place.is_inexact;
+        let is_certain = before.required.contains_key(name) && !place.is_inexact;
+        let at = (old_at, after.missing);
         let difference = self.differ_in(two, &rules::PROPERTY_REMOVED, at, hint, reason);
         difference.is_certain |= is_certain;
-        self.not_needed(name, (before, after), two);
+        self.not_needed(name, sides, two);
     }
 
     /// In nested comparisons, removing a required property also widens: objects without
@@ -305,63 +265,44 @@ impl Comparison<'_> {
         }
     }
 
-    fn came(&mut self, name: &Arc<str>, (before, after): Sides<'_, '_>, two: &Two<'_>) {
-        let places = two.at(None, after.node(name));
-        if let Some((others, old_at)) = before.other_members(two.old_around()) {
-            self.required(name, (before, after), two);
+    fn came(&mut self, name: &Arc<str>, sides: Sides<'_, '_>, two: &Two<'_>) {
+        let (before, after) = sides;
+        let (_, new_at) = two.at(None, after.node(name));
+        let place = two.task.place.property(name);
+        if let Some((others, old_at)) = before.other_members() {
+            self.required(name, sides, two);
             if let Some(nodes) = after.properties.get(name) {
-                self.member((&others, nodes), (old_at, places.1), name, two);
+                self.inner((&others, nodes), (old_at, new_at), place);
             }
             return;
         }
-        let member = two.task.place.property(name).name();
-        let (pair, reason): (&'static Pair, _) = if after.required.contains_key(name) {
-            (
-                &rules::REQUIRED_PROPERTY_ADDED,
-                format!("{member} was added, and is required"),
-            )
+        let member = place.name();
+        let (pair, reason) = if after.required.contains_key(name) {
+            let reason = format!("{member} was added, and is required");
+            (&rules::REQUIRED_PROPERTY_ADDED, reason)
         } else {
-            (
-                &rules::PROPERTY_ADDED,
-                format!("{member} was added, and is optional"),
-            )
+            let reason = format!("{member} was added, and is optional");
+            (&rules::PROPERTY_ADDED, reason)
         };
-        let at = (
-            around_properties(before.tree, two.old, two.old_around()),
-            places.1,
-        );
-        self.differ_in(two, pair, at, without(name), reason);
+        self.differ_in(two, pair, (before.missing, new_at), without(name), reason);
     }
 
     /// Added or removed properties that are only sent in the other direction: they have
     /// no effect here.
     fn unsent(&mut self, (before, after): Sides<'_, '_>, two: &Two<'_>) {
-        let is_known = |side: &Side<'_>, name: &Arc<str>| {
-            side.unsent.contains_key(name) || side.properties.contains_key(name)
+        let only = |these: &Side<'_>, those: &Side<'_>| -> Vec<(Arc<str>, NodeRef)> {
+            let only = these.unsent.iter().filter(|(name, _)| {
+                !those.unsent.contains_key(*name) && !those.properties.contains_key(*name)
+            });
+            only.map(|(name, node)| (Arc::clone(name), NodeRef::at(*node)))
+                .collect()
         };
-        let gone = before
-            .unsent
-            .iter()
-            .filter(|(name, _)| !is_known(after, name));
-        let came = after
-            .unsent
-            .iter()
-            .filter(|(name, _)| !is_known(before, name));
-        let gone = gone.map(|(name, node)| (name, Some(*node), None, "removed"));
-        let came = came.map(|(name, node)| (name, None, Some(*node), "added"));
-        for (name, old, new, what) in gone.chain(came) {
-            let (old_at, new_at) = two.at(old, new);
-            let at = (
-                old.map_or_else(
-                    || around_properties(before.tree, two.old, old_at.id),
-                    NodeRef::at,
-                ),
-                new.map_or_else(
-                    || around_properties(after.tree, two.new, new_at.id),
-                    NodeRef::at,
-                ),
-            );
-            let member = two.task.place.property(name).name();
+        let gone = only(before, after).into_iter();
+        let gone = gone.map(|(name, at)| (name, (at, after.missing), "removed"));
+        let came = only(after, before).into_iter();
+        let came = came.map(|(name, at)| (name, (before.missing, at), "added"));
+        for (name, at, what) in gone.chain(came) {
+            let member = two.task.place.property(&name).name();
             let reason = format!("{member} was {what}; it is never sent this way");
             self.differ_in(two, &rules::UNSENT_CHANGED, at, SampleHint::Any, reason);
         }
@@ -377,6 +318,8 @@ impl Comparison<'_> {
         let at = two.at(node(&before.additional), node(&after.additional));
         let name = two.name();
         let is_request = two.task.place.body.direction == Direction::Request;
+        let has_schema =
+            format!("the other properties of {name} could be anything and have a schema now");
         let (pair, hint, reason): (&'static Pair, _, String) =
             match (&before.additional, &after.additional) {
                 (Unsaid, Unsaid) | (Nothing(_), Nothing(_)) | (Any(_), Any(_)) => return,
@@ -399,9 +342,7 @@ impl Comparison<'_> {
                 (Unsaid, Values(nodes, _)) if is_request && !allows_all(after.tree, nodes) => (
                     &rules::ADDITIONAL_NARROWED,
                     SampleHint::Undocumented,
-                    format!(
-                        "the other properties of {name} could be anything and have a schema now"
-                    ),
+                    has_schema,
                 ),
                 (Nothing(_) | Unsaid, Any(_) | Values(..)) => (
                     &rules::ADDITIONAL_ADDED,
@@ -425,26 +366,16 @@ impl Comparison<'_> {
                     SampleHint::Unnamed,
                     format!("the other properties of {name} can be anything now"),
                 ),
-                (Any(_), Values(..)) => (
-                    &rules::ADDITIONAL_NARROWED,
-                    SampleHint::Unnamed,
-                    format!(
-                        "the other properties of {name} could be anything and have a schema now"
-                    ),
-                ),
+                (Any(_), Values(..)) => {
+                    (&rules::ADDITIONAL_NARROWED, SampleHint::Unnamed, has_schema)
+                }
             };
         self.differ_in(two, pair, at, hint, reason);
     }
 
     /// Queues a comparison of the schemas of additional members.
-    fn others(&mut self, (old, new): (&Schema, &Schema), at: Places, two: &Two<'_>) {
-        self.later(Task {
-            old: Schema::clone(old),
-            new: Schema::clone(new),
-            old_at: at.0,
-            new_at: at.1,
-            place: two.task.place.step(Key::Member),
-        });
+    fn others(&mut self, schemas: (&Schema, &Schema), at: Places, two: &Two<'_>) {
+        self.inner(schemas, at, two.task.place.step(Key::Member));
     }
 }
 
@@ -454,12 +385,6 @@ fn without(name: &Arc<str>) -> SampleHint {
         with: Vec::new(),
         without: vec![Arc::clone(name)],
     }
-}
-
-/// Where a property would be defined.
-fn around_properties(tree: &Tree, alternative: &Alternative, around: Id) -> NodeRef {
-    let node = tightest(tree, &alternative.parts, "properties").next();
-    NodeRef::missing_in(node.unwrap_or(around))
 }
 
 /// A property's old and new name.

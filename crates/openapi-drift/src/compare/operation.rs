@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Comparison, NodeRef, Operation, text::resolved_text};
+use super::{Comparison, Operation, text::resolved_text};
 use crate::{
     document::{Id, ROOT, Tree},
     rules,
@@ -12,19 +12,12 @@ use crate::{
 pub(crate) struct Pair {
     pub(crate) operation: Rc<Operation>,
     pub(crate) new_path: String,
-    pub(crate) old: Id,
-    pub(crate) new: Id,
-    pub(crate) old_item: Id,
-    pub(crate) new_item: Id,
+    /// The operation's nodes, old and new.
+    pub(crate) nodes: (Id, Id),
+    /// The path items that contain them.
+    pub(crate) items: (Id, Id),
     /// Whether a part of the path moved to the server URL, or back.
     pub(crate) is_moved: bool,
-}
-
-/// A flag that defaults to false, and where it is.
-pub(crate) fn flag(tree: &Tree, owner: Id, name: &str) -> (bool, NodeRef) {
-    let id = tree.get(owner, name);
-    let is_set = id.is_some_and(|id| tree.boolean(id) == Some(true));
-    (is_set, NodeRef::of(id, owner))
 }
 
 impl Comparison<'_> {
@@ -40,50 +33,36 @@ impl Comparison<'_> {
             "responses",
             "callbacks",
         ];
-        self.members(pair.old, pair.new, &known, operation);
-        let id = |tree: &Tree, at: Id| NodeRef::of(tree.get(at, "operationId"), at);
-        let at = (id(self.old.tree, pair.old), id(self.new.tree, pair.new));
-        let names = (at.0.value(self.old.tree), at.1.value(self.new.tree));
-        if names.0 != names.1 {
-            let said = |name: &Option<serde_json::Value>| {
-                name.as_ref()
-                    .map_or_else(|| "none".to_owned(), ToString::to_string)
+        self.members(pair.nodes, &known, operation);
+        let at = self.member_at(pair.nodes, "operationId");
+        let (was, is) = (at.0.value(self.old.tree), at.1.value(self.new.tree));
+        if was != is {
+            let said = |name: Option<serde_json::Value>| {
+                name.map_or_else(|| "none".to_owned(), |name| name.to_string())
             };
-            let reason = format!(
-                "the operationId was {} and is {}",
-                said(&names.0),
-                said(&names.1)
-            );
+            let reason = format!("the operationId was {} and is {}", said(was), said(is));
             self.found(&rules::OPERATION_ID_CHANGED, at, operation, reason, None);
         }
-        let (was, before) = flag(self.old.tree, pair.old, "deprecated");
-        let (is, after) = flag(self.new.tree, pair.new, "deprecated");
-        if was != is {
-            let (rule, reason) = if is {
+        if let Some((is_deprecated, at)) = self.flag_change(pair.nodes, "deprecated") {
+            let (rule, reason) = if is_deprecated {
                 (&rules::OPERATION_DEPRECATED, "the operation is deprecated")
             } else {
-                (
-                    &rules::OPERATION_UNDEPRECATED,
-                    "the operation is no longer deprecated",
-                )
+                let reason = "the operation is no longer deprecated";
+                (&rules::OPERATION_UNDEPRECATED, reason)
             };
-            self.found(rule, (before, after), operation, reason, None);
+            self.found(rule, at, operation, reason, None);
         }
         self.own_servers(pair);
         self.security(pair);
         self.parameters(pair);
         self.request_body(pair);
         self.responses(pair);
-        let callbacks = (
-            self.old.tree.get(pair.old, "callbacks"),
-            self.new.tree.get(pair.new, "callbacks"),
-        );
-        let text = |tree: &Tree, id: Option<Id>| id.map(|id| resolved_text(tree, id, false));
-        if text(self.old.tree, callbacks.0) != text(self.new.tree, callbacks.1) {
-            let at = (
-                NodeRef::of(callbacks.0, pair.old),
-                NodeRef::of(callbacks.1, pair.new),
-            );
+        let at = self.member_at(pair.nodes, "callbacks");
+        let text = |tree: &Tree, operation: Id| {
+            let callbacks = tree.get(operation, "callbacks");
+            callbacks.map(|id| resolved_text(tree, id, false))
+        };
+        if text(self.old.tree, pair.nodes.0) != text(self.new.tree, pair.nodes.1) {
             let reason = "the callbacks changed; they are not compared";
             self.found(&rules::CALLBACKS_CHANGED, at, operation, reason, None);
         }
@@ -91,13 +70,13 @@ impl Comparison<'_> {
 
     /// Compares the servers of an operation or path item, or any servers if the path moved.
     fn own_servers(&mut self, pair: &Pair) {
-        let owner = |tree: &Tree, at: Id, item: Id| {
-            let owners = [at, item].into_iter();
+        let owner = |tree: &Tree, operation: Id, item: Id| {
+            let owners = [operation, item].into_iter();
             let mut owners = owners.filter(|owner| tree.get(*owner, "servers").is_some());
             owners.next().unwrap_or(ROOT)
         };
-        let old = owner(self.old.tree, pair.old, pair.old_item);
-        let new = owner(self.new.tree, pair.new, pair.new_item);
+        let old = owner(self.old.tree, pair.nodes.0, pair.items.0);
+        let new = owner(self.new.tree, pair.nodes.1, pair.items.1);
         if pair.is_moved {
             let paths = (pair.operation.path.as_str(), pair.new_path.as_str());
             self.servers((old, new), Some(paths), Some(&pair.operation));

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Comparison, NodeRef, Operation, operation::Pair, servers::Servers, text::resolved_text,
@@ -33,9 +33,8 @@ struct Item {
 
 impl Item {
     fn operations(&self, tree: &Tree) -> BTreeMap<&'static str, Id> {
-        let operations = METHODS
-            .iter()
-            .filter_map(|method| Some((*method, tree.get(self.id, method)?)));
+        let operations = METHODS.map(|method| Some((method, tree.get(self.id, method)?)));
+        let operations = operations.into_iter().flatten();
         operations
             .filter(|(_, id)| tree.object(*id).is_some())
             .collect()
@@ -52,7 +51,7 @@ impl Comparison<'_> {
     /// Compares the whole documents.
     pub(crate) fn documents(&mut self) {
         let known = ["paths", "components", "servers", "security"];
-        self.members(ROOT, ROOT, &known, None);
+        self.members((ROOT, ROOT), &known, None);
         self.other_paths();
         let before = items(self.old.tree);
         let mut after = items(self.new.tree);
@@ -83,10 +82,10 @@ impl Comparison<'_> {
         for (old, new) in &moved {
             self.path(old, new, true);
         }
-        let successors = successors(
-            &Likeness::of_all(self.old.tree, &gone),
-            &Likeness::of_all(self.new.tree, &came),
-        );
+        let like = |tree: &Tree, items: &[Item]| -> Vec<Likeness> {
+            items.iter().map(|item| likeness(tree, item)).collect()
+        };
+        let successors = successors(&like(self.old.tree, &gone), &like(self.new.tree, &came));
         for (index, item) in gone.iter().enumerate() {
             let exchange = Some(self.request_to(item));
             match successors.get(&index).and_then(|index| came.get(*index)) {
@@ -97,7 +96,8 @@ impl Comparison<'_> {
                     self.path(item, other, false);
                 }
                 None => {
-                    let at = (NodeRef::at(item.at), missing_path(self.new.tree));
+                    let missing = NodeRef::missing_from(self.new.tree, ROOT, "paths");
+                    let at = (NodeRef::at(item.at), missing);
                     let reason = format!("the path {} was removed", item.path);
                     self.found(&rules::PATH_REMOVED, at, None, reason, exchange);
                 }
@@ -106,7 +106,8 @@ impl Comparison<'_> {
         let taken: HashSet<usize> = successors.into_values().collect();
         let others = came.iter().enumerate();
         for (_, item) in others.filter(|(index, _)| !taken.contains(index)) {
-            let at = (missing_path(self.old.tree), NodeRef::at(item.at));
+            let missing = NodeRef::missing_from(self.old.tree, ROOT, "paths");
+            let at = (missing, NodeRef::at(item.at));
             let reason = format!("the path {} was added", item.path);
             self.found(&rules::PATH_ADDED, at, None, reason, None);
         }
@@ -118,47 +119,33 @@ impl Comparison<'_> {
         if gone.is_empty() || came.is_empty() {
             return Vec::new();
         }
-        let mut known: HashMap<String, usize> = HashMap::new();
-        for (index, item) in came.iter().enumerate() {
-            for address in item.addresses(self.new.tree) {
-                known.insert(address, index);
-            }
+        let mut known: HashMap<String, &Item> = HashMap::new();
+        for item in came.iter() {
+            let addresses = item.addresses(self.new.tree).into_iter();
+            known.extend(addresses.map(|address| (address, item)));
         }
         let mut pairs = Vec::new();
         let mut taken = HashSet::new();
         gone.retain(|item| {
             let addresses = item.addresses(self.old.tree);
-            let index = addresses.iter().find_map(|address| known.get(address));
-            let Some(index) = index.filter(|index| taken.insert(**index)) else {
+            let found = addresses.iter().find_map(|address| known.get(address));
+            let Some(other) = found.filter(|other| taken.insert(other.at)) else {
                 return true;
             };
-            pairs.push((item.clone(), came[*index].clone()));
+            pairs.push((item.clone(), Item::clone(other)));
             false
         });
-        let mut index = 0;
-        came.retain(|_| {
-            index += 1;
-            !taken.contains(&(index - 1))
-        });
+        came.retain(|item| !taken.contains(&item.at));
         pairs
     }
 
     /// Compares entries of `paths` that are extensions, not objects or unresolvable.
     fn other_paths(&mut self) {
-        let of = |tree: &Tree| -> BTreeSet<Arc<str>> {
-            let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
-            let paths = paths.into_iter().flatten();
-            let others = paths.filter(|(path, at)| {
-                path.starts_with("x-")
-                    || resolve(tree, **at).is_err()
-                    || tree.object(**at).is_none()
-            });
-            others.map(|(path, _)| Arc::clone(path)).collect()
-        };
-        for name in of(self.old.tree).union(&of(self.new.tree)) {
-            let of = |tree: &Tree| tree.get(tree.get(ROOT, "paths")?, name);
-            let (old, new) = (of(self.old.tree), of(self.new.tree));
-            if self.is_same(old, new) {
+        let paths = |tree: &Tree| tree.get(ROOT, "paths").unwrap_or(ROOT);
+        let nodes = (paths(self.old.tree), paths(self.new.tree));
+        let names = others(self.old.tree, nodes.0);
+        for name in names.union(&others(self.new.tree, nodes.1)) {
+            if self.is_same(nodes, name) {
                 continue;
             }
             let (rule, reason) = if name.starts_with("x-") {
@@ -167,50 +154,41 @@ impl Comparison<'_> {
                 let reason = format!("{name} is not a path item in one of the documents");
                 (&rules::NOT_COMPARED, reason)
             };
-            let at = (
-                old.map_or_else(|| missing_path(self.old.tree), NodeRef::at),
-                new.map_or_else(|| missing_path(self.new.tree), NodeRef::at),
-            );
-            self.found(rule, at, None, reason, None);
+            self.found(rule, self.member_at(nodes, name), None, reason, None);
         }
     }
 
     /// A request to an old path, with its first method.
-    fn request_to(&self, item: &Item) -> serde_json::Value {
+    fn request_to(&self, item: &Item) -> Value {
         let operations = item.operations(self.old.tree);
         let method = operations.keys().next().map_or("get", |method| *method);
-        let operation = operation_of(method, item);
-        json!({"method": operation.method, "path": operation.path, "request": {}})
+        operation_of(method, item).exchange("request", json!({}))
     }
 
     fn path(&mut self, old: &Item, new: &Item, is_moved: bool) {
         let mut known: Vec<&str> = METHODS.to_vec();
         known.extend(["parameters", "servers", "$ref"]);
-        self.members(old.id, new.id, &known, None);
+        self.members((old.id, new.id), &known, None);
         if old.path != new.path && without_names(&old.path) == without_names(&new.path) {
             let reason = format!("the path {} is written {}", old.path, new.path);
             let at = (NodeRef::at(old.at), NodeRef::at(new.at));
             self.found(&rules::PATH_PARAMETER_RENAMED, at, None, reason, None);
         }
         for method in METHODS {
-            let before = self.old.tree.get(old.id, method);
-            let after = self.new.tree.get(new.id, method);
-            let is_odd =
-                |tree: &Tree, id: Option<Id>| id.is_some_and(|id| tree.object(id).is_none());
-            let is_any_odd = is_odd(self.old.tree, before) || is_odd(self.new.tree, after);
-            if is_any_odd && !self.is_same(before, after) {
+            let nodes = (old.id, new.id);
+            let at = self.member_at(nodes, method);
+            let is_odd = |tree: &Tree, at: NodeRef| at.exists && tree.object(at.id).is_none();
+            let is_any_odd = is_odd(self.old.tree, at.0) || is_odd(self.new.tree, at.1);
+            if is_any_odd && !self.is_same(nodes, method) {
                 let reason = format!("`{method}` is not an operation");
-                let at = (NodeRef::of(before, old.id), NodeRef::of(after, new.id));
                 self.found(&rules::NOT_COMPARED, at, None, reason, None);
             }
         }
         let pair = |method: &str, id: Id, other: Id| Pair {
             operation: operation_of(method, old),
             new_path: new.path.to_string(),
-            old: id,
-            new: other,
-            old_item: old.id,
-            new_item: new.id,
+            nodes: (id, other),
+            items: (old.id, new.id),
             is_moved,
         };
         let before = old.operations(self.old.tree);
@@ -224,8 +202,7 @@ impl Comparison<'_> {
         }
         for (method, id) in gone {
             let operation = operation_of(method, old);
-            let exchange =
-                json!({"method": operation.method, "path": operation.path, "request": {}});
+            let exchange = operation.exchange("request", json!({}));
             match self.successor_method(id, &after) {
                 Some((other, other_id)) => {
                     after.remove(other);
@@ -260,40 +237,26 @@ impl Comparison<'_> {
         if came.is_empty() {
             return None;
         }
-        let wanted = resolved_text(self.old.tree, id, true);
-        let name_of =
-            |tree: &Tree, id: Id| Some(tree.string(tree.get(id, "operationId")?)?.to_owned());
-        let name = name_of(self.old.tree, id);
-        let tree = self.new.tree;
+        let (old, new) = (self.old.tree, self.new.tree);
+        let wanted = resolved_text(old, id, true);
+        let name = old.text(id, "operationId");
         let found = came.iter().find(|(_, other)| {
-            resolved_text(tree, **other, true) == wanted
-                || (name.is_some() && name == name_of(tree, **other))
+            resolved_text(new, **other, true) == wanted
+                || (name.is_some() && name == new.text(**other, "operationId"))
         });
         found.map(|(method, id)| (*method, *id))
     }
 }
 
-fn missing_path(tree: &Tree) -> NodeRef {
-    NodeRef::missing_in(tree.get(ROOT, "paths").unwrap_or(ROOT))
-}
-
 /// The paths of a document, by template without parameter names.
 fn items(tree: &Tree) -> BTreeMap<String, Item> {
-    let paths = tree.get(ROOT, "paths").and_then(|paths| tree.object(paths));
     let mut items = BTreeMap::new();
-    for (path, at) in paths.into_iter().flatten() {
-        let item = Item {
-            path: Arc::clone(path),
-            at: *at,
-            id: resolve(tree, *at).unwrap_or(*at),
+    for (path, at) in tree.members_of(ROOT, "paths") {
+        let Ok(id) = resolve(tree, *at) else {
+            continue; // Compared elsewhere.
         };
-        // Not callable; compared elsewhere, if at all.
-        if path.starts_with("x-")
-            || resolve(tree, *at).is_err()
-            || METHODS
-                .iter()
-                .all(|method| tree.get(item.id, method).is_none())
-        {
+        let is_callable = METHODS.iter().any(|name| tree.get(id, name).is_some());
+        if path.starts_with("x-") || !is_callable {
             continue;
         }
         let mut key = without_names(path);
@@ -301,32 +264,29 @@ fn items(tree: &Tree) -> BTreeMap<String, Item> {
             // Templates that differ only in parameter names: keep both.
             key.push_str(path);
         }
-        items.insert(key, item);
+        let (path, at) = (Arc::clone(path), *at);
+        items.insert(key, Item { path, at, id });
     }
     items
 }
 
-/// What identifies the operations of a path.
-struct Likeness {
-    text: String,
-    ids: Vec<String>,
+/// The entries of `paths` that are extensions, not objects or unresolvable.
+fn others(tree: &Tree, paths: Id) -> BTreeSet<&str> {
+    let others = tree.members(paths).filter(|(path, at)| {
+        path.starts_with("x-") || resolve(tree, **at).is_err() || tree.object(**at).is_none()
+    });
+    others.map(|(path, _)| &**path).collect()
 }
 
-impl Likeness {
-    fn of_all(tree: &Tree, items: &[Item]) -> Vec<Self> {
-        let of = |item: &Item| {
-            let operations = item.operations(tree);
-            let ids = operations.values().filter_map(|id| {
-                let name = tree.string(tree.get(*id, "operationId")?)?;
-                Some(name.to_owned())
-            });
-            Self {
-                text: resolved_text(tree, item.id, true),
-                ids: ids.collect(),
-            }
-        };
-        items.iter().map(of).collect()
-    }
+/// What identifies the operations of a path: their ids, if they have any, and their text.
+type Likeness = [Option<String>; 2];
+
+fn likeness(tree: &Tree, item: &Item) -> Likeness {
+    let operations = item.operations(tree);
+    let ids = operations.values();
+    let ids: Vec<&str> = ids.filter_map(|id| tree.text(*id, "operationId")).collect();
+    let text = resolved_text(tree, item.id, true);
+    [(!ids.is_empty()).then(|| ids.join("\n")), Some(text)]
 }
 
 /// Maps removed paths to added ones with the same operations: the same operation ids
@@ -334,23 +294,18 @@ impl Likeness {
 fn successors(gone: &[Likeness], came: &[Likeness]) -> HashMap<usize, usize> {
     let mut pairs = HashMap::new();
     let mut taken = HashSet::new();
-    let keys: [fn(&Likeness) -> Option<String>; 2] = [
-        |one| (!one.ids.is_empty()).then(|| one.ids.join("\n")),
-        |one| Some(one.text.clone()),
-    ];
-    for key in keys {
-        let mut before: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut after: HashMap<String, Vec<usize>> = HashMap::new();
-        for (index, one) in gone.iter().enumerate() {
-            if let Some(key) = key(one).filter(|_| !pairs.contains_key(&index)) {
-                before.entry(key).or_default().push(index);
+    for kind in 0..2 {
+        let by_key = |all: &[Likeness], is_paired: &dyn Fn(&usize) -> bool| {
+            let mut indexes: HashMap<String, Vec<usize>> = HashMap::new();
+            for (index, one) in all.iter().enumerate() {
+                if let Some(key) = one[kind].clone().filter(|_| !is_paired(&index)) {
+                    indexes.entry(key).or_default().push(index);
+                }
             }
-        }
-        for (index, one) in came.iter().enumerate() {
-            if let Some(key) = key(one).filter(|_| !taken.contains(&index)) {
-                after.entry(key).or_default().push(index);
-            }
-        }
+            indexes
+        };
+        let before = by_key(gone, &|index| pairs.contains_key(index));
+        let after = by_key(came, &|index| taken.contains(index));
         for (key, from) in before {
             if let ([from], Some([to])) = (&from[..], after.get(&key).map(Vec::as_slice)) {
                 pairs.insert(*from, *to);

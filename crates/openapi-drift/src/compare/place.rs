@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{findings::Side, rules::Direction, schema::Schema};
 
 /// An operation, for display.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Operation {
     pub(crate) path: String,
     pub(crate) method: String,
@@ -19,8 +19,17 @@ impl std::fmt::Display for Operation {
     }
 }
 
+impl Operation {
+    /// An exchange of this operation; `side` is `request` or `response`.
+    pub(crate) fn exchange(&self, side: &str, part: Value) -> Value {
+        let mut exchange = json!({"method": self.method, "path": self.path});
+        exchange[side] = part;
+        exchange
+    }
+}
+
 /// A status or media type as written in each document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Names {
     pub(crate) old: String,
     pub(crate) new: String,
@@ -46,7 +55,6 @@ impl std::fmt::Display for Names {
 }
 
 /// The part of an exchange that contains a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     RequestBody {
         media_type: Names,
@@ -68,7 +76,6 @@ pub(crate) enum Part {
 }
 
 /// The root value, and its schemas on both sides.
-#[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) operation: Rc<Operation>,
     pub(crate) direction: Direction,
@@ -80,7 +87,6 @@ pub(crate) struct Body {
 impl Body {
     /// The exchange that carries this value, as the accepting side describes it.
     pub(crate) fn exchange(&self, accepted_by: Side, value: Value) -> Value {
-        let mut exchange = json!({"method": self.operation.method, "path": self.operation.path});
         let value = if self.is_text() {
             wire_texts(value, self.is_multipart(), 0)
         } else {
@@ -120,8 +126,7 @@ impl Body {
                 ("response", with(part, "header", header))
             }
         };
-        exchange[side] = part;
-        exchange
+        self.operation.exchange(side, part)
     }
 
     /// Whether scalars are serialized as text, without their JSON type.
@@ -129,21 +134,25 @@ impl Body {
         match &self.part {
             Part::Parameter { is_json, .. } => !is_json,
             Part::Header { .. } => true,
-            Part::RequestBody { media_type } | Part::ResponseBody { media_type, .. } => {
-                is_form(&media_type.old)
+            Part::RequestBody { .. } | Part::ResponseBody { .. } => {
+                self.is_of_type("application/x-www-form-urlencoded") || self.is_multipart()
             }
         }
     }
 
     /// Whether objects in it are serialized as JSON.
     pub(crate) fn is_multipart(&self) -> bool {
+        self.is_of_type("multipart/")
+    }
+
+    /// Whether it is a body whose media type starts like this.
+    fn is_of_type(&self, start: &str) -> bool {
         match &self.part {
-            Part::RequestBody { media_type } | Part::ResponseBody { media_type, .. } => media_type
-                .old
-                .trim()
-                .to_ascii_lowercase()
-                .starts_with("multipart/"),
-            _ => false,
+            Part::RequestBody { media_type } | Part::ResponseBody { media_type, .. } => {
+                let media_type = media_type.old.trim().to_ascii_lowercase();
+                media_type.starts_with(start)
+            }
+            Part::Parameter { .. } | Part::Header { .. } => false,
         }
     }
 
@@ -157,13 +166,6 @@ impl Body {
             }
         }
     }
-}
-
-/// Whether a body consists of form fields.
-fn is_form(media_type: &str) -> bool {
-    let media_type = media_type.trim().to_ascii_lowercase();
-    media_type.starts_with("application/x-www-form-urlencoded")
-        || media_type.starts_with("multipart/")
 }
 
 /// A scalar as written in a request line, a header or a form.
@@ -191,7 +193,7 @@ fn wire_texts(value: Value, is_multipart: bool, depth: usize) -> Value {
 }
 
 /// One step into a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Key {
     Property(Arc<str>),
     Item,
@@ -207,9 +209,8 @@ pub(crate) enum Key {
 }
 
 /// The steps from the root value, the last one first.
-#[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) key: Key,
+struct Step {
+    key: Key,
     before: Path,
     length: usize,
 }
@@ -220,7 +221,7 @@ type Path = Option<Rc<Step>>;
 const LONGEST: usize = 100;
 
 /// Where a value is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) body: Rc<Body>,
     path: Path,
@@ -250,20 +251,18 @@ impl Place {
     /// The place one step further in.
     pub(crate) fn step(&self, key: Key) -> Self {
         let length = self.path.as_ref().map_or(0, |step| step.length) + 1;
+        let mut place = self.clone();
         if self.is_far || length > LONGEST {
-            return Self {
-                is_far: true,
-                ..self.clone()
-            };
-        }
-        Self {
-            path: Some(Rc::new(Step {
+            place.is_far = true;
+        } else {
+            let before = place.path.take();
+            place.path = Some(Rc::new(Step {
                 key,
-                before: self.path.clone(),
+                before,
                 length,
-            })),
-            ..self.clone()
+            }));
         }
+        place
     }
 
     pub(crate) fn property(&self, name: &Arc<str>) -> Self {
@@ -271,10 +270,9 @@ impl Place {
     }
 
     pub(crate) fn inexact(&self, is_inexact: bool) -> Self {
-        Self {
-            is_inexact: self.is_inexact || is_inexact,
-            ..self.clone()
-        }
+        let mut place = self.clone();
+        place.is_inexact |= is_inexact;
+        place
     }
 
     /// Whether scalars have no JSON type here: a parameter, a header, a form field, or
@@ -290,12 +288,8 @@ impl Place {
 
     /// The steps from the root value.
     pub(crate) fn keys(&self) -> Vec<Key> {
-        let mut keys = Vec::new();
-        let mut at = self.path.as_ref();
-        while let Some(step) = at {
-            keys.push(step.key.clone());
-            at = step.before.as_ref();
-        }
+        let steps = std::iter::successors(self.path.as_ref(), |step| step.before.as_ref());
+        let mut keys: Vec<Key> = steps.map(|step| step.key.clone()).collect();
         keys.reverse();
         keys
     }

@@ -1,8 +1,8 @@
 //! Compares two schemas.
 
-use super::{
-    Comparison, Key, NodeRef, SampleHint, Task, difference::Two, types::names, values::keyword_at,
-};
+use std::rc::Rc;
+
+use super::{Comparison, Key, Place, Places, SampleHint, Task, difference::Two, types::names};
 use crate::{
     document::{Id, Tree, resolve},
     rules::{self, Pair},
@@ -37,7 +37,10 @@ impl Comparison<'_> {
                 self.pair(&of(&old), &of(&new), (&old.tags, &new.tags), &inner);
             }
         }
-        self.discriminators(&old.tags, &new.tags, task);
+        // An added or removed discriminator is reported as an annotation.
+        for (old, new) in old.tags.iter().zip(&new.tags) {
+            self.discriminator(old, new, task);
+        }
         self.rewritten((&old, &new), (task, &inner), found);
         self.forget(found, &odd);
     }
@@ -51,24 +54,17 @@ impl Comparison<'_> {
             (false, false) => return false,
             (true, true) => return true,
             (true, false) => {
-                let reason = format!(
-                    "{name} had no type and must be {} now",
-                    names(self.new, new, &Type::ALL)
-                );
+                let types = names(self.new, new, &Type::ALL);
+                let reason = format!("{name} had no type and must be {types} now");
                 (&rules::TYPE_NARROWED, reason)
             }
             (false, true) => {
-                let reason = format!(
-                    "{name} was {} and has no type now",
-                    names(self.old, old, &Type::ALL)
-                );
+                let types = names(self.old, old, &Type::ALL);
+                let reason = format!("{name} was {types} and has no type now");
                 (&rules::TYPE_WIDENED, reason)
             }
         };
-        let at = (
-            keyword_at(self.old.tree, &old.always, "type", task.old_at),
-            keyword_at(self.new.tree, &new.always, "type", task.new_at),
-        );
+        let at = self.keyword_places(&old.always, &new.always, "type", task);
         let sides = (&old.alternatives[..], &new.alternatives[..]);
         self.differ(pair, task, at, sides, SampleHint::Any, reason);
         true
@@ -79,38 +75,37 @@ impl Comparison<'_> {
         self.annotations(branch_parts(old), branch_parts(new), task);
         let two = Two { old, new, task };
         match old.kind {
-            Type::Null => {}
-            Type::Boolean | Type::Number | Type::String => self.scalars(&two),
-            Type::Array | Type::Object => {
-                if old.kind == Type::Array {
-                    self.arrays(&two);
-                } else {
-                    self.objects(&two, None);
-                }
-                let lists = (self.old.enumerated(old), self.new.enumerated(new));
-                self.enums(&two, lists);
-            }
+            Type::Null => return,
+            Type::Boolean | Type::Number | Type::String => return self.scalars(&two),
+            Type::Array => self.arrays(&two),
+            Type::Object => self.objects(&two, None),
         }
+        let lists = (self.old.enumerated(old), self.new.enumerated(new));
+        self.enums(&two, lists);
     }
 
     /// Compares array items and their number.
     fn arrays(&mut self, two: &Two<'_>) {
         self.limit(two, "minItems", "maxItems");
         self.unique_items(two);
-        let items =
-            |tree: &Tree, parts: &Schema| -> Vec<Id> { tightest(tree, parts, "items").collect() };
-        let old = items(self.old.tree, &two.old.parts);
-        let new = items(self.new.tree, &two.new.parts);
+        let old: Vec<Id> = tightest(self.old.tree, &two.old.parts, "items").collect();
+        let new: Vec<Id> = tightest(self.new.tree, &two.new.parts, "items").collect();
         if old.is_empty() && new.is_empty() {
             return;
         }
         let at = two.at(old.first().copied(), new.first().copied());
+        let place = two.task.place.step(Key::Item);
+        self.inner((&schema(old), &schema(new)), at, place);
+    }
+
+    /// Queues a comparison of two schemas inside.
+    pub(crate) fn inner(&mut self, (old, new): (&Schema, &Schema), at: Places, place: Place) {
+        let (old, new) = (Rc::clone(old), Rc::clone(new));
         self.later(Task {
-            old_at: at.0,
-            new_at: at.1,
-            old: schema(old),
-            new: schema(new),
-            place: two.task.place.step(Key::Item),
+            old,
+            new,
+            at,
+            place,
         });
     }
 }
@@ -134,9 +129,4 @@ pub(crate) fn allows_all(tree: &Tree, nodes: &Schema) -> bool {
             names.all(|name| is_annotation(name) || &**name == "nullable")
         })
     })
-}
-
-/// The node, or `at` if there is none.
-pub(crate) fn spot_or(node: Option<Id>, at: NodeRef) -> NodeRef {
-    node.map_or(at, NodeRef::at)
 }

@@ -14,7 +14,7 @@ use crate::{
 type Way = BTreeSet<Credential>;
 
 /// The credential for one scheme.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Credential {
     /// How it is sent, for display; equal for equivalent schemes.
     sent: String,
@@ -27,17 +27,16 @@ impl Credential {
     /// Whether a client that can send the other credential can send this one.
     fn is_covered_by(&self, other: &Self) -> bool {
         self.sent == other.sent
-            && (other.flows.is_subset(&self.flows))
+            && other.flows.is_subset(&self.flows)
             && self.scopes.is_subset(&other.scopes)
     }
 
     fn shown(&self) -> String {
-        let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
-        if scopes.is_empty() {
-            self.sent.clone()
-        } else {
-            format!("{} with {}", self.sent, scopes.join(", "))
+        if self.scopes.is_empty() {
+            return self.sent.clone();
         }
+        let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        format!("{} with {}", self.sent, scopes.join(", "))
     }
 }
 
@@ -61,9 +60,8 @@ impl Ways {
             undefined: BTreeSet::new(),
             schemes: BTreeMap::new(),
         };
-        let requirements = list.and_then(|list| tree.array(list)).unwrap_or_default();
-        for requirement in requirements {
-            let members = tree.object(*requirement).into_iter().flatten();
+        for requirement in list.and_then(|list| tree.array(list)).unwrap_or_default() {
+            let members = tree.members(*requirement);
             let way = members.map(|(name, scopes)| ways.credential(tree, name, *scopes));
             let way: Way = way.collect();
             ways.ways.insert(way);
@@ -88,8 +86,7 @@ impl Ways {
                 self.undefined.insert(name.to_owned());
                 Credential {
                     sent: format!("undefined scheme {name}"),
-                    flows: BTreeSet::new(),
-                    scopes: BTreeSet::new(),
+                    ..Credential::default()
                 }
             }
         };
@@ -111,44 +108,37 @@ fn meaningful(kind: &str) -> &'static [&'static str] {
 }
 
 fn kind_of(tree: &Tree, scheme: Id) -> &str {
-    let kind = tree.get(scheme, "type").and_then(|id| tree.string(id));
-    kind.unwrap_or_default()
+    tree.text(scheme, "type").unwrap_or_default()
 }
 
 /// The credential that a scheme describes.
 fn of_scheme(tree: &Tree, id: Id) -> Credential {
-    let text = |name: &str| {
-        let text = tree.get(id, name).and_then(|id| tree.string(id));
-        text.unwrap_or_default().to_owned()
-    };
+    let text = |name: &str| tree.text(id, name).unwrap_or_default();
     let kind = kind_of(tree, id);
     let mut flows = BTreeSet::new();
     let sent = match kind {
         "apiKey" => {
-            let (place, name) = (text("in"), text("name"));
-            let name = if place == "header" {
-                name.to_ascii_lowercase()
-            } else {
-                name
-            };
+            let (place, mut name) = (text("in"), text("name").to_owned());
+            if place == "header" {
+                name.make_ascii_lowercase();
+            }
             format!("the key in the {place} {name}")
         }
         "http" => format!("http {}", text("scheme").to_ascii_lowercase()),
         "oauth2" => {
-            let all = tree.get(id, "flows").and_then(|flows| tree.object(flows));
-            for (name, flow) in all.into_iter().flatten() {
+            for (name, flow) in tree.members_of(id, "flows") {
                 // Each URL is a separate entry: an added one demands nothing of clients.
                 flows.insert(name.to_string());
                 for member in ["authorizationUrl", "tokenUrl", "refreshUrl"] {
-                    let url = tree.get(*flow, member).and_then(|url| tree.string(url));
-                    flows.extend(url.map(|url| format!("{name} {member} {}", normalised(url))));
+                    let url = tree.text(*flow, member).map(normalised);
+                    flows.extend(url.map(|url| format!("{name} {member} {url}")));
                 }
             }
             "an OAuth token".to_owned()
         }
-        "openIdConnect" => format!("a token of {}", normalised(&text("openIdConnectUrl"))),
+        "openIdConnect" => format!("a token of {}", normalised(text("openIdConnectUrl"))),
         _ => {
-            let members = tree.object(id).into_iter().flatten();
+            let members = tree.members(id);
             let texts = members
                 .filter(|(name, _)| meaningful(kind).contains(&&***name))
                 .map(|(name, value)| format!("{name}={}", resolved_text(tree, *value, true)));
@@ -158,38 +148,35 @@ fn of_scheme(tree: &Tree, id: Id) -> Credential {
     Credential {
         sent,
         flows,
-        scopes: BTreeSet::new(),
+        ..Credential::default()
     }
 }
 
 impl Comparison<'_> {
     pub(crate) fn security(&mut self, pair: &Pair) {
-        let before = Ways::of(self.old.tree, pair.old);
-        let after = Ways::of(self.new.tree, pair.new);
+        let before = Ways::of(self.old.tree, pair.nodes.0);
+        let after = Ways::of(self.new.tree, pair.nodes.1);
+        let operation = Some(&pair.operation);
         for (name, scheme) in &before.schemes {
             if let Some(other) = after.schemes.get(name) {
-                self.scheme(*scheme, *other, name, pair);
+                self.scheme((*scheme, *other), name, pair);
             }
         }
         if before.ways == after.ways {
             return;
         }
-        let operation = Some(&pair.operation);
         let lets_in = |sent: &Way| {
-            after.ways.iter().any(|way| {
-                way.iter()
-                    .all(|wanted| sent.iter().any(|sent| wanted.is_covered_by(sent)))
-            })
+            let is_sent = |wanted: &Credential| sent.iter().any(|sent| wanted.is_covered_by(sent));
+            after.ways.iter().any(|way| way.iter().all(is_sent))
         };
-        let refused = before.ways.iter().find(|way| !lets_in(way));
-        let is_undefined = !before.undefined.is_empty()
-            || (!after.undefined.is_empty() && !before.ways.iter().any(Way::is_empty));
         let at = (before.at, after.at);
-        let Some(refused) = refused else {
+        let Some(refused) = before.ways.iter().find(|way| !lets_in(way)) else {
             let reason = "the credentials that existing clients send are enough";
             self.found(&rules::SECURITY_REMOVED, at, operation, reason, None);
             return;
         };
+        let is_undefined = !before.undefined.is_empty()
+            || (!after.undefined.is_empty() && !before.ways.iter().any(Way::is_empty));
         if is_undefined {
             let names = before.undefined.union(&after.undefined).cloned();
             let reason = format!(
@@ -205,33 +192,23 @@ impl Comparison<'_> {
             "requires credentials that existing clients don't send"
         };
         let credentials: Vec<String> = refused.iter().map(Credential::shown).collect();
-        let exchange = json!({
-            "method": pair.operation.method,
-            "path": pair.operation.path,
-            "request": {"credentials": credentials},
-        });
-        self.found(
-            &rules::SECURITY_ADDED,
-            at,
-            operation,
-            reason,
-            Some(exchange),
-        );
+        let request = json!({"credentials": credentials});
+        let exchange = Some(pair.operation.exchange("request", request));
+        self.found(&rules::SECURITY_ADDED, at, operation, reason, exchange);
     }
 
     /// Compares the parts of a scheme that are not sent.
-    fn scheme(&mut self, old: Id, new: Id, name: &str, pair: &Pair) {
+    fn scheme(&mut self, nodes: (Id, Id), name: &str, pair: &Pair) {
         let known = ["type", "name", "in", "scheme", "flows", "openIdConnectUrl"];
-        self.members(old, new, &known, None);
-        let (was, is) = (kind_of(self.old.tree, old), kind_of(self.new.tree, new));
+        self.members(nodes, &known, None);
+        let (old, new) = (self.old.tree, self.new.tree);
+        let kinds = [kind_of(old, nodes.0), kind_of(new, nodes.1)];
+        let is_equal = of_scheme(old, nodes.0) == of_scheme(new, nodes.1);
         for member in known {
-            let before = self.old.tree.get(old, member);
-            let after = self.new.tree.get(new, member);
             // An equivalent spelling also counts as documentation.
-            let is_sent = meaningful(was).contains(&member) || meaningful(is).contains(&member);
-            let is_equal = of_scheme(self.old.tree, old) == of_scheme(self.new.tree, new);
-            if (!is_sent || is_equal) && !self.is_same(before, after) {
-                let at = (NodeRef::of(before, old), NodeRef::of(after, new));
+            let is_sent = kinds.iter().any(|kind| meaningful(kind).contains(&member));
+            if (!is_sent || is_equal) && !self.is_same(nodes, member) {
+                let at = self.member_at(nodes, member);
                 let reason =
                     format!("`{member}` of the security scheme {name} changed without effect");
                 let operation = Some(&pair.operation);

@@ -13,13 +13,13 @@ use crate::{
 /// The maximum number of URLs to expand the variables of one server to.
 const ADDRESSES: usize = 64;
 
-/// The URLs of a list of servers, and where the list is.
+/// The URLs of a list of servers.
 pub(crate) struct Servers {
     addresses: BTreeMap<String, Address>,
-    list: Id,
+    /// Where another server would be.
+    missing: NodeRef,
 }
 
-#[derive(Clone)]
 struct Address {
     server: Id,
     /// Whether a variable may have other values than the expanded ones.
@@ -30,63 +30,54 @@ impl Servers {
     /// The servers that an object lists. Without a list there are none: clients know the
     /// URL from elsewhere.
     pub(crate) fn of(tree: &Tree, owner: Id) -> Self {
-        let list = tree.get(owner, "servers");
         let mut addresses = BTreeMap::new();
-        for server in list.and_then(|list| tree.array(list)).unwrap_or_default() {
-            let (urls, is_open) = expanded(tree, *server);
+        for server in tree.items(owner, "servers").iter().copied() {
+            let (urls, is_open) = expanded(tree, server);
             for url in urls {
-                let address = Address {
-                    server: *server,
-                    is_open,
-                };
+                let address = Address { server, is_open };
                 addresses.entry(normalised(&url)).or_insert(address);
             }
         }
         Self {
             addresses,
-            list: list.unwrap_or(owner),
+            missing: NodeRef::missing_from(tree, owner, "servers"),
         }
     }
 
     /// The full addresses of a path.
     pub(crate) fn of_path(&self, path: &str) -> Vec<String> {
-        let bases = self.addresses.keys();
-        let mut whole: Vec<String> = bases.map(|base| format!("{base}{path}")).collect();
-        if whole.is_empty() {
-            whole.push(path.to_owned());
+        if self.addresses.is_empty() {
+            return vec![path.to_owned()];
         }
-        whole
+        let bases = self.addresses.keys();
+        bases.map(|base| format!("{base}{path}")).collect()
     }
 
-    fn below(mut self, path: &str) -> Self {
-        let addresses = std::mem::take(&mut self.addresses);
-        let whole = addresses
-            .into_iter()
-            .map(|(base, address)| (format!("{base}{path}"), address));
-        self.addresses = whole.collect();
-        self
+    fn below(self, path: &str) -> Self {
+        let addresses = self.addresses.into_iter();
+        let whole = addresses.map(|(base, address)| (format!("{base}{path}"), address));
+        Self {
+            addresses: whole.collect(),
+            ..self
+        }
     }
 }
 
 /// The URLs of one server, one for each combination of variable values, and whether
 /// a variable may have other values.
 fn expanded(tree: &Tree, server: Id) -> (Vec<String>, bool) {
-    let text = |id: Option<Id>| id.and_then(|id| tree.string(id));
-    let mut urls = vec![text(tree.get(server, "url")).unwrap_or_default().to_owned()];
+    let mut urls = vec![tree.text(server, "url").unwrap_or_default().to_owned()];
     let mut is_open = false;
-    let variables = tree.get(server, "variables");
-    let variables = variables.and_then(|variables| tree.object(variables));
-    for (name, variable) in variables.into_iter().flatten() {
+    for (name, variable) in tree.members_of(server, "variables") {
         let template = format!("{{{name}}}");
         if !urls.iter().any(|url| url.contains(&template)) {
             continue;
         }
-        let listed = tree.get(*variable, "enum");
-        let listed = listed.and_then(|list| tree.array(list)).unwrap_or_default();
-        let mut values: Vec<&str> = listed.iter().filter_map(|id| tree.string(*id)).collect();
+        let listed = tree.items(*variable, "enum").iter();
+        let mut values: Vec<&str> = listed.filter_map(|id| tree.string(*id)).collect();
         if values.is_empty() || values.len().saturating_mul(urls.len()) > ADDRESSES {
             is_open = true;
-            values = vec![text(tree.get(*variable, "default")).unwrap_or(&template)];
+            values = vec![tree.text(*variable, "default").unwrap_or(&template)];
         }
         urls = urls
             .iter()
@@ -123,10 +114,8 @@ impl Comparison<'_> {
         paths: Option<(&str, &str)>,
         operation: Option<&Rc<Operation>>,
     ) {
-        let (mut before, mut after) = (
-            Servers::of(self.old.tree, old),
-            Servers::of(self.new.tree, new),
-        );
+        let mut before = Servers::of(self.old.tree, old);
+        let mut after = Servers::of(self.new.tree, new);
         // An empty list means the server `/`, according to the specification.
         if before.addresses.is_empty() {
             after.addresses.remove("");
@@ -165,12 +154,12 @@ impl Comparison<'_> {
             return;
         }
         for (url, server) in &gone {
-            let at = (NodeRef::at(*server), NodeRef::missing_in(after.list));
+            let at = (NodeRef::at(*server), after.missing);
             let reason = format!("the server {} was removed", shown(url));
             self.found(&rules::SERVER_REMOVED, at, operation, reason, request(url));
         }
         for (url, server) in &came {
-            let at = (NodeRef::missing_in(before.list), NodeRef::at(*server));
+            let at = (before.missing, NodeRef::at(*server));
             let reason = format!("the server {} was added", shown(url));
             self.found(&rules::SERVER_ADDED, at, operation, reason, None);
         }
@@ -186,7 +175,8 @@ impl Comparison<'_> {
         operation: Option<&Rc<Operation>>,
         is_said: bool,
     ) {
-        self.members(old.server, new.server, &["url", "variables"], operation);
+        let nodes = (old.server, new.server);
+        self.members(nodes, &["url", "variables"], operation);
         let at = (NodeRef::at(old.server), NodeRef::at(new.server));
         if old.is_open && !new.is_open {
             let reason = format!("the server {url} had a variable that could have other values");

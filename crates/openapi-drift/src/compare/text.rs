@@ -13,13 +13,7 @@ const LONGEST: usize = 10_000;
 /// A text that is equal for equal schemas: references are replaced by their targets.
 /// A text that would be too long never equals one of the other document.
 pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
-    let mut writer = Writer {
-        tree,
-        text: String::new(),
-        open: Vec::new(),
-        left: LONGEST,
-        is_bare,
-    };
+    let mut writer = Writer::new(tree, is_bare);
     if writer.is_small(id) {
         writer.value(id, false);
     } else {
@@ -30,14 +24,9 @@ pub(crate) fn resolved_text(tree: &Tree, id: Id, is_bare: bool) -> String {
 
 /// Like [`resolved_text`], without annotations, `allOf`, unions and references.
 pub(crate) fn own_text(tree: &Tree, id: Id) -> String {
-    let mut writer = Writer {
-        tree,
-        text: String::new(),
-        open: vec![id],
-        left: LONGEST,
-        is_bare: true,
-    };
-    for (name, value) in tree.object(id).into_iter().flatten() {
+    let mut writer = Writer::new(tree, true);
+    writer.open.push(id);
+    for (name, value) in tree.members(id) {
         let is_composed = matches!(&**name, "allOf" | "anyOf" | "oneOf" | "$ref");
         if is_composed || is_annotation(name) {
             continue;
@@ -62,67 +51,69 @@ struct Writer<'a> {
     is_bare: bool,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(tree: &'a Tree, is_bare: bool) -> Self {
+        Self {
+            tree,
+            text: String::new(),
+            open: Vec::new(),
+            left: LONGEST,
+            is_bare,
+        }
+    }
+
     fn value(&mut self, id: Id, is_map: bool) {
         let Some(left) = self.left.checked_sub(1) else {
             return;
         };
         self.left = left;
-        match self.tree.kind(id) {
+        let tree = self.tree;
+        match tree.kind(id) {
             Kind::Array(items) => {
-                let items: Vec<Id> = items.clone();
                 self.text.push('[');
                 for item in items {
-                    self.value(item, false);
+                    self.value(*item, false);
                     self.text.push(',');
                 }
                 self.text.push(']');
             }
+            Kind::Object(members) if !is_map && members.contains_key("$ref") => self.reference(id),
             Kind::Object(members) => {
-                if !is_map && self.tree.get(id, "$ref").is_some() {
-                    self.reference(id);
-                    return;
-                }
                 self.text.push('{');
+                let is_own = !is_map && self.is_bare;
                 for (name, value) in members {
-                    if !is_map && self.is_bare && is_annotation(name) {
+                    if is_own && is_annotation(name) {
                         continue;
                     }
                     // Quotes names that could be mistaken for syntax.
-                    if name
-                        .bytes()
-                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-                    {
+                    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+                    if name.bytes().all(is_plain) {
                         self.text.push_str(name);
                     } else {
                         self.text.push_str(&format!("{name:?}"));
                     }
                     self.text.push(':');
-                    let is_own = !is_map && self.is_bare;
-                    if is_own && matches!(&**name, "enum" | "required") {
-                        self.set(*value);
-                    } else if is_own && matches!(&**name, "allOf" | "anyOf" | "oneOf") {
-                        self.schemas(*value);
-                    } else {
-                        self.value(*value, !is_map && &**name == "properties");
+                    match &**name {
+                        "enum" | "required" if is_own => self.set(*value),
+                        "allOf" | "anyOf" | "oneOf" if is_own => self.schemas(*value),
+                        _ => self.value(*value, !is_map && &**name == "properties"),
                     }
                     self.text.push(',');
                 }
                 self.text.push('}');
             }
-            _ => self.tree.canonical(id, &mut self.text),
+            _ => tree.canonical(id, &mut self.text),
         }
     }
 
     /// Writes an array whose order is irrelevant.
     fn set(&mut self, id: Id) {
-        let Some(items) = self.tree.array(id) else {
+        let tree = self.tree;
+        let Some(items) = tree.array(id) else {
             return self.value(id, false);
         };
-        let mut texts: Vec<String> = items
-            .iter()
-            .map(|item| self.tree.canonical_text(*item))
-            .collect();
+        let texts = items.iter().map(|item| tree.canonical_text(*item));
+        let mut texts: Vec<String> = texts.collect();
         texts.sort();
         texts.dedup();
         self.left = self.left.saturating_sub(texts.len() / 100);
@@ -131,14 +122,13 @@ impl Writer<'_> {
 
     /// Writes schemas whose order is irrelevant.
     fn schemas(&mut self, id: Id) {
-        let items = self.tree.array(id).unwrap_or_default().to_vec();
         let mut texts: Vec<String> = Vec::new();
-        for item in items {
+        for item in self.tree.array(id).unwrap_or_default() {
             if self.left == 0 {
                 return;
             }
             let start = self.text.len();
-            self.value(item, false);
+            self.value(*item, false);
             texts.push(self.text.split_off(start));
         }
         texts.sort();
@@ -147,20 +137,20 @@ impl Writer<'_> {
 
     /// Writes the target of a reference, or how many levels up it is if it is recursive.
     fn reference(&mut self, id: Id) {
-        match resolve(self.tree, id) {
-            Err(_) => self.tree.canonical(id, &mut self.text),
-            Ok(target) => match self.open.iter().rposition(|open| *open == target) {
-                Some(index) => {
-                    let up = self.open.len() - index;
-                    self.text.push_str(&format!("^{up}"));
-                }
-                None if self.open.len() >= 64 => self.left = 0,
-                None => {
-                    self.open.push(target);
-                    self.value(target, false);
-                    self.open.pop();
-                }
-            },
+        let Ok(target) = resolve(self.tree, id) else {
+            return self.tree.canonical(id, &mut self.text);
+        };
+        match self.open.iter().rposition(|open| *open == target) {
+            Some(index) => {
+                let up = self.open.len() - index;
+                self.text.push_str(&format!("^{up}"));
+            }
+            None if self.open.len() >= 64 => self.left = 0,
+            None => {
+                self.open.push(target);
+                self.value(target, false);
+                self.open.pop();
+            }
         }
     }
 

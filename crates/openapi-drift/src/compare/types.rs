@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::{
-    Comparison, NodeRef, SampleHint, Task, difference::Places, place::wire_text, schemas::spot_or,
-    unsupported::all_parts, values::keyword_at,
+    Comparison, NodeRef, Places, SampleHint, Task, place::wire_text, unsupported::all_parts,
+    values::keyword_at,
 };
 use crate::{
-    document::same,
+    document::{Id, Tree, same},
     findings::Side,
     rules::{self, Pair},
-    schema::{Alternative, Expanded, Schemas, Type, numbers},
+    schema::{Alternative, Expanded, Schemas, Type, is_annotation, numbers},
 };
 
 impl Comparison<'_> {
@@ -37,6 +37,8 @@ impl Comparison<'_> {
         let is_common = !with((true, true)).is_empty();
         let is_changed = !gone.is_empty() && !came.is_empty() && !is_common;
         let null = self.null(old, new, task, of(Type::Null));
+        let name = task.place.name();
+        let sides = (&old.alternatives[..], &new.alternatives[..]);
         // Null that was added or removed along with a type is one change.
         match (of(Type::Null), &null) {
             ((true, false), Some((keyword, _))) if !gone.is_empty() && *keyword != "nullable" => {
@@ -46,36 +48,35 @@ impl Comparison<'_> {
                 came.push(Type::Null);
             }
             (_, None) => {}
-            (was, Some((_, at))) => self.null_differs(was.0, *at, (old, new), task),
+            (was, Some((_, at))) => {
+                let (pair, reason) = if was.0 {
+                    let reason = format!("{name} can no longer be null");
+                    (&rules::NULLABLE_REMOVED, reason)
+                } else {
+                    (&rules::NULLABLE_ADDED, format!("{name} can be null now"))
+                };
+                let hint = SampleHint::Values(vec![Value::Null]);
+                self.differ(pair, task, *at, sides, hint, reason);
+            }
         }
-        let name = task.place.name();
-        let sides = (&old.alternatives[..], &new.alternatives[..]);
         if is_changed {
             let (was, is) = (names(self.old, old, &gone), names(self.new, new, &came));
             let reason = format!("{name} was {was} and is {is}");
-            let at = (task.old_at, task.new_at);
             let pair = &rules::TYPE_CHANGED;
-            let difference = self.differ(pair, task, at, sides, SampleHint::Any, reason);
+            let difference = self.differ(pair, task, task.at, sides, SampleHint::Any, reason);
             difference.is_certain |= !task.place.is_inexact;
             return false;
         }
         let is_union = !old.unions.is_empty() || !new.unions.is_empty();
         let at = if is_union {
-            (
-                spot_or(old.unions.first().copied(), task.old_at),
-                spot_or(new.unions.first().copied(), task.new_at),
-            )
+            let first = |of: &Expanded, at| of.unions.first().map_or(at, |id| NodeRef::at(*id));
+            (first(old, task.at.0), first(new, task.at.1))
         } else {
-            (
-                keyword_at(self.old.tree, &old.always, "type", task.old_at),
-                keyword_at(self.new.tree, &new.always, "type", task.new_at),
-            )
+            self.keyword_places(&old.always, &new.always, "type", task)
         };
         let only = |alternatives: &[Alternative], kinds: &[Type]| -> Vec<Alternative> {
-            let all = alternatives.iter();
-            all.filter(|one| kinds.contains(&one.kind))
-                .cloned()
-                .collect()
+            let only = alternatives.iter().filter(|one| kinds.contains(&one.kind));
+            only.cloned().collect()
         };
         if !gone.is_empty() {
             let pair = [&rules::TYPE_NARROWED, &rules::UNION_NARROWED][usize::from(is_union)];
@@ -100,19 +101,9 @@ impl Comparison<'_> {
         // Whether a side accepts every text.
         let takes_all = |expanded: &Expanded, side: Side| {
             let tree = self.schemas_of(side).tree;
-            expanded.alternatives.iter().any(|one| {
-                one.kind == Type::String
-                    && one.parts.iter().all(|part| {
-                        let mut names = tree.object(*part).into_iter().flatten();
-                        names.all(|(name, _)| {
-                            crate::schema::is_annotation(name)
-                                || matches!(
-                                    &**name,
-                                    "type" | "nullable" | "anyOf" | "oneOf" | "allOf"
-                                )
-                        })
-                    })
-            })
+            let known = ["type", "nullable", "anyOf", "oneOf", "allOf"];
+            let mut alternatives = expanded.alternatives.iter();
+            alternatives.any(|one| one.kind == Type::String && has_only(tree, one, &known))
         };
         let refused = |by: Side, schema, of: Side, alternatives: &[Alternative]| -> Vec<Value> {
             let values = self.values.samples(of, direction, alternatives);
@@ -141,10 +132,7 @@ impl Comparison<'_> {
         let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::Null);
         let kinds: Vec<Type> = kinds.collect();
         let name = task.place.name();
-        let at = (
-            keyword_at(self.old.tree, &old.always, "type", task.old_at),
-            keyword_at(self.new.tree, &new.always, "type", task.new_at),
-        );
+        let at = self.keyword_places(&old.always, &new.always, "type", task);
         let more = if is_narrower && is_wider {
             ""
         } else {
@@ -173,47 +161,47 @@ impl Comparison<'_> {
         if was == is {
             return None;
         }
-        let mut found = ("type", (task.old_at, task.new_at));
+        let mut found = ("type", task.at);
         for keyword in ["type", "enum", "nullable"] {
             // Only `nullable` also counts in branches.
             let parts = |expanded: &Expanded| match keyword {
-                "nullable" => all_parts(expanded),
+                "nullable" => all_parts(expanded).to_vec(),
                 _ => expanded.always.clone(),
             };
-            let old = keyword_at(self.old.tree, &parts(old), keyword, task.old_at);
-            let new = keyword_at(self.new.tree, &parts(new), keyword, task.new_at);
-            let is_other = match (old.exists, new.exists) {
-                (true, true) => !same(self.old.tree, old.id, self.new.tree, new.id),
+            let at = self.keyword_places(&parts(old), &parts(new), keyword, task);
+            let is_other = match (at.0.exists, at.1.exists) {
+                (true, true) => !same(self.old.tree, at.0.id, self.new.tree, at.1.id),
                 (false, false) => false,
                 // An added or removed list is reported elsewhere.
                 _ if keyword == "enum" => return None,
                 _ => true,
             };
             if is_other {
-                found = (keyword, (old, new));
+                found = (keyword, at);
             }
         }
         Some(found)
     }
 
-    fn null_differs(
-        &mut self,
-        was: bool,
-        at: (NodeRef, NodeRef),
-        (old, new): (&Expanded, &Expanded),
+    /// Where a keyword appears in some parts of both schemas.
+    pub(crate) fn keyword_places(
+        &self,
+        old: &[Id],
+        new: &[Id],
+        keyword: &str,
         task: &Task,
-    ) {
-        let name = task.place.name();
-        let (pair, reason): (&'static Pair, String) = if was {
-            let reason = format!("{name} can no longer be null");
-            (&rules::NULLABLE_REMOVED, reason)
-        } else {
-            (&rules::NULLABLE_ADDED, format!("{name} can be null now"))
-        };
-        let hint = SampleHint::Values(vec![Value::Null]);
-        let sides = (&old.alternatives[..], &new.alternatives[..]);
-        self.differ(pair, task, at, sides, hint, reason);
+    ) -> Places {
+        (
+            keyword_at(self.old.tree, old, keyword, task.at.0),
+            keyword_at(self.new.tree, new, keyword, task.at.1),
+        )
     }
+}
+
+/// Whether an alternative has only annotations and some keywords.
+pub(crate) fn has_only(tree: &Tree, one: &Alternative, keywords: &[&str]) -> bool {
+    let mut members = one.parts.iter().flat_map(|part| tree.members(*part));
+    members.all(|(name, _)| is_annotation(name) || keywords.contains(&&**name))
 }
 
 /// The allowed types among some: "a string", "a string, integer or object".

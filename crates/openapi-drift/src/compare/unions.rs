@@ -3,17 +3,17 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
-    sync::Arc,
 };
 
 use super::{
-    Comparison, Key, NodeRef, SampleHint, Task,
-    difference::{Places, Two},
+    Comparison, Key, NodeRef, Places, SampleHint, Task,
+    difference::Two,
     discriminators::{BothTags, Tag},
     text::{own_text, resolved_text},
+    types::has_only,
 };
 use crate::{
-    document::{Id, Members, Tree, resolve},
+    document::{Id, Tree, resolve},
     findings::Side,
     rules::{self, Direction, Effect, Pair},
     schema::{self, Alternative, Expanded, Listed, Schemas, Type},
@@ -24,6 +24,15 @@ type Equal = Vec<(Alternative, Alternative)>;
 
 /// The maximum number of pairs to examine individually.
 const PAIRS: usize = 1024;
+
+/// The forms of a union in both documents.
+struct Union<'u> {
+    old: &'u [Alternative],
+    new: &'u [Alternative],
+    /// The property that distinguishes them, if there is one.
+    tag: Option<Tag>,
+    task: &'u Task,
+}
 
 impl Comparison<'_> {
     /// Compares the alternatives of one type.
@@ -51,13 +60,19 @@ impl Comparison<'_> {
     ) {
         let is_small = old.len().saturating_mul(new.len()) <= PAIRS;
         let tag = self.tag(old, new, tags);
+        let union = &Union {
+            old,
+            new,
+            tag,
+            task,
+        };
         let (equal, mut old_left, mut new_left) = self.unequal(old, new);
-        for (one, other) in equal {
+        for (one, other) in &equal {
             // They allow the same values, but their annotations may differ.
-            self.form((&one, &other), &tag, (old, new), task, true);
+            self.form(one, other, union, true);
         }
-        if let Some(tag) = &tag {
-            self.by_tag(tag, (old, new), (&mut old_left, &mut new_left), task);
+        if let Some(tag) = &union.tag {
+            self.by_tag(union, tag, &mut old_left, &mut new_left);
         } else {
             // It breaks if the union of one side is not contained in the other side. If the
             // containing side is a single form, every form of the union must be in it.
@@ -65,81 +80,64 @@ impl Comparison<'_> {
                 Direction::Request => (new, &new_left),
                 Direction::Response => (old, &old_left),
             };
-            if let ([_], [_]) = (whole, &whole_left[..]) {
+            if whole.len() == 1 && whole_left.len() == 1 {
                 for one in old {
                     for other in new {
-                        self.form((one, other), &tag, (old, new), task, true);
+                        self.form(one, other, union, true);
                     }
                 }
                 return;
             }
         }
         if let ([one], [other]) = (&old_left[..], &new_left[..])
-            && (tag.is_none() || self.is_alike(one, other))
+            && (union.tag.is_none() || self.is_alike(one, other))
         {
-            let is_alone = is_small && self.is_alone(one, other, old, new);
-            self.form((one, other), &tag, (old, new), task, is_alone);
-            return;
+            let is_alone = is_small && self.is_alone(one, other, union);
+            return self.form(one, other, union, is_alone);
         }
-        for one in old_left {
+        for one in &old_left {
             let found = new_left.iter().position(|other| {
                 is_small
-                    && tag.is_none()
-                    && !schema::are_disjoint(self.old, &one, self.new, other)
-                    && self.is_alone(&one, other, old, new)
+                    && union.tag.is_none()
+                    && !schema::are_disjoint(self.old, one, self.new, other)
+                    && self.is_alone(one, other, union)
             });
-            let found = found.or_else(|| {
-                // Not certain, but probably an edited version.
-                new_left.iter().position(|other| self.is_alike(&one, other))
-            });
-            match found {
-                Some(index) => {
-                    let other = new_left.remove(index);
-                    let is_alone = is_small && self.is_alone(&one, &other, old, new);
-                    self.form((&one, &other), &tag, (old, new), task, is_alone);
-                }
-                None => self.lone_form(&one, Side::Old, &tag, (old, new), task),
+            // Not certain, but probably an edited version.
+            let edited = || new_left.iter().position(|other| self.is_alike(one, other));
+            if let Some(index) = found.or_else(edited) {
+                let other = new_left.remove(index);
+                let is_alone = is_small && self.is_alone(one, &other, union);
+                self.form(one, &other, union, is_alone);
+            } else {
+                self.lone_form(one, Side::Old, union);
             }
         }
-        for other in new_left {
-            self.lone_form(&other, Side::New, &tag, (old, new), task);
+        for other in &new_left {
+            self.lone_form(other, Side::New, union);
         }
     }
 
     /// Compares two forms that correspond.
-    fn form(
-        &mut self,
-        (one, other): (&Alternative, &Alternative),
-        tag: &Option<Tag>,
-        (old, new): (&[Alternative], &[Alternative]),
-        task: &Task,
-        is_alone: bool,
-    ) {
+    fn form(&mut self, one: &Alternative, other: &Alternative, union: &Union<'_>, is_alone: bool) {
+        let task = union.task;
         // The discriminator's value identifies the form.
         let is_tagged = self.old.tag_of(one).is_some() && self.new.tag_of(other).is_some();
         if !is_alone && !is_tagged && !task.place.is_inexact {
-            let (one, other) = (std::slice::from_ref(one), std::slice::from_ref(other));
             let is_covered = match task.place.body.direction {
-                Direction::Request => self.is_covered(&one[0], new, task, true),
-                Direction::Response => self.is_covered(&other[0], old, task, false),
+                Direction::Request => self.is_covered(one, union.new, task, true),
+                Direction::Response => self.is_covered(other, union.old, task, false),
             };
             if is_covered {
-                return self.annotations(&one[0].parts, &other[0].parts, task);
+                return self.annotations(&one.parts, &other.parts, task);
             }
         }
         let mut place = task.place.inexact(!is_alone && !is_tagged);
         place.is_tagged |= is_tagged;
         place.is_discriminated |= kind(self.old, one).is_some() && kind(self.new, other).is_some();
-        let label = self.label(one, true, tag, old);
-        let label = label.or_else(|| self.label(other, false, tag, new));
-        let place = match label {
-            Some(label) => place.step(Key::Form {
-                label: label.into(),
-                old: Rc::clone(&one.branches),
-                new: Rc::clone(&other.branches),
-            }),
-            None => place,
-        };
+        let label = self.label(one, Side::Old, union);
+        if let Some(label) = label.or_else(|| self.label(other, Side::New, union)) {
+            place = place.step(key(label, one, other));
+        }
         let inner = Task {
             place,
             ..task.clone()
@@ -150,11 +148,12 @@ impl Comparison<'_> {
     /// Pairs the remaining forms by tag value and removes them from the lists.
     fn by_tag(
         &mut self,
+        union: &Union<'_>,
         tag: &Tag,
-        (old, new): (&[Alternative], &[Alternative]),
-        (old_left, new_left): (&mut Vec<Alternative>, &mut Vec<Alternative>),
-        task: &Task,
+        old_left: &mut Vec<Alternative>,
+        new_left: &mut Vec<Alternative>,
     ) {
+        let (old, new, task) = (union.old, union.new, union.task);
         let mut owners: HashMap<&Listed, usize> = HashMap::new();
         for (index, values) in tag.new.iter().enumerate() {
             owners.extend(values.iter().map(|value| (value, index)));
@@ -163,67 +162,38 @@ impl Comparison<'_> {
         let mut partners: Vec<BTreeSet<usize>> = Vec::new();
         let mut counts: HashMap<usize, usize> = HashMap::new();
         for values in &tag.old {
-            let found: BTreeSet<usize> = values
-                .iter()
-                .filter_map(|value| owners.get(value).copied())
-                .collect();
+            let found = values.iter().filter_map(|value| owners.get(value).copied());
+            let found: BTreeSet<usize> = found.collect();
             for index in &found {
                 *counts.entry(*index).or_default() += 1;
             }
             partners.push(found);
         }
-        let is_required = |schemas: &Schemas<'_>, all: &[Alternative]| {
-            all.iter().all(|one| {
-                schemas
-                    .named(&one.parts)
-                    .required
-                    .contains_key(&tag.property)
-            })
+        let is_required = |schemas: &Schemas<'_>, one: &Alternative| {
+            let named = schemas.named(&one.parts);
+            named.required.contains_key(&tag.property)
         };
         // If every form requires the tag, no value matches two forms.
-        let is_exact = is_required(self.old, old)
-            && is_required(self.new, new)
-            && tag
-                .old
-                .iter()
-                .chain(&tag.new)
-                .all(|values| !values.is_empty());
-        let some_tag = Some(Tag {
-            property: Arc::clone(&tag.property),
-            old: tag.old.clone(),
-            new: tag.new.clone(),
-        });
+        let is_exact = old.iter().all(|one| is_required(self.old, one))
+            && new.iter().all(|one| is_required(self.new, one))
+            && !tag.old.iter().chain(&tag.new).any(BTreeSet::is_empty);
         let mut taken = HashSet::new();
-        let pairs: Vec<(usize, usize)> = partners
-            .iter()
-            .enumerate()
-            .flat_map(|(from, to)| to.iter().map(move |to| (from, *to)))
-            .collect();
-        for (from, to) in pairs {
-            let (Some(one), Some(other)) = (old.get(from), new.get(to)) else {
-                continue;
-            };
+        let pairs = partners.iter().enumerate();
+        for (from, to) in pairs.flat_map(|(from, to)| to.iter().map(move |to| (from, *to))) {
+            let (one, other) = (&old[from], &new[to]);
             if !old_left.contains(one) && !new_left.contains(other) {
                 continue; // Both have equal counterparts.
             }
             taken.insert((from, to));
-            let is_single =
-                partners.get(from).is_some_and(|all| all.len() == 1) && counts.get(&to) == Some(&1);
-            if is_single {
-                self.form((one, other), &some_tag, (old, new), task, is_exact);
+            if partners[from].len() == 1 && counts.get(&to) == Some(&1) {
+                self.form(one, other, union, is_exact);
                 continue;
             }
             // A form was split, or several were merged: the tag no longer identifies each one.
+            let common = tag.old[from].intersection(&tag.new[to]);
             let place = task.place.inexact(!is_exact);
-            let (values, others) = (tag.old.get(from), tag.new.get(to));
-            let common = values.into_iter().flatten();
-            let common = common.filter(|value| others.is_some_and(|to| to.contains(value)));
             let inner = Task {
-                place: place.step(Key::Form {
-                    label: tag.label(common).into(),
-                    old: Rc::clone(&one.branches),
-                    new: Rc::clone(&other.branches),
-                }),
+                place: place.step(key(tag.label(common), one, other)),
                 ..task.clone()
             };
             let two = Two {
@@ -233,97 +203,73 @@ impl Comparison<'_> {
             };
             self.objects(&two, Some(&tag.property));
         }
-        old_left.retain(|one| !taken.iter().any(|(from, _)| old.get(*from) == Some(one)));
-        new_left.retain(|one| !taken.iter().any(|(_, to)| new.get(*to) == Some(one)));
+        old_left.retain(|one| !taken.iter().any(|(from, _)| old[*from] == *one));
+        new_left.retain(|one| !taken.iter().any(|(_, to)| new[*to] == *one));
     }
 
     /// A display name for a form: its tag, title or component.
-    fn label(
-        &self,
-        one: &Alternative,
-        is_old: bool,
-        tag: &Option<Tag>,
-        all: &[Alternative],
-    ) -> Option<String> {
-        if let Some(tag) = tag {
-            let values = if is_old { &tag.old } else { &tag.new };
-            let index = all.iter().position(|known| known == one);
+    fn label(&self, one: &Alternative, side: Side, union: &Union<'_>) -> Option<String> {
+        if let Some(tag) = &union.tag {
+            let (forms, values) = match side {
+                Side::Old => (union.old, &tag.old),
+                Side::New => (union.new, &tag.new),
+            };
+            let index = forms.iter().position(|known| known == one);
             let values = index.and_then(|index| values.get(index));
             if let Some(values) = values.filter(|values| !values.is_empty()) {
                 return Some(tag.label(values));
             }
         }
-        let schemas = if is_old { self.old } else { self.new };
+        let schemas = self.schemas_of(side);
         if let Some((property, value)) = schemas.tag_of(one) {
             return Some(format!("{property}: {value:?}"));
         }
         let tree = schemas.tree;
         one.branches.iter().rev().find_map(|branch| {
-            let target = resolve(tree, *branch).ok()?;
-            let title = tree.get(target, "title").and_then(|id| tree.string(id));
-            let named = tree.get(*branch, "$ref").and_then(|id| tree.string(id));
-            let named = named
-                .and_then(|text| text.rsplit_once('/'))
-                .map(|(_, name)| name);
-            title.or(named).map(|name| format!("form {name}"))
+            let title = tree.text(resolve(tree, *branch).ok()?, "title");
+            let component = || Some(tree.text(*branch, "$ref")?.rsplit_once('/')?.1);
+            let name = title.or_else(component)?;
+            Some(format!("form {name}"))
         })
     }
 
     /// Separates the forms with equal text from the rest.
     fn unequal(
-        &mut self,
+        &self,
         old: &[Alternative],
         new: &[Alternative],
     ) -> (Equal, Vec<Alternative>, Vec<Alternative>) {
         let texts = |tree: &Tree, all: &[Alternative]| -> Vec<String> {
             all.iter().map(|one| text(tree, one)).collect()
         };
-        let before = texts(self.old.tree, old);
-        let after = texts(self.new.tree, new);
+        let (before, after) = (texts(self.old.tree, old), texts(self.new.tree, new));
         // A duplicate form adds nothing.
         let left = |all: &[Alternative], own: &[String], others: &[String]| -> Vec<Alternative> {
             let others: HashSet<&String> = others.iter().collect();
-            let left = all
-                .iter()
-                .zip(own)
-                .filter(|(_, text)| !others.contains(text));
+            let all = all.iter().zip(own);
+            let left = all.filter(|(_, text)| !others.contains(text));
             left.map(|(one, _)| one.clone()).collect()
         };
         let mut known: HashMap<&String, Vec<&Alternative>> = HashMap::new();
         for (one, text) in new.iter().zip(&after).rev() {
             known.entry(text).or_default().push(one);
         }
-        let mut equal = Vec::new();
-        for (one, text) in old.iter().zip(&before) {
-            if let Some(other) = known.get_mut(text).and_then(Vec::pop) {
-                equal.push((one.clone(), other.clone()));
-            }
-        }
+        let equal = old.iter().zip(&before).filter_map(|(one, text)| {
+            let other = known.get_mut(text)?.pop()?;
+            Some((one.clone(), other.clone()))
+        });
+        let equal = equal.collect();
         let old_left = left(old, &before, &after);
         (equal, old_left, left(new, &after, &before))
     }
 
     /// Whether all alternatives list their values and have no other constraints.
     fn are_lists(&self, old: &[Alternative], new: &[Alternative]) -> bool {
+        let known = [
+            "type", "enum", "const", "nullable", "anyOf", "oneOf", "allOf",
+        ];
         let is_list = |schemas: &Schemas<'_>, one: &Alternative| {
-            let tree = schemas.tree;
-            schemas.enumerated(one).is_some()
-                && one.parts.iter().all(|part| {
-                    let mut names = tree.object(*part).into_iter().flat_map(Members::keys);
-                    names.all(|name| {
-                        schema::is_annotation(name)
-                            || matches!(
-                                &**name,
-                                "type"
-                                    | "enum"
-                                    | "const"
-                                    | "nullable"
-                                    | "anyOf"
-                                    | "oneOf"
-                                    | "allOf"
-                            )
-                    })
-                })
+            schemas.enumerated(one).is_some() && has_only(schemas.tree, one, &known)
         };
         old.iter().all(|one| is_list(self.old, one)) && new.iter().all(|one| is_list(self.new, one))
     }
@@ -338,34 +284,30 @@ impl Comparison<'_> {
         for (one, other) in old.iter().zip(new) {
             self.annotations(&one.parts, &other.parts, task);
         }
-        let only = |these: &[(Listed, Id)], those: &[(Listed, Id)]| {
+        let only = |these: &[(Listed, Id)], those: &[(Listed, Id)]| -> Vec<(Listed, Id)> {
             let those: HashSet<&Listed> = those.iter().map(|(one, _)| one).collect();
             let only = these.iter().filter(|(one, _)| !those.contains(one));
-            only.cloned().collect::<Vec<_>>()
+            only.cloned().collect()
         };
-        let at = (
-            union_at(self.old.tree, old, task.old_at),
-            union_at(self.new.tree, new, task.new_at),
-        );
+        let at = self.unions_at((old, new), task);
         let (gone, came) = (only(&before, &after), only(&after, &before));
         self.values_differ(&gone, &came, at, (old, new), task);
     }
 
+    /// The unions that contain the alternatives, or where the schemas are.
+    fn unions_at(&self, (old, new): (&[Alternative], &[Alternative]), task: &Task) -> Places {
+        (
+            union_at(self.old.tree, old, task.at.0),
+            union_at(self.new.tree, new, task.at.1),
+        )
+    }
+
     /// Whether two alternatives overlap with no other one.
-    fn is_alone(
-        &self,
-        one: &Alternative,
-        other: &Alternative,
-        old: &[Alternative],
-        new: &[Alternative],
-    ) -> bool {
-        new.iter()
-            .filter(|new| *new != other)
-            .all(|new| schema::are_disjoint(self.old, one, self.new, new))
-            && old
-                .iter()
-                .filter(|old| *old != one)
-                .all(|old| schema::are_disjoint(self.old, old, self.new, other))
+    fn is_alone(&self, one: &Alternative, other: &Alternative, union: &Union<'_>) -> bool {
+        let mut others = union.new.iter().filter(|new| *new != other);
+        let mut ones = union.old.iter().filter(|old| *old != one);
+        others.all(|new| schema::are_disjoint(self.old, one, self.new, new))
+            && ones.all(|old| schema::are_disjoint(self.old, old, self.new, other))
     }
 
     /// Whether two branches look like versions of the same form: the same component,
@@ -377,9 +319,8 @@ impl Comparison<'_> {
         }
         if let (Some(left), Some(right)) = (one.branches.last(), other.branches.last()) {
             for name in ["$ref", "title"] {
-                let left = old.get(*left, name).and_then(|id| old.string(id));
-                let right = new.get(*right, name).and_then(|id| new.string(id));
-                if left.is_some() && left == right {
+                let left = old.text(*left, name);
+                if left.is_some() && left == new.text(*right, name) {
                     return true;
                 }
             }
@@ -397,40 +338,27 @@ impl Comparison<'_> {
     }
 
     /// Reports a form that only one side has.
-    fn lone_form(
-        &mut self,
-        one: &Alternative,
-        side: Side,
-        tag: &Option<Tag>,
-        (old, new): (&[Alternative], &[Alternative]),
-        task: &Task,
-    ) {
+    fn lone_form(&mut self, one: &Alternative, side: Side, union: &Union<'_>) {
+        let task = union.task;
         let is_old = side == Side::Old;
         let is_tagged = self.schemas_of(side).tag_of(one).is_some();
-        let (own, others) = if is_old { (old, new) } else { (new, old) };
+        let others = if is_old { union.new } else { union.old };
         if !is_tagged && self.is_covered(one, others, task, is_old) {
             return; // Said as a union that was rewritten.
         }
-        let label = self.label(one, is_old, tag, own);
+        let label = self.label(one, side, union);
         let name = task.place.name();
         let alone = std::slice::from_ref(one);
-        let (pair, at, sides, reason): (&'static Pair, Places, _, String) = if is_old {
+        let (pair, sides, reason) = if is_old {
             let form = label.unwrap_or_else(|| "one of its forms".to_owned());
-            let at = (
-                branch_at(self.old.tree, one, task.old_at),
-                union_at(self.new.tree, new, task.new_at),
-            );
             let reason = format!("{name} no longer allows {form}");
-            (&rules::UNION_NARROWED, at, (alone, new), reason)
+            (&rules::UNION_NARROWED, (alone, union.new), reason)
         } else {
             let form = label.unwrap_or_else(|| "another form".to_owned());
-            let at = (
-                union_at(self.old.tree, old, task.old_at),
-                branch_at(self.new.tree, one, task.new_at),
-            );
             let reason = format!("{name} allows {form} now");
-            (&rules::UNION_WIDENED, at, (old, alone), reason)
+            (&rules::UNION_WIDENED, (union.old, alone), reason)
         };
+        let at = self.unions_at(sides, task);
         let difference = self.differ(pair, task, at, sides, SampleHint::Any, reason);
         difference.is_certain |= is_tagged && !task.place.is_inexact;
     }
@@ -446,17 +374,11 @@ impl Comparison<'_> {
         let is_covered = others.len() <= 64
             && others.iter().any(|other| {
                 let (old, new) = if is_old { (one, other) } else { (other, one) };
-                self.includes(old, new, task, is_old)
+                let found = self.asked(|inner| inner.alternatives(old, new, task));
+                found.is_some_and(|found| !found.iter().any(|one| one.is_outside(is_old)))
             });
         self.is_covered |= is_covered;
         is_covered
-    }
-
-    /// Whether the new alternative allows everything that the old one does or, if
-    /// `is_old` is false, the other way round.
-    fn includes(&self, old: &Alternative, new: &Alternative, task: &Task, is_old: bool) -> bool {
-        let found = self.asked(|inner| inner.alternatives(old, new, task));
-        found.is_some_and(|found| !found.iter().any(|one| one.is_outside(is_old)))
     }
 
     /// Reports a union that is written differently: it may be equivalent, or its forms
@@ -467,53 +389,46 @@ impl Comparison<'_> {
         (task, inner): (&Task, &Task),
         found: usize,
     ) {
+        let (old_tree, new_tree) = (self.old.tree, self.new.tree);
         let form = |tree: &Tree, expanded: &Expanded| {
-            let mut form: Vec<(String, usize)> = expanded
-                .unions
-                .iter()
-                .map(|union| (tree.key(*union), tree.array(*union).map_or(0, <[_]>::len)))
+            let count = |union: Id| tree.array(union).map_or(0, <[_]>::len);
+            let unions = expanded.unions.iter();
+            let mut form: Vec<(String, usize)> = unions
+                .map(|union| (tree.key(*union), count(*union)))
                 .collect();
             form.sort();
             form
         };
-        let is_overlapping = old.is_inexact || new.is_inexact;
         // Changes inside paired forms are reported there.
-        let is_paired = !std::mem::take(&mut self.is_covered)
-            && form(self.old.tree, old) == form(self.new.tree, new);
-        if is_paired
-            || is_overlapping
-                && branch_texts(self.old.tree, old) == branch_texts(self.new.tree, new)
-        {
+        let is_covered = std::mem::take(&mut self.is_covered);
+        if !is_covered && form(old_tree, old) == form(new_tree, new) {
             return;
         }
-        let keys = |tree: &Tree, expanded: &Expanded| -> Vec<String> {
-            let unions = expanded.unions.iter();
-            unions.map(|union| tree.key(*union)).collect()
-        };
-        let (was, is) = (keys(self.old.tree, old), keys(self.new.tree, new));
-        let mut texts = [
-            branch_texts(self.old.tree, old),
-            branch_texts(self.new.tree, new),
-        ];
-        texts
-            .iter_mut()
-            .flatten()
-            .for_each(|texts| drop(texts.pop()));
-        let is_said = self
-            .differences
-            .get(found..)
-            .unwrap_or_default()
-            .iter()
-            .any(|one| one.rule.effect != Effect::Docs && one.rule.effect != Effect::Notice);
-        if is_said {
+        let is_overlapping = old.is_inexact || new.is_inexact;
+        let mut texts = [branch_texts(old_tree, old), branch_texts(new_tree, new)];
+        if is_overlapping && texts[0] == texts[1] {
+            return;
+        }
+        // Without the keyword.
+        for texts in texts.iter_mut().flatten() {
+            texts.pop();
+        }
+        let mut said = self.differences.iter().skip(found);
+        if said.any(|one| !matches!(one.rule.effect, Effect::Docs | Effect::Notice)) {
             return;
         }
         let name = task.place.name();
-        let is_same = is_overlapping && texts[0] == texts[1] && was.len() == 1;
-        let (task, (pair, reason)): (_, (&'static Pair, String)) = if is_same && was == ["oneOf"] {
+        let is_same = is_overlapping && texts[0] == texts[1] && old.unions.len() == 1;
+        let is_one_of = |tree: &Tree, expanded: &Expanded| match expanded.unions[..] {
+            [union] => tree.key(union) == "oneOf",
+            _ => false,
+        };
+        let (task, (pair, reason)): (_, (&'static Pair, String)) = if is_same
+            && is_one_of(old_tree, old)
+        {
             let reason = format!("a value of {name} may match several forms of the union now");
             (task, (&rules::UNION_WIDENED, reason))
-        } else if is_same && is == ["oneOf"] {
+        } else if is_same && is_one_of(new_tree, new) {
             let reason = format!("a value of {name} must match exactly one form of the union now");
             (task, (&rules::UNION_NARROWED, reason))
         } else if is_overlapping {
@@ -524,8 +439,7 @@ impl Comparison<'_> {
             (inner, (&rules::UNION_REWRITTEN, reason))
         };
         let sides = (&old.alternatives[..], &new.alternatives[..]);
-        let at = (task.old_at, task.new_at);
-        self.differ(pair, task, at, sides, SampleHint::Any, reason);
+        self.differ(pair, task, task.at, sides, SampleHint::Any, reason);
     }
 }
 
@@ -551,26 +465,26 @@ fn branch_texts(tree: &Tree, expanded: &Expanded) -> Vec<Vec<String>> {
     texts
 }
 
-/// The union that contains a form, or `at`.
-fn branch_at(tree: &Tree, one: &Alternative, at: NodeRef) -> NodeRef {
-    let around = one.branches.last().map(|branch| tree.parent(*branch));
-    let union = around.filter(|around| tree.array(*around).is_some());
-    union.map_or(at, NodeRef::at)
+/// The step into the form of two alternatives.
+fn key(label: String, one: &Alternative, other: &Alternative) -> Key {
+    Key::Form {
+        label: label.into(),
+        old: Rc::clone(&one.branches),
+        new: Rc::clone(&other.branches),
+    }
 }
 
+/// The union that contains some alternatives, or `at`.
 fn union_at(tree: &Tree, alternatives: &[Alternative], at: NodeRef) -> NodeRef {
-    let one = alternatives.iter().find(|one| !one.branches.is_empty());
-    one.map_or(at, |one| branch_at(tree, one, at))
+    let branch = alternatives.iter().find_map(|one| one.branches.last());
+    let union = branch.map(|branch| tree.parent(*branch));
+    let union = union.filter(|union| tree.array(*union).is_some());
+    union.map_or(at, NodeRef::at)
 }
 
 /// A text that is equal for alternatives with equal constraints.
 fn text(tree: &Tree, alternative: &Alternative) -> String {
-    let mut texts: Vec<String> = alternative
-        .parts
-        .iter()
-        .map(|part| own_text(tree, *part))
-        .collect();
-    texts.sort();
-    texts.dedup();
-    texts.join(" ")
+    let parts = alternative.parts.iter();
+    let texts: BTreeSet<String> = parts.map(|part| own_text(tree, *part)).collect();
+    texts.into_iter().collect::<Vec<_>>().join(" ")
 }

@@ -1,13 +1,13 @@
 //! Unsupported keywords, and keywords without effect. They are compared as text, and
 //! nothing is concluded from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Comparison, NodeRef, SampleHint, Task, text::resolved_text};
+use super::{Comparison, NodeRef, Places, Task, text::resolved_text};
 use crate::{
     document::{Id, Tree},
     rules::{self, Effect},
-    schema::{Expanded, Type, is_annotation, is_known, is_well_formed},
+    schema::{Expanded, Schema, Type, is_annotation, is_known, is_well_formed, schema},
 };
 
 impl Comparison<'_> {
@@ -51,19 +51,11 @@ impl Comparison<'_> {
         let spot = |unclear: &[(Id, String)], at: NodeRef| {
             unclear.first().map_or(at, |(id, _)| NodeRef::at(*id))
         };
+        let at = (spot(&old.unclear, task.at.0), spot(&new.unclear, task.at.1));
         let why = new.unclear.first().or(old.unclear.first());
         let why = why.map_or("", |(_, why)| why.as_str());
-        self.differ(
-            &rules::NOT_UNDERSTOOD,
-            task,
-            (
-                spot(&old.unclear, task.old_at),
-                spot(&new.unclear, task.new_at),
-            ),
-            (&[], &[]),
-            SampleHint::Any,
-            format!("{} has {why}", task.place.name()),
-        );
+        let reason = format!("{} has {why}", task.place.name());
+        self.note(&rules::NOT_UNDERSTOOD, task, at, reason);
         None
     }
 
@@ -76,37 +68,28 @@ impl Comparison<'_> {
         task: &Task,
     ) -> Vec<String> {
         let mut odd = Vec::new();
-        let old_found = odd_keywords(self.old.tree, old);
-        let new_found = odd_keywords(self.new.tree, new);
-        for (text, (keyword, id)) in &old_found {
-            if !new_found.contains_key(text) {
-                let beside = new_found.values().find(|(other, _)| other == keyword);
-                let new = beside.map_or(
-                    NodeRef {
-                        exists: false,
-                        ..task.new_at
-                    },
-                    |(_, id)| NodeRef::at(*id),
-                );
-                self.odd(keyword, NodeRef::at(*id), new, task);
+        let before = odd_keywords(self.old.tree, old);
+        let after = odd_keywords(self.new.tree, new);
+        for (text, (keyword, id)) in &before {
+            if !after.contains_key(text) {
+                let beside = after.values().find(|(other, _)| other == keyword);
+                let new = NodeRef::of(beside.map(|(_, id)| *id), task.at.1.id);
+                self.odd(keyword, (NodeRef::at(*id), new), task);
                 odd.push(keyword.clone());
             }
         }
-        for (text, (keyword, id)) in &new_found {
-            let is_paired = old_found.values().any(|(other, _)| other == keyword);
-            if !old_found.contains_key(text) && !is_paired {
-                let old = NodeRef {
-                    exists: false,
-                    ..task.old_at
-                };
-                self.odd(keyword, old, NodeRef::at(*id), task);
+        for (text, (keyword, id)) in &after {
+            let is_paired = before.values().any(|(other, _)| other == keyword);
+            if !before.contains_key(text) && !is_paired {
+                let old = NodeRef::missing_in(task.at.0.id);
+                self.odd(keyword, (old, NodeRef::at(*id)), task);
                 odd.push(keyword.clone());
             }
         }
         odd
     }
 
-    fn odd(&mut self, keyword: &str, old: NodeRef, new: NodeRef, task: &Task) {
+    fn odd(&mut self, keyword: &str, at: Places, task: &Task) {
         let why = if is_known(keyword) {
             "its value is not valid in OpenAPI 3.0"
         } else if keyword == "not" {
@@ -115,14 +98,7 @@ impl Comparison<'_> {
             "it is not a keyword of OpenAPI 3.0"
         };
         let reason = format!("`{keyword}` of {} changed; {why}", task.place.name());
-        self.differ(
-            &rules::NOT_UNDERSTOOD,
-            task,
-            (old, new),
-            (&[], &[]),
-            SampleHint::Any,
-            reason,
-        );
+        self.note(&rules::NOT_UNDERSTOOD, task, at, reason);
     }
 
     /// Reports changed limits for types that the schema doesn't allow: they have no
@@ -130,44 +106,24 @@ impl Comparison<'_> {
     pub(crate) fn idle_keywords(&mut self, old: &Expanded, new: &Expanded, task: &Task) {
         let (old_parts, new_parts) = (all_parts(old), all_parts(new));
         for (keyword, kind) in TYPED {
-            let is_felt =
-                |expanded: &Expanded| expanded.alternatives.iter().any(|one| one.kind == kind);
-            if is_felt(old) || is_felt(new) {
+            let mut alternatives = old.alternatives.iter().chain(&new.alternatives);
+            if alternatives.any(|one| one.kind == kind) {
                 continue;
             }
-            let nodes = |tree: &Tree, parts: &[Id]| -> Vec<(String, Id)> {
+            let texts = |tree: &Tree, parts: &[Id]| -> BTreeSet<String> {
                 let nodes = parts.iter().filter_map(|part| tree.get(*part, keyword));
-                nodes
-                    .map(|id| (resolved_text(tree, id, false), id))
-                    .collect()
+                nodes.map(|id| resolved_text(tree, id, false)).collect()
             };
-            let before = nodes(self.old.tree, &old_parts);
-            let after = nodes(self.new.tree, &new_parts);
-            let texts = |nodes: &[(String, Id)]| {
-                let mut texts: Vec<String> = nodes.iter().map(|(text, _)| text.clone()).collect();
-                texts.sort();
-                texts.dedup();
-                texts
-            };
-            if texts(&before) == texts(&after) {
+            if texts(self.old.tree, &old_parts) == texts(self.new.tree, &new_parts) {
                 continue;
             }
-            let spot = |nodes: &[(String, Id)], at: NodeRef| {
-                NodeRef::of(nodes.first().map(|(_, id)| *id), at.id)
-            };
             let reason = format!(
                 "`{keyword}` of {} changed; it applies to type {} and has no effect here",
                 task.place.name(),
                 kind.name()
             );
-            self.differ(
-                &rules::WITHOUT_EFFECT,
-                task,
-                (spot(&before, task.old_at), spot(&after, task.new_at)),
-                (&[], &[]),
-                SampleHint::Any,
-                reason,
-            );
+            let at = self.keyword_places(&old_parts, &new_parts, keyword, task);
+            self.note(&rules::WITHOUT_EFFECT, task, at, reason);
         }
     }
 }
@@ -193,22 +149,19 @@ const TYPED: [(&str, Type); 16] = [
 ];
 
 /// All schema objects of all alternatives.
-pub(crate) fn all_parts(expanded: &Expanded) -> Vec<Id> {
-    let parts = expanded
-        .alternatives
-        .iter()
-        .flat_map(|one| one.parts.iter());
-    let mut parts: Vec<Id> = parts.chain(&expanded.always).copied().collect();
-    parts.sort();
-    parts.dedup();
-    parts
+pub(crate) fn all_parts(expanded: &Expanded) -> Schema {
+    let parts = expanded.alternatives.iter();
+    let parts = parts
+        .flat_map(|one| one.parts.iter())
+        .chain(&expanded.always);
+    schema(parts.copied())
 }
 
 /// Unsupported keywords, by a text that is equal for equal values.
 fn odd_keywords(tree: &Tree, expanded: &Expanded) -> BTreeMap<String, (String, Id)> {
     let mut found = BTreeMap::new();
-    for part in all_parts(expanded) {
-        for (keyword, value) in tree.object(part).into_iter().flatten() {
+    for part in all_parts(expanded).iter() {
+        for (keyword, value) in tree.members(*part) {
             let is_odd = !is_annotation(keyword)
                 && (!is_known(keyword) || !is_well_formed(tree, keyword, *value));
             if is_odd {

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 ///
 /// `1`, `1.0` and `10e-1` are equal; 2^64 and 2^64 + 1 are not. The value is
 /// `0.DIGITS` times ten to the power of `exponent`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Decimal {
     negative: bool,
     /// Without leading or trailing zeros; empty for zero.
@@ -37,21 +37,10 @@ impl Decimal {
             .rev()
             .take_while(|digit| **digit == b'0')
             .count();
-        let Some(significant) = digits.get(leading..digits.len().saturating_sub(trailing)) else {
-            // Only zeros.
-            return Some(Self {
-                negative: false,
-                digits: Box::default(),
-                exponent: 0,
-            });
-        };
-        if significant.is_empty() {
-            return Some(Self {
-                negative: false,
-                digits: Box::default(),
-                exponent: 0,
-            });
+        if leading == digits.len() {
+            return Some(Self::default());
         }
+        let significant = &digits[leading..digits.len() - trailing];
         let whole = i64::try_from(whole.len()).ok()?;
         let leading = i64::try_from(leading).ok()?;
         Some(Self {
@@ -64,11 +53,7 @@ impl Decimal {
     /// The decimal for an integer.
     pub(crate) fn from_i128(value: i128) -> Self {
         // An integer is a valid JSON number.
-        Self::parse(&value.to_string()).unwrap_or(Self {
-            negative: false,
-            digits: Box::default(),
-            exponent: 0,
-        })
+        Self::parse(&value.to_string()).unwrap_or_default()
     }
 
     /// Whether it has no fraction.
@@ -81,12 +66,18 @@ impl Decimal {
         if !self.is_integer() || self.exponent > 39 {
             return None;
         }
+        let value = self.whole()?;
+        Some(if self.negative { -value } else { value })
+    }
+
+    /// The digits before the point as an integer. `None` beyond 128 bits.
+    fn whole(&self) -> Option<i128> {
         let mut value: i128 = 0;
-        for index in 0..usize::try_from(self.exponent).ok()? {
+        for index in 0..usize::try_from(self.exponent).unwrap_or(0) {
             let digit = self.digits.get(index).map_or(0, |digit| digit - b'0');
             value = value.checked_mul(10)?.checked_add(i128::from(digit))?;
         }
-        Some(if self.negative { -value } else { value })
+        Some(value)
     }
 
     /// The largest integer that is not greater. `None` beyond 128 bits.
@@ -97,11 +88,7 @@ impl Decimal {
         if self.exponent > 38 {
             return None;
         }
-        let mut whole: i128 = 0;
-        for index in 0..usize::try_from(self.exponent).unwrap_or(0) {
-            let digit = self.digits.get(index).map_or(0, |digit| digit - b'0');
-            whole = whole.checked_mul(10)?.checked_add(i128::from(digit))?;
-        }
+        let whole = self.whole()?;
         Some(if self.negative { -whole - 1 } else { whole })
     }
 
@@ -135,16 +122,9 @@ impl Decimal {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
-    fn cmp_magnitude(&self, other: &Self) -> Ordering {
-        match (self.digits.is_empty(), other.digits.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => self
-                .exponent
-                .cmp(&other.exponent)
-                .then_with(|| self.digits.cmp(&other.digits)),
-        }
+    /// What orders absolute values.
+    fn magnitude(&self) -> (bool, i64, &[u8]) {
+        (!self.digits.is_empty(), self.exponent, &self.digits)
     }
 }
 
@@ -157,8 +137,8 @@ fn small_integer(text: &str) -> Option<i64> {
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.negative, other.negative) {
-            (false, false) => self.cmp_magnitude(other),
-            (true, true) => other.cmp_magnitude(self),
+            (false, false) => self.magnitude().cmp(&other.magnitude()),
+            (true, true) => other.magnitude().cmp(&self.magnitude()),
             (true, false) => Ordering::Less,
             (false, true) => Ordering::Greater,
         }

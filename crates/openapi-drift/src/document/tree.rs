@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{decimal::Decimal, references};
+use super::decimal::{Decimal, value_of};
 
 /// The index of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,10 +58,6 @@ impl Members {
         self.0.is_empty()
     }
 
-    pub(crate) fn iter(&self) -> MembersIter<'_> {
-        self.into_iter()
-    }
-
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.iter().map(|(name, _)| name)
     }
@@ -110,13 +106,20 @@ pub(crate) struct Tree {
     names: HashSet<Arc<str>>,
 }
 
-/// A position in a text. Both numbers are 1-based; columns count characters.
+/// A position in a text, displayed as `line:column`. Both numbers are 1-based; columns
+/// count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Position {
     /// The line.
     pub line: usize,
     /// The character in the line.
     pub column: usize,
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}", self.line, self.column)
+    }
 }
 
 /// Why a text can't be parsed.
@@ -151,41 +154,65 @@ impl Tree {
     /// Parses JSON (RFC 8259) without duplicate names in an object.
     pub(crate) fn parse(text: &str) -> Result<Self, NoTree> {
         let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
-        let lines = std::iter::once(0)
-            .chain(
-                text.bytes()
-                    .enumerate()
-                    .filter_map(|(at, byte)| (byte == b'\n').then_some(at + 1)),
-            )
-            .collect();
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
         let mut tree = Self {
             nodes: Vec::new(),
             blocks: blocks(&text),
             text: Arc::clone(&text),
-            lines,
+            lines: std::iter::once(0).chain(starts).collect(),
             references: HashMap::new(),
             names: HashSet::new(),
         };
         let parsed = jsonc_parser::parse_to_ast(&text, &Default::default(), &strict());
-        let value = match parsed {
-            Ok(parsed) => parsed.value,
-            Err(error) => {
-                let at = jsonc_parser::common::Ranged::start(&error.range());
-                return Err(tree.error(at, format!("no JSON: {}", error.kind())));
-            }
-        };
-        let Some(value) = value else {
+        let parsed = parsed.map_err(|error| {
+            let at = jsonc_parser::common::Ranged::start(&error.range());
+            tree.error(at, format!("no JSON: {}", error.kind()))
+        })?;
+        let Some(value) = parsed.value else {
             return Err(tree.error(0, "no JSON: the text is empty".to_owned()));
         };
         tree.add(&value, ROOT, Key::Root, None)?;
         tree.names = HashSet::new();
-        tree.references = references::follow(&tree);
+        tree.references = tree.follow_references();
         Ok(tree)
     }
 
-    /// The target of an object with `$ref`; `None` for other nodes.
-    pub(crate) fn reference(&self, id: Id) -> Option<&Result<Id, String>> {
-        self.references.get(&id)
+    /// Resolves all references, each link once.
+    fn follow_references(&self) -> HashMap<Id, Result<Id, String>> {
+        let mut known: HashMap<Id, Result<Id, String>> = HashMap::new();
+        for start in self.ids().filter(|id| self.get(*id, "$ref").is_some()) {
+            let mut chain = Vec::new();
+            let mut open = HashSet::new();
+            let mut at = start;
+            let end = loop {
+                if let Some(end) = known.get(&at) {
+                    break end.clone();
+                }
+                let Some(reference) = self.get(at, "$ref") else {
+                    break Ok(at);
+                };
+                if !open.insert(at) {
+                    break Err("references that lead back to themselves".to_owned());
+                }
+                chain.push(at);
+                match self.reference_target(reference) {
+                    Ok(target) => at = target,
+                    Err(why) => break Err(why),
+                }
+            };
+            known.extend(chain.into_iter().map(|link| (link, end.clone())));
+        }
+        known
+    }
+
+    /// The target of a `$ref` value.
+    fn reference_target(&self, reference: Id) -> Result<Id, String> {
+        let text = self.string(reference);
+        let text = text.ok_or("a \"$ref\" that is no text")?;
+        let pointer = text.strip_prefix('#');
+        let pointer = pointer.ok_or_else(|| format!("{text:?} is outside of the document"))?;
+        let target = self.at(pointer);
+        target.ok_or_else(|| format!("{text:?} does not exist"))
     }
 
     fn error(&self, at: usize, message: String) -> NoTree {
@@ -244,21 +271,16 @@ impl Tree {
                 }
                 // The sort is stable: of two equal names, the second is the later one.
                 members.sort_by(|left, right| left.0.cmp(&right.0));
-                let twice = members.windows(2).find_map(|pair| match pair {
-                    [left, right] if left.0 == right.0 => Some(right.clone()),
-                    _ => None,
-                });
-                if let Some((name, second)) = twice {
-                    let start = self.node(second).map_or(start, |node| node.start);
+                let twice = members.windows(2).find(|pair| pair[0].0 == pair[1].0);
+                if let Some([_, (name, second)]) = twice {
+                    let start = self.node(*second).map_or(start, |node| node.start);
                     let message = format!("the name {name:?} stands twice in one object");
                     return Err(self.error(start, message));
                 }
                 Kind::Object(Members(members.into()))
             }
         };
-        if let Some(node) = self.nodes.get_mut(id.index()) {
-            node.kind = kind;
-        }
+        self.nodes[id.0 as usize].kind = kind;
         Ok(id)
     }
 
@@ -279,7 +301,7 @@ impl Tree {
     }
 
     fn node(&self, id: Id) -> Option<&Node> {
-        self.nodes.get(id.index())
+        self.nodes.get(id.0 as usize)
     }
 
     /// The type and value of a node. Ids are only used with their own tree; an unknown
@@ -326,6 +348,38 @@ impl Tree {
     /// The member of an object.
     pub(crate) fn get(&self, id: Id, name: &str) -> Option<Id> {
         self.object(id)?.get(name).copied()
+    }
+
+    /// A member that is a string.
+    pub(crate) fn text(&self, id: Id, name: &str) -> Option<&str> {
+        self.string(self.get(id, name)?)
+    }
+
+    /// The items of a member that is an array, otherwise none.
+    pub(crate) fn items(&self, id: Id, name: &str) -> &[Id] {
+        let list = self.get(id, name).and_then(|list| self.array(list));
+        list.unwrap_or_default()
+    }
+
+    /// The members of an object; none for other nodes.
+    pub(crate) fn members(&self, id: Id) -> impl Iterator<Item = (&Arc<str>, &Id)> {
+        self.object(id).into_iter().flatten()
+    }
+
+    /// The members of a member that is an object, otherwise none.
+    pub(crate) fn members_of(&self, id: Id, name: &str) -> impl Iterator<Item = (&Arc<str>, &Id)> {
+        let inner = self.get(id, name).into_iter();
+        inner.flat_map(|inner| self.members(inner))
+    }
+
+    /// Whether a node is `true`.
+    pub(crate) fn is_true(&self, id: Id) -> bool {
+        self.boolean(id) == Some(true)
+    }
+
+    /// Whether a member is `true`.
+    pub(crate) fn has_flag(&self, id: Id, name: &str) -> bool {
+        self.get(id, name).is_some_and(|flag| self.is_true(flag))
     }
 
     /// The parent of a node; the root is its own parent.
@@ -407,80 +461,24 @@ impl Tree {
         match self.kind(id) {
             Kind::Null => Value::Null,
             Kind::Boolean(value) => Value::Bool(*value),
-            Kind::Number(number) => super::decimal::value_of(number),
+            Kind::Number(number) => value_of(number),
             Kind::String(text) => Value::String(text.to_string()),
             Kind::Array(items) => items.iter().map(|item| self.value(*item)).collect(),
             Kind::Object(members) => members
-                .iter()
+                .into_iter()
                 .map(|(name, member)| (name.to_string(), self.value(*member)))
                 .collect(),
         }
     }
-
-    /// Appends the canonical text of the value.
-    pub(crate) fn canonical(&self, id: Id, text: &mut String) {
-        use std::fmt::Write as _;
-        match self.kind(id) {
-            Kind::Null => text.push_str("null"),
-            Kind::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
-            Kind::Number(number) => {
-                // Writing to a string does not fail.
-                let _ = write!(text, "{number}");
-            }
-            Kind::String(string) => push_quoted(string, text),
-            Kind::Array(items) => {
-                text.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        text.push(',');
-                    }
-                    self.canonical(*item, text);
-                }
-                text.push(']');
-            }
-            Kind::Object(members) => {
-                text.push('{');
-                for (index, (name, member)) in members.iter().enumerate() {
-                    if index > 0 {
-                        text.push(',');
-                    }
-                    push_quoted(name, text);
-                    text.push(':');
-                    self.canonical(*member, text);
-                }
-                text.push('}');
-            }
-        }
-    }
-
-    /// The canonical text of the value: equal for equal values.
-    pub(crate) fn canonical_text(&self, id: Id) -> String {
-        let mut text = String::new();
-        self.canonical(id, &mut text);
-        text
-    }
 }
 
-fn push_quoted(string: &str, text: &mut String) {
-    text.push('"');
-    let mut rest = string;
-    while let Some(at) = rest.find(|one: char| one == '"' || one == '\\' || one.is_control()) {
-        let (plain, special) = rest.split_at(at);
-        text.push_str(plain);
-        let mut characters = special.chars();
-        if let Some(special) = characters.next() {
-            text.extend(special.escape_default());
-        }
-        rest = characters.as_str();
-    }
-    text.push_str(rest);
-    text.push('"');
-}
-
-impl Id {
-    fn index(self) -> usize {
-        self.0 as usize
-    }
+/// The target of an object with `$ref`, or the object itself.
+///
+/// # Errors
+///
+/// Why the reference can't be resolved, in words.
+pub(crate) fn resolve(tree: &Tree, id: Id) -> Result<Id, String> {
+    tree.references.get(&id).cloned().unwrap_or(Ok(id))
 }
 
 /// Strict JSON, without any JSONC extension.
@@ -499,59 +497,10 @@ fn strict() -> jsonc_parser::ParseOptions {
     }
 }
 
-/// Whether two nodes are equal JSON: members in any order, numbers by value.
-pub(crate) fn same(old: &Tree, left: Id, new: &Tree, right: Id) -> bool {
-    same_where((old, left), (new, right), &|_, _| true)
-}
-
-/// Like [`same`], and all references in them are in `equal`. A discriminator makes
-/// it false: it refers to schemas by name.
-pub(crate) fn same_here(
-    old: &Tree,
-    left: Id,
-    new: &Tree,
-    right: Id,
-    equal: &HashSet<Arc<str>>,
-) -> bool {
-    let is_equal = |name: &str, member| match name {
-        "$ref" => old.string(member).is_some_and(|text| equal.contains(text)),
-        "discriminator" => false,
-        _ => true,
-    };
-    same_where((old, left), (new, right), &is_equal)
-}
-
-/// Whether two nodes are equal, and each member of the old one satisfies the
-/// predicate.
-fn same_where(
-    (old, left): (&Tree, Id),
-    (new, right): (&Tree, Id),
-    is_asked: &impl Fn(&str, Id) -> bool,
-) -> bool {
-    let are_same = |left, right| same_where((old, left), (new, right), is_asked);
-    match (old.kind(left), new.kind(right)) {
-        (Kind::Null, Kind::Null) => true,
-        (Kind::Boolean(left), Kind::Boolean(right)) => left == right,
-        (Kind::Number(left), Kind::Number(right)) => left == right,
-        (Kind::String(left), Kind::String(right)) => left == right,
-        (Kind::Array(left), Kind::Array(right)) => {
-            let mut pairs = left.iter().zip(right);
-            left.len() == right.len() && pairs.all(|(left, right)| are_same(*left, *right))
-        }
-        (Kind::Object(left), Kind::Object(right)) => {
-            let mut pairs = left.iter().zip(right);
-            left.len() == right.len()
-                && pairs.all(|((name, left), (other, right))| {
-                    name == other && is_asked(name, *left) && are_same(*left, *right)
-                })
-        }
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::same;
 
     #[test]
     fn node_knows_its_pointer_and_position() {

@@ -4,7 +4,10 @@ use super::{
     View, counts,
     shown::{self, Change},
 };
-use crate::findings::{Finding, Report, Wire};
+use crate::{
+    findings::{Finding, Report},
+    rules::Wire,
+};
 
 /// The maximum length of a value, in characters.
 const VALUE: usize = 160;

@@ -4,7 +4,10 @@ use super::{
     LEVELS, View, counts,
     shown::{self, Change},
 };
-use crate::findings::{Finding, Ignored, Report, Wire};
+use crate::{
+    findings::{Finding, Ignored, Report},
+    rules::Wire,
+};
 
 /// A limit for [`markdown()`] that fits a GitHub comment (65,536 characters) with
 /// room for some text around it.
@@ -31,11 +34,8 @@ const IGNORED: &str = "| rule | fingerprint | until | why |\n|---|---|---|---|\n
 /// The summary is always included, even if it exceeds the limit.
 #[must_use]
 pub fn markdown(report: &Report, view: &View<'_>, limit: usize) -> String {
-    let mut text = format!(
-        "### openapi-drift: {}\n\n{}",
-        report.verdict,
-        counts(report)
-    );
+    let (verdict, counts) = (report.verdict, counts(report));
+    let mut text = format!("### openapi-drift: {verdict}\n\n{counts}");
     for line in view.summary {
         text.push_str(&format!("<br>{}", code(&shown::shorten(line, SENTENCE))));
     }
@@ -56,13 +56,9 @@ pub fn markdown(report: &Report, view: &View<'_>, limit: usize) -> String {
         (Some("non-breaking"), &LEVELS[3..4]),
         (Some("docs"), &LEVELS[4..]),
     ] {
-        let findings = report
-            .findings
-            .iter()
-            .filter(|one| levels.contains(&one.wire) && one.wire <= view.level);
-        let rows: Vec<String> = findings
-            .map(|finding| row(finding, view.new_name))
-            .collect();
+        let is_listed = |wire: Wire| levels.contains(&wire) && wire <= view.level;
+        let findings = report.findings.iter().filter(|one| is_listed(one.wire));
+        let rows: Vec<String> = findings.map(|one| row(one, view.new_name)).collect();
         page.section(title, FINDINGS, &rows);
     }
     let rows: Vec<String> = report.ignored.iter().map(ignored_row).collect();
@@ -104,8 +100,8 @@ impl Page {
         let mut written = 0;
         for row in rows {
             let length = self.text.len() + section.len() + row.len() + RESERVE;
-            if self.is_full || length > self.limit {
-                self.is_full = true;
+            self.is_full |= length > self.limit;
+            if self.is_full {
                 break;
             }
             section.push_str(row);
@@ -125,12 +121,8 @@ fn row(finding: &Finding, new_name: &str) -> String {
         Some(Change::Same(value)) => format!("{}, as before", code(&value)),
         None => String::new(),
     };
-    let place = format!(
-        "{}:{}:{}",
-        shown::shorten(new_name, 200),
-        finding.new_position.line,
-        finding.new_position.column
-    );
+    let file = shown::shorten(new_name, 200);
+    let place = format!("{file}:{}", finding.new_position);
     let mut why = vec![code(&shown::shorten(&finding.reason, SENTENCE))];
     if let Some(witness) = &finding.witness {
         let (exchange, judged) = shown::witness(witness, SENTENCE);

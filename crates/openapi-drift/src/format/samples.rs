@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{
     document::Position,
-    findings::{Finding, Ignored, Report, Side, Wire, Witness},
-    rules::{rule, rules},
+    findings::{Finding, Ignored, Report, Side, Witness},
+    rules::{Wire, rule, rules},
 };
 
 /// A finding with the defaults of its rule.
@@ -29,7 +29,6 @@ pub(crate) fn finding(id: &str) -> Finding {
         new: None,
         reason: rule.summary.to_owned(),
         witness: None,
-        exists: (true, true),
         operations: vec!["POST /a".to_owned()],
     }
 }

@@ -53,13 +53,7 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
     let text = printable(text);
     match text.char_indices().nth(limit) {
         None => text,
-        Some((end, _)) => {
-            let all = text.chars().count();
-            format!(
-                "{}… ({all} characters)",
-                text.get(..end).unwrap_or_default()
-            )
-        }
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
     }
 }
 
@@ -79,9 +73,7 @@ impl Change {
         let written = |value: &Option<Value>| value.as_ref().map(Value::to_string);
         let (old, new) = match (written(&finding.old), written(&finding.new)) {
             (None, None) => return None,
-            (Some(old), Some(new)) if old == new => {
-                return Some(Self::Same(shorten(&old, limit)));
-            }
+            (Some(old), Some(new)) if old == new => return Some(Self::Same(shorten(&old, limit))),
             other => other,
         };
         let common = match (&old, &new) {
@@ -91,10 +83,7 @@ impl Change {
         let shown = |text: Option<String>| match text {
             None => "nothing".to_owned(),
             Some(text) if common == 0 => shorten(&text, limit),
-            Some(text) => format!(
-                "…{}",
-                shorten(text.get(common..).unwrap_or_default(), limit)
-            ),
+            Some(text) => format!("…{}", shorten(&text[common..], limit)),
         };
         Some(Self::FromTo(shown(old), shown(new)))
     }
@@ -122,11 +111,9 @@ impl fmt::Display for Change {
 
 /// The exchange of a witness, and how each side treats it.
 pub(super) fn witness(witness: &Witness, limit: usize) -> (String, &'static str) {
-    let judged = match (witness.accepted_by, witness.refused_by) {
-        (Side::Old, Side::New) => "the old document allows it, the new one does not",
-        (Side::New, Side::Old) => "the new document allows it, the old one does not",
-        // No comparison creates such a witness.
-        (Side::Old, Side::Old) | (Side::New, Side::New) => "one document allows it and does not",
+    let judged = match witness.accepted_by {
+        Side::Old => "the old document allows it, the new one does not",
+        Side::New => "the new document allows it, the old one does not",
     };
     let exchange = &witness.exchange;
     let text = |name: &str| exchange.get(name).and_then(Value::as_str);
@@ -153,11 +140,8 @@ pub(super) fn operation(finding: &Finding) -> String {
         [one] => shorten(one, 120),
         [first, second] => format!("{} and {}", shorten(first, 60), shorten(second, 60)),
         [first, others @ ..] => {
-            format!(
-                "{} and {} more operations",
-                shorten(first, 120),
-                others.len()
-            )
+            let first = shorten(first, 120);
+            format!("{first} and {} more operations", others.len())
         }
     }
 }

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     document::Position,
-    findings::{Finding, Ignored, Report, Verdict, Wire},
+    findings::{Finding, Ignored, Report, Verdict},
+    rules::Wire,
 };
 
 /// The maximum length of a value, in characters.
@@ -37,10 +38,8 @@ pub fn text(report: &Report, view: &View<'_>, color: bool) -> String {
         view,
         color,
     };
-    let verdict = page.painted(
-        of_verdict(report.verdict).bold(),
-        &report.verdict.to_string(),
-    );
+    let style = of_verdict(report.verdict).bold();
+    let verdict = page.painted(style, &report.verdict.to_string());
     page.line(&format!("{verdict}: {}", counts(report)));
     for line in view.summary {
         page.line(&shown::shorten(line, SENTENCE));
@@ -84,28 +83,24 @@ fn groups(report: &Report, level: Wire) -> Vec<(String, Vec<&Finding>)> {
     groups
 }
 
-const fn plain(color: AnsiColor) -> Style {
+fn of_level(level: Wire) -> Style {
+    let color = match level {
+        Wire::Breaking => AnsiColor::Red,
+        Wire::Undecided => AnsiColor::Magenta,
+        Wire::Notice => AnsiColor::Yellow,
+        Wire::NonBreaking => AnsiColor::Green,
+        Wire::Docs => AnsiColor::Cyan,
+    };
     color.on_default()
 }
 
-const fn of_level(level: Wire) -> Style {
-    match level {
-        Wire::Breaking => plain(AnsiColor::Red),
-        Wire::Undecided => plain(AnsiColor::Magenta),
-        Wire::Notice => plain(AnsiColor::Yellow),
-        Wire::NonBreaking => plain(AnsiColor::Green),
-        Wire::Docs => plain(AnsiColor::Cyan),
-    }
-}
-
-const fn of_verdict(verdict: Verdict) -> Style {
-    match verdict {
-        Verdict::Breaking => of_level(Wire::Breaking),
-        Verdict::Undecided => of_level(Wire::Undecided),
-        Verdict::NonBreaking => of_level(Wire::NonBreaking),
-        Verdict::DocsOnly => of_level(Wire::Docs),
-        Verdict::None => plain(AnsiColor::Green),
-    }
+fn of_verdict(verdict: Verdict) -> Style {
+    of_level(match verdict {
+        Verdict::Breaking => Wire::Breaking,
+        Verdict::Undecided => Wire::Undecided,
+        Verdict::NonBreaking | Verdict::None => Wire::NonBreaking,
+        Verdict::DocsOnly => Wire::Docs,
+    })
 }
 
 struct Page<'a> {
@@ -133,7 +128,6 @@ impl Page<'_> {
     }
 
     fn finding(&mut self, finding: &Finding) {
-        let Position { line, column } = finding.new_position;
         let file = Path::new(self.view.new_name).file_name();
         let file = file.unwrap_or_default().to_string_lossy();
         let file = shown::shorten(&file, LINE / 2);
@@ -142,7 +136,7 @@ impl Page<'_> {
             2 => " and 1 more operation".to_owned(),
             count => format!(" and {} more operations", count - 1),
         };
-        let place = format!("({file}:{line}:{column}{others})");
+        let place = format!("({file}:{}{others})", finding.new_position);
         let level = finding.wire.to_string();
         let room = LINE.saturating_sub(level.len() + place.chars().count() + 5);
         let limit = if self.view.verbose { SENTENCE } else { room };
@@ -157,17 +151,10 @@ impl Page<'_> {
 
     fn details(&mut self, finding: &Finding) {
         self.labelled("rule", finding.rule.id);
-        let old = place(
-            self.view.old_name,
-            finding.old_position,
-            &finding.old_pointer,
-        );
+        let (old, new) = (&finding.old_pointer, &finding.new_pointer);
+        let old = place(self.view.old_name, finding.old_position, old);
+        let new = place(self.view.new_name, finding.new_position, new);
         self.labelled("old", &old);
-        let new = place(
-            self.view.new_name,
-            finding.new_position,
-            &finding.new_pointer,
-        );
         self.labelled("new", &new);
         if let Some(change) = Change::of(finding, VALUE) {
             self.labelled("change", &change.to_string());
@@ -209,28 +196,20 @@ impl Page<'_> {
 /// A text on one line, truncated to a number of characters.
 fn cut(text: &str, limit: usize) -> String {
     let text = shown::printable(text);
-    match text.char_indices().nth(limit) {
-        None => text,
-        Some(_) => {
-            let kept = text.chars().take(limit.saturating_sub(1));
-            kept.chain(['…']).collect()
-        }
+    if text.chars().count() <= limit {
+        return text;
     }
+    let kept = text.chars().take(limit.saturating_sub(1));
+    kept.chain(['…']).collect()
 }
 
 fn place(name: &str, position: Position, pointer: &str) -> String {
-    let pointer = if pointer.is_empty() {
-        "(the whole)"
-    } else {
-        pointer
+    let pointer = match pointer {
+        "" => "(the whole)",
+        _ => pointer,
     };
-    format!(
-        "{}:{}:{} {}",
-        shown::printable(name),
-        position.line,
-        position.column,
-        shown::shorten(pointer, 300)
-    )
+    let (name, pointer) = (shown::printable(name), shown::shorten(pointer, 300));
+    format!("{name}:{position} {pointer}")
 }
 
 #[cfg(test)]

@@ -48,12 +48,10 @@ impl Reader {
     fn entries(&self) -> Result<Vec<Entry>, IgnoreError> {
         self.known(ROOT, &["format", "ignore"])?;
         let (format, ignore) = (self.needed(ROOT, "format")?, self.needed(ROOT, "ignore")?);
-        if self.tree.canonical_text(format) != "1" {
-            return Err(self.error(
-                format,
-                format!("unknown format {}", self.tree.canonical_text(format)),
-                "write \"format\": 1; a later format needs a later version of this tool",
-            ));
+        let version = self.tree.canonical_text(format);
+        if version != "1" {
+            let help = "write \"format\": 1; a later format needs a later version of this tool";
+            return Err(self.error(format, format!("unknown format {version}"), help));
         }
         let Some(items) = self.tree.array(ignore) else {
             return Err(self.error(ignore, "not an array", SHAPE));
@@ -63,11 +61,8 @@ impl Reader {
         for item in items {
             let entry = self.entry(*item)?;
             if let Some(first) = seen.insert(entry.target.clone(), entry.position) {
-                return Err(self.error(
-                    *item,
-                    format!("line {} has the {} already", first.line, entry.target),
-                    "delete one of the two entries",
-                ));
+                let message = format!("line {} has the {} already", first.line, entry.target);
+                return Err(self.error(*item, message, "delete one of the two entries"));
             }
             entries.push(entry);
         }
@@ -79,11 +74,8 @@ impl Reader {
         let has = |name| self.tree.get(item, name).is_some();
         let target = match (has("fingerprint"), has("rule") || has("path")) {
             (true, true) => {
-                return Err(self.error(
-                    item,
-                    "both a fingerprint and a rule or path",
-                    "keep the fingerprint, or rule and path",
-                ));
+                let message = "both a fingerprint and a rule or path";
+                return Err(self.error(item, message, "keep the fingerprint, or rule and path"));
             }
             (_, false) => {
                 let text = self.text(item, "fingerprint", "copy it from the finding")?;
@@ -91,21 +83,15 @@ impl Reader {
             }
             (false, true) => {
                 let name = self.text(item, "rule", "copy it from the finding")?;
-                let Some(rule) = rule(name) else {
+                let rule = rule(name).ok_or_else(|| {
                     let at = self.tree.get(item, "rule").unwrap_or(item);
-                    return Err(self.error(
-                        at,
-                        format!("unknown rule {name:?}"),
-                        "`cargo xtask drift --rules` lists all rules",
-                    ));
-                };
+                    let help = "`cargo xtask drift --rules` lists all rules";
+                    self.error(at, format!("unknown rule {name:?}"), help)
+                })?;
                 let help = "write an operation (\"POST /images\"), a path (\"/images\") or a JSON \
                             pointer, which covers everything below it";
-                let path = self.text(item, "path", help)?.to_owned();
-                Target::Place {
-                    rule: rule.id,
-                    path,
-                }
+                let (rule, path) = (rule.id, self.text(item, "path", help)?.to_owned());
+                Target::Place { rule, path }
             }
         };
         let help = "say why nobody breaks, or who takes care of it";
@@ -152,11 +138,8 @@ impl Reader {
         };
         for (name, member) in members {
             if !names.contains(&&**name) {
-                return Err(self.error(
-                    *member,
-                    format!("unknown member {name:?}"),
-                    format!("delete or correct it; known are {}", names.join(", ")),
-                ));
+                let help = format!("delete or correct it; known are {}", names.join(", "));
+                return Err(self.error(*member, format!("unknown member {name:?}"), help));
             }
         }
         Ok(())

@@ -3,33 +3,29 @@
 use std::collections::HashSet;
 
 use super::{
-    Alternative, Expanded, Listed, Schemas, Type,
-    facets::{lower, properties, required, upper},
-    schema,
+    Alternative, Expanded, Listed, Schema, Schemas, Type,
+    facets::{lower, upper},
 };
+use crate::document::Tree;
 
 /// Whether no value is allowed by both. Also false if unknown.
 ///
 /// `depth` is how many levels of required properties to examine.
-pub(crate) fn schemas(
+pub(super) fn schemas(
     old: &Schemas<'_>,
     left: &Expanded,
     new: &Schemas<'_>,
     right: &Expanded,
     depth: usize,
 ) -> bool {
-    if left.alternatives.len() * right.alternatives.len() > 1024 {
-        return false;
-    }
-    if !(left.unclear.is_empty() && right.unclear.is_empty()) {
-        return false;
-    }
-    left.alternatives.iter().all(|left| {
-        right
-            .alternatives
-            .iter()
-            .all(|right| alternatives(old, left, new, right, depth))
-    })
+    let (one, other) = (&left.alternatives, &right.alternatives);
+    let is_clear = left.unclear.is_empty() && right.unclear.is_empty();
+    is_clear
+        && one.len() * other.len() <= 1024
+        && one.iter().all(|left| {
+            let mut others = other.iter();
+            others.all(|right| alternatives(old, left, new, right, depth))
+        })
 }
 
 /// Like [`schemas`], for two alternatives.
@@ -43,9 +39,7 @@ pub(crate) fn alternatives(
     if left.kind != right.kind {
         return true;
     }
-    let left_values = old.enumerated(left);
-    let right_values = new.enumerated(right);
-    if let (Some(left), Some(right)) = (&left_values, &right_values) {
+    if let (Some(left), Some(right)) = (old.enumerated(left), new.enumerated(right)) {
         let known: HashSet<&Listed> = left.values.iter().map(|(one, _)| one).collect();
         if !right.values.iter().any(|(one, _)| known.contains(one)) {
             return true;
@@ -58,40 +52,33 @@ pub(crate) fn alternatives(
         Type::Object => ("minProperties", "maxProperties"),
         Type::Null | Type::Boolean => return false,
     };
-    let below = |low: Option<super::Bound>, high: Option<super::Bound>| match (low, high) {
-        (Some(low), Some(high)) => {
-            high.value < low.value
-                || (high.value == low.value && (high.is_exclusive || low.is_exclusive))
-        }
-        _ => false,
+    // Whether all values of one side are below those of the other.
+    let is_below = |high: (&Tree, &Schema), low: (&Tree, &Schema)| {
+        let high = upper(high.0, high.1, limits.1);
+        let both = high.zip(lower(low.0, low.1, limits.0));
+        both.is_some_and(|(high, low)| {
+            let is_exclusive = high.is_exclusive || low.is_exclusive;
+            high.value < low.value || (high.value == low.value && is_exclusive)
+        })
     };
-    if below(
-        lower(old.tree, &left.parts, limits.0),
-        upper(new.tree, &right.parts, limits.1),
-    ) || below(
-        lower(new.tree, &right.parts, limits.0),
-        upper(old.tree, &left.parts, limits.1),
-    ) {
+    let sides = ((old.tree, &left.parts), (new.tree, &right.parts));
+    if is_below(sides.1, sides.0) || is_below(sides.0, sides.1) {
         return true;
     }
     if left.kind != Type::Object || depth == 0 {
         return false;
     }
     // Look for a member that both require and that distinguishes them.
-    let right_required = required(new.tree, &right.parts);
-    let (left_named, right_named) = (
-        properties(old.tree, &left.parts),
-        properties(new.tree, &right.parts),
-    );
-    required(old.tree, &left.parts).keys().any(|name| {
-        if !right_required.contains_key(name) {
-            return false;
+    let (one, other) = (old.named(&left.parts), new.named(&right.parts));
+    let mut names = one.required.keys();
+    names.any(|name| {
+        let is_required = other.required.contains_key(name);
+        match (one.properties.get(name), other.properties.get(name)) {
+            (Some(left), Some(right)) if is_required => {
+                let (left, right) = (old.expand(left), new.expand(right));
+                schemas(old, &left, new, &right, depth - 1)
+            }
+            _ => false,
         }
-        let (Some(left), Some(right)) = (left_named.get(name), right_named.get(name)) else {
-            return false;
-        };
-        let left = old.expand(&schema(left.iter().copied()));
-        let right = new.expand(&schema(right.iter().copied()));
-        schemas(old, &left, new, &right, depth - 1)
     })
 }

@@ -2,90 +2,21 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
 
 use super::{
-    Schema, disjoint,
+    Alternative, Schema, Type, disjoint,
     facets::{Enumerated, enumerated, properties, required},
     keywords::keyword,
     schema,
 };
 use crate::document::{Id, ROOT, Tree, resolve};
 
-/// The JSON types. Integers are numbers with a constraint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Type {
-    Null,
-    Boolean,
-    Number,
-    String,
-    Array,
-    Object,
-}
-
-impl Type {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Object,
-        Self::Array,
-        Self::String,
-        Self::Number,
-        Self::Boolean,
-        Self::Null,
-    ];
-
-    /// The name in messages.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Boolean => "boolean",
-            Self::Number => "number",
-            Self::String => "string",
-            Self::Array => "array",
-            Self::Object => "object",
-        }
-    }
-
-    /// The type for a JSON Schema `type`.
-    fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "null" => Self::Null,
-            "boolean" => Self::Boolean,
-            "number" | "integer" => Self::Number,
-            "string" => Self::String,
-            "array" => Self::Array,
-            "object" => Self::Object,
-            _ => return None,
-        })
-    }
-
-    pub(crate) fn of_node(tree: &Tree, id: Id) -> Self {
-        use crate::document::Kind;
-        match tree.kind(id) {
-            Kind::Null => Self::Null,
-            Kind::Boolean(_) => Self::Boolean,
-            Kind::Number(_) => Self::Number,
-            Kind::String(_) => Self::String,
-            Kind::Array(_) => Self::Array,
-            Kind::Object(_) => Self::Object,
-        }
-    }
-}
-
-/// Values of one type, under constraints that must all hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Alternative {
-    pub(crate) kind: Type,
-    /// The schema objects with the constraints; their unions are already resolved.
-    pub(crate) parts: Schema,
-    /// The union branches that were chosen for it.
-    pub(crate) branches: Schema,
-}
-
 /// A schema as the union of its alternatives.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Expanded {
     pub(crate) alternatives: Vec<Alternative>,
     /// The schema objects that apply to every alternative.
@@ -102,7 +33,6 @@ pub(crate) struct Expanded {
 }
 
 /// A discriminator: which value of a property selects which schema.
-#[derive(Debug)]
 pub(crate) struct Tags {
     /// The discriminator node.
     pub(crate) node: Id,
@@ -131,7 +61,6 @@ type List = Option<Rc<Enumerated>>;
 type Component = (Arc<str>, Id);
 
 /// The schemas of one document.
-#[derive(Debug)]
 pub(crate) struct Schemas<'a> {
     pub(crate) tree: &'a Tree,
     expanded: RefCell<HashMap<Schema, Rc<Expanded>>>,
@@ -145,7 +74,6 @@ pub(crate) struct Schemas<'a> {
 }
 
 /// The properties of an object, and which are required.
-#[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) properties: BTreeMap<Arc<str>, Schema>,
     pub(crate) required: BTreeMap<Arc<str>, Id>,
@@ -164,7 +92,7 @@ const NESTING: usize = 4;
 const PAIRS: usize = 32;
 
 /// One choice of branches: constraints that must all hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Choice {
     parts: Vec<Id>,
     branches: Vec<Id>,
@@ -231,9 +159,8 @@ impl<'a> Schemas<'a> {
             self.split(choice, &mut expanded);
         }
         let expanded = Rc::new(expanded);
-        self.expanded
-            .borrow_mut()
-            .insert(Rc::clone(of), Rc::clone(&expanded));
+        let mut known = self.expanded.borrow_mut();
+        known.insert(Rc::clone(of), Rc::clone(&expanded));
         expanded
     }
 
@@ -262,29 +189,20 @@ impl<'a> Schemas<'a> {
     /// type.
     fn allows(&self, part: Id, kind: Type) -> bool {
         let tree = self.tree;
-        let is_nullable = keyword(tree, part, "nullable")
-            .is_some_and(|nullable| tree.boolean(nullable) == Some(true));
+        let is_null = kind == Type::Null && tree.has_flag(part, "nullable");
         if let Some(types) = keyword(tree, part, "type") {
             let named = tree.array(types).unwrap_or(std::slice::from_ref(&types));
-            let is_named = named
-                .iter()
-                .filter_map(|name| Type::of(tree.string(*name)?))
-                .any(|one| one == kind);
-            let is_null = is_nullable && kind == Type::Null;
-            if !is_named && !is_null {
+            let mut named = named.iter().filter_map(|name| tree.string(*name));
+            if !is_null && !named.any(|name| Type::of(name) == Some(kind)) {
                 return false;
             }
-        } else if is_nullable && kind == Type::Null {
+        } else if is_null {
             return true;
         }
-        let is_listed = keyword(tree, part, "enum").is_none_or(|values| {
-            let values = tree.array(values).unwrap_or_default();
-            values
-                .iter()
-                .any(|value| Type::of_node(tree, *value) == kind)
-        });
-        let only = keyword(tree, part, "const");
-        is_listed && only.is_none_or(|value| Type::of_node(tree, value) == kind)
+        let is_of_kind = |value: &Id| Type::of_node(tree, *value) == kind;
+        let listed = keyword(tree, part, "enum").and_then(|values| tree.array(values));
+        listed.is_none_or(|values| values.iter().any(is_of_kind))
+            && keyword(tree, part, "const").is_none_or(|value| is_of_kind(&value))
     }
 }
 
@@ -327,8 +245,7 @@ impl Walk<'_, '_> {
         if is_always && !self.expanded.always.contains(&target) {
             self.expanded.always.push(target);
         }
-        let nullable = keyword(tree, target, "nullable")
-            .is_some_and(|nullable| tree.boolean(nullable) == Some(true));
+        let nullable = tree.has_flag(target, "nullable");
         let has_type = keyword(tree, target, "type").is_some();
         let mut choices = vec![Choice {
             parts: vec![target],
@@ -369,13 +286,9 @@ impl Walk<'_, '_> {
             if !tags.is_union && !is_part {
                 choices = self.kinds(target, &tags, choices);
             }
-            if !self
-                .expanded
-                .tags
-                .iter()
-                .any(|known| known.node == tags.node)
-            {
-                self.expanded.tags.push(tags);
+            let known = &mut self.expanded.tags;
+            if !known.iter().any(|known| known.node == tags.node) {
+                known.push(tags);
             }
         }
         if nullable && !has_type {
@@ -446,20 +359,17 @@ impl Walk<'_, '_> {
         if branches.len() > PAIRS || self.open.len() > 8 {
             return false;
         }
+        let schemas = self.schemas;
         let expanded: Vec<_> = branches
             .iter()
-            .map(|branch| self.schemas.expand_apart(*branch, &self.open))
+            .map(|branch| schemas.expand_apart(*branch, &self.open))
             .collect();
         expanded.iter().enumerate().all(|(index, left)| {
-            expanded
-                .iter()
-                .skip(index + 1)
-                .all(|right| match (left, right) {
-                    (Some(left), Some(right)) => {
-                        disjoint::schemas(self.schemas, left, self.schemas, right, 2)
-                    }
-                    _ => false,
-                })
+            let mut others = expanded.iter().skip(index + 1);
+            others.all(|right| {
+                let both = left.as_ref().zip(right.as_ref());
+                both.is_some_and(|(one, other)| disjoint::schemas(schemas, one, schemas, other, 2))
+            })
         })
     }
 }
@@ -478,9 +388,7 @@ impl Schemas<'_> {
         self.nesting.set(nesting);
         Some(expanded)
     }
-}
 
-impl Schemas<'_> {
     /// A schema's discriminator, if it has a valid one.
     pub(crate) fn tags(&self, owner: Id) -> Option<Rc<Tags>> {
         if let Some(known) = self.tags.borrow().get(&owner) {
@@ -497,8 +405,7 @@ impl Schemas<'_> {
         let name = tree.get(node, "propertyName")?;
         let property = Arc::from(tree.string(name)?);
         let mut targets = BTreeMap::new();
-        let mapping = tree.get(node, "mapping").and_then(|id| tree.object(id));
-        for (value, at) in mapping.into_iter().flatten() {
+        for (value, at) in tree.members_of(node, "mapping") {
             let text = tree.string(*at).unwrap_or_default();
             let target = match text.strip_prefix('#') {
                 Some(pointer) => tree.at(pointer),
@@ -510,10 +417,9 @@ impl Schemas<'_> {
         }
         let branches = [members(tree, owner, "anyOf"), members(tree, owner, "oneOf")].concat();
         let is_union = !branches.is_empty();
-        let implied: Vec<(Arc<str>, Id)> = if is_union {
+        let implied: Vec<Component> = if is_union {
             let named = branches.into_iter().filter_map(|branch| {
-                let text = tree.string(tree.get(branch, "$ref")?)?;
-                let (_, name) = text.rsplit_once('/')?;
+                let (_, name) = tree.text(branch, "$ref")?.rsplit_once('/')?;
                 Some((Arc::from(name), resolve(tree, branch).ok()?))
             });
             named.collect()
@@ -576,12 +482,12 @@ impl Schemas<'_> {
     }
 
     /// The schemas that extend a schema, directly or indirectly, with their names.
-    fn extensions(&self, base: Id) -> Vec<(Arc<str>, Id)> {
+    fn extensions(&self, base: Id) -> Vec<Component> {
         let tree = self.tree;
         let direct = self.extensions.get_or_init(|| {
             let mut direct: HashMap<Id, Vec<Component>> = HashMap::new();
-            let components = self.components().and_then(|id| tree.object(id));
-            for (name, id) in components.into_iter().flatten() {
+            let components = self.components().into_iter();
+            for (name, id) in components.flat_map(|id| tree.members(id)) {
                 for part in members(tree, *id, "allOf") {
                     if let Ok(base) = resolve(tree, part) {
                         let extension = (Arc::clone(name), *id);
@@ -606,17 +512,11 @@ impl Schemas<'_> {
     }
 
     /// The schemas that extend a schema and are selected by its discriminator.
-    pub(crate) fn kinds(&self, id: Id) -> Vec<Id> {
+    pub(crate) fn kinds(&self, id: Id) -> BTreeSet<Id> {
         let tags = self.tags(id).filter(|tags| !tags.is_union);
-        let mut kinds: Vec<Id> = tags
-            .iter()
-            .flat_map(|tags| tags.targets.values())
-            .map(|(kind, _)| *kind)
-            .filter(|kind| *kind != id)
-            .collect();
-        kinds.sort();
-        kinds.dedup();
-        kinds
+        let targets = tags.iter().flat_map(|tags| tags.targets.values());
+        let kinds = targets.map(|(kind, _)| *kind);
+        kinds.filter(|kind| *kind != id).collect()
     }
 }
 

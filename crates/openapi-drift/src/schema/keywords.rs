@@ -2,64 +2,35 @@
 
 use crate::document::{Id, Kind, Tree};
 
+/// Whether a keyword constrains values; `None` if it is not supported.
+fn constrains(keyword: &str) -> Option<bool> {
+    Some(match keyword {
+        "title" | "description" | "default" | "example" | "deprecated" | "externalDocs"
+        | "discriminator" | "xml" => false,
+        // JSON Schema keywords that have no effect here.
+        "$schema" | "$id" | "$comment" | "$defs" | "definitions" | "examples"
+        | "contentEncoding" | "contentMediaType" => false,
+        "$ref" | "type" | "nullable" | "enum" | "format" | "pattern" | "minLength"
+        | "maxLength" | "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum"
+        | "multipleOf" | "minItems" | "maxItems" | "uniqueItems" | "items" | "minProperties"
+        | "maxProperties" | "properties" | "required" | "allOf" | "anyOf" | "oneOf"
+        | "readOnly" | "writeOnly" => true,
+        "additionalProperties" => true,
+        // Not a keyword of 3.0, but universally read as an enum of one value.
+        "const" => true,
+        _ if keyword.starts_with("x-") => false,
+        _ => return None,
+    })
+}
+
 /// Whether a keyword does not constrain values.
 pub(crate) fn is_annotation(keyword: &str) -> bool {
-    matches!(
-        keyword,
-        "title"
-            | "description"
-            | "default"
-            | "example"
-            | "deprecated"
-            | "externalDocs"
-            | "discriminator"
-            | "xml"
-            // JSON Schema keywords that have no effect here.
-            | "$schema"
-            | "$id"
-            | "$comment"
-            | "$defs"
-            | "definitions"
-            | "examples"
-            | "contentEncoding"
-            | "contentMediaType"
-    ) || keyword.starts_with("x-")
+    constrains(keyword) == Some(false)
 }
 
 /// Whether a keyword constrains values and is supported.
 pub(crate) fn is_known(keyword: &str) -> bool {
-    matches!(
-        keyword,
-        "$ref"
-            | "type"
-            | "nullable"
-            | "enum"
-            // Not a keyword of 3.0, but universally read as an enum of one value.
-            | "const"
-            | "format"
-            | "pattern"
-            | "minLength"
-            | "maxLength"
-            | "minimum"
-            | "maximum"
-            | "exclusiveMinimum"
-            | "exclusiveMaximum"
-            | "multipleOf"
-            | "minItems"
-            | "maxItems"
-            | "uniqueItems"
-            | "items"
-            | "minProperties"
-            | "maxProperties"
-            | "properties"
-            | "required"
-            | "additionalProperties"
-            | "allOf"
-            | "anyOf"
-            | "oneOf"
-            | "readOnly"
-            | "writeOnly"
-    )
+    constrains(keyword) == Some(true)
 }
 
 /// Whether the value of a known keyword is valid. Invalid ones are ignored, and
@@ -88,8 +59,7 @@ pub(crate) fn is_well_formed(tree: &Tree, keyword: &str, value: Id) -> bool {
             tree.number(value)
                 .is_some_and(|number| number.to_i128().is_some_and(|whole| whole >= 0))
         }
-        "items" => matches!(kind, Kind::Object(_)),
-        "properties" => matches!(kind, Kind::Object(_)),
+        "items" | "properties" => matches!(kind, Kind::Object(_)),
         "additionalProperties" => matches!(kind, Kind::Boolean(_) | Kind::Object(_)),
         "required" => matches!(kind, Kind::Array(items)
             if items.iter().all(|item| tree.string(*item).is_some())),
