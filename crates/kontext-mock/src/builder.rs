@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
+use url::Url;
 
 use crate::{
     contract::Contract,
@@ -18,19 +19,14 @@ use crate::{
     state::{Mock, Settings, faults::Fault, session::Sessions},
 };
 
-use url::Url;
-
 #[cfg(feature = "watch")]
 use crate::watch::{Watch, WatchMode, Watched};
-
-/// The default limit of a request body: 32 MiB, in bytes.
-pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The settings of a mock, from [`MockServer::builder`].
 ///
 /// By default, the mock serves the built-in recordings, accepts any key, matches
 /// strictly, rejects requests that violate the contract, accepts bodies up to
-/// [`DEFAULT_BODY_LIMIT`], has no faults, logs nothing, and listens on a free port of
+/// [`DEFAULT_BODY_LIMIT`](crate::DEFAULT_BODY_LIMIT), has no faults, logs nothing, and listens on a free port of
 /// 127.0.0.1.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is started"]

@@ -3,7 +3,6 @@
 //! A separate thread writes it: if nobody reads the pipe, it is full after some hundred
 //! lines and writes block forever. That must not block request handlers.
 
-use axum::http::request::Parts;
 use std::{
     error::Error,
     fmt::{self, Write as _},
@@ -15,8 +14,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
-
-use crate::{respond::pipeline::Answer, truncate};
 
 /// The origin of the provider's service.
 const PROVIDER: &str = "https://api.aimlapi.com";
@@ -122,63 +119,6 @@ fn run() {
         batch.text.clear();
         (batch.lines, batch.dropped) = (0, 0);
         thread::sleep(REST);
-    }
-}
-
-/// The log line of a request.
-pub(crate) struct Line<'a> {
-    pub(crate) parts: &'a Parts,
-    pub(crate) session: Option<&'a str>,
-    pub(crate) took: Duration,
-    pub(crate) answer: &'a Answer,
-    pub(crate) faults: &'a [String],
-}
-
-/// Never contains a header. The note can quote values of the query and body that differ
-/// from the recording, with secrets redacted.
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parts, answer, .. } = self;
-        let tenths = self.took.as_micros().div_ceil(100);
-        write!(
-            line,
-            "{} {} {} {} {}.{}ms",
-            now(),
-            truncate::text(parts.method.as_str(), 50),
-            truncate::text(parts.uri.path(), 200),
-            answer.reply.status.as_u16(),
-            tenths / 10,
-            tenths % 10
-        )?;
-        if let Some(session) = self.session {
-            write!(line, " session={session}")?;
-        }
-        if let Some(error) = answer.error {
-            write!(line, " error={error}")?;
-        }
-        if !answer.fields.is_empty() {
-            let fields = answer.fields.join(",");
-            write!(line, " fields={}", truncate::text(&fields, 500))?;
-        }
-        if !answer.unknown.is_empty() {
-            write!(line, " unknown={}", answer.unknown)?;
-        }
-        if let Some(found) = answer.found.filter(|_| !answer.is_miss()) {
-            write!(line, " match={}", found.name())?;
-        }
-        if let Some(recording) = &answer.recording {
-            let label = if answer.is_miss() {
-                "nearest"
-            } else {
-                "recording"
-            };
-            write!(line, " {label}={recording}")?;
-        }
-        line.write_str(&answer.note)?;
-        if !self.faults.is_empty() {
-            write!(line, " faults={}", self.faults.join(";"))?;
-        }
-        Ok(())
     }
 }
 

@@ -212,7 +212,7 @@ impl MockServer {
     /// Returns `None` unless the name is 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
     #[must_use]
     pub fn session(&self, name: &str) -> Option<SessionHandle> {
-        self.mock.sessions.named(name).ok()?;
+        self.mock.sessions.named(name)?;
         Some(SessionHandle {
             mock: self.mock.clone(),
             name: name.to_owned(),
@@ -274,12 +274,14 @@ impl SessionHandle {
     fn session(&self) -> Arc<Session> {
         let session = self.mock.sessions.named(&self.name);
         // The name was validated when the handle was made.
-        session.unwrap_or_else(|_| self.mock.sessions.unnamed())
+        session.unwrap_or_else(|| self.mock.sessions.unnamed())
     }
 }
 
 fn set_faults(session: &Session, faults: impl IntoIterator<Item = impl Into<Fault>>) {
-    let faults = faults.into_iter().map(Into::into);
-    let faults = faults.map(ActiveFault::new).collect();
+    let faults = faults
+        .into_iter()
+        .map(|fault| ActiveFault::new(fault.into()));
+    let faults = faults.collect();
     session.state().faults = faults;
 }

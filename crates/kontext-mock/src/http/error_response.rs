@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use strum::IntoStaticStr;
 
-use crate::truncate;
+use crate::{ERROR_HEADER, truncate};
 
 /// The provider's documented message for a missing or wrong key.
 pub(crate) const UNAUTHORIZED: &str = "This request requires a valid API key. You can create a new API key on the Billing page: https://aimlapi.com/app/keys";
@@ -113,6 +113,23 @@ impl Refusal {
             fields: Vec::new(),
         }
     }
+
+    /// The error response, in the provider's format; its request id is derived from
+    /// `number`, the number of the request.
+    pub(crate) fn reply(&self, path: &str, number: u64) -> Reply {
+        let body = ErrorBody {
+            request_id: synthetic_id(0, number),
+            status_code: self.status.as_u16(),
+            timestamp: TIMESTAMP,
+            path: &truncate::text(path, 1000),
+            message: &self.message,
+        };
+        // Strings and numbers always serialize.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut reply = Reply::new(self.status, "application/json", body);
+        reply.set(ERROR_HEADER, self.reason.name());
+        reply
+    }
 }
 
 /// A complete response. It is not streamed, because faults and the journal inspect it.
@@ -152,21 +169,6 @@ impl Reply {
             headers,
             body: body.into(),
         }
-    }
-
-    /// Creates an error in the provider's format; its request id is derived from
-    /// `number`, the number of the request.
-    pub(crate) fn error(status: StatusCode, message: &str, path: &str, number: u64) -> Self {
-        let body = ErrorBody {
-            request_id: synthetic_id(0, number),
-            status_code: status.as_u16(),
-            timestamp: TIMESTAMP,
-            path: &truncate::text(path, 1000),
-            message,
-        };
-        // Strings and numbers always serialize.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        Self::new(status, "application/json", body)
     }
 
     /// Sets a header; an invalid value is ignored.

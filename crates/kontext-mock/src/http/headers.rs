@@ -5,7 +5,7 @@ use axum::http::{
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-        ALLOW, ORIGIN, VARY,
+        ALLOW, CONTENT_TYPE, ORIGIN, VARY,
     },
 };
 
@@ -150,6 +150,17 @@ pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, method
         let allow = HeaderName::from_static("access-control-allow-private-network");
         headers.insert(allow, HeaderValue::from_static("true"));
     }
+}
+
+/// The media type in lower case, without parameters; empty if there is none.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// Splits a header value at separators, but not inside quoted strings.

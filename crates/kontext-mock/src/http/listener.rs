@@ -348,6 +348,18 @@ impl Drop for SharedRuntime {
     }
 }
 
+/// Runs a function on a blocking thread; a panic in it continues here.
+pub(crate) async fn unblock<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(run).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, so nobody waits for a response.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// Handles a request, and sets `Connection: close` if the handler has not read the
 /// whole body.
 ///

@@ -101,7 +101,7 @@ impl RecordingIndex {
             notes: report.notes,
             operations: BTreeMap::new(),
             exact: HashMap::with_capacity(recordings.len()),
-            ignore: [recordings.ignore(), ignore].concat(),
+            ignore: [&recordings.ignore, ignore].concat(),
             ignoring: HashMap::new(),
             recordings,
             redaction,
@@ -132,8 +132,7 @@ impl RecordingIndex {
             let operations = &mut contract.operations();
             let model = operations
                 .find(|operation| operation.name() == recording.operation())
-                .and_then(|operation| operation.page_of(request.as_ref())?.model())
-                .map(str::to_owned);
+                .and_then(|operation| operation.page_of(request.as_ref())?.model.clone());
             set.prepared.push(Replay::new(recording, model, canonical));
         }
         Ok(set)
@@ -156,21 +155,21 @@ impl RecordingIndex {
     }
 
     /// The recordings of an operation, each with its index.
-    pub(crate) fn of_operation(
-        &self,
+    pub(crate) fn of_operation<'a>(
+        &'a self,
         operation: &str,
-    ) -> impl Iterator<Item = (usize, &Replay)> + Clone {
+    ) -> impl Iterator<Item = (usize, &'a Replay)> + Clone + use<'a> {
         let range = self.operations.get(operation).cloned().unwrap_or(0..0);
         range.clone().zip(&self.prepared[range])
     }
 
     /// The recordings of an operation for one model, or all if `model` is `None`: one
     /// model's result does not answer a request for another.
-    pub(crate) fn of_model(
-        &self,
+    pub(crate) fn of_model<'a>(
+        &'a self,
         operation: &str,
-        model: Option<&str>,
-    ) -> impl Iterator<Item = (usize, &Replay)> {
+        model: Option<&'a str>,
+    ) -> impl Iterator<Item = (usize, &'a Replay)> + use<'a> {
         let recordings = self.of_operation(operation);
         recordings.filter(move |(_, one)| model.is_none() || one.model.as_deref() == model)
     }

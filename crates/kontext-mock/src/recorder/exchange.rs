@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, HeaderValue, StatusCode},
 };
 use kontext_recording::{
     AnswerMeta, Canonical, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, RequestHash,
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use crate::{
     contract::Operation,
-    recorder::store::Unsaved,
+    http::headers::media_type,
     recordings::{BROKE_OFF, Case, OWN_HEADERS},
     redaction::{Redaction, RedactionEntry, Secret, keeps_header},
 };
@@ -36,6 +36,21 @@ pub(crate) struct Exchange<'a> {
     pub(crate) upstream: &'a str,
     /// The date, such as `2026-11-22`.
     pub(crate) date: String,
+}
+
+/// Why an exchange was not saved.
+#[derive(Debug)]
+pub(crate) enum Unsaved {
+    /// The recorder's rules exclude it.
+    Unwanted(String),
+    /// Saving it failed.
+    Failed(String),
+}
+
+impl From<String> for Unsaved {
+    fn from(problem: String) -> Self {
+        Self::Failed(problem)
+    }
 }
 
 /// The redacted parts of an exchange that are recorded.
@@ -243,17 +258,6 @@ pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
         .filter(|one| seen.insert(one.clone()))
         .map(|RedactionEntry { pointer, what }| Redacted::new(file, pointer, what))
         .collect()
-}
-
-/// The media type in lower case, without parameters; empty if there is none.
-pub(crate) fn media_type(headers: &HeaderMap) -> String {
-    headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
 }
 
 /// The file extension for a response body.

@@ -1,7 +1,7 @@
 //! Hop-by-hop headers, which are not forwarded.
 
 use axum::http::{
-    HeaderMap, HeaderName,
+    HeaderMap,
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST},
 };
 
@@ -21,26 +21,17 @@ const OF_CONNECTION: &[&str] = &[
 /// are set anew, and those for the mock.
 pub(crate) fn of_request(headers: &HeaderMap) -> HeaderMap {
     let mut kept = end_to_end(headers);
-    for name in [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING] {
-        kept.remove(name);
-    }
-    let ours: Vec<HeaderName> = kept
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-kontext-"))
-        .cloned()
-        .collect();
-    for name in ours {
-        kept.remove(name);
+    for name in headers.keys() {
+        let is_set_anew = [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING].contains(name);
+        if is_set_anew || name.as_str().starts_with("x-kontext-") {
+            kept.remove(name);
+        }
     }
     kept
 }
 
-/// The response headers to forward to the client.
-pub(crate) fn of_response(headers: &HeaderMap) -> HeaderMap {
-    end_to_end(headers)
-}
-
-fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+/// The headers without those of the connection; a response has no others to drop.
+pub(crate) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<String> = headers
         .get_all(CONNECTION)
         .iter()
@@ -82,7 +73,7 @@ mod tests {
         let kept = of_request(&headers);
         assert_eq!(kept.get_all("cookie").iter().count(), 2);
         assert_eq!(kept.keys_len(), 1);
-        let kept = of_response(&headers);
+        let kept = end_to_end(&headers);
         assert!(kept.contains_key("content-length") && !kept.contains_key("x-hop"));
     }
 }

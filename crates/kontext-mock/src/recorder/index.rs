@@ -24,13 +24,8 @@ struct Entry {
     read: Option<(RequestHash, Statuses)>,
 }
 
-/// A file's metadata, to detect changes.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    inode: u64,
-}
+/// A file's modification time, length and inode, to detect changes.
+type Stamp = (Option<SystemTime>, u64, u64);
 
 /// The statuses of a recording's answers, used for ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,11 +92,8 @@ impl Index {
 
 fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(file).ok()?;
-    Some(Stamp {
-        modified: metadata.modified().ok(),
-        length: metadata.len(),
-        inode: inode(&metadata),
-    })
+    let modified = metadata.modified().ok();
+    Some((modified, metadata.len(), inode(&metadata)))
 }
 
 #[cfg(unix)]

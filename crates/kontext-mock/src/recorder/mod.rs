@@ -15,4 +15,5 @@ pub(crate) mod tee_body;
 pub(crate) mod upstream;
 
 pub use redact::{RedactReport, redact_recordings};
-pub use server::{RecordMode, Recorder, RecorderBuilder};
+pub use server::{Recorder, RecorderBuilder};
+pub use store::RecordMode;

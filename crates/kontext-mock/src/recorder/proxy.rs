@@ -16,27 +16,31 @@ use std::{
 };
 use tokio::{
     sync::{OwnedMutexGuard, oneshot},
-    task::{JoinSet, spawn_blocking},
+    task::JoinSet,
 };
 
 use crate::{
-    ADMIN_PATH, ERROR_HEADER, MATCH_HEADER, RECORDING_HEADER,
-    builder::DEFAULT_BODY_LIMIT,
+    ADMIN_PATH, MATCH_HEADER, RECORDING_HEADER,
     contract::{Contract, Operation},
     http::{
         body::{self, find_operation},
         connection::ConnectionHandle,
         error_response::{Reason, Refusal, Reply},
-        listener::Service,
+        listener::{Service, unblock},
     },
     log,
     matching::Match,
     recorder::{
-        exchange::recorded_body, pictures::Fetcher, relay, server::RecordMode, staging::Place,
-        store::Store, upstream::Upstream,
+        exchange::recorded_body,
+        pictures::Fetcher,
+        relay,
+        staging::Place,
+        store::{RecordMode, Store},
+        upstream::Upstream,
     },
     recordings::RecordedAnswer,
     redaction::Secret,
+    state::DEFAULT_BODY_LIMIT,
     truncate,
 };
 
@@ -88,37 +92,6 @@ pub(crate) struct ProxyRequest {
     turn: Option<OwnedMutexGuard<()>>,
 }
 
-impl Proxy {
-    /// Whether this recorder saves the exchange once it completes.
-    pub(crate) fn is_to_be_saved(&self, asked: &ProxyRequest) -> bool {
-        asked.operation.is_some() && !asked.has_query() && asked.decoded.is_ok()
-    }
-
-    /// Waits until no exchange with the same request is in flight, so that the first
-    /// response is available to the others.
-    async fn turn(&self, asked: &ProxyRequest) -> OwnedMutexGuard<()> {
-        // Equal JSON values are the same request, however they are spelled.
-        let hash = match (self.operation(asked), &asked.decoded) {
-            (Some(operation), Ok(body)) => tokio::task::block_in_place(|| {
-                let redaction = self.store.redaction();
-                let recorded = recorded_body(operation, body, &redaction, &asked.secrets);
-                recorded.ok().map(|recorded| recorded.hash)
-            }),
-            _ => None,
-        };
-        let Some(hash) = hash else {
-            // A request that cannot be recorded need not wait.
-            return Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
-        };
-        let turn = {
-            let mut turns = lock(&self.turns);
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-            turns.entry(hash).or_default().clone()
-        };
-        turn.lock_owned().await
-    }
-}
-
 impl ProxyRequest {
     /// Whether there is a query string; such requests are not recorded.
     pub(crate) fn has_query(&self) -> bool {
@@ -152,8 +125,33 @@ impl Proxy {
         }
     }
 
-    pub(crate) fn mode(&self) -> RecordMode {
-        self.settings.mode
+    /// Whether this recorder saves the exchange once it completes.
+    pub(crate) fn is_to_be_saved(&self, asked: &ProxyRequest) -> bool {
+        asked.operation.is_some() && !asked.has_query() && asked.decoded.is_ok()
+    }
+
+    /// Waits until no exchange with the same request is in flight, so that the first
+    /// response is available to the others.
+    async fn turn(&self, asked: &ProxyRequest) -> OwnedMutexGuard<()> {
+        // Equal JSON values are the same request, however they are spelled.
+        let hash = match (self.operation(asked), &asked.decoded) {
+            (Some(operation), Ok(body)) => tokio::task::block_in_place(|| {
+                let redaction = self.store.redaction();
+                let recorded = recorded_body(operation, body, &redaction, &asked.secrets);
+                recorded.ok().map(|recorded| recorded.hash)
+            }),
+            _ => None,
+        };
+        let Some(hash) = hash else {
+            // A request that cannot be recorded need not wait.
+            return Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
+        };
+        let turn = {
+            let mut turns = lock(&self.turns);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(hash).or_default().clone()
+        };
+        turn.lock_owned().await
     }
 
     /// The operation of a request.
@@ -202,7 +200,7 @@ impl Proxy {
     /// Responds from a recording, if there is a good one.
     async fn replay(self: &Arc<Self>, asked: ProxyRequest) -> (ProxyRequest, Option<Response>) {
         let proxy = self.clone();
-        let looked = spawn_blocking(move || {
+        let (asked, found) = unblock(move || {
             let found = match (proxy.operation(&asked), &asked.decoded) {
                 (Some(operation), Ok(body)) if !asked.has_query() => {
                     proxy.store.find(operation, body, &asked.secrets)
@@ -210,15 +208,8 @@ impl Proxy {
                 _ => Ok(None),
             };
             (asked, found)
-        });
-        let (asked, found) = match looked.await {
-            Ok(looked) => looked,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down, so no one waits for an answer.
-                Err(_) => std::future::pending().await,
-            },
-        };
+        })
+        .await;
         let response = match found {
             Ok(Some((place, answer))) => {
                 let line = self.place(&asked.parts, &asked.secrets);
@@ -246,17 +237,15 @@ impl Proxy {
         let number = asked.number;
         let (head, answered) = oneshot::channel();
         {
-            let mut exchanges = self.exchanges();
+            let mut exchanges = lock(&self.exchanges);
             while exchanges.try_join_next().is_some() {}
             exchanges.spawn(relay::run(self.clone(), asked, head));
         }
         match answered.await {
             Ok(response) => response,
-            Err(_) => refuse(
-                &Refusal::new(Reason::Upstream, "the recorder is being stopped"),
-                &path,
-                number,
-            ),
+            Err(_) => Refusal::new(Reason::Upstream, "the recorder is being stopped")
+                .reply(&path, number)
+                .into_response(),
         }
     }
 
@@ -318,23 +307,19 @@ impl Proxy {
 
     /// Waits for the exchanges in flight.
     pub(crate) async fn finish(&self) {
-        let mut exchanges = std::mem::take(&mut *self.exchanges());
+        let mut exchanges = std::mem::take(&mut *lock(&self.exchanges));
         while exchanges.join_next().await.is_some() {}
     }
 
     /// Aborts the exchanges in flight.
     pub(crate) fn abort(&self) {
-        self.exchanges().abort_all();
-    }
-
-    fn exchanges(&self) -> MutexGuard<'_, JoinSet<()>> {
-        lock(&self.exchanges)
+        lock(&self.exchanges).abort_all();
     }
 
     fn health(&self) -> Response {
         let body = format!(
             "{{\"status\":\"ok\",\"recording\":true,\"mode\":\"{}\",\"saved\":{},\"lost\":{}}}\n",
-            self.mode(),
+            self.settings.mode,
             self.saved(),
             self.lost()
         );
@@ -356,7 +341,7 @@ impl Service for Proxy {
             Err(refusal) => {
                 let place = self.place(&parts, &Secret::from_headers(&parts.headers));
                 self.say(&format!("{place}: refused: {}", refusal.message));
-                return refuse(&refusal, &path, number);
+                return refusal.reply(&path, number).into_response();
             }
         };
         wire.set_received();
@@ -364,10 +349,10 @@ impl Service for Proxy {
             return self.health();
         }
         if path.starts_with(ADMIN_PATH) || !path.starts_with('/') {
-            return refuse(&not_ours(&path), &path, number);
+            return not_ours(&path).reply(&path, number).into_response();
         }
         let mut asked = self.read(number, parts, body);
-        if self.mode() == RecordMode::Missing && asked.operation.is_some() {
+        if self.settings.mode == RecordMode::Missing && asked.operation.is_some() {
             asked.turn = Some(self.turn(&asked).await);
             let response;
             (asked, response) = self.replay(asked).await;
@@ -377,13 +362,6 @@ impl Service for Proxy {
         }
         self.pass_on(asked).await
     }
-}
-
-/// Creates the error response for a refusal, in the provider's format.
-pub(crate) fn refuse(refusal: &Refusal, path: &str, number: u64) -> Response {
-    let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
-    reply.set(ERROR_HEADER, refusal.reason.name());
-    reply.into_response()
 }
 
 fn not_ours(path: &str) -> Refusal {

@@ -84,12 +84,9 @@ pub fn redact_recordings(
     for place in &recordings {
         let done = match &store {
             Some(store) => store.redact(place, &secrets),
-            None => {
-                let root = place.shelf.folder(folder);
-                read_recording(&root, &place.operation, &place.case)
-                    .and_then(|(files, recording)| redacted(files, &recording, &rules, &secrets))
-                    .map(|(_, taken)| (taken, place.clone()))
-            }
+            None => read_recording(folder, place)
+                .and_then(|(files, recording)| redacted(files, &recording, &rules, &secrets))
+                .map(|(_, taken)| (taken, place.clone())),
         };
         match done {
             Ok((taken, new)) => {
@@ -320,7 +317,7 @@ impl Store {
         self.put(&new, &files, &lock)?;
         if new != *place {
             self.staging
-                .remove(place.shelf, &place.operation, &place.case, &lock)
+                .remove(place, &lock)
                 .map_err(|error| self.failed(&error))?;
         }
         Ok((taken, new))

@@ -20,11 +20,11 @@ use crate::{
     },
     log::{self, with_causes},
     recorder::{
-        exchange::Exchange,
+        exchange::{Exchange, Unsaved},
         hop_by_hop,
-        proxy::{Proxy, ProxyRequest, refuse},
+        proxy::{Proxy, ProxyRequest},
         staging::Shelf,
-        store::{Saved, Unsaved},
+        store::Saved,
         tee_body::{BrokeOff, LONGEST, TeeBody},
     },
     redaction::Secret,
@@ -56,28 +56,21 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
     let mut response = match sent {
         Ok(response) => response,
         Err(error) => {
-            let charged = if error.was_sent {
-                "the request was sent and may have been charged"
-            } else {
-                "nothing was sent"
-            };
-            let reason = format!(
-                "{} did not answer, {charged}: {error}",
-                proxy.upstream.origin()
-            );
+            let reason = format!("{} did not answer, {error}", proxy.upstream.origin);
             if error.was_sent && proxy.is_to_be_saved(&asked) {
                 proxy.count_lost();
             }
             proxy.problem(&asked, &format!(": not saved: {reason}"));
             let refusal = Refusal::new(Reason::Upstream, reason);
-            let _ = head.send(refuse(&refusal, parts.uri.path(), asked.number));
+            let reply = refusal.reply(parts.uri.path(), asked.number);
+            let _ = head.send(reply.into_response());
             return;
         }
     };
     let status = response.status();
     let mut answered = Answered {
         status,
-        headers: hop_by_hop::of_response(response.headers()),
+        headers: hop_by_hop::end_to_end(response.headers()),
         body: None,
         broke_off: false,
     };
@@ -213,10 +206,10 @@ fn save_now(
         headers: &headers,
         response: &response,
         secrets: &secrets,
-        upstream: proxy.upstream.origin(),
+        upstream: &proxy.upstream.origin,
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
-    Ok((proxy.store.save(&exchange, proxy.mode())?, response))
+    Ok((proxy.store.save(&exchange, proxy.settings.mode)?, response))
 }
 
 /// Logs that an exchange was saved, and where it disagrees with the contract.

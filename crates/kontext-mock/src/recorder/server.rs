@@ -7,7 +7,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use strum::{Display, EnumString};
 
 use crate::{
     contract::Contract,
@@ -17,44 +16,22 @@ use crate::{
     recorder::{
         pictures::Fetcher,
         proxy::{Proxy, Settings},
-        rules::Wanted,
+        rules::{self, Wanted},
         staging::Lock,
-        store::Store,
+        store::{RecordMode, Store},
         upstream::Upstream,
     },
     redaction::{Redaction, Secret},
 };
 
-/// Which exchanges a recorder saves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
-#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
-#[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
-pub enum RecordMode {
-    /// All. If the request has a recording, the response becomes its next answer, unless
-    /// that would make a failure follow a success.
-    #[default]
-    All,
-    /// Only those whose request has no recording yet. Other requests are answered from
-    /// their recording and cost nothing, unless it holds a transient failure (401, 403,
-    /// 429, or 500 and above).
-    Missing,
-    /// Only those whose request has a recording. The response replaces all of its answers,
-    /// but a failure never replaces a success.
-    Update,
-}
-
 /// The settings of a recorder, from [`Recorder::builder`].
 #[must_use = "a builder does nothing until it is started"]
 pub struct RecorderBuilder {
     upstream: String,
-    folder: PathBuf,
     listen: Vec<SocketAddr>,
-    mode: RecordMode,
     pictures: bool,
-    log: bool,
     wanted: Wanted,
-    secrets: Vec<Secret>,
+    settings: Settings,
 }
 
 /// A proxy that forwards requests to the real server and saves the exchanges as
@@ -84,13 +61,15 @@ impl Recorder {
     pub fn builder(upstream: impl Into<String>, folder: impl Into<PathBuf>) -> RecorderBuilder {
         RecorderBuilder {
             upstream: upstream.into(),
-            folder: folder.into(),
             listen: Vec::new(),
-            mode: RecordMode::default(),
             pictures: false,
-            log: false,
             wanted: Wanted::default(),
-            secrets: Vec::new(),
+            settings: Settings {
+                mode: RecordMode::default(),
+                log: false,
+                secrets: Vec::new(),
+                folder: folder.into(),
+            },
         }
     }
 
@@ -155,10 +134,9 @@ impl fmt::Debug for RecorderBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("RecorderBuilder")
-            .field("folder", &self.folder)
             .field("listen", &self.listen)
-            .field("mode", &self.mode)
             .field("pictures", &self.pictures)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -173,7 +151,7 @@ impl RecorderBuilder {
 
     /// Sets which exchanges are saved.
     pub fn mode(mut self, mode: RecordMode) -> Self {
-        self.mode = mode;
+        self.settings.mode = mode;
         self
     }
 
@@ -202,13 +180,13 @@ impl RecorderBuilder {
     /// headers of the exchanges. It is never written. A secret shorter than 6 bytes is
     /// ignored.
     pub fn redact_secret(mut self, secret: &str) -> Self {
-        self.secrets.extend(Secret::new(secret));
+        self.settings.secrets.extend(Secret::new(secret));
         self
     }
 
     /// Whether to write a line per exchange to standard error.
     pub fn log(mut self, log: bool) -> Self {
-        self.log = log;
+        self.settings.log = log;
         self
     }
 
@@ -222,12 +200,7 @@ impl RecorderBuilder {
     pub async fn start(self) -> Result<Recorder, RecordError> {
         let upstream = Upstream::new(&self.upstream)?;
         // Report invalid rules before anything is created.
-        for pattern in &self.wanted.patterns {
-            Redaction::default().with_pattern(pattern)?;
-        }
-        for pointer in &self.wanted.pointers {
-            Redaction::default().with_pointer(pointer)?;
-        }
+        rules::added(Redaction::default(), &self.wanted)?;
         let contract = Contract::shared()?;
         let mut listen = self.listen;
         if listen.is_empty() {
@@ -245,24 +218,16 @@ impl RecorderBuilder {
                 problem: "is this recorder itself".to_owned(),
             });
         }
-        let fetcher = if self.pictures {
-            Some(Fetcher::new(&upstream)?)
-        } else {
-            None
-        };
+        let fetcher = self.pictures.then(|| Fetcher::new(&upstream)).transpose()?;
+        let folder = &self.settings.folder;
         let store = {
-            let failed = |error| RecordError::folder(&self.folder, error);
-            std::fs::create_dir_all(&self.folder).map_err(failed)?;
-            let lock = Lock::wait(&self.folder).await.map_err(failed)?;
-            Store::open(&self.folder, &lock, &self.wanted, contract.clone())?
+            let failed = |error| RecordError::folder(folder, error);
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            let lock = Lock::wait(folder).await.map_err(failed)?;
+            Store::open(folder, &lock, &self.wanted, contract.clone())?
         };
-        let settings = Settings {
-            mode: self.mode,
-            log: self.log,
-            secrets: self.secrets,
-            folder: self.folder,
-        };
-        let proxy = Arc::new(Proxy::new(store, upstream, contract, fetcher, settings));
+        let proxy = Proxy::new(store, upstream, contract, fetcher, self.settings);
+        let proxy = Arc::new(proxy);
         let running = Running::start(listeners, proxy.clone()).map_err(RecordError::Run)?;
         Ok(Recorder {
             address,

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
     kept: KeptFile,
-    bytes: Bytes,
+    pub(crate) bytes: Bytes,
 }
 
 impl RecordedFile {
@@ -53,10 +53,6 @@ impl RecordedFile {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    pub(crate) fn content(&self) -> Bytes {
-        self.bytes.clone()
     }
 }
 

@@ -131,25 +131,16 @@ fn load(found: Found, folder: &str, may_be_empty: bool) -> Result<Recordings, Lo
         mut strays,
     } = found;
     let mut cases: BTreeMap<(String, String), Case> = BTreeMap::new();
-    let mut files_of_root = Files::new();
-    for (path, bytes) in files {
-        match path.split('/').collect::<Vec<_>>().as_slice() {
-            [operation, case, file] => {
-                cases
-                    .entry(((*operation).to_owned(), (*case).to_owned()))
-                    .or_default()
-                    .insert((*file).to_owned(), bytes);
-            }
-            _ => {
-                files_of_root.insert(path, bytes);
-            }
-        }
-    }
     let mut ignore = Vec::new();
-    if let Some(bytes) = files_of_root.get(SETTINGS) {
-        match format::settings(bytes, &format!("{folder}/{SETTINGS}")) {
-            Ok(pointers) => ignore = pointers,
-            Err(defect) => defects.push(defect),
+    for (path, bytes) in files {
+        if let [operation, case, file] = path.split('/').collect::<Vec<_>>().as_slice() {
+            cases
+                .entry(((*operation).to_owned(), (*case).to_owned()))
+                .or_default()
+                .insert((*file).to_owned(), bytes);
+        } else if path == SETTINGS {
+            let settings = format::settings(&bytes, &format!("{folder}/{SETTINGS}"));
+            ignore.extend(kept(settings, &mut defects).into_iter().flatten());
         }
     }
     let mut recordings = Vec::new();
@@ -219,13 +210,10 @@ pub(crate) fn recording(
         )),
     };
     let meta = kept(meta, &mut defects);
-    let request = match files.get(REQUEST_FILE) {
-        Some(bytes) => kept(
-            request(bytes, &format!("{path}/{REQUEST_FILE}")),
-            &mut defects,
-        ),
-        None => None,
-    };
+    let request = files.get(REQUEST_FILE).and_then(|bytes| {
+        let read = request(bytes, &format!("{path}/{REQUEST_FILE}"));
+        kept(read, &mut defects)
+    });
     let count = meta.as_ref().map_or(1, |meta| meta.answers.len());
     let mut bodies = vec![Vec::new(); count];
     for file in files.keys() {

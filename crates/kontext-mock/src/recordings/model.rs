@@ -19,6 +19,8 @@ use crate::{
 pub struct Recordings {
     pub(crate) recordings: Vec<Recording>,
     pub(crate) strays: Vec<Defect>,
+    /// The JSON pointers that the folder's `matching.json` ignores when no recording
+    /// matches exactly.
     pub(crate) ignore: Vec<Pointer>,
 }
 
@@ -34,6 +36,7 @@ pub struct Recording {
     /// The content of `recording.json`, without the answers.
     pub(crate) meta: RecordingMeta,
     pub(crate) request: Option<RecordedRequest>,
+    /// The hash of the request: equal for equal requests.
     pub(crate) hash: RequestHash,
     pub(crate) answers: Vec<RecordedAnswer>,
 }
@@ -93,30 +96,6 @@ impl Recordings {
         &self.strays
     }
 
-    /// Makes a set of one recording from the files that its folder holds or will hold;
-    /// `folder` is the folder of the recordings.
-    #[cfg(feature = "record")]
-    pub(crate) fn one(
-        folder: &str,
-        operation: &str,
-        case: &str,
-        files: &load::Case,
-    ) -> Result<Self, LoadError> {
-        load::recording(folder, operation, case, files)
-            .map(|recording| Self {
-                recordings: vec![recording],
-                strays: Vec::new(),
-                ignore: Vec::new(),
-            })
-            .map_err(LoadError::new)
-    }
-
-    /// The JSON pointers that the folder's `matching.json` ignores when no recording
-    /// matches exactly.
-    pub(crate) fn ignore(&self) -> &[Pointer] {
-        &self.ignore
-    }
-
     /// Iterates over the recordings, sorted by name.
     pub fn iter(&self) -> std::slice::Iter<'_, Recording> {
         self.recordings.iter()
@@ -148,7 +127,30 @@ impl<'a> IntoIterator for &'a Recordings {
     }
 }
 
+#[cfg(feature = "record")]
+impl From<Recording> for Recordings {
+    fn from(recording: Recording) -> Self {
+        Self {
+            recordings: vec![recording],
+            strays: Vec::new(),
+            ignore: Vec::new(),
+        }
+    }
+}
+
 impl Recording {
+    /// Reads a recording from the files that its folder holds or will hold; `folder` is
+    /// the folder of the recordings.
+    #[cfg(feature = "record")]
+    pub(crate) fn read(
+        folder: &str,
+        operation: &str,
+        case: &str,
+        files: &load::Case,
+    ) -> Result<Self, LoadError> {
+        load::recording(folder, operation, case, files).map_err(LoadError::new)
+    }
+
     /// The operation and the case, such as `generate-image/add-bird`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -225,11 +227,6 @@ impl Recording {
     /// The canonical body of the request.
     pub(crate) fn canonical(&self) -> Option<&Canonical> {
         self.request.as_ref().map(|request| &request.canonical)
-    }
-
-    /// The hash of the request: equal for equal requests.
-    pub(crate) fn hash(&self) -> RequestHash {
-        self.hash
     }
 }
 

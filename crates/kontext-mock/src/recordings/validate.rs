@@ -10,6 +10,7 @@ use crate::{
         violations::{UNKNOWN_KEY, Violation, violations_of},
     },
     error::{CheckReport, Disagreement, Note},
+    http::headers::media_type,
     recordings::model::{RecordedAnswer, Recording, Recordings},
     truncate,
 };
@@ -23,7 +24,12 @@ use crate::{
 /// number. A recording made under an older contract and a skipped file yield a [`Note`].
 #[must_use]
 pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
-    let mut report = CheckReport::new(recordings.len());
+    let mut report = CheckReport {
+        format: 1,
+        recordings: recordings.len(),
+        disagreements: Vec::new(),
+        notes: Vec::new(),
+    };
     let mut requests: HashMap<RequestHash, &Recording> = HashMap::new();
     for recording in recordings {
         let mut validator = Validator {
@@ -31,7 +37,7 @@ pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
             report: &mut report,
         };
         validator.validate(contract);
-        let first = requests.entry(recording.hash()).or_insert(recording);
+        let first = requests.entry(recording.hash).or_insert(recording);
         if first.name() != recording.name() {
             validator.disagree(
                 "request.json",
@@ -200,8 +206,7 @@ impl Validator<'_> {
             return;
         };
         let recorded = answer.header("content-type").unwrap_or_default();
-        let media_type = recorded.split(';').next().unwrap_or_default().trim();
-        let media_type = media_type.to_ascii_lowercase();
+        let media_type = media_type(&answer.headers);
         let bytes = answer.response();
         if content.is_empty() && media_type.is_empty() && bytes.is_empty() {
             return;
@@ -240,10 +245,7 @@ impl Validator<'_> {
             Err(problem) => self.disagree(
                 file,
                 "",
-                format!(
-                    "{} asks for {media_type}; the body {problem}",
-                    schema.says()
-                ),
+                format!("{} asks for {media_type}; the body {problem}", schema.says),
                 "correct the body, or the content-type in recording.json",
             ),
         }
@@ -265,7 +267,7 @@ impl Validator<'_> {
                     "",
                     format!(
                         "{} does not compile: {}",
-                        schema.says(),
+                        schema.says,
                         truncate::text(problem, 1000)
                     ),
                     "report this as a defect of kontext-mock",
@@ -287,10 +289,7 @@ impl Validator<'_> {
             self.disagree(
                 file,
                 problem.pointer(),
-                format!(
-                    "{} expects {expected}; recorded is {received}",
-                    schema.says()
-                ),
+                format!("{} expects {expected}; recorded is {received}", schema.says),
                 NEXT,
             );
         }

@@ -15,7 +15,7 @@ pub(crate) use secret::keeps_header;
 pub(crate) use secret::{Secret, is_secret_header};
 
 use self::{apply::Rules, marker::Marker, rules::Pointer};
-use crate::RedactionError;
+use crate::error::Defect;
 
 /// Name of the rules file in the root of a recordings folder.
 pub(crate) const FILE: &str = "redaction.json";
@@ -37,9 +37,10 @@ const LISTED: usize = 1000;
 /// `redacted-<32 hex>`, so the URL stays valid. Equal strings get equal markers, so
 /// redacted requests can still be compared.
 #[derive(Clone)]
-pub struct Redaction {
+pub(crate) struct Redaction {
     marker: Marker,
     /// If `None`, the hash key is all zeros, which is public.
+    #[cfg(feature = "record")]
     key: Option<[u8; 32]>,
     patterns: Vec<Regex>,
     pointers: Vec<Pointer>,
@@ -63,15 +64,12 @@ struct RedactionLog {
 }
 
 impl Redaction {
-    /// Adds a regular expression; strings and numbers with a match are redacted.
+    /// Adds a regular expression; strings and numbers with a match are redacted. Fails if
+    /// the expression does not compile or matches the empty string.
     ///
     /// A string that consists only of base64 of 1 KiB or more, such as a picture's data
     /// URI, is not searched; use a pointer to redact it.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the expression does not compile or matches the empty string.
-    pub fn with_pattern(mut self, pattern: &str) -> Result<Self, RedactionError> {
+    pub(crate) fn with_pattern(mut self, pattern: &str) -> Result<Self, Defect> {
         let pattern = rules::pattern(pattern)?;
         let mut others = self.patterns.iter();
         if !others.any(|other| other.as_str() == pattern.as_str()) {
@@ -81,12 +79,9 @@ impl Redaction {
     }
 
     /// Adds a JSON pointer (RFC 6901); the value at this pointer is redacted in every
-    /// request and response, whatever its type.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the text is not a JSON pointer or points to the whole document.
-    pub fn with_pointer(mut self, pointer: &str) -> Result<Self, RedactionError> {
+    /// request and response, whatever its type. Fails if the text is not a JSON pointer or
+    /// points to the whole document.
+    pub(crate) fn with_pointer(mut self, pointer: &str) -> Result<Self, Defect> {
         let pointer = rules::pointer(pointer)?;
         let mut others = self.pointers.iter();
         if !others.any(|other| other.as_str() == pointer.as_str()) {
@@ -96,17 +91,15 @@ impl Redaction {
     }
 
     /// Replaces the key with 32 random bytes.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the operating system provides no random bytes.
-    pub fn with_random_key(mut self) -> Result<Self, RedactionError> {
+    #[cfg(feature = "record")]
+    pub(crate) fn with_random_key(mut self) -> Result<Self, Defect> {
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|error| RedactionError {
-            file: "the key of redaction".to_owned(),
-            place: None,
-            problem: format!("no random bytes available: {error}"),
-            next: "write a key into redaction.json".to_owned(),
+        getrandom::fill(&mut key).map_err(|error| {
+            Defect::of_file(
+                "the key of redaction",
+                format!("no random bytes available: {error}"),
+                "write a key into redaction.json",
+            )
         })?;
         self.set_key(key);
         Ok(self)
@@ -114,7 +107,10 @@ impl Redaction {
 
     fn set_key(&mut self, key: [u8; 32]) {
         self.marker = Marker::new(&key);
-        self.key = Some(key);
+        #[cfg(feature = "record")]
+        {
+            self.key = Some(key);
+        }
     }
 
     /// Whether markers use a key other than the default of zeros.
@@ -242,6 +238,7 @@ impl Default for Redaction {
     fn default() -> Self {
         Self {
             marker: Marker::new(&[0; 32]),
+            #[cfg(feature = "record")]
             key: None,
             patterns: Vec::new(),
             pointers: Vec::new(),

@@ -7,7 +7,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::{FILE, Redaction};
-use crate::RedactionError;
+use crate::error::Defect;
 
 /// The only supported version of the file format.
 const FORMAT: u64 = 1;
@@ -38,13 +38,9 @@ fn key_of(digits: &str) -> Option<[u8; 32]> {
 
 /// Compiles a pattern. It must not match the empty string: it would match everywhere
 /// and redact nothing.
-pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
-    let wrong = |problem: String, next: &str| RedactionError {
-        file: format!("the pattern {text:?}"),
-        place: None,
-        problem,
-        next: next.to_owned(),
-    };
+pub(super) fn pattern(text: &str) -> Result<Regex, Defect> {
+    let wrong =
+        |problem: String, next| Defect::of_file(format!("the pattern {text:?}"), problem, next);
     let pattern = Regex::new(text).map_err(|error| {
         wrong(
             format!("is not a regular expression: {error}"),
@@ -62,61 +58,41 @@ pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
 
 /// Parses a JSON pointer. It must not point to the whole document: nothing would be
 /// left to compare.
-pub(super) fn pointer(text: &str) -> Result<Pointer, RedactionError> {
-    Pointer::parse(text).ok_or_else(|| RedactionError {
-        file: format!("the pointer {text:?}"),
-        place: None,
-        problem: "is not a JSON pointer (RFC 6901) to a part of a document".to_owned(),
-        next: "write it as in /prompt or /images/0/url, with ~0 for ~ and ~1 for / in a key"
-            .to_owned(),
+pub(super) fn pointer(text: &str) -> Result<Pointer, Defect> {
+    Pointer::parse(text).ok_or_else(|| {
+        Defect::of_file(
+            format!("the pointer {text:?}"),
+            "is not a JSON pointer (RFC 6901) to a part of a document",
+            "write it as in /prompt or /images/0/url, with ~0 for ~ and ~1 for / in a key",
+        )
     })
 }
 
-impl RedactionError {
-    /// Adds the file and the place of the rule to the error.
-    fn at(self, file: &str, place: String) -> Self {
-        Self {
-            problem: format!("{} {}", self.file, self.problem),
-            file: file.to_owned(),
-            place: Some(place),
-            next: self.next,
-        }
-    }
+/// Moves the error of a rule to its place in a file.
+fn in_file(rule: Defect, file: &str, place: String) -> Defect {
+    Defect::of_file(file, format!("{} {}", rule.file, rule.problem), rule.next).at(place)
 }
 
 impl Redaction {
     /// Reads the rules of a recordings folder from its `redaction.json`; returns the
     /// built-in rules if there is no such file.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be read or is invalid.
-    pub fn load(folder: &Path) -> Result<Self, RedactionError> {
+    pub(crate) fn load(folder: &Path) -> Result<Self, Defect> {
         let path = folder.join(FILE);
         match fs::read(&path) {
             Ok(bytes) => Self::from_slice(&bytes, &path.display().to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(RedactionError {
-                file: path.display().to_string(),
-                place: None,
-                problem: format!("cannot be read: {error}"),
-                next: "make it readable, or delete it to use only the built-in rules".to_owned(),
-            }),
+            Err(error) => Err(Defect::of_file(
+                path.display().to_string(),
+                format!("cannot be read: {error}"),
+                "make it readable, or delete it to use only the built-in rules",
+            )),
         }
     }
 
     /// Parses the rules from the contents of a file; `file` names it in errors.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the contents are invalid.
-    pub fn from_slice(bytes: &[u8], file: &str) -> Result<Self, RedactionError> {
-        let wrong = |place: String, problem: String, next: &str| RedactionError {
-            file: file.to_owned(),
-            place: Some(place),
-            problem,
-            next: next.to_owned(),
-        };
+    pub(crate) fn from_slice(bytes: &[u8], file: &str) -> Result<Self, Defect> {
+        let wrong =
+            |place: String, problem: String, next| Defect::of_file(file, problem, next).at(place);
         let read: File = serde_json::from_slice(bytes).map_err(|error| {
             wrong(
                 format!("line {} column {}", error.line(), error.column()),
@@ -145,36 +121,30 @@ impl Redaction {
         for (index, pattern) in read.patterns.iter().enumerate() {
             redaction = redaction
                 .with_pattern(pattern)
-                .map_err(|error| error.at(file, format!("/patterns/{index}")))?;
+                .map_err(|error| in_file(error, file, format!("/patterns/{index}")))?;
         }
         for (index, pointer) in read.pointers.iter().enumerate() {
             redaction = redaction
                 .with_pointer(pointer)
-                .map_err(|error| error.at(file, format!("/pointers/{index}")))?;
+                .map_err(|error| in_file(error, file, format!("/pointers/{index}")))?;
         }
         Ok(redaction)
     }
 
     /// Formats the rules as the contents of a `redaction.json`.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    #[cfg(feature = "record")]
+    pub(crate) fn to_json(&self) -> String {
         let key = self.key.map(|key| {
             let digits = key.iter().map(|byte| format!("{byte:02x}"));
             digits.collect()
         });
+        let patterns = self.patterns.iter().map(Regex::as_str);
+        let pointers = self.pointers.iter().map(Pointer::as_str);
         let file = File {
             format: FORMAT,
             key,
-            patterns: self
-                .patterns
-                .iter()
-                .map(|pattern| pattern.as_str().to_owned())
-                .collect(),
-            pointers: self
-                .pointers
-                .iter()
-                .map(|pointer| pointer.as_str().to_owned())
-                .collect(),
+            patterns: patterns.map(str::to_owned).collect(),
+            pointers: pointers.map(str::to_owned).collect(),
         };
         // Strings and a number always serialize.
         let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Turns a request into a response.
 
+pub(crate) mod answer;
 pub(crate) mod apply_fault;
 pub(crate) mod picture;
 pub(crate) mod pipeline;

@@ -3,14 +3,13 @@
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{Method, Request, StatusCode, header::CONTENT_ENCODING, request::Parts},
+    http::{Method, Request, StatusCode, header::CONTENT_ENCODING},
     response::Response,
 };
 use sha2::{Digest as _, Sha256};
 use std::{
     borrow::Cow,
     mem,
-    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Instant, SystemTime},
 };
@@ -23,12 +22,13 @@ use crate::{
         connection::{CloseMode, ConnectionHandle},
         error_response::{Reason, Refusal, Reply},
         headers,
-        listener::{Service, close_if_unread},
+        listener::{Service, close_if_unread, unblock},
     },
     log,
-    matching::{Match, MatchMode, diff::Difference, index::Loaded},
+    matching::MatchMode,
     redaction::Secret,
     respond::{
+        answer::{Answer, Exchange, Line},
         apply_fault,
         picture::Random,
         select::Choice,
@@ -37,10 +37,8 @@ use crate::{
     },
     state::{
         Mock,
-        billing::Billed,
         faults::{BeforeHandler, Fault, Plan},
-        journal::{DataUri, Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET},
-        session::Session,
+        journal::{Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET},
     },
     truncate,
 };
@@ -52,23 +50,6 @@ const LARGE: usize = 64 * 1024;
 /// With at least this many recordings, requests are answered on a blocking thread:
 /// finding the nearest recording takes long.
 const MANY: usize = 200;
-
-/// A request that is being handled.
-pub(crate) struct Exchange {
-    pub(crate) number: u64,
-    pub(crate) parts: Parts,
-    pub(crate) body: Bytes,
-    pub(crate) loaded: Arc<Loaded>,
-    pub(crate) session: Arc<Session>,
-    pub(crate) plan: Plan,
-    /// The local address of the client's connection.
-    pub(crate) address: Option<SocketAddr>,
-    /// When the request head was received.
-    started: Instant,
-    /// Only for a body that the journal does not keep in full.
-    body_sha256: Option<String>,
-    data_uris: Vec<DataUri>,
-}
 
 /// What a request is for.
 enum Route {
@@ -90,62 +71,6 @@ const UNKNOWN_HEADER: &str = "x-kontext-unknown";
 /// A gateway's error page.
 const HTML_502: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
 
-/// A response, and what is logged about it.
-#[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) reply: Reply,
-    pub(crate) found: Option<Match>,
-    pub(crate) recording: Option<Arc<str>>,
-    pub(crate) error: Option<&'static str>,
-    pub(crate) differences: Vec<Difference>,
-    pub(crate) billed: Billed,
-    /// The fields that violate the contract.
-    pub(crate) fields: Vec<String>,
-    /// The members that the contract does not know, as in the response header.
-    pub(crate) unknown: String,
-    /// Additional text for the log.
-    pub(crate) note: String,
-}
-
-impl Answer {
-    /// The error response for a rejected request.
-    pub(crate) fn refusal(refusal: &Refusal, path: &str, number: u64) -> Self {
-        let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
-        reply.set(ERROR_HEADER, refusal.reason.name());
-        Self {
-            reply,
-            error: Some(refusal.reason.name()),
-            fields: refusal.fields.clone(),
-            ..Self::default()
-        }
-    }
-
-    /// The record of a request whose connection was reset before it was carried out; no
-    /// response is sent.
-    pub(crate) fn reset() -> Self {
-        Self {
-            error: Some(Reason::Simulated.name()),
-            reply: Reply {
-                status: StatusCode::INTERNAL_SERVER_ERROR,
-                ..Reply::default()
-            },
-            ..Self::default()
-        }
-    }
-
-    /// The response to an OPTIONS request, including CORS preflight headers for browsers.
-    pub(crate) fn options(parts: &Parts, methods: &[String]) -> Self {
-        let mut answer = Self::default();
-        answer.reply.status = StatusCode::NO_CONTENT;
-        headers::add_preflight(&mut answer.reply.headers, &parts.headers, methods);
-        answer
-    }
-
-    pub(crate) fn is_miss(&self) -> bool {
-        self.found == Some(Match::Miss)
-    }
-}
-
 /// Answers a request to an operation.
 pub(crate) fn answer(
     mock: &Mock,
@@ -153,7 +78,7 @@ pub(crate) fn answer(
     operation: &Operation,
 ) -> Result<Answer, Refusal> {
     if let Some(answer) = early(exchange) {
-        return answer;
+        return Ok(answer);
     }
     let bytes = exchange.body.clone();
     let secrets = Secret::from_headers(&exchange.parts.headers);
@@ -202,29 +127,28 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// The response of a fault that replaces carrying the request out.
-fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
-    match exchange.plan.before_handler? {
-        BeforeHandler::Reset => Some(Ok(Answer::reset())),
+fn early(exchange: &Exchange) -> Option<Answer> {
+    Some(match exchange.plan.before_handler? {
+        BeforeHandler::Reset => Answer::reset(),
         BeforeHandler::Html502 => {
             let mut reply = Reply::new(StatusCode::BAD_GATEWAY, "text/html", HTML_502);
             reply.set(ERROR_HEADER, Reason::Simulated.name());
-            Some(Ok(Answer {
+            Answer {
                 reply,
                 error: Some(Reason::Simulated.name()),
                 ..Answer::default()
-            }))
+            }
         }
         BeforeHandler::Status(status, retry_after) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::TOO_MANY_REQUESTS);
-            let refusal = Refusal::simulated(status);
             let path = exchange.parts.uri.path();
-            let mut answer = Answer::refusal(&refusal, path, exchange.number);
+            let mut answer = Answer::refusal(&Refusal::simulated(status), path, exchange.number);
             if let Some(seconds) = retry_after {
                 answer.reply.set("retry-after", &seconds.to_string());
             }
-            Some(Ok(answer))
+            answer
         }
-    }
+    })
 }
 
 /// Redacts the fields of a refusal before they are logged: a key may contain a secret.
@@ -248,15 +172,10 @@ fn validate(
     body: &EvaluatedBody<'_>,
 ) -> Result<Option<String>, Refusal> {
     let has_body = !exchange.body.is_empty();
-    let takes_body = operation
-        .request()
-        .is_some_and(|contract| contract.required || has_body);
-    let media_type = if takes_body {
-        body::media_type(&exchange.parts.headers).err()
-    } else {
-        None
-    };
-    let Some(refusal) = media_type.or_else(|| body.refusal.clone()) else {
+    let contract = operation.request();
+    let takes_body = contract.is_some_and(|contract| contract.required || has_body);
+    let media_type = takes_body.then(|| body::media_type(&exchange.parts.headers).err());
+    let Some(refusal) = media_type.flatten().or_else(|| body.refusal.clone()) else {
         return Ok(None);
     };
     match mock.settings.validation {
@@ -286,13 +205,13 @@ impl Mock {
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let session = self.sessions.of(&parts.headers);
-        let bad_session = session.is_err();
+        let bad_session = session.is_none();
         let mut exchange = Exchange {
             number,
             parts,
             body: Bytes::new(),
             loaded: self.loaded(),
-            session: session.unwrap_or_else(|_| self.sessions.unnamed()),
+            session: session.unwrap_or_else(|| self.sessions.unnamed()),
             plan: Plan::new(wire.is_some()),
             address: wire.and_then(ConnectionHandle::address),
             started: Instant::now(),
@@ -411,18 +330,11 @@ impl Mock {
             return (exchange, answer);
         }
         let mock = self.clone();
-        let evaluated = tokio::task::spawn_blocking(move || {
+        unblock(move || {
             let answer = mock.answer_now(&mut exchange, operation);
             (exchange, answer)
-        });
-        match evaluated.await {
-            Ok(answered) => answered,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down, so nobody waits for a response.
-                Err(_) => std::future::pending().await,
-            },
-        }
+        })
+        .await
     }
 
     fn answer_now(&self, exchange: &mut Exchange, operation: usize) -> Result<Answer, Refusal> {
@@ -467,7 +379,7 @@ impl Mock {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
         if self.settings.log_requests {
-            let line = log::Line {
+            let line = Line {
                 parts: &parts,
                 session: session.name.as_deref(),
                 took: started.elapsed() + plan.delay,

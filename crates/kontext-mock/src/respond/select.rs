@@ -10,10 +10,10 @@ use crate::{
         headers::{self, header_list},
     },
     log,
-    matching::{self, Match, MatchMode, diff::Differences, index::RecordingIndex},
+    matching::{Match, MatchMode, diff::Differences, index::RecordingIndex},
     respond::{
-        pipeline::{Answer, Exchange},
-        replay::base_url,
+        answer::{Answer, Exchange},
+        replay::{Replay, base_url},
         synthetic,
         validate::EvaluatedBody,
     },
@@ -49,21 +49,16 @@ impl<'a> Choice<'a> {
 
     /// The matching recording, or what the match mode does without one.
     fn matched(&mut self) -> Result<Answer, Refusal> {
-        if let Some(index) = matching::exact(self.body, self.query()) {
+        if let Some(index) = self.exact() {
             return self.replay(index, Match::Exact, None);
         }
-        let set = self.set();
-        let operation = self.operation.name();
         let (found, how) = match self.mock.settings.match_mode {
             MatchMode::Generate => return self.generated(),
             MatchMode::Fallback => {
-                let first = set.of_model(operation, self.body.model.as_deref()).next();
+                let first = self.of_model().next();
                 (first.map(|(index, _)| index), Match::Fallback)
             }
-            MatchMode::Nearest => {
-                let nearest = matching::nearest(set, operation, self.body);
-                (nearest, Match::Nearest)
-            }
+            MatchMode::Nearest => (self.nearest(), Match::Nearest),
             MatchMode::Strict => (None, Match::Miss),
         };
         match found {
@@ -121,8 +116,8 @@ impl<'a> Choice<'a> {
             let recording = set.prepared.get(index)?;
             Some((index, recording.answer_of_status(status)?))
         };
-        let own = matching::exact(self.body, self.query()).and_then(with_status);
-        let mut others = set.of_model(self.operation.name(), self.body.model.as_deref());
+        let own = self.exact().and_then(with_status);
+        let mut others = self.of_model();
         let found = own.or_else(|| others.find_map(|(index, _)| with_status(index)));
         if let Some((index, answer)) = found {
             return self.replay_other(index, Some(answer));
@@ -157,7 +152,7 @@ impl<'a> Choice<'a> {
     /// Replays a recording selected by name or status, which may not be the request's
     /// own.
     fn replay_other(&mut self, index: usize, answer: Option<usize>) -> Result<Answer, Refusal> {
-        let own = matching::exact(self.body, self.query()) == Some(index);
+        let own = self.exact() == Some(index);
         let how = if own { Match::Exact } else { Match::Fallback };
         self.replay(index, how, answer)
     }
@@ -206,9 +201,19 @@ impl<'a> Choice<'a> {
 
     /// Adds the differences from a recorded request to the log note.
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Differences {
-        // The differences are shown, logged and kept.
-        let query = self.query().map(|query| self.mock.redacted_query(query));
-        let differences = matching::differences(self.set(), index, self.body, query.as_deref());
+        let set = self.set();
+        let recorded = set.canonical(index).map(|recorded| set.stripped(recorded));
+        let recorded = recorded.as_deref();
+        let mut differences = if self.body.is_opaque() {
+            Differences::opaque(recorded)
+        } else {
+            let body = self.body.canonical().map(|body| set.stripped(body));
+            Differences::between(recorded, body.as_deref())
+        };
+        if let Some(query) = self.query() {
+            // The differences are shown, logged and kept.
+            differences.add_query(&self.mock.redacted_query(query));
+        }
         differences.add_to(&mut answer.note);
         differences
     }
@@ -218,7 +223,7 @@ impl<'a> Choice<'a> {
     fn miss(&self) -> Answer {
         let set = self.set();
         let mut facts = Answer::default();
-        let nearest = matching::nearest(set, self.operation.name(), self.body).and_then(|index| {
+        let nearest = self.nearest().and_then(|index| {
             let prepared = set.prepared.get(index)?;
             facts.recording = Some(prepared.name.clone());
             let differences = self.add_differences(&mut facts, index);
@@ -301,6 +306,31 @@ impl<'a> Choice<'a> {
     fn base_url(&self) -> Option<String> {
         let public = self.mock.settings.public_url.clone();
         public.or_else(|| base_url(&self.exchange.parts, self.exchange.address))
+    }
+
+    /// The recording that matches exactly; a request with a query string matches none.
+    fn exact(&self) -> Option<usize> {
+        self.body.exact.filter(|_| self.query().is_none())
+    }
+
+    /// The recording of the same model whose request differs in the fewest values; on a
+    /// tie, the first by name.
+    fn nearest(&self) -> Option<usize> {
+        let set = self.set();
+        let body = self.body.canonical().map(|body| set.stripped(body));
+        // On a tie, min_by_key takes the first, and names are sorted.
+        let nearest = self.of_model().min_by_key(|(_, prepared)| {
+            let recorded = prepared.canonical.as_ref();
+            let recorded = recorded.map(|recorded| set.stripped(recorded));
+            Differences::distance(recorded.as_deref(), body.as_deref())
+        });
+        nearest.map(|(index, _)| index)
+    }
+
+    /// The recordings for the request's model, each with its index.
+    fn of_model(&self) -> impl Iterator<Item = (usize, &'a Replay)> + use<'a> {
+        let model = self.body.model.as_deref();
+        self.set().of_model(self.operation.name(), model)
     }
 
     fn set(&self) -> &'a RecordingIndex {

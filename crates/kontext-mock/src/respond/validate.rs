@@ -37,7 +37,7 @@ pub enum Validation {
 }
 
 /// An evaluated request body: parsed and validated once, and looked up by its hash.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct EvaluatedBody<'a> {
     /// The violations of the contract, if any.
     pub(crate) refusal: Option<Refusal>,
@@ -80,48 +80,22 @@ impl<'a> EvaluatedBody<'a> {
         secrets: &[Secret],
     ) -> Self {
         let read = match operation.request() {
-            Some(contract) if body.is_empty() => {
-                let required = contract.required;
-                let refusal = required.then(|| not_json("the body is empty, expected JSON"));
-                Ok(Evaluated {
+            contract if body.is_empty() => {
+                let is_required = contract.is_some_and(|contract| contract.required);
+                Ok(Self {
                     compared: Compared::Nothing,
-                    hash: None,
-                    refusal,
-                    ..Evaluated::default()
+                    exact: set.exact(RequestHash::of(operation.name(), None)),
+                    refusal: is_required.then(|| not_json("the body is empty, expected JSON")),
+                    ..Self::default()
                 })
             }
             Some(contract) => evaluate(set, operation, contract, validation, body, secrets),
-            None if body.is_empty() => Ok(Evaluated {
-                compared: Compared::Nothing,
-                ..Evaluated::default()
-            }),
             None => Err(unexpected(body)),
         };
-        let Evaluated {
-            compared,
-            hash,
-            refusal,
-            model,
-            unknown,
-            data_uris,
-        } = read.unwrap_or_else(|refusal| Evaluated {
+        let mut evaluated = read.unwrap_or_else(|refusal| Self {
             refusal: Some(refusal),
-            ..Evaluated::default()
+            ..Self::default()
         });
-        let hash = match compared {
-            Compared::Nothing => Some(RequestHash::of(operation.name(), None)),
-            Compared::Json(..) | Compared::Opaque => hash,
-        };
-        let mut evaluated = Self {
-            refusal,
-            model,
-            exact: hash.and_then(|hash| set.exact(hash)),
-            ignored: Vec::new(),
-            compared,
-            unknown,
-            data_uris,
-            canonical: OnceLock::new(),
-        };
         if evaluated.exact.is_none()
             && !set.ignore.is_empty()
             && let Some(body) = evaluated.canonical()
@@ -149,17 +123,6 @@ impl<'a> EvaluatedBody<'a> {
     }
 }
 
-/// An evaluated body, before its recording is looked up.
-#[derive(Default)]
-struct Evaluated<'a> {
-    compared: Compared<'a>,
-    hash: Option<RequestHash>,
-    refusal: Option<Refusal>,
-    model: Option<String>,
-    unknown: Vec<String>,
-    data_uris: Vec<DataUri>,
-}
-
 /// Evaluates a non-empty body, or rejects it because it cannot be parsed.
 fn evaluate<'a>(
     set: &RecordingIndex,
@@ -168,7 +131,7 @@ fn evaluate<'a>(
     validation: Validation,
     body: &'a [u8],
     secrets: &[Secret],
-) -> Result<Evaluated<'a>, Refusal> {
+) -> Result<EvaluatedBody<'a>, Refusal> {
     let text = text(body).map_err(|problem| not_json(&problem))?;
     if value_limit::is_too_much(text) {
         return Err(Refusal::new(
@@ -184,10 +147,10 @@ fn evaluate<'a>(
     let refusal = refuse(contract, &value);
     if refusal.is_some() && validation == Validation::Error {
         // It is not compared with recordings, so the rest can be skipped.
-        return Ok(Evaluated {
+        return Ok(EvaluatedBody {
             refusal,
             data_uris: journal::data_uris(&value),
-            ..Evaluated::default()
+            ..EvaluatedBody::default()
         });
     }
     let (redacted, _) = set.redaction.json(text, secrets);
@@ -197,13 +160,14 @@ fn evaluate<'a>(
     let hash = RequestHash::of_json(operation.name(), &redacted, &value)
         .map_err(|error| unreadable(&error.to_string()))?;
     let page = contract.page(&value).ok();
-    Ok(Evaluated {
-        model: page.and_then(PageContract::model).map(str::to_owned),
+    Ok(EvaluatedBody {
+        model: page.and_then(|page| page.model.clone()),
         unknown: page.map_or_else(Vec::new, |page| unknown(page, &value)),
         data_uris: journal::data_uris(&value),
-        hash: Some(hash),
+        exact: set.exact(hash),
         refusal,
         compared: Compared::Json(redacted, value),
+        ..EvaluatedBody::default()
     })
 }
 
@@ -219,16 +183,12 @@ fn unknown(page: &PageContract, value: &Value) -> Vec<String> {
 /// Decodes a body as UTF-8 text without a byte order mark.
 fn text(body: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(body).map_err(|error| {
-        format!(
-            "the body is not UTF-8: wrong from byte {} on",
-            error.valid_up_to()
-        )
+        let end = error.valid_up_to();
+        format!("the body is not UTF-8: wrong from byte {end} on")
     })?;
     if text.starts_with('\u{feff}') {
-        return Err(
-            "the body starts with a byte order mark (EF BB BF), expected JSON without it"
-                .to_owned(),
-        );
+        let problem = "the body starts with a byte order mark (EF BB BF), expected JSON without it";
+        return Err(problem.to_owned());
     }
     Ok(text)
 }
@@ -262,12 +222,10 @@ fn not_json(problem: &str) -> Refusal {
 
 /// Rejects a body for an operation that takes none.
 fn unexpected(body: &[u8]) -> Refusal {
+    let bytes = body.len();
     Refusal::new(
         Reason::Contract,
-        format!(
-            "{HEADING}\nbody: expected no body, received {} bytes",
-            body.len()
-        ),
+        format!("{HEADING}\nbody: expected no body, received {bytes} bytes"),
     )
 }
 

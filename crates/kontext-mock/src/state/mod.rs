@@ -14,7 +14,6 @@ use std::{
 };
 
 use crate::{
-    builder::DEFAULT_BODY_LIMIT,
     contract::Contract,
     error::StartError,
     http::body::Key,
@@ -34,6 +33,9 @@ pub use billing::Billed;
 pub use faults::{Fault, FaultKind, ParseFaultError};
 pub use journal::{DataUri, JOURNAL_BODY, JOURNAL_ENTRIES, Received};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
+
+/// The default limit of a request body: 32 MiB, in bytes.
+pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The settings of a mock, fixed at start.
 #[derive(Debug)]
