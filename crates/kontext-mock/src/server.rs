@@ -146,7 +146,7 @@ impl MockServer {
     /// The recordings that are served now.
     #[must_use]
     pub fn recordings(&self) -> Recordings {
-        self.mock.recordings()
+        self.mock.loaded().set.recordings.clone()
     }
 
     /// The names of the recordings that have answered no request.

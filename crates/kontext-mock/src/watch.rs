@@ -75,22 +75,17 @@ enum Change {
 }
 
 /// A watched folder, before a thread follows its changes.
-#[derive(Debug)]
 pub(crate) struct Watched {
-    folder: PathBuf,
-    /// The folder and the symbolic links on the way to it; events at or below these paths
-    /// matter.
-    roots: Arc<Mutex<Vec<PathBuf>>>,
-    sender: Sender<Change>,
-    changes: Receiver<Change>,
-    source: Option<Source>,
-    seen: Fingerprint,
+    follower: Follower,
+    watch: Watch,
 }
 
 /// The thread that follows the changes.
 struct Follower {
     mock: Weak<Mock>,
     folder: PathBuf,
+    /// The folder and the symbolic links on the way to it; events at or below these paths
+    /// matter.
     roots: Arc<Mutex<Vec<PathBuf>>>,
     changes: Receiver<Change>,
     /// `None` if the files are polled.
@@ -128,35 +123,33 @@ impl Watched {
                 .map_err(|error| say_polling(&folder, &error))
                 .ok(),
         };
-        let seen = Fingerprint::of(&folder);
-        Self {
+        let follower = Follower {
+            mock: Weak::new(),
+            seen: Fingerprint::of(&folder),
             folder,
             roots,
-            sender,
             changes,
-            source,
-            seen,
-        }
+            source: source.as_ref().map(Arc::downgrade),
+        };
+        let watch = Watch {
+            _changes: sender,
+            _source: source,
+        };
+        Self { follower, watch }
     }
 
     /// Reloads the recordings of a mock after each change. The mock must have read them
     /// after [`new`](Self::new).
     pub(crate) fn follow(self, mock: &Arc<Mock>) -> io::Result<Watch> {
-        let follower = Follower {
-            mock: Arc::downgrade(mock),
-            folder: self.folder,
-            roots: self.roots,
-            changes: self.changes,
-            source: self.source.as_ref().map(Arc::downgrade),
-            seen: self.seen,
-        };
+        let Self {
+            mut follower,
+            watch,
+        } = self;
+        follower.mock = Arc::downgrade(mock);
         thread::Builder::new()
             .name("kontext-mock-watch".to_owned())
             .spawn(move || follower.run())?;
-        Ok(Watch {
-            _changes: self.sender,
-            _source: self.source,
-        })
+        Ok(watch)
     }
 }
 
@@ -407,10 +400,11 @@ mod tests {
         let watched = Watched::with_source(folder.path(), WatchMode::Auto, |_| {
             Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch))
         });
-        assert!(watched.source.is_none());
+        assert!(watched.watch._source.is_none());
         assert!(
             Watched::new(folder.path(), WatchMode::Auto)
-                .source
+                .watch
+                ._source
                 .is_some()
         );
     }

@@ -92,7 +92,6 @@ pub(crate) async fn serve(
                             "cannot accept connections, clients have to wait: {error}; see `ulimit -n`"
                         ));
                     }
-
                     tokio::time::sleep(PAUSE).await;
                 }
             },
@@ -158,15 +157,10 @@ async fn connection(
 async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
     poll_fn(|context| {
         let mut polls = listeners.iter().map(|one| one.poll_accept(context));
-        let accepted = polls.find_map(|poll| match poll {
-            Poll::Ready(accepted) => Some(accepted),
-            Poll::Pending => None,
-        });
-        accepted.map_or(Poll::Pending, |accepted| {
-            Poll::Ready(accepted.map(|(stream, _)| stream))
-        })
+        polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
+    .map(|(stream, _)| stream)
 }
 
 /// Binds all addresses. Port 0 picks a free port, the same for all of them. An IPv6
@@ -247,7 +241,7 @@ impl Running {
     ) -> io::Result<Self> {
         let runtime = SharedRuntime::get()?;
         let listeners = {
-            let _inside = runtime.handle().enter();
+            let _inside = runtime.handle.enter();
             let nonblocking = |listener: net::TcpListener| {
                 listener.set_nonblocking(true)?;
                 TcpListener::from_std(listener)
@@ -258,7 +252,7 @@ impl Running {
         let (stop, stopping) = oneshot::channel();
         let (waiting, stopped) = oneshot::channel();
         let (blocking, ended) = mpsc::sync_channel(1);
-        runtime.handle().spawn(async move {
+        runtime.handle.spawn(async move {
             serve(listeners, service, stopping).await;
             let _ = waiting.send(());
             let _ = blocking.send(());
@@ -322,11 +316,6 @@ impl SharedRuntime {
         });
         *shared = Arc::downgrade(&started);
         Ok(started)
-    }
-
-    /// The handle to spawn tasks with.
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
     }
 }
 

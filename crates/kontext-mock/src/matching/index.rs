@@ -15,7 +15,7 @@ use crate::{
     contract::Contract,
     error::{Note, StartError},
     matching::MatchMode,
-    recordings::{Recordings, check},
+    recordings::{Recordings, check, load},
     redaction::Redaction,
     respond::replay::Replay,
 };
@@ -76,10 +76,8 @@ impl RecordingIndex {
         ignore: &[Pointer],
     ) -> Result<Arc<Self>, StartError> {
         // Generated answers need no recording.
-        let recordings = match mode {
-            MatchMode::Generate => Recordings::load_any(folder),
-            _ => Recordings::load(folder),
-        };
+        let may_be_empty = mode == MatchMode::Generate;
+        let recordings = load::folder(folder, may_be_empty);
         let recordings = recordings.map_err(StartError::Recordings)?;
         let redaction = Redaction::load(folder).map_err(StartError::Redaction)?;
         Self::new(recordings, redaction, contract, ignore).map(Arc::new)
@@ -195,9 +193,6 @@ impl RecordingIndex {
         operation: &str,
         body: &Canonical,
     ) -> Option<(usize, Vec<&Pointer>)> {
-        if self.ignore.is_empty() {
-            return None;
-        }
         let hash = RequestHash::of(operation, Some(&self.stripped(body)));
         let index = *self.ignoring.get(&hash)?;
         let recorded = self.canonical(index)?;

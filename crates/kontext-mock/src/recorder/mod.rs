@@ -1,7 +1,6 @@
 //! The recorder: a proxy that saves the exchanges that pass through it.
 
 pub(crate) mod exchange;
-pub(crate) mod hop_by_hop;
 pub(crate) mod index;
 pub(crate) mod pictures;
 pub(crate) mod proxy;

@@ -5,7 +5,7 @@ use axum::{
     body::{Body, Bytes},
     http::{
         HeaderMap, Method, StatusCode,
-        header::{CONTENT_ENCODING, CONTENT_LENGTH},
+        header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST},
     },
     response::Response,
 };
@@ -21,7 +21,6 @@ use crate::{
     log::{self, with_causes},
     recorder::{
         exchange::{Exchange, Unsaved},
-        hop_by_hop,
         proxy::{Proxy, ProxyRequest},
         staging::Shelf,
         store::Saved,
@@ -29,6 +28,50 @@ use crate::{
     },
     redaction::Secret,
 };
+
+/// The hop-by-hop headers (RFC 9110, section 7.6.1).
+const OF_CONNECTION: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The request headers to forward upstream: all except hop-by-hop headers, those that
+/// are set anew, and those for the mock.
+fn forwarded_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = end_to_end(headers);
+    for name in headers.keys() {
+        let is_set_anew = [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING].contains(name);
+        if is_set_anew || name.as_str().starts_with("x-kontext-") {
+            kept.remove(name);
+        }
+    }
+    kept
+}
+
+/// The headers without those of the connection; a response has no others to drop.
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<String> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let text = name.as_str();
+        if !OF_CONNECTION.contains(&text) && !named.iter().any(|other| other == text) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
 
 /// A response whose body has been read.
 struct Answered {
@@ -48,7 +91,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
         .uri
         .path_and_query()
         .map_or_else(|| parts.uri.path(), |target| target.as_str());
-    let headers = hop_by_hop::of_request(&parts.headers);
+    let headers = forwarded_headers(&parts.headers);
     let sent = proxy
         .upstream
         .send(parts.method.clone(), target, headers, asked.body.clone())
@@ -70,7 +113,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
     let status = response.status();
     let mut answered = Answered {
         status,
-        headers: hop_by_hop::end_to_end(response.headers()),
+        headers: end_to_end(response.headers()),
         body: None,
         broke_off: false,
     };

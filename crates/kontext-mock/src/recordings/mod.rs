@@ -2,7 +2,7 @@
 
 mod files;
 mod format;
-mod load;
+pub(crate) mod load;
 mod model;
 mod validate;
 

@@ -85,11 +85,6 @@ impl Recordings {
         load::folder(folder.as_ref(), false)
     }
 
-    /// Like [`load`](Self::load), but the folder may have no recordings.
-    pub(crate) fn load_any(folder: &Path) -> Result<Self, LoadError> {
-        load::folder(folder, true)
-    }
-
     /// Files in the folder that belong to no recording and are skipped, sorted by file.
     #[must_use]
     pub fn strays(&self) -> &[Defect] {

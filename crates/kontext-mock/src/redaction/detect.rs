@@ -2,9 +2,13 @@
 
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
+use memchr::{memchr, memchr3, memmem::Finder};
 use regex::Regex;
 
-use super::{apply::Rules, marker, secret};
+use super::{
+    Redaction, marker,
+    secret::{self, Secret, percent_decoded},
+};
 
 /// How many levels of escaping are decoded: a JSON text in a string, a URL in that, and
 /// a URL in the URL.
@@ -164,7 +168,39 @@ pub(super) fn parameter_value(value: &str) -> &str {
     value.trim_end_matches(|last| ".,:!?'*)]}".contains(last))
 }
 
+/// Words that tokens contain or follow.
+static WORDS: LazyLock<[Finder<'_>; 3]> =
+    LazyLock::new(|| ["sk-", "earer", "EARER"].map(Finder::new));
+
+/// The rules and secrets to apply.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) redaction: &'a Redaction,
+    pub(super) secrets: &'a [Secret],
+    /// Whether a text may have been cut off within a secret.
+    pub(super) is_cut: bool,
+}
+
 impl Rules<'_> {
+    /// Whether a JSON text may need redaction, by a quick check that runs for every
+    /// request.
+    pub(super) fn can_change(self, text: &[u8]) -> bool {
+        let mut pointers = self.redaction.pointers.iter();
+        // A text that ends as JSON does was not cut off.
+        !text.trim_ascii_end().ends_with(b"}")
+            || pointers.any(|pointer| pointer.can_be_in(text))
+            || self.may_find(text)
+    }
+
+    /// Whether a text may contain a secret, apart from the start of one at its end.
+    pub(super) fn may_find(self, text: &[u8]) -> bool {
+        !self.redaction.patterns.is_empty()
+            || memchr3(b'%', b'\\', b'=', text).is_some()
+            || memchr(b'@', text).is_some()
+            || WORDS.iter().any(|word| word.find(text).is_some())
+            || self.secrets.iter().any(|secret| secret.is_in(text))
+    }
+
     /// Finds the kinds of secrets in a text, in any encoding. Secret parts of URLs are
     /// found only if escaped; the others are redacted separately.
     pub(super) fn find(self, text: &str) -> Vec<SecretKind> {
@@ -299,50 +335,6 @@ pub(super) fn tail_start(picture: Option<usize>) -> usize {
 pub(super) fn is_data_uri(text: &str) -> bool {
     text.get(..5)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
-}
-
-/// The base64 digits that depend only on the secret, in both alphabets and for each of
-/// the three alignments of its first byte within a group.
-pub(super) fn base64_spellings(secret: &[u8]) -> Vec<Vec<u8>> {
-    const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut spellings = Vec::with_capacity(6);
-    for place in 0..3 {
-        let first = (place * 8_usize).div_ceil(6);
-        let last = (place + secret.len()) * 8 / 6;
-        let byte = |at: usize| {
-            let byte = at.checked_sub(place).and_then(|at| secret.get(at));
-            u16::from(byte.copied().unwrap_or_default())
-        };
-        let standard: Vec<_> = (first..last)
-            .map(|digit| {
-                let bit = digit * 6;
-                let two = byte(bit / 8) << 8 | byte(bit / 8 + 1);
-                STANDARD[usize::from(two >> (10 - bit % 8) & 63)]
-            })
-            .collect();
-        let url_safe: Vec<_> = standard
-            .iter()
-            .map(|digit| match digit {
-                b'+' => b'-',
-                b'/' => b'_',
-                digit => *digit,
-            })
-            .collect();
-        if url_safe != standard {
-            spellings.push(url_safe);
-        }
-        spellings.push(standard);
-    }
-    spellings
-}
-
-/// Decodes URL escapes such as `%2F`; `None` if there are none.
-pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
-    let decoded = percent_encoding::percent_decode_str(text);
-    match Cow::from(decoded) {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned().into()),
-    }
 }
 
 /// Decodes JSON escapes such as `\u002f` and `\/`; `None` if there are none. Invalid

@@ -14,7 +14,7 @@ use regex::Regex;
 pub(crate) use secret::keeps_header;
 pub(crate) use secret::{Secret, is_secret_header};
 
-use self::{apply::Rules, marker::Marker, rules::Pointer};
+use self::{detect::Rules, marker::Marker, rules::Pointer};
 use crate::error::Defect;
 
 /// Name of the rules file in the root of a recordings folder.

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest as _, Sha256};
 use std::io;
 use strum::{Display, EnumString};
@@ -68,15 +68,12 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct ImagesPart<'a> {
     images: Vec<ImageFile<'a>>,
-    timings: Timings,
+    /// An empty object, as in both of the provider's examples.
+    timings: Value,
     seed: Seed<'a>,
     has_nsfw_concepts: Vec<bool>,
     prompt: &'a str,
 }
-
-/// An empty object, as in both of the provider's examples.
-#[derive(Serialize)]
-struct Timings {}
 
 #[derive(Serialize)]
 struct ImageFile<'a> {
@@ -93,7 +90,7 @@ struct ImageFile<'a> {
 #[derive(Serialize)]
 struct DataPart<'a> {
     data: Vec<ImageData<'a>>,
-    meta: Meta,
+    meta: Value,
     model: &'a str,
 }
 
@@ -101,17 +98,6 @@ struct DataPart<'a> {
 struct ImageData<'a> {
     url: Option<&'a str>,
     b64_json: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Meta {
-    usage: Usage,
-}
-
-#[derive(Serialize)]
-struct Usage {
-    credits_used: u64,
-    usd_spent: f64,
 }
 
 /// The seed in a response.
@@ -164,9 +150,10 @@ pub(crate) fn answer(
         .finalize();
     let size = text(request, "aspect_ratio")
         .and_then(Size::of_ratio)
-        .unwrap_or(match takes_images {
-            true => Size::DEFAULT,
-            false => Size::SQUARE,
+        .unwrap_or(if takes_images {
+            Size::DEFAULT
+        } else {
+            Size::SQUARE
         });
     let format = text(request, "output_format")
         .and_then(|name| name.parse().ok())
@@ -177,7 +164,7 @@ pub(crate) fn answer(
         .collect();
     let images = || ImagesPart {
         images: pictures.iter().map(Named::image_file).collect(),
-        timings: Timings {},
+        timings: json!({}),
         seed: sent_seed(request, canonical).unwrap_or_else(|| {
             // From 1 to 2^32 - 1.
             Seed::Other(1 + number(&hash, "seed", 0) % u64::from(u32::MAX))
@@ -189,12 +176,11 @@ pub(crate) fn answer(
     let data = if shape == Shape::Images {
         None
     } else {
+        let billed = Billed::images(count.into());
         let data = pictures.iter().map(|picture| picture.image_data(shape));
         Some(DataPart {
             data: data.collect::<io::Result<_>>()?,
-            meta: Meta {
-                usage: Usage::of(count),
-            },
+            meta: json!({"usage": {"credits_used": billed.credits, "usd_spent": billed.usd()}}),
             model: text(request, "model").unwrap_or(MODEL),
         })
     };
@@ -254,11 +240,7 @@ fn number(hash: &[u8], purpose: &str, index: u32) -> u64 {
         .chain_update(index.to_le_bytes())
         .chain_update(purpose)
         .finalize();
-    let mut first = [0; 8];
-    for (byte, hashed) in first.iter_mut().zip(hash) {
-        *byte = hashed;
-    }
-    u64::from_le_bytes(first)
+    hash.first_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
 impl Named {
@@ -298,16 +280,6 @@ impl Named {
             _ => (Some(&*self.url), None),
         };
         Ok(ImageData { url, b64_json })
-    }
-}
-
-impl Usage {
-    fn of(images: u32) -> Self {
-        let billed = Billed::images(images.into());
-        Self {
-            credits_used: billed.credits,
-            usd_spent: billed.usd(),
-        }
     }
 }
 

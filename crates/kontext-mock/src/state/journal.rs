@@ -205,11 +205,6 @@ impl Headers {
         }
         Self { text, left_out }
     }
-
-    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        // A header value contains no line break.
-        self.text.lines().filter_map(|line| line.split_once(": "))
-    }
 }
 
 impl Received {
@@ -253,7 +248,9 @@ impl Received {
 
     /// The headers, with names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.headers.iter()
+        // A header value contains no line break.
+        let lines = self.0.headers.text.lines();
+        lines.filter_map(|line| line.split_once(": "))
     }
 
     /// How many headers were dropped because the journal keeps at most 8 KiB per request.

@@ -22,7 +22,6 @@ use crate::{
         MatchMode,
         index::{Loaded, RecordingIndex},
     },
-    recordings::Recordings,
     respond::{synthetic::Generate, validate::Validation},
     state::{
         journal::Journal,
@@ -179,11 +178,6 @@ impl Mock {
     pub(crate) fn misses_since_reset(&self) -> u64 {
         let forgotten = self.forgotten_misses.load(Ordering::Relaxed);
         self.misses().saturating_sub(forgotten)
-    }
-
-    /// The recordings alone.
-    pub(crate) fn recordings(&self) -> Recordings {
-        self.loaded().set.recordings.clone()
     }
 
     /// Resets the state of one session or of all.

@@ -18,7 +18,7 @@ use kontext_mock::{
 ///
 /// It checks requests against the contract and answers with recorded
 /// responses, byte for byte. Two recordings are built in.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "kontext-mock",
     version,
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve recordings until SIGTERM or Ctrl-C.
     ///
@@ -312,20 +312,6 @@ pub(crate) enum Watch {
     Poll,
 }
 
-/// Omits the key, so that it is not printed by accident.
-impl std::fmt::Debug for ServeArguments {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("ServeArguments")
-            .field("listen", &self.listen)
-            .field("recordings", &self.recordings)
-            .field("match_mode", &self.match_mode)
-            .field("body_limit", &self.body_limit)
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Parses a listen address; the error gives an example.
 fn listen(text: &str) -> Result<Listen, String> {
     if let Some(port) = text
@@ -358,6 +344,11 @@ pub(crate) fn parse() -> Command {
         });
     let parsed = Arguments::from_arg_matches(&command.get_matches());
     parsed.unwrap_or_else(|error| error.exit()).command
+}
+
+/// The provider's key from the environment; `None` if it is unset or empty.
+pub(crate) fn key_of_environment() -> Option<String> {
+    env::var("AIMLAPI_KEY").ok().filter(|key| !key.is_empty())
 }
 
 /// Splits the environment variable of an option that can be repeated.
