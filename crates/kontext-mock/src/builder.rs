@@ -213,14 +213,11 @@ impl Builder {
     /// Builds the mock and, if enabled, starts watching the recordings folder.
     #[cfg(feature = "watch")]
     fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
-        let (WatchMode::Auto | WatchMode::Poll, Some(folder)) = (self.watch, &self.settings.folder)
-        else {
+        // Loading the recordings reports a missing folder.
+        let watches = |folder: &&PathBuf| self.watch != WatchMode::Off && folder.is_dir();
+        let Some(folder) = self.settings.folder.as_ref().filter(watches) else {
             return Ok((self.build()?, None));
         };
-        if !folder.is_dir() {
-            // Loading the recordings reports the error.
-            return Ok((self.build()?, None));
-        }
         // Watch before the recordings are read, so that no change is missed.
         let watched = Watched::new(folder, self.watch);
         let mock = self.build()?;

@@ -69,9 +69,9 @@ pub(crate) fn authorize(
         .map(|(_, key)| key.trim())
         .filter(|key| !key.is_empty());
     match (received, required) {
-        (Some(received), Some(Key(required))) if received == required => Ok(()),
         (Some(_), None) => Ok(()),
-        (Some(_) | None, _) => Err(Refusal::new(Reason::Unauthorized, UNAUTHORIZED)),
+        (Some(received), Some(Key(required))) if received == required => Ok(()),
+        _ => Err(Refusal::new(Reason::Unauthorized, UNAUTHORIZED)),
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct ConnectionHandle {
     taken_over: AtomicBool,
     order: Mutex<Option<Order>>,
     /// The local address that the client is connected to.
-    address: Option<SocketAddr>,
+    pub(crate) address: Option<SocketAddr>,
     /// Whether the whole request was received.
     received: AtomicBool,
     /// Whether the server is stopping.
@@ -62,10 +62,6 @@ impl ConnectionHandle {
             address: stream.local_addr().ok(),
             ..Self::default()
         }
-    }
-
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.address
     }
 
     /// Writes these bytes verbatim instead of the response, then closes the connection.
@@ -177,7 +173,12 @@ impl Connection {
             if bytes.is_empty() {
                 let ending = *ending;
                 drop(order);
-                return self.end(ending, context);
+                match ending {
+                    CloseMode::Closed => drop(ready!(self.poll_close(context))),
+                    // With a linger time of zero, closing sends a reset.
+                    CloseMode::Reset => drop(self.stream.set_zero_linger()),
+                }
+                return Poll::Ready(io::ErrorKind::ConnectionReset.into());
             }
             match ready!(Pin::new(&mut self.stream).poll_write(context, bytes)) {
                 Ok(0) => return Poll::Ready(io::ErrorKind::WriteZero.into()),
@@ -185,19 +186,6 @@ impl Connection {
                 Err(error) => return Poll::Ready(error),
             }
         }
-    }
-
-    fn end(&mut self, ending: CloseMode, context: &mut Context<'_>) -> Poll<io::Error> {
-        match ending {
-            CloseMode::Closed => {
-                let _ = ready!(self.poll_close(context));
-            }
-            // With a linger time of zero, closing sends a reset.
-            CloseMode::Reset => {
-                let _ = self.stream.set_zero_linger();
-            }
-        }
-        Poll::Ready(io::ErrorKind::ConnectionReset.into())
     }
 
     fn is_taken_over(&self) -> bool {

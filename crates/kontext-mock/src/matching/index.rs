@@ -15,7 +15,7 @@ use crate::{
     contract::Contract,
     error::{Note, StartError},
     matching::MatchMode,
-    recordings::{Recordings, check, load},
+    recordings::{Recordings, check},
     redaction::Redaction,
     respond::replay::Replay,
 };
@@ -77,7 +77,7 @@ impl RecordingIndex {
     ) -> Result<Arc<Self>, StartError> {
         // Generated answers need no recording.
         let may_be_empty = mode == MatchMode::Generate;
-        let recordings = load::folder(folder, may_be_empty);
+        let recordings = Recordings::load_some(folder, may_be_empty);
         let recordings = recordings.map_err(StartError::Recordings)?;
         let redaction = Redaction::load(folder).map_err(StartError::Redaction)?;
         Self::new(recordings, redaction, contract, ignore).map(Arc::new)

@@ -4,12 +4,12 @@ use axum::{body::Bytes, http::HeaderValue};
 use kontext_recording::{KeptFile, META_FILE, Origin, RecordingMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    error::Defect,
-    recordings::{format, load::Case},
-};
+use crate::{error::Defect, recordings::format};
+
+/// The files of one recording by name.
+pub(crate) type Case = BTreeMap<String, Bytes>;
 
 /// A picture that a response links to, stored beside it as `file-<n>.<extension>`.
 #[derive(Clone, Debug, PartialEq, Eq)]

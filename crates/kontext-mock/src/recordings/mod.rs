@@ -2,15 +2,17 @@
 
 mod files;
 mod format;
-pub(crate) mod load;
+mod load;
 mod model;
 mod validate;
 
+#[cfg(feature = "record")]
+pub(crate) use files::Case;
 pub use files::RecordedFile;
 #[cfg(feature = "record")]
 pub(crate) use format::OWN_HEADERS;
 #[cfg(feature = "record")]
-pub(crate) use load::{Case, is_part};
+pub(crate) use load::is_part;
 #[cfg(feature = "record")]
 pub(crate) use model::{BROKE_OFF, is_good, rank, ranked_status};
 pub use model::{RecordedAnswer, Recording, Recordings};

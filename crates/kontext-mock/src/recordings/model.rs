@@ -7,12 +7,9 @@ use axum::{
 use kontext_recording::{
     AnswerMeta, Canonical, Origin, Pointer, RecordingMeta, Redacted, RequestHash,
 };
-use std::{ops::Deref, path::Path};
+use std::ops::Deref;
 
-use crate::{
-    error::{Defect, LoadError},
-    recordings::{files::RecordedFile, load},
-};
+use crate::{error::Defect, recordings::files::RecordedFile};
 
 /// The recordings that a mock answers with, sorted by name.
 #[derive(Clone, Debug)]
@@ -60,31 +57,6 @@ pub(crate) struct RecordedRequest {
 }
 
 impl Recordings {
-    /// Loads the recordings that are built into the crate.
-    ///
-    /// # Errors
-    ///
-    /// The same as [`Recordings::load`]; releases are tested not to fail.
-    pub fn embedded() -> Result<Self, LoadError> {
-        load::embedded()
-    }
-
-    /// Loads the recordings of a folder that holds `<operation>/<case>/recording.json`
-    /// and the files beside it.
-    ///
-    /// Hidden files (names that start with a dot) are ignored. Other files that belong to
-    /// no recording are skipped and listed by [`strays`](Self::strays). This does not
-    /// validate against the contract; [`check`](crate::check()) does.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a file of a recording cannot be read or is not in the documented format,
-    /// or if there are no recordings. The error lists every defect with its file and
-    /// place.
-    pub fn load(folder: impl AsRef<Path>) -> Result<Self, LoadError> {
-        load::folder(folder.as_ref(), false)
-    }
-
     /// Files in the folder that belong to no recording and are skipped, sorted by file.
     #[must_use]
     pub fn strays(&self) -> &[Defect] {
@@ -134,18 +106,6 @@ impl From<Recording> for Recordings {
 }
 
 impl Recording {
-    /// Reads a recording from the files that its folder holds or will hold; `folder` is
-    /// the folder of the recordings.
-    #[cfg(feature = "record")]
-    pub(crate) fn read(
-        folder: &str,
-        operation: &str,
-        case: &str,
-        files: &load::Case,
-    ) -> Result<Self, LoadError> {
-        load::recording(folder, operation, case, files).map_err(LoadError::new)
-    }
-
     /// The operation and the case, such as `generate-image/add-bird`.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -8,7 +8,6 @@ pub(crate) mod replay;
 pub(crate) mod select;
 pub(crate) mod synthetic;
 pub(crate) mod validate;
-pub(crate) mod value_limit;
 
 pub use synthetic::{Generate, Shape};
 pub use validate::Validation;

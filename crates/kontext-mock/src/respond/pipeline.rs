@@ -213,7 +213,7 @@ impl Mock {
             loaded: self.loaded(),
             session: session.unwrap_or_else(|| self.sessions.unnamed()),
             plan: Plan::new(wire.is_some()),
-            address: wire.and_then(ConnectionHandle::address),
+            address: wire.and_then(|wire| wire.address),
             started: Instant::now(),
             body_sha256: None,
             data_uris: Vec::new(),

@@ -37,14 +37,15 @@ pub(crate) struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// Chooses the response by the `Prefer` header or by matching, and charges for it.
     pub(crate) fn make(mut self) -> Result<Answer, Refusal> {
-        if let Some(preference) = Preference::of(&self.exchange.parts.headers)? {
-            let mut answer = self.preferred(&preference)?;
-            answer
-                .reply
-                .set("preference-applied", &preference.applied());
-            return Ok(answer);
-        }
-        self.matched()
+        let preference = Preference::of(&self.exchange.parts.headers)?;
+        let mut answer = match (&preference.example, preference.code) {
+            (Some(name), code) => self.named(name, code)?,
+            (None, Some(code)) => self.of_status(code)?,
+            (None, None) => return self.matched(),
+        };
+        let applied = preference.applied();
+        answer.reply.set("preference-applied", &applied);
+        Ok(answer)
     }
 
     /// The matching recording, or what the match mode does without one.
@@ -67,28 +68,17 @@ impl<'a> Choice<'a> {
         }
     }
 
-    fn preferred(&mut self, preference: &Preference) -> Result<Answer, Refusal> {
-        match (&preference.example, preference.code) {
-            (None, None) => self.matched(),
-            (None, Some(code)) => self.of_status(code),
-            (Some(name), code) => self.named(name, code),
-        }
-    }
-
     /// Replays a recording by case or name; with a status, its first answer that has it.
     fn named(&mut self, name: &str, status: Option<u16>) -> Result<Answer, Refusal> {
         let set = self.set();
         let Some((index, recording)) = set.named(self.operation.name(), name) else {
             let names = set.of_operation(self.operation.name());
             let names: Vec<_> = names.take(20).map(|(_, one)| &*one.name).collect();
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "No recording of {} is called {:?}. It has: {}",
-                    self.operation.name(),
-                    truncate::text(name, 100),
-                    names.join(", ")
-                ),
+            return refuse(format!(
+                "No recording of {} is called {:?}. It has: {}",
+                self.operation.name(),
+                truncate::text(name, 100),
+                names.join(", ")
             ));
         };
         let Some(status) = status else {
@@ -97,12 +87,9 @@ impl<'a> Choice<'a> {
         let Some(answer) = recording.answer_of_status(status) else {
             let statuses = recording.answers.iter();
             let statuses: Vec<_> = statuses.map(|one| one.status().to_string()).collect();
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "Prefer: the recording {name} has the status {}, not {status}",
-                    statuses.join(", ")
-                ),
+            let statuses = statuses.join(", ");
+            return refuse(format!(
+                "Prefer: the recording {name} has the status {statuses}, not {status}"
             ));
         };
         self.replay_other(index, Some(answer))
@@ -123,23 +110,17 @@ impl<'a> Choice<'a> {
             return self.replay_other(index, Some(answer));
         }
         let Ok(code) = StatusCode::from_u16(status) else {
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!("{status} is not a status"),
-            ));
+            return refuse(format!("{status} is not a status"));
         };
         if code == StatusCode::OK {
             return self.generated();
         }
         if self.operation.response(status).is_none() || !(400..600).contains(&status) {
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "The contract of {} declares no status {status} that could be made up; it \
-                     declares {}",
-                    self.operation.name(),
-                    self.operation.statuses()
-                ),
+            return refuse(format!(
+                "The contract of {} declares no status {status} that could be made up; it \
+                 declares {}",
+                self.operation.name(),
+                self.operation.statuses()
             ));
         }
         let path = self.exchange.parts.uri.path();
@@ -344,27 +325,21 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// The name of the `Prefer` header, in lower case.
-const PREFER: &str = "prefer";
-
 /// The response that a client asks for with `Prefer`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Preference {
+#[derive(Default)]
+struct Preference {
     /// `code=429`: a response with this status.
-    pub(crate) code: Option<u16>,
+    code: Option<u16>,
     /// `example=add-bird`: the recording with this case or name.
-    pub(crate) example: Option<String>,
+    example: Option<String>,
 }
 
 impl Preference {
     /// Parses all `Prefer` headers of a request. As RFC 7240 requires, unknown
     /// preferences are ignored, and the first of several counts.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
-        if !headers.contains_key(PREFER) {
-            return Ok(None);
-        }
+    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut preference = Self::default();
-        for value in headers.get_all(PREFER) {
+        for value in headers.get_all("prefer") {
             let value = String::from_utf8_lossy(value.as_bytes());
             for part in header_list(&value, &[',', ';']) {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -378,12 +353,11 @@ impl Preference {
                 }
             }
         }
-        let asks = preference != Self::default();
-        Ok(asks.then_some(preference))
+        Ok(preference)
     }
 
     /// The value of the `Preference-Applied` header.
-    pub(crate) fn applied(&self) -> String {
+    fn applied(&self) -> String {
         let code = self.code.map(|code| format!("code={code}"));
         let example = self.example.as_ref().map(|name| format!("example={name}"));
         let both: Vec<_> = code.into_iter().chain(example).collect();
@@ -392,16 +366,15 @@ impl Preference {
 }
 
 fn code(text: &str) -> Result<u16, Refusal> {
-    text.parse()
-        .ok()
-        .filter(|code| (200..600).contains(code))
-        .ok_or_else(|| {
-            Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "Prefer: expected code= with a status from 200 to 599, received {:?}",
-                    truncate::text(text, 50)
-                ),
-            )
-        })
+    match text.parse() {
+        Ok(code @ 200..=599) => Ok(code),
+        _ => refuse(format!(
+            "Prefer: expected code= with a status from 200 to 599, received {:?}",
+            truncate::text(text, 50)
+        )),
+    }
+}
+
+fn refuse<T>(message: String) -> Result<T, Refusal> {
+    Err(Refusal::new(Reason::Prefer, message))
 }

@@ -160,7 +160,7 @@ pub(crate) struct ServeArguments {
     pub(crate) quiet: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ListenArguments {
     /// Address to listen on. Port 0 picks a free port; localhost means both loopback
     /// addresses.
@@ -186,14 +186,14 @@ impl ListenArguments {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct HealthArguments {
     /// Origin of the mock.
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:4010")]
     pub(crate) url: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct CheckArguments {
     /// Folder of recordings to check instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
@@ -204,14 +204,14 @@ pub(crate) struct CheckArguments {
     pub(crate) format: Format,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ListArguments {
     /// Folder of recordings to list instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct RecordArguments {
     /// The real server: an origin (https, or http on this machine), optionally with a base
     /// path.
@@ -241,7 +241,7 @@ pub(crate) struct RecordArguments {
     pub(crate) port_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct RuleArguments {
     /// Also redact what matches a regular expression; it is added to the folder's
     /// redaction.json. Repeatable.
@@ -254,7 +254,7 @@ pub(crate) struct RuleArguments {
     pub(crate) redact_pointer: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct RedactArguments {
     /// Folder of recordings.
     #[arg(long, value_name = "DIR")]
@@ -268,7 +268,7 @@ pub(crate) struct RedactArguments {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct VerifyArguments {
     /// The real server: an origin (https, or http on this machine), optionally with a base
     /// path.
