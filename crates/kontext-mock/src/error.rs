@@ -176,30 +176,20 @@ impl CheckReport {
 impl fmt::Display for CheckReport {
     /// Formats the report for people, without a trailing line break.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Disagreement {
-            file,
-            pointer,
-            problem,
-            next,
-            ..
-        } in &self.disagreements
-        {
-            let place = if pointer.is_empty() {
-                "(the whole file)"
-            } else {
-                pointer
+        for one in &self.disagreements {
+            let place = match one.pointer.as_str() {
+                "" => "(the whole file)",
+                pointer => pointer,
             };
-            writeln!(formatter, "{file} {place}\n  {problem}\n  next: {next}")?;
+            writeln!(
+                formatter,
+                "{} {place}\n  {}\n  next: {}",
+                one.file, one.problem, one.next
+            )?;
         }
-        for Note {
-            file,
-            pointer,
-            message,
-            ..
-        } in &self.notes
-        {
-            let place = format!("{file} {pointer}");
-            writeln!(formatter, "{}\n  note: {message}", place.trim_end())?;
+        for note in &self.notes {
+            let place = format!("{} {}", note.file, note.pointer);
+            writeln!(formatter, "{}\n  note: {}", place.trim_end(), note.message)?;
         }
         let plural = |count: usize, one: &str| match count {
             1 => format!("1 {one}"),

@@ -119,9 +119,8 @@ impl MockServer {
     /// Those of the last requests that no recording answered.
     #[must_use]
     pub fn misses(&self) -> Vec<Received> {
-        let mut received = self.received();
-        received.retain(Received::is_miss);
-        received
+        let received = self.received().into_iter();
+        received.filter(Received::is_miss).collect()
     }
 
     /// The number of requests since the start that no recording answered, across all
@@ -243,9 +242,8 @@ impl SessionHandle {
     /// Those of the last requests that no recording answered.
     #[must_use]
     pub fn misses(&self) -> Vec<Received> {
-        let mut received = self.received();
-        received.retain(Received::is_miss);
-        received
+        let received = self.received().into_iter();
+        received.filter(Received::is_miss).collect()
     }
 
     /// What the provider would have billed for this session.

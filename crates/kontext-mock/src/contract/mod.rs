@@ -187,9 +187,7 @@ impl Contract {
         let mut operations: Vec<Operation> = Vec::new();
         for raw in raw.operations {
             let operation = Operation::compile(raw)?;
-            let Operation {
-                name, method, path, ..
-            } = &operation;
+            let (name, method, path) = (&operation.name, &operation.method, &operation.path);
             let mut others = operations.iter();
             if let Some(first) = others.find(|one| one.method == *method && one.path == *path) {
                 return Err(ContractError::new(format!(

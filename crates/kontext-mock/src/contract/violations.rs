@@ -68,16 +68,13 @@ fn is_echo(error: &ValidationError<'_>, cause: &ValidationError<'_>) -> bool {
     let place = steps(error.instance_path());
     let cause_place = steps(cause.instance_path());
     if place == cause_place {
-        return is_union(cause.kind()) || (within_union(cause) && !unnamed(cause));
+        let is_union = matches!(
+            cause.kind(),
+            Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. }
+        );
+        return is_union || (within_union(cause) && !unnamed(cause));
     }
     cause_place.starts_with(&place) && within_union(cause)
-}
-
-fn is_union(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. }
-    )
 }
 
 /// Whether the failed keyword is inside `allOf`, `anyOf` or `oneOf`.

@@ -42,12 +42,13 @@ pub(crate) struct ConnectionHandle {
     order: Mutex<Option<Order>>,
     /// The local address that the client is connected to.
     pub(crate) address: Option<SocketAddr>,
-    /// Whether the whole request was received.
-    received: AtomicBool,
-    /// Whether the server is stopping.
-    stopping: AtomicBool,
+    /// Whether the current request was received, so that the client waits for the rest of
+    /// the response.
+    pub(super) received: AtomicBool,
+    /// Whether the server is stopping; the connection then closes without lingering.
+    pub(super) stopping: AtomicBool,
     /// The first bytes from the client.
-    first: OnceLock<[u8; 3]>,
+    pub(super) first: OnceLock<[u8; 3]>,
 }
 
 #[derive(Debug)]
@@ -70,35 +71,9 @@ impl ConnectionHandle {
         self.taken_over.store(true, Ordering::Release);
     }
 
-    /// Marks the start of a request, and resets the state of the previous one.
-    pub(crate) fn set_begun(&self) {
-        self.received.store(false, Ordering::Relaxed);
-    }
-
     /// Marks the current request as received, as far as it is going to be read.
     pub(crate) fn set_received(&self) {
         self.received.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the request was received, so that the client waits for the rest of the
-    /// response.
-    pub(crate) fn is_received(&self) -> bool {
-        self.received.load(Ordering::Relaxed)
-    }
-
-    /// Makes the connection close without lingering.
-    pub(crate) fn set_stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the connection began with a TLS handshake.
-    pub(crate) fn spoke_tls(&self) -> bool {
-        matches!(self.first.get(), Some([0x16, 3, _]))
-    }
-
-    /// Whether the connection began with an HTTP/2 preface, without an upgrade.
-    pub(crate) fn spoke_http2(&self) -> bool {
-        self.first.get() == Some(b"PRI")
     }
 
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {

@@ -122,7 +122,7 @@ async fn connection(
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let (service, wire) = (service.clone(), wire.clone());
         async move {
-            wire.set_begun();
+            wire.received.store(false, Ordering::Relaxed);
             let response = close_if_unread(request, |request| service.serve(request, &wire)).await;
             Ok::<_, Infallible>(response)
         }
@@ -142,10 +142,10 @@ async fn connection(
             }
         }
         _ = finishing.changed() => {
-            wire.set_stopping();
+            wire.stopping.store(true, Ordering::Relaxed);
             connection.as_mut().graceful_shutdown();
             if tokio::time::timeout(REST_OF_REQUEST, connection.as_mut()).await.is_err()
-                && wire.is_received()
+                && wire.received.load(Ordering::Relaxed)
             {
                 let _ = connection.await;
             }
@@ -194,18 +194,16 @@ pub(crate) fn bind(
 
 /// Why hyper refused a request before it reached a handler.
 fn refused(error: &hyper::Error, wire: &ConnectionHandle) -> Option<String> {
-    let (status, reason) = if wire.spoke_tls() {
-        (400, "a TLS hello: this port speaks plain http")
-    } else if wire.spoke_http2() {
-        (400, "an HTTP/2 preface: this port speaks HTTP/1.1")
-    } else if error.is_parse_too_large() {
-        (431, "a head that is too large, or more than 100 headers")
-    } else if error.is_parse() {
-        return Some(format!("- - 400 error=not-http {error}"));
-    } else {
-        return None;
+    let reason = match wire.first.get() {
+        Some([0x16, 3, _]) => "400 error=not-http a TLS hello: this port speaks plain http",
+        Some(b"PRI") => "400 error=not-http an HTTP/2 preface: this port speaks HTTP/1.1",
+        _ if error.is_parse_too_large() => {
+            "431 error=not-http a head that is too large, or more than 100 headers"
+        }
+        _ if error.is_parse() => return Some(format!("- - 400 error=not-http {error}")),
+        _ => return None,
     };
-    Some(format!("- - {status} error=not-http {reason}"))
+    Some(format!("- - {reason}"))
 }
 
 /// Whether accepting failed for this connection only.

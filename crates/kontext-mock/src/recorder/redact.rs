@@ -1,11 +1,10 @@
 //! Redacts secrets in existing recordings.
 
-use axum::body::Bytes;
 use kontext_recording::{
     Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash, answer_of_file, case_name,
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use crate::{
     contract::{Contract, violations::count},
@@ -69,9 +68,8 @@ pub fn redact_recordings(
     let store = if dry_run {
         None
     } else {
-        let contract: Arc<Contract> = Contract::shared()?;
         let lock = Lock::take(folder).map_err(|error| RecordError::folder(folder, error))?;
-        Some(Store::open(folder, &lock, &wanted, contract)?)
+        Some(Store::open(folder, &lock, &wanted, Contract::shared()?)?)
     };
     let mut report = RedactReport {
         recordings: recordings.len(),
@@ -137,9 +135,8 @@ pub(crate) fn redacted(
         };
         let (left, taken) = redaction.json(text, secrets);
         if !taken.is_empty() {
-            let left = left.into_owned();
+            *bytes = left.into_owned().into();
             all.extend(places(name, taken));
-            *bytes = left.into();
         }
     }
     let mut meta = recording.meta();
@@ -149,9 +146,8 @@ pub(crate) fn redacted(
         .collect();
     let words = |text: &mut String, pointer: &str| {
         let (left, taken) = redaction.text(text, secrets);
-        let left = left.into_owned();
+        *text = left.into_owned();
         let taken = places(META_FILE, taken).into_iter();
-        *text = left;
         taken.map(|one| one.at(pointer)).collect::<Vec<_>>()
     };
     let new_request = request(&files);
@@ -167,9 +163,8 @@ pub(crate) fn redacted(
         let mut taken = Vec::new();
         for (name, value) in &mut answer.headers {
             let (left, of_header) = redaction.header(name, value, secrets);
-            let left = left.into_owned();
+            *value = left.into_owned();
             taken.extend(places(META_FILE, of_header));
-            *value = left;
         }
         taken.extend(words(&mut answer.source.document, "/source/document"));
         if let Some(section) = &mut answer.source.section {
@@ -197,12 +192,9 @@ pub(crate) fn redacted(
     for (answer, one) in listed {
         meta.add_redacted(answer, one);
     }
-    let canonical = match files.get(REQUEST_FILE).map(Bytes::as_ref) {
-        Some(body) => std::str::from_utf8(body)
-            .ok()
-            .and_then(|text| Canonical::of(text).ok()),
-        None => None,
-    };
+    let body = files.get(REQUEST_FILE);
+    let body = body.and_then(|body| std::str::from_utf8(body).ok());
+    let canonical = body.and_then(|text| Canonical::of(text).ok());
     let draft = Draft {
         hash: RequestHash::of(recording.operation(), canonical.as_ref()),
         request: new_request,

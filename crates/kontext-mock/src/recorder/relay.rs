@@ -257,16 +257,10 @@ fn save_now(
 
 /// Logs that an exchange was saved, and where it disagrees with the contract.
 fn report(proxy: &Proxy, asked: &ProxyRequest, status: StatusCode, saved: &Saved) {
-    let Saved {
-        place,
-        again,
-        answers,
-        report,
-        ..
-    } = saved;
-    let how = match answers {
-        2.. => format!("saved as answer {answers} of"),
-        _ if *again => "saved again as".to_owned(),
+    let (place, report) = (&saved.place, &saved.report);
+    let how = match saved.answers {
+        answers @ 2.. => format!("saved as answer {answers} of"),
+        _ if saved.again => "saved again as".to_owned(),
         _ => "saved as".to_owned(),
     };
     let line = format!(" {} {how} {place}", status.as_u16());

@@ -145,14 +145,10 @@ impl Found {
 
 /// Builds recordings from files; `folder` is the folder's name in defects.
 fn load(found: Found, folder: &str, may_be_empty: bool) -> Result<Recordings, LoadError> {
-    let Found {
-        files,
-        mut defects,
-        mut strays,
-    } = found;
+    let (mut defects, mut strays) = (found.defects, found.strays);
     let mut cases: BTreeMap<(String, String), Case> = BTreeMap::new();
     let mut ignore = Vec::new();
-    for (path, bytes) in files {
+    for (path, bytes) in found.files {
         if let [operation, case, file] = path.split('/').collect::<Vec<_>>().as_slice() {
             cases
                 .entry(((*operation).to_owned(), (*case).to_owned()))

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::{
     contract::{
         Contract, Operation, PageContract, StrictSchema,
-        violations::{UNKNOWN_KEY, Violation, violations_of},
+        violations::{UNKNOWN_KEY, violations_of},
     },
     error::{CheckReport, Disagreement, Note},
     http::headers::media_type,
@@ -216,12 +216,11 @@ impl Validator<'_> {
         };
         match body {
             Ok(body) => self.validate_body(schema, None, &body, file),
-            Err(problem) => self.disagree(
-                file,
-                "",
-                format!("{} asks for {media_type}; the body {problem}", schema.says),
-                "correct the body, or the content-type in recording.json",
-            ),
+            Err(problem) => {
+                let problem = format!("{} asks for {media_type}; the body {problem}", schema.says);
+                let next = "correct the body, or the content-type in recording.json";
+                self.disagree(file, "", problem, next);
+            }
         }
     }
 
@@ -247,19 +246,13 @@ impl Validator<'_> {
             None => violations_of(validator, body),
         };
         for problem in problems {
-            let Violation {
-                expected, received, ..
-            } = &problem;
+            let (expected, received) = (&problem.expected, &problem.received);
             // An unknown key is wrong even if its value was redacted.
             if expected != UNKNOWN_KEY && self.is_redacted(file, &problem.pointer()) {
                 continue;
             }
-            self.disagree(
-                file,
-                problem.pointer(),
-                format!("{} expects {expected}; recorded is {received}", schema.says),
-                NEXT,
-            );
+            let words = format!("{} expects {expected}; recorded is {received}", schema.says);
+            self.disagree(file, problem.pointer(), words, NEXT);
         }
     }
 }

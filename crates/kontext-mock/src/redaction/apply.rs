@@ -398,7 +398,9 @@ pub(super) fn scan(rules: Rules<'_>, text: &str, depth: usize) -> Scan {
             let value = &text[start..at];
             let is_redacted = string_of(value).is_some_and(|string| is_marker(&string));
             if !is_redacted {
-                scan.log.add_pointer(pointer.as_str());
+                let pointer = pointer.as_str().to_owned();
+                let kind = SecretKind::Pointer(pointer.clone());
+                scan.log.add(&[kind], || pointer.clone());
                 scan.edits.push((start..at, value_marker(rules, value)));
             }
         }

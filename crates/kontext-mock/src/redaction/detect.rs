@@ -136,6 +136,8 @@ pub(super) enum SecretKind {
     Secret,
     /// A match of the pattern with this index.
     Pattern(usize),
+    /// The value at this pointer.
+    Pointer(String),
     /// A text that is not JSON, but that a pointer could match in.
     Broken,
 }
@@ -149,6 +151,7 @@ impl fmt::Display for SecretKind {
             Self::Key => formatter.write_str("an API key"),
             Self::Secret => formatter.write_str("a secret of the exchange"),
             Self::Pattern(index) => write!(formatter, "a match of /patterns/{index}"),
+            Self::Pointer(pointer) => write!(formatter, "the value at {pointer}"),
             Self::Broken => {
                 formatter.write_str("all of a body that is not JSON, because of /pointers")
             }

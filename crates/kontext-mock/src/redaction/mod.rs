@@ -40,7 +40,7 @@ const LISTED: usize = 1000;
 pub(crate) struct Redaction {
     marker: Marker,
     /// If `None`, the hash key is all zeros, which is public.
-    #[cfg(feature = "record")]
+    #[cfg(any(test, feature = "record"))]
     key: Option<[u8; 32]>,
     patterns: Vec<Regex>,
     pointers: Vec<Pointer>,
@@ -91,7 +91,7 @@ impl Redaction {
     }
 
     /// Replaces the key with 32 random bytes.
-    #[cfg(feature = "record")]
+    #[cfg(any(test, feature = "record"))]
     pub(crate) fn with_random_key(mut self) -> Result<Self, Defect> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| {
@@ -107,7 +107,7 @@ impl Redaction {
 
     fn set_key(&mut self, key: [u8; 32]) {
         self.marker = Marker::new(&key);
-        #[cfg(feature = "record")]
+        #[cfg(any(test, feature = "record"))]
         {
             self.key = Some(key);
         }
@@ -210,18 +210,6 @@ impl RedactionLog {
         self.listed.extend(entries);
     }
 
-    /// Adds a value redacted by a pointer.
-    fn add_pointer(&mut self, pointer: &str) {
-        if self.listed.len() < LISTED {
-            self.listed.push(RedactionEntry {
-                pointer: pointer.to_owned(),
-                what: format!("the value at {pointer}"),
-            });
-        } else {
-            self.more += 1;
-        }
-    }
-
     fn into_list(mut self) -> Vec<RedactionEntry> {
         if self.more > 0 {
             self.listed.push(RedactionEntry {
@@ -238,7 +226,7 @@ impl Default for Redaction {
     fn default() -> Self {
         Self {
             marker: Marker::new(&[0; 32]),
-            #[cfg(feature = "record")]
+            #[cfg(any(test, feature = "record"))]
             key: None,
             patterns: Vec::new(),
             pointers: Vec::new(),

@@ -132,7 +132,7 @@ impl Redaction {
     }
 
     /// Formats the rules as the contents of a `redaction.json`.
-    #[cfg(feature = "record")]
+    #[cfg(any(test, feature = "record"))]
     pub(crate) fn to_json(&self) -> String {
         let key = self.key.map(|key| {
             let digits = key.iter().map(|byte| format!("{byte:02x}"));

@@ -151,18 +151,6 @@ fn early(exchange: &Exchange) -> Option<Answer> {
     })
 }
 
-/// Redacts the fields of a refusal before they are logged: a key may contain a secret.
-fn logged(exchange: &Exchange, refusal: Refusal) -> Refusal {
-    let redaction = &exchange.loaded.set.redaction;
-    let secrets = Secret::from_headers(&exchange.parts.headers);
-    let fields = refusal.fields.iter();
-    let fields = fields.map(|field| redaction.text(field, &secrets).0.into_owned());
-    Refusal {
-        fields: fields.collect(),
-        ..refusal
-    }
-}
-
 /// Rejects a request that violates the contract, or returns the violations if validation
 /// only warns.
 fn validate(
@@ -175,11 +163,19 @@ fn validate(
     let contract = operation.request();
     let takes_body = contract.is_some_and(|contract| contract.required || has_body);
     let media_type = takes_body.then(|| body::media_type(&exchange.parts.headers).err());
-    let Some(refusal) = media_type.flatten().or_else(|| body.refusal.clone()) else {
+    let Some(mut refusal) = media_type.flatten().or_else(|| body.refusal.clone()) else {
         return Ok(None);
     };
     match mock.settings.validation {
-        Validation::Error => Err(logged(exchange, refusal)),
+        Validation::Error => {
+            // The fields are logged, and a key may contain a secret.
+            let redaction = &exchange.loaded.set.redaction;
+            let secrets = Secret::from_headers(&exchange.parts.headers);
+            for field in &mut refusal.fields {
+                *field = redaction.text(field, &secrets).0.into_owned();
+            }
+            Err(refusal)
+        }
         Validation::Off => Ok(None),
         Validation::Warn => {
             let line = refusal.message.replace('\n', "; ");
@@ -290,28 +286,23 @@ impl Mock {
 
     /// Performs the checks that do not need the body.
     fn check_head(&self, exchange: &mut Exchange) -> Result<usize, Refusal> {
-        let Exchange {
-            parts,
-            session,
-            plan,
-            number,
-            ..
-        } = exchange;
+        let parts = &exchange.parts;
         let index = body::find_operation(&self.contract, &parts.method, parts.uri.path())?;
         if let Some(operation) = self.contract.operations().nth(index) {
             body::authorize(operation, &parts.headers, self.settings.key.as_ref())?;
         }
-        let random = Random(*number).fraction();
+        let random = Random(exchange.number).fraction();
         for faults in parts.headers.get_all(FAULT_HEADER) {
             let faults = String::from_utf8_lossy(faults.as_bytes());
             for text in faults.split(';').filter(|text| !text.trim().is_empty()) {
                 let fault: Fault = text.trim().parse().map_err(|error| {
                     Refusal::new(Reason::Fault, format!("{FAULT_HEADER}: {error}"))
                 })?;
-                session.state().plan_own(plan, fault, random);
+                let mut state = exchange.session.state();
+                state.plan_own(&mut exchange.plan, fault, random);
             }
         }
-        session.state().plan(plan, random);
+        exchange.session.state().plan(&mut exchange.plan, random);
         Ok(index)
     }
 
@@ -356,56 +347,48 @@ impl Mock {
     /// Adds the common headers to a response and records it in the journal, the counters
     /// and the log.
     fn finish(&self, exchange: Exchange, mut answer: Answer) -> Reply {
-        let Exchange {
-            number,
-            parts,
-            body,
-            session,
-            plan,
-            started,
-            body_sha256,
-            data_uris,
-            ..
-        } = exchange;
         let reply = &mut answer.reply;
-        headers::add_inference_id(&mut reply.headers, number);
-        headers::add_client_request_id(&mut reply.headers, &parts.headers);
-        headers::add_cors(&mut reply.headers, &parts.headers);
-        if !plan.names.is_empty() {
-            reply.set(FAULT_HEADER, &plan.names.join("; "));
+        headers::add_inference_id(&mut reply.headers, exchange.number);
+        headers::add_client_request_id(&mut reply.headers, &exchange.parts.headers);
+        headers::add_cors(&mut reply.headers, &exchange.parts.headers);
+        if !exchange.plan.names.is_empty() {
+            reply.set(FAULT_HEADER, &exchange.plan.names.join("; "));
         }
-        session.state().count(answer.found, answer.error.is_some());
+        exchange
+            .session
+            .state()
+            .count(answer.found, answer.error.is_some());
         if answer.is_miss() {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
         if self.settings.log_requests {
             let line = Line {
-                parts: &parts,
-                session: session.name.as_deref(),
-                took: started.elapsed() + plan.delay,
+                parts: &exchange.parts,
+                session: exchange.session.name.as_deref(),
+                took: exchange.started.elapsed() + exchange.plan.delay,
                 answer: &answer,
-                faults: &plan.names,
+                faults: &exchange.plan.names,
             };
             log::write(format_args!("{line}"));
         }
         let reply = answer.reply;
         self.journal.add(Entry {
-            number,
-            session: session.name.clone(),
-            headers: Headers::of(&parts.headers),
-            path: truncate::text(parts.uri.path(), JOURNAL_TARGET),
-            query: parts.uri.query().map(|query| {
+            number: exchange.number,
+            session: exchange.session.name.clone(),
+            headers: Headers::of(&exchange.parts.headers),
+            path: truncate::text(exchange.parts.uri.path(), JOURNAL_TARGET),
+            query: exchange.parts.uri.query().map(|query| {
                 let query = self.redacted_query(query);
                 truncate::text(&query, JOURNAL_TARGET)
             }),
-            method: parts.method,
-            body: match body_sha256 {
-                None => body[..].into(),
-                Some(_) => body[..body.len().min(JOURNAL_BODY)].into(),
+            method: exchange.parts.method,
+            body: match exchange.body_sha256 {
+                None => exchange.body[..].into(),
+                Some(_) => exchange.body[..exchange.body.len().min(JOURNAL_BODY)].into(),
             },
-            body_length: body.len(),
-            body_sha256,
-            data_uris,
+            body_length: exchange.body.len(),
+            body_sha256: exchange.body_sha256,
+            data_uris: exchange.data_uris,
             at: SystemTime::now(),
             status: reply.status,
             found: answer.found,
@@ -413,7 +396,7 @@ impl Mock {
             error: answer.error,
             fields: answer.fields,
             differences: answer.differences,
-            faults: plan.names,
+            faults: exchange.plan.names,
             billed: answer.billed,
         });
         reply

@@ -364,13 +364,13 @@ impl fmt::Display for Verified {
         if let Some(reason) = &self.reason {
             write!(formatter, ", {reason}")?;
         }
-        for Drift {
-            pointer,
-            recorded,
-            live,
-        } in &self.drift
-        {
-            let place = if pointer.is_empty() { "body" } else { pointer };
+        for one in &self.drift {
+            let place = if one.pointer.is_empty() {
+                "body"
+            } else {
+                &one.pointer
+            };
+            let Drift { recorded, live, .. } = one;
             write!(
                 formatter,
                 "\n  {place}: recorded is {recorded}, now it is {live}"

@@ -8,8 +8,8 @@ use crate::{
     output, serve,
 };
 use kontext_mock::{
-    Contract, RecordError, Recording, Recordings, Verdict, VerifyPlan, VerifyReport,
-    redact_recordings, verify, verify_plan,
+    Contract, RecordError, Recording, Recordings, Verdict, VerifyReport, redact_recordings, verify,
+    verify_plan,
 };
 use serde_json::json;
 use std::{
@@ -156,9 +156,8 @@ async fn ask(arguments: &VerifyArguments) -> Result<Option<VerifyReport>, Box<dy
     let recordings = read(arguments.recordings.as_ref())?;
     let chosen = chosen(&recordings, &arguments.cases)?;
     let key = key_of_environment();
-    let VerifyPlan {
-        requests, billed, ..
-    } = verify_plan(chosen.iter().copied())?;
+    let plan = verify_plan(chosen.iter().copied())?;
+    let (requests, billed) = (plan.requests, plan.billed);
     let price = format!(
         "requests for the upstream: {requests} of {}, one at a time; images: {}; cost: about {} \
          credits, ${:.2}",
