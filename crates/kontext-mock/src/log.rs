@@ -9,7 +9,7 @@ use std::{
     io::{self, Write as _},
     mem,
     path::Path,
-    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, SystemTime},
 };
@@ -38,12 +38,7 @@ struct Waiting {
     flushes: Vec<oneshot::Sender<()>>,
 }
 
-static WAITING_LINES: Mutex<Waiting> = Mutex::new(Waiting {
-    text: String::new(),
-    lines: 0,
-    dropped: 0,
-    flushes: Vec::new(),
-});
+static WAITING_LINES: LazyLock<Mutex<Waiting>> = LazyLock::new(Mutex::default);
 
 /// Whether the writer thread was started; set on the first line.
 static WRITER: OnceLock<bool> = OnceLock::new();

@@ -14,7 +14,8 @@ use std::borrow::Cow;
 use crate::{
     contract::Operation,
     http::headers::media_type,
-    recordings::{BROKE_OFF, Case, OWN_HEADERS},
+    recorder::index::BROKE_OFF,
+    recordings::{Case, OWN_HEADERS},
     redaction::{Redaction, RedactionEntry, Secret, keeps_header},
 };
 

@@ -69,8 +69,8 @@ pub(crate) struct Proxy {
     /// Exchanges in flight. They are separate from their connections, so they continue
     /// when the client disconnects.
     exchanges: Mutex<JoinSet<()>>,
-    saved: AtomicU64,
-    lost: AtomicU64,
+    pub(crate) saved: AtomicU64,
+    pub(crate) lost: AtomicU64,
     numbers: AtomicU64,
     problems: Mutex<VecDeque<String>>,
     /// One lock per request, so that equal requests take turns.
@@ -285,22 +285,6 @@ impl Proxy {
         }
     }
 
-    pub(crate) fn count_saved(&self) {
-        self.saved.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_lost(&self) {
-        self.lost.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn saved(&self) -> u64 {
-        self.saved.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn problems(&self) -> Vec<String> {
         lock(&self.problems).iter().cloned().collect()
     }
@@ -320,8 +304,8 @@ impl Proxy {
         let body = format!(
             "{{\"status\":\"ok\",\"recording\":true,\"mode\":\"{}\",\"saved\":{},\"lost\":{}}}\n",
             self.settings.mode,
-            self.saved(),
-            self.lost()
+            self.saved.load(Ordering::Relaxed),
+            self.lost.load(Ordering::Relaxed)
         );
         Reply::new(StatusCode::OK, "application/json", body).into_response()
     }

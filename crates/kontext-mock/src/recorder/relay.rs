@@ -9,7 +9,7 @@ use axum::{
     },
     response::Response,
 };
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use crate::{
@@ -101,7 +101,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
         Err(error) => {
             let reason = format!("{} did not answer, {error}", proxy.upstream.origin);
             if error.was_sent && proxy.is_to_be_saved(&asked) {
-                proxy.count_lost();
+                proxy.lost.fetch_add(1, Ordering::Relaxed);
             }
             proxy.problem(&asked, &format!(": not saved: {reason}"));
             let refusal = Refusal::new(Reason::Upstream, reason);
@@ -145,7 +145,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
             answered.body = read.filter(|read| !read.is_empty());
             answered.broke_off = true;
             if proxy.is_to_be_saved(&asked) {
-                proxy.count_lost();
+                proxy.lost.fetch_add(1, Ordering::Relaxed);
             }
             let (of_proxy, of_asked) = (proxy.clone(), asked.clone());
             let tried = match answered.body {
@@ -194,12 +194,12 @@ async fn save(
     let (of_proxy, of_asked) = (proxy.clone(), asked.clone());
     let tried = spawn_blocking(move || save_now(&of_proxy, &of_asked, &answered)).await;
     let failed = |reason: String| {
-        proxy.count_lost();
+        proxy.lost.fetch_add(1, Ordering::Relaxed);
         proxy.problem(asked, &format!(" {}: NOT SAVED: {reason}", status.as_u16()));
     };
     match tried {
         Ok(Ok((done, original))) => {
-            proxy.count_saved();
+            proxy.saved.fetch_add(1, Ordering::Relaxed);
             report(proxy, asked, status, &done);
             saved();
             return keep_pictures(proxy, asked, status, done, original).await;

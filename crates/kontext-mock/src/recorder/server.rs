@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -88,14 +88,14 @@ impl Recorder {
     /// Number of exchanges saved.
     #[must_use]
     pub fn saved(&self) -> u64 {
-        self.proxy.saved()
+        self.proxy.saved.load(Ordering::Relaxed)
     }
 
     /// Number of exchanges that should have been saved but were not, because the disk
     /// was full or they cannot be recorded.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.proxy.lost()
+        self.proxy.lost.load(Ordering::Relaxed)
     }
 
     /// The last 1,000 problems, oldest first: exchanges without a response or not

@@ -17,11 +17,11 @@ use crate::{
     log::with_causes,
     recorder::{
         exchange::{Draft, Exchange, Unsaved, recorded_body},
-        index::{Index, Statuses},
+        index::{Index, Statuses, is_good, rank, ranked_status},
         rules::{Rules, Wanted},
         staging::{Lock, Place, Shelf, Staging},
     },
-    recordings::{Case, RecordedAnswer, Recording, check, is_good, is_part, rank, ranked_status},
+    recordings::{Case, RecordedAnswer, Recording, check, is_part},
     redaction::{Redaction, Secret},
 };
 
@@ -166,7 +166,9 @@ impl Store {
             return Ok(None);
         };
         let (_, recording) = self.recording(&place)?;
-        Ok(Some((place, recording.best().clone())))
+        let answers = recording.answers().iter();
+        let best = answers.max_by_key(|answer| rank(ranked_status(&answer.meta)));
+        Ok(best.map(|answer| (place, answer.clone())))
     }
 
     /// Saves an exchange according to the mode.

@@ -13,7 +13,5 @@ pub use files::RecordedFile;
 pub(crate) use format::OWN_HEADERS;
 #[cfg(feature = "record")]
 pub(crate) use load::is_part;
-#[cfg(feature = "record")]
-pub(crate) use model::{BROKE_OFF, is_good, rank, ranked_status};
 pub use model::{RecordedAnswer, Recording, Recordings};
 pub use validate::check;

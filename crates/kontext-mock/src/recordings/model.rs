@@ -166,14 +166,6 @@ impl Recording {
         }
     }
 
-    /// The highest-ranked answer; on a tie, the last.
-    #[cfg(feature = "record")]
-    pub(crate) fn best(&self) -> &RecordedAnswer {
-        let answers = self.answers.iter();
-        let best = answers.max_by_key(|answer| rank(ranked_status(&answer.meta)));
-        best.unwrap_or(self)
-    }
-
     /// The path of one of the recording's files, including the folder of the recordings.
     pub(crate) fn file(&self, file: &str) -> String {
         format!("{}/{}/{file}", self.folder, self.name)
@@ -263,33 +255,4 @@ impl RecordedAnswer {
     pub fn files(&self) -> &[RecordedFile] {
         &self.files
     }
-}
-
-/// The `not_recorded` entry of a truncated response.
-#[cfg(feature = "record")]
-pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
-
-/// The status that an answer is ranked by: a truncated response counts as a failure.
-#[cfg(feature = "record")]
-pub(crate) fn ranked_status(answer: &AnswerMeta) -> u16 {
-    let broke_off = answer.not_recorded.iter().any(|one| one == BROKE_OFF);
-    if broke_off { 599 } else { answer.status }
-}
-
-/// Ranks a status by its value for replay: success first, then errors caused by the
-/// request, then all others.
-#[cfg(feature = "record")]
-pub(crate) fn rank(status: u16) -> u8 {
-    match status {
-        200..=299 => 2,
-        _ if is_good(status) => 1,
-        _ => 0,
-    }
-}
-
-/// Whether a status depends on the request rather than on the key, the balance or the
-/// state of the service.
-#[cfg(feature = "record")]
-pub(crate) fn is_good(status: u16) -> bool {
-    status < 500 && !matches!(status, 401 | 403 | 429)
 }

@@ -4,12 +4,7 @@ use axum::{
     body::Bytes,
     http::{StatusCode, request::Parts},
 };
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
 
 use crate::{
     http::{
@@ -95,19 +90,18 @@ impl Answer {
 
 /// The log line of a request.
 pub(crate) struct Line<'a> {
-    pub(crate) parts: &'a Parts,
-    pub(crate) session: Option<&'a str>,
-    pub(crate) took: Duration,
+    pub(crate) exchange: &'a Exchange,
     pub(crate) answer: &'a Answer,
-    pub(crate) faults: &'a [String],
 }
 
 /// Never contains a header. The note can quote values of the query and body that differ
 /// from the recording, with secrets redacted.
 impl fmt::Display for Line<'_> {
     fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parts, answer, .. } = self;
-        let tenths = self.took.as_micros().div_ceil(100);
+        let Self { exchange, answer } = self;
+        let (parts, plan) = (&exchange.parts, &exchange.plan);
+        let took = exchange.started.elapsed() + plan.delay;
+        let tenths = took.as_micros().div_ceil(100);
         write!(
             line,
             "{} {} {} {} {}.{}ms",
@@ -118,7 +112,7 @@ impl fmt::Display for Line<'_> {
             tenths / 10,
             tenths % 10
         )?;
-        if let Some(session) = self.session {
+        if let Some(session) = &exchange.session.name {
             write!(line, " session={session}")?;
         }
         if let Some(error) = answer.error {
@@ -143,8 +137,8 @@ impl fmt::Display for Line<'_> {
             write!(line, " {label}={recording}")?;
         }
         line.write_str(&answer.note)?;
-        if !self.faults.is_empty() {
-            write!(line, " faults={}", self.faults.join(";"))?;
+        if !plan.names.is_empty() {
+            write!(line, " faults={}", plan.names.join(";"))?;
         }
         Ok(())
     }

@@ -74,17 +74,13 @@ fn cut_body(mut reply: Reply, after: Option<usize>) -> Bytes {
     reply.headers.insert(CONTENT_LENGTH, length.into());
     // Sending the whole body would cut nothing.
     let sent = after.unwrap_or(length / 2).min(length.saturating_sub(1));
-    let mut bytes = head(&reply);
-    bytes.extend_from_slice(&reply.body[..sent]);
-    bytes.into()
+    [&*head(&reply), &reply.body[..sent]].concat().into()
 }
 
 fn wrong_content_length(mut reply: Reply, announced: Option<usize>) -> Bytes {
     let announced = announced.unwrap_or(reply.body.len() / 2);
     reply.headers.insert(CONTENT_LENGTH, announced.into());
-    let mut bytes = head(&reply);
-    bytes.extend_from_slice(&reply.body);
-    bytes.into()
+    [&*head(&reply), &*reply.body].concat().into()
 }
 
 /// Formats the head of a response as hyper would.

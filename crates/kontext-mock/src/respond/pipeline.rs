@@ -354,20 +354,15 @@ impl Mock {
         if !exchange.plan.names.is_empty() {
             reply.set(FAULT_HEADER, &exchange.plan.names.join("; "));
         }
-        exchange
-            .session
-            .state()
-            .count(answer.found, answer.error.is_some());
+        let is_error = answer.error.is_some();
+        exchange.session.state().count(answer.found, is_error);
         if answer.is_miss() {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
         if self.settings.log_requests {
             let line = Line {
-                parts: &exchange.parts,
-                session: exchange.session.name.as_deref(),
-                took: exchange.started.elapsed() + exchange.plan.delay,
+                exchange: &exchange,
                 answer: &answer,
-                faults: &exchange.plan.names,
             };
             log::write(format_args!("{line}"));
         }

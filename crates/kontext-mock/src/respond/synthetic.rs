@@ -67,7 +67,7 @@ struct Answer<'a> {
 
 #[derive(Serialize)]
 struct ImagesPart<'a> {
-    images: Vec<ImageFile<'a>>,
+    images: &'a [ImageFile],
     /// An empty object, as in both of the provider's examples.
     timings: Value,
     seed: Seed<'a>,
@@ -76,10 +76,10 @@ struct ImagesPart<'a> {
 }
 
 #[derive(Serialize)]
-struct ImageFile<'a> {
-    url: &'a str,
+struct ImageFile {
+    url: String,
     content_type: &'static str,
-    file_name: &'a str,
+    file_name: String,
     /// Always null, as in the provider's examples: a picture is only drawn when it is
     /// requested.
     file_size: Option<u64>,
@@ -114,13 +114,6 @@ enum Seed<'a> {
 struct Seeded<'a> {
     #[serde(borrow, default)]
     seed: Option<&'a RawValue>,
-}
-
-/// A picture with its file name and URL.
-struct Named {
-    picture: Picture,
-    file_name: String,
-    url: String,
 }
 
 /// Generates the body of a successful response: JSON that conforms to the contract if the
@@ -159,17 +152,27 @@ pub(crate) fn answer(
         .and_then(|name| name.parse().ok())
         .unwrap_or(Format::Jpeg);
     let count = image_count(request);
-    let pictures: Vec<_> = (0..count)
-        .map(|index| Named::new(&hash, index, size, format, base_url))
-        .collect();
+    let pictures = (0..count).map(|index| {
+        let seed = number(&hash, "picture", index);
+        Picture {
+            // Pictures of one response have different names, whatever the hash.
+            seed: seed - seed % u64::from(MOST_IMAGES) + u64::from(index),
+            size,
+            format,
+        }
+    });
+    let files = pictures
+        .clone()
+        .map(|picture| ImageFile::of(&picture, base_url));
+    let files: Vec<_> = files.collect();
     let images = || ImagesPart {
-        images: pictures.iter().map(Named::image_file).collect(),
+        images: &files,
         timings: json!({}),
         seed: sent_seed(request, canonical).unwrap_or_else(|| {
             // From 1 to 2^32 - 1.
             Seed::Other(1 + number(&hash, "seed", 0) % u64::from(u32::MAX))
         }),
-        has_nsfw_concepts: pictures.iter().map(|_| false).collect(),
+        has_nsfw_concepts: files.iter().map(|_| false).collect(),
         prompt: text(request, "prompt").unwrap_or_default(),
     };
     let shape = settings.shape;
@@ -177,7 +180,16 @@ pub(crate) fn answer(
         None
     } else {
         let billed = Billed::images(count.into());
-        let data = pictures.iter().map(|picture| picture.image_data(shape));
+        let data = pictures.zip(&files).map(|(picture, file)| match shape {
+            Shape::B64 => Ok(ImageData {
+                url: None,
+                b64_json: Some(STANDARD.encode(picture.render()?)),
+            }),
+            _ => Ok(ImageData {
+                url: Some(&file.url),
+                b64_json: None,
+            }),
+        });
         Some(DataPart {
             data: data.collect::<io::Result<_>>()?,
             meta: json!({"usage": {"credits_used": billed.credits, "usd_spent": billed.usd()}}),
@@ -243,43 +255,18 @@ fn number(hash: &[u8], purpose: &str, index: u32) -> u64 {
     hash.first_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
-impl Named {
-    fn new(hash: &[u8], index: u32, size: Size, format: Format, base_url: &str) -> Self {
-        let seed = number(hash, "picture", index);
-        let picture = Picture {
-            // Pictures of one response have different names, whatever the hash.
-            seed: seed - seed % u64::from(MOST_IMAGES) + u64::from(index),
-            size,
-            format,
-        };
+impl ImageFile {
+    fn of(picture: &Picture, base_url: &str) -> Self {
         let file_name = picture.file_name();
         let origin = base_url.trim_end_matches('/');
-        let url = format!("{origin}{PICTURES_PATH}{file_name}");
         Self {
-            picture,
+            url: format!("{origin}{PICTURES_PATH}{file_name}"),
+            content_type: picture.format.content_type(),
             file_name,
-            url,
-        }
-    }
-
-    fn image_file(&self) -> ImageFile<'_> {
-        let Picture { size, format, .. } = self.picture;
-        ImageFile {
-            url: &self.url,
-            content_type: format.content_type(),
-            file_name: &self.file_name,
             file_size: None,
-            width: size.width,
-            height: size.height,
+            width: picture.size.width,
+            height: picture.size.height,
         }
-    }
-
-    fn image_data(&self, shape: Shape) -> io::Result<ImageData<'_>> {
-        let (url, b64_json) = match shape {
-            Shape::B64 => (None, Some(STANDARD.encode(self.picture.render()?))),
-            _ => (Some(&*self.url), None),
-        };
-        Ok(ImageData { url, b64_json })
     }
 }
 

@@ -16,8 +16,11 @@ use crate::{
     error::RecordError,
     http::headers::media_type,
     log::with_causes,
-    recorder::upstream::Upstream,
-    recordings::{RecordedAnswer, Recording, is_good, ranked_status},
+    recorder::{
+        index::{is_good, ranked_status},
+        upstream::Upstream,
+    },
+    recordings::{RecordedAnswer, Recording},
     redaction::{Redaction, Secret},
     respond::synthetic::image_count,
     state::billing::Billed,
