@@ -7,7 +7,7 @@ use std::{
     error::Error,
     fmt::{self, Write as _},
     io::{self, Write as _},
-    mem,
+    iter, mem,
     path::Path,
     sync::{Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
@@ -140,11 +140,9 @@ pub(crate) fn quoted(path: &Path) -> String {
 
 /// Formats an error with its causes.
 pub(crate) fn with_causes(error: &impl Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
+    let errors = iter::successors(Some(error as &dyn Error), |error| (**error).source());
+    errors
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

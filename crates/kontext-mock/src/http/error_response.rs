@@ -22,12 +22,9 @@ const OUT_OF_CREDITS: &str = "You've run out of credits. Please top up your bala
 pub(crate) enum Reason {
     NotFound,
     Unauthorized,
-    #[strum(serialize = "body-too-large")]
-    TooLarge,
-    #[strum(serialize = "body-cut")]
-    Cut,
-    #[strum(serialize = "content-encoding")]
-    Encoding,
+    BodyTooLarge,
+    BodyCut,
+    ContentEncoding,
     MediaType,
     NotJson,
     Contract,
@@ -60,11 +57,11 @@ impl Reason {
             Self::NotFound | Self::Miss => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             // A limit of the mock itself, which the contract cannot declare.
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             // Not 415: the contract does not declare it.
             Self::MediaType
-            | Self::Encoding
-            | Self::Cut
+            | Self::ContentEncoding
+            | Self::BodyCut
             | Self::NotJson
             | Self::Contract
             | Self::Session
@@ -107,10 +104,8 @@ impl Refusal {
             _ => status.canonical_reason().unwrap_or("Unknown error"),
         };
         Self {
-            reason: Reason::Simulated,
             status,
-            message: message.to_owned(),
-            fields: Vec::new(),
+            ..Self::new(Reason::Simulated, message)
         }
     }
 

@@ -16,8 +16,6 @@ use crate::{
     state::billing::{Billed, usd},
 };
 
-static MATCH: HeaderName = HeaderName::from_static(MATCH_HEADER);
-
 /// Identifies a request to the provider's support; every response has it.
 static INFERENCE_ID: HeaderName = HeaderName::from_static(INFERENCE_ID_NAME);
 
@@ -113,7 +111,7 @@ pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap
 
 /// Sets the header that says how the recording matched.
 pub(crate) fn set_match(headers: &mut HeaderMap, found: Match) {
-    headers.insert(MATCH.clone(), HeaderValue::from_static(found.name()));
+    headers.insert(MATCH_HEADER, HeaderValue::from_static(found.name()));
 }
 
 /// Allows pages of any origin to read the response; it contains no secrets.

@@ -171,10 +171,8 @@ pub(crate) fn bind(
     let mut listeners: Vec<net::TcpListener> = Vec::new();
     for address in addresses {
         let mut address = *address;
-        if let (0, Some(Ok(first))) = (
-            address.port(),
-            listeners.first().map(|one| one.local_addr()),
-        ) {
+        let first = listeners.first().map(net::TcpListener::local_addr);
+        if let (0, Some(Ok(first))) = (address.port(), first) {
             address.set_port(first.port());
         }
         match net::TcpListener::bind(address) {

@@ -221,12 +221,9 @@ impl RecordingIndex {
 
 impl Loaded {
     pub(crate) fn new(set: Arc<RecordingIndex>) -> Self {
+        let used = set.prepared.iter().map(|_| AtomicBool::default());
         Self {
-            used: set
-                .prepared
-                .iter()
-                .map(|_| AtomicBool::new(false))
-                .collect(),
+            used: used.collect(),
             set,
         }
     }
@@ -234,16 +231,13 @@ impl Loaded {
     /// A new state for another set; used recordings stay marked as used.
     pub(crate) fn followed_by(&self, set: Arc<RecordingIndex>) -> Self {
         let next = Self::new(set);
-        let before: std::collections::HashSet<_> = self
-            .set
-            .prepared
-            .iter()
-            .zip(&self.used)
-            .filter(|(_, used)| used.load(Ordering::Relaxed))
-            .map(|(prepared, _)| &*prepared.name)
-            .collect();
-        for (prepared, used) in next.set.prepared.iter().zip(&next.used) {
-            used.store(before.contains(&*prepared.name), Ordering::Relaxed);
+        let earlier = &self.set.prepared;
+        for (index, recording) in next.set.prepared.iter().enumerate() {
+            // Both sets are sorted by name.
+            let before = earlier.binary_search_by(|one| one.name.cmp(&recording.name));
+            if before.is_ok_and(|before| self.is_used(before)) {
+                next.mark_used(index);
+            }
         }
         next
     }

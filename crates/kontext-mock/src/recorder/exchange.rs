@@ -9,7 +9,11 @@ use kontext_recording::{
     Source, prompt_line,
 };
 use serde_json::Value;
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{
     contract::Operation,
@@ -108,15 +112,13 @@ pub(crate) fn recorded_body<'a>(
         });
     }
     let text = std::str::from_utf8(body).map_err(|error| {
-        format!(
-            "the request body is not UTF-8 from byte {} on",
-            error.valid_up_to()
-        )
+        let start = error.valid_up_to();
+        format!("the request body is not UTF-8 from byte {start} on")
     })?;
     let (text, taken) = redaction.json(text, secrets);
     // Don't quote the body: if it is not JSON, redaction may have missed a secret in
     // it.
-    let no_json = |error: &dyn std::fmt::Display| format!("the request body is not JSON: {error}");
+    let no_json = |error: &dyn fmt::Display| format!("the request body is not JSON: {error}");
     let value: Value = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
     let canonical = Canonical::of(&text).map_err(|error| no_json(&error))?;
     Ok(RecordedBody {
@@ -143,7 +145,7 @@ impl Exchange<'_> {
         let (method, path) = (self.operation.method(), self.operation.path());
         let mut answer = AnswerMeta {
             status: self.status.as_u16(),
-            headers: std::collections::BTreeMap::new(),
+            headers: BTreeMap::new(),
             origin: Origin::Live,
             source: Source {
                 document: self.upstream.to_owned(),
@@ -252,7 +254,7 @@ impl Exchange<'_> {
 
 /// The redacted values of a file, as listed in `recording.json`.
 pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     taken
         .into_iter()
         // The same secret may occur many times in a text.

@@ -190,12 +190,13 @@ impl Store {
             case: case_name(draft.request.as_ref(), &draft.hash, NAME_BYTES[0]),
         };
         let (read, report) = self.validate(&alone, &draft.all_files())?;
-        let (shelf, name) = if exchange.broke_off {
-            (Shelf::Quarantine, "an answer that broke off".to_owned())
-        } else if report.is_clean() {
-            (Shelf::Served, exchange.status.as_u16().to_string())
-        } else {
-            (Shelf::Quarantine, exchange.status.as_u16().to_string())
+        let name = match exchange.broke_off {
+            true => "an answer that broke off".to_owned(),
+            false => exchange.status.as_u16().to_string(),
+        };
+        let shelf = match report.is_clean() && !exchange.broke_off {
+            true => Shelf::Served,
+            false => Shelf::Quarantine,
         };
         let new = ranked_status(&read.answers()[0].meta);
         let appends = mode == RecordMode::All;
@@ -241,14 +242,13 @@ impl Store {
             }
         }
         let saved = read.answers().last();
+        let response = saved.map(|answer| answer.response.clone());
         Ok(Saved {
             answers: read.answers().len(),
             again: found.iter().any(|found| found.place == place),
             place,
             report,
-            response: saved
-                .map(|answer| answer.response.clone())
-                .unwrap_or_default(),
+            response: response.unwrap_or_default(),
         })
     }
 
@@ -431,19 +431,15 @@ fn keep_pictures(old_files: &Case, old: &Recording, draft: &mut Draft) {
     let Some(answer) = draft.meta.answers.last_mut() else {
         return;
     };
-    let body = draft
-        .files
-        .iter()
-        .find(|(name, _)| answer_of_file(name).is_some());
+    let mut bodies = draft.files.iter();
+    let body = bodies.find(|(name, _)| answer_of_file(name).is_some());
     let is_same = |one: &&RecordedAnswer| body.is_some_and(|(_, body)| one.response == *body);
     let Some(same) = old.answers().iter().rfind(is_same) else {
         return;
     };
     for kept in &same.meta.files {
-        if let (Some(bytes), false) = (
-            old_files.get(&kept.file),
-            draft.files.contains_key(&kept.file),
-        ) {
+        let is_taken = draft.files.contains_key(&kept.file);
+        if let Some(bytes) = old_files.get(&kept.file).filter(|_| !is_taken) {
             draft.files.insert(kept.file.clone(), bytes.clone());
             answer.files.push(kept.clone());
         }

@@ -214,10 +214,8 @@ fn read(folder: &str, operation: &str, case: &str, files: &Case) -> Result<Recor
     let path = format!("{folder}/{name}");
     let mut defects = Vec::new();
     for part in [operation, case] {
-        if !part
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
+        let is_kebab = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if !part.bytes().all(is_kebab) {
             defects.push(Defect::of_file(
                 path.clone(),
                 format!("the name {part:?} is not in kebab case (a-z, 0-9 and -)"),
@@ -352,11 +350,8 @@ fn redacted(meta: &RecordingMeta, files: &Case, file: &str) -> Vec<Defect> {
 fn request(bytes: &Bytes, file: &str) -> Result<RecordedRequest, Defect> {
     let next = "write the JSON that is sent";
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        Defect::of_file(
-            file,
-            format!("is not UTF-8 from byte {} on", error.valid_up_to()),
-            next,
-        )
+        let start = error.valid_up_to();
+        Defect::of_file(file, format!("is not UTF-8 from byte {start} on"), next)
     })?;
     serde_json::from_str::<Value>(text).map_err(|error| format::json_defect(&error, file, next))?;
     let canonical = Canonical::of(text)

@@ -122,7 +122,7 @@ struct Seeded<'a> {
 /// `canonical` is the request in canonical JSON, in which equal requests have equal text
 /// (see [`kontext_recording::readable`]). The response depends only on it and the
 /// settings; the pictures' seeds are hashes of both. `base_url` is the mock's origin,
-/// such as `http://127.0.0.1:4010`.
+/// such as `http://127.0.0.1:4010`, without a trailing slash.
 ///
 /// `takes_images` is whether the request's model edits images. As validation can be off,
 /// missing or invalid values get the provider's defaults.
@@ -215,30 +215,13 @@ pub(crate) fn image_count(request: &Value) -> u32 {
 fn sent_seed<'a>(request: &Value, canonical: &'a str) -> Option<Seed<'a>> {
     let seeded = serde_json::from_str::<Seeded<'_>>(canonical).ok();
     match seeded.and_then(|seeded| seeded.seed) {
-        Some(raw) => is_count(raw.get()).then_some(Seed::Sent(raw)),
+        Some(raw) => {
+            // In canonical form only an integer has neither a fraction nor a sign.
+            let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'e';
+            raw.get().bytes().all(is_digit).then_some(Seed::Sent(raw))
+        }
         None => request.get("seed")?.as_u64().map(Seed::Other),
     }
-}
-
-/// Whether a JSON text is a non-negative integer, in any notation (`7.0`, `1e3`).
-fn is_count(json: &str) -> bool {
-    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let Ok(exponent) = exponent.parse::<i64>() else {
-        return false;
-    };
-    let digits = whole.bytes().chain(fraction.bytes());
-    if !digits.clone().all(|digit| digit.is_ascii_digit()) {
-        return false;
-    }
-    let zeros = digits
-        .clone()
-        .rev()
-        .take_while(|&digit| digit == b'0')
-        .count();
-    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-    let zeros = i64::try_from(zeros).unwrap_or_default();
-    !whole.is_empty() && exponent.saturating_sub(places).saturating_add(zeros) >= 0
 }
 
 fn text<'a>(request: &'a Value, key: &str) -> Option<&'a str> {
@@ -258,9 +241,8 @@ fn number(hash: &[u8], purpose: &str, index: u32) -> u64 {
 impl ImageFile {
     fn of(picture: &Picture, base_url: &str) -> Self {
         let file_name = picture.file_name();
-        let origin = base_url.trim_end_matches('/');
         Self {
-            url: format!("{origin}{PICTURES_PATH}{file_name}"),
+            url: format!("{base_url}{PICTURES_PATH}{file_name}"),
             content_type: picture.format.content_type(),
             file_name,
             file_size: None,

@@ -89,7 +89,13 @@ impl<'a> EvaluatedBody<'a> {
                 })
             }
             Some(contract) => evaluate(set, operation, contract, validation, body, secrets),
-            None => Err(unexpected(body)),
+            None => Err(Refusal::new(
+                Reason::Contract,
+                format!(
+                    "{HEADING}\nbody: expected no body, received {} bytes",
+                    body.len()
+                ),
+            )),
         };
         let mut evaluated = read.unwrap_or_else(|refusal| Self {
             refusal: Some(refusal),
@@ -134,7 +140,7 @@ fn evaluate<'a>(
     let text = text(body).map_err(|problem| not_json(&problem))?;
     if is_too_much(text) {
         return Err(Refusal::new(
-            Reason::TooLarge,
+            Reason::BodyTooLarge,
             format!(
                 "Request body too large: it has more than {} keys and values",
                 VALUES
@@ -217,15 +223,6 @@ fn refuse(contract: &RequestContract, value: &Value) -> Option<Refusal> {
 
 fn not_json(problem: &str) -> Refusal {
     Refusal::new(Reason::NotJson, format!("{HEADING}\n{problem}"))
-}
-
-/// Rejects a body for an operation that takes none.
-fn unexpected(body: &[u8]) -> Refusal {
-    let bytes = body.len();
-    Refusal::new(
-        Reason::Contract,
-        format!("{HEADING}\nbody: expected no body, received {bytes} bytes"),
-    )
 }
 
 /// Formats a parser error, with line and column.

@@ -314,11 +314,8 @@ pub(crate) enum Watch {
 
 /// Parses a listen address; the error gives an example.
 fn listen(text: &str) -> Result<Listen, String> {
-    if let Some(port) = text
-        .strip_prefix("localhost:")
-        .and_then(|port| port.parse().ok())
-    {
-        let port: u16 = port;
+    let port = text.strip_prefix("localhost:");
+    if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
         let loopbacks = [
             (Ipv4Addr::LOCALHOST, port).into(),
             (Ipv6Addr::LOCALHOST, port).into(),
