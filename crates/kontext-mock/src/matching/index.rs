@@ -33,7 +33,7 @@ pub(crate) struct RecordingIndex {
     /// sorted.
     operations: BTreeMap<String, std::ops::Range<usize>>,
     /// The recording of each request.
-    exact: HashMap<RequestHash, usize>,
+    pub(crate) exact: HashMap<RequestHash, usize>,
     /// JSON pointers that are ignored when no recording matches exactly.
     pub(crate) ignore: Vec<Pointer>,
     /// The recording of each request with the ignored values removed.
@@ -199,11 +199,6 @@ impl RecordingIndex {
         let pointers = self.ignore.iter();
         let differ = pointers.filter(|pointer| recorded.at(pointer) != body.at(pointer));
         Some((index, differ.collect()))
-    }
-
-    /// The recording whose request matches exactly.
-    pub(crate) fn exact(&self, hash: RequestHash) -> Option<usize> {
-        self.exact.get(&hash).copied()
     }
 
     /// Finds a recording of an operation by its case or full name.

@@ -191,14 +191,9 @@ impl Exchange<'_> {
             let (_, taken) = redaction.text(&String::from_utf8_lossy(self.response), self.secrets);
             return match taken.first() {
                 None => Ok((file, self.response.clone())),
-                Some(taken) => Err(format!(
-                    "its body of {} is binary and has {} in it, which cannot be taken out",
-                    if media_type.is_empty() {
-                        "no media type"
-                    } else {
-                        &media_type
-                    },
-                    taken.what
+                Some(RedactionEntry { what, .. }) => Err(format!(
+                    "its body of {} is binary and has {what} in it, which cannot be taken out",
+                    shown(&media_type)
                 )),
             };
         };
@@ -261,6 +256,14 @@ pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
         .filter(|one| seen.insert(one.clone()))
         .map(|RedactionEntry { pointer, what }| Redacted::new(file, pointer, what))
         .collect()
+}
+
+/// A media type for messages.
+pub(crate) fn shown(media_type: &str) -> &str {
+    match media_type {
+        "" => "no media type",
+        some => some,
+    }
 }
 
 /// The file extension for a response body.

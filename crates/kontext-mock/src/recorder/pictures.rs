@@ -12,6 +12,7 @@ use crate::{
     http::headers::media_type,
     log::with_causes,
     recorder::{
+        exchange::shown,
         staging::Place,
         store::Store,
         upstream::{Upstream, is_loopback, on_this_machine, strict},
@@ -145,11 +146,7 @@ impl Fetcher {
                 return Err(format!(
                     "it is no PNG, JPEG, WebP or GIF picture, but {} bytes of {}",
                     bytes.len(),
-                    if declared.is_empty() {
-                        "no media type"
-                    } else {
-                        &declared
-                    }
+                    shown(&declared)
                 ));
             }
         };

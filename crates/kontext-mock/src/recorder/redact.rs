@@ -9,7 +9,6 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use crate::{
     contract::{Contract, violations::count},
     error::RecordError,
-    log::with_causes,
     recorder::{
         exchange::{Draft, places, title},
         rules::{Rules, Wanted},
@@ -17,7 +16,7 @@ use crate::{
         store::{NAME_BYTES, Store, read_recording},
     },
     recordings::{Case, Recording, Recordings},
-    redaction::{Redaction, Secret},
+    redaction::{Redaction, RedactionEntry, Secret},
 };
 
 /// What [`redact_recordings`] redacted, or would redact.
@@ -122,16 +121,13 @@ pub(crate) fn redacted(
         }
         let Ok(text) = std::str::from_utf8(bytes) else {
             let (_, taken) = redaction.text(&String::from_utf8_lossy(bytes), secrets);
-            match taken.first() {
-                None => continue,
-                Some(taken) => {
-                    return Err(format!(
-                        "{name} is binary and has {} in it, which cannot be taken out; delete \
-                         the recording",
-                        taken.what
-                    ));
-                }
-            }
+            let Some(RedactionEntry { what, .. }) = taken.first() else {
+                continue;
+            };
+            return Err(format!(
+                "{name} is binary and has {what} in it, which cannot be taken out; delete the \
+                 recording"
+            ));
         };
         let (left, taken) = redaction.json(text, secrets);
         if !taken.is_empty() {
@@ -271,9 +267,7 @@ impl Store {
         let mut state = self.state();
         let lock = self.lock()?;
         let rules = &mut state.rules;
-        rules
-            .refresh(&self.root)
-            .map_err(|error| with_causes(&error))?;
+        self.refresh(rules)?;
         let (old_files, old) = self.recording(place)?;
         let redact = |rules: &Rules| redacted(old_files.clone(), &old, &rules.redaction(), secrets);
         let (mut draft, mut taken) = redact(rules)?;
@@ -295,12 +289,11 @@ impl Store {
             }
             // An interrupted redaction left this copy.
         }
-        let old_identity = RequestHash::of(old.operation(), old.canonical());
         let old_request = request(&old_files);
         let is_synthetic = NAME_BYTES
             .iter()
-            .any(|bytes| place.case == case_name(old_request.as_ref(), &old_identity, *bytes));
-        let new = if is_synthetic && old_identity != draft.hash {
+            .any(|bytes| place.case == case_name(old_request.as_ref(), &old.hash, *bytes));
+        let new = if is_synthetic && old.hash != draft.hash {
             self.place(&state, place.shelf, &found, &place.operation, &draft)?
         } else {
             place.clone()

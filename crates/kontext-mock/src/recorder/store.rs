@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// Reloads the rules if their file has changed.
-    fn refresh(&self, rules: &mut Rules) -> Result<(), String> {
+    pub(crate) fn refresh(&self, rules: &mut Rules) -> Result<(), String> {
         rules
             .refresh(&self.root)
             .map_err(|error| with_causes(&error))?;

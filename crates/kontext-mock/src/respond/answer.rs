@@ -7,10 +7,7 @@ use axum::{
 use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
 
 use crate::{
-    http::{
-        error_response::{Reason, Refusal, Reply},
-        headers,
-    },
+    http::error_response::{Reason, Refusal, Reply},
     log,
     matching::{Match, diff::Difference, index::Loaded},
     state::{billing::Billed, faults::Plan, journal::DataUri, session::Session},
@@ -73,14 +70,6 @@ impl Answer {
             },
             ..Self::default()
         }
-    }
-
-    /// The response to an OPTIONS request, including CORS preflight headers for browsers.
-    pub(crate) fn options(parts: &Parts, methods: &[String]) -> Self {
-        let mut answer = Self::default();
-        answer.reply.status = StatusCode::NO_CONTENT;
-        headers::add_preflight(&mut answer.reply.headers, &parts.headers, methods);
-        answer
     }
 
     pub(crate) fn is_miss(&self) -> bool {

@@ -233,7 +233,13 @@ impl Mock {
                 exchange = back;
                 answer
             }
-            Ok(Route::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
+            Ok(Route::Options(methods)) => {
+                let mut answer = Answer::default();
+                answer.reply.status = StatusCode::NO_CONTENT;
+                let headers = &mut answer.reply.headers;
+                headers::add_preflight(headers, &exchange.parts.headers, &methods);
+                Ok(answer)
+            }
             Ok(Route::Nothing) => Ok(Answer::reset()),
             Err(refusal) => Err(refusal),
         };

@@ -15,7 +15,7 @@ use crate::{
         answer::{Answer, Exchange},
         replay::{Replay, base_url},
         synthetic,
-        validate::EvaluatedBody,
+        validate::{Compared, EvaluatedBody},
     },
     state::{Mock, billing::Billed, faults::Plan},
     truncate,
@@ -185,7 +185,7 @@ impl<'a> Choice<'a> {
         let set = self.set();
         let recorded = set.canonical(index).map(|recorded| set.stripped(recorded));
         let recorded = recorded.as_deref();
-        let mut differences = if self.body.is_opaque() {
+        let mut differences = if matches!(self.body.compared, Compared::Opaque) {
             Differences::opaque(recorded)
         } else {
             let body = self.body.canonical().map(|body| set.stripped(body));

@@ -51,7 +51,7 @@ pub(crate) struct EvaluatedBody<'a> {
     pub(crate) unknown: Vec<String>,
     /// The data URIs in the body.
     pub(crate) data_uris: Vec<DataUri>,
-    compared: Compared<'a>,
+    pub(crate) compared: Compared<'a>,
     /// The canonical form for finding differences, made on first use.
     canonical: OnceLock<Option<Canonical>>,
 }
@@ -83,7 +83,10 @@ impl<'a> EvaluatedBody<'a> {
                 let is_required = contract.is_some_and(|contract| contract.required);
                 Ok(Self {
                     compared: Compared::Nothing,
-                    exact: set.exact(RequestHash::of(operation.name(), None)),
+                    exact: set
+                        .exact
+                        .get(&RequestHash::of(operation.name(), None))
+                        .copied(),
                     refusal: is_required.then(|| not_json("the body is empty, expected JSON")),
                     ..Self::default()
                 })
@@ -110,11 +113,6 @@ impl<'a> EvaluatedBody<'a> {
             evaluated.exact = Some(index);
         }
         evaluated
-    }
-
-    /// Whether the body is neither JSON nor empty.
-    pub(crate) fn is_opaque(&self) -> bool {
-        matches!(self.compared, Compared::Opaque)
     }
 
     /// The canonical form of a JSON body, for finding differences.
@@ -169,7 +167,7 @@ fn evaluate<'a>(
         model: page.and_then(|page| page.model.clone()),
         unknown: page.map_or_else(Vec::new, |page| unknown(page, &value)),
         data_uris: journal::data_uris(&value),
-        exact: set.exact(hash),
+        exact: set.exact.get(&hash).copied(),
         refusal,
         compared: Compared::Json(redacted, value),
         ..EvaluatedBody::default()
