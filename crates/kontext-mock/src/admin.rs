@@ -330,11 +330,8 @@ fn page() -> Reply {
 
 pub(crate) fn health(mock: &Mock) -> Reply {
     let loaded = mock.loaded();
-    let contract: Vec<_> = mock
-        .contract
-        .operations()
-        .map(|one| json!({"operation": one.name(), "sha256": one.sha256()}))
-        .collect();
+    let operations = mock.contract.operations();
+    let contract = operations.map(|one| json!({"operation": one.name(), "sha256": one.sha256()}));
     ok(&json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -344,17 +341,15 @@ pub(crate) fn health(mock: &Mock) -> Reply {
         "stale": loaded.set.stale().count(),
         "misses": mock.misses_since_reset(),
         "reload_error": mock.reload_error(),
-        "contract": contract,
+        "contract": contract.collect::<Vec<_>>(),
     }))
 }
 
 pub(crate) fn requests(mock: &Mock, query: &Query) -> Reply {
     let received = mock.journal.received(query.session.as_deref());
     let oldest = received.first().map(Received::number);
-    let requests: Vec<_> = received
-        .into_iter()
-        .filter(|one| one.number() > query.since && (!query.misses || one.is_miss()))
-        .collect();
+    let mut requests = received;
+    requests.retain(|one| one.number() > query.since && (!query.misses || one.is_miss()));
     ok(&json!({ "requests": requests, "oldest": oldest, "kept": JOURNAL_ENTRIES }))
 }
 
@@ -376,25 +371,21 @@ pub(crate) fn show_faults(session: &Session) -> Reply {
 
 pub(crate) fn recordings(mock: &Mock) -> Reply {
     let loaded = mock.loaded();
-    let recordings: Vec<_> = loaded
-        .set
-        .recordings
-        .iter()
-        .enumerate()
+    let recordings = loaded.set.recordings.iter().enumerate();
+    let recordings: Vec<_> = recordings
         .map(|(index, recording)| {
-            let answers = recording.answers();
+            let statuses = recording.answers().iter().map(RecordedAnswer::status);
+            let files = recording.files().iter();
+            let files =
+                files.map(|file| json!({"file": file.file(), "content_type": file.content_type()}));
             json!({
                 "name": recording.name(),
                 "title": recording.title(),
                 "status": recording.status(),
-                "statuses": answers.iter().map(RecordedAnswer::status).collect::<Vec<_>>(),
+                "statuses": statuses.collect::<Vec<_>>(),
                 "origin": recording.origin().to_string(),
                 "date": recording.date(),
-                "files": recording
-                    .files()
-                    .iter()
-                    .map(|file| json!({"file": file.file(), "content_type": file.content_type()}))
-                    .collect::<Vec<_>>(),
+                "files": files.collect::<Vec<_>>(),
                 "used": loaded.is_used(index),
                 "stale": loaded.set.is_stale(recording.name()),
             })

@@ -218,12 +218,8 @@ impl Exchange<'_> {
             if OWN_HEADERS.contains(&name) || name.starts_with("x-kontext-") {
                 continue;
             }
-            let values: Option<Vec<_>> = self
-                .headers
-                .get_all(name)
-                .iter()
-                .map(|value| value.to_str().ok())
-                .collect();
+            let values = self.headers.get_all(name).iter();
+            let values: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
             let (true, Some(values)) = (keeps_header(name), values) else {
                 others.push(name);
                 continue;

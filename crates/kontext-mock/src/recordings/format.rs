@@ -125,17 +125,14 @@ fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
 pub(crate) fn redacted(meta: &RecordingMeta) -> impl Iterator<Item = (&Redacted, String)> {
     let of_request = meta.redacted.iter().enumerate();
     let of_request = of_request.map(|(index, one)| (one, format!("/redacted/{index}")));
-    let of_answers = meta
-        .answers
-        .iter()
-        .enumerate()
-        .flat_map(move |(answer, one)| {
-            let redacted = one.redacted.iter().enumerate();
-            redacted.map(move |(index, one)| {
-                let place = meta.pointer(answer, &format!("/redacted/{index}"));
-                (one, place)
-            })
-        });
+    let answers = meta.answers.iter().enumerate();
+    let of_answers = answers.flat_map(move |(answer, one)| {
+        let redacted = one.redacted.iter().enumerate();
+        redacted.map(move |(index, one)| {
+            let place = meta.pointer(answer, &format!("/redacted/{index}"));
+            (one, place)
+        })
+    });
     of_request.chain(of_answers)
 }
 

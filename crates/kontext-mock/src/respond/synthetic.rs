@@ -203,11 +203,10 @@ pub(crate) fn answer(
 /// The number of pictures that a request asks for, from 1 to 4; 1 if it is missing or not
 /// allowed. 2.0 counts as 2.
 pub(crate) fn image_count(request: &Value) -> u32 {
-    let Some(asked) = request.get("num_images").and_then(Value::as_f64) else {
-        return 1;
-    };
-    (1..=MOST_IMAGES)
-        .find(|&count| f64::from(count) == asked)
+    let asked = request.get("num_images").and_then(Value::as_f64);
+    let mut counts = 1..=MOST_IMAGES;
+    counts
+        .find(|&count| Some(f64::from(count)) == asked)
         .unwrap_or(1)
 }
 

@@ -124,10 +124,8 @@ impl Mock {
     /// Reloads the recordings. The new set is served from the next request on; if any
     /// recording is invalid, the previous set is kept.
     pub(crate) fn reload(&self) -> Result<usize, StartError> {
-        let _reloading = self
-            .reloading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let reloading = self.reloading.lock();
+        let _reloading = reloading.unwrap_or_else(PoisonError::into_inner);
         let set = match &self.settings.folder {
             Some(folder) => RecordingIndex::load(
                 folder,
@@ -149,22 +147,17 @@ impl Mock {
             *loaded = Arc::new(loaded.followed_by(set));
             count
         });
-        let mut error = self
-            .reload_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *error = result.as_ref().err().map(log::with_causes);
+        let error = self.reload_error.lock();
+        *error.unwrap_or_else(PoisonError::into_inner) =
+            result.as_ref().err().map(log::with_causes);
         result
     }
 
     /// The error of the last reload, if it failed and the previous recordings are still
     /// served.
     pub(crate) fn reload_error(&self) -> Option<String> {
-        let error = self
-            .reload_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        error.clone()
+        let error = self.reload_error.lock();
+        error.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The number of requests since the start that no recording answered, in all
