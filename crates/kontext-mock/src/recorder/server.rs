@@ -1,5 +1,6 @@
 //! The recorder: a proxy server that saves the exchanges.
 
+use axum::{body::Body, http::Request, response::Response};
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -8,20 +9,31 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::oneshot;
+
 use crate::{
+    ADMIN_PATH,
     contract::Contract,
     error::RecordError,
-    http::listener::{self, Running},
+    http::{
+        body,
+        connection::ConnectionHandle,
+        error_response::{Reason, Refusal},
+        listener::{self, Running, Service},
+    },
     log,
     recorder::{
         pictures::Fetcher,
-        proxy::{Proxy, Settings},
+        proxy::{Proxy, ProxyRequest, Settings, lock},
+        relay,
         rules::{self, Wanted},
         staging::Lock,
         store::{RecordMode, Store},
         upstream::Upstream,
     },
     redaction::{Redaction, Secret},
+    state::DEFAULT_BODY_LIMIT,
+    truncate,
 };
 
 /// The settings of a recorder, from [`Recorder::builder`].
@@ -233,4 +245,72 @@ impl RecorderBuilder {
             running: Some(running),
         })
     }
+}
+
+impl Proxy {
+    /// Forwards a request in a task that outlives its connection.
+    async fn pass_on(self: &Arc<Self>, asked: ProxyRequest) -> Response {
+        let path = asked.parts.uri.path().to_owned();
+        let number = asked.number;
+        let (head, answered) = oneshot::channel();
+        {
+            let mut exchanges = lock(&self.exchanges);
+            while exchanges.try_join_next().is_some() {}
+            exchanges.spawn(relay::run(self.clone(), asked, head));
+        }
+        match answered.await {
+            Ok(response) => response,
+            Err(_) => Refusal::new(Reason::Upstream, "the recorder is being stopped")
+                .reply(&path, number)
+                .into_response(),
+        }
+    }
+}
+
+impl Service for Proxy {
+    fn note(&self, event: &str) {
+        self.say(event);
+    }
+
+    async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &ConnectionHandle) -> Response {
+        let (parts, body) = request.into_parts();
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = parts.uri.path().to_owned();
+        let body = match body::read_body(body, DEFAULT_BODY_LIMIT).await {
+            Ok(body) => body,
+            Err(refusal) => {
+                let place = self.place(&parts, &Secret::from_headers(&parts.headers));
+                self.say(&format!("{place}: refused: {}", refusal.message));
+                return refusal.reply(&path, number).into_response();
+            }
+        };
+        wire.set_received();
+        if path == "/__mock/health" {
+            return self.health();
+        }
+        if path.starts_with(ADMIN_PATH) || !path.starts_with('/') {
+            return not_ours(&path).reply(&path, number).into_response();
+        }
+        let mut asked = self.read(number, parts, body);
+        if self.settings.mode == RecordMode::Missing && asked.operation.is_some() {
+            asked.turn = self.turn(&asked).await;
+            let response;
+            (asked, response) = self.replay(asked).await;
+            if let Some(response) = response {
+                return response;
+            }
+        }
+        self.pass_on(asked).await
+    }
+}
+
+fn not_ours(path: &str) -> Refusal {
+    Refusal::new(
+        Reason::NotFound,
+        format!(
+            "Cannot find {}: a recorder has {ADMIN_PATH}health and, below /, the server that it \
+             records",
+            truncate::text(path, 200)
+        ),
+    )
 }

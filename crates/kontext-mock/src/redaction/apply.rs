@@ -6,8 +6,7 @@ use kontext_recording::{Canonical, blanks, readable, string_end};
 use regex::{Captures, Regex};
 
 use super::{
-    RedactionLog,
-    detect::{self, KEY, PARAMETER, Rules, SecretKind, URL, USER_INFO},
+    detect::{self, KEY, PARAMETER, RedactionLog, Rules, SecretKind, URL, USER_INFO},
     marker::{is_marker, is_url_marker},
     rules::Pointer,
     secret::SHORTEST,

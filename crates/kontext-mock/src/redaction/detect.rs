@@ -6,7 +6,8 @@ use memchr::{memchr, memchr3, memmem::Finder};
 use regex::Regex;
 
 use super::{
-    Redaction, marker,
+    marker,
+    rules::Redaction,
     secret::{self, Secret, percent_decoded},
 };
 
@@ -156,6 +157,53 @@ impl fmt::Display for SecretKind {
                 formatter.write_str("all of a body that is not JSON, because of /pointers")
             }
         }
+    }
+}
+
+/// Maximum number of entries in a [`RedactionLog`]; further ones are only counted.
+const LISTED: usize = 1000;
+
+/// One redacted value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RedactionEntry {
+    /// A JSON pointer to the value; empty if the text is not JSON.
+    pub(crate) pointer: String,
+    /// The kind of secret, such as `the URL parameter X-Amz-Signature`; never the
+    /// secret.
+    pub(crate) what: String,
+}
+
+/// A list of redacted values of bounded length.
+#[derive(Debug, Default)]
+pub(super) struct RedactionLog {
+    listed: Vec<RedactionEntry>,
+    more: usize,
+}
+
+impl RedactionLog {
+    /// Adds what was redacted in one string.
+    pub(super) fn add(&mut self, kinds: &[SecretKind], pointer: impl Fn() -> String) {
+        let room = LISTED - self.listed.len();
+        self.more += kinds.len().saturating_sub(room);
+        if room == 0 || kinds.is_empty() {
+            return;
+        }
+        let pointer = pointer();
+        let entries = kinds.iter().take(room).map(|kind| RedactionEntry {
+            pointer: pointer.clone(),
+            what: kind.to_string(),
+        });
+        self.listed.extend(entries);
+    }
+
+    pub(super) fn into_list(mut self) -> Vec<RedactionEntry> {
+        if self.more > 0 {
+            self.listed.push(RedactionEntry {
+                pointer: String::new(),
+                what: format!("{} more", self.more),
+            });
+        }
+        self.listed
     }
 }
 

@@ -1,16 +1,42 @@
 //! The rules of a folder, read from `redaction.json`.
 
-use std::{fs, io, path::Path};
+use std::{fmt, fs, io, path::Path};
 
 use memchr::{memchr, memmem::Finder};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::{FILE, Redaction};
+use super::marker::Marker;
 use crate::error::Defect;
+
+/// Name of the rules file in the root of a recordings folder.
+pub(crate) const FILE: &str = "redaction.json";
 
 /// The only supported version of the file format.
 const FORMAT: u64 = 1;
+
+/// The rules that redact secrets from requests and responses before they are written,
+/// compared or logged.
+///
+/// The built-in rules cover the exchange's own bearer token and cookies, wherever they
+/// appear and in any encoding (plain, percent-encoded, base64, JSON escapes);
+/// signatures, tokens and passwords in URLs; tokens after `Bearer`; keys that start
+/// with `sk-`. A recordings folder can add regular expressions and JSON pointers in its
+/// `redaction.json`.
+///
+/// A string that contains a secret is replaced entirely by a marker, a keyed hash of
+/// the string: `[redacted:<32 hex>]`. In a URL only the secret part is replaced, by
+/// `redacted-<32 hex>`, so the URL stays valid. Equal strings get equal markers, so
+/// redacted requests can still be compared.
+#[derive(Clone, Default)]
+pub(crate) struct Redaction {
+    pub(super) marker: Marker,
+    /// If `None`, the hash key is all zeros, which is public.
+    #[cfg(any(test, feature = "record"))]
+    key: Option<[u8; 32]>,
+    pub(super) patterns: Vec<Regex>,
+    pub(super) pointers: Vec<Pointer>,
+}
 
 /// The file. Unknown keys are errors: a misspelled rule would otherwise redact nothing.
 #[derive(Deserialize, Serialize)]
@@ -38,7 +64,7 @@ fn key_of(digits: &str) -> Option<[u8; 32]> {
 
 /// Compiles a pattern. It must not match the empty string: it would match everywhere
 /// and redact nothing.
-pub(super) fn pattern(text: &str) -> Result<Regex, Defect> {
+fn compiled(text: &str) -> Result<Regex, Defect> {
     let wrong =
         |problem: String, next| Defect::of_file(format!("the pattern {text:?}"), problem, next);
     let pattern = Regex::new(text).map_err(|error| {
@@ -58,7 +84,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, Defect> {
 
 /// Parses a JSON pointer. It must not point to the whole document: nothing would be
 /// left to compare.
-pub(super) fn pointer(text: &str) -> Result<Pointer, Defect> {
+fn parsed(text: &str) -> Result<Pointer, Defect> {
     Pointer::parse(text).ok_or_else(|| {
         Defect::of_file(
             format!("the pointer {text:?}"),
@@ -74,6 +100,61 @@ fn in_file(rule: Defect, file: &str, place: String) -> Defect {
 }
 
 impl Redaction {
+    /// Adds a regular expression; strings and numbers with a match are redacted. Fails if
+    /// the expression does not compile or matches the empty string.
+    ///
+    /// A string that consists only of base64 of 1 KiB or more, such as a picture's data
+    /// URI, is not searched; use a pointer to redact it.
+    pub(crate) fn with_pattern(mut self, pattern: &str) -> Result<Self, Defect> {
+        let pattern = compiled(pattern)?;
+        let mut others = self.patterns.iter();
+        if !others.any(|other| other.as_str() == pattern.as_str()) {
+            self.patterns.push(pattern);
+        }
+        Ok(self)
+    }
+
+    /// Adds a JSON pointer (RFC 6901); the value at this pointer is redacted in every
+    /// request and response, whatever its type. Fails if the text is not a JSON pointer or
+    /// points to the whole document.
+    pub(crate) fn with_pointer(mut self, pointer: &str) -> Result<Self, Defect> {
+        let pointer = parsed(pointer)?;
+        let mut others = self.pointers.iter();
+        if !others.any(|other| other.as_str() == pointer.as_str()) {
+            self.pointers.push(pointer);
+        }
+        Ok(self)
+    }
+
+    /// Replaces the key with 32 random bytes.
+    #[cfg(any(test, feature = "record"))]
+    pub(crate) fn with_random_key(mut self) -> Result<Self, Defect> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| {
+            Defect::of_file(
+                "the key of redaction",
+                format!("no random bytes available: {error}"),
+                "write a key into redaction.json",
+            )
+        })?;
+        self.set_key(key);
+        Ok(self)
+    }
+
+    fn set_key(&mut self, key: [u8; 32]) {
+        self.marker = Marker::new(&key);
+        #[cfg(any(test, feature = "record"))]
+        {
+            self.key = Some(key);
+        }
+    }
+
+    /// Whether markers use a key other than the default of zeros.
+    #[cfg(feature = "record")]
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Reads the rules of a recordings folder from its `redaction.json`; returns the
     /// built-in rules if there is no such file.
     pub(crate) fn load(folder: &Path) -> Result<Self, Defect> {
@@ -150,6 +231,13 @@ impl Redaction {
         let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
         text.push('\n');
         text
+    }
+}
+
+impl fmt::Debug for Redaction {
+    /// Omits the key.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Redaction(..)")
     }
 }
 
