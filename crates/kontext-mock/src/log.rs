@@ -140,7 +140,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 
 /// Formats an error with its causes.
 pub(crate) fn with_causes(error: &impl Error) -> String {
-    let errors = iter::successors(Some(error as &dyn Error), |error| (**error).source());
+    let errors = iter::successors(Some(error as &dyn Error), |&error| error.source());
     errors
         .map(ToString::to_string)
         .collect::<Vec<_>>()

@@ -229,8 +229,8 @@ impl RecorderBuilder {
             });
         }
         let fetcher = self.pictures.then(|| Fetcher::new(&upstream)).transpose()?;
-        let folder = &self.settings.folder;
         let store = {
+            let folder = &self.settings.folder;
             let failed = |error| RecordError::folder(folder, error);
             std::fs::create_dir_all(folder).map_err(failed)?;
             let lock = Lock::wait(folder).await.map_err(failed)?;

@@ -62,38 +62,6 @@ fn key_of(digits: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Compiles a pattern. It must not match the empty string: it would match everywhere
-/// and redact nothing.
-fn compiled(text: &str) -> Result<Regex, Defect> {
-    let wrong =
-        |problem: String, next| Defect::of_file(format!("the pattern {text:?}"), problem, next);
-    let pattern = Regex::new(text).map_err(|error| {
-        wrong(
-            format!("is not a regular expression: {error}"),
-            "write it in the syntax of the crate regex",
-        )
-    })?;
-    if pattern.is_match("") {
-        return Err(wrong(
-            "matches the empty string".to_owned(),
-            "have it match at least one character",
-        ));
-    }
-    Ok(pattern)
-}
-
-/// Parses a JSON pointer. It must not point to the whole document: nothing would be
-/// left to compare.
-fn parsed(text: &str) -> Result<Pointer, Defect> {
-    Pointer::parse(text).ok_or_else(|| {
-        Defect::of_file(
-            format!("the pointer {text:?}"),
-            "is not a JSON pointer (RFC 6901) to a part of a document",
-            "write it as in /prompt or /images/0/url, with ~0 for ~ and ~1 for / in a key",
-        )
-    })
-}
-
 /// Moves the error of a rule to its place in a file.
 fn in_file(rule: Defect, file: &str, place: String) -> Defect {
     Defect::of_file(file, format!("{} {}", rule.file, rule.problem), rule.next).at(place)
@@ -105,10 +73,23 @@ impl Redaction {
     ///
     /// A string that consists only of base64 of 1 KiB or more, such as a picture's data
     /// URI, is not searched; use a pointer to redact it.
-    pub(crate) fn with_pattern(mut self, pattern: &str) -> Result<Self, Defect> {
-        let pattern = compiled(pattern)?;
-        let mut others = self.patterns.iter();
-        if !others.any(|other| other.as_str() == pattern.as_str()) {
+    pub(crate) fn with_pattern(mut self, text: &str) -> Result<Self, Defect> {
+        let wrong =
+            |problem: String, next| Defect::of_file(format!("the pattern {text:?}"), problem, next);
+        let pattern = Regex::new(text).map_err(|error| {
+            wrong(
+                format!("is not a regular expression: {error}"),
+                "write it in the syntax of the crate regex",
+            )
+        })?;
+        // It would match everywhere and redact nothing.
+        if pattern.is_match("") {
+            return Err(wrong(
+                "matches the empty string".to_owned(),
+                "have it match at least one character",
+            ));
+        }
+        if self.patterns.iter().all(|other| other.as_str() != text) {
             self.patterns.push(pattern);
         }
         Ok(self)
@@ -116,11 +97,17 @@ impl Redaction {
 
     /// Adds a JSON pointer (RFC 6901); the value at this pointer is redacted in every
     /// request and response, whatever its type. Fails if the text is not a JSON pointer or
-    /// points to the whole document.
-    pub(crate) fn with_pointer(mut self, pointer: &str) -> Result<Self, Defect> {
-        let pointer = parsed(pointer)?;
+    /// points to the whole document: nothing would be left to compare.
+    pub(crate) fn with_pointer(mut self, text: &str) -> Result<Self, Defect> {
+        let pointer = Pointer::parse(text).ok_or_else(|| {
+            Defect::of_file(
+                format!("the pointer {text:?}"),
+                "is not a JSON pointer (RFC 6901) to a part of a document",
+                "write it as in /prompt or /images/0/url, with ~0 for ~ and ~1 for / in a key",
+            )
+        })?;
         let mut others = self.pointers.iter();
-        if !others.any(|other| other.as_str() == pointer.as_str()) {
+        if others.all(|other| other.as_str() != pointer.as_str()) {
             self.pointers.push(pointer);
         }
         Ok(self)

@@ -160,11 +160,9 @@ impl Journal {
 
     /// The requests of one session, or all of them, oldest first.
     pub(crate) fn received(&self, session: Option<&str>) -> Vec<Received> {
-        self.entries()
-            .iter()
-            .filter(|entry| entry.is_of(session))
-            .map(|entry| Received(entry.clone()))
-            .collect()
+        let entries = self.entries();
+        let entries = entries.iter().filter(|entry| entry.is_of(session));
+        entries.map(|entry| Received(entry.clone())).collect()
     }
 
     /// Removes the requests of one session, or all of them.

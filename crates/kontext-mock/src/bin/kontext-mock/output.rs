@@ -61,7 +61,7 @@ pub(crate) fn note(text: &str) {
 
 /// Writes an error and its causes to standard error.
 pub(crate) fn fail(error: &dyn Error) -> ExitCode {
-    let errors = iter::successors(Some(error), |error| (**error).source());
+    let errors = iter::successors(Some(error), |&error| error.source());
     let errors: Vec<_> = errors.map(ToString::to_string).collect();
     note(&format!("error: {}", errors.join(": ")));
     FAILED.into()
