@@ -1,12 +1,10 @@
 //! The mock's own endpoints, under `/__mock/`; the README lists them.
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode,
-        header::{
-            ACCEPT, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN,
-        },
+        HeaderMap, Method, StatusCode,
+        header::{ACCEPT, HOST, ORIGIN},
         request::Parts,
     },
     response::Response,
@@ -77,68 +75,59 @@ pub(crate) async fn serve(mock: &Arc<Mock>, parts: Parts, body: Body) -> Respons
 /// Redirects a browser that opens the mock's address to the page. Other clients do not
 /// ask for HTML, and get the service's 404.
 pub(crate) fn redirect_browser(parts: &Parts) -> Option<Response> {
-    let accepts_html =
-        |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("text/html"));
-    let is_browser =
-        parts.method == Method::GET && parts.headers.get(ACCEPT).is_some_and(accepts_html);
+    let accepted = parts
+        .headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let accepts_html = accepted.is_some_and(|accepted| accepted.contains("text/html"));
     let is_front = matches!(parts.uri.path(), "/" | "/__mock");
-    (is_browser && is_front).then(|| {
+    (parts.method == Method::GET && accepts_html && is_front).then(|| {
         let mut reply = Reply {
             status: StatusCode::SEE_OTHER,
             ..Reply::default()
         };
-        reply
-            .headers
-            .insert(LOCATION, HeaderValue::from_static(ADMIN_PATH));
+        reply.set("location", ADMIN_PATH);
         reply.into_response()
     })
 }
 
 /// Implements all endpoints except files.
 fn answer(mock: &Arc<Mock>, parts: &Parts, path: &str, body: &[u8]) -> Result<Reply, Failure> {
-    const GET: Method = Method::GET;
-    const HEAD: Method = Method::HEAD;
-    const PUT: Method = Method::PUT;
-    const POST: Method = Method::POST;
-    const DELETE: Method = Method::DELETE;
     let session = || Query::of(parts, &["session"])?.session(mock);
-    match (path, &parts.method) {
-        ("", &GET | &HEAD) => Ok(page()),
-        ("health", &GET | &HEAD) => Ok(health(mock)),
-        ("requests", &GET) => {
+    match (path, parts.method.as_str()) {
+        ("", "GET" | "HEAD") => Ok(page()),
+        ("health", "GET" | "HEAD") => Ok(health(mock)),
+        ("requests", "GET") => {
             let query = Query::of(parts, &["session", "misses", "since"])?;
             Ok(requests(mock, &query))
         }
-        ("requests", &DELETE) => {
+        ("requests", "DELETE") => {
             let query = Query::of(parts, &["session"])?;
             mock.journal.forget(query.session.as_deref());
             Ok(done())
         }
-        ("billed", &GET) => Ok(billed(&*session()?)),
-        ("faults", &GET) => Ok(show_faults(&*session()?)),
-        ("faults", &PUT) => {
+        ("billed", "GET") => Ok(billed(&*session()?)),
+        ("faults", "GET") => Ok(show_faults(&*session()?)),
+        ("faults", "PUT") => {
             let Faults { faults } = serde_json::from_slice(body)
                 .map_err(|error| Failure::bad_request(format!("the body: {error}")))?;
             let session = session()?;
             session.state().faults = faults.into_iter().map(ActiveFault::new).collect();
             Ok(show_faults(&session))
         }
-        ("faults", &DELETE) => {
+        ("faults", "DELETE") => {
             session()?.state().faults.clear();
             Ok(done())
         }
-        ("reset", &POST) => {
+        ("reset", "POST") => {
             let query = Query::of(parts, &["session"])?;
-            let session = match &query.session {
-                Some(_) => Some(query.session(mock)?),
-                None => None,
-            };
-            mock.reset(session.as_deref());
+            let named = query.session.as_ref().map(|_| query.session(mock));
+            mock.reset(named.transpose()?.as_deref());
             Ok(done())
         }
-        ("recordings", &GET) => Ok(recordings(mock)),
-        ("recordings/reload", &POST) => match mock.reload() {
-            Ok(count) => Ok(reloaded(count)),
+        ("recordings", "GET") => Ok(recordings(mock)),
+        ("recordings/reload", "POST") => match mock.reload() {
+            Ok(count) => Ok(ok(&json!({ "recordings": count }))),
             Err(error) => Err(Failure::new(StatusCode::CONFLICT, log::with_causes(&error))),
         },
         _ => Err(unknown(path)),
@@ -266,17 +255,12 @@ fn recorded(set: &RecordingIndex, name: &str) -> Option<Reply> {
     let recording = set.recordings.get(recording)?;
     let mut files = recording.answers().iter().flat_map(|answer| answer.files());
     let file = files.find(|one| one.file() == file)?;
-    let content: Bytes = file.content();
     let mut reply = Reply {
-        status: StatusCode::OK,
-        body: content,
+        body: file.bytes.clone(),
         ..Reply::default()
     };
-    let length = reply.body.len();
-    reply.headers.insert(CONTENT_LENGTH, length.into());
-    if let Ok(media_type) = HeaderValue::from_str(file.content_type()) {
-        reply.headers.insert(CONTENT_TYPE, media_type);
-    }
+    reply.set("content-length", &file.bytes.len().to_string());
+    reply.set("content-type", file.content_type());
     Some(reply)
 }
 
@@ -298,29 +282,24 @@ impl Query {
         }
         let query = parts.uri.query().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match known
-                .iter()
-                .find(|one| **one == name)
-                .copied()
-                .unwrap_or_default()
-            {
+            match &*name {
+                _ if !known.contains(&&*name) => {
+                    return Err(Failure::bad_request(format!(
+                        "unknown query parameter {:?}; this endpoint has: {}",
+                        truncate::text(&name, 50),
+                        known.join(", ")
+                    )));
+                }
                 "session" => read.session = Some(value.into_owned()),
                 "misses" => {
                     read.misses = value.parse().map_err(|_| {
                         Failure::bad_request("query misses: expected true or false")
                     })?;
                 }
-                "since" => {
+                _ => {
                     read.since = value.parse().map_err(|_| {
                         Failure::bad_request("query since: expected the number of a request")
                     })?;
-                }
-                _ => {
-                    return Err(Failure::bad_request(format!(
-                        "unknown query parameter {:?}; this endpoint has: {}",
-                        truncate::text(&name, 50),
-                        known.join(", ")
-                    )));
                 }
             }
         }
@@ -335,7 +314,7 @@ impl Query {
         let Some(name) = &self.session else {
             return Ok(mock.sessions.unnamed());
         };
-        mock.sessions.named(name).map_err(|_| bad_session())
+        mock.sessions.named(name).ok_or_else(bad_session)
     }
 }
 
@@ -345,18 +324,14 @@ fn bad_session() -> Failure {
 
 fn page() -> Reply {
     let mut reply = Reply::new(StatusCode::OK, "text/html; charset=utf-8", PAGE);
-    let policy = HeaderValue::from_static(PAGE_POLICY);
-    reply.headers.insert(CONTENT_SECURITY_POLICY, policy);
+    reply.set("content-security-policy", PAGE_POLICY);
     reply
 }
 
 pub(crate) fn health(mock: &Mock) -> Reply {
     let loaded = mock.loaded();
-    let contract: Vec<_> = mock
-        .contract
-        .operations()
-        .map(|one| json!({"operation": one.name(), "sha256": one.sha256()}))
-        .collect();
+    let operations = mock.contract.operations();
+    let contract = operations.map(|one| json!({"operation": one.name(), "sha256": one.sha256()}));
     ok(&json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -366,17 +341,15 @@ pub(crate) fn health(mock: &Mock) -> Reply {
         "stale": loaded.set.stale().count(),
         "misses": mock.misses_since_reset(),
         "reload_error": mock.reload_error(),
-        "contract": contract,
+        "contract": contract.collect::<Vec<_>>(),
     }))
 }
 
 pub(crate) fn requests(mock: &Mock, query: &Query) -> Reply {
     let received = mock.journal.received(query.session.as_deref());
     let oldest = received.first().map(Received::number);
-    let requests: Vec<_> = received
-        .into_iter()
-        .filter(|one| one.number() > query.since && (!query.misses || one.is_miss()))
-        .collect();
+    let mut requests = received;
+    requests.retain(|one| one.number() > query.since && (!query.misses || one.is_miss()));
     ok(&json!({ "requests": requests, "oldest": oldest, "kept": JOURNAL_ENTRIES }))
 }
 
@@ -398,35 +371,27 @@ pub(crate) fn show_faults(session: &Session) -> Reply {
 
 pub(crate) fn recordings(mock: &Mock) -> Reply {
     let loaded = mock.loaded();
-    let recordings: Vec<_> = loaded
-        .set
-        .recordings
-        .iter()
-        .enumerate()
+    let recordings = loaded.set.recordings.iter().enumerate();
+    let recordings: Vec<_> = recordings
         .map(|(index, recording)| {
-            let answers = recording.answers();
+            let statuses = recording.answers().iter().map(RecordedAnswer::status);
+            let files = recording.files().iter();
+            let files =
+                files.map(|file| json!({"file": file.file(), "content_type": file.content_type()}));
             json!({
                 "name": recording.name(),
                 "title": recording.title(),
                 "status": recording.status(),
-                "statuses": answers.iter().map(RecordedAnswer::status).collect::<Vec<_>>(),
+                "statuses": statuses.collect::<Vec<_>>(),
                 "origin": recording.origin().to_string(),
                 "date": recording.date(),
-                "files": recording
-                    .files()
-                    .iter()
-                    .map(|file| json!({"file": file.file(), "content_type": file.content_type()}))
-                    .collect::<Vec<_>>(),
+                "files": files.collect::<Vec<_>>(),
                 "used": loaded.is_used(index),
                 "stale": loaded.set.is_stale(recording.name()),
             })
         })
         .collect();
     ok(&json!({ "recordings": recordings, "reload_error": mock.reload_error() }))
-}
-
-pub(crate) fn reloaded(recordings: usize) -> Reply {
-    ok(&json!({ "recordings": recordings }))
 }
 
 pub(crate) fn done() -> Reply {

@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
+use url::Url;
 
 use crate::{
     contract::Contract,
@@ -18,19 +19,14 @@ use crate::{
     state::{Mock, Settings, faults::Fault, session::Sessions},
 };
 
-use url::Url;
-
 #[cfg(feature = "watch")]
 use crate::watch::{Watch, WatchMode, Watched};
-
-/// The default limit of a request body: 32 MiB, in bytes.
-pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The settings of a mock, from [`MockServer::builder`].
 ///
 /// By default, the mock serves the built-in recordings, accepts any key, matches
 /// strictly, rejects requests that violate the contract, accepts bodies up to
-/// [`DEFAULT_BODY_LIMIT`], has no faults, logs nothing, and listens on a free port of
+/// [`DEFAULT_BODY_LIMIT`](crate::DEFAULT_BODY_LIMIT), has no faults, logs nothing, and listens on a free port of
 /// 127.0.0.1.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is started"]
@@ -217,14 +213,11 @@ impl Builder {
     /// Builds the mock and, if enabled, starts watching the recordings folder.
     #[cfg(feature = "watch")]
     fn build_watched(self) -> Result<(Arc<Mock>, Option<Watch>), StartError> {
-        let (WatchMode::Auto | WatchMode::Poll, Some(folder)) = (self.watch, &self.settings.folder)
-        else {
+        // Loading the recordings reports a missing folder.
+        let watches = |folder: &&PathBuf| self.watch != WatchMode::Off && folder.is_dir();
+        let Some(folder) = self.settings.folder.as_ref().filter(watches) else {
             return Ok((self.build()?, None));
         };
-        if !folder.is_dir() {
-            // Loading the recordings reports the error.
-            return Ok((self.build()?, None));
-        }
         // Watch before the recordings are read, so that no change is missed.
         let watched = Watched::new(folder, self.watch);
         let mock = self.build()?;

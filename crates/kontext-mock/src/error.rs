@@ -16,7 +16,7 @@ pub enum StartError {
     Recordings(LoadError),
     /// The redaction rules beside the recordings cannot be read.
     #[error("the rules of redaction cannot be used")]
-    Redaction(#[source] RedactionError),
+    Redaction(#[source] Defect),
     /// The thread that watches the recordings folder cannot be started.
     #[error("cannot start the thread that watches the recordings; start without it (--no-watch)")]
     Watch(#[source] io::Error),
@@ -58,11 +58,14 @@ pub struct LoadError {
     defects: Vec<Defect>,
 }
 
-/// A defect that prevents recordings from being loaded, or a file that is skipped.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A defect that prevents recordings or redaction rules from being loaded, or a file that
+/// is skipped.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{file}{}: {problem}; {next}", .place.as_ref().map(|place| format!(", {place}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct Defect {
-    /// The path of the file or folder, including the recordings folder.
+    /// The path of the file or folder, including the recordings folder; or another source
+    /// of a redaction rule.
     pub file: String,
     /// The place in the file, as a JSON pointer or as line and column; `None` if it is
     /// the file as a whole.
@@ -107,16 +110,6 @@ impl Defect {
             place: Some(place.into()),
             ..self
         }
-    }
-}
-
-impl fmt::Display for Defect {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.file)?;
-        if let Some(place) = &self.place {
-            write!(formatter, ", {place}")?;
-        }
-        write!(formatter, ": {}; {}", self.problem, self.next)
     }
 }
 
@@ -173,15 +166,6 @@ pub struct Note {
 }
 
 impl CheckReport {
-    pub(crate) fn new(recordings: usize) -> Self {
-        Self {
-            format: 1,
-            recordings,
-            disagreements: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
     /// Whether no recording disagrees with the contract.
     #[must_use]
     pub fn is_clean(&self) -> bool {
@@ -192,115 +176,64 @@ impl CheckReport {
 impl fmt::Display for CheckReport {
     /// Formats the report for people, without a trailing line break.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Disagreement {
-            file,
-            pointer,
-            problem,
-            next,
-            ..
-        } in &self.disagreements
-        {
-            let place = if pointer.is_empty() {
-                "(the whole file)"
-            } else {
-                pointer
+        for one in &self.disagreements {
+            let place = match one.pointer.as_str() {
+                "" => "(the whole file)",
+                pointer => pointer,
             };
-            writeln!(formatter, "{file} {place}\n  {problem}\n  next: {next}")?;
+            writeln!(
+                formatter,
+                "{} {place}\n  {}\n  next: {}",
+                one.file, one.problem, one.next
+            )?;
         }
-        for Note {
-            file,
-            pointer,
-            message,
-            ..
-        } in &self.notes
-        {
-            let place = format!("{file} {pointer}");
-            writeln!(formatter, "{}\n  note: {message}", place.trim_end())?;
+        for note in &self.notes {
+            let place = format!("{} {}", note.file, note.pointer);
+            writeln!(formatter, "{}\n  note: {}", place.trim_end(), note.message)?;
         }
         let plural = |count: usize, one: &str| match count {
             1 => format!("1 {one}"),
             count => format!("{count} {one}s"),
         };
         let recordings = plural(self.recordings, "recording");
-        match self.disagreements.len() {
-            0 => write!(
-                formatter,
-                "{recordings} checked against the contract: no disagreement"
-            ),
-            count => write!(
-                formatter,
-                "{recordings} checked against the contract: {}",
-                plural(count, "disagreement")
-            ),
+        let found = match self.disagreements.len() {
+            0 => "no disagreement".to_owned(),
+            count => plural(count, "disagreement"),
+        };
+        write!(
+            formatter,
+            "{recordings} checked against the contract: {found}"
+        )
+    }
+}
+
+/// An error from reading a contract: it is not JSON or not in the contract's format, two
+/// operations have the same method and path, a body is not `application/json`, or a schema
+/// does not compile.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub struct ContractError {
+    problem: String,
+    source: Option<serde_json::Error>,
+}
+
+impl ContractError {
+    pub(crate) fn new(problem: String) -> Self {
+        Self {
+            problem,
+            source: None,
         }
     }
 }
 
-/// An error from reading a contract.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ContractError {
-    /// The text is not JSON, or not in the contract's format.
-    #[error("the contract cannot be read; write it again with `cargo xtask codegen`")]
-    Read(#[source] serde_json::Error),
-    /// The contract has an unsupported format version.
-    #[error(
-        "the contract has format {found}, this version reads format 1; write it again with `cargo xtask codegen`"
-    )]
-    Format {
-        /// The version in the contract.
-        found: u64,
-    },
-    /// Two operations have the same method and path.
-    #[error("the contract has two operations for {method} {path}: {first} and {second}")]
-    Twice {
-        /// Their method.
-        method: String,
-        /// Their path.
-        path: String,
-        /// The name of the first operation.
-        first: String,
-        /// The name of the second operation.
-        second: String,
-    },
-    /// An operation takes a body, but not `application/json`.
-    #[error(
-        "the contract's operation {operation} takes a body of {found}; the mock knows only application/json"
-    )]
-    MediaType {
-        /// The name of the operation.
-        operation: String,
-        /// The media types that the contract declares.
-        found: String,
-    },
-    /// A schema does not compile.
-    #[error(
-        "the contract's operation {operation} has a schema that does not compile, {place}: {message}"
-    )]
-    Schema {
-        /// The name of the operation.
-        operation: String,
-        /// Which of the operation's schemas it is.
-        place: String,
-        /// The compiler's message.
-        message: String,
-    },
-}
-
-/// An error from reading redaction rules.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}{}: {problem}; {next}", .place.as_ref().map(|place| format!(", {place}")).unwrap_or_default())]
-#[non_exhaustive]
-pub struct RedactionError {
-    /// The file or other source of the rules.
-    pub file: String,
-    /// The place in the file, as a JSON pointer or as line and column; `None` if it is
-    /// the file as a whole.
-    pub place: Option<String>,
-    /// What is wrong, and what was expected.
-    pub problem: String,
-    /// What to do next.
-    pub next: String,
+impl From<serde_json::Error> for ContractError {
+    fn from(error: serde_json::Error) -> Self {
+        Self {
+            problem: "the contract cannot be read; write it again with `cargo xtask codegen`"
+                .to_owned(),
+            source: Some(error),
+        }
+    }
 }
 
 /// An error from making, redacting or verifying recordings.
@@ -327,7 +260,7 @@ pub enum RecordError {
     Recordings(#[from] LoadError),
     /// The redaction rules cannot be used.
     #[error("the rules of redaction cannot be used")]
-    Redaction(#[from] RedactionError),
+    Redaction(#[from] Defect),
     /// The upstream is not a usable server origin, with or without a path.
     #[error(
         "the upstream {problem}; name its origin, and the path before that of requests if there \

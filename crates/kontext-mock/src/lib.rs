@@ -35,24 +35,21 @@ mod verify;
 #[cfg(feature = "watch")]
 mod watch;
 
-pub use builder::{Builder, DEFAULT_BODY_LIMIT, router};
+pub use builder::{Builder, router};
 pub use contract::{Contract, Operation};
 #[cfg(feature = "record")]
 pub use error::RecordError;
-pub use error::{
-    CheckReport, ContractError, Defect, Disagreement, LoadError, Note, RedactionError, StartError,
-};
+pub use error::{CheckReport, ContractError, Defect, Disagreement, LoadError, Note, StartError};
 pub use kontext_recording::{Origin, Redacted};
 pub use matching::{Match, MatchMode, diff::Difference};
 #[cfg(feature = "record")]
 pub use recorder::{RecordMode, Recorder, RecorderBuilder, RedactReport, redact_recordings};
 pub use recordings::{RecordedAnswer, RecordedFile, Recording, Recordings, check};
-pub use redaction::Redaction;
 pub use respond::{Generate, Shape, Validation};
 pub use server::{MockServer, SessionHandle};
 pub use state::{
-    Billed, Counts, DataUri, Fault, FaultKind, JOURNAL_BODY, JOURNAL_ENTRIES, ParseFaultError,
-    Received, SESSION_HEADER, SESSIONS,
+    Billed, Counts, DEFAULT_BODY_LIMIT, DataUri, Fault, FaultKind, JOURNAL_BODY, JOURNAL_ENTRIES,
+    ParseFaultError, Received, SESSION_HEADER, SESSIONS,
 };
 #[cfg(feature = "record")]
 pub use verify::{Drift, Verdict, Verified, VerifyPlan, VerifyReport, verify, verify_plan};

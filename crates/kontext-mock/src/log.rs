@@ -3,20 +3,17 @@
 //! A separate thread writes it: if nobody reads the pipe, it is full after some hundred
 //! lines and writes block forever. That must not block request handlers.
 
-use axum::http::request::Parts;
 use std::{
     error::Error,
     fmt::{self, Write as _},
     io::{self, Write as _},
-    mem,
+    iter, mem,
     path::Path,
-    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
-
-use crate::{respond::pipeline::Answer, truncate};
 
 /// The origin of the provider's service.
 const PROVIDER: &str = "https://api.aimlapi.com";
@@ -41,12 +38,7 @@ struct Waiting {
     flushes: Vec<oneshot::Sender<()>>,
 }
 
-static WAITING_LINES: Mutex<Waiting> = Mutex::new(Waiting {
-    text: String::new(),
-    lines: 0,
-    dropped: 0,
-    flushes: Vec::new(),
-});
+static WAITING_LINES: LazyLock<Mutex<Waiting>> = LazyLock::new(Mutex::default);
 
 /// Whether the writer thread was started; set on the first line.
 static WRITER: OnceLock<bool> = OnceLock::new();
@@ -125,63 +117,6 @@ fn run() {
     }
 }
 
-/// The log line of a request.
-pub(crate) struct Line<'a> {
-    pub(crate) parts: &'a Parts,
-    pub(crate) session: Option<&'a str>,
-    pub(crate) took: Duration,
-    pub(crate) answer: &'a Answer,
-    pub(crate) faults: &'a [String],
-}
-
-/// Never contains a header. The note can quote values of the query and body that differ
-/// from the recording, with secrets redacted.
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parts, answer, .. } = self;
-        let tenths = self.took.as_micros().div_ceil(100);
-        write!(
-            line,
-            "{} {} {} {} {}.{}ms",
-            now(),
-            truncate::text(parts.method.as_str(), 50),
-            truncate::text(parts.uri.path(), 200),
-            answer.reply.status.as_u16(),
-            tenths / 10,
-            tenths % 10
-        )?;
-        if let Some(session) = self.session {
-            write!(line, " session={session}")?;
-        }
-        if let Some(error) = answer.error {
-            write!(line, " error={error}")?;
-        }
-        if !answer.fields.is_empty() {
-            let fields = answer.fields.join(",");
-            write!(line, " fields={}", truncate::text(&fields, 500))?;
-        }
-        if !answer.unknown.is_empty() {
-            write!(line, " unknown={}", answer.unknown)?;
-        }
-        if let Some(found) = answer.found.filter(|_| !answer.is_miss()) {
-            write!(line, " match={}", found.name())?;
-        }
-        if let Some(recording) = &answer.recording {
-            let label = if answer.is_miss() {
-                "nearest"
-            } else {
-                "recording"
-            };
-            write!(line, " {label}={recording}")?;
-        }
-        line.write_str(&answer.note)?;
-        if !self.faults.is_empty() {
-            write!(line, " faults={}", self.faults.join(";"))?;
-        }
-        Ok(())
-    }
-}
-
 /// The current time in UTC, with milliseconds.
 pub(crate) fn now() -> impl fmt::Display {
     humantime::format_rfc3339_millis(SystemTime::now())
@@ -205,11 +140,9 @@ pub(crate) fn quoted(path: &Path) -> String {
 
 /// Formats an error with its causes.
 pub(crate) fn with_causes(error: &impl Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
+    let errors = iter::successors(Some(error as &dyn Error), |&error| error.source());
+    errors
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

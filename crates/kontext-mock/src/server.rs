@@ -119,9 +119,8 @@ impl MockServer {
     /// Those of the last requests that no recording answered.
     #[must_use]
     pub fn misses(&self) -> Vec<Received> {
-        let mut received = self.received();
-        received.retain(Received::is_miss);
-        received
+        let received = self.received().into_iter();
+        received.filter(Received::is_miss).collect()
     }
 
     /// The number of requests since the start that no recording answered, across all
@@ -146,7 +145,7 @@ impl MockServer {
     /// The recordings that are served now.
     #[must_use]
     pub fn recordings(&self) -> Recordings {
-        self.mock.recordings()
+        self.mock.loaded().set.recordings.clone()
     }
 
     /// The names of the recordings that have answered no request.
@@ -212,7 +211,7 @@ impl MockServer {
     /// Returns `None` unless the name is 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
     #[must_use]
     pub fn session(&self, name: &str) -> Option<SessionHandle> {
-        self.mock.sessions.named(name).ok()?;
+        self.mock.sessions.named(name)?;
         Some(SessionHandle {
             mock: self.mock.clone(),
             name: name.to_owned(),
@@ -243,9 +242,8 @@ impl SessionHandle {
     /// Those of the last requests that no recording answered.
     #[must_use]
     pub fn misses(&self) -> Vec<Received> {
-        let mut received = self.received();
-        received.retain(Received::is_miss);
-        received
+        let received = self.received().into_iter();
+        received.filter(Received::is_miss).collect()
     }
 
     /// What the provider would have billed for this session.
@@ -274,12 +272,14 @@ impl SessionHandle {
     fn session(&self) -> Arc<Session> {
         let session = self.mock.sessions.named(&self.name);
         // The name was validated when the handle was made.
-        session.unwrap_or_else(|_| self.mock.sessions.unnamed())
+        session.unwrap_or_else(|| self.mock.sessions.unnamed())
     }
 }
 
 fn set_faults(session: &Session, faults: impl IntoIterator<Item = impl Into<Fault>>) {
-    let faults = faults.into_iter().map(Into::into);
-    let faults = faults.map(ActiveFault::new).collect();
+    let faults = faults
+        .into_iter()
+        .map(|fault| ActiveFault::new(fault.into()));
+    let faults = faults.collect();
     session.state().faults = faults;
 }

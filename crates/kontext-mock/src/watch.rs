@@ -58,41 +58,29 @@ impl From<bool> for WatchMode {
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// The thread ends when the last sender is dropped.
-    _changes: Sender<Change>,
+    _changes: Sender<bool>,
     _source: Option<Source>,
 }
 
 /// The event source, shared with the thread that updates the watches.
 type Source = Arc<Mutex<RecommendedWatcher>>;
 
-/// A change of the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    Known,
-    /// The system dropped events, so the files must be compared. Reading thousands of
-    /// files can overflow its queue.
-    Unknown,
-}
-
 /// A watched folder, before a thread follows its changes.
-#[derive(Debug)]
 pub(crate) struct Watched {
-    folder: PathBuf,
-    /// The folder and the symbolic links on the way to it; events at or below these paths
-    /// matter.
-    roots: Arc<Mutex<Vec<PathBuf>>>,
-    sender: Sender<Change>,
-    changes: Receiver<Change>,
-    source: Option<Source>,
-    seen: Fingerprint,
+    follower: Follower,
+    watch: Watch,
 }
 
 /// The thread that follows the changes.
 struct Follower {
     mock: Weak<Mock>,
     folder: PathBuf,
+    /// The folder and the symbolic links on the way to it; events at or below these paths
+    /// matter.
     roots: Arc<Mutex<Vec<PathBuf>>>,
-    changes: Receiver<Change>,
+    /// Whether the files are known to have changed. They must be compared if the system
+    /// dropped events: reading thousands of files can overflow its queue.
+    changes: Receiver<bool>,
     /// `None` if the files are polled.
     source: Option<Weak<Mutex<RecommendedWatcher>>>,
     /// The fingerprint of the served files, taken before they were read.
@@ -128,35 +116,33 @@ impl Watched {
                 .map_err(|error| say_polling(&folder, &error))
                 .ok(),
         };
-        let seen = Fingerprint::of(&folder);
-        Self {
+        let follower = Follower {
+            mock: Weak::new(),
+            seen: Fingerprint::of(&folder),
             folder,
             roots,
-            sender,
             changes,
-            source,
-            seen,
-        }
+            source: source.as_ref().map(Arc::downgrade),
+        };
+        let watch = Watch {
+            _changes: sender,
+            _source: source,
+        };
+        Self { follower, watch }
     }
 
     /// Reloads the recordings of a mock after each change. The mock must have read them
     /// after [`new`](Self::new).
     pub(crate) fn follow(self, mock: &Arc<Mock>) -> io::Result<Watch> {
-        let follower = Follower {
-            mock: Arc::downgrade(mock),
-            folder: self.folder,
-            roots: self.roots,
-            changes: self.changes,
-            source: self.source.as_ref().map(Arc::downgrade),
-            seen: self.seen,
-        };
+        let Self {
+            mut follower,
+            watch,
+        } = self;
+        follower.mock = Arc::downgrade(mock);
         thread::Builder::new()
             .name("kontext-mock-watch".to_owned())
             .spawn(move || follower.run())?;
-        Ok(Watch {
-            _changes: self.sender,
-            _source: self.source,
-        })
+        Ok(watch)
     }
 }
 
@@ -185,7 +171,7 @@ impl Follower {
             Duration::MAX
         };
         let mut is_known = match self.changes.recv_timeout(wait) {
-            Ok(change) => change == Change::Known,
+            Ok(is_known) => is_known,
             Err(RecvTimeoutError::Timeout) if !self.has_changed() => return Some(false),
             Err(RecvTimeoutError::Timeout) => true,
             Err(RecvTimeoutError::Disconnected) => return None,
@@ -195,7 +181,7 @@ impl Follower {
         let mut last = self.source.is_none().then(|| Fingerprint::of(&self.folder));
         while start.elapsed() < LONGEST {
             match self.changes.recv_timeout(QUIET) {
-                Ok(change) => is_known |= change == Change::Known,
+                Ok(known) => is_known |= known,
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => match &mut last {
                     Some(last) => {
@@ -252,13 +238,13 @@ fn say_polling(folder: &Path, error: &notify::Error) {
 /// Forwards the relevant events.
 struct Handler {
     roots: Arc<Mutex<Vec<PathBuf>>>,
-    sender: Sender<Change>,
+    sender: Sender<bool>,
 }
 
 impl notify::EventHandler for Handler {
     fn handle_event(&mut self, event: notify::Result<Event>) {
-        let change = match event {
-            Ok(event) if event.need_rescan() => Change::Unknown,
+        let is_known = match event {
+            Ok(event) if event.need_rescan() => false,
             // Reading a file does not change it.
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => return,
             Ok(event) => {
@@ -267,13 +253,13 @@ impl notify::EventHandler for Handler {
                 if !event.paths.iter().any(matters) {
                     return;
                 }
-                Change::Known
+                true
             }
             // An error can hide a change.
-            Err(_) => Change::Unknown,
+            Err(_) => false,
         };
         // Sending fails once the watch is dropped.
-        let _ = self.sender.send(change);
+        let _ = self.sender.send(is_known);
     }
 }
 
@@ -407,10 +393,11 @@ mod tests {
         let watched = Watched::with_source(folder.path(), WatchMode::Auto, |_| {
             Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch))
         });
-        assert!(watched.source.is_none());
+        assert!(watched.watch._source.is_none());
         assert!(
             Watched::new(folder.path(), WatchMode::Auto)
-                .source
+                .watch
+                ._source
                 .is_some()
         );
     }

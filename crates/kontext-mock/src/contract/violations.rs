@@ -68,16 +68,13 @@ fn is_echo(error: &ValidationError<'_>, cause: &ValidationError<'_>) -> bool {
     let place = steps(error.instance_path());
     let cause_place = steps(cause.instance_path());
     if place == cause_place {
-        return is_union(cause.kind()) || (within_union(cause) && !unnamed(cause));
+        let is_union = matches!(
+            cause.kind(),
+            Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. }
+        );
+        return is_union || (within_union(cause) && !unnamed(cause));
     }
     cause_place.starts_with(&place) && within_union(cause)
-}
-
-fn is_union(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. }
-    )
 }
 
 /// Whether the failed keyword is inside `allOf`, `anyOf` or `oneOf`.
@@ -99,10 +96,9 @@ fn explain_error(error: &ValidationError<'_>, document: &Value, problems: &mut V
             explain_union(error.instance_path(), context, document, problems);
         }
         Kind::Required { property } => {
-            let mut place = place;
-            place.push(Step::Key(property.as_str().unwrap_or_default().to_owned()));
+            let key = property.as_str().unwrap_or_default();
             problems.push(Violation {
-                place,
+                place: [place, vec![Step::Key(key.to_owned())]].concat(),
                 expected: "a value, it is required".to_owned(),
                 received: "nothing".to_owned(),
             });
@@ -287,6 +283,8 @@ const BYTES: usize = 400;
 
 /// Describes what the failed keyword expects: "a string", "at most 4".
 pub(crate) fn constraint_text(kind: &Kind) -> String {
+    let characters = |limit: u64| count(limit, "character", "characters");
+    let entries = |limit: u64| count(limit, "entry", "entries");
     let text = match kind {
         Kind::Type {
             kind: TypeKind::Single(json_type),
@@ -296,7 +294,11 @@ pub(crate) fn constraint_text(kind: &Kind) -> String {
         } => types.iter().map(type_name).collect::<Vec<_>>().join(" or "),
         Kind::Enum { options } => match options.as_array().map(Vec::as_slice) {
             Some([only]) => format!("exactly {}", truncate::value(only)),
-            Some(options) => format!("one of {}", values(options)),
+            Some(options) => {
+                // The rest would be cut off.
+                let shown: Vec<_> = options.iter().take(100).map(truncate::value).collect();
+                format!("one of {}", shown.join(", "))
+            }
             None => "one of the listed values".to_owned(),
         },
         Kind::Constant { expected_value } => format!("exactly {}", truncate::value(expected_value)),
@@ -305,17 +307,11 @@ pub(crate) fn constraint_text(kind: &Kind) -> String {
         Kind::ExclusiveMaximum { limit } => format!("less than {limit}"),
         Kind::ExclusiveMinimum { limit } => format!("more than {limit}"),
         Kind::MultipleOf { multiple_of } => format!("a multiple of {multiple_of}"),
-        Kind::MaxLength { limit } => {
-            format!("at most {}", count(*limit, "character", "characters"))
-        }
-        Kind::MinLength { limit } => {
-            format!("at least {}", count(*limit, "character", "characters"))
-        }
-        Kind::MaxItems { limit } => format!("at most {}", count(*limit, "entry", "entries")),
-        Kind::MinItems { limit } => format!("at least {}", count(*limit, "entry", "entries")),
-        Kind::AdditionalItems { limit } => {
-            format!("at most {}", count(*limit as u64, "entry", "entries"))
-        }
+        Kind::MaxLength { limit } => format!("at most {}", characters(*limit)),
+        Kind::MinLength { limit } => format!("at least {}", characters(*limit)),
+        Kind::MaxItems { limit } => format!("at most {}", entries(*limit)),
+        Kind::MinItems { limit } => format!("at least {}", entries(*limit)),
+        Kind::AdditionalItems { limit } => format!("at most {}", entries(*limit as u64)),
         Kind::MaxProperties { limit } => format!("at most {}", count(*limit, "key", "keys")),
         Kind::MinProperties { limit } => format!("at least {}", count(*limit, "key", "keys")),
         Kind::UniqueItems => "no two equal entries".to_owned(),
@@ -332,12 +328,6 @@ pub(crate) fn constraint_text(kind: &Kind) -> String {
 /// Formats a count, such as `1 picture` or `2 pictures`.
 pub(crate) fn count(number: u64, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
-}
-
-/// Formats a list of values; the caller truncates it.
-fn values(options: &[Value]) -> String {
-    let all: Vec<_> = options.iter().take(100).map(truncate::value).collect();
-    all.join(", ")
 }
 
 fn type_name(json_type: JsonType) -> &'static str {

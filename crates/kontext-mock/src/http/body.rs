@@ -69,9 +69,9 @@ pub(crate) fn authorize(
         .map(|(_, key)| key.trim())
         .filter(|key| !key.is_empty());
     match (received, required) {
-        (Some(received), Some(Key(required))) if received == required => Ok(()),
         (Some(_), None) => Ok(()),
-        (Some(_) | None, _) => Err(Refusal::new(Reason::Unauthorized, UNAUTHORIZED)),
+        (Some(received), Some(Key(required))) if received == required => Ok(()),
+        _ => Err(Refusal::new(Reason::Unauthorized, UNAUTHORIZED)),
     }
 }
 
@@ -131,7 +131,7 @@ fn is_announced_longer(body: &Body, limit: usize) -> bool {
 
 fn too_large(limit: usize) -> Refusal {
     Refusal::new(
-        Reason::TooLarge,
+        Reason::BodyTooLarge,
         format!("Request body too large: at most {limit} bytes are read"),
     )
 }
@@ -141,7 +141,7 @@ async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
     while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
         let frame = frame.map_err(|error| {
             Refusal::new(
-                Reason::Cut,
+                Reason::BodyCut,
                 format!("the body cannot be read completely: {}", root(&error)),
             )
         })?;
@@ -187,7 +187,7 @@ pub(crate) fn decode(
         "deflate" => ZlibDecoder::new(body).take(most).read_to_end(&mut decoded),
         other => {
             return Err(Refusal::new(
-                Reason::Encoding,
+                Reason::ContentEncoding,
                 format!(
                     "Unsupported content encoding {:?}: expected none, gzip or deflate",
                     truncate::text(other, 50)
@@ -199,7 +199,7 @@ pub(crate) fn decode(
         Ok(length) if length > limit => Err(too_large(limit)),
         Ok(_) => Ok(Some(decoded.into())),
         Err(error) => Err(Refusal::new(
-            Reason::Cut,
+            Reason::BodyCut,
             format!("the body is not what its content encoding {encoding} says: {error}"),
         )),
     }

@@ -41,13 +41,14 @@ pub(crate) struct ConnectionHandle {
     taken_over: AtomicBool,
     order: Mutex<Option<Order>>,
     /// The local address that the client is connected to.
-    address: Option<SocketAddr>,
-    /// Whether the whole request was received.
-    received: AtomicBool,
-    /// Whether the server is stopping.
-    stopping: AtomicBool,
+    pub(crate) address: Option<SocketAddr>,
+    /// Whether the current request was received, so that the client waits for the rest of
+    /// the response.
+    pub(super) received: AtomicBool,
+    /// Whether the server is stopping; the connection then closes without lingering.
+    pub(super) stopping: AtomicBool,
     /// The first bytes from the client.
-    first: OnceLock<[u8; 3]>,
+    pub(super) first: OnceLock<[u8; 3]>,
 }
 
 #[derive(Debug)]
@@ -64,45 +65,15 @@ impl ConnectionHandle {
         }
     }
 
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
-
     /// Writes these bytes verbatim instead of the response, then closes the connection.
     pub(crate) fn take_over(&self, bytes: Bytes, ending: CloseMode) {
         *self.order() = Some(Order { bytes, ending });
         self.taken_over.store(true, Ordering::Release);
     }
 
-    /// Marks the start of a request, and resets the state of the previous one.
-    pub(crate) fn set_begun(&self) {
-        self.received.store(false, Ordering::Relaxed);
-    }
-
     /// Marks the current request as received, as far as it is going to be read.
     pub(crate) fn set_received(&self) {
         self.received.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the request was received, so that the client waits for the rest of the
-    /// response.
-    pub(crate) fn is_received(&self) -> bool {
-        self.received.load(Ordering::Relaxed)
-    }
-
-    /// Makes the connection close without lingering.
-    pub(crate) fn set_stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the connection began with a TLS handshake.
-    pub(crate) fn spoke_tls(&self) -> bool {
-        matches!(self.first.get(), Some([0x16, 3, _]))
-    }
-
-    /// Whether the connection began with an HTTP/2 preface, without an upgrade.
-    pub(crate) fn spoke_http2(&self) -> bool {
-        self.first.get() == Some(b"PRI")
     }
 
     fn order(&self) -> std::sync::MutexGuard<'_, Option<Order>> {
@@ -177,7 +148,12 @@ impl Connection {
             if bytes.is_empty() {
                 let ending = *ending;
                 drop(order);
-                return self.end(ending, context);
+                match ending {
+                    CloseMode::Closed => drop(ready!(self.poll_close(context))),
+                    // With a linger time of zero, closing sends a reset.
+                    CloseMode::Reset => drop(self.stream.set_zero_linger()),
+                }
+                return Poll::Ready(io::ErrorKind::ConnectionReset.into());
             }
             match ready!(Pin::new(&mut self.stream).poll_write(context, bytes)) {
                 Ok(0) => return Poll::Ready(io::ErrorKind::WriteZero.into()),
@@ -185,19 +161,6 @@ impl Connection {
                 Err(error) => return Poll::Ready(error),
             }
         }
-    }
-
-    fn end(&mut self, ending: CloseMode, context: &mut Context<'_>) -> Poll<io::Error> {
-        match ending {
-            CloseMode::Closed => {
-                let _ = ready!(self.poll_close(context));
-            }
-            // With a linger time of zero, closing sends a reset.
-            CloseMode::Reset => {
-                let _ = self.stream.set_zero_linger();
-            }
-        }
-        Poll::Ready(io::ErrorKind::ConnectionReset.into())
     }
 
     fn is_taken_over(&self) -> bool {

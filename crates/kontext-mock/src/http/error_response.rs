@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use strum::IntoStaticStr;
 
-use crate::truncate;
+use crate::{ERROR_HEADER, truncate};
 
 /// The provider's documented message for a missing or wrong key.
 pub(crate) const UNAUTHORIZED: &str = "This request requires a valid API key. You can create a new API key on the Billing page: https://aimlapi.com/app/keys";
@@ -22,12 +22,9 @@ const OUT_OF_CREDITS: &str = "You've run out of credits. Please top up your bala
 pub(crate) enum Reason {
     NotFound,
     Unauthorized,
-    #[strum(serialize = "body-too-large")]
-    TooLarge,
-    #[strum(serialize = "body-cut")]
-    Cut,
-    #[strum(serialize = "content-encoding")]
-    Encoding,
+    BodyTooLarge,
+    BodyCut,
+    ContentEncoding,
     MediaType,
     NotJson,
     Contract,
@@ -60,11 +57,11 @@ impl Reason {
             Self::NotFound | Self::Miss => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             // A limit of the mock itself, which the contract cannot declare.
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             // Not 415: the contract does not declare it.
             Self::MediaType
-            | Self::Encoding
-            | Self::Cut
+            | Self::ContentEncoding
+            | Self::BodyCut
             | Self::NotJson
             | Self::Contract
             | Self::Session
@@ -107,11 +104,26 @@ impl Refusal {
             _ => status.canonical_reason().unwrap_or("Unknown error"),
         };
         Self {
-            reason: Reason::Simulated,
             status,
-            message: message.to_owned(),
-            fields: Vec::new(),
+            ..Self::new(Reason::Simulated, message)
         }
+    }
+
+    /// The error response, in the provider's format; its request id is derived from
+    /// `number`, the number of the request.
+    pub(crate) fn reply(&self, path: &str, number: u64) -> Reply {
+        let body = ErrorBody {
+            request_id: synthetic_id(0, number),
+            status_code: self.status.as_u16(),
+            timestamp: TIMESTAMP,
+            path: &truncate::text(path, 1000),
+            message: &self.message,
+        };
+        // Strings and numbers always serialize.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut reply = Reply::new(self.status, "application/json", body);
+        reply.set(ERROR_HEADER, self.reason.name());
+        reply
     }
 }
 
@@ -152,21 +164,6 @@ impl Reply {
             headers,
             body: body.into(),
         }
-    }
-
-    /// Creates an error in the provider's format; its request id is derived from
-    /// `number`, the number of the request.
-    pub(crate) fn error(status: StatusCode, message: &str, path: &str, number: u64) -> Self {
-        let body = ErrorBody {
-            request_id: synthetic_id(0, number),
-            status_code: status.as_u16(),
-            timestamp: TIMESTAMP,
-            path: &truncate::text(path, 1000),
-            message,
-        };
-        // Strings and numbers always serialize.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        Self::new(status, "application/json", body)
     }
 
     /// Sets a header; an invalid value is ignored.

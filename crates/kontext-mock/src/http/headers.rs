@@ -5,7 +5,7 @@ use axum::http::{
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-        ALLOW, ORIGIN, VARY,
+        ALLOW, CONTENT_TYPE, ORIGIN, VARY,
     },
 };
 
@@ -15,8 +15,6 @@ use crate::{
     matching::Match,
     state::billing::{Billed, usd},
 };
-
-static MATCH: HeaderName = HeaderName::from_static(MATCH_HEADER);
 
 /// Identifies a request to the provider's support; every response has it.
 static INFERENCE_ID: HeaderName = HeaderName::from_static(INFERENCE_ID_NAME);
@@ -113,7 +111,7 @@ pub(crate) fn add_client_request_id(headers: &mut HeaderMap, request: &HeaderMap
 
 /// Sets the header that says how the recording matched.
 pub(crate) fn set_match(headers: &mut HeaderMap, found: Match) {
-    headers.insert(MATCH.clone(), HeaderValue::from_static(found.name()));
+    headers.insert(MATCH_HEADER, HeaderValue::from_static(found.name()));
 }
 
 /// Allows pages of any origin to read the response; it contains no secrets.
@@ -150,6 +148,17 @@ pub(crate) fn add_preflight(headers: &mut HeaderMap, request: &HeaderMap, method
         let allow = HeaderName::from_static("access-control-allow-private-network");
         headers.insert(allow, HeaderValue::from_static("true"));
     }
+}
+
+/// The media type in lower case, without parameters; empty if there is none.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// Splits a header value at separators, but not inside quoted strings.

@@ -92,7 +92,6 @@ pub(crate) async fn serve(
                             "cannot accept connections, clients have to wait: {error}; see `ulimit -n`"
                         ));
                     }
-
                     tokio::time::sleep(PAUSE).await;
                 }
             },
@@ -123,7 +122,7 @@ async fn connection(
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let (service, wire) = (service.clone(), wire.clone());
         async move {
-            wire.set_begun();
+            wire.received.store(false, Ordering::Relaxed);
             let response = close_if_unread(request, |request| service.serve(request, &wire)).await;
             Ok::<_, Infallible>(response)
         }
@@ -143,10 +142,10 @@ async fn connection(
             }
         }
         _ = finishing.changed() => {
-            wire.set_stopping();
+            wire.stopping.store(true, Ordering::Relaxed);
             connection.as_mut().graceful_shutdown();
             if tokio::time::timeout(REST_OF_REQUEST, connection.as_mut()).await.is_err()
-                && wire.is_received()
+                && wire.received.load(Ordering::Relaxed)
             {
                 let _ = connection.await;
             }
@@ -158,15 +157,10 @@ async fn connection(
 async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
     poll_fn(|context| {
         let mut polls = listeners.iter().map(|one| one.poll_accept(context));
-        let accepted = polls.find_map(|poll| match poll {
-            Poll::Ready(accepted) => Some(accepted),
-            Poll::Pending => None,
-        });
-        accepted.map_or(Poll::Pending, |accepted| {
-            Poll::Ready(accepted.map(|(stream, _)| stream))
-        })
+        polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
+    .map(|(stream, _)| stream)
 }
 
 /// Binds all addresses. Port 0 picks a free port, the same for all of them. An IPv6
@@ -177,10 +171,8 @@ pub(crate) fn bind(
     let mut listeners: Vec<net::TcpListener> = Vec::new();
     for address in addresses {
         let mut address = *address;
-        if let (0, Some(Ok(first))) = (
-            address.port(),
-            listeners.first().map(|one| one.local_addr()),
-        ) {
+        let first = listeners.first().map(net::TcpListener::local_addr);
+        if let (0, Some(Ok(first))) = (address.port(), first) {
             address.set_port(first.port());
         }
         match net::TcpListener::bind(address) {
@@ -200,18 +192,16 @@ pub(crate) fn bind(
 
 /// Why hyper refused a request before it reached a handler.
 fn refused(error: &hyper::Error, wire: &ConnectionHandle) -> Option<String> {
-    let (status, reason) = if wire.spoke_tls() {
-        (400, "a TLS hello: this port speaks plain http")
-    } else if wire.spoke_http2() {
-        (400, "an HTTP/2 preface: this port speaks HTTP/1.1")
-    } else if error.is_parse_too_large() {
-        (431, "a head that is too large, or more than 100 headers")
-    } else if error.is_parse() {
-        return Some(format!("- - 400 error=not-http {error}"));
-    } else {
-        return None;
+    let reason = match wire.first.get() {
+        Some([0x16, 3, _]) => "400 error=not-http a TLS hello: this port speaks plain http",
+        Some(b"PRI") => "400 error=not-http an HTTP/2 preface: this port speaks HTTP/1.1",
+        _ if error.is_parse_too_large() => {
+            "431 error=not-http a head that is too large, or more than 100 headers"
+        }
+        _ if error.is_parse() => return Some(format!("- - 400 error=not-http {error}")),
+        _ => return None,
     };
-    Some(format!("- - {status} error=not-http {reason}"))
+    Some(format!("- - {reason}"))
 }
 
 /// Whether accepting failed for this connection only.
@@ -247,7 +237,7 @@ impl Running {
     ) -> io::Result<Self> {
         let runtime = SharedRuntime::get()?;
         let listeners = {
-            let _inside = runtime.handle().enter();
+            let _inside = runtime.handle.enter();
             let nonblocking = |listener: net::TcpListener| {
                 listener.set_nonblocking(true)?;
                 TcpListener::from_std(listener)
@@ -258,7 +248,7 @@ impl Running {
         let (stop, stopping) = oneshot::channel();
         let (waiting, stopped) = oneshot::channel();
         let (blocking, ended) = mpsc::sync_channel(1);
-        runtime.handle().spawn(async move {
+        runtime.handle.spawn(async move {
             serve(listeners, service, stopping).await;
             let _ = waiting.send(());
             let _ = blocking.send(());
@@ -323,11 +313,6 @@ impl SharedRuntime {
         *shared = Arc::downgrade(&started);
         Ok(started)
     }
-
-    /// The handle to spawn tasks with.
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
-    }
 }
 
 impl Drop for SharedRuntime {
@@ -345,6 +330,18 @@ impl Drop for SharedRuntime {
         if let Ok(ending) = ending {
             let _ = ending.join();
         }
+    }
+}
+
+/// Runs a function on a blocking thread; a panic in it continues here.
+pub(crate) async fn unblock<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(run).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, so nobody waits for a response.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

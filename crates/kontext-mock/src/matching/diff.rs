@@ -15,24 +15,13 @@ const VALUE_BYTES: usize = 80;
 const SHOWN: usize = 100;
 
 /// The differences between a recorded and a received request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct Differences {
     shown: Vec<Difference>,
     /// How many more may be shown.
     room: usize,
     count: usize,
     leaves: usize,
-}
-
-impl Default for Differences {
-    fn default() -> Self {
-        Self {
-            shown: Vec::new(),
-            room: SHOWN,
-            count: 0,
-            leaves: 0,
-        }
-    }
 }
 
 /// The maximum length of a place, in bytes: a key can be megabytes long.
@@ -55,20 +44,18 @@ impl Differences {
     ///
     /// The list is empty if and only if the bodies are equal.
     pub(crate) fn between(expected: Option<&Canonical>, received: Option<&Canonical>) -> Self {
-        let mut found = Self::default();
-        found.compare(
-            expected.map(Canonical::marked),
-            received.map(Canonical::marked),
-            &mut String::new(),
-        );
-        found
+        Self::of(expected, received, SHOWN)
     }
 
     /// Counts the scalar values that differ, without recording the differences. An empty
     /// list or object counts as one.
     pub(crate) fn distance(expected: Option<&Canonical>, received: Option<&Canonical>) -> usize {
+        Self::of(expected, received, 0).leaves
+    }
+
+    fn of(expected: Option<&Canonical>, received: Option<&Canonical>, room: usize) -> Self {
         let mut found = Self {
-            room: 0,
+            room,
             ..Self::default()
         };
         found.compare(
@@ -76,7 +63,7 @@ impl Differences {
             received.map(Canonical::marked),
             &mut String::new(),
         );
-        found.leaves
+        found
     }
 
     /// The single difference for a body that is not JSON.
@@ -213,11 +200,7 @@ impl fmt::Display for Difference {
 
 /// Formats a marked value as readable JSON, truncated.
 fn shown(marked: &Value) -> String {
-    let text = readable_start(marked, VALUE_BYTES);
-    if text.len() > VALUE_BYTES {
-        return truncate::text(&text, VALUE_BYTES);
-    }
-    text
+    truncate::text(&readable_start(marked, VALUE_BYTES), VALUE_BYTES)
 }
 
 /// Counts the scalar values inside a value; an empty list or object counts as one.

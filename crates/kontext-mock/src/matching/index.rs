@@ -33,7 +33,7 @@ pub(crate) struct RecordingIndex {
     /// sorted.
     operations: BTreeMap<String, std::ops::Range<usize>>,
     /// The recording of each request.
-    exact: HashMap<RequestHash, usize>,
+    pub(crate) exact: HashMap<RequestHash, usize>,
     /// JSON pointers that are ignored when no recording matches exactly.
     pub(crate) ignore: Vec<Pointer>,
     /// The recording of each request with the ignored values removed.
@@ -76,10 +76,8 @@ impl RecordingIndex {
         ignore: &[Pointer],
     ) -> Result<Arc<Self>, StartError> {
         // Generated answers need no recording.
-        let recordings = match mode {
-            MatchMode::Generate => Recordings::load_any(folder),
-            _ => Recordings::load(folder),
-        };
+        let may_be_empty = mode == MatchMode::Generate;
+        let recordings = Recordings::load_some(folder, may_be_empty);
         let recordings = recordings.map_err(StartError::Recordings)?;
         let redaction = Redaction::load(folder).map_err(StartError::Redaction)?;
         Self::new(recordings, redaction, contract, ignore).map(Arc::new)
@@ -101,7 +99,7 @@ impl RecordingIndex {
             notes: report.notes,
             operations: BTreeMap::new(),
             exact: HashMap::with_capacity(recordings.len()),
-            ignore: [recordings.ignore(), ignore].concat(),
+            ignore: [&recordings.ignore, ignore].concat(),
             ignoring: HashMap::new(),
             recordings,
             redaction,
@@ -132,8 +130,7 @@ impl RecordingIndex {
             let operations = &mut contract.operations();
             let model = operations
                 .find(|operation| operation.name() == recording.operation())
-                .and_then(|operation| operation.page_of(request.as_ref())?.model())
-                .map(str::to_owned);
+                .and_then(|operation| operation.page_of(request.as_ref())?.model.clone());
             set.prepared.push(Replay::new(recording, model, canonical));
         }
         Ok(set)
@@ -156,21 +153,21 @@ impl RecordingIndex {
     }
 
     /// The recordings of an operation, each with its index.
-    pub(crate) fn of_operation(
-        &self,
+    pub(crate) fn of_operation<'a>(
+        &'a self,
         operation: &str,
-    ) -> impl Iterator<Item = (usize, &Replay)> + Clone {
+    ) -> impl Iterator<Item = (usize, &'a Replay)> + Clone + use<'a> {
         let range = self.operations.get(operation).cloned().unwrap_or(0..0);
         range.clone().zip(&self.prepared[range])
     }
 
     /// The recordings of an operation for one model, or all if `model` is `None`: one
     /// model's result does not answer a request for another.
-    pub(crate) fn of_model(
-        &self,
+    pub(crate) fn of_model<'a>(
+        &'a self,
         operation: &str,
-        model: Option<&str>,
-    ) -> impl Iterator<Item = (usize, &Replay)> {
+        model: Option<&'a str>,
+    ) -> impl Iterator<Item = (usize, &'a Replay)> + use<'a> {
         let recordings = self.of_operation(operation);
         recordings.filter(move |(_, one)| model.is_none() || one.model.as_deref() == model)
     }
@@ -196,20 +193,12 @@ impl RecordingIndex {
         operation: &str,
         body: &Canonical,
     ) -> Option<(usize, Vec<&Pointer>)> {
-        if self.ignore.is_empty() {
-            return None;
-        }
         let hash = RequestHash::of(operation, Some(&self.stripped(body)));
         let index = *self.ignoring.get(&hash)?;
         let recorded = self.canonical(index)?;
         let pointers = self.ignore.iter();
         let differ = pointers.filter(|pointer| recorded.at(pointer) != body.at(pointer));
         Some((index, differ.collect()))
-    }
-
-    /// The recording whose request matches exactly.
-    pub(crate) fn exact(&self, hash: RequestHash) -> Option<usize> {
-        self.exact.get(&hash).copied()
     }
 
     /// Finds a recording of an operation by its case or full name.
@@ -227,12 +216,9 @@ impl RecordingIndex {
 
 impl Loaded {
     pub(crate) fn new(set: Arc<RecordingIndex>) -> Self {
+        let used = set.prepared.iter().map(|_| AtomicBool::default());
         Self {
-            used: set
-                .prepared
-                .iter()
-                .map(|_| AtomicBool::new(false))
-                .collect(),
+            used: used.collect(),
             set,
         }
     }
@@ -240,16 +226,13 @@ impl Loaded {
     /// A new state for another set; used recordings stay marked as used.
     pub(crate) fn followed_by(&self, set: Arc<RecordingIndex>) -> Self {
         let next = Self::new(set);
-        let before: std::collections::HashSet<_> = self
-            .set
-            .prepared
-            .iter()
-            .zip(&self.used)
-            .filter(|(_, used)| used.load(Ordering::Relaxed))
-            .map(|(prepared, _)| &*prepared.name)
-            .collect();
-        for (prepared, used) in next.set.prepared.iter().zip(&next.used) {
-            used.store(before.contains(&*prepared.name), Ordering::Relaxed);
+        let earlier = &self.set.prepared;
+        for (index, recording) in next.set.prepared.iter().enumerate() {
+            // Both sets are sorted by name.
+            let before = earlier.binary_search_by(|one| one.name.cmp(&recording.name));
+            if before.is_ok_and(|before| self.is_used(before)) {
+                next.mark_used(index);
+            }
         }
         next
     }

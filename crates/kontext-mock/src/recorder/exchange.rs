@@ -2,19 +2,24 @@
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, HeaderValue, StatusCode},
 };
 use kontext_recording::{
     AnswerMeta, Canonical, META_FILE, Origin, REQUEST_FILE, RecordingMeta, Redacted, RequestHash,
     Source, prompt_line,
 };
 use serde_json::Value;
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{
     contract::Operation,
-    recorder::store::Unsaved,
-    recordings::{BROKE_OFF, Case, OWN_HEADERS},
+    http::headers::media_type,
+    recorder::index::BROKE_OFF,
+    recordings::{Case, OWN_HEADERS},
     redaction::{Redaction, RedactionEntry, Secret, keeps_header},
 };
 
@@ -36,6 +41,21 @@ pub(crate) struct Exchange<'a> {
     pub(crate) upstream: &'a str,
     /// The date, such as `2026-11-22`.
     pub(crate) date: String,
+}
+
+/// Why an exchange was not saved.
+#[derive(Debug)]
+pub(crate) enum Unsaved {
+    /// The recorder's rules exclude it.
+    Unwanted(String),
+    /// Saving it failed.
+    Failed(String),
+}
+
+impl From<String> for Unsaved {
+    fn from(problem: String) -> Self {
+        Self::Failed(problem)
+    }
 }
 
 /// The redacted parts of an exchange that are recorded.
@@ -92,15 +112,13 @@ pub(crate) fn recorded_body<'a>(
         });
     }
     let text = std::str::from_utf8(body).map_err(|error| {
-        format!(
-            "the request body is not UTF-8 from byte {} on",
-            error.valid_up_to()
-        )
+        let start = error.valid_up_to();
+        format!("the request body is not UTF-8 from byte {start} on")
     })?;
     let (text, taken) = redaction.json(text, secrets);
     // Don't quote the body: if it is not JSON, redaction may have missed a secret in
     // it.
-    let no_json = |error: &dyn std::fmt::Display| format!("the request body is not JSON: {error}");
+    let no_json = |error: &dyn fmt::Display| format!("the request body is not JSON: {error}");
     let value: Value = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
     let canonical = Canonical::of(&text).map_err(|error| no_json(&error))?;
     Ok(RecordedBody {
@@ -127,7 +145,7 @@ impl Exchange<'_> {
         let (method, path) = (self.operation.method(), self.operation.path());
         let mut answer = AnswerMeta {
             status: self.status.as_u16(),
-            headers: std::collections::BTreeMap::new(),
+            headers: BTreeMap::new(),
             origin: Origin::Live,
             source: Source {
                 document: self.upstream.to_owned(),
@@ -173,14 +191,9 @@ impl Exchange<'_> {
             let (_, taken) = redaction.text(&String::from_utf8_lossy(self.response), self.secrets);
             return match taken.first() {
                 None => Ok((file, self.response.clone())),
-                Some(taken) => Err(format!(
-                    "its body of {} is binary and has {} in it, which cannot be taken out",
-                    if media_type.is_empty() {
-                        "no media type"
-                    } else {
-                        &media_type
-                    },
-                    taken.what
+                Some(RedactionEntry { what, .. }) => Err(format!(
+                    "its body of {} is binary and has {what} in it, which cannot be taken out",
+                    shown(&media_type)
                 )),
             };
         };
@@ -205,12 +218,8 @@ impl Exchange<'_> {
             if OWN_HEADERS.contains(&name) || name.starts_with("x-kontext-") {
                 continue;
             }
-            let values: Option<Vec<_>> = self
-                .headers
-                .get_all(name)
-                .iter()
-                .map(|value| value.to_str().ok())
-                .collect();
+            let values = self.headers.get_all(name).iter();
+            let values: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
             let (true, Some(values)) = (keeps_header(name), values) else {
                 others.push(name);
                 continue;
@@ -236,7 +245,7 @@ impl Exchange<'_> {
 
 /// The redacted values of a file, as listed in `recording.json`.
 pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     taken
         .into_iter()
         // The same secret may occur many times in a text.
@@ -245,15 +254,12 @@ pub(crate) fn places(file: &str, taken: Vec<RedactionEntry>) -> Vec<Redacted> {
         .collect()
 }
 
-/// The media type in lower case, without parameters; empty if there is none.
-pub(crate) fn media_type(headers: &HeaderMap) -> String {
-    headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+/// A media type for messages.
+pub(crate) fn shown(media_type: &str) -> &str {
+    match media_type {
+        "" => "no media type",
+        some => some,
+    }
 }
 
 /// The file extension for a response body.

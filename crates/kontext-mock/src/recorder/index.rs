@@ -1,7 +1,8 @@
 //! Index of the requests that have recordings, which reads only changed files.
 
-use crate::recordings::{rank, ranked_status};
-use kontext_recording::{Canonical, META_FILE, REQUEST_FILE, RecordingMeta, RequestHash};
+use kontext_recording::{
+    AnswerMeta, Canonical, META_FILE, REQUEST_FILE, RecordingMeta, RequestHash,
+};
 use std::{
     collections::HashMap,
     fs::{self, Metadata},
@@ -24,13 +25,8 @@ struct Entry {
     read: Option<(RequestHash, Statuses)>,
 }
 
-/// A file's metadata, to detect changes.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    inode: u64,
-}
+/// A file's modification time, length and inode, to detect changes.
+type Stamp = (Option<SystemTime>, u64, u64);
 
 /// The statuses of a recording's answers, used for ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,11 +93,8 @@ impl Index {
 
 fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(file).ok()?;
-    Some(Stamp {
-        modified: metadata.modified().ok(),
-        length: metadata.len(),
-        inode: inode(&metadata),
-    })
+    let modified = metadata.modified().ok();
+    Some((modified, metadata.len(), inode(&metadata)))
 }
 
 #[cfg(unix)]
@@ -130,4 +123,29 @@ fn read(folder: &Path, operation: &str) -> Option<(RequestHash, Statuses)> {
         Err(_) => return None,
     };
     Some((hash, statuses))
+}
+
+/// The `not_recorded` entry of a truncated response.
+pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
+
+/// The status that an answer is ranked by: a truncated response counts as a failure.
+pub(crate) fn ranked_status(answer: &AnswerMeta) -> u16 {
+    let broke_off = answer.not_recorded.iter().any(|one| one == BROKE_OFF);
+    if broke_off { 599 } else { answer.status }
+}
+
+/// Ranks a status by its value for replay: success first, then errors caused by the
+/// request, then all others.
+pub(crate) fn rank(status: u16) -> u8 {
+    match status {
+        200..=299 => 2,
+        _ if is_good(status) => 1,
+        _ => 0,
+    }
+}
+
+/// Whether a status depends on the request rather than on the key, the balance or the
+/// state of the service.
+pub(crate) fn is_good(status: u16) -> bool {
+    status < 500 && !matches!(status, 401 | 403 | 429)
 }

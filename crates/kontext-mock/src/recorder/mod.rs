@@ -1,7 +1,6 @@
 //! The recorder: a proxy that saves the exchanges that pass through it.
 
 pub(crate) mod exchange;
-pub(crate) mod hop_by_hop;
 pub(crate) mod index;
 pub(crate) mod pictures;
 pub(crate) mod proxy;
@@ -15,4 +14,5 @@ pub(crate) mod tee_body;
 pub(crate) mod upstream;
 
 pub use redact::{RedactReport, redact_recordings};
-pub use server::{RecordMode, Recorder, RecorderBuilder};
+pub use server::{Recorder, RecorderBuilder};
+pub use store::RecordMode;

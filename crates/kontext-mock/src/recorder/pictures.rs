@@ -1,7 +1,7 @@
 //! The pictures that a response links to.
 
 use axum::{body::Bytes, http::StatusCode};
-use kontext_recording::{KeptFile, META_FILE, answer_of_file};
+use kontext_recording::{KeptFile, META_FILE};
 use reqwest::{Client, redirect::Policy};
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
@@ -9,14 +9,15 @@ use url::Url;
 
 use crate::{
     error::RecordError,
+    http::headers::media_type,
     log::with_causes,
     recorder::{
-        exchange::{Draft, media_type},
+        exchange::shown,
         staging::Place,
         store::Store,
         upstream::{Upstream, is_loopback, on_this_machine, strict},
     },
-    recordings::{Case, RecordedAnswer, Recording},
+    recordings::RecordedAnswer,
 };
 
 /// Maximum size of a picture, in bytes.
@@ -72,7 +73,7 @@ pub(crate) struct Fetcher {
 
 impl Fetcher {
     pub(crate) fn new(upstream: &Upstream) -> Result<Self, RecordError> {
-        let loopback = upstream.is_loopback();
+        let loopback = upstream.is_loopback;
         let policy = Policy::custom(move |attempt| {
             if attempt.previous().len() > REDIRECTS {
                 attempt.error("too many redirects")
@@ -145,11 +146,7 @@ impl Fetcher {
                 return Err(format!(
                     "it is no PNG, JPEG, WebP or GIF picture, but {} bytes of {}",
                     bytes.len(),
-                    if declared.is_empty() {
-                        "no media type"
-                    } else {
-                        &declared
-                    }
+                    shown(&declared)
                 ));
             }
         };
@@ -179,21 +176,9 @@ fn kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         [0x89, b'P', b'N', b'G', ..] => Some(("image/png", "png")),
         [0xff, 0xd8, 0xff, ..] => Some(("image/jpeg", "jpg")),
         [b'G', b'I', b'F', b'8', ..] => Some(("image/gif", "gif")),
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => Some(("image/webp", "webp")),
+        [b'R', b'I', b'F', b'F', _, _, _, _, rest @ ..] if rest.starts_with(b"WEBP") => {
+            Some(("image/webp", "webp"))
+        }
         _ => None,
     }
 }
@@ -258,30 +243,6 @@ impl Store {
         files.insert(META_FILE.to_owned(), meta.to_json().into());
         self.validate(place, &files)?;
         self.put(place, &files, &lock)
-    }
-}
-
-/// Copies the pictures of a recording to a draft with the same response.
-pub(crate) fn keep_pictures(old_files: &Case, old: &Recording, draft: &mut Draft) {
-    let Some(answer) = draft.meta.answers.last_mut() else {
-        return;
-    };
-    let body = draft
-        .files
-        .iter()
-        .find(|(name, _)| answer_of_file(name).is_some());
-    let is_same = |one: &&RecordedAnswer| body.is_some_and(|(_, body)| one.response == *body);
-    let Some(same) = old.answers().iter().rfind(is_same) else {
-        return;
-    };
-    for kept in &same.meta.files {
-        if let (Some(bytes), false) = (
-            old_files.get(&kept.file),
-            draft.files.contains_key(&kept.file),
-        ) {
-            draft.files.insert(kept.file.clone(), bytes.clone());
-            answer.files.push(kept.clone());
-        }
     }
 }
 

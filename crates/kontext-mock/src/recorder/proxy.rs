@@ -1,8 +1,8 @@
-//! Receives requests, forwards them, and decides what is saved.
+//! The state of a recorder, and the requests that it forwards.
 
 use axum::{
-    body::{Body, Bytes},
-    http::{Request, StatusCode, request::Parts},
+    body::Bytes,
+    http::{StatusCode, request::Parts},
     response::Response,
 };
 use kontext_recording::RequestHash;
@@ -14,29 +14,28 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::{
-    sync::{OwnedMutexGuard, oneshot},
-    task::{JoinSet, spawn_blocking},
-};
+use tokio::{sync::OwnedMutexGuard, task::JoinSet};
 
 use crate::{
-    ADMIN_PATH, ERROR_HEADER, MATCH_HEADER, RECORDING_HEADER,
-    builder::DEFAULT_BODY_LIMIT,
+    MATCH_HEADER, RECORDING_HEADER,
     contract::{Contract, Operation},
     http::{
         body::{self, find_operation},
-        connection::ConnectionHandle,
-        error_response::{Reason, Refusal, Reply},
-        listener::Service,
+        error_response::Reply,
+        listener::unblock,
     },
     log,
     matching::Match,
     recorder::{
-        exchange::recorded_body, pictures::Fetcher, relay, server::RecordMode, staging::Place,
-        store::Store, upstream::Upstream,
+        exchange::recorded_body,
+        pictures::Fetcher,
+        staging::Place,
+        store::{RecordMode, Store},
+        upstream::Upstream,
     },
     recordings::RecordedAnswer,
     redaction::Secret,
+    state::DEFAULT_BODY_LIMIT,
     truncate,
 };
 
@@ -64,10 +63,10 @@ pub(crate) struct Proxy {
     contract: Arc<Contract>,
     /// Exchanges in flight. They are separate from their connections, so they continue
     /// when the client disconnects.
-    exchanges: Mutex<JoinSet<()>>,
-    saved: AtomicU64,
-    lost: AtomicU64,
-    numbers: AtomicU64,
+    pub(super) exchanges: Mutex<JoinSet<()>>,
+    pub(crate) saved: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(super) numbers: AtomicU64,
     problems: Mutex<VecDeque<String>>,
     /// One lock per request, so that equal requests take turns.
     turns: Mutex<HashMap<RequestHash, Arc<tokio::sync::Mutex<()>>>>,
@@ -85,47 +84,14 @@ pub(crate) struct ProxyRequest {
     pub(crate) operation: Option<usize>,
     pub(crate) secrets: Vec<Secret>,
     /// Held until the exchange is saved, if equal requests wait for it.
-    turn: Option<OwnedMutexGuard<()>>,
-}
-
-impl Proxy {
-    /// Whether this recorder saves the exchange once it completes.
-    pub(crate) fn is_to_be_saved(&self, asked: &ProxyRequest) -> bool {
-        asked.operation.is_some() && !asked.has_query() && asked.decoded.is_ok()
-    }
-
-    /// Waits until no exchange with the same request is in flight, so that the first
-    /// response is available to the others.
-    async fn turn(&self, asked: &ProxyRequest) -> OwnedMutexGuard<()> {
-        // Equal JSON values are the same request, however they are spelled.
-        let hash = match (self.operation(asked), &asked.decoded) {
-            (Some(operation), Ok(body)) => tokio::task::block_in_place(|| {
-                let redaction = self.store.redaction();
-                let recorded = recorded_body(operation, body, &redaction, &asked.secrets);
-                recorded.ok().map(|recorded| recorded.hash)
-            }),
-            _ => None,
-        };
-        let Some(hash) = hash else {
-            // A request that cannot be recorded need not wait.
-            return Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
-        };
-        let turn = {
-            let mut turns = lock(&self.turns);
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-            turns.entry(hash).or_default().clone()
-        };
-        turn.lock_owned().await
-    }
+    pub(super) turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl ProxyRequest {
     /// Whether there is a query string; such requests are not recorded.
     pub(crate) fn has_query(&self) -> bool {
-        self.parts
-            .uri
-            .query()
-            .is_some_and(|query| !query.is_empty())
+        let query = self.parts.uri.query();
+        query.is_some_and(|query| !query.is_empty())
     }
 }
 
@@ -152,8 +118,28 @@ impl Proxy {
         }
     }
 
-    pub(crate) fn mode(&self) -> RecordMode {
-        self.settings.mode
+    /// Whether this recorder saves the exchange once it completes.
+    pub(crate) fn is_to_be_saved(&self, asked: &ProxyRequest) -> bool {
+        asked.operation.is_some() && !asked.has_query() && asked.decoded.is_ok()
+    }
+
+    /// Waits until no exchange with the same request is in flight, so that the first
+    /// response is available to the others.
+    pub(super) async fn turn(&self, asked: &ProxyRequest) -> Option<OwnedMutexGuard<()>> {
+        // A request that cannot be recorded need not wait.
+        let (operation, body) = (self.operation(asked)?, asked.decoded.as_ref().ok()?);
+        // Equal JSON values are the same request, however they are spelled.
+        let hash = tokio::task::block_in_place(|| {
+            let redaction = self.store.redaction();
+            let recorded = recorded_body(operation, body, &redaction, &asked.secrets);
+            recorded.ok().map(|recorded| recorded.hash)
+        })?;
+        let turn = {
+            let mut turns = lock(&self.turns);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(hash).or_default().clone()
+        };
+        Some(turn.lock_owned().await)
     }
 
     /// The operation of a request.
@@ -161,7 +147,7 @@ impl Proxy {
         self.contract.operations().nth(asked.operation?)
     }
 
-    fn read(&self, number: u64, parts: Parts, body: Bytes) -> ProxyRequest {
+    pub(super) fn read(&self, number: u64, parts: Parts, body: Bytes) -> ProxyRequest {
         let decoded = match body::decode(&parts.headers, &body, DEFAULT_BODY_LIMIT) {
             Ok(decoded) => Ok(decoded.unwrap_or_else(|| body.clone())),
             Err(refusal) => Err(refusal.message),
@@ -200,9 +186,12 @@ impl Proxy {
     }
 
     /// Responds from a recording, if there is a good one.
-    async fn replay(self: &Arc<Self>, asked: ProxyRequest) -> (ProxyRequest, Option<Response>) {
+    pub(super) async fn replay(
+        self: &Arc<Self>,
+        asked: ProxyRequest,
+    ) -> (ProxyRequest, Option<Response>) {
         let proxy = self.clone();
-        let looked = spawn_blocking(move || {
+        let (asked, found) = unblock(move || {
             let found = match (proxy.operation(&asked), &asked.decoded) {
                 (Some(operation), Ok(body)) if !asked.has_query() => {
                     proxy.store.find(operation, body, &asked.secrets)
@@ -210,15 +199,8 @@ impl Proxy {
                 _ => Ok(None),
             };
             (asked, found)
-        });
-        let (asked, found) = match looked.await {
-            Ok(looked) => looked,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down, so no one waits for an answer.
-                Err(_) => std::future::pending().await,
-            },
-        };
+        })
+        .await;
         let response = match found {
             Ok(Some((place, answer))) => {
                 let line = self.place(&asked.parts, &asked.secrets);
@@ -240,28 +222,8 @@ impl Proxy {
         (asked, response)
     }
 
-    /// Forwards a request in a task that outlives its connection.
-    async fn pass_on(self: &Arc<Self>, asked: ProxyRequest) -> Response {
-        let path = asked.parts.uri.path().to_owned();
-        let number = asked.number;
-        let (head, answered) = oneshot::channel();
-        {
-            let mut exchanges = self.exchanges();
-            while exchanges.try_join_next().is_some() {}
-            exchanges.spawn(relay::run(self.clone(), asked, head));
-        }
-        match answered.await {
-            Ok(response) => response,
-            Err(_) => refuse(
-                &Refusal::new(Reason::Upstream, "the recorder is being stopped"),
-                &path,
-                number,
-            ),
-        }
-    }
-
     /// Describes a request for the log, without its query and without secrets.
-    fn place(&self, parts: &Parts, secrets: &[Secret]) -> String {
+    pub(super) fn place(&self, parts: &Parts, secrets: &[Secret]) -> String {
         let redaction = self.store.redaction();
         let (path, _) = redaction.url(parts.uri.path(), secrets);
         format!(
@@ -290,26 +252,10 @@ impl Proxy {
         problems.push_back(line);
     }
 
-    fn say(&self, line: &str) {
+    pub(super) fn say(&self, line: &str) {
         if self.settings.log {
             log::write(format_args!("{} {line}", log::now()));
         }
-    }
-
-    pub(crate) fn count_saved(&self) {
-        self.saved.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_lost(&self) {
-        self.lost.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn saved(&self) -> u64 {
-        self.saved.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
     }
 
     pub(crate) fn problems(&self) -> Vec<String> {
@@ -318,83 +264,24 @@ impl Proxy {
 
     /// Waits for the exchanges in flight.
     pub(crate) async fn finish(&self) {
-        let mut exchanges = std::mem::take(&mut *self.exchanges());
+        let mut exchanges = std::mem::take(&mut *lock(&self.exchanges));
         while exchanges.join_next().await.is_some() {}
     }
 
     /// Aborts the exchanges in flight.
     pub(crate) fn abort(&self) {
-        self.exchanges().abort_all();
+        lock(&self.exchanges).abort_all();
     }
 
-    fn exchanges(&self) -> MutexGuard<'_, JoinSet<()>> {
-        lock(&self.exchanges)
-    }
-
-    fn health(&self) -> Response {
+    pub(super) fn health(&self) -> Response {
         let body = format!(
             "{{\"status\":\"ok\",\"recording\":true,\"mode\":\"{}\",\"saved\":{},\"lost\":{}}}\n",
-            self.mode(),
-            self.saved(),
-            self.lost()
+            self.settings.mode,
+            self.saved.load(Ordering::Relaxed),
+            self.lost.load(Ordering::Relaxed)
         );
         Reply::new(StatusCode::OK, "application/json", body).into_response()
     }
-}
-
-impl Service for Proxy {
-    fn note(&self, event: &str) {
-        self.say(event);
-    }
-
-    async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &ConnectionHandle) -> Response {
-        let (parts, body) = request.into_parts();
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        let path = parts.uri.path().to_owned();
-        let body = match body::read_body(body, DEFAULT_BODY_LIMIT).await {
-            Ok(body) => body,
-            Err(refusal) => {
-                let place = self.place(&parts, &Secret::from_headers(&parts.headers));
-                self.say(&format!("{place}: refused: {}", refusal.message));
-                return refuse(&refusal, &path, number);
-            }
-        };
-        wire.set_received();
-        if path == "/__mock/health" {
-            return self.health();
-        }
-        if path.starts_with(ADMIN_PATH) || !path.starts_with('/') {
-            return refuse(&not_ours(&path), &path, number);
-        }
-        let mut asked = self.read(number, parts, body);
-        if self.mode() == RecordMode::Missing && asked.operation.is_some() {
-            asked.turn = Some(self.turn(&asked).await);
-            let response;
-            (asked, response) = self.replay(asked).await;
-            if let Some(response) = response {
-                return response;
-            }
-        }
-        self.pass_on(asked).await
-    }
-}
-
-/// Creates the error response for a refusal, in the provider's format.
-pub(crate) fn refuse(refusal: &Refusal, path: &str, number: u64) -> Response {
-    let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
-    reply.set(ERROR_HEADER, refusal.reason.name());
-    reply.into_response()
-}
-
-fn not_ours(path: &str) -> Refusal {
-    Refusal::new(
-        Reason::NotFound,
-        format!(
-            "Cannot find {}: a recorder has {ADMIN_PATH}health and, below /, the server that it \
-             records",
-            truncate::text(path, 200)
-        ),
-    )
 }
 
 /// The recorded response, byte for byte.
@@ -409,6 +296,6 @@ fn replayed(place: &Place, answer: &RecordedAnswer) -> Response {
     reply.into_response()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,16 +1,14 @@
 //! Redacts secrets in existing recordings.
 
-use axum::body::Bytes;
 use kontext_recording::{
     Canonical, META_FILE, REQUEST_FILE, Redacted, RequestHash, answer_of_file, case_name,
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use crate::{
     contract::{Contract, violations::count},
     error::RecordError,
-    log::with_causes,
     recorder::{
         exchange::{Draft, places, title},
         rules::{Rules, Wanted},
@@ -18,7 +16,7 @@ use crate::{
         store::{NAME_BYTES, Store, read_recording},
     },
     recordings::{Case, Recording, Recordings},
-    redaction::{Redaction, Secret},
+    redaction::{Redaction, RedactionEntry, Secret},
 };
 
 /// What [`redact_recordings`] redacted, or would redact.
@@ -69,9 +67,8 @@ pub fn redact_recordings(
     let store = if dry_run {
         None
     } else {
-        let contract: Arc<Contract> = Contract::shared()?;
         let lock = Lock::take(folder).map_err(|error| RecordError::folder(folder, error))?;
-        Some(Store::open(folder, &lock, &wanted, contract)?)
+        Some(Store::open(folder, &lock, &wanted, Contract::shared()?)?)
     };
     let mut report = RedactReport {
         recordings: recordings.len(),
@@ -84,12 +81,9 @@ pub fn redact_recordings(
     for place in &recordings {
         let done = match &store {
             Some(store) => store.redact(place, &secrets),
-            None => {
-                let root = place.shelf.folder(folder);
-                read_recording(&root, &place.operation, &place.case)
-                    .and_then(|(files, recording)| redacted(files, &recording, &rules, &secrets))
-                    .map(|(_, taken)| (taken, place.clone()))
-            }
+            None => read_recording(folder, place)
+                .and_then(|(files, recording)| redacted(files, &recording, &rules, &secrets))
+                .map(|(_, taken)| (taken, place.clone())),
         };
         match done {
             Ok((taken, new)) => {
@@ -127,22 +121,18 @@ pub(crate) fn redacted(
         }
         let Ok(text) = std::str::from_utf8(bytes) else {
             let (_, taken) = redaction.text(&String::from_utf8_lossy(bytes), secrets);
-            match taken.first() {
-                None => continue,
-                Some(taken) => {
-                    return Err(format!(
-                        "{name} is binary and has {} in it, which cannot be taken out; delete \
-                         the recording",
-                        taken.what
-                    ));
-                }
-            }
+            let Some(RedactionEntry { what, .. }) = taken.first() else {
+                continue;
+            };
+            return Err(format!(
+                "{name} is binary and has {what} in it, which cannot be taken out; delete the \
+                 recording"
+            ));
         };
         let (left, taken) = redaction.json(text, secrets);
         if !taken.is_empty() {
-            let left = left.into_owned();
+            *bytes = left.into_owned().into();
             all.extend(places(name, taken));
-            *bytes = left.into();
         }
     }
     let mut meta = recording.meta();
@@ -152,9 +142,8 @@ pub(crate) fn redacted(
         .collect();
     let words = |text: &mut String, pointer: &str| {
         let (left, taken) = redaction.text(text, secrets);
-        let left = left.into_owned();
+        *text = left.into_owned();
         let taken = places(META_FILE, taken).into_iter();
-        *text = left;
         taken.map(|one| one.at(pointer)).collect::<Vec<_>>()
     };
     let new_request = request(&files);
@@ -170,9 +159,8 @@ pub(crate) fn redacted(
         let mut taken = Vec::new();
         for (name, value) in &mut answer.headers {
             let (left, of_header) = redaction.header(name, value, secrets);
-            let left = left.into_owned();
+            *value = left.into_owned();
             taken.extend(places(META_FILE, of_header));
-            *value = left;
         }
         taken.extend(words(&mut answer.source.document, "/source/document"));
         if let Some(section) = &mut answer.source.section {
@@ -200,12 +188,9 @@ pub(crate) fn redacted(
     for (answer, one) in listed {
         meta.add_redacted(answer, one);
     }
-    let canonical = match files.get(REQUEST_FILE).map(Bytes::as_ref) {
-        Some(body) => std::str::from_utf8(body)
-            .ok()
-            .and_then(|text| Canonical::of(text).ok()),
-        None => None,
-    };
+    let body = files.get(REQUEST_FILE);
+    let body = body.and_then(|body| std::str::from_utf8(body).ok());
+    let canonical = body.and_then(|text| Canonical::of(text).ok());
     let draft = Draft {
         hash: RequestHash::of(recording.operation(), canonical.as_ref()),
         request: new_request,
@@ -282,9 +267,7 @@ impl Store {
         let mut state = self.state();
         let lock = self.lock()?;
         let rules = &mut state.rules;
-        rules
-            .refresh(&self.root)
-            .map_err(|error| with_causes(&error))?;
+        self.refresh(rules)?;
         let (old_files, old) = self.recording(place)?;
         let redact = |rules: &Rules| redacted(old_files.clone(), &old, &rules.redaction(), secrets);
         let (mut draft, mut taken) = redact(rules)?;
@@ -306,12 +289,11 @@ impl Store {
             }
             // An interrupted redaction left this copy.
         }
-        let old_identity = RequestHash::of(old.operation(), old.canonical());
         let old_request = request(&old_files);
         let is_synthetic = NAME_BYTES
             .iter()
-            .any(|bytes| place.case == case_name(old_request.as_ref(), &old_identity, *bytes));
-        let new = if is_synthetic && old_identity != draft.hash {
+            .any(|bytes| place.case == case_name(old_request.as_ref(), &old.hash, *bytes));
+        let new = if is_synthetic && old.hash != draft.hash {
             self.place(&state, place.shelf, &found, &place.operation, &draft)?
         } else {
             place.clone()
@@ -320,7 +302,7 @@ impl Store {
         self.put(&new, &files, &lock)?;
         if new != *place {
             self.staging
-                .remove(place.shelf, &place.operation, &place.case, &lock)
+                .remove(place, &lock)
                 .map_err(|error| self.failed(&error))?;
         }
         Ok((taken, new))

@@ -5,11 +5,11 @@ use axum::{
     body::{Body, Bytes},
     http::{
         HeaderMap, Method, StatusCode,
-        header::{CONTENT_ENCODING, CONTENT_LENGTH},
+        header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST},
     },
     response::Response,
 };
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use crate::{
@@ -20,15 +20,58 @@ use crate::{
     },
     log::{self, with_causes},
     recorder::{
-        exchange::Exchange,
-        hop_by_hop,
-        proxy::{Proxy, ProxyRequest, refuse},
+        exchange::{Exchange, Unsaved},
+        proxy::{Proxy, ProxyRequest},
         staging::Shelf,
-        store::{Saved, Unsaved},
+        store::Saved,
         tee_body::{BrokeOff, LONGEST, TeeBody},
     },
     redaction::Secret,
 };
+
+/// The hop-by-hop headers (RFC 9110, section 7.6.1).
+const OF_CONNECTION: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The request headers to forward upstream: all except hop-by-hop headers, those that
+/// are set anew, and those for the mock.
+fn forwarded_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = end_to_end(headers);
+    for name in headers.keys() {
+        let is_set_anew = [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING].contains(name);
+        if is_set_anew || name.as_str().starts_with("x-kontext-") {
+            kept.remove(name);
+        }
+    }
+    kept
+}
+
+/// The headers without those of the connection; a response has no others to drop.
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<String> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let text = name.as_str();
+        if !OF_CONNECTION.contains(&text) && !named.iter().any(|other| other == text) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
 
 /// A response whose body has been read.
 struct Answered {
@@ -48,7 +91,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
         .uri
         .path_and_query()
         .map_or_else(|| parts.uri.path(), |target| target.as_str());
-    let headers = hop_by_hop::of_request(&parts.headers);
+    let headers = forwarded_headers(&parts.headers);
     let sent = proxy
         .upstream
         .send(parts.method.clone(), target, headers, asked.body.clone())
@@ -56,28 +99,21 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
     let mut response = match sent {
         Ok(response) => response,
         Err(error) => {
-            let charged = if error.was_sent {
-                "the request was sent and may have been charged"
-            } else {
-                "nothing was sent"
-            };
-            let reason = format!(
-                "{} did not answer, {charged}: {error}",
-                proxy.upstream.origin()
-            );
+            let reason = format!("{} did not answer, {error}", proxy.upstream.origin);
             if error.was_sent && proxy.is_to_be_saved(&asked) {
-                proxy.count_lost();
+                proxy.lost.fetch_add(1, Ordering::Relaxed);
             }
             proxy.problem(&asked, &format!(": not saved: {reason}"));
             let refusal = Refusal::new(Reason::Upstream, reason);
-            let _ = head.send(refuse(&refusal, parts.uri.path(), asked.number));
+            let reply = refusal.reply(parts.uri.path(), asked.number);
+            let _ = head.send(reply.into_response());
             return;
         }
     };
     let status = response.status();
     let mut answered = Answered {
         status,
-        headers: hop_by_hop::of_response(response.headers()),
+        headers: end_to_end(response.headers()),
         body: None,
         broke_off: false,
     };
@@ -109,7 +145,7 @@ pub(crate) async fn run(proxy: Arc<Proxy>, asked: ProxyRequest, head: oneshot::S
             answered.body = read.filter(|read| !read.is_empty());
             answered.broke_off = true;
             if proxy.is_to_be_saved(&asked) {
-                proxy.count_lost();
+                proxy.lost.fetch_add(1, Ordering::Relaxed);
             }
             let (of_proxy, of_asked) = (proxy.clone(), asked.clone());
             let tried = match answered.body {
@@ -158,12 +194,12 @@ async fn save(
     let (of_proxy, of_asked) = (proxy.clone(), asked.clone());
     let tried = spawn_blocking(move || save_now(&of_proxy, &of_asked, &answered)).await;
     let failed = |reason: String| {
-        proxy.count_lost();
+        proxy.lost.fetch_add(1, Ordering::Relaxed);
         proxy.problem(asked, &format!(" {}: NOT SAVED: {reason}", status.as_u16()));
     };
     match tried {
         Ok(Ok((done, original))) => {
-            proxy.count_saved();
+            proxy.saved.fetch_add(1, Ordering::Relaxed);
             report(proxy, asked, status, &done);
             saved();
             return keep_pictures(proxy, asked, status, done, original).await;
@@ -213,24 +249,18 @@ fn save_now(
         headers: &headers,
         response: &response,
         secrets: &secrets,
-        upstream: proxy.upstream.origin(),
+        upstream: &proxy.upstream.origin,
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
-    Ok((proxy.store.save(&exchange, proxy.mode())?, response))
+    Ok((proxy.store.save(&exchange, proxy.settings.mode)?, response))
 }
 
 /// Logs that an exchange was saved, and where it disagrees with the contract.
 fn report(proxy: &Proxy, asked: &ProxyRequest, status: StatusCode, saved: &Saved) {
-    let Saved {
-        place,
-        again,
-        answers,
-        report,
-        ..
-    } = saved;
-    let how = match answers {
-        2.. => format!("saved as answer {answers} of"),
-        _ if *again => "saved again as".to_owned(),
+    let (place, report) = (&saved.place, &saved.report);
+    let how = match saved.answers {
+        answers @ 2.. => format!("saved as answer {answers} of"),
+        _ if saved.again => "saved again as".to_owned(),
         _ => "saved as".to_owned(),
     };
     let line = format!(" {} {how} {place}", status.as_u16());

@@ -97,10 +97,7 @@ impl Rules {
         if self.text.as_ref() != Some(&text) {
             staging
                 .put_file(redaction::FILE, &text, lock)
-                .map_err(|source| RecordError::Folder {
-                    folder: root.join(redaction::FILE),
-                    source,
-                })?;
+                .map_err(|source| RecordError::folder(&root.join(redaction::FILE), source))?;
         }
         self.text = Some(text);
         self.redaction = Arc::new(redaction);
@@ -109,7 +106,7 @@ impl Rules {
 }
 
 /// Adds a recorder's own rules.
-fn added(mut redaction: Redaction, wanted: &Wanted) -> Result<Redaction, RecordError> {
+pub(crate) fn added(mut redaction: Redaction, wanted: &Wanted) -> Result<Redaction, RecordError> {
     for pattern in &wanted.patterns {
         redaction = redaction.with_pattern(pattern)?;
     }
@@ -130,10 +127,7 @@ fn text(root: &Path) -> Result<Option<Vec<u8>>, RecordError> {
     match fs::read(&file) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RecordError::Folder {
-            folder: file,
-            source,
-        }),
+        Err(source) => Err(RecordError::folder(&file, source)),
     }
 }
 

@@ -1,60 +1,49 @@
 //! The recorder: a proxy server that saves the exchanges.
 
+use axum::{body::Body, http::Request, response::Response};
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
-use strum::{Display, EnumString};
+
+use tokio::sync::oneshot;
 
 use crate::{
+    ADMIN_PATH,
     contract::Contract,
     error::RecordError,
-    http::listener::{self, Running},
+    http::{
+        body,
+        connection::ConnectionHandle,
+        error_response::{Reason, Refusal},
+        listener::{self, Running, Service},
+    },
     log,
     recorder::{
         pictures::Fetcher,
-        proxy::{Proxy, Settings},
-        rules::Wanted,
+        proxy::{Proxy, ProxyRequest, Settings, lock},
+        relay,
+        rules::{self, Wanted},
         staging::Lock,
-        store::Store,
+        store::{RecordMode, Store},
         upstream::Upstream,
     },
     redaction::{Redaction, Secret},
+    state::DEFAULT_BODY_LIMIT,
+    truncate,
 };
-
-/// Which exchanges a recorder saves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
-#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
-#[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
-pub enum RecordMode {
-    /// All. If the request has a recording, the response becomes its next answer, unless
-    /// that would make a failure follow a success.
-    #[default]
-    All,
-    /// Only those whose request has no recording yet. Other requests are answered from
-    /// their recording and cost nothing, unless it holds a transient failure (401, 403,
-    /// 429, or 500 and above).
-    Missing,
-    /// Only those whose request has a recording. The response replaces all of its answers,
-    /// but a failure never replaces a success.
-    Update,
-}
 
 /// The settings of a recorder, from [`Recorder::builder`].
 #[must_use = "a builder does nothing until it is started"]
 pub struct RecorderBuilder {
     upstream: String,
-    folder: PathBuf,
     listen: Vec<SocketAddr>,
-    mode: RecordMode,
     pictures: bool,
-    log: bool,
     wanted: Wanted,
-    secrets: Vec<Secret>,
+    settings: Settings,
 }
 
 /// A proxy that forwards requests to the real server and saves the exchanges as
@@ -84,13 +73,15 @@ impl Recorder {
     pub fn builder(upstream: impl Into<String>, folder: impl Into<PathBuf>) -> RecorderBuilder {
         RecorderBuilder {
             upstream: upstream.into(),
-            folder: folder.into(),
             listen: Vec::new(),
-            mode: RecordMode::default(),
             pictures: false,
-            log: false,
             wanted: Wanted::default(),
-            secrets: Vec::new(),
+            settings: Settings {
+                mode: RecordMode::default(),
+                log: false,
+                secrets: Vec::new(),
+                folder: folder.into(),
+            },
         }
     }
 
@@ -109,14 +100,14 @@ impl Recorder {
     /// Number of exchanges saved.
     #[must_use]
     pub fn saved(&self) -> u64 {
-        self.proxy.saved()
+        self.proxy.saved.load(Ordering::Relaxed)
     }
 
     /// Number of exchanges that should have been saved but were not, because the disk
     /// was full or they cannot be recorded.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.proxy.lost()
+        self.proxy.lost.load(Ordering::Relaxed)
     }
 
     /// The last 1,000 problems, oldest first: exchanges without a response or not
@@ -153,12 +144,9 @@ impl Drop for Recorder {
 /// Omits the upstream, which is not validated yet: a misplaced value may be a key.
 impl fmt::Debug for RecorderBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("RecorderBuilder")
-            .field("folder", &self.folder)
-            .field("listen", &self.listen)
-            .field("mode", &self.mode)
-            .field("pictures", &self.pictures)
+        let mut shown = formatter.debug_struct("RecorderBuilder");
+        shown
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -173,7 +161,7 @@ impl RecorderBuilder {
 
     /// Sets which exchanges are saved.
     pub fn mode(mut self, mode: RecordMode) -> Self {
-        self.mode = mode;
+        self.settings.mode = mode;
         self
     }
 
@@ -202,13 +190,13 @@ impl RecorderBuilder {
     /// headers of the exchanges. It is never written. A secret shorter than 6 bytes is
     /// ignored.
     pub fn redact_secret(mut self, secret: &str) -> Self {
-        self.secrets.extend(Secret::new(secret));
+        self.settings.secrets.extend(Secret::new(secret));
         self
     }
 
     /// Whether to write a line per exchange to standard error.
     pub fn log(mut self, log: bool) -> Self {
-        self.log = log;
+        self.settings.log = log;
         self
     }
 
@@ -222,12 +210,7 @@ impl RecorderBuilder {
     pub async fn start(self) -> Result<Recorder, RecordError> {
         let upstream = Upstream::new(&self.upstream)?;
         // Report invalid rules before anything is created.
-        for pattern in &self.wanted.patterns {
-            Redaction::default().with_pattern(pattern)?;
-        }
-        for pointer in &self.wanted.pointers {
-            Redaction::default().with_pointer(pointer)?;
-        }
+        rules::added(Redaction::default(), &self.wanted)?;
         let contract = Contract::shared()?;
         let mut listen = self.listen;
         if listen.is_empty() {
@@ -245,24 +228,16 @@ impl RecorderBuilder {
                 problem: "is this recorder itself".to_owned(),
             });
         }
-        let fetcher = if self.pictures {
-            Some(Fetcher::new(&upstream)?)
-        } else {
-            None
-        };
+        let fetcher = self.pictures.then(|| Fetcher::new(&upstream)).transpose()?;
         let store = {
-            let failed = |error| RecordError::folder(&self.folder, error);
-            std::fs::create_dir_all(&self.folder).map_err(failed)?;
-            let lock = Lock::wait(&self.folder).await.map_err(failed)?;
-            Store::open(&self.folder, &lock, &self.wanted, contract.clone())?
+            let folder = &self.settings.folder;
+            let failed = |error| RecordError::folder(folder, error);
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            let lock = Lock::wait(folder).await.map_err(failed)?;
+            Store::open(folder, &lock, &self.wanted, contract.clone())?
         };
-        let settings = Settings {
-            mode: self.mode,
-            log: self.log,
-            secrets: self.secrets,
-            folder: self.folder,
-        };
-        let proxy = Arc::new(Proxy::new(store, upstream, contract, fetcher, settings));
+        let proxy = Proxy::new(store, upstream, contract, fetcher, self.settings);
+        let proxy = Arc::new(proxy);
         let running = Running::start(listeners, proxy.clone()).map_err(RecordError::Run)?;
         Ok(Recorder {
             address,
@@ -270,4 +245,72 @@ impl RecorderBuilder {
             running: Some(running),
         })
     }
+}
+
+impl Proxy {
+    /// Forwards a request in a task that outlives its connection.
+    async fn pass_on(self: &Arc<Self>, asked: ProxyRequest) -> Response {
+        let path = asked.parts.uri.path().to_owned();
+        let number = asked.number;
+        let (head, answered) = oneshot::channel();
+        {
+            let mut exchanges = lock(&self.exchanges);
+            while exchanges.try_join_next().is_some() {}
+            exchanges.spawn(relay::run(self.clone(), asked, head));
+        }
+        match answered.await {
+            Ok(response) => response,
+            Err(_) => Refusal::new(Reason::Upstream, "the recorder is being stopped")
+                .reply(&path, number)
+                .into_response(),
+        }
+    }
+}
+
+impl Service for Proxy {
+    fn note(&self, event: &str) {
+        self.say(event);
+    }
+
+    async fn serve(self: &Arc<Self>, request: Request<Body>, wire: &ConnectionHandle) -> Response {
+        let (parts, body) = request.into_parts();
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = parts.uri.path().to_owned();
+        let body = match body::read_body(body, DEFAULT_BODY_LIMIT).await {
+            Ok(body) => body,
+            Err(refusal) => {
+                let place = self.place(&parts, &Secret::from_headers(&parts.headers));
+                self.say(&format!("{place}: refused: {}", refusal.message));
+                return refusal.reply(&path, number).into_response();
+            }
+        };
+        wire.set_received();
+        if path == "/__mock/health" {
+            return self.health();
+        }
+        if path.starts_with(ADMIN_PATH) || !path.starts_with('/') {
+            return not_ours(&path).reply(&path, number).into_response();
+        }
+        let mut asked = self.read(number, parts, body);
+        if self.settings.mode == RecordMode::Missing && asked.operation.is_some() {
+            asked.turn = self.turn(&asked).await;
+            let response;
+            (asked, response) = self.replay(asked).await;
+            if let Some(response) = response {
+                return response;
+            }
+        }
+        self.pass_on(asked).await
+    }
+}
+
+fn not_ours(path: &str) -> Refusal {
+    Refusal::new(
+        Reason::NotFound,
+        format!(
+            "Cannot find {}: a recorder has {ADMIN_PATH}health and, below /, the server that it \
+             records",
+            truncate::text(path, 200)
+        ),
+    )
 }

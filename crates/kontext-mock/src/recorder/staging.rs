@@ -120,7 +120,11 @@ impl Staging {
                 .and_then(|name| name.to_str())
                 .is_some_and(|name| name.starts_with(PREFIX));
             if is_staging && path != folder.path() && is_dead(&path) {
-                recover(root, &path)?;
+                // Restore what the dead recorder moved aside and did not replace.
+                let old = path.join(OLD);
+                if exists(&old)? {
+                    bring_back(&old, root)?;
+                }
                 fs::remove_dir_all(&path)?;
             }
         }
@@ -131,38 +135,38 @@ impl Staging {
         })
     }
 
-    /// Moves a recording into place on a shelf, replacing an existing one; it is on
-    /// disk when this returns. The caller holds the lock.
+    /// Moves a recording into its place, replacing an existing one; it is on disk when
+    /// this returns. The caller holds the lock.
     pub(crate) fn put<'a>(
         &self,
-        shelf: Shelf,
-        operation: &str,
-        case: &str,
+        to: &Place,
         files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
         _lock: &Lock,
     ) -> io::Result<()> {
         let staged = tempfile::Builder::new()
             .prefix("new-")
             .tempdir_in(self.folder.path())?;
-        let outer = staged.path().join(operation);
-        let inner = outer.join(case);
+        let outer = staged.path().join(&to.operation);
+        let inner = outer.join(&to.case);
         fs::create_dir_all(&inner)?;
-        let before = shelf.folder(&self.root).join(operation).join(case);
+        let shelf = to.shelf.folder(&self.root);
+        let outer_place = shelf.join(&to.operation);
+        let place = outer_place.join(&to.case);
         for (name, bytes) in files {
             // Unchanged files are already on disk.
-            let is_there = fs::read(before.join(name)).is_ok_and(|old| old == bytes);
-            if !is_there || fs::hard_link(before.join(name), inner.join(name)).is_err() {
+            let before = place.join(name);
+            let is_there = fs::read(&before).is_ok_and(|old| old == bytes);
+            if !is_there || fs::hard_link(before, inner.join(name)).is_err() {
                 write(&inner.join(name), bytes)?;
             }
         }
         sync(&inner)?;
         sync(&outer)?;
-        let shelf = shelf.folder(&self.root);
         fs::create_dir_all(&shelf)?;
-        let outer_place = shelf.join(operation);
-        let place = outer_place.join(case);
         if exists(&place)? {
-            self.replace(&inner, &place)?;
+            if !exchange(&inner, &place)? {
+                self.move_aside(&inner, &place)?;
+            }
         } else if exists(&outer_place)? {
             fs::rename(&inner, &place)?;
         } else {
@@ -178,18 +182,12 @@ impl Staging {
     }
 
     /// Removes a recording. The caller holds the lock.
-    pub(crate) fn remove(
-        &self,
-        shelf: Shelf,
-        operation: &str,
-        case: &str,
-        _lock: &Lock,
-    ) -> io::Result<()> {
+    pub(crate) fn remove(&self, place: &Place, _lock: &Lock) -> io::Result<()> {
         let gone = tempfile::Builder::new()
             .prefix("gone-")
             .tempdir_in(self.folder.path())?;
-        let outer_place = shelf.folder(&self.root).join(operation);
-        fs::rename(outer_place.join(case), gone.path().join(case))?;
+        let outer_place = place.shelf.folder(&self.root).join(&place.operation);
+        fs::rename(outer_place.join(&place.case), gone.path().join(&place.case))?;
         // A folder without recordings cannot be loaded. If it has others it is not
         // empty, and stays.
         match fs::remove_dir(&outer_place) {
@@ -206,16 +204,8 @@ impl Staging {
         sync(&self.root)
     }
 
-    /// Replaces a recording with a staged one.
-    fn replace(&self, staged: &Path, place: &Path) -> io::Result<()> {
-        if exchange(staged, place)? {
-            return Ok(());
-        }
-        self.move_aside(staged, place)
-    }
-
     /// Does in two steps what [`exchange`] does in one. In between, the recording is in
-    /// the staging folder, where [`recover`] finds it.
+    /// the staging folder, where [`bring_back`] finds it.
     fn move_aside(&self, staged: &Path, place: &Path) -> io::Result<()> {
         let from_root = place.strip_prefix(&self.root).unwrap_or(place);
         let aside = self.folder.path().join(OLD).join(from_root);
@@ -238,15 +228,6 @@ fn is_dead(staging: &Path) -> bool {
         Ok(file) => file.try_lock().is_ok(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
-}
-
-/// Restores what a dead recorder moved aside and did not replace.
-fn recover(root: &Path, staging: &Path) -> io::Result<()> {
-    let old = staging.join(OLD);
-    if exists(&old)? {
-        bring_back(&old, root)?;
-    }
-    Ok(())
 }
 
 /// Moves the recordings in a folder back, unless something else is in their place.
@@ -406,16 +387,17 @@ mod tests {
         names
     }
 
+    fn place(case: &str) -> Place {
+        Place {
+            shelf: Shelf::Served,
+            operation: "op".to_owned(),
+            case: case.to_owned(),
+        }
+    }
+
     fn put(staging: &Staging, lock: &Lock, text: &str) {
-        staging
-            .put(
-                Shelf::Served,
-                "op",
-                "case",
-                [("a", text.as_bytes()), (text, b"")],
-                lock,
-            )
-            .unwrap();
+        let files = [("a", text.as_bytes()), (text, b"")];
+        staging.put(&place("case"), files, lock).unwrap();
     }
 
     #[test]
@@ -424,13 +406,11 @@ mod tests {
         let (staging, lock) = open(root.path());
         put(&staging, &lock, "one");
         put(&staging, &lock, "two");
-        staging
-            .put(Shelf::Served, "op", "other", [("a", &b"x"[..])], &lock)
-            .unwrap();
-        staging
-            .put(Shelf::Served, "op", "gone", [("a", &b"x"[..])], &lock)
-            .unwrap();
-        staging.remove(Shelf::Served, "op", "gone", &lock).unwrap();
+        for case in ["other", "gone"] {
+            let files = [("a", &b"x"[..])];
+            staging.put(&place(case), files, &lock).unwrap();
+        }
+        staging.remove(&place("gone"), &lock).unwrap();
         staging.put_file("rules", b"{}", &lock).unwrap();
         drop(staging);
         assert_eq!(

@@ -1,35 +1,52 @@
 //! The folder that a recorder writes to, possibly shared with other recorders.
 
 use axum::body::Bytes;
-use kontext_recording::{META_FILE, REQUEST_FILE, RequestHash, case_name, file_of_answer};
+use kontext_recording::{
+    META_FILE, REQUEST_FILE, RequestHash, answer_of_file, case_name, file_of_answer,
+};
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use strum::{Display, EnumString};
 
 use crate::{
     contract::{Contract, Operation},
     error::{CheckReport, RecordError},
     log::with_causes,
     recorder::{
-        exchange::{Draft, Exchange, recorded_body},
-        index::{Index, Statuses},
-        pictures::keep_pictures,
+        exchange::{Draft, Exchange, Unsaved, recorded_body},
+        index::{Index, Statuses, is_good, rank, ranked_status},
         rules::{Rules, Wanted},
-        server::RecordMode,
         staging::{Lock, Place, Shelf, Staging},
     },
-    recordings::{
-        Case, RecordedAnswer, Recording, Recordings, check, is_good, is_part, rank, ranked_status,
-    },
+    recordings::{Case, RecordedAnswer, Recording, check, is_part},
     redaction::{Redaction, Secret},
 };
 
 /// Number of bytes of the request hash in the name of a case; the second if another
 /// request already has the name.
 pub(crate) const NAME_BYTES: [usize; 2] = [4, 32];
+
+/// Which exchanges a recorder saves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString)]
+#[cfg_attr(feature = "binary", derive(clap::ValueEnum))]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RecordMode {
+    /// All. If the request has a recording, the response becomes its next answer, unless
+    /// that would make a failure follow a success.
+    #[default]
+    All,
+    /// Only those whose request has no recording yet. Other requests are answered from
+    /// their recording and cost nothing, unless it holds a transient failure (401, 403,
+    /// 429, or 500 and above).
+    Missing,
+    /// Only those whose request has a recording. The response replaces all of its answers,
+    /// but a failure never replaces a success.
+    Update,
+}
 
 /// The recordings folder of one recorder. Its methods block.
 #[derive(Debug)]
@@ -64,26 +81,11 @@ pub(crate) struct Saved {
     pub(crate) response: Bytes,
 }
 
-/// Why an exchange was not saved.
-#[derive(Debug)]
-pub(crate) enum Unsaved {
-    /// The recorder's rules exclude it.
-    Unwanted(String),
-    /// Saving it failed.
-    Failed(String),
-}
-
 /// A recording of the request that was searched for.
 #[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) place: Place,
     statuses: Statuses,
-}
-
-impl From<String> for Unsaved {
-    fn from(problem: String) -> Self {
-        Self::Failed(problem)
-    }
 }
 
 impl Store {
@@ -94,10 +96,7 @@ impl Store {
         wanted: &Wanted,
         contract: Arc<Contract>,
     ) -> Result<Self, RecordError> {
-        let failed = |source| RecordError::Folder {
-            folder: root.to_owned(),
-            source,
-        };
+        let failed = |source| RecordError::folder(root, source);
         // The former name of this folder; its recordings were paid for.
         let (earlier, quarantine) = (root.join(".disagreeing"), Shelf::Quarantine.folder(root));
         if earlier.is_dir() && !quarantine.exists() {
@@ -129,7 +128,7 @@ impl Store {
     }
 
     /// Reloads the rules if their file has changed.
-    fn refresh(&self, rules: &mut Rules) -> Result<(), String> {
+    pub(crate) fn refresh(&self, rules: &mut Rules) -> Result<(), String> {
         rules
             .refresh(&self.root)
             .map_err(|error| with_causes(&error))?;
@@ -167,7 +166,9 @@ impl Store {
             return Ok(None);
         };
         let (_, recording) = self.recording(&place)?;
-        Ok(Some((place, recording.best().clone())))
+        let answers = recording.answers().iter();
+        let best = answers.max_by_key(|answer| rank(ranked_status(&answer.meta)));
+        Ok(best.map(|answer| (place, answer.clone())))
     }
 
     /// Saves an exchange according to the mode.
@@ -189,12 +190,13 @@ impl Store {
             case: case_name(draft.request.as_ref(), &draft.hash, NAME_BYTES[0]),
         };
         let (read, report) = self.validate(&alone, &draft.all_files())?;
-        let (shelf, name) = if exchange.broke_off {
-            (Shelf::Quarantine, "an answer that broke off".to_owned())
-        } else if report.is_clean() {
-            (Shelf::Served, exchange.status.as_u16().to_string())
-        } else {
-            (Shelf::Quarantine, exchange.status.as_u16().to_string())
+        let name = match exchange.broke_off {
+            true => "an answer that broke off".to_owned(),
+            false => exchange.status.as_u16().to_string(),
+        };
+        let shelf = match report.is_clean() && !exchange.broke_off {
+            true => Shelf::Served,
+            false => Shelf::Quarantine,
         };
         let new = ranked_status(&read.answers()[0].meta);
         let appends = mode == RecordMode::All;
@@ -235,19 +237,18 @@ impl Store {
             // It failed validation before and passes now.
             if place.shelf == Shelf::Served && earlier.place.shelf == Shelf::Quarantine {
                 self.staging
-                    .remove(earlier.place.shelf, operation, &earlier.place.case, &lock)
+                    .remove(&earlier.place, &lock)
                     .map_err(|error| self.failed(&error))?;
             }
         }
         let saved = read.answers().last();
+        let response = saved.map(|answer| answer.response.clone());
         Ok(Saved {
             answers: read.answers().len(),
             again: found.iter().any(|found| found.place == place),
             place,
             report,
-            response: saved
-                .map(|answer| answer.response.clone())
-                .unwrap_or_default(),
+            response: response.unwrap_or_default(),
         })
     }
 
@@ -312,11 +313,9 @@ impl Store {
         files: &Case,
     ) -> Result<(Recording, CheckReport), String> {
         let folder = place.shelf.folder(&self.root).display().to_string();
-        let recordings = Recordings::one(&folder, &place.operation, &place.case, files)
+        let read = Recording::read(&folder, &place.operation, &place.case, files)
             .map_err(|error| with_causes(&error))?;
-        let report = check(&self.contract, &recordings);
-        let read = recordings.iter().next().cloned();
-        let read = read.ok_or_else(|| format!("{place} is empty"))?;
+        let report = check(&self.contract, &read.clone().into());
         Ok((read, report))
     }
 
@@ -326,7 +325,7 @@ impl Store {
             .iter()
             .map(|(name, bytes)| (name.as_str(), bytes.as_ref()));
         self.staging
-            .put(place.shelf, &place.operation, &place.case, all, lock)
+            .put(place, all, lock)
             .map_err(|error| self.failed(&error))
     }
 
@@ -372,8 +371,7 @@ impl Store {
 
     /// Reads one recording, with its files.
     pub(crate) fn recording(&self, place: &Place) -> Result<(Case, Recording), String> {
-        let root = place.shelf.folder(&self.root);
-        read_recording(&root, &place.operation, &place.case)
+        read_recording(&self.root, place)
     }
 
     pub(crate) fn lock(&self) -> Result<Lock, String> {
@@ -391,14 +389,11 @@ impl Store {
 }
 
 /// Reads one recording of a folder, with its files.
-pub(crate) fn read_recording(
-    root: &Path,
-    operation: &str,
-    case: &str,
-) -> Result<(Case, Recording), String> {
-    let folder = root.join(operation).join(case);
+pub(crate) fn read_recording(root: &Path, place: &Place) -> Result<(Case, Recording), String> {
+    let root = place.shelf.folder(root);
+    let folder = root.join(&place.operation).join(&place.case);
     let unreadable = |error: &io::Error| format!("{} cannot be read: {error}", folder.display());
-    let mut files: Case = BTreeMap::new();
+    let mut files = Case::new();
     for entry in fs::read_dir(&folder).map_err(|error| unreadable(&error))? {
         let name = entry.map_err(|error| unreadable(&error))?.file_name();
         let Some(name) = name.to_str().filter(|name| is_part(name)) else {
@@ -407,10 +402,9 @@ pub(crate) fn read_recording(
         let bytes = fs::read(folder.join(name)).map_err(|error| unreadable(&error))?;
         files.insert(name.to_owned(), bytes.into());
     }
-    let set = Recordings::one(&root.display().to_string(), operation, case, &files)
+    let root = root.display().to_string();
+    let recording = Recording::read(&root, &place.operation, &place.case, &files)
         .map_err(|error| with_causes(&error))?;
-    let recording = set.iter().next().cloned();
-    let recording = recording.ok_or_else(|| format!("{} is empty", folder.display()))?;
     Ok((files, recording))
 }
 
@@ -430,4 +424,24 @@ fn append(mut files: Case, recording: &Recording, draft: &mut Draft) {
     files.remove(META_FILE);
     draft.files = files;
     draft.meta = meta;
+}
+
+/// Copies the pictures of a recording to a draft with the same response.
+fn keep_pictures(old_files: &Case, old: &Recording, draft: &mut Draft) {
+    let Some(answer) = draft.meta.answers.last_mut() else {
+        return;
+    };
+    let mut bodies = draft.files.iter();
+    let body = bodies.find(|(name, _)| answer_of_file(name).is_some());
+    let is_same = |one: &&RecordedAnswer| body.is_some_and(|(_, body)| one.response == *body);
+    let Some(same) = old.answers().iter().rfind(is_same) else {
+        return;
+    };
+    for kept in &same.meta.files {
+        let is_taken = draft.files.contains_key(&kept.file);
+        if let Some(bytes) = old_files.get(&kept.file).filter(|_| !is_taken) {
+            draft.files.insert(kept.file.clone(), bytes.clone());
+            answer.files.push(kept.clone());
+        }
+    }
 }

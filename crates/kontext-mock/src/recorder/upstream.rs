@@ -26,10 +26,13 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// A server that requests are forwarded to, with their keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    origin: String,
-    /// The base path: empty, or with a leading slash and no trailing one.
+    /// Without a trailing slash.
+    pub(crate) origin: String,
+    /// The base path: empty, or with a leading slash and no trailing one. It may contain a
+    /// secret and is not shown.
     base: String,
-    is_loopback: bool,
+    /// Whether it is on this machine.
+    pub(crate) is_loopback: bool,
     client: reqwest::Client,
 }
 
@@ -56,17 +59,6 @@ impl Upstream {
             is_loopback,
             client,
         })
-    }
-
-    /// The origin, without a trailing slash. The base path may contain a secret and is
-    /// not shown.
-    pub(crate) fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// Whether it is on this machine.
-    pub(crate) fn is_loopback(&self) -> bool {
-        self.is_loopback
     }
 
     /// Whether the upstream is the local server at this address.
@@ -103,7 +95,7 @@ impl Upstream {
             .ok()
             .filter(is_below)
             .ok_or(SendError {
-                problem: "the path cannot be passed on".to_owned(),
+                problem: "nothing was sent: the path cannot be passed on".to_owned(),
                 was_sent: false,
             })?;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -111,9 +103,14 @@ impl Upstream {
         if !body.is_empty() {
             request = request.body(body);
         }
-        request.send().await.map_err(|error| SendError {
-            was_sent: !(error.is_connect() || error.is_builder()),
-            problem: with_causes(&error.without_url()),
+        request.send().await.map_err(|error| {
+            let was_sent = !(error.is_connect() || error.is_builder());
+            let charged = match was_sent {
+                true => "the request was sent and may have been charged",
+                false => "nothing was sent",
+            };
+            let problem = format!("{charged}: {}", with_causes(&error.without_url()));
+            SendError { problem, was_sent }
         })
     }
 }
@@ -122,6 +119,7 @@ impl Upstream {
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
 pub(crate) struct SendError {
+    /// Begins with whether the request may have been charged.
     problem: String,
     /// Whether the server may have received the request, and charge for it.
     pub(crate) was_sent: bool,

@@ -4,18 +4,18 @@ use axum::{body::Bytes, http::HeaderValue};
 use kontext_recording::{KeptFile, META_FILE, Origin, RecordingMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    error::Defect,
-    recordings::{format, load::Case},
-};
+use crate::{error::Defect, recordings::format};
+
+/// The files of one recording by name.
+pub(crate) type Case = BTreeMap<String, Bytes>;
 
 /// A picture that a response links to, stored beside it as `file-<n>.<extension>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
     kept: KeptFile,
-    bytes: Bytes,
+    pub(crate) bytes: Bytes,
 }
 
 impl RecordedFile {
@@ -53,10 +53,6 @@ impl RecordedFile {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    pub(crate) fn content(&self) -> Bytes {
-        self.bytes.clone()
     }
 }
 

@@ -66,14 +66,10 @@ pub(crate) fn settings(bytes: &[u8], file: &str) -> Result<Vec<Pointer>, Defect>
 
 /// The defect for a file that is not the expected JSON.
 pub(crate) fn json_defect(error: &serde_json::Error, file: &str, next: &str) -> Defect {
-    let text = error.to_string();
-    let suffix = format!(" at line {} column {}", error.line(), error.column());
+    let (text, line, column) = (error.to_string(), error.line(), error.column());
+    let suffix = format!(" at line {line} column {column}");
     let problem = text.strip_suffix(&suffix).unwrap_or(&text);
-    Defect::of_file(file, problem, next).at(format!(
-        "line {}, column {}",
-        error.line(),
-        error.column()
-    ))
+    Defect::of_file(file, problem, next).at(format!("line {line}, column {column}"))
 }
 
 /// Checks what the types cannot express.
@@ -129,33 +125,26 @@ fn validate(meta: &RecordingMeta, file: &str) -> Result<(), Defect> {
 pub(crate) fn redacted(meta: &RecordingMeta) -> impl Iterator<Item = (&Redacted, String)> {
     let of_request = meta.redacted.iter().enumerate();
     let of_request = of_request.map(|(index, one)| (one, format!("/redacted/{index}")));
-    let of_answers = meta
-        .answers
-        .iter()
-        .enumerate()
-        .flat_map(move |(answer, one)| {
-            let redacted = one.redacted.iter().enumerate();
-            redacted.map(move |(index, one)| {
-                let place = meta.pointer(answer, &format!("/redacted/{index}"));
-                (one, place)
-            })
-        });
+    let answers = meta.answers.iter().enumerate();
+    let of_answers = answers.flat_map(move |(answer, one)| {
+        let redacted = one.redacted.iter().enumerate();
+        redacted.map(move |(index, one)| {
+            let place = meta.pointer(answer, &format!("/redacted/{index}"));
+            (one, place)
+        })
+    });
     of_request.chain(of_answers)
 }
 
 /// The recorded status, 200 to 599; `place` is its place in the file.
 pub(crate) fn status(answer: &AnswerMeta, file: &str, place: &str) -> Result<StatusCode, Defect> {
-    StatusCode::from_u16(answer.status)
-        .ok()
-        .filter(|status| (200..600).contains(&status.as_u16()))
-        .ok_or_else(|| {
-            Defect::of_file(
-                file,
-                format!("expected a status from 200 to 599, found {}", answer.status),
-                "write the status of the response",
-            )
-            .at(place)
-        })
+    match StatusCode::from_u16(answer.status) {
+        Ok(status) if (200..600).contains(&answer.status) => Ok(status),
+        _ => {
+            let problem = format!("expected a status from 200 to 599, found {}", answer.status);
+            Err(Defect::of_file(file, problem, "write the status of the response").at(place))
+        }
+    }
 }
 
 /// The recorded response headers; `place` is their place in the file.

@@ -10,7 +10,8 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use crate::{
     error::{Defect, LoadError},
     recordings::{
-        files, format,
+        files::{self, Case},
+        format,
         model::{RecordedAnswer, RecordedRequest, Recording, Recordings},
     },
 };
@@ -27,28 +28,47 @@ const SETTINGS: &str = "matching.json";
 /// Files by path relative to the recordings folder, separated by `/`.
 type Files = BTreeMap<String, Bytes>;
 
-/// The files of one recording by name.
-pub(crate) type Case = BTreeMap<String, Bytes>;
+impl Recordings {
+    /// Loads the recordings that are built into the crate.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`Recordings::load`]; releases are tested not to fail.
+    pub fn embedded() -> Result<Self, LoadError> {
+        let files = EMBEDDED
+            .iter()
+            .map(|(path, bytes)| ((*path).to_owned(), Bytes::from_static(bytes)))
+            .collect();
+        let found = Found {
+            files,
+            ..Found::default()
+        };
+        load(found, "recordings", false)
+    }
 
-/// Loads the built-in recordings.
-pub(crate) fn embedded() -> Result<Recordings, LoadError> {
-    let files = EMBEDDED
-        .iter()
-        .map(|(path, bytes)| ((*path).to_owned(), Bytes::from_static(bytes)))
-        .collect();
-    let found = Found {
-        files,
-        ..Found::default()
-    };
-    load(found, "recordings", false)
-}
+    /// Loads the recordings of a folder that holds `<operation>/<case>/recording.json`
+    /// and the files beside it.
+    ///
+    /// Hidden files (names that start with a dot) are ignored. Other files that belong to
+    /// no recording are skipped and listed by [`strays`](Self::strays). This does not
+    /// validate against the contract; [`check`](crate::check()) does.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file of a recording cannot be read or is not in the documented format,
+    /// or if there are no recordings. The error lists every defect with its file and
+    /// place.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Self::load_some(folder.as_ref(), false)
+    }
 
-/// Loads the recordings of a folder; there may be none if `may_be_empty`.
-pub(crate) fn folder(folder: &Path, may_be_empty: bool) -> Result<Recordings, LoadError> {
-    let mut found = Found::default();
-    found.search(folder, "", 0);
-    let name = folder.display().to_string();
-    load(found, name.trim_end_matches('/'), may_be_empty)
+    /// Like [`load`](Self::load); there may be no recordings if `may_be_empty`.
+    pub(crate) fn load_some(folder: &Path, may_be_empty: bool) -> Result<Self, LoadError> {
+        let mut found = Found::default();
+        found.search(folder, "", 0);
+        let name = folder.display().to_string();
+        load(found, name.trim_end_matches('/'), may_be_empty)
+    }
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Defect {
@@ -125,31 +145,18 @@ impl Found {
 
 /// Builds recordings from files; `folder` is the folder's name in defects.
 fn load(found: Found, folder: &str, may_be_empty: bool) -> Result<Recordings, LoadError> {
-    let Found {
-        files,
-        mut defects,
-        mut strays,
-    } = found;
+    let (mut defects, mut strays) = (found.defects, found.strays);
     let mut cases: BTreeMap<(String, String), Case> = BTreeMap::new();
-    let mut files_of_root = Files::new();
-    for (path, bytes) in files {
-        match path.split('/').collect::<Vec<_>>().as_slice() {
-            [operation, case, file] => {
-                cases
-                    .entry(((*operation).to_owned(), (*case).to_owned()))
-                    .or_default()
-                    .insert((*file).to_owned(), bytes);
-            }
-            _ => {
-                files_of_root.insert(path, bytes);
-            }
-        }
-    }
     let mut ignore = Vec::new();
-    if let Some(bytes) = files_of_root.get(SETTINGS) {
-        match format::settings(bytes, &format!("{folder}/{SETTINGS}")) {
-            Ok(pointers) => ignore = pointers,
-            Err(defect) => defects.push(defect),
+    for (path, bytes) in found.files {
+        if let [operation, case, file] = path.split('/').collect::<Vec<_>>().as_slice() {
+            cases
+                .entry(((*operation).to_owned(), (*case).to_owned()))
+                .or_default()
+                .insert((*file).to_owned(), bytes);
+        } else if path == SETTINGS {
+            let settings = format::settings(&bytes, &format!("{folder}/{SETTINGS}"));
+            ignore.extend(kept(settings, &mut defects).into_iter().flatten());
         }
     }
     let mut recordings = Vec::new();
@@ -163,7 +170,7 @@ fn load(found: Found, folder: &str, may_be_empty: bool) -> Result<Recordings, Lo
             ));
             continue;
         }
-        match recording(folder, &operation, &case, &files) {
+        match read(folder, &operation, &case, &files) {
             Ok(recording) => recordings.push(recording),
             Err(mut found) => defects.append(&mut found),
         }
@@ -187,21 +194,28 @@ fn load(found: Found, folder: &str, may_be_empty: bool) -> Result<Recordings, Lo
     })
 }
 
+impl Recording {
+    /// Builds a recording from the files that its folder holds or will hold; `folder` is
+    /// the folder of the recordings.
+    #[cfg(feature = "record")]
+    pub(crate) fn read(
+        folder: &str,
+        operation: &str,
+        case: &str,
+        files: &Case,
+    ) -> Result<Self, LoadError> {
+        read(folder, operation, case, files).map_err(LoadError::new)
+    }
+}
+
 /// Builds a recording from the files of its folder, or returns all their defects.
-pub(crate) fn recording(
-    folder: &str,
-    operation: &str,
-    case: &str,
-    files: &Case,
-) -> Result<Recording, Vec<Defect>> {
+fn read(folder: &str, operation: &str, case: &str, files: &Case) -> Result<Recording, Vec<Defect>> {
     let name = format!("{operation}/{case}");
     let path = format!("{folder}/{name}");
     let mut defects = Vec::new();
     for part in [operation, case] {
-        if !part
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
+        let is_kebab = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if !part.bytes().all(is_kebab) {
             defects.push(Defect::of_file(
                 path.clone(),
                 format!("the name {part:?} is not in kebab case (a-z, 0-9 and -)"),
@@ -219,13 +233,10 @@ pub(crate) fn recording(
         )),
     };
     let meta = kept(meta, &mut defects);
-    let request = match files.get(REQUEST_FILE) {
-        Some(bytes) => kept(
-            request(bytes, &format!("{path}/{REQUEST_FILE}")),
-            &mut defects,
-        ),
-        None => None,
-    };
+    let request = files.get(REQUEST_FILE).and_then(|bytes| {
+        let read = request(bytes, &format!("{path}/{REQUEST_FILE}"));
+        kept(read, &mut defects)
+    });
     let count = meta.as_ref().map_or(1, |meta| meta.answers.len());
     let mut bodies = vec![Vec::new(); count];
     for file in files.keys() {
@@ -235,14 +246,14 @@ pub(crate) fn recording(
         match bodies.get_mut(index) {
             Some(bodies) => bodies.push(file.as_str()),
             None if meta.is_none() => {}
-            None => defects.push(Defect::of_file(
-                format!("{path}/{file}"),
-                format!(
-                    "is the body of answer {}, {META_FILE} has {count}",
-                    index + 1
-                ),
-                "add the answer to /answers (format 2), or delete the file",
-            )),
+            None => {
+                let number = index + 1;
+                defects.push(Defect::of_file(
+                    format!("{path}/{file}"),
+                    format!("is the body of answer {number}, {META_FILE} has {count}"),
+                    "add the answer to /answers (format 2), or delete the file",
+                ));
+            }
         }
     }
     let mut answers = Vec::new();
@@ -339,11 +350,8 @@ fn redacted(meta: &RecordingMeta, files: &Case, file: &str) -> Vec<Defect> {
 fn request(bytes: &Bytes, file: &str) -> Result<RecordedRequest, Defect> {
     let next = "write the JSON that is sent";
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        Defect::of_file(
-            file,
-            format!("is not UTF-8 from byte {} on", error.valid_up_to()),
-            next,
-        )
+        let start = error.valid_up_to();
+        Defect::of_file(file, format!("is not UTF-8 from byte {start} on"), next)
     })?;
     serde_json::from_str::<Value>(text).map_err(|error| format::json_defect(&error, file, next))?;
     let canonical = Canonical::of(text)

@@ -6,12 +6,12 @@ mod load;
 mod model;
 mod validate;
 
+#[cfg(feature = "record")]
+pub(crate) use files::Case;
 pub use files::RecordedFile;
 #[cfg(feature = "record")]
 pub(crate) use format::OWN_HEADERS;
 #[cfg(feature = "record")]
-pub(crate) use load::{Case, is_part};
-#[cfg(feature = "record")]
-pub(crate) use model::{BROKE_OFF, is_good, rank, ranked_status};
+pub(crate) use load::is_part;
 pub use model::{RecordedAnswer, Recording, Recordings};
 pub use validate::check;

@@ -7,18 +7,17 @@ use axum::{
 use kontext_recording::{
     AnswerMeta, Canonical, Origin, Pointer, RecordingMeta, Redacted, RequestHash,
 };
-use std::{ops::Deref, path::Path};
+use std::ops::Deref;
 
-use crate::{
-    error::{Defect, LoadError},
-    recordings::{files::RecordedFile, load},
-};
+use crate::{error::Defect, recordings::files::RecordedFile};
 
 /// The recordings that a mock answers with, sorted by name.
 #[derive(Clone, Debug)]
 pub struct Recordings {
     pub(crate) recordings: Vec<Recording>,
     pub(crate) strays: Vec<Defect>,
+    /// The JSON pointers that the folder's `matching.json` ignores when no recording
+    /// matches exactly.
     pub(crate) ignore: Vec<Pointer>,
 }
 
@@ -34,6 +33,7 @@ pub struct Recording {
     /// The content of `recording.json`, without the answers.
     pub(crate) meta: RecordingMeta,
     pub(crate) request: Option<RecordedRequest>,
+    /// The hash of the request: equal for equal requests.
     pub(crate) hash: RequestHash,
     pub(crate) answers: Vec<RecordedAnswer>,
 }
@@ -57,64 +57,10 @@ pub(crate) struct RecordedRequest {
 }
 
 impl Recordings {
-    /// Loads the recordings that are built into the crate.
-    ///
-    /// # Errors
-    ///
-    /// The same as [`Recordings::load`]; releases are tested not to fail.
-    pub fn embedded() -> Result<Self, LoadError> {
-        load::embedded()
-    }
-
-    /// Loads the recordings of a folder that holds `<operation>/<case>/recording.json`
-    /// and the files beside it.
-    ///
-    /// Hidden files (names that start with a dot) are ignored. Other files that belong to
-    /// no recording are skipped and listed by [`strays`](Self::strays). This does not
-    /// validate against the contract; [`check`](crate::check()) does.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a file of a recording cannot be read or is not in the documented format,
-    /// or if there are no recordings. The error lists every defect with its file and
-    /// place.
-    pub fn load(folder: impl AsRef<Path>) -> Result<Self, LoadError> {
-        load::folder(folder.as_ref(), false)
-    }
-
-    /// Like [`load`](Self::load), but the folder may have no recordings.
-    pub(crate) fn load_any(folder: &Path) -> Result<Self, LoadError> {
-        load::folder(folder, true)
-    }
-
     /// Files in the folder that belong to no recording and are skipped, sorted by file.
     #[must_use]
     pub fn strays(&self) -> &[Defect] {
         &self.strays
-    }
-
-    /// Makes a set of one recording from the files that its folder holds or will hold;
-    /// `folder` is the folder of the recordings.
-    #[cfg(feature = "record")]
-    pub(crate) fn one(
-        folder: &str,
-        operation: &str,
-        case: &str,
-        files: &load::Case,
-    ) -> Result<Self, LoadError> {
-        load::recording(folder, operation, case, files)
-            .map(|recording| Self {
-                recordings: vec![recording],
-                strays: Vec::new(),
-                ignore: Vec::new(),
-            })
-            .map_err(LoadError::new)
-    }
-
-    /// The JSON pointers that the folder's `matching.json` ignores when no recording
-    /// matches exactly.
-    pub(crate) fn ignore(&self) -> &[Pointer] {
-        &self.ignore
     }
 
     /// Iterates over the recordings, sorted by name.
@@ -145,6 +91,17 @@ impl<'a> IntoIterator for &'a Recordings {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+#[cfg(feature = "record")]
+impl From<Recording> for Recordings {
+    fn from(recording: Recording) -> Self {
+        Self {
+            recordings: vec![recording],
+            strays: Vec::new(),
+            ignore: Vec::new(),
+        }
     }
 }
 
@@ -209,14 +166,6 @@ impl Recording {
         }
     }
 
-    /// The highest-ranked answer; on a tie, the last.
-    #[cfg(feature = "record")]
-    pub(crate) fn best(&self) -> &RecordedAnswer {
-        let answers = self.answers.iter();
-        let best = answers.max_by_key(|answer| rank(ranked_status(&answer.meta)));
-        best.unwrap_or(self)
-    }
-
     /// The path of one of the recording's files, including the folder of the recordings.
     pub(crate) fn file(&self, file: &str) -> String {
         format!("{}/{}/{file}", self.folder, self.name)
@@ -225,11 +174,6 @@ impl Recording {
     /// The canonical body of the request.
     pub(crate) fn canonical(&self) -> Option<&Canonical> {
         self.request.as_ref().map(|request| &request.canonical)
-    }
-
-    /// The hash of the request: equal for equal requests.
-    pub(crate) fn hash(&self) -> RequestHash {
-        self.hash
     }
 }
 
@@ -311,33 +255,4 @@ impl RecordedAnswer {
     pub fn files(&self) -> &[RecordedFile] {
         &self.files
     }
-}
-
-/// The `not_recorded` entry of a truncated response.
-#[cfg(feature = "record")]
-pub(crate) const BROKE_OFF: &str = "the end of the response: the connection broke off";
-
-/// The status that an answer is ranked by: a truncated response counts as a failure.
-#[cfg(feature = "record")]
-pub(crate) fn ranked_status(answer: &AnswerMeta) -> u16 {
-    let broke_off = answer.not_recorded.iter().any(|one| one == BROKE_OFF);
-    if broke_off { 599 } else { answer.status }
-}
-
-/// Ranks a status by its value for replay: success first, then errors caused by the
-/// request, then all others.
-#[cfg(feature = "record")]
-pub(crate) fn rank(status: u16) -> u8 {
-    match status {
-        200..=299 => 2,
-        _ if is_good(status) => 1,
-        _ => 0,
-    }
-}
-
-/// Whether a status depends on the request rather than on the key, the balance or the
-/// state of the service.
-#[cfg(feature = "record")]
-pub(crate) fn is_good(status: u16) -> bool {
-    status < 500 && !matches!(status, 401 | 403 | 429)
 }

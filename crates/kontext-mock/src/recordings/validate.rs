@@ -1,15 +1,16 @@
 //! Validates recordings against the contract.
 
-use kontext_recording::RequestHash;
+use kontext_recording::{META_FILE, REQUEST_FILE, RequestHash};
 use serde_json::Value;
 use std::collections::HashMap;
 
 use crate::{
     contract::{
         Contract, Operation, PageContract, StrictSchema,
-        violations::{UNKNOWN_KEY, Violation, violations_of},
+        violations::{UNKNOWN_KEY, violations_of},
     },
     error::{CheckReport, Disagreement, Note},
+    http::headers::media_type,
     recordings::model::{RecordedAnswer, Recording, Recordings},
     truncate,
 };
@@ -23,7 +24,12 @@ use crate::{
 /// number. A recording made under an older contract and a skipped file yield a [`Note`].
 #[must_use]
 pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
-    let mut report = CheckReport::new(recordings.len());
+    let mut report = CheckReport {
+        format: 1,
+        recordings: recordings.len(),
+        disagreements: Vec::new(),
+        notes: Vec::new(),
+    };
     let mut requests: HashMap<RequestHash, &Recording> = HashMap::new();
     for recording in recordings {
         let mut validator = Validator {
@@ -31,10 +37,10 @@ pub fn check(contract: &Contract, recordings: &Recordings) -> CheckReport {
             report: &mut report,
         };
         validator.validate(contract);
-        let first = requests.entry(recording.hash()).or_insert(recording);
+        let first = requests.entry(recording.hash).or_insert(recording);
         if first.name() != recording.name() {
             validator.disagree(
-                "request.json",
+                REQUEST_FILE,
                 "",
                 format!("this is the same request as that of {}", first.name()),
                 "delete one of the two: no request could tell them apart",
@@ -80,37 +86,24 @@ impl Validator<'_> {
 
     /// Whether the value at a place was redacted.
     fn is_redacted(&self, file: &str, pointer: &str) -> bool {
-        self.recording
-            .redacted()
-            .iter()
-            .any(|redacted| redacted.file() == file && redacted.pointer() == pointer)
+        let mut redacted = self.recording.redacted().into_iter();
+        redacted.any(|one| one.file() == file && one.pointer() == pointer)
     }
 
     fn validate(&mut self, contract: &Contract) {
         let (method, path) = (self.recording.method(), self.recording.path());
         let Some(operation) = contract.operation(method, path) else {
-            self.disagree(
-                "recording.json",
-                "/path",
-                format!(
-                    "the contract has no operation {method} {path}; it has {}",
-                    contract.summary()
-                ),
-                "correct the method or the path, or delete the recording",
-            );
-            return;
+            let known = contract.summary();
+            let problem = format!("the contract has no operation {method} {path}; it has {known}");
+            let next = "correct the method or the path, or delete the recording";
+            return self.disagree(META_FILE, "/path", problem, next);
         };
-        if operation.name() != self.recording.operation() {
-            self.disagree(
-                "recording.json",
-                "/path",
-                format!(
-                    "the contract calls {method} {path} {}, the folder is called {}",
-                    operation.name(),
-                    self.recording.operation()
-                ),
-                format!("move the recording to the folder {}", operation.name()),
-            );
+        let (name, folder) = (operation.name(), self.recording.operation());
+        if name != folder {
+            let problem =
+                format!("the contract calls {method} {path} {name}, the folder is called {folder}");
+            let next = format!("move the recording to the folder {name}");
+            self.disagree(META_FILE, "/path", problem, next);
         }
         let request = self.recording.request();
         let request = request.and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -123,7 +116,7 @@ impl Validator<'_> {
             if !current.contains(&answer.contract_sha256()) {
                 self.report.notes.push(Note {
                     recording: self.recording.name().to_owned(),
-                    file: self.recording.file("recording.json"),
+                    file: self.recording.file(META_FILE),
                     pointer: place("/contract_sha256"),
                     message: format!(
                         "recorded under an older contract; that of today has the SHA-256 {sha256}"
@@ -136,7 +129,8 @@ impl Validator<'_> {
     }
 
     fn validate_request(&mut self, operation: &Operation) {
-        const FILE: &str = "request.json";
+        const FILE: &str = REQUEST_FILE;
+        let name = operation.name();
         match (operation.request(), self.recording.request()) {
             (Some(contract), Some(bytes)) => {
                 // It was parsed as JSON when it was loaded.
@@ -149,10 +143,8 @@ impl Validator<'_> {
                         FILE,
                         problem.pointer(),
                         format!(
-                            "the contract of the request of {} expects {}; recorded is {}",
-                            operation.name(),
-                            problem.expected,
-                            problem.received
+                            "the contract of the request of {name} expects {}; recorded is {}",
+                            problem.expected, problem.received
                         ),
                         NEXT,
                     ),
@@ -161,16 +153,13 @@ impl Validator<'_> {
             (Some(contract), None) if contract.required => self.disagree(
                 FILE,
                 "",
-                format!(
-                    "the contract of {} asks for a request body",
-                    operation.name()
-                ),
+                format!("the contract of {name} asks for a request body"),
                 "add the file with the JSON that is sent",
             ),
             (None, Some(_)) => self.disagree(
                 FILE,
                 "",
-                format!("the contract of {} has no request body", operation.name()),
+                format!("the contract of {name} has no request body"),
                 "delete the file",
             ),
             (Some(_) | None, None) => {}
@@ -185,44 +174,34 @@ impl Validator<'_> {
         answer: &RecordedAnswer,
         [at_status, at_media_type]: [String; 2],
     ) {
-        let status = answer.status();
+        let (name, status) = (operation.name(), answer.status());
         let Some(content) = operation.response(status) else {
-            self.disagree(
-                "recording.json",
-                at_status,
-                format!(
-                    "the contract of {} declares no status {status}; it declares {}",
-                    operation.name(),
-                    operation.statuses()
-                ),
-                "correct the status, or declare it in the contract with an overlay",
+            let declared = operation.statuses();
+            let problem = format!(
+                "the contract of {name} declares no status {status}; it declares {declared}"
             );
-            return;
+            let next = "correct the status, or declare it in the contract with an overlay";
+            return self.disagree(META_FILE, at_status, problem, next);
         };
         let recorded = answer.header("content-type").unwrap_or_default();
-        let media_type = recorded.split(';').next().unwrap_or_default().trim();
-        let media_type = media_type.to_ascii_lowercase();
+        let media_type = media_type(&answer.headers);
         let bytes = answer.response();
         if content.is_empty() && media_type.is_empty() && bytes.is_empty() {
             return;
         }
         let Some(schema) = content.get(&media_type) else {
             let declared: Vec<_> = content.keys().map(String::as_str).collect();
-            let declared = if declared.is_empty() {
-                "no body".to_owned()
-            } else {
-                declared.join(", ")
+            let declared = match declared.as_slice() {
+                [] => "no body".to_owned(),
+                some => some.join(", "),
             };
-            self.disagree(
-                "recording.json",
-                at_media_type,
-                format!(
-                    "the contract of {} declares for the status {status} {declared}; recorded is {recorded:?}",
-                    operation.name(),
-                ),
-                "correct the header, or declare the media type in the contract with an overlay",
+            let problem = format!(
+                "the contract of {name} declares for the status {status} {declared}; recorded is \
+                 {recorded:?}"
             );
-            return;
+            let next =
+                "correct the header, or declare the media type in the contract with an overlay";
+            return self.disagree(META_FILE, at_media_type, problem, next);
         };
         let file = answer.response_file();
         let body = if media_type == "application/json" || media_type.ends_with("+json") {
@@ -237,15 +216,11 @@ impl Validator<'_> {
         };
         match body {
             Ok(body) => self.validate_body(schema, None, &body, file),
-            Err(problem) => self.disagree(
-                file,
-                "",
-                format!(
-                    "{} asks for {media_type}; the body {problem}",
-                    schema.says()
-                ),
-                "correct the body, or the content-type in recording.json",
-            ),
+            Err(problem) => {
+                let problem = format!("{} asks for {media_type}; the body {problem}", schema.says);
+                let next = "correct the body, or the content-type in recording.json";
+                self.disagree(file, "", problem, next);
+            }
         }
     }
 
@@ -260,16 +235,10 @@ impl Validator<'_> {
         let validator = match schema.validator() {
             Ok(validator) => validator,
             Err(problem) => {
-                return self.disagree(
-                    file,
-                    "",
-                    format!(
-                        "{} does not compile: {}",
-                        schema.says(),
-                        truncate::text(problem, 1000)
-                    ),
-                    "report this as a defect of kontext-mock",
-                );
+                let problem = truncate::text(problem, 1000);
+                let problem = format!("{} does not compile: {problem}", schema.says);
+                let next = "report this as a defect of kontext-mock";
+                return self.disagree(file, "", problem, next);
             }
         };
         let problems = match page {
@@ -277,22 +246,13 @@ impl Validator<'_> {
             None => violations_of(validator, body),
         };
         for problem in problems {
-            let Violation {
-                expected, received, ..
-            } = &problem;
+            let (expected, received) = (&problem.expected, &problem.received);
             // An unknown key is wrong even if its value was redacted.
             if expected != UNKNOWN_KEY && self.is_redacted(file, &problem.pointer()) {
                 continue;
             }
-            self.disagree(
-                file,
-                problem.pointer(),
-                format!(
-                    "{} expects {expected}; recorded is {received}",
-                    schema.says()
-                ),
-                NEXT,
-            );
+            let words = format!("{} expects {expected}; recorded is {received}", schema.says);
+            self.disagree(file, problem.pointer(), words, NEXT);
         }
     }
 }

@@ -1,17 +1,15 @@
 //! Replaces secrets with markers.
 
-use std::{borrow::Cow, ops::Range, sync::LazyLock};
+use std::{borrow::Cow, ops::Range};
 
 use kontext_recording::{Canonical, blanks, readable, string_end};
-use memchr::{memchr, memchr3, memmem::Finder};
 use regex::{Captures, Regex};
 
 use super::{
-    Redaction, RedactionLog,
-    detect::{self, KEY, PARAMETER, SecretKind, URL, USER_INFO},
+    detect::{self, KEY, PARAMETER, RedactionLog, Rules, SecretKind, URL, USER_INFO},
     marker::{is_marker, is_url_marker},
     rules::Pointer,
-    secret::{SHORTEST, Secret},
+    secret::SHORTEST,
 };
 use crate::truncate::beginning;
 
@@ -29,42 +27,10 @@ const LEVELS: usize = 128;
 /// Approximate maximum length of a listed pointer, in bytes, before it ends in `…`.
 const PLACE_BYTES: usize = 1000;
 
-/// Words that tokens contain or follow.
-static WORDS: LazyLock<[Finder<'_>; 3]> =
-    LazyLock::new(|| ["sk-", "earer", "EARER"].map(Finder::new));
-
-/// The rules and secrets to apply.
-#[derive(Clone, Copy)]
-pub(super) struct Rules<'a> {
-    pub(super) redaction: &'a Redaction,
-    pub(super) secrets: &'a [Secret],
-    /// Whether a text may have been cut off within a secret.
-    pub(super) is_cut: bool,
-}
-
 /// The replacement for a string, and the kinds of secrets found in it.
 type Redacted = (String, Vec<SecretKind>);
 
 impl Rules<'_> {
-    /// Whether a JSON text may need redaction, by a quick check that runs for every
-    /// request.
-    pub(super) fn can_change(self, text: &[u8]) -> bool {
-        let mut pointers = self.redaction.pointers.iter();
-        // A text that ends as JSON does was not cut off.
-        !text.trim_ascii_end().ends_with(b"}")
-            || pointers.any(|pointer| pointer.can_be_in(text))
-            || self.may_find(text)
-    }
-
-    /// Whether a text may contain a secret, apart from the start of one at its end.
-    fn may_find(self, text: &[u8]) -> bool {
-        !self.redaction.patterns.is_empty()
-            || memchr3(b'%', b'\\', b'=', text).is_some()
-            || memchr(b'@', text).is_some()
-            || WORDS.iter().any(|word| word.find(text).is_some())
-            || self.secrets.iter().any(|secret| secret.is_in(text))
-    }
-
     fn in_text(self, value: &[u8]) -> String {
         self.redaction.marker.in_text(value)
     }
@@ -431,7 +397,9 @@ pub(super) fn scan(rules: Rules<'_>, text: &str, depth: usize) -> Scan {
             let value = &text[start..at];
             let is_redacted = string_of(value).is_some_and(|string| is_marker(&string));
             if !is_redacted {
-                scan.log.add_pointer(pointer.as_str());
+                let pointer = pointer.as_str().to_owned();
+                let kind = SecretKind::Pointer(pointer.clone());
+                scan.log.add(&[kind], || pointer.clone());
                 scan.edits.push((start..at, value_marker(rules, value)));
             }
         }

@@ -2,9 +2,14 @@
 
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
+use memchr::{memchr, memchr3, memmem::Finder};
 use regex::Regex;
 
-use super::{apply::Rules, marker, secret};
+use super::{
+    marker,
+    rules::Redaction,
+    secret::{self, Secret, percent_decoded},
+};
 
 /// How many levels of escaping are decoded: a JSON text in a string, a URL in that, and
 /// a URL in the URL.
@@ -132,6 +137,8 @@ pub(super) enum SecretKind {
     Secret,
     /// A match of the pattern with this index.
     Pattern(usize),
+    /// The value at this pointer.
+    Pointer(String),
     /// A text that is not JSON, but that a pointer could match in.
     Broken,
 }
@@ -145,10 +152,58 @@ impl fmt::Display for SecretKind {
             Self::Key => formatter.write_str("an API key"),
             Self::Secret => formatter.write_str("a secret of the exchange"),
             Self::Pattern(index) => write!(formatter, "a match of /patterns/{index}"),
+            Self::Pointer(pointer) => write!(formatter, "the value at {pointer}"),
             Self::Broken => {
                 formatter.write_str("all of a body that is not JSON, because of /pointers")
             }
         }
+    }
+}
+
+/// Maximum number of entries in a [`RedactionLog`]; further ones are only counted.
+const LISTED: usize = 1000;
+
+/// One redacted value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RedactionEntry {
+    /// A JSON pointer to the value; empty if the text is not JSON.
+    pub(crate) pointer: String,
+    /// The kind of secret, such as `the URL parameter X-Amz-Signature`; never the
+    /// secret.
+    pub(crate) what: String,
+}
+
+/// A list of redacted values of bounded length.
+#[derive(Debug, Default)]
+pub(super) struct RedactionLog {
+    listed: Vec<RedactionEntry>,
+    more: usize,
+}
+
+impl RedactionLog {
+    /// Adds what was redacted in one string.
+    pub(super) fn add(&mut self, kinds: &[SecretKind], pointer: impl Fn() -> String) {
+        let room = LISTED - self.listed.len();
+        self.more += kinds.len().saturating_sub(room);
+        if room == 0 || kinds.is_empty() {
+            return;
+        }
+        let pointer = pointer();
+        let entries = kinds.iter().take(room).map(|kind| RedactionEntry {
+            pointer: pointer.clone(),
+            what: kind.to_string(),
+        });
+        self.listed.extend(entries);
+    }
+
+    pub(super) fn into_list(mut self) -> Vec<RedactionEntry> {
+        if self.more > 0 {
+            self.listed.push(RedactionEntry {
+                pointer: String::new(),
+                what: format!("{} more", self.more),
+            });
+        }
+        self.listed
     }
 }
 
@@ -164,7 +219,39 @@ pub(super) fn parameter_value(value: &str) -> &str {
     value.trim_end_matches(|last| ".,:!?'*)]}".contains(last))
 }
 
+/// Words that tokens contain or follow.
+static WORDS: LazyLock<[Finder<'_>; 3]> =
+    LazyLock::new(|| ["sk-", "earer", "EARER"].map(Finder::new));
+
+/// The rules and secrets to apply.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) redaction: &'a Redaction,
+    pub(super) secrets: &'a [Secret],
+    /// Whether a text may have been cut off within a secret.
+    pub(super) is_cut: bool,
+}
+
 impl Rules<'_> {
+    /// Whether a JSON text may need redaction, by a quick check that runs for every
+    /// request.
+    pub(super) fn can_change(self, text: &[u8]) -> bool {
+        let mut pointers = self.redaction.pointers.iter();
+        // A text that ends as JSON does was not cut off.
+        !text.trim_ascii_end().ends_with(b"}")
+            || pointers.any(|pointer| pointer.can_be_in(text))
+            || self.may_find(text)
+    }
+
+    /// Whether a text may contain a secret, apart from the start of one at its end.
+    pub(super) fn may_find(self, text: &[u8]) -> bool {
+        !self.redaction.patterns.is_empty()
+            || memchr3(b'%', b'\\', b'=', text).is_some()
+            || memchr(b'@', text).is_some()
+            || WORDS.iter().any(|word| word.find(text).is_some())
+            || self.secrets.iter().any(|secret| secret.is_in(text))
+    }
+
     /// Finds the kinds of secrets in a text, in any encoding. Secret parts of URLs are
     /// found only if escaped; the others are redacted separately.
     pub(super) fn find(self, text: &str) -> Vec<SecretKind> {
@@ -299,50 +386,6 @@ pub(super) fn tail_start(picture: Option<usize>) -> usize {
 pub(super) fn is_data_uri(text: &str) -> bool {
     text.get(..5)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
-}
-
-/// The base64 digits that depend only on the secret, in both alphabets and for each of
-/// the three alignments of its first byte within a group.
-pub(super) fn base64_spellings(secret: &[u8]) -> Vec<Vec<u8>> {
-    const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut spellings = Vec::with_capacity(6);
-    for place in 0..3 {
-        let first = (place * 8_usize).div_ceil(6);
-        let last = (place + secret.len()) * 8 / 6;
-        let byte = |at: usize| {
-            let byte = at.checked_sub(place).and_then(|at| secret.get(at));
-            u16::from(byte.copied().unwrap_or_default())
-        };
-        let standard: Vec<_> = (first..last)
-            .map(|digit| {
-                let bit = digit * 6;
-                let two = byte(bit / 8) << 8 | byte(bit / 8 + 1);
-                STANDARD[usize::from(two >> (10 - bit % 8) & 63)]
-            })
-            .collect();
-        let url_safe: Vec<_> = standard
-            .iter()
-            .map(|digit| match digit {
-                b'+' => b'-',
-                b'/' => b'_',
-                digit => *digit,
-            })
-            .collect();
-        if url_safe != standard {
-            spellings.push(url_safe);
-        }
-        spellings.push(standard);
-    }
-    spellings
-}
-
-/// Decodes URL escapes such as `%2F`; `None` if there are none.
-pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
-    let decoded = percent_encoding::percent_decode_str(text);
-    match Cow::from(decoded) {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned().into()),
-    }
 }
 
 /// Decodes JSON escapes such as `\u002f` and `\/`; `None` if there are none. Invalid

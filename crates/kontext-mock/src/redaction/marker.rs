@@ -41,6 +41,12 @@ impl Marker {
     }
 }
 
+impl Default for Marker {
+    fn default() -> Self {
+        Self::new(&[0; 32])
+    }
+}
+
 /// Whether a text is exactly one marker of the form used in text.
 pub(super) fn is_marker(text: &[u8]) -> bool {
     text.starts_with(b"[") && around(text, 1) == Some(0..text.len())

@@ -6,123 +6,19 @@ mod marker;
 mod rules;
 mod secret;
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use regex::Regex;
-
+pub(crate) use detect::RedactionEntry;
+#[cfg(feature = "record")]
+pub(crate) use rules::FILE;
+pub(crate) use rules::Redaction;
 #[cfg(feature = "record")]
 pub(crate) use secret::keeps_header;
 pub(crate) use secret::{Secret, is_secret_header};
 
-use self::{apply::Rules, marker::Marker, rules::Pointer};
-use crate::RedactionError;
-
-/// Name of the rules file in the root of a recordings folder.
-pub(crate) const FILE: &str = "redaction.json";
-
-/// Maximum number of entries in a [`RedactionLog`]; further ones are only counted.
-const LISTED: usize = 1000;
-
-/// The rules that redact secrets from requests and responses before they are written,
-/// compared or logged.
-///
-/// The built-in rules cover the exchange's own bearer token and cookies, wherever they
-/// appear and in any encoding (plain, percent-encoded, base64, JSON escapes);
-/// signatures, tokens and passwords in URLs; tokens after `Bearer`; keys that start
-/// with `sk-`. A recordings folder can add regular expressions and JSON pointers in its
-/// `redaction.json`.
-///
-/// A string that contains a secret is replaced entirely by a marker, a keyed hash of
-/// the string: `[redacted:<32 hex>]`. In a URL only the secret part is replaced, by
-/// `redacted-<32 hex>`, so the URL stays valid. Equal strings get equal markers, so
-/// redacted requests can still be compared.
-#[derive(Clone)]
-pub struct Redaction {
-    marker: Marker,
-    /// If `None`, the hash key is all zeros, which is public.
-    key: Option<[u8; 32]>,
-    patterns: Vec<Regex>,
-    pointers: Vec<Pointer>,
-}
-
-/// One redacted value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RedactionEntry {
-    /// A JSON pointer to the value; empty if the text is not JSON.
-    pub(crate) pointer: String,
-    /// The kind of secret, such as `the URL parameter X-Amz-Signature`; never the
-    /// secret.
-    pub(crate) what: String,
-}
-
-/// A list of redacted values of bounded length.
-#[derive(Debug, Default)]
-struct RedactionLog {
-    listed: Vec<RedactionEntry>,
-    more: usize,
-}
+use self::detect::{RedactionLog, Rules};
 
 impl Redaction {
-    /// Adds a regular expression; strings and numbers with a match are redacted.
-    ///
-    /// A string that consists only of base64 of 1 KiB or more, such as a picture's data
-    /// URI, is not searched; use a pointer to redact it.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the expression does not compile or matches the empty string.
-    pub fn with_pattern(mut self, pattern: &str) -> Result<Self, RedactionError> {
-        let pattern = rules::pattern(pattern)?;
-        let mut others = self.patterns.iter();
-        if !others.any(|other| other.as_str() == pattern.as_str()) {
-            self.patterns.push(pattern);
-        }
-        Ok(self)
-    }
-
-    /// Adds a JSON pointer (RFC 6901); the value at this pointer is redacted in every
-    /// request and response, whatever its type.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the text is not a JSON pointer or points to the whole document.
-    pub fn with_pointer(mut self, pointer: &str) -> Result<Self, RedactionError> {
-        let pointer = rules::pointer(pointer)?;
-        let mut others = self.pointers.iter();
-        if !others.any(|other| other.as_str() == pointer.as_str()) {
-            self.pointers.push(pointer);
-        }
-        Ok(self)
-    }
-
-    /// Replaces the key with 32 random bytes.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the operating system provides no random bytes.
-    pub fn with_random_key(mut self) -> Result<Self, RedactionError> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|error| RedactionError {
-            file: "the key of redaction".to_owned(),
-            place: None,
-            problem: format!("no random bytes available: {error}"),
-            next: "write a key into redaction.json".to_owned(),
-        })?;
-        self.set_key(key);
-        Ok(self)
-    }
-
-    fn set_key(&mut self, key: [u8; 32]) {
-        self.marker = Marker::new(&key);
-        self.key = Some(key);
-    }
-
-    /// Whether markers use a key other than the default of zeros.
-    #[cfg(feature = "record")]
-    pub(crate) fn has_key(&self) -> bool {
-        self.key.is_some()
-    }
-
     /// Redacts a JSON text; every byte outside a redacted value is kept. Text that is
     /// not JSON is handled as by `text`, but redacted entirely if a pointer could match
     /// in it.
@@ -195,69 +91,6 @@ impl Redaction {
             secrets,
             is_cut: false,
         }
-    }
-}
-
-impl RedactionLog {
-    /// Adds what was redacted in one string.
-    fn add(&mut self, kinds: &[detect::SecretKind], pointer: impl Fn() -> String) {
-        let room = LISTED - self.listed.len();
-        self.more += kinds.len().saturating_sub(room);
-        if room == 0 || kinds.is_empty() {
-            return;
-        }
-        let pointer = pointer();
-        let entries = kinds.iter().take(room).map(|kind| RedactionEntry {
-            pointer: pointer.clone(),
-            what: kind.to_string(),
-        });
-        self.listed.extend(entries);
-    }
-
-    /// Adds a value redacted by a pointer.
-    fn add_pointer(&mut self, pointer: &str) {
-        if self.listed.len() < LISTED {
-            self.listed.push(RedactionEntry {
-                pointer: pointer.to_owned(),
-                what: format!("the value at {pointer}"),
-            });
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn into_list(mut self) -> Vec<RedactionEntry> {
-        if self.more > 0 {
-            self.listed.push(RedactionEntry {
-                pointer: String::new(),
-                what: format!("{} more", self.more),
-            });
-        }
-        self.listed
-    }
-}
-
-impl Default for Redaction {
-    /// Only the built-in rules.
-    fn default() -> Self {
-        Self {
-            marker: Marker::new(&[0; 32]),
-            key: None,
-            patterns: Vec::new(),
-            pointers: Vec::new(),
-        }
-    }
-}
-
-impl fmt::Debug for Redaction {
-    /// Omits the key.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointers: Vec<_> = self.pointers.iter().map(Pointer::as_str).collect();
-        formatter
-            .debug_struct("Redaction")
-            .field("patterns", &self.patterns)
-            .field("pointers", &pointers)
-            .finish_non_exhaustive()
     }
 }
 

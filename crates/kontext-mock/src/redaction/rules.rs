@@ -1,16 +1,42 @@
 //! The rules of a folder, read from `redaction.json`.
 
-use std::{fs, io, path::Path};
+use std::{fmt, fs, io, path::Path};
 
 use memchr::{memchr, memmem::Finder};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::{FILE, Redaction};
-use crate::RedactionError;
+use super::marker::Marker;
+use crate::error::Defect;
+
+/// Name of the rules file in the root of a recordings folder.
+pub(crate) const FILE: &str = "redaction.json";
 
 /// The only supported version of the file format.
 const FORMAT: u64 = 1;
+
+/// The rules that redact secrets from requests and responses before they are written,
+/// compared or logged.
+///
+/// The built-in rules cover the exchange's own bearer token and cookies, wherever they
+/// appear and in any encoding (plain, percent-encoded, base64, JSON escapes);
+/// signatures, tokens and passwords in URLs; tokens after `Bearer`; keys that start
+/// with `sk-`. A recordings folder can add regular expressions and JSON pointers in its
+/// `redaction.json`.
+///
+/// A string that contains a secret is replaced entirely by a marker, a keyed hash of
+/// the string: `[redacted:<32 hex>]`. In a URL only the secret part is replaced, by
+/// `redacted-<32 hex>`, so the URL stays valid. Equal strings get equal markers, so
+/// redacted requests can still be compared.
+#[derive(Clone, Default)]
+pub(crate) struct Redaction {
+    pub(super) marker: Marker,
+    /// If `None`, the hash key is all zeros, which is public.
+    #[cfg(any(test, feature = "record"))]
+    key: Option<[u8; 32]>,
+    pub(super) patterns: Vec<Regex>,
+    pub(super) pointers: Vec<Pointer>,
+}
 
 /// The file. Unknown keys are errors: a misspelled rule would otherwise redact nothing.
 #[derive(Deserialize, Serialize)]
@@ -36,87 +62,105 @@ fn key_of(digits: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Compiles a pattern. It must not match the empty string: it would match everywhere
-/// and redact nothing.
-pub(super) fn pattern(text: &str) -> Result<Regex, RedactionError> {
-    let wrong = |problem: String, next: &str| RedactionError {
-        file: format!("the pattern {text:?}"),
-        place: None,
-        problem,
-        next: next.to_owned(),
-    };
-    let pattern = Regex::new(text).map_err(|error| {
-        wrong(
-            format!("is not a regular expression: {error}"),
-            "write it in the syntax of the crate regex",
-        )
-    })?;
-    if pattern.is_match("") {
-        return Err(wrong(
-            "matches the empty string".to_owned(),
-            "have it match at least one character",
-        ));
-    }
-    Ok(pattern)
-}
-
-/// Parses a JSON pointer. It must not point to the whole document: nothing would be
-/// left to compare.
-pub(super) fn pointer(text: &str) -> Result<Pointer, RedactionError> {
-    Pointer::parse(text).ok_or_else(|| RedactionError {
-        file: format!("the pointer {text:?}"),
-        place: None,
-        problem: "is not a JSON pointer (RFC 6901) to a part of a document".to_owned(),
-        next: "write it as in /prompt or /images/0/url, with ~0 for ~ and ~1 for / in a key"
-            .to_owned(),
-    })
-}
-
-impl RedactionError {
-    /// Adds the file and the place of the rule to the error.
-    fn at(self, file: &str, place: String) -> Self {
-        Self {
-            problem: format!("{} {}", self.file, self.problem),
-            file: file.to_owned(),
-            place: Some(place),
-            next: self.next,
-        }
-    }
+/// Moves the error of a rule to its place in a file.
+fn in_file(rule: Defect, file: &str, place: String) -> Defect {
+    Defect::of_file(file, format!("{} {}", rule.file, rule.problem), rule.next).at(place)
 }
 
 impl Redaction {
+    /// Adds a regular expression; strings and numbers with a match are redacted. Fails if
+    /// the expression does not compile or matches the empty string.
+    ///
+    /// A string that consists only of base64 of 1 KiB or more, such as a picture's data
+    /// URI, is not searched; use a pointer to redact it.
+    pub(crate) fn with_pattern(mut self, text: &str) -> Result<Self, Defect> {
+        let wrong =
+            |problem: String, next| Defect::of_file(format!("the pattern {text:?}"), problem, next);
+        let pattern = Regex::new(text).map_err(|error| {
+            wrong(
+                format!("is not a regular expression: {error}"),
+                "write it in the syntax of the crate regex",
+            )
+        })?;
+        // It would match everywhere and redact nothing.
+        if pattern.is_match("") {
+            return Err(wrong(
+                "matches the empty string".to_owned(),
+                "have it match at least one character",
+            ));
+        }
+        if self.patterns.iter().all(|other| other.as_str() != text) {
+            self.patterns.push(pattern);
+        }
+        Ok(self)
+    }
+
+    /// Adds a JSON pointer (RFC 6901); the value at this pointer is redacted in every
+    /// request and response, whatever its type. Fails if the text is not a JSON pointer or
+    /// points to the whole document: nothing would be left to compare.
+    pub(crate) fn with_pointer(mut self, text: &str) -> Result<Self, Defect> {
+        let pointer = Pointer::parse(text).ok_or_else(|| {
+            Defect::of_file(
+                format!("the pointer {text:?}"),
+                "is not a JSON pointer (RFC 6901) to a part of a document",
+                "write it as in /prompt or /images/0/url, with ~0 for ~ and ~1 for / in a key",
+            )
+        })?;
+        let mut others = self.pointers.iter();
+        if others.all(|other| other.as_str() != pointer.as_str()) {
+            self.pointers.push(pointer);
+        }
+        Ok(self)
+    }
+
+    /// Replaces the key with 32 random bytes.
+    #[cfg(any(test, feature = "record"))]
+    pub(crate) fn with_random_key(mut self) -> Result<Self, Defect> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| {
+            Defect::of_file(
+                "the key of redaction",
+                format!("no random bytes available: {error}"),
+                "write a key into redaction.json",
+            )
+        })?;
+        self.set_key(key);
+        Ok(self)
+    }
+
+    fn set_key(&mut self, key: [u8; 32]) {
+        self.marker = Marker::new(&key);
+        #[cfg(any(test, feature = "record"))]
+        {
+            self.key = Some(key);
+        }
+    }
+
+    /// Whether markers use a key other than the default of zeros.
+    #[cfg(feature = "record")]
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Reads the rules of a recordings folder from its `redaction.json`; returns the
     /// built-in rules if there is no such file.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be read or is invalid.
-    pub fn load(folder: &Path) -> Result<Self, RedactionError> {
+    pub(crate) fn load(folder: &Path) -> Result<Self, Defect> {
         let path = folder.join(FILE);
         match fs::read(&path) {
             Ok(bytes) => Self::from_slice(&bytes, &path.display().to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(RedactionError {
-                file: path.display().to_string(),
-                place: None,
-                problem: format!("cannot be read: {error}"),
-                next: "make it readable, or delete it to use only the built-in rules".to_owned(),
-            }),
+            Err(error) => Err(Defect::of_file(
+                path.display().to_string(),
+                format!("cannot be read: {error}"),
+                "make it readable, or delete it to use only the built-in rules",
+            )),
         }
     }
 
     /// Parses the rules from the contents of a file; `file` names it in errors.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the contents are invalid.
-    pub fn from_slice(bytes: &[u8], file: &str) -> Result<Self, RedactionError> {
-        let wrong = |place: String, problem: String, next: &str| RedactionError {
-            file: file.to_owned(),
-            place: Some(place),
-            problem,
-            next: next.to_owned(),
-        };
+    pub(crate) fn from_slice(bytes: &[u8], file: &str) -> Result<Self, Defect> {
+        let wrong =
+            |place: String, problem: String, next| Defect::of_file(file, problem, next).at(place);
         let read: File = serde_json::from_slice(bytes).map_err(|error| {
             wrong(
                 format!("line {} column {}", error.line(), error.column()),
@@ -145,41 +189,42 @@ impl Redaction {
         for (index, pattern) in read.patterns.iter().enumerate() {
             redaction = redaction
                 .with_pattern(pattern)
-                .map_err(|error| error.at(file, format!("/patterns/{index}")))?;
+                .map_err(|error| in_file(error, file, format!("/patterns/{index}")))?;
         }
         for (index, pointer) in read.pointers.iter().enumerate() {
             redaction = redaction
                 .with_pointer(pointer)
-                .map_err(|error| error.at(file, format!("/pointers/{index}")))?;
+                .map_err(|error| in_file(error, file, format!("/pointers/{index}")))?;
         }
         Ok(redaction)
     }
 
     /// Formats the rules as the contents of a `redaction.json`.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    #[cfg(any(test, feature = "record"))]
+    pub(crate) fn to_json(&self) -> String {
         let key = self.key.map(|key| {
             let digits = key.iter().map(|byte| format!("{byte:02x}"));
             digits.collect()
         });
+        let patterns = self.patterns.iter().map(Regex::as_str);
+        let pointers = self.pointers.iter().map(Pointer::as_str);
         let file = File {
             format: FORMAT,
             key,
-            patterns: self
-                .patterns
-                .iter()
-                .map(|pattern| pattern.as_str().to_owned())
-                .collect(),
-            pointers: self
-                .pointers
-                .iter()
-                .map(|pointer| pointer.as_str().to_owned())
-                .collect(),
+            patterns: patterns.map(str::to_owned).collect(),
+            pointers: pointers.map(str::to_owned).collect(),
         };
         // Strings and a number always serialize.
         let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
         text.push('\n');
         text
+    }
+}
+
+impl fmt::Debug for Redaction {
+    /// Omits the key.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Redaction(..)")
     }
 }
 

@@ -3,9 +3,11 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use axum::http::HeaderMap;
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
+};
 use memchr::memmem;
-
-use super::detect::{base64_spellings, percent_decoded};
 
 /// The shortest secret, in bytes. A shorter one could be an ordinary word; redacting it
 /// everywhere would make texts unreadable.
@@ -157,5 +159,31 @@ fn in_lower_case(name: &str) -> Cow<'_, str> {
         name.to_ascii_lowercase().into()
     } else {
         name.into()
+    }
+}
+
+/// The base64 digits that depend only on the secret, in both alphabets and for each of
+/// the three alignments of its first byte within a group.
+fn base64_spellings(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut spellings = Vec::with_capacity(6);
+    for place in 0..3 {
+        let text = [&[0; 2][..place], secret].concat();
+        let digits = (place * 8_usize).div_ceil(6)..text.len() * 8 / 6;
+        for engine in [BASE64_URL_SAFE_NO_PAD, BASE64_STANDARD_NO_PAD] {
+            let spelled = engine.encode(&text).as_bytes()[digits.clone()].to_vec();
+            if !spellings.contains(&spelled) {
+                spellings.push(spelled);
+            }
+        }
+    }
+    spellings
+}
+
+/// Decodes URL escapes such as `%2F`; `None` if there are none.
+pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
+    let decoded = percent_encoding::percent_decode_str(text);
+    match Cow::from(decoded) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned().into()),
     }
 }

@@ -70,27 +70,17 @@ fn malformed_chunk(mut reply: Reply) -> Bytes {
 }
 
 fn cut_body(mut reply: Reply, after: Option<usize>) -> Bytes {
-    announce(&mut reply, None);
     let length = reply.body.len();
+    reply.headers.insert(CONTENT_LENGTH, length.into());
     // Sending the whole body would cut nothing.
     let sent = after.unwrap_or(length / 2).min(length.saturating_sub(1));
-    let mut bytes = head(&reply);
-    bytes.extend_from_slice(&reply.body[..sent]);
-    bytes.into()
+    [&*head(&reply), &reply.body[..sent]].concat().into()
 }
 
 fn wrong_content_length(mut reply: Reply, announced: Option<usize>) -> Bytes {
     let announced = announced.unwrap_or(reply.body.len() / 2);
-    announce(&mut reply, Some(announced));
-    let mut bytes = head(&reply);
-    bytes.extend_from_slice(&reply.body);
-    bytes.into()
-}
-
-/// Sets the announced length: the given one, or the body's.
-fn announce(reply: &mut Reply, length: Option<usize>) {
-    let length = length.unwrap_or(reply.body.len());
-    reply.headers.insert(CONTENT_LENGTH, length.into());
+    reply.headers.insert(CONTENT_LENGTH, announced.into());
+    [&*head(&reply), &*reply.body].concat().into()
 }
 
 /// Formats the head of a response as hyper would.

@@ -3,14 +3,13 @@
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{Method, Request, StatusCode, header::CONTENT_ENCODING, request::Parts},
+    http::{Method, Request, StatusCode, header::CONTENT_ENCODING},
     response::Response,
 };
 use sha2::{Digest as _, Sha256};
 use std::{
     borrow::Cow,
     mem,
-    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Instant, SystemTime},
 };
@@ -23,12 +22,13 @@ use crate::{
         connection::{CloseMode, ConnectionHandle},
         error_response::{Reason, Refusal, Reply},
         headers,
-        listener::{Service, close_if_unread},
+        listener::{Service, close_if_unread, unblock},
     },
     log,
-    matching::{Match, MatchMode, diff::Difference, index::Loaded},
+    matching::MatchMode,
     redaction::Secret,
     respond::{
+        answer::{Answer, Exchange, Line},
         apply_fault,
         picture::Random,
         select::Choice,
@@ -37,10 +37,8 @@ use crate::{
     },
     state::{
         Mock,
-        billing::Billed,
         faults::{BeforeHandler, Fault, Plan},
-        journal::{DataUri, Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET},
-        session::Session,
+        journal::{Entry, Headers, JOURNAL_BODY, JOURNAL_TARGET},
     },
     truncate,
 };
@@ -52,23 +50,6 @@ const LARGE: usize = 64 * 1024;
 /// With at least this many recordings, requests are answered on a blocking thread:
 /// finding the nearest recording takes long.
 const MANY: usize = 200;
-
-/// A request that is being handled.
-pub(crate) struct Exchange {
-    pub(crate) number: u64,
-    pub(crate) parts: Parts,
-    pub(crate) body: Bytes,
-    pub(crate) loaded: Arc<Loaded>,
-    pub(crate) session: Arc<Session>,
-    pub(crate) plan: Plan,
-    /// The local address of the client's connection.
-    pub(crate) address: Option<SocketAddr>,
-    /// When the request head was received.
-    started: Instant,
-    /// Only for a body that the journal does not keep in full.
-    body_sha256: Option<String>,
-    data_uris: Vec<DataUri>,
-}
 
 /// What a request is for.
 enum Route {
@@ -90,62 +71,6 @@ const UNKNOWN_HEADER: &str = "x-kontext-unknown";
 /// A gateway's error page.
 const HTML_502: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
 
-/// A response, and what is logged about it.
-#[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) reply: Reply,
-    pub(crate) found: Option<Match>,
-    pub(crate) recording: Option<Arc<str>>,
-    pub(crate) error: Option<&'static str>,
-    pub(crate) differences: Vec<Difference>,
-    pub(crate) billed: Billed,
-    /// The fields that violate the contract.
-    pub(crate) fields: Vec<String>,
-    /// The members that the contract does not know, as in the response header.
-    pub(crate) unknown: String,
-    /// Additional text for the log.
-    pub(crate) note: String,
-}
-
-impl Answer {
-    /// The error response for a rejected request.
-    pub(crate) fn refusal(refusal: &Refusal, path: &str, number: u64) -> Self {
-        let mut reply = Reply::error(refusal.status, &refusal.message, path, number);
-        reply.set(ERROR_HEADER, refusal.reason.name());
-        Self {
-            reply,
-            error: Some(refusal.reason.name()),
-            fields: refusal.fields.clone(),
-            ..Self::default()
-        }
-    }
-
-    /// The record of a request whose connection was reset before it was carried out; no
-    /// response is sent.
-    pub(crate) fn reset() -> Self {
-        Self {
-            error: Some(Reason::Simulated.name()),
-            reply: Reply {
-                status: StatusCode::INTERNAL_SERVER_ERROR,
-                ..Reply::default()
-            },
-            ..Self::default()
-        }
-    }
-
-    /// The response to an OPTIONS request, including CORS preflight headers for browsers.
-    pub(crate) fn options(parts: &Parts, methods: &[String]) -> Self {
-        let mut answer = Self::default();
-        answer.reply.status = StatusCode::NO_CONTENT;
-        headers::add_preflight(&mut answer.reply.headers, &parts.headers, methods);
-        answer
-    }
-
-    pub(crate) fn is_miss(&self) -> bool {
-        self.found == Some(Match::Miss)
-    }
-}
-
 /// Answers a request to an operation.
 pub(crate) fn answer(
     mock: &Mock,
@@ -153,7 +78,7 @@ pub(crate) fn answer(
     operation: &Operation,
 ) -> Result<Answer, Refusal> {
     if let Some(answer) = early(exchange) {
-        return answer;
+        return Ok(answer);
     }
     let bytes = exchange.body.clone();
     let secrets = Secret::from_headers(&exchange.parts.headers);
@@ -202,41 +127,28 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// The response of a fault that replaces carrying the request out.
-fn early(exchange: &Exchange) -> Option<Result<Answer, Refusal>> {
-    match exchange.plan.before_handler? {
-        BeforeHandler::Reset => Some(Ok(Answer::reset())),
+fn early(exchange: &Exchange) -> Option<Answer> {
+    Some(match exchange.plan.before_handler? {
+        BeforeHandler::Reset => Answer::reset(),
         BeforeHandler::Html502 => {
             let mut reply = Reply::new(StatusCode::BAD_GATEWAY, "text/html", HTML_502);
             reply.set(ERROR_HEADER, Reason::Simulated.name());
-            Some(Ok(Answer {
+            Answer {
                 reply,
                 error: Some(Reason::Simulated.name()),
                 ..Answer::default()
-            }))
+            }
         }
         BeforeHandler::Status(status, retry_after) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::TOO_MANY_REQUESTS);
-            let refusal = Refusal::simulated(status);
             let path = exchange.parts.uri.path();
-            let mut answer = Answer::refusal(&refusal, path, exchange.number);
+            let mut answer = Answer::refusal(&Refusal::simulated(status), path, exchange.number);
             if let Some(seconds) = retry_after {
                 answer.reply.set("retry-after", &seconds.to_string());
             }
-            Some(Ok(answer))
+            answer
         }
-    }
-}
-
-/// Redacts the fields of a refusal before they are logged: a key may contain a secret.
-fn logged(exchange: &Exchange, refusal: Refusal) -> Refusal {
-    let redaction = &exchange.loaded.set.redaction;
-    let secrets = Secret::from_headers(&exchange.parts.headers);
-    let fields = refusal.fields.iter();
-    let fields = fields.map(|field| redaction.text(field, &secrets).0.into_owned());
-    Refusal {
-        fields: fields.collect(),
-        ..refusal
-    }
+    })
 }
 
 /// Rejects a request that violates the contract, or returns the violations if validation
@@ -248,19 +160,22 @@ fn validate(
     body: &EvaluatedBody<'_>,
 ) -> Result<Option<String>, Refusal> {
     let has_body = !exchange.body.is_empty();
-    let takes_body = operation
-        .request()
-        .is_some_and(|contract| contract.required || has_body);
-    let media_type = if takes_body {
-        body::media_type(&exchange.parts.headers).err()
-    } else {
-        None
-    };
-    let Some(refusal) = media_type.or_else(|| body.refusal.clone()) else {
+    let contract = operation.request();
+    let takes_body = contract.is_some_and(|contract| contract.required || has_body);
+    let media_type = takes_body.then(|| body::media_type(&exchange.parts.headers).err());
+    let Some(mut refusal) = media_type.flatten().or_else(|| body.refusal.clone()) else {
         return Ok(None);
     };
     match mock.settings.validation {
-        Validation::Error => Err(logged(exchange, refusal)),
+        Validation::Error => {
+            // The fields are logged, and a key may contain a secret.
+            let redaction = &exchange.loaded.set.redaction;
+            let secrets = Secret::from_headers(&exchange.parts.headers);
+            for field in &mut refusal.fields {
+                *field = redaction.text(field, &secrets).0.into_owned();
+            }
+            Err(refusal)
+        }
         Validation::Off => Ok(None),
         Validation::Warn => {
             let line = refusal.message.replace('\n', "; ");
@@ -286,15 +201,15 @@ impl Mock {
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let session = self.sessions.of(&parts.headers);
-        let bad_session = session.is_err();
+        let bad_session = session.is_none();
         let mut exchange = Exchange {
             number,
             parts,
             body: Bytes::new(),
             loaded: self.loaded(),
-            session: session.unwrap_or_else(|_| self.sessions.unnamed()),
+            session: session.unwrap_or_else(|| self.sessions.unnamed()),
             plan: Plan::new(wire.is_some()),
-            address: wire.and_then(ConnectionHandle::address),
+            address: wire.and_then(|wire| wire.address),
             started: Instant::now(),
             body_sha256: None,
             data_uris: Vec::new(),
@@ -318,7 +233,13 @@ impl Mock {
                 exchange = back;
                 answer
             }
-            Ok(Route::Options(methods)) => Ok(Answer::options(&exchange.parts, &methods)),
+            Ok(Route::Options(methods)) => {
+                let mut answer = Answer::default();
+                answer.reply.status = StatusCode::NO_CONTENT;
+                let headers = &mut answer.reply.headers;
+                headers::add_preflight(headers, &exchange.parts.headers, &methods);
+                Ok(answer)
+            }
             Ok(Route::Nothing) => Ok(Answer::reset()),
             Err(refusal) => Err(refusal),
         };
@@ -371,28 +292,23 @@ impl Mock {
 
     /// Performs the checks that do not need the body.
     fn check_head(&self, exchange: &mut Exchange) -> Result<usize, Refusal> {
-        let Exchange {
-            parts,
-            session,
-            plan,
-            number,
-            ..
-        } = exchange;
+        let parts = &exchange.parts;
         let index = body::find_operation(&self.contract, &parts.method, parts.uri.path())?;
         if let Some(operation) = self.contract.operations().nth(index) {
             body::authorize(operation, &parts.headers, self.settings.key.as_ref())?;
         }
-        let random = Random(*number).fraction();
+        let random = Random(exchange.number).fraction();
         for faults in parts.headers.get_all(FAULT_HEADER) {
             let faults = String::from_utf8_lossy(faults.as_bytes());
             for text in faults.split(';').filter(|text| !text.trim().is_empty()) {
                 let fault: Fault = text.trim().parse().map_err(|error| {
                     Refusal::new(Reason::Fault, format!("{FAULT_HEADER}: {error}"))
                 })?;
-                session.state().plan_own(plan, fault, random);
+                let mut state = exchange.session.state();
+                state.plan_own(&mut exchange.plan, fault, random);
             }
         }
-        session.state().plan(plan, random);
+        exchange.session.state().plan(&mut exchange.plan, random);
         Ok(index)
     }
 
@@ -411,18 +327,11 @@ impl Mock {
             return (exchange, answer);
         }
         let mock = self.clone();
-        let evaluated = tokio::task::spawn_blocking(move || {
+        unblock(move || {
             let answer = mock.answer_now(&mut exchange, operation);
             (exchange, answer)
-        });
-        match evaluated.await {
-            Ok(answered) => answered,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down, so nobody waits for a response.
-                Err(_) => std::future::pending().await,
-            },
-        }
+        })
+        .await
     }
 
     fn answer_now(&self, exchange: &mut Exchange, operation: usize) -> Result<Answer, Refusal> {
@@ -444,56 +353,43 @@ impl Mock {
     /// Adds the common headers to a response and records it in the journal, the counters
     /// and the log.
     fn finish(&self, exchange: Exchange, mut answer: Answer) -> Reply {
-        let Exchange {
-            number,
-            parts,
-            body,
-            session,
-            plan,
-            started,
-            body_sha256,
-            data_uris,
-            ..
-        } = exchange;
         let reply = &mut answer.reply;
-        headers::add_inference_id(&mut reply.headers, number);
-        headers::add_client_request_id(&mut reply.headers, &parts.headers);
-        headers::add_cors(&mut reply.headers, &parts.headers);
-        if !plan.names.is_empty() {
-            reply.set(FAULT_HEADER, &plan.names.join("; "));
+        headers::add_inference_id(&mut reply.headers, exchange.number);
+        headers::add_client_request_id(&mut reply.headers, &exchange.parts.headers);
+        headers::add_cors(&mut reply.headers, &exchange.parts.headers);
+        if !exchange.plan.names.is_empty() {
+            reply.set(FAULT_HEADER, &exchange.plan.names.join("; "));
         }
-        session.state().count(answer.found, answer.error.is_some());
+        let is_error = answer.error.is_some();
+        exchange.session.state().count(answer.found, is_error);
         if answer.is_miss() {
             self.misses.fetch_add(1, Ordering::Relaxed);
         }
         if self.settings.log_requests {
-            let line = log::Line {
-                parts: &parts,
-                session: session.name.as_deref(),
-                took: started.elapsed() + plan.delay,
+            let line = Line {
+                exchange: &exchange,
                 answer: &answer,
-                faults: &plan.names,
             };
             log::write(format_args!("{line}"));
         }
         let reply = answer.reply;
         self.journal.add(Entry {
-            number,
-            session: session.name.clone(),
-            headers: Headers::of(&parts.headers),
-            path: truncate::text(parts.uri.path(), JOURNAL_TARGET),
-            query: parts.uri.query().map(|query| {
+            number: exchange.number,
+            session: exchange.session.name.clone(),
+            headers: Headers::of(&exchange.parts.headers),
+            path: truncate::text(exchange.parts.uri.path(), JOURNAL_TARGET),
+            query: exchange.parts.uri.query().map(|query| {
                 let query = self.redacted_query(query);
                 truncate::text(&query, JOURNAL_TARGET)
             }),
-            method: parts.method,
-            body: match body_sha256 {
-                None => body[..].into(),
-                Some(_) => body[..body.len().min(JOURNAL_BODY)].into(),
+            method: exchange.parts.method,
+            body: match exchange.body_sha256 {
+                None => exchange.body[..].into(),
+                Some(_) => exchange.body[..exchange.body.len().min(JOURNAL_BODY)].into(),
             },
-            body_length: body.len(),
-            body_sha256,
-            data_uris,
+            body_length: exchange.body.len(),
+            body_sha256: exchange.body_sha256,
+            data_uris: exchange.data_uris,
             at: SystemTime::now(),
             status: reply.status,
             found: answer.found,
@@ -501,7 +397,7 @@ impl Mock {
             error: answer.error,
             fields: answer.fields,
             differences: answer.differences,
-            faults: plan.names,
+            faults: exchange.plan.names,
             billed: answer.billed,
         });
         reply

@@ -10,12 +10,12 @@ use crate::{
         headers::{self, header_list},
     },
     log,
-    matching::{self, Match, MatchMode, diff::Differences, index::RecordingIndex},
+    matching::{Match, MatchMode, diff::Differences, index::RecordingIndex},
     respond::{
-        pipeline::{Answer, Exchange},
-        replay::base_url,
+        answer::{Answer, Exchange},
+        replay::{Replay, base_url},
         synthetic,
-        validate::EvaluatedBody,
+        validate::{Compared, EvaluatedBody},
     },
     state::{Mock, billing::Billed, faults::Plan},
     truncate,
@@ -37,46 +37,34 @@ pub(crate) struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// Chooses the response by the `Prefer` header or by matching, and charges for it.
     pub(crate) fn make(mut self) -> Result<Answer, Refusal> {
-        if let Some(preference) = Preference::of(&self.exchange.parts.headers)? {
-            let mut answer = self.preferred(&preference)?;
-            answer
-                .reply
-                .set("preference-applied", &preference.applied());
-            return Ok(answer);
-        }
-        self.matched()
+        let preference = Preference::of(&self.exchange.parts.headers)?;
+        let mut answer = match (&preference.example, preference.code) {
+            (Some(name), code) => self.named(name, code)?,
+            (None, Some(code)) => self.of_status(code)?,
+            (None, None) => return self.matched(),
+        };
+        let applied = preference.applied();
+        answer.reply.set("preference-applied", &applied);
+        Ok(answer)
     }
 
     /// The matching recording, or what the match mode does without one.
     fn matched(&mut self) -> Result<Answer, Refusal> {
-        if let Some(index) = matching::exact(self.body, self.query()) {
+        if let Some(index) = self.exact() {
             return self.replay(index, Match::Exact, None);
         }
-        let set = self.set();
-        let operation = self.operation.name();
         let (found, how) = match self.mock.settings.match_mode {
             MatchMode::Generate => return self.generated(),
             MatchMode::Fallback => {
-                let first = set.of_model(operation, self.body.model.as_deref()).next();
+                let first = self.of_model().next();
                 (first.map(|(index, _)| index), Match::Fallback)
             }
-            MatchMode::Nearest => {
-                let nearest = matching::nearest(set, operation, self.body);
-                (nearest, Match::Nearest)
-            }
+            MatchMode::Nearest => (self.nearest(), Match::Nearest),
             MatchMode::Strict => (None, Match::Miss),
         };
         match found {
             Some(index) => self.replay(index, how, None),
             None => Ok(self.miss()),
-        }
-    }
-
-    fn preferred(&mut self, preference: &Preference) -> Result<Answer, Refusal> {
-        match (&preference.example, preference.code) {
-            (None, None) => self.matched(),
-            (None, Some(code)) => self.of_status(code),
-            (Some(name), code) => self.named(name, code),
         }
     }
 
@@ -86,14 +74,11 @@ impl<'a> Choice<'a> {
         let Some((index, recording)) = set.named(self.operation.name(), name) else {
             let names = set.of_operation(self.operation.name());
             let names: Vec<_> = names.take(20).map(|(_, one)| &*one.name).collect();
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "No recording of {} is called {:?}. It has: {}",
-                    self.operation.name(),
-                    truncate::text(name, 100),
-                    names.join(", ")
-                ),
+            return refuse(format!(
+                "No recording of {} is called {:?}. It has: {}",
+                self.operation.name(),
+                truncate::text(name, 100),
+                names.join(", ")
             ));
         };
         let Some(status) = status else {
@@ -102,12 +87,9 @@ impl<'a> Choice<'a> {
         let Some(answer) = recording.answer_of_status(status) else {
             let statuses = recording.answers.iter();
             let statuses: Vec<_> = statuses.map(|one| one.status().to_string()).collect();
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "Prefer: the recording {name} has the status {}, not {status}",
-                    statuses.join(", ")
-                ),
+            let statuses = statuses.join(", ");
+            return refuse(format!(
+                "Prefer: the recording {name} has the status {statuses}, not {status}"
             ));
         };
         self.replay_other(index, Some(answer))
@@ -121,30 +103,24 @@ impl<'a> Choice<'a> {
             let recording = set.prepared.get(index)?;
             Some((index, recording.answer_of_status(status)?))
         };
-        let own = matching::exact(self.body, self.query()).and_then(with_status);
-        let mut others = set.of_model(self.operation.name(), self.body.model.as_deref());
+        let own = self.exact().and_then(with_status);
+        let mut others = self.of_model();
         let found = own.or_else(|| others.find_map(|(index, _)| with_status(index)));
         if let Some((index, answer)) = found {
             return self.replay_other(index, Some(answer));
         }
         let Ok(code) = StatusCode::from_u16(status) else {
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!("{status} is not a status"),
-            ));
+            return refuse(format!("{status} is not a status"));
         };
         if code == StatusCode::OK {
             return self.generated();
         }
         if self.operation.response(status).is_none() || !(400..600).contains(&status) {
-            return Err(Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "The contract of {} declares no status {status} that could be made up; it \
-                     declares {}",
-                    self.operation.name(),
-                    self.operation.statuses()
-                ),
+            return refuse(format!(
+                "The contract of {} declares no status {status} that could be made up; it \
+                 declares {}",
+                self.operation.name(),
+                self.operation.statuses()
             ));
         }
         let path = self.exchange.parts.uri.path();
@@ -157,7 +133,7 @@ impl<'a> Choice<'a> {
     /// Replays a recording selected by name or status, which may not be the request's
     /// own.
     fn replay_other(&mut self, index: usize, answer: Option<usize>) -> Result<Answer, Refusal> {
-        let own = matching::exact(self.body, self.query()) == Some(index);
+        let own = self.exact() == Some(index);
         let how = if own { Match::Exact } else { Match::Fallback };
         self.replay(index, how, answer)
     }
@@ -206,9 +182,19 @@ impl<'a> Choice<'a> {
 
     /// Adds the differences from a recorded request to the log note.
     fn add_differences(&self, answer: &mut Answer, index: usize) -> Differences {
-        // The differences are shown, logged and kept.
-        let query = self.query().map(|query| self.mock.redacted_query(query));
-        let differences = matching::differences(self.set(), index, self.body, query.as_deref());
+        let set = self.set();
+        let recorded = set.canonical(index).map(|recorded| set.stripped(recorded));
+        let recorded = recorded.as_deref();
+        let mut differences = if matches!(self.body.compared, Compared::Opaque) {
+            Differences::opaque(recorded)
+        } else {
+            let body = self.body.canonical().map(|body| set.stripped(body));
+            Differences::between(recorded, body.as_deref())
+        };
+        if let Some(query) = self.query() {
+            // The differences are shown, logged and kept.
+            differences.add_query(&self.mock.redacted_query(query));
+        }
         differences.add_to(&mut answer.note);
         differences
     }
@@ -218,7 +204,7 @@ impl<'a> Choice<'a> {
     fn miss(&self) -> Answer {
         let set = self.set();
         let mut facts = Answer::default();
-        let nearest = matching::nearest(set, self.operation.name(), self.body).and_then(|index| {
+        let nearest = self.nearest().and_then(|index| {
             let prepared = set.prepared.get(index)?;
             facts.recording = Some(prepared.name.clone());
             let differences = self.add_differences(&mut facts, index);
@@ -303,6 +289,31 @@ impl<'a> Choice<'a> {
         public.or_else(|| base_url(&self.exchange.parts, self.exchange.address))
     }
 
+    /// The recording that matches exactly; a request with a query string matches none.
+    fn exact(&self) -> Option<usize> {
+        self.body.exact.filter(|_| self.query().is_none())
+    }
+
+    /// The recording of the same model whose request differs in the fewest values; on a
+    /// tie, the first by name.
+    fn nearest(&self) -> Option<usize> {
+        let set = self.set();
+        let body = self.body.canonical().map(|body| set.stripped(body));
+        // On a tie, min_by_key takes the first, and names are sorted.
+        let nearest = self.of_model().min_by_key(|(_, prepared)| {
+            let recorded = prepared.canonical.as_ref();
+            let recorded = recorded.map(|recorded| set.stripped(recorded));
+            Differences::distance(recorded.as_deref(), body.as_deref())
+        });
+        nearest.map(|(index, _)| index)
+    }
+
+    /// The recordings for the request's model, each with its index.
+    fn of_model(&self) -> impl Iterator<Item = (usize, &'a Replay)> + use<'a> {
+        let model = self.body.model.as_deref();
+        self.set().of_model(self.operation.name(), model)
+    }
+
     fn set(&self) -> &'a RecordingIndex {
         &self.exchange.loaded.set
     }
@@ -314,27 +325,21 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// The name of the `Prefer` header, in lower case.
-const PREFER: &str = "prefer";
-
 /// The response that a client asks for with `Prefer`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Preference {
+#[derive(Default)]
+struct Preference {
     /// `code=429`: a response with this status.
-    pub(crate) code: Option<u16>,
+    code: Option<u16>,
     /// `example=add-bird`: the recording with this case or name.
-    pub(crate) example: Option<String>,
+    example: Option<String>,
 }
 
 impl Preference {
     /// Parses all `Prefer` headers of a request. As RFC 7240 requires, unknown
     /// preferences are ignored, and the first of several counts.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
-        if !headers.contains_key(PREFER) {
-            return Ok(None);
-        }
+    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut preference = Self::default();
-        for value in headers.get_all(PREFER) {
+        for value in headers.get_all("prefer") {
             let value = String::from_utf8_lossy(value.as_bytes());
             for part in header_list(&value, &[',', ';']) {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -348,12 +353,11 @@ impl Preference {
                 }
             }
         }
-        let asks = preference != Self::default();
-        Ok(asks.then_some(preference))
+        Ok(preference)
     }
 
     /// The value of the `Preference-Applied` header.
-    pub(crate) fn applied(&self) -> String {
+    fn applied(&self) -> String {
         let code = self.code.map(|code| format!("code={code}"));
         let example = self.example.as_ref().map(|name| format!("example={name}"));
         let both: Vec<_> = code.into_iter().chain(example).collect();
@@ -362,16 +366,15 @@ impl Preference {
 }
 
 fn code(text: &str) -> Result<u16, Refusal> {
-    text.parse()
-        .ok()
-        .filter(|code| (200..600).contains(code))
-        .ok_or_else(|| {
-            Refusal::new(
-                Reason::Prefer,
-                format!(
-                    "Prefer: expected code= with a status from 200 to 599, received {:?}",
-                    truncate::text(text, 50)
-                ),
-            )
-        })
+    match text.parse() {
+        Ok(code @ 200..=599) => Ok(code),
+        _ => refuse(format!(
+            "Prefer: expected code= with a status from 200 to 599, received {:?}",
+            truncate::text(text, 50)
+        )),
+    }
+}
+
+fn refuse<T>(message: String) -> Result<T, Refusal> {
+    Err(Refusal::new(Reason::Prefer, message))
 }

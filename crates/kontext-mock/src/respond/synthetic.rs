@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest as _, Sha256};
 use std::io;
 use strum::{Display, EnumString};
@@ -67,22 +67,19 @@ struct Answer<'a> {
 
 #[derive(Serialize)]
 struct ImagesPart<'a> {
-    images: Vec<ImageFile<'a>>,
-    timings: Timings,
+    images: &'a [ImageFile],
+    /// An empty object, as in both of the provider's examples.
+    timings: Value,
     seed: Seed<'a>,
     has_nsfw_concepts: Vec<bool>,
     prompt: &'a str,
 }
 
-/// An empty object, as in both of the provider's examples.
 #[derive(Serialize)]
-struct Timings {}
-
-#[derive(Serialize)]
-struct ImageFile<'a> {
-    url: &'a str,
+struct ImageFile {
+    url: String,
     content_type: &'static str,
-    file_name: &'a str,
+    file_name: String,
     /// Always null, as in the provider's examples: a picture is only drawn when it is
     /// requested.
     file_size: Option<u64>,
@@ -93,7 +90,7 @@ struct ImageFile<'a> {
 #[derive(Serialize)]
 struct DataPart<'a> {
     data: Vec<ImageData<'a>>,
-    meta: Meta,
+    meta: Value,
     model: &'a str,
 }
 
@@ -101,17 +98,6 @@ struct DataPart<'a> {
 struct ImageData<'a> {
     url: Option<&'a str>,
     b64_json: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Meta {
-    usage: Usage,
-}
-
-#[derive(Serialize)]
-struct Usage {
-    credits_used: u64,
-    usd_spent: f64,
 }
 
 /// The seed in a response.
@@ -130,20 +116,13 @@ struct Seeded<'a> {
     seed: Option<&'a RawValue>,
 }
 
-/// A picture with its file name and URL.
-struct Named {
-    picture: Picture,
-    file_name: String,
-    url: String,
-}
-
 /// Generates the body of a successful response: JSON that conforms to the contract if the
 /// request does.
 ///
 /// `canonical` is the request in canonical JSON, in which equal requests have equal text
 /// (see [`kontext_recording::readable`]). The response depends only on it and the
 /// settings; the pictures' seeds are hashes of both. `base_url` is the mock's origin,
-/// such as `http://127.0.0.1:4010`.
+/// such as `http://127.0.0.1:4010`, without a trailing slash.
 ///
 /// `takes_images` is whether the request's model edits images. As validation can be off,
 /// missing or invalid values get the provider's defaults.
@@ -164,37 +143,56 @@ pub(crate) fn answer(
         .finalize();
     let size = text(request, "aspect_ratio")
         .and_then(Size::of_ratio)
-        .unwrap_or(match takes_images {
-            true => Size::DEFAULT,
-            false => Size::SQUARE,
+        .unwrap_or(if takes_images {
+            Size::DEFAULT
+        } else {
+            Size::SQUARE
         });
     let format = text(request, "output_format")
         .and_then(|name| name.parse().ok())
         .unwrap_or(Format::Jpeg);
     let count = image_count(request);
-    let pictures: Vec<_> = (0..count)
-        .map(|index| Named::new(&hash, index, size, format, base_url))
-        .collect();
+    let pictures = (0..count).map(|index| {
+        let seed = number(&hash, "picture", index);
+        Picture {
+            // Pictures of one response have different names, whatever the hash.
+            seed: seed - seed % u64::from(MOST_IMAGES) + u64::from(index),
+            size,
+            format,
+        }
+    });
+    let files = pictures
+        .clone()
+        .map(|picture| ImageFile::of(&picture, base_url));
+    let files: Vec<_> = files.collect();
     let images = || ImagesPart {
-        images: pictures.iter().map(Named::image_file).collect(),
-        timings: Timings {},
+        images: &files,
+        timings: json!({}),
         seed: sent_seed(request, canonical).unwrap_or_else(|| {
             // From 1 to 2^32 - 1.
             Seed::Other(1 + number(&hash, "seed", 0) % u64::from(u32::MAX))
         }),
-        has_nsfw_concepts: pictures.iter().map(|_| false).collect(),
+        has_nsfw_concepts: files.iter().map(|_| false).collect(),
         prompt: text(request, "prompt").unwrap_or_default(),
     };
     let shape = settings.shape;
     let data = if shape == Shape::Images {
         None
     } else {
-        let data = pictures.iter().map(|picture| picture.image_data(shape));
+        let billed = Billed::images(count.into());
+        let data = pictures.zip(&files).map(|(picture, file)| match shape {
+            Shape::B64 => Ok(ImageData {
+                url: None,
+                b64_json: Some(STANDARD.encode(picture.render()?)),
+            }),
+            _ => Ok(ImageData {
+                url: Some(&file.url),
+                b64_json: None,
+            }),
+        });
         Some(DataPart {
             data: data.collect::<io::Result<_>>()?,
-            meta: Meta {
-                usage: Usage::of(count),
-            },
+            meta: json!({"usage": {"credits_used": billed.credits, "usd_spent": billed.usd()}}),
             model: text(request, "model").unwrap_or(MODEL),
         })
     };
@@ -205,11 +203,10 @@ pub(crate) fn answer(
 /// The number of pictures that a request asks for, from 1 to 4; 1 if it is missing or not
 /// allowed. 2.0 counts as 2.
 pub(crate) fn image_count(request: &Value) -> u32 {
-    let Some(asked) = request.get("num_images").and_then(Value::as_f64) else {
-        return 1;
-    };
-    (1..=MOST_IMAGES)
-        .find(|&count| f64::from(count) == asked)
+    let asked = request.get("num_images").and_then(Value::as_f64);
+    let mut counts = 1..=MOST_IMAGES;
+    counts
+        .find(|&count| Some(f64::from(count)) == asked)
         .unwrap_or(1)
 }
 
@@ -217,30 +214,13 @@ pub(crate) fn image_count(request: &Value) -> u32 {
 fn sent_seed<'a>(request: &Value, canonical: &'a str) -> Option<Seed<'a>> {
     let seeded = serde_json::from_str::<Seeded<'_>>(canonical).ok();
     match seeded.and_then(|seeded| seeded.seed) {
-        Some(raw) => is_count(raw.get()).then_some(Seed::Sent(raw)),
+        Some(raw) => {
+            // In canonical form only an integer has neither a fraction nor a sign.
+            let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'e';
+            raw.get().bytes().all(is_digit).then_some(Seed::Sent(raw))
+        }
         None => request.get("seed")?.as_u64().map(Seed::Other),
     }
-}
-
-/// Whether a JSON text is a non-negative integer, in any notation (`7.0`, `1e3`).
-fn is_count(json: &str) -> bool {
-    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let Ok(exponent) = exponent.parse::<i64>() else {
-        return false;
-    };
-    let digits = whole.bytes().chain(fraction.bytes());
-    if !digits.clone().all(|digit| digit.is_ascii_digit()) {
-        return false;
-    }
-    let zeros = digits
-        .clone()
-        .rev()
-        .take_while(|&digit| digit == b'0')
-        .count();
-    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-    let zeros = i64::try_from(zeros).unwrap_or_default();
-    !whole.is_empty() && exponent.saturating_sub(places).saturating_add(zeros) >= 0
 }
 
 fn text<'a>(request: &'a Value, key: &str) -> Option<&'a str> {
@@ -254,59 +234,19 @@ fn number(hash: &[u8], purpose: &str, index: u32) -> u64 {
         .chain_update(index.to_le_bytes())
         .chain_update(purpose)
         .finalize();
-    let mut first = [0; 8];
-    for (byte, hashed) in first.iter_mut().zip(hash) {
-        *byte = hashed;
-    }
-    u64::from_le_bytes(first)
+    hash.first_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
-impl Named {
-    fn new(hash: &[u8], index: u32, size: Size, format: Format, base_url: &str) -> Self {
-        let seed = number(hash, "picture", index);
-        let picture = Picture {
-            // Pictures of one response have different names, whatever the hash.
-            seed: seed - seed % u64::from(MOST_IMAGES) + u64::from(index),
-            size,
-            format,
-        };
+impl ImageFile {
+    fn of(picture: &Picture, base_url: &str) -> Self {
         let file_name = picture.file_name();
-        let origin = base_url.trim_end_matches('/');
-        let url = format!("{origin}{PICTURES_PATH}{file_name}");
         Self {
-            picture,
+            url: format!("{base_url}{PICTURES_PATH}{file_name}"),
+            content_type: picture.format.content_type(),
             file_name,
-            url,
-        }
-    }
-
-    fn image_file(&self) -> ImageFile<'_> {
-        let Picture { size, format, .. } = self.picture;
-        ImageFile {
-            url: &self.url,
-            content_type: format.content_type(),
-            file_name: &self.file_name,
             file_size: None,
-            width: size.width,
-            height: size.height,
-        }
-    }
-
-    fn image_data(&self, shape: Shape) -> io::Result<ImageData<'_>> {
-        let (url, b64_json) = match shape {
-            Shape::B64 => (None, Some(STANDARD.encode(self.picture.render()?))),
-            _ => (Some(&*self.url), None),
-        };
-        Ok(ImageData { url, b64_json })
-    }
-}
-
-impl Usage {
-    fn of(images: u32) -> Self {
-        let billed = Billed::images(images.into());
-        Self {
-            credits_used: billed.credits,
-            usd_spent: billed.usd(),
+            width: picture.size.width,
+            height: picture.size.height,
         }
     }
 }

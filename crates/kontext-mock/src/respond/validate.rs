@@ -1,6 +1,6 @@
 //! Validates a request body against the contract, and prepares it for matching.
 
-use kontext_recording::{Canonical, RequestHash};
+use kontext_recording::{Canonical, RequestHash, string_end};
 use serde_json::Value;
 use std::{borrow::Cow, sync::OnceLock};
 use strum::{Display, EnumString};
@@ -13,7 +13,6 @@ use crate::{
     http::error_response::{Reason, Refusal},
     matching::index::RecordingIndex,
     redaction::Secret,
-    respond::value_limit,
     state::journal::{self, DataUri},
 };
 
@@ -37,7 +36,7 @@ pub enum Validation {
 }
 
 /// An evaluated request body: parsed and validated once, and looked up by its hash.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct EvaluatedBody<'a> {
     /// The violations of the contract, if any.
     pub(crate) refusal: Option<Refusal>,
@@ -52,7 +51,7 @@ pub(crate) struct EvaluatedBody<'a> {
     pub(crate) unknown: Vec<String>,
     /// The data URIs in the body.
     pub(crate) data_uris: Vec<DataUri>,
-    compared: Compared<'a>,
+    pub(crate) compared: Compared<'a>,
     /// The canonical form for finding differences, made on first use.
     canonical: OnceLock<Option<Canonical>>,
 }
@@ -80,48 +79,31 @@ impl<'a> EvaluatedBody<'a> {
         secrets: &[Secret],
     ) -> Self {
         let read = match operation.request() {
-            Some(contract) if body.is_empty() => {
-                let required = contract.required;
-                let refusal = required.then(|| not_json("the body is empty, expected JSON"));
-                Ok(Evaluated {
+            contract if body.is_empty() => {
+                let is_required = contract.is_some_and(|contract| contract.required);
+                Ok(Self {
                     compared: Compared::Nothing,
-                    hash: None,
-                    refusal,
-                    ..Evaluated::default()
+                    exact: set
+                        .exact
+                        .get(&RequestHash::of(operation.name(), None))
+                        .copied(),
+                    refusal: is_required.then(|| not_json("the body is empty, expected JSON")),
+                    ..Self::default()
                 })
             }
             Some(contract) => evaluate(set, operation, contract, validation, body, secrets),
-            None if body.is_empty() => Ok(Evaluated {
-                compared: Compared::Nothing,
-                ..Evaluated::default()
-            }),
-            None => Err(unexpected(body)),
+            None => Err(Refusal::new(
+                Reason::Contract,
+                format!(
+                    "{HEADING}\nbody: expected no body, received {} bytes",
+                    body.len()
+                ),
+            )),
         };
-        let Evaluated {
-            compared,
-            hash,
-            refusal,
-            model,
-            unknown,
-            data_uris,
-        } = read.unwrap_or_else(|refusal| Evaluated {
+        let mut evaluated = read.unwrap_or_else(|refusal| Self {
             refusal: Some(refusal),
-            ..Evaluated::default()
+            ..Self::default()
         });
-        let hash = match compared {
-            Compared::Nothing => Some(RequestHash::of(operation.name(), None)),
-            Compared::Json(..) | Compared::Opaque => hash,
-        };
-        let mut evaluated = Self {
-            refusal,
-            model,
-            exact: hash.and_then(|hash| set.exact(hash)),
-            ignored: Vec::new(),
-            compared,
-            unknown,
-            data_uris,
-            canonical: OnceLock::new(),
-        };
         if evaluated.exact.is_none()
             && !set.ignore.is_empty()
             && let Some(body) = evaluated.canonical()
@@ -131,11 +113,6 @@ impl<'a> EvaluatedBody<'a> {
             evaluated.exact = Some(index);
         }
         evaluated
-    }
-
-    /// Whether the body is neither JSON nor empty.
-    pub(crate) fn is_opaque(&self) -> bool {
-        matches!(self.compared, Compared::Opaque)
     }
 
     /// The canonical form of a JSON body, for finding differences.
@@ -149,17 +126,6 @@ impl<'a> EvaluatedBody<'a> {
     }
 }
 
-/// An evaluated body, before its recording is looked up.
-#[derive(Default)]
-struct Evaluated<'a> {
-    compared: Compared<'a>,
-    hash: Option<RequestHash>,
-    refusal: Option<Refusal>,
-    model: Option<String>,
-    unknown: Vec<String>,
-    data_uris: Vec<DataUri>,
-}
-
 /// Evaluates a non-empty body, or rejects it because it cannot be parsed.
 fn evaluate<'a>(
     set: &RecordingIndex,
@@ -168,14 +134,14 @@ fn evaluate<'a>(
     validation: Validation,
     body: &'a [u8],
     secrets: &[Secret],
-) -> Result<Evaluated<'a>, Refusal> {
+) -> Result<EvaluatedBody<'a>, Refusal> {
     let text = text(body).map_err(|problem| not_json(&problem))?;
-    if value_limit::is_too_much(text) {
+    if is_too_much(text) {
         return Err(Refusal::new(
-            Reason::TooLarge,
+            Reason::BodyTooLarge,
             format!(
                 "Request body too large: it has more than {} keys and values",
-                value_limit::VALUES
+                VALUES
             ),
         ));
     }
@@ -184,10 +150,10 @@ fn evaluate<'a>(
     let refusal = refuse(contract, &value);
     if refusal.is_some() && validation == Validation::Error {
         // It is not compared with recordings, so the rest can be skipped.
-        return Ok(Evaluated {
+        return Ok(EvaluatedBody {
             refusal,
             data_uris: journal::data_uris(&value),
-            ..Evaluated::default()
+            ..EvaluatedBody::default()
         });
     }
     let (redacted, _) = set.redaction.json(text, secrets);
@@ -197,13 +163,14 @@ fn evaluate<'a>(
     let hash = RequestHash::of_json(operation.name(), &redacted, &value)
         .map_err(|error| unreadable(&error.to_string()))?;
     let page = contract.page(&value).ok();
-    Ok(Evaluated {
-        model: page.and_then(PageContract::model).map(str::to_owned),
+    Ok(EvaluatedBody {
+        model: page.and_then(|page| page.model.clone()),
         unknown: page.map_or_else(Vec::new, |page| unknown(page, &value)),
         data_uris: journal::data_uris(&value),
-        hash: Some(hash),
+        exact: set.exact.get(&hash).copied(),
         refusal,
         compared: Compared::Json(redacted, value),
+        ..EvaluatedBody::default()
     })
 }
 
@@ -219,16 +186,12 @@ fn unknown(page: &PageContract, value: &Value) -> Vec<String> {
 /// Decodes a body as UTF-8 text without a byte order mark.
 fn text(body: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(body).map_err(|error| {
-        format!(
-            "the body is not UTF-8: wrong from byte {} on",
-            error.valid_up_to()
-        )
+        let end = error.valid_up_to();
+        format!("the body is not UTF-8: wrong from byte {end} on")
     })?;
     if text.starts_with('\u{feff}') {
-        return Err(
-            "the body starts with a byte order mark (EF BB BF), expected JSON without it"
-                .to_owned(),
-        );
+        let problem = "the body starts with a byte order mark (EF BB BF), expected JSON without it";
+        return Err(problem.to_owned());
     }
     Ok(text)
 }
@@ -260,22 +223,87 @@ fn not_json(problem: &str) -> Refusal {
     Refusal::new(Reason::NotJson, format!("{HEADING}\n{problem}"))
 }
 
-/// Rejects a body for an operation that takes none.
-fn unexpected(body: &[u8]) -> Refusal {
-    Refusal::new(
-        Reason::Contract,
-        format!(
-            "{HEADING}\nbody: expected no body, received {} bytes",
-            body.len()
-        ),
-    )
-}
-
 /// Formats a parser error, with line and column.
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_prefix("recursion limit exceeded") {
         Some(place) => format!("it is nested deeper than 127 levels{place}"),
         None => text,
+    }
+}
+
+/// The maximum number of keys and values in a body: one of a few megabytes can have
+/// millions, which take seconds to validate and compare. A typical request has a few dozen.
+const VALUES: usize = 20_000;
+
+/// The JSON parser rejects deeper nesting, so counting can stop there.
+const DEPTH: usize = 128;
+
+/// Whether a text, if it is JSON, has more than [`VALUES`] keys and values.
+fn is_too_much(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if marks(bytes) < VALUES {
+        return false;
+    }
+    let (mut values, mut depth, mut at) = (1_usize, 0_usize, 0);
+    while at < bytes.len() && values <= VALUES && depth < DEPTH {
+        match bytes[at] {
+            b'"' => {
+                at = string_end(bytes, at + 1);
+                continue;
+            }
+            b',' | b':' => values += 1,
+            b'[' | b'{' => {
+                values += 1;
+                depth += 1;
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    values > VALUES
+}
+
+/// Counts the bytes that can precede a key or value, including those in strings. This is
+/// an upper bound that vectorizes.
+fn marks(bytes: &[u8]) -> usize {
+    let is_mark = |byte: &u8| (*byte == b',') | (*byte == b':') | (*byte == b'[') | (*byte == b'{');
+    let counts = bytes.chunks(usize::from(u8::MAX)).map(|chunk| {
+        // The sum of a chunk fits into a `u8`.
+        let count: u8 = chunk.iter().map(|byte| u8::from(is_mark(byte))).sum();
+        usize::from(count)
+    });
+    counts.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_inside_strings_are_not_counted() {
+        assert!(!is_too_much(&format!(
+            "[\"{}\"]",
+            "[,:{\\\"".repeat(VALUES)
+        )));
+        assert!(!is_too_much(""));
+        assert!(!is_too_much(&"\"".repeat(2 * VALUES + 1)));
+    }
+
+    #[test]
+    fn enforces_limit_exactly() {
+        // The list itself is a value, and the last entry has no comma after it.
+        let list = |entries: usize| format!("[{}0]", "0,".repeat(entries - 1));
+        assert!(!is_too_much(&list(VALUES - 1)));
+        assert!(is_too_much(&list(VALUES)));
+        let keys = |count: usize| format!("{{{}}}", vec!["\"k\":0"; count].join(","));
+        assert!(!is_too_much(&keys(VALUES / 2 - 1)));
+        assert!(is_too_much(&keys(VALUES / 2 + 1)));
+    }
+
+    #[test]
+    fn deep_nesting_is_left_to_the_parser() {
+        assert!(!is_too_much(&"[".repeat(VALUES * 2)));
     }
 }

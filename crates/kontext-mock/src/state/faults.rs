@@ -292,10 +292,8 @@ impl Plan {
                 self.set_before_handler(BeforeHandler::Status(429, retry_after))
             }
             FaultKind::RateLimit { per_minute, burst } => {
-                match Bucket::take(&mut active.bucket, per_minute, burst, now) {
-                    Some(wait) => self.set_before_handler(BeforeHandler::Status(429, Some(wait))),
-                    None => false,
-                }
+                let wait = Bucket::take(&mut active.bucket, per_minute, burst, now);
+                wait.is_some() && self.set_before_handler(BeforeHandler::Status(429, wait))
             }
             // See `run_out`.
             FaultKind::OutOfCredits { .. } => false,
@@ -463,35 +461,6 @@ mod active_tests {
         let third = plan(&mut faults, now);
         assert_eq!(third.on_response, None);
         assert_eq!(third.names, ["delay=1s..3s", "delay=1s..3s"]);
-    }
-
-    #[test]
-    fn faults_after_an_early_one_are_not_used_up() {
-        let mut faults = [
-            ActiveFault::new(Fault::from(FaultKind::Html502).times(1)),
-            ActiveFault::new(Fault::from(FaultKind::Status { status: 503 }).times(1)),
-        ];
-        let now = Instant::now();
-        assert_eq!(
-            plan(&mut faults, now).before_handler,
-            Some(BeforeHandler::Html502)
-        );
-        let second = plan(&mut faults, now).before_handler;
-        assert_eq!(second, Some(BeforeHandler::Status(503, None)));
-        assert_eq!(plan(&mut faults, now).before_handler, None);
-    }
-
-    #[test]
-    fn connection_faults_need_a_connection() {
-        let fault = Fault::from(FaultKind::Garbage).times(1);
-        let mut active = ActiveFault::new(fault);
-        let mut without = Plan::new(false);
-        without.add(&mut active, Instant::now(), 0.5);
-        assert_eq!((without.on_response, without.names.len()), (None, 0));
-        assert_eq!(active.remaining(), fault);
-        let mut with = Plan::new(true);
-        with.add(&mut active, Instant::now(), 0.5);
-        assert_eq!(with.on_response, Some(OnResponse::Garbage));
     }
 
     #[test]

@@ -160,11 +160,9 @@ impl Journal {
 
     /// The requests of one session, or all of them, oldest first.
     pub(crate) fn received(&self, session: Option<&str>) -> Vec<Received> {
-        self.entries()
-            .iter()
-            .filter(|entry| entry.is_of(session))
-            .map(|entry| Received(entry.clone()))
-            .collect()
+        let entries = self.entries();
+        let entries = entries.iter().filter(|entry| entry.is_of(session));
+        entries.map(|entry| Received(entry.clone())).collect()
     }
 
     /// Removes the requests of one session, or all of them.
@@ -204,11 +202,6 @@ impl Headers {
             }
         }
         Self { text, left_out }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        // A header value contains no line break.
-        self.text.lines().filter_map(|line| line.split_once(": "))
     }
 }
 
@@ -253,7 +246,9 @@ impl Received {
 
     /// The headers, with names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.headers.iter()
+        // A header value contains no line break.
+        let lines = self.0.headers.text.lines();
+        lines.filter_map(|line| line.split_once(": "))
     }
 
     /// How many headers were dropped because the journal keeps at most 8 KiB per request.

@@ -14,7 +14,6 @@ use std::{
 };
 
 use crate::{
-    builder::DEFAULT_BODY_LIMIT,
     contract::Contract,
     error::StartError,
     http::body::Key,
@@ -23,7 +22,6 @@ use crate::{
         MatchMode,
         index::{Loaded, RecordingIndex},
     },
-    recordings::Recordings,
     respond::{synthetic::Generate, validate::Validation},
     state::{
         journal::Journal,
@@ -34,6 +32,9 @@ pub use billing::Billed;
 pub use faults::{Fault, FaultKind, ParseFaultError};
 pub use journal::{DataUri, JOURNAL_BODY, JOURNAL_ENTRIES, Received};
 pub use session::{Counts, SESSION_HEADER, SESSIONS};
+
+/// The default limit of a request body: 32 MiB, in bytes.
+pub const DEFAULT_BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The settings of a mock, fixed at start.
 #[derive(Debug)]
@@ -123,10 +124,8 @@ impl Mock {
     /// Reloads the recordings. The new set is served from the next request on; if any
     /// recording is invalid, the previous set is kept.
     pub(crate) fn reload(&self) -> Result<usize, StartError> {
-        let _reloading = self
-            .reloading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let reloading = self.reloading.lock();
+        let _reloading = reloading.unwrap_or_else(PoisonError::into_inner);
         let set = match &self.settings.folder {
             Some(folder) => RecordingIndex::load(
                 folder,
@@ -148,22 +147,17 @@ impl Mock {
             *loaded = Arc::new(loaded.followed_by(set));
             count
         });
-        let mut error = self
-            .reload_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *error = result.as_ref().err().map(log::with_causes);
+        let error = self.reload_error.lock();
+        *error.unwrap_or_else(PoisonError::into_inner) =
+            result.as_ref().err().map(log::with_causes);
         result
     }
 
     /// The error of the last reload, if it failed and the previous recordings are still
     /// served.
     pub(crate) fn reload_error(&self) -> Option<String> {
-        let error = self
-            .reload_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        error.clone()
+        let error = self.reload_error.lock();
+        error.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The number of requests since the start that no recording answered, in all
@@ -177,11 +171,6 @@ impl Mock {
     pub(crate) fn misses_since_reset(&self) -> u64 {
         let forgotten = self.forgotten_misses.load(Ordering::Relaxed);
         self.misses().saturating_sub(forgotten)
-    }
-
-    /// The recordings alone.
-    pub(crate) fn recordings(&self) -> Recordings {
-        self.loaded().set.recordings.clone()
     }
 
     /// Resets the state of one session or of all.

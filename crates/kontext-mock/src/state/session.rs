@@ -92,10 +92,6 @@ struct Named {
     forgotten: Billed,
 }
 
-/// The session name is not in the documented form, or there are several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadName;
-
 /// Whether a text is a valid session name.
 pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -119,14 +115,14 @@ impl Sessions {
         }
     }
 
-    /// The session that a request belongs to.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> Result<Arc<Session>, BadName> {
+    /// The session that a request belongs to; `None` if the name is not valid.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
         let mut names = headers.get_all(SESSION_HEADER).iter();
         match (names.next(), names.next()) {
-            (None, _) => Ok(self.unnamed.clone()),
-            (Some(name), None) => self.named(name.to_str().map_err(|_| BadName)?),
+            (None, _) => Some(self.unnamed()),
+            (Some(name), None) => self.named(name.to_str().ok()?),
             // A request cannot belong to two sessions.
-            (Some(_), Some(_)) => Err(BadName),
+            (Some(_), Some(_)) => None,
         }
     }
 
@@ -135,34 +131,33 @@ impl Sessions {
         self.unnamed.clone()
     }
 
-    /// The session with this name, created on first use.
-    pub(crate) fn named(&self, name: &str) -> Result<Arc<Session>, BadName> {
+    /// The session with this name, created on first use; `None` if the name is not valid.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Session>> {
         if !is_name(name) {
-            return Err(BadName);
+            return None;
         }
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         named.clock += 1;
         let now = named.clock;
         if let Some((session, used)) = named.sessions.get_mut(name) {
             *used = now;
-            return Ok(session.clone());
+            return Some(session.clone());
         }
         if named.sessions.len() >= SESSIONS {
             let oldest = named.sessions.iter().min_by_key(|(_, (_, used))| *used);
             if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                let removed = named.sessions.remove(&oldest);
-                if let Some((session, _)) = removed {
+                if let Some((session, _)) = named.sessions.remove(&oldest) {
                     named.forgotten += session.state().billed;
                 }
             }
         }
+        let name: Arc<str> = name.into();
         let session = Arc::new(Session {
-            name: Some(name.into()),
+            name: Some(name.clone()),
             state: Mutex::new(self.start.clone()),
         });
-        let key = session.name.clone().unwrap_or_default();
-        named.sessions.insert(key, (session.clone(), now));
-        Ok(session)
+        named.sessions.insert(name, (session.clone(), now));
+        Some(session)
     }
 
     /// The charges of all sessions, including dropped ones.

@@ -14,9 +14,13 @@ use std::fmt;
 use crate::{
     contract::{Contract, Operation, violations::count},
     error::RecordError,
+    http::headers::media_type,
     log::with_causes,
-    recorder::upstream::Upstream,
-    recordings::{RecordedAnswer, Recording, is_good, ranked_status},
+    recorder::{
+        index::{is_good, ranked_status},
+        upstream::Upstream,
+    },
+    recordings::{RecordedAnswer, Recording},
     redaction::{Redaction, Secret},
     respond::synthetic::image_count,
     state::billing::Billed,
@@ -138,7 +142,7 @@ pub async fn verify<'a>(
     let recordings: Vec<_> = recordings.into_iter().collect();
     let mut report = VerifyReport {
         format: 1,
-        upstream: upstream.origin().to_owned(),
+        upstream: upstream.origin.clone(),
         recordings: Vec::with_capacity(recordings.len()),
     };
     let needs_key = recordings
@@ -147,7 +151,7 @@ pub async fn verify<'a>(
         .any(|(operation, _)| operation.needs_key());
     if needs_key && key.is_none_or(str::is_empty) {
         return Err(RecordError::NoKey {
-            upstream: upstream.origin().to_owned(),
+            upstream: upstream.origin.clone(),
         });
     }
     let mut refused = None;
@@ -200,14 +204,9 @@ async fn ask(
         .map_err(|_| "its method is not valid".to_owned())?;
     let body = recording.request().unwrap_or_default().to_vec();
     let sent = upstream.send(method, recording.path(), headers, body.into());
-    let mut response = sent.await.map_err(|error| {
-        let charged = if error.was_sent {
-            "the request was sent and may have been charged"
-        } else {
-            "nothing was sent"
-        };
-        format!("the server did not answer, {charged}: {error}")
-    })?;
+    let mut response = sent
+        .await
+        .map_err(|error| format!("the server did not answer, {error}"))?;
     let failed = |error: reqwest::Error| {
         let error = with_causes(&error.without_url());
         format!("the answer broke off, and may have been charged: {error}")
@@ -307,16 +306,10 @@ fn compare(
         answer.status().to_string(),
         status.as_u16().to_string(),
     );
-    let media_type = |value: Option<&str>| {
-        let value = value.and_then(|value| value.split(';').next());
-        value.unwrap_or_default().trim().to_ascii_lowercase()
-    };
-    let live_type = headers.get(CONTENT_TYPE);
-    let live_type = live_type.and_then(|value| value.to_str().ok());
     add(
         "content-type",
-        media_type(answer.header("content-type")),
-        media_type(live_type),
+        media_type(&answer.headers),
+        media_type(headers),
     );
     let recorded = serde_json::from_slice::<Value>(answer.response());
     let live = serde_json::from_slice::<Value>(body);
@@ -374,13 +367,13 @@ impl fmt::Display for Verified {
         if let Some(reason) = &self.reason {
             write!(formatter, ", {reason}")?;
         }
-        for Drift {
-            pointer,
-            recorded,
-            live,
-        } in &self.drift
-        {
-            let place = if pointer.is_empty() { "body" } else { pointer };
+        for one in &self.drift {
+            let place = if one.pointer.is_empty() {
+                "body"
+            } else {
+                &one.pointer
+            };
+            let Drift { recorded, live, .. } = one;
             write!(
                 formatter,
                 "\n  {place}: recorded is {recorded}, now it is {live}"

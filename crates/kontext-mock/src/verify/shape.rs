@@ -161,10 +161,6 @@ mod tests {
                 json!({"b": ["y", "z"], "a": 2.5}),
             ),
             (json!([{"a": 1}, {}]), json!([{}, {"a": 2}, {}])),
-            (
-                json!({"timings": {}}),
-                json!({"timings": {"inference": 1.5}}),
-            ),
             (json!([]), json!([])),
         ] {
             assert_eq!(found(&recorded, &live), [""; 0]);
@@ -175,13 +171,7 @@ mod tests {
     #[test]
     fn different_keys_and_types_are_drift() {
         for (recorded, live, expected) in [
-            (json!({"a": 1}), json!({}), "/a: a number -> nothing"),
             (json!({}), json!({"a~": 1}), "/a~0: nothing -> a number"),
-            (
-                json!({"a": 1}),
-                json!({"a": "1"}),
-                "/a: a number -> a string",
-            ),
             (json!({"a": null}), json!({"a": 1}), "/a: null -> a number"),
             (
                 json!([1, null]),
@@ -200,11 +190,6 @@ mod tests {
             ),
             (json!([]), json!({}), ": a list -> an object"),
             (json!([]), json!([1]), "/*: nothing -> a number"),
-            (
-                json!({"images": [{"url": "u"}]}),
-                json!({"images": []}),
-                "/images/*: an object -> nothing",
-            ),
         ] {
             assert_eq!(found(&recorded, &live), [expected]);
         }

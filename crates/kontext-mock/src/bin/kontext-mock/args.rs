@@ -18,7 +18,7 @@ use kontext_mock::{
 ///
 /// It checks requests against the contract and answers with recorded
 /// responses, byte for byte. Two recordings are built in.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "kontext-mock",
     version,
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve recordings until SIGTERM or Ctrl-C.
     ///
@@ -160,7 +160,7 @@ pub(crate) struct ServeArguments {
     pub(crate) quiet: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ListenArguments {
     /// Address to listen on. Port 0 picks a free port; localhost means both loopback
     /// addresses.
@@ -186,14 +186,14 @@ impl ListenArguments {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct HealthArguments {
     /// Origin of the mock.
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:4010")]
     pub(crate) url: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct CheckArguments {
     /// Folder of recordings to check instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
@@ -204,14 +204,14 @@ pub(crate) struct CheckArguments {
     pub(crate) format: Format,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ListArguments {
     /// Folder of recordings to list instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) recordings: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct RecordArguments {
     /// The real server: an origin (https, or http on this machine), optionally with a base
     /// path.
@@ -241,7 +241,7 @@ pub(crate) struct RecordArguments {
     pub(crate) port_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct RuleArguments {
     /// Also redact what matches a regular expression; it is added to the folder's
     /// redaction.json. Repeatable.
@@ -254,7 +254,7 @@ pub(crate) struct RuleArguments {
     pub(crate) redact_pointer: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct RedactArguments {
     /// Folder of recordings.
     #[arg(long, value_name = "DIR")]
@@ -268,7 +268,7 @@ pub(crate) struct RedactArguments {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct VerifyArguments {
     /// The real server: an origin (https, or http on this machine), optionally with a base
     /// path.
@@ -312,27 +312,10 @@ pub(crate) enum Watch {
     Poll,
 }
 
-/// Omits the key, so that it is not printed by accident.
-impl std::fmt::Debug for ServeArguments {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("ServeArguments")
-            .field("listen", &self.listen)
-            .field("recordings", &self.recordings)
-            .field("match_mode", &self.match_mode)
-            .field("body_limit", &self.body_limit)
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Parses a listen address; the error gives an example.
 fn listen(text: &str) -> Result<Listen, String> {
-    if let Some(port) = text
-        .strip_prefix("localhost:")
-        .and_then(|port| port.parse().ok())
-    {
-        let port: u16 = port;
+    let port = text.strip_prefix("localhost:");
+    if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
         let loopbacks = [
             (Ipv4Addr::LOCALHOST, port).into(),
             (Ipv6Addr::LOCALHOST, port).into(),
@@ -358,6 +341,11 @@ pub(crate) fn parse() -> Command {
         });
     let parsed = Arguments::from_arg_matches(&command.get_matches());
     parsed.unwrap_or_else(|error| error.exit()).command
+}
+
+/// The provider's key from the environment; `None` if it is unset or empty.
+pub(crate) fn key_of_environment() -> Option<String> {
+    env::var("AIMLAPI_KEY").ok().filter(|key| !key.is_empty())
 }
 
 /// Splits the environment variable of an option that can be repeated.

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io::{self, Write as _},
+    iter,
     process::ExitCode,
     sync::mpsc,
     thread,
@@ -60,16 +61,8 @@ pub(crate) fn note(text: &str) {
 
 /// Writes an error and its causes to standard error.
 pub(crate) fn fail(error: &dyn Error) -> ExitCode {
-    note(&format!("error: {}", with_causes(error)));
+    let errors = iter::successors(Some(error), |&error| error.source());
+    let errors: Vec<_> = errors.map(ToString::to_string).collect();
+    note(&format!("error: {}", errors.join(": ")));
     FAILED.into()
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

@@ -2,8 +2,8 @@
 //! stopped.
 
 use crate::{
-    args::{RecordArguments, ServeArguments, Watch},
-    output, tools,
+    args::{RecordArguments, ServeArguments, Watch, key_of_environment},
+    output,
 };
 use kontext_mock::{Builder, Generate, MatchMode, MockServer, Recorder, StartError, WatchMode};
 use std::{
@@ -69,10 +69,10 @@ async fn serve(arguments: ServeArguments) -> Result<u64, Box<dyn Error>> {
              the new hash into its recording.json"
         ));
     }
-    let port_file = match port_file {
-        Some(path) => Some(PortFile::write(&path, server.address().port())?),
-        None => None,
-    };
+    let port = server.address().port();
+    let port_file = port_file
+        .map(|path| PortFile::write(path, port))
+        .transpose()?;
     output::print(&format!("kontext-mock listening on {}\n", server.url()))?;
     signals.next().await;
     drop(port_file);
@@ -128,12 +128,7 @@ fn report(misses: u64, unused: &[String]) {
         output::note(&format!("unmatched requests: {misses}"));
     }
     if !unused.is_empty() {
-        let shown = unused
-            .iter()
-            .take(20)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ");
+        let shown = unused[..unused.len().min(20)].join(", ");
         let more = match unused.len().saturating_sub(20) {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -164,7 +159,7 @@ async fn record(arguments: RecordArguments) -> Result<bool, Box<dyn Error>> {
     for address in arguments.listen.addresses() {
         builder = builder.listen(address);
     }
-    if let Some(key) = tools::key_of_environment() {
+    if let Some(key) = key_of_environment() {
         builder = builder.redact_secret(&key);
     }
     for pattern in arguments.rules.redact_pattern {
@@ -181,10 +176,9 @@ async fn record(arguments: RecordArguments) -> Result<bool, Box<dyn Error>> {
             return Ok(true);
         }
     };
-    let port_file = match arguments.port_file {
-        Some(path) => Some(PortFile::write(&path, recorder.address().port())?),
-        None => None,
-    };
+    let port = recorder.address().port();
+    let port_file = arguments.port_file.map(|path| PortFile::write(path, port));
+    let port_file = port_file.transpose()?;
     output::print(&format!("kontext-mock recording on {}\n", recorder.url()))?;
     signals.next().await;
     drop(port_file);
@@ -250,12 +244,12 @@ impl Signals {
 }
 
 /// A file that contains the port. Dropping it deletes the file.
-pub(crate) struct PortFile(PathBuf);
+struct PortFile(PathBuf);
 
 impl PortFile {
     /// Writes the port and a line break. The file is renamed into place, so readers
     /// never see part of it.
-    pub(crate) fn write(path: &Path, port: u16) -> Result<Self, String> {
+    fn write(path: PathBuf, port: u16) -> Result<Self, String> {
         let problem = |error: io::Error| {
             format!(
                 "the port file {} cannot be written: {error}; name a file in a folder that is \
@@ -269,8 +263,8 @@ impl PortFile {
         };
         let mut file = temporary(folder).map_err(problem)?;
         writeln!(file, "{port}").map_err(problem)?;
-        file.persist(path).map_err(|error| problem(error.error))?;
-        Ok(Self(path.to_owned()))
+        file.persist(&path).map_err(|error| problem(error.error))?;
+        Ok(Self(path))
     }
 }
 

@@ -3,16 +3,16 @@
 use crate::{
     args::{
         CheckArguments, Format, HealthArguments, ListArguments, RedactArguments, VerifyArguments,
+        key_of_environment,
     },
     output, serve,
 };
 use kontext_mock::{
-    CheckReport, Contract, RecordError, Recording, Recordings, Verdict, VerifyPlan, VerifyReport,
-    redact_recordings, verify, verify_plan,
+    Contract, RecordError, Recording, Recordings, Verdict, VerifyReport, redact_recordings, verify,
+    verify_plan,
 };
 use serde_json::json;
 use std::{
-    env,
     error::Error,
     fmt::Write as _,
     io,
@@ -25,27 +25,25 @@ use std::{
 };
 
 pub(crate) fn check_command(arguments: &CheckArguments) -> ExitCode {
-    let written = report(arguments.recordings.as_ref()).and_then(|report| {
-        let text = match arguments.format {
-            Format::Text => report.to_string(),
-            Format::Json => serde_json::to_string_pretty(&report)?,
-        };
-        let code = if report.is_clean() {
-            0
-        } else {
-            output::DISAGREEMENT
-        };
-        Ok((text, code))
-    });
-    match written {
+    match report(arguments) {
         Ok((text, code)) => output::finish(&format!("{text}\n"), code),
         Err(error) => output::fail(&*error),
     }
 }
 
-fn report(folder: Option<&PathBuf>) -> Result<CheckReport, Box<dyn Error>> {
-    let recordings = read(folder)?;
-    Ok(kontext_mock::check(&Contract::embedded()?, &recordings))
+fn report(arguments: &CheckArguments) -> Result<(String, u8), Box<dyn Error>> {
+    let recordings = read(arguments.recordings.as_ref())?;
+    let report = kontext_mock::check(&Contract::embedded()?, &recordings);
+    let text = match arguments.format {
+        Format::Text => report.to_string(),
+        Format::Json => serde_json::to_string_pretty(&report)?,
+    };
+    let code = if report.is_clean() {
+        0
+    } else {
+        output::DISAGREEMENT
+    };
+    Ok((text, code))
 }
 
 /// Loads the recordings of a folder, or the built-in ones if there is none.
@@ -158,9 +156,8 @@ async fn ask(arguments: &VerifyArguments) -> Result<Option<VerifyReport>, Box<dy
     let recordings = read(arguments.recordings.as_ref())?;
     let chosen = chosen(&recordings, &arguments.cases)?;
     let key = key_of_environment();
-    let VerifyPlan {
-        requests, billed, ..
-    } = verify_plan(chosen.iter().copied())?;
+    let plan = verify_plan(chosen.iter().copied())?;
+    let (requests, billed) = (plan.requests, plan.billed);
     let price = format!(
         "requests for the upstream: {requests} of {}, one at a time; images: {}; cost: about {} \
          credits, ${:.2}",
@@ -219,14 +216,6 @@ fn chosen<'a>(
         found.ok_or_else(|| RecordError::NoSuchRecording { name: name.clone() })
     };
     names.iter().map(of_name).collect()
-}
-
-/// The environment variable with the key.
-const VARIABLE: &str = "AIMLAPI_KEY";
-
-/// The key from the environment; `None` if it is unset or empty.
-pub(crate) fn key_of_environment() -> Option<String> {
-    env::var(VARIABLE).ok().filter(|key| !key.is_empty())
 }
 
 /// Timeout for the health check.

@@ -1,5 +1,7 @@
 //! Properties that hold for every text.
 
+use regex::Regex;
+
 use super::*;
 
 /// Embeds a secret in a string, in one of several encodings.

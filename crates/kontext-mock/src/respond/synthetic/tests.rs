@@ -404,24 +404,6 @@ fn invalid_image_count_means_one() {
 }
 
 #[test]
-fn base_url_may_end_with_slash() {
-    let body = answer(
-        &json!({}),
-        true,
-        &Generate::default(),
-        "{}",
-        "http://[::1]:4010/",
-    )
-    .unwrap();
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    let url = body["images"][0]["url"].as_str().unwrap();
-    assert!(
-        url.starts_with("http://[::1]:4010/__mock/files/generated/"),
-        "{url}"
-    );
-}
-
-#[test]
 fn shape_name_round_trips() {
     for shape in Shape::ALL {
         assert_eq!(shape.to_string().parse(), Ok(shape));

@@ -117,24 +117,21 @@ fn kind(name: &str, value: Option<&str>) -> Result<FaultKind, String> {
             after_images: number(value.ok_or_else(|| needed("3"))?, name, "3")?,
         },
         _ if name.parse::<u16>().is_ok() && value.is_none() => status(name)?,
-        _ => match (plain(name), value) {
-            (Some(kind), None) => kind,
-            (Some(_), Some(_)) => return Err(format!("{name} takes no value")),
-            (None, _) => return Err(format!("expected one of: {FORMS}")),
-        },
-    })
-}
-
-/// Parses faults that take no value.
-fn plain(name: &str) -> Option<FaultKind> {
-    Some(match name {
-        "reset-before" => FaultKind::ResetBefore,
-        "reset-after" => FaultKind::ResetAfter,
-        "empty-reply" => FaultKind::EmptyReply,
-        "garbage" => FaultKind::Garbage,
-        "malformed-chunk" => FaultKind::MalformedChunk,
-        "html-502" => FaultKind::Html502,
-        _ => return None,
+        _ => {
+            let plain = match name {
+                "reset-before" => FaultKind::ResetBefore,
+                "reset-after" => FaultKind::ResetAfter,
+                "empty-reply" => FaultKind::EmptyReply,
+                "garbage" => FaultKind::Garbage,
+                "malformed-chunk" => FaultKind::MalformedChunk,
+                "html-502" => FaultKind::Html502,
+                _ => return Err(format!("expected one of: {FORMS}")),
+            };
+            if value.is_some() {
+                return Err(format!("{name} takes no value"));
+            }
+            plain
+        }
     })
 }
 
@@ -196,39 +193,40 @@ impl fmt::Display for FaultKind {
         let time = humantime::format_duration;
         // humantime writes a minute and a half as "1m 30s".
         let time = |duration: Duration| time(duration).to_string().replace(' ', "");
-        match self {
+        let (name, value) = match *self {
             Self::Delay { shortest, longest } if shortest == longest => {
-                write!(formatter, "delay={}", time(*shortest))
+                ("delay", Some(time(shortest)))
             }
-            Self::Delay { shortest, longest } => {
-                write!(formatter, "delay={}..{}", time(*shortest), time(*longest))
+            Self::Delay { shortest, longest } => (
+                "delay",
+                Some(format!("{}..{}", time(shortest), time(longest))),
+            ),
+            Self::SlowBody { duration } => ("slow-body", Some(time(duration))),
+            Self::ResetBefore => ("reset-before", None),
+            Self::ResetAfter => ("reset-after", None),
+            Self::EmptyReply => ("empty-reply", None),
+            Self::Garbage => ("garbage", None),
+            Self::MalformedChunk => ("malformed-chunk", None),
+            Self::CutBody { after } => ("cut-body", after.map(|bytes| bytes.to_string())),
+            Self::WrongContentLength { announced } => (
+                "wrong-content-length",
+                announced.map(|bytes| bytes.to_string()),
+            ),
+            Self::Html502 => ("html-502", None),
+            Self::Status { status } => ("status", Some(status.to_string())),
+            Self::TooManyRequests { retry_after } => {
+                ("429", retry_after.map(|seconds| seconds.to_string()))
             }
-            Self::SlowBody { duration } => write!(formatter, "slow-body={}", time(*duration)),
-            Self::ResetBefore => formatter.write_str("reset-before"),
-            Self::ResetAfter => formatter.write_str("reset-after"),
-            Self::EmptyReply => formatter.write_str("empty-reply"),
-            Self::Garbage => formatter.write_str("garbage"),
-            Self::MalformedChunk => formatter.write_str("malformed-chunk"),
-            Self::CutBody { after: None } => formatter.write_str("cut-body"),
-            Self::CutBody { after: Some(after) } => write!(formatter, "cut-body={after}"),
-            Self::WrongContentLength { announced: None } => {
-                formatter.write_str("wrong-content-length")
-            }
-            Self::WrongContentLength {
-                announced: Some(announced),
-            } => write!(formatter, "wrong-content-length={announced}"),
-            Self::Html502 => formatter.write_str("html-502"),
-            Self::Status { status } => write!(formatter, "status={status}"),
-            Self::TooManyRequests { retry_after: None } => formatter.write_str("429"),
-            Self::TooManyRequests {
-                retry_after: Some(seconds),
-            } => write!(formatter, "429={seconds}"),
             Self::RateLimit { per_minute, burst } => {
-                write!(formatter, "rate-limit={per_minute}/m,burst={burst}")
+                ("rate-limit", Some(format!("{per_minute}/m,burst={burst}")))
             }
             Self::OutOfCredits { after_images } => {
-                write!(formatter, "out-of-credits={after_images}")
+                ("out-of-credits", Some(after_images.to_string()))
             }
+        };
+        match value {
+            Some(value) => write!(formatter, "{name}={value}"),
+            None => formatter.write_str(name),
         }
     }
 }
