@@ -76,7 +76,7 @@ fn answer_passes_unchanged_and_is_saved() {
                 ("vary", "a"),
                 ("vary", "b"),
                 ("keep-alive", "timeout=5"),
-                ("connection", "close, x-hop"),
+                ("connection", "close, X-Hop"),
                 ("x-hop", "1"),
             ],
             body,
