@@ -145,10 +145,10 @@ impl Sessions {
         }
         if named.sessions.len() >= SESSIONS {
             let oldest = named.sessions.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                if let Some((session, _)) = named.sessions.remove(&oldest) {
-                    named.forgotten += session.state().billed;
-                }
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone())
+                && let Some((session, _)) = named.sessions.remove(&oldest)
+            {
+                named.forgotten += session.state().billed;
             }
         }
         let name: Arc<str> = name.into();
