@@ -6,6 +6,7 @@
 
 mod cycles;
 mod operations;
+mod parts;
 mod requests;
 mod schemas;
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::parts;
 use crate::{
     contract,
     json::{array, child, each_schema, short},
@@ -10,7 +11,7 @@ use crate::{
     problem::Found,
 };
 
-const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
+pub(super) const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
 
 /// Checks the schemas of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
@@ -36,6 +37,7 @@ pub(super) fn check(document: &Value, found: &mut Found<'_>) {
                 "correct the limits with an overlay",
             );
         }
+        parts::check(document, schema, at, found);
         values(document, schema, members, at, found);
     });
 }

@@ -106,6 +106,65 @@ fn rejects_unsupported_schemas() {
     );
 }
 
+#[test]
+fn rejects_unsatisfiable_all_of() {
+    let cases = r##"
+[{"type": "string"}, {"type": "integer"}]
+    the parts have different types
+[{"$ref": "#/components/schemas/Text"}, {"type": "object"}]
+    the parts have different types
+[{"anyOf": [{"type": "string"}, {"type": "boolean"}]}, {"type": "integer"}]
+    the parts have different types
+[{"allOf": [{"$ref": "#/components/schemas/Text"}]}, {"allOf": [{"type": "array", "items": {}}]}]
+    the parts have different types
+[{"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["b"]}]
+    the parts have no value of an enum in common
+[{"type": "integer", "minimum": 5}, {"type": "integer", "maximum": 4}]
+    minimum 5 is above maximum 4
+[{"type": "object", "properties": {"p": {"type": "string"}}}, {"type": "object", "properties": {"p": {"type": "integer"}}}]
+    property p: the parts have different types
+"##;
+    for (parts, message) in pairs(cases) {
+        let parts = json(parts);
+        let mut document = document(&json!({"type": "object"}));
+        document["components"] = json!({"schemas": {"Text": {"type": "string"}}});
+        let response = &mut document["paths"]["/x"]["post"]["responses"]["200"];
+        response["content"]["application/json"]["schema"] = json!({"allOf": parts});
+        assert_eq!(
+            first_problem(&document),
+            format!(
+                "/paths/~1x/post/responses/200/content/application~1json/schema/allOf: \
+                 {message}, so no value is allowed"
+            )
+        );
+    }
+    // An integer is a number, and two parts may have the same type.
+    for parts in [
+        json!([{"type": "number"}, {"type": "integer", "minimum": 1}]),
+        json!([{"type": "object"}, {"type": "object", "properties": {"p": {"type": "string"}}}]),
+    ] {
+        let mut document = document(&json!({"type": "object"}));
+        let response = &mut document["paths"]["/x"]["post"]["responses"]["200"];
+        response["content"]["application/json"]["schema"] = json!({"allOf": parts});
+        assert_eq!(check("p.json", &document), Ok(()));
+    }
+    // Recursive parts end, however many properties they have.
+    let properties: Value = (0..10)
+        .map(|index| {
+            (
+                format!("p{index}"),
+                json!({"allOf": [reference("A"), {"type": "object"}]}),
+            )
+        })
+        .collect();
+    let part = |name: &str| json!({"type": "object", "title": name, "properties": properties});
+    let recursive = with_components(
+        "A",
+        json!({"A": {"allOf": [part("a"), part("b"), part("c")]}}),
+    );
+    assert_eq!(check("p.json", &recursive), Ok(()));
+}
+
 /// A document whose response refers to the component named `first`.
 fn with_components(first: &str, components: Value) -> Value {
     let mut document = document(&json!({"type": "object"}));
