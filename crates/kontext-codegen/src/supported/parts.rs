@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::schemas::TYPES;
 use crate::{
     json::{self, array, child, items, referenced, same},
     limits::contradiction,
     problem::Found,
 };
+
+pub(super) const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
 
 /// Rejects an `allOf` that no value satisfies: every answer would contradict the contract.
 pub(super) fn check(document: &Value, schema: &Value, at: &str, found: &mut Found<'_>) {

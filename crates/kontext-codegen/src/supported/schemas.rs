@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts;
+use super::parts::{self, TYPES};
 use crate::{
     contract,
     json::{array, child, each_schema, short},
@@ -10,8 +10,6 @@ use crate::{
     names,
     problem::Found,
 };
-
-pub(super) const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "object"];
 
 /// Checks the schemas of a document.
 pub(super) fn check(document: &Value, found: &mut Found<'_>) {
