@@ -100,18 +100,24 @@ impl Effect {
     }
 }
 
-/// Schema rules: name, id, effect, summary, explanation.
+/// Schema rules: name, id, effect, summary, explanation. Two explanations are those of the
+/// request and of the response.
 macro_rules! schema_rules {
-    ($($name:ident $id:literal $effect:ident $summary:literal $why:literal;)*) => {
+    ($($name:ident $id:literal $effect:ident $summary:literal $why:literal $($other:literal)?;)*) => {
         $(
             pub(crate) static $name: Pair = [
                 schema_rules!(@rule "request-", Request, $id $effect $summary $why),
-                schema_rules!(@rule "response-", Response, $id $effect $summary $why),
+                schema_rules!(
+                    @rule "response-", Response, $id $effect $summary
+                    schema_rules!(@last $why $($other)?)
+                ),
             ];
         )*
         static SCHEMA_RULES: &[&Pair] = &[$(&$name),*];
     };
-    (@rule $prefix:literal, $way:ident, $id:literal $effect:ident $summary:literal $why:literal) => {
+    (@last $why:literal) => { $why };
+    (@last $why:literal $other:literal) => { $other };
+    (@rule $prefix:literal, $way:ident, $id:literal $effect:ident $summary:literal $why:expr) => {
         Rule {
             id: concat!($prefix, $id),
             direction: Some(Direction::$way),
@@ -320,67 +326,87 @@ schema_rules! {
         "Old clients neither send nor read it.";
     REQUIRED_PROPERTY_ADDED "required-property-added" Narrowed
         "a required property was added"
-        "In requests, old clients don't send it and are rejected. In responses, they ignore it.";
+        "Old clients don't send it and are rejected."
+        "Old clients ignore it.";
     PROPERTY_REMOVED "property-removed" Removed
         "a property was removed"
-        "In requests, old clients still send it, and the server rejects or silently ignores it. In responses, they don't get it, usually without an error.";
+        "Old clients still send it, and the server rejects or silently ignores it."
+        "Old clients that read it find nothing, usually without an error.";
     PROPERTY_RENAMED "property-renamed" Removed
         "a property was renamed"
-        "Old clients use the old name. In responses, they find nothing, usually without an error.";
+        "Old clients still send the old name, and the server rejects or silently ignores it."
+        "Old clients look for the old name and find nothing, usually without an error.";
     REQUIRED_ADDED "required-added" Narrowed
         "a property became required"
-        "In requests, old clients that omit it are rejected. In responses, it is always sent.";
+        "Old clients that omit it are rejected."
+        "It is always sent, so nothing breaks.";
     REQUIRED_REMOVED "required-removed" Widened
         "a property became optional"
-        "In requests, old clients can keep sending it. In responses, old clients that rely on it fail when it is missing.";
+        "Old clients can keep sending it."
+        "Old clients that rely on it fail when it is missing.";
     NULLABLE_ADDED "nullable-added" Widened
         "null is now allowed"
-        "In responses, old clients may get null and fail to parse it.";
+        "Old clients don't have to send null."
+        "Old clients may get null and fail to parse it.";
     NULLABLE_REMOVED "nullable-removed" Narrowed
         "null is no longer allowed"
-        "In requests, old clients that send null are rejected.";
+        "Old clients that send null are rejected."
+        "Old clients no longer get null; nothing breaks.";
     TYPE_NARROWED "type-narrowed" Narrowed
         "fewer types are allowed"
-        "In requests, old clients may send rejected values, such as 1.5 for an integer.";
+        "Old clients may send rejected values, such as 1.5 for an integer."
+        "Old clients get fewer types than they handle.";
     TYPE_WIDENED "type-widened" Widened
         "more types are allowed"
-        "In responses, old clients may get a type that they can't parse.";
+        "Old clients send what was allowed before, and it still is."
+        "Old clients may get a type that they can't parse.";
     TYPE_CHANGED "type-changed" Changed
         "the type changed"
-        "Values of the old type may now be invalid.";
+        "Old clients send values of the old type, which are rejected."
+        "Old clients may fail to parse values of the new type.";
     ENUM_NARROWED "enum-narrowed" Narrowed
         "fewer values are allowed"
-        "In requests, clients that send other values are rejected.";
+        "Old clients that send a removed value are rejected."
+        "Old clients get fewer values than they handle.";
     ENUM_WIDENED "enum-widened" Widened
         "more values are allowed"
-        "In responses, old clients may get an unknown value. Clients with a closed enum fail to parse it.";
+        "Old clients send the values that they know, which are still allowed."
+        "Old clients may get an unknown value. Clients with a closed enum fail to parse it.";
     BOUND_NARROWED "bound-narrowed" Narrowed
         "a limit is tighter"
-        "In requests, old clients may send values outside it.";
+        "Old clients may send values outside it, which are rejected."
+        "Old clients get a smaller range than they handle.";
     BOUND_WIDENED "bound-widened" Widened
         "a limit is wider"
-        "In responses, old clients may get unexpected values.";
+        "What old clients send is still within it."
+        "Old clients may get values outside the old limit.";
     BOUND_CHANGED "bound-changed" Changed
         "the allowed range moved"
-        "Some old values are now invalid, and some new ones are valid.";
+        "Old clients may send values outside the new range, which are rejected."
+        "Old clients may get values outside the old range.";
     PATTERN_ADDED "pattern-added" Narrowed
         "a pattern was added"
-        "In requests, values from old clients may not match it.";
+        "Values from old clients may not match it, and are rejected then."
+        "Every value was valid before; nothing breaks.";
     PATTERN_REMOVED "pattern-removed" Widened
         "a pattern was removed"
-        "In responses, values may no longer match it.";
+        "What old clients send is still allowed."
+        "Values may no longer match the old pattern.";
     PATTERN_CHANGED "pattern-changed" Changed
         "a pattern changed"
         "The comparison looks for a string that matches only one of the patterns. If it finds none, the finding is undecided: compare the patterns by hand.";
     FORMAT_ADDED "format-added" Narrowed
         "a format was added"
-        "In requests, values from old clients may not conform to it.";
+        "Values from old clients may not conform to it, and are rejected then."
+        "Every value was valid before; nothing breaks.";
     FORMAT_REMOVED "format-removed" Widened
         "a format was removed"
-        "In responses, old clients may get values in other formats.";
+        "What old clients send is still allowed."
+        "Old clients may get values in other formats.";
     FORMAT_CHANGED "format-changed" Changed
         "the format changed"
-        "Values in the old format may not fit the new one.";
+        "Old clients send the old format, which may be rejected."
+        "Old clients may fail to parse the new format.";
     FORMAT_NOTED "format-noted" Notice
         "a format that restricts nothing changed"
         "password, binary, float and double don't restrict the values, so the same ones are valid. Generated types may change.";
@@ -389,37 +415,46 @@ schema_rules! {
         "It is unclear which values are valid. Check the provider's documentation.";
     ADDITIONAL_NARROWED "additional-properties-narrowed" Narrowed
         "additional properties allow fewer values"
-        "In requests, old clients may send values that are now rejected.";
+        "Old clients may send values that are now rejected."
+        "Old clients get fewer values than they handle.";
     ADDITIONAL_WIDENED "additional-properties-widened" Widened
         "additional properties allow more values"
-        "In responses, old clients that read the object as a map may get values they can't parse.";
+        "What old clients send is still allowed."
+        "Old clients that read the object as a map may get values they can't parse.";
     ADDITIONAL_REMOVED "additional-properties-removed" Removed
         "additional properties are no longer declared"
-        "In requests, old clients still send them. In responses, old clients that read the object as a map find nothing.";
+        "Old clients still send them, and the server rejects or silently ignores them."
+        "Old clients that read the object as a map find nothing.";
     ADDITIONAL_ADDED "additional-properties-added" Added
         "additional properties are now declared"
         "Old clients neither send nor read them.";
     ADDITIONAL_FORBIDDEN "additional-properties-forbidden" Narrowed
         "other properties are now forbidden"
-        "In requests, old clients that send undocumented properties are rejected. In responses, old clients ignore such properties.";
+        "Old clients that send undocumented properties are rejected."
+        "Old clients ignore such properties, so nothing breaks.";
     ADDITIONAL_NOTED "additional-properties-noted" Notice
         "other properties are no longer forbidden"
         "Old clients neither send nor read them.";
     OBJECT_LISTED "object-listed" Narrowed
         "a free-form object now lists its properties"
-        "In requests, old clients may send other properties or values and be rejected. In responses, every valid object was valid before.";
+        "Old clients may send other properties or values and be rejected."
+        "Every valid object was valid before; nothing breaks.";
     OBJECT_UNLISTED "object-unlisted" Widened
         "an object no longer lists its properties"
-        "In responses, old clients may miss properties that they need or get values that they can't parse.";
+        "What old clients send is still allowed."
+        "Old clients may miss properties that they need or get values that they can't parse.";
     UNSENT_CHANGED "unsent-property-changed" Notice
         "a property not sent in this direction was added or removed"
-        "Requests omit read-only properties; responses omit write-only ones. A generated type gains or loses a field.";
+        "Requests omit read-only properties. A generated type gains or loses a field."
+        "Responses omit write-only properties. A generated type gains or loses a field.";
     UNION_NARROWED "union-narrowed" Narrowed
         "fewer forms are allowed"
-        "In requests, clients that send other forms are rejected.";
+        "Old clients that send a removed form are rejected."
+        "Old clients get fewer forms than they handle.";
     UNION_WIDENED "union-widened" Widened
         "more forms are allowed"
-        "In responses, old clients may get a form that they can't parse.";
+        "Old clients send the forms that they know, which are still allowed."
+        "Old clients may get a form that they can't parse.";
     UNION_REWRITTEN "union-rewritten" Notice
         "a union is written differently"
         "The same values are allowed. Generators may produce a different type.";
@@ -431,10 +466,12 @@ schema_rules! {
         "Readers may decode a value as the wrong form or fail. JSON Schema can't express this, so the finding has no example.";
     DISCRIMINATOR_NARROWED "discriminator-value-removed" Narrowed
         "a discriminator value was removed but its form remains"
-        "In requests, old clients that send it are rejected.";
+        "Old clients that send it are rejected."
+        "Old clients no longer get it; nothing breaks.";
     DISCRIMINATOR_WIDENED "discriminator-value-added" Widened
         "a discriminator value was added for an existing form"
-        "In responses, old clients may get a value that they don't know.";
+        "Old clients send the values that they know, which are still allowed."
+        "Old clients may get a value that they don't know.";
     DISCRIMINATOR_NOTED "discriminator-noted" Notice
         "a discriminator was added, removed or rewritten"
         "The same values are allowed. Generators may decode the union differently.";

@@ -14,7 +14,7 @@ pub(super) const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "
 
 /// Rejects an `allOf` that no value satisfies: every answer would contradict the contract.
 pub(super) fn check(document: &Value, schema: &Value, at: &str, found: &mut Found<'_>) {
-    // The most properties that are merged; nobody writes so many, but recursive parts have.
+    // Bounds the work: recursive parts repeat their properties without end.
     const MOST: u32 = 1_000;
     if items(&schema["allOf"]).is_empty() {
         return;

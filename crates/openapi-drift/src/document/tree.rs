@@ -166,10 +166,10 @@ impl Tree {
         let parsed = jsonc_parser::parse_to_ast(&text, &Default::default(), &strict());
         let parsed = parsed.map_err(|error| {
             let at = jsonc_parser::common::Ranged::start(&error.range());
-            tree.error(at, format!("no JSON: {}", error.kind()))
+            tree.error(at, format!("invalid JSON: {}", error.kind()))
         })?;
         let Some(value) = parsed.value else {
-            return Err(tree.error(0, "no JSON: the text is empty".to_owned()));
+            return Err(tree.error(0, "invalid JSON: the text is empty".to_owned()));
         };
         tree.add(&value, ROOT, Key::Root, None)?;
         tree.names = HashSet::new();
@@ -208,7 +208,7 @@ impl Tree {
     /// The target of a `$ref` value.
     fn reference_target(&self, reference: Id) -> Result<Id, String> {
         let text = self.string(reference);
-        let text = text.ok_or("a \"$ref\" that is no text")?;
+        let text = text.ok_or("a \"$ref\" that is not a string")?;
         let pointer = text.strip_prefix('#');
         let pointer = pointer.ok_or_else(|| format!("{text:?} is outside of the document"))?;
         let target = self.at(pointer);
@@ -274,7 +274,7 @@ impl Tree {
                 let twice = members.windows(2).find(|pair| pair[0].0 == pair[1].0);
                 if let Some([_, (name, second)]) = twice {
                     let start = self.node(*second).map_or(start, |node| node.start);
-                    let message = format!("the name {name:?} stands twice in one object");
+                    let message = format!("duplicate name {name:?} in one object");
                     return Err(self.error(start, message));
                 }
                 Kind::Object(Members(members.into()))
